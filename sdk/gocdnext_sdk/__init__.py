@@ -1,0 +1,1 @@
+"""Write container plugins for gocdnext pipelines."""
