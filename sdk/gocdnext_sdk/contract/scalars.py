@@ -1,0 +1,149 @@
+"""What a YAML scalar means to the platform.
+
+The server decodes with Go's yaml.v3 into typed fields. Text fields (`with`, `variables`, …) keep
+the scalar's text as written: no boolean, number or date is normalised. Only three things change
+it: null becomes the empty string, `!!binary` is decoded, and an explicit core tag that does not
+fit the text is an error.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from dataclasses import dataclass
+from typing import Final
+
+from gocdnext_sdk.contract.errors import ContractError
+
+NULL_TEXTS: Final = frozenset({"", "~", "null", "Null", "NULL"})
+"""Plain scalars that mean null."""
+
+_CORE = "tag:yaml.org,2002:"
+_TRUE = frozenset({"true", "True", "TRUE"})
+_FALSE = frozenset({"false", "False", "FALSE"})
+# yaml.v3 knows the YAML 1.1 words only where a boolean is asked for, quoted or not.
+_YES = frozenset({"y", "Y", "yes", "Yes", "YES", "on", "On", "ON"})
+_NO = frozenset({"n", "N", "no", "No", "NO", "off", "Off", "OFF"})
+_INTEGER = re.compile(r"[-+]?(0b[01_]+|0o[0-7_]+|0x[0-9a-fA-F_]+|[0-9][0-9_]*)")
+_FLOAT = re.compile(
+    r"[-+]?(\.[0-9][0-9_]*|[0-9][0-9_]*(\.[0-9_]*)?)([eE][-+]?[0-9]+)?"
+    r"|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Scalar:
+    """A scalar as it stands in the file."""
+
+    text: str
+    """The text after YAML's own work: quotes, escapes, block indentation and chomping."""
+    tag: str | None = None
+    """The explicit tag, as `!!binary` or as `tag:yaml.org,2002:binary`; none if not written."""
+    plain: bool = True
+    """Neither quoted nor a block: only such text can be null, a boolean or a number."""
+
+    @property
+    def core_tag(self) -> str | None:
+        """`binary` for `!!binary` and so on; none without a tag or with one of another kind."""
+        for prefix in ("!!", _CORE):
+            if self.tag is not None and self.tag.startswith(prefix):
+                return self.tag.removeprefix(prefix)
+        return None
+
+
+def is_null(scalar: Scalar) -> bool:
+    """Whether the scalar is null (`~`, `null`, nothing at all)."""
+    if scalar.core_tag == "null":
+        return scalar.text in NULL_TEXTS
+    return scalar.tag is None and scalar.plain and scalar.text in NULL_TEXTS
+
+
+def as_text(scalar: Scalar) -> str:
+    """The value of a text field, such as one in `with:`.
+
+    Raises:
+        ContractError: a `!!binary` that is not base64, or a core tag the text does not fit.
+    """
+    if is_null(scalar):
+        return ""
+    match scalar.core_tag:
+        case "binary":
+            return _decoded(scalar.text)
+        case "null":
+            fits = False
+        case "bool":
+            fits = scalar.text in _TRUE | _FALSE
+        case "int":
+            fits = _INTEGER.fullmatch(scalar.text) is not None
+        case "float":
+            fits = any(p.fullmatch(scalar.text) for p in (_FLOAT, _INTEGER))
+        case _:
+            fits = True
+    if not fits:
+        raise ContractError(f"`{scalar.text}` is not a !!{scalar.core_tag}; remove the tag or fix the value")
+    return scalar.text
+
+
+def as_bool(scalar: Scalar) -> bool:
+    """The value of a true-or-false field, such as `docker:`. Null is false.
+
+    `yes`, `on` and their like count even in quotes, `"true"` does not: that is yaml.v3.
+
+    Raises:
+        ContractError: anything else.
+    """
+    if is_null(scalar):
+        return False
+    text = scalar.text
+    if text in _YES or (_untyped(scalar) and text in _TRUE):
+        return True
+    if text in _NO or (_untyped(scalar) and text in _FALSE):
+        return False
+    hint = "; remove the quotes" if text in _TRUE | _FALSE else "; use true or false"
+    raise ContractError(f"{text!r} is text, not a boolean{hint}")
+
+
+def as_int(scalar: Scalar) -> int:
+    """The value of a whole-number field, such as `retry:`. Null is 0.
+
+    Raises:
+        ContractError: not a plain whole number.
+    """
+    if is_null(scalar):
+        return 0
+    if _untyped(scalar) and _INTEGER.fullmatch(scalar.text):
+        text = scalar.text.replace("_", "")
+        # A leading zero is octal to Go; Python wants 0o.
+        text = re.sub(r"^([-+]?)0([0-7]+)$", r"\g<1>0o\2", text)
+        try:
+            return int(text, 0)
+        except ValueError:
+            pass
+    raise ContractError(f"{scalar.text!r} is not a whole number")
+
+
+def as_float(scalar: Scalar) -> float:
+    """The value of a number field, such as `fail_under:`. Null is 0.
+
+    Raises:
+        ContractError: not a plain number.
+    """
+    if is_null(scalar):
+        return 0.0
+    if _untyped(scalar) and _FLOAT.fullmatch(scalar.text):
+        return float(scalar.text.replace("_", "").lower().replace(".inf", "inf").replace(".nan", "nan"))
+    return float(as_int(scalar))
+
+
+def _untyped(scalar: Scalar) -> bool:
+    return scalar.plain and (scalar.tag is None or scalar.core_tag in {"bool", "int", "float"})
+
+
+def _decoded(text: str) -> str:
+    try:
+        data = base64.b64decode(text.replace("\n", "").replace("\r", ""), validate=True)
+    except binascii.Error:
+        raise ContractError("a !!binary value that is not base64") from None
+    # A variable holds bytes; surrogateescape keeps those that are not UTF-8.
+    return data.decode("utf-8", "surrogateescape")

@@ -1,0 +1,103 @@
+"""The platform's own answers, as data: `CONTRACT_VECTORS=FILE make vectors` runs another file."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gocdnext_sdk.contract import ContractError, keys, masks, outputs, refs, uses
+from gocdnext_sdk.pipeline import yaml
+
+FILE = Path(os.environ.get("CONTRACT_VECTORS") or Path(__file__).with_name("vectors.json"))
+VECTORS: dict[str, Any] = json.loads(FILE.read_text("utf-8"))
+
+SECTIONS = {
+    "catalog_lookup",
+    "key_transform",
+    "masks",
+    "outputs_file",
+    "refs",
+    "uses",
+    "with_scalar",
+}
+PROSE = {"note", "upstream"}
+
+
+def cases(section: str) -> list[Any]:
+    found = VECTORS[section]
+    return found if isinstance(found, list) else found["cases"]
+
+
+def each(section: str) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize(
+        "case", [pytest.param(case, id=f"{section}-{i}") for i, case in enumerate(cases(section))]
+    )
+
+
+def test_every_section_of_the_file_is_tested() -> None:
+    assert set(VECTORS) - PROSE == SECTIONS
+    assert all(cases(section) for section in SECTIONS)
+
+
+@each("key_transform")
+def test_key_transforms(case: dict[str, str]) -> None:
+    assert keys.shared_key(case["in"]) == case["shared"]
+    assert keys.isolated_key(case["in"]) == case["isolated"]
+
+
+@each("catalog_lookup")
+def test_catalog_lookup(case: dict[str, Any]) -> None:
+    assert (uses.catalog_name(case["image"]) == "trivy") is case["hits_trivy"]
+
+
+@each("uses")
+def test_uses_to_image(case: dict[str, Any]) -> None:
+    if case.get("error"):
+        with pytest.raises(ContractError):
+            uses.image(case["in"])
+    else:
+        assert uses.image(case["in"]) == case["image"]
+
+
+@each("refs")
+def test_references(case: dict[str, Any]) -> None:
+    sources = VECTORS["refs"]["sources"]
+    if case.get("error"):
+        with pytest.raises(ContractError):
+            refs.resolve_strict(case["in"], sources)
+    else:
+        strict = refs.resolve_strict(case["in"], sources)
+        assert strict == case["strict"]
+        assert refs.resolve_soft(strict, sources) == case["strict_then_soft"]
+
+
+@each("outputs_file")
+def test_outputs_file(case: dict[str, Any]) -> None:
+    declared = VECTORS["outputs_file"]["declared"]
+    data = case["file"].encode()
+    if case.get("error"):
+        with pytest.raises(ContractError):
+            outputs.collect(data, declared)
+    else:
+        assert outputs.collect(data, declared) == {
+            alias: case[alias] for alias in declared if alias in case
+        }
+
+
+@each("masks")
+def test_masks(case: dict[str, Any]) -> None:
+    assert masks.apply(case["text"], case["masks"]) == case["out"]
+
+
+@each("with_scalar")
+def test_with_scalar(case: dict[str, Any]) -> None:
+    document = f"a: {case['yaml']}\n"
+    if case.get("error"):
+        with pytest.raises((ContractError, yaml.YamlError)):
+            yaml.text_map(document)
+    else:
+        assert yaml.text_map(document) == {"a": case["value"]}
