@@ -1,0 +1,40 @@
+"""What ``tools.toml`` pins."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@dataclass(frozen=True)
+class Pin:
+    """One table of ``tools.toml``; empty strings where the table is silent."""
+
+    name: str
+    version: str = ""
+    image: str = ""
+    path: str = ""
+    go: str = ""
+    go_version: str = ""
+    ldflags: str = ""
+    wheel: str = ""
+    sha256: str = ""
+    suite: str = ""
+    debian: tuple[str, ...] = ()
+
+
+@cache
+def pins() -> dict[str, Pin]:
+    tables = tomllib.loads((ROOT / "tools.toml").read_text())
+    return {
+        name: Pin(name, **{key.replace("-", "_"): _frozen(value) for key, value in table.items()})
+        for name, table in tables.items()
+    }
+
+
+def _frozen(value: object) -> object:
+    return tuple(value) if isinstance(value, list) else value
