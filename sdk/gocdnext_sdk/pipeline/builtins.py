@@ -1,0 +1,121 @@
+"""The `CI_*` variables the platform gives every job.
+
+Source: upstream `server/internal/scheduler/civars.go`. A value that is not known leaves its
+variable unset, never empty, so that `${CI_TAG_NAME}` stays visible as a mistake.
+"""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass, field
+from typing import Literal, TypeAlias
+
+Cause: TypeAlias = Literal["webhook", "pull_request", "tag", "manual", "upstream", "schedule", "poll"]
+"""Why a run started. A push is `webhook`."""
+
+SHORT_SHA = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Checkout:
+    """The revision a run works on."""
+
+    sha: str = ""
+    branch: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Tag:
+    """The tag whose push started a run."""
+
+    name: str
+    message: str = ""
+    author: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PullRequest:
+    """The pull request that started a run."""
+
+    number: int
+    branch: str = ""
+    base: str = ""
+    title: str = ""
+    author: str = ""
+    url: str = ""
+    labels: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Upstream:
+    """The run of another pipeline that started this one."""
+
+    pipeline: str
+    counter: int
+    stage: str = ""
+
+
+def _uuid() -> str:
+    return str(uuid.uuid4())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """One run of a pipeline, as its jobs may know it."""
+
+    checkout: Checkout = Checkout()
+    cause: Cause = "manual"
+    tag: Tag | None = None
+    pull_request: PullRequest | None = None
+    upstream: Upstream | None = None
+    counter: int = 1
+    id: str = field(default_factory=_uuid)
+    pipeline_id: str = field(default_factory=_uuid)
+    project_id: str = field(default_factory=_uuid)
+
+
+def variables(run: Run, job: str) -> dict[str, str]:
+    """The built-ins of one job.
+
+    Arguments:
+        run: what is known of the run.
+        job: the job's name as the pipeline has it, also for a cell of a matrix.
+    """
+    checkout = run.checkout
+    found = {
+        "CI": "true",
+        "GOCDNEXT": "true",
+        "CI_RUN_ID": run.id,
+        "CI_RUN_COUNTER": str(run.counter),
+        "CI_PIPELINE_ID": run.pipeline_id,
+        "CI_PROJECT_ID": run.project_id,
+        "CI_JOB_NAME": job,
+        "CI_COMMIT_SHA": checkout.sha,
+        "CI_COMMIT_SHORT_SHA": checkout.sha[:SHORT_SHA],
+        "CI_BRANCH": checkout.branch,
+        "CI_CAUSE": run.cause,
+    }
+    if run.cause == "pull_request" and (pr := run.pull_request):
+        found |= {
+            "CI_PULL_REQUEST_KEY": str(pr.number) if pr.number > 0 else "",
+            "CI_PULL_REQUEST_BRANCH": pr.branch,
+            "CI_PULL_REQUEST_BASE": pr.base,
+            "CI_PULL_REQUEST_TITLE": pr.title,
+            "CI_PULL_REQUEST_AUTHOR": pr.author,
+            "CI_PULL_REQUEST_URL": pr.url,
+            "CI_PULL_REQUEST_LABELS": ",".join(pr.labels),
+        }
+    if run.cause == "tag" and (tag := run.tag):
+        found |= {
+            "CI_TAG_NAME": tag.name,
+            "CI_TAG_MESSAGE": tag.message,
+            "CI_TAG_AUTHOR": tag.author,
+        }
+    # Under any cause: a manual run of a downstream pipeline carries it too.
+    if (up := run.upstream) and up.counter > 0:
+        found |= {
+            "CI_UPSTREAM_PIPELINE": up.pipeline,
+            "CI_UPSTREAM_RUN_COUNTER": str(up.counter),
+            "CI_UPSTREAM_STAGE": up.stage,
+        }
+    return {name: value for name, value in found.items() if value}

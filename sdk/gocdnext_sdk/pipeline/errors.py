@@ -1,0 +1,48 @@
+"""What is wrong in a pipeline file, and where."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from gocdnext_sdk.errors import Error
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Mark:
+    """A place in a file. Lines and columns count from 1."""
+
+    file: str
+    line: int
+    column: int
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}:{self.column}"
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One mistake in a pipeline file."""
+
+    mark: Mark
+    what: str
+    advice: str = ""
+    """What to do next."""
+
+    def __str__(self) -> str:
+        return f"{self.mark}: {self.what}" + (f"; {self.advice}" if self.advice else "")
+
+
+class PipelineError(Error):
+    """The pipeline is wrong. Carries every mistake, in the file's order."""
+
+    exit_code = 2
+
+    def __init__(self, problems: Iterable[Problem] | Problem) -> None:
+        found = (problems,) if isinstance(problems, Problem) else problems
+        self.problems = tuple(sorted(found, key=lambda problem: problem.mark))
+        super().__init__("\n".join(map(str, self.problems)))
+
+    def lines(self) -> list[str]:
+        """Return one line per mistake."""
+        return [str(problem) for problem in self.problems]
