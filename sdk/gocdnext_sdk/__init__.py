@@ -1,1 +1,75 @@
-"""Write container plugins for gocdnext pipelines."""
+"""Write container plugins for gocdnext pipelines.
+
+::
+
+    from gocdnext_sdk import Input, Job, Plugin, PluginInputs, WorkspacePath
+
+
+    class HadolintInputs(PluginInputs):
+        dockerfile: WorkspacePath = Input("Dockerfile", description="The Dockerfile to check.")
+
+
+    class Hadolint(Plugin[HadolintInputs]):
+        \"\"\"Lint a Dockerfile with hadolint.\"\"\"
+
+        name = "gocdnext-plugin-hadolint"
+        inputs = HadolintInputs
+
+        def run(self, inputs: HadolintInputs, job: Job) -> dict[str, str]:
+            job.tool("hadolint").run(inputs.dockerfile)
+            return {}
+
+
+    if __name__ == "__main__":
+        Hadolint.main()
+"""
+
+from gocdnext_sdk.errors import DaemonError, Error, Findings, InputError, Problem, RegistryError, ToolError
+from gocdnext_sdk.inputs.constraints import AtLeastOne, MutuallyExclusive, RequiredIf, RequiredTogether
+from gocdnext_sdk.inputs.image_build import ImageBuild
+from gocdnext_sdk.inputs.login import RegistryLogin
+from gocdnext_sdk.inputs.model import Input, PluginInputs
+from gocdnext_sdk.inputs.types import Boolean, Items, Lines, Pairs, RegistryHost, Tags, Words, WorkspacePath
+from gocdnext_sdk.job import Job
+from gocdnext_sdk.oci.client import RegistryClient
+from gocdnext_sdk.oci.credentials import Credential, Credentials
+from gocdnext_sdk.oci.reference import Reference, Registry
+from gocdnext_sdk.plugin import Plugin
+from gocdnext_sdk.secrets import Secret
+from gocdnext_sdk.tools import Completed, Tool
+
+__all__ = [
+    "AtLeastOne",
+    "Boolean",
+    "Completed",
+    "Credential",
+    "Credentials",
+    "DaemonError",
+    "Error",
+    "Findings",
+    "ImageBuild",
+    "Input",
+    "InputError",
+    "Items",
+    "Job",
+    "Lines",
+    "MutuallyExclusive",
+    "Pairs",
+    "Plugin",
+    "PluginInputs",
+    "Problem",
+    "Reference",
+    "Registry",
+    "RegistryClient",
+    "RegistryError",
+    "RegistryHost",
+    "RegistryLogin",
+    "RequiredIf",
+    "RequiredTogether",
+    "Secret",
+    "Tags",
+    "Tool",
+    "ToolError",
+    "Words",
+    "WorkspacePath",
+]

@@ -1,0 +1,133 @@
+"""The model a plugin author writes: typed fields, and what each is for."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.fields import FieldInfo
+
+from gocdnext_sdk.errors import Problem
+from gocdnext_sdk.inputs.constraints import Constraint
+from gocdnext_sdk.secrets import Secret
+
+_NAME = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
+
+
+@dataclass(frozen=True)
+class Traits:
+    """What an input has beyond its type.
+
+    Args:
+        tool_env: the variable through which the tool gets the value; no other way, no other tool.
+        deprecated_aliases: former keys that still work, with a warning.
+    """
+
+    tool_env: str | None = None
+    deprecated_aliases: tuple[str, ...] = ()
+
+
+def Input(  # noqa: N802 - stands where pydantic's Field would stand
+    default: Any = ...,
+    *,
+    description: str,
+    tool_env: str | None = None,
+    deprecated_aliases: tuple[str, ...] = (),
+    **constraints: Any,
+) -> Any:
+    """Declare an input.
+
+    Args:
+        default: its value when it is not given or empty, as text or as the field's type; without one the
+            input is required.
+        description: one or two sentences for the manifest, the README and the schema.
+        tool_env: the environment variable through which the wrapped tool gets the value.
+        deprecated_aliases: former `with:` keys of this input.
+        constraints: what `pydantic.Field` knows (`ge`, `pattern`, `max_length` …).
+    """
+    info: FieldInfo = Field(default, description=description, validate_default=True, **constraints)
+    info.metadata.append(Traits(tool_env, deprecated_aliases))
+    return info
+
+
+def with_key(name: str) -> str:
+    """Return the `with:` key of a field: `build_args` is written `build-args`."""
+    return name.replace("_", "-")
+
+
+class PluginInputs(BaseModel):
+    """Base of a plugin's inputs.
+
+    A field is optional if it has a default. Its key in the `with:` map is the field's name in kebab case.
+    Docstrings and descriptions become the documentation.
+    """
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        alias_generator=with_key,
+        populate_by_name=True,
+        hide_input_in_errors=True,
+        arbitrary_types_allowed=True,
+    )
+
+    constraints: ClassVar[tuple[Constraint, ...]] = ()
+    """Rules between inputs; a subclass adds its own to its parents'."""
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
+        super().__pydantic_init_subclass__(**kwargs)
+        for name in cls.model_fields:
+            if not _NAME.fullmatch(name):
+                # Only such names reach a container alike on every engine (contract §4).
+                raise TypeError(f"{cls.__qualname__}.{name}: an input is named like build_args")
+
+    def check(self, environ: Mapping[str, str]) -> Iterable[Problem]:
+        """Yield what is wrong beyond a single field. Called once, before anything is touched.
+
+        Args:
+            environ: the job's environment; the working directory may be looked at too.
+        """
+        return ()
+
+    def tool_environ(self) -> dict[str, str]:
+        """Return the variables through which the wrapped tool gets inputs, as declared by `tool_env`."""
+        environ = {}
+        for name, field in type(self).model_fields.items():
+            variable = traits(field).tool_env
+            value = getattr(self, name)
+            if variable is not None and value is not None:
+                environ[variable] = _text(value)
+        return environ
+
+
+def traits(field: FieldInfo) -> Traits:
+    """Return what `Input` declared for `field`."""
+    return next((each for each in field.metadata if isinstance(each, Traits)), Traits())
+
+
+def is_secret(field: FieldInfo) -> bool:
+    """Tell whether the field holds a `Secret`."""
+    annotation = field.annotation
+    return annotation is Secret or Secret in getattr(annotation, "__args__", ())
+
+
+def all_constraints(model: type[PluginInputs]) -> tuple[Constraint, ...]:
+    """Return the constraints of `model` and of everything it inherits from, each once."""
+    found: dict[Constraint, None] = {}
+    for base in reversed(model.__mro__):
+        found.update(dict.fromkeys(base.__dict__.get("constraints", ())))
+    return tuple(found)
+
+
+def _text(value: object) -> str:
+    if isinstance(value, Secret):
+        return value.reveal()
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, tuple):
+        return ",".join(map(str, value))
+    return str(value)

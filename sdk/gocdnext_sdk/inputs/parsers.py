@@ -1,0 +1,95 @@
+"""The one way each kind of text in a `with:` map is read.
+
+`with:` carries scalars only, with their text as written (contract §3), so lists and pairs are text too.
+Every parser raises `ValueError` with what is wrong; the caller knows the key.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+_TRUE = frozenset({"true", "yes", "on", "y", "1"})
+_FALSE = frozenset({"false", "no", "off", "n", "0"})
+
+_COMMENT = re.compile(r"(^|\s)#.*$")
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
+
+
+def parse_boolean(text: str) -> bool:
+    """Read every spelling of YAML 1.1 and 1.2, and 1 and 0, in any case.
+
+    Raises:
+        ValueError: anything else; `maybe` is never silently false.
+    """
+    word = text.strip().lower()
+    if word in _TRUE:
+        return True
+    if word in _FALSE:
+        return False
+    raise ValueError(f'"{text}" is not a boolean; write "true" or "false"')
+
+
+def parse_lines(text: str) -> tuple[str, ...]:
+    """Read one item a line. Blank lines and lines that start with ``#`` are dropped."""
+    lines = (line.strip() for line in text.splitlines())
+    return tuple(line for line in lines if line and not line.startswith("#"))
+
+
+def parse_items(text: str) -> tuple[str, ...]:
+    """Read items that cannot hold a comma: one a line, or several with commas between.
+
+    A ``#`` after a blank starts a comment. The order is kept, repetitions are dropped.
+    """
+    uncommented = "\n".join(_COMMENT.sub("", line) for line in text.splitlines())
+    items = (item.strip() for item in re.split(r"[,\n]", uncommented))
+    return tuple(dict.fromkeys(item for item in items if item))
+
+
+def parse_words(text: str) -> tuple[str, ...]:
+    """Read items that cannot hold blanks or commas: separated by line breaks, commas or blanks.
+
+    As `parse_items` otherwise.
+    """
+    uncommented = "\n".join(_COMMENT.sub("", line) for line in text.splitlines())
+    return tuple(dict.fromkeys(uncommented.replace(",", " ").split()))
+
+
+def parse_pairs(text: str) -> tuple[tuple[str, str | None], ...]:
+    """Read ``KEY=VALUE``, one a line; commas, blanks, quotes and ``=`` belong to the value.
+
+    A bare ``KEY`` has the value None: take it from the environment. One line of the form ``A=1,B=2`` is
+    two pairs, as the bash plugins read it, but only if every part is a pair with an upper-case key and
+    there is no blank: ``OPTS=-X a,-Y b`` and ``NO_PROXY=a,b`` stay whole.
+
+    Raises:
+        ValueError: a line has no key, a key is not a name, or a key is there twice.
+    """
+    lines = parse_lines(text)
+    if len(lines) == 1:
+        lines = _split_legacy(lines[0])
+    pairs: dict[str, str | None] = {}
+    for line in lines:
+        key, equals, value = line.partition("=")
+        if not _VARIABLE.fullmatch(key):
+            raise ValueError(f'"{_shorten(key)}" is not a name; write one KEY=VALUE a line')
+        if key in pairs:
+            raise ValueError(f'"{key}" is there twice')
+        pairs[key] = value if equals else None
+    return tuple(pairs.items())
+
+
+def _split_legacy(line: str) -> tuple[str, ...]:
+    parts = line.split(",")
+    if " " not in line and len(parts) > 1 and all(re.match(r"[A-Z_][A-Z0-9_]*=", part) for part in parts):
+        return tuple(parts)
+    return (line,)
+
+
+def join_names(names: Iterable[str]) -> str:
+    """Return the names in quotes with commas between, for a message."""
+    return ", ".join(f'"{name}"' for name in names)
+
+
+def _shorten(text: str, limit: int = 40) -> str:
+    return text if len(text) <= limit else f"{text[: limit - 1]}…"

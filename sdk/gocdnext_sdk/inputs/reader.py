@@ -1,0 +1,167 @@
+"""From the job's environment to a validated model, or to every mistake at once."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from gocdnext_sdk.contract.keys import PREFIX, isolated_key, shared_key
+from gocdnext_sdk.errors import InputError, Problem
+from gocdnext_sdk.inputs.model import PluginInputs, all_constraints, is_secret, traits, with_key
+from gocdnext_sdk.secrets import Secret
+
+INJECTED = frozenset({"PLUGIN_KUBECONFIG"})
+"""Names the platform itself may add (contract §5), which no plugin has to declare."""
+
+Model = TypeVar("Model", bound=PluginInputs)
+
+
+def read_inputs(
+    model: type[Model],
+    environ: Mapping[str, str],
+    on_secret: Callable[[str], object] = lambda value: None,
+    warn: Callable[[str], object] = lambda message: None,
+) -> Model:
+    """Return the inputs in `environ`, typed and checked.
+
+    Args:
+        model: the plugin's inputs.
+        environ: the job's environment, with its `PLUGIN_*` variables.
+        on_secret: called with the bare text of every secret input, before anything can print it.
+        warn: called with each deprecation message.
+
+    Raises:
+        InputError: with every mistake; nothing has been contacted or written.
+    """
+    raw, problems = _collect(model, environ, on_secret, warn)
+    given = _defaults(model) | {key: str(value) for key, value in raw.items()}
+    try:
+        inputs = model.model_validate(raw)
+    except ValidationError as error:
+        # Never str(error): it may quote inputs.
+        details = error.errors(include_url=False, include_input=False)
+        problems += [_problem(model, detail, raw) for detail in details]
+        inputs = None
+    for constraint in all_constraints(model):
+        problems += constraint.problems(given)
+    if inputs is not None:
+        problems += inputs.check(environ)
+    if problems or inputs is None:
+        raise InputError(_once(problems))
+    return inputs
+
+
+def env_names(model: type[PluginInputs]) -> dict[str, str]:
+    """Return which variable names carry which `with:` key.
+
+    A key can be spelled in kebab, snake, camel or dotted form, and the engines map the spellings
+    differently (contract §4); every result is understood.
+    """
+    names: dict[str, str] = {}
+    for field_name, field in model.model_fields.items():
+        for alias in (field_name, *traits(field).deprecated_aliases):
+            words = alias.replace("-", "_").split("_")
+            spellings = ("-".join(words), words[0] + "".join(map(str.title, words[1:])), ".".join(words))
+            for spelling in spellings:
+                for transform in (shared_key, isolated_key):
+                    names[PREFIX + transform(spelling)] = with_key(alias)
+    return names
+
+
+def _collect(
+    model: type[PluginInputs],
+    environ: Mapping[str, str],
+    on_secret: Callable[[str], object],
+    warn: Callable[[str], object],
+) -> tuple[dict[str, str | Secret], list[Problem]]:
+    """Return the text of every given input, secrets wrapped, and what is wrong with the names."""
+    known = env_names(model)
+    fields = {with_key(name): field for name, field in model.model_fields.items()}
+    former = {
+        with_key(alias): with_key(name)
+        for name, field in model.model_fields.items()
+        for alias in traits(field).deprecated_aliases
+    }
+    raw: dict[str, str | Secret] = {}
+    problems: list[Problem] = []
+    for variable in sorted(name for name in environ if name.startswith(PREFIX)):
+        text = environ[variable].rstrip("\r\n")
+        alias = known.get(variable)
+        if alias is None:
+            if variable not in INJECTED:
+                problems.append(_unknown(variable, fields))
+            continue
+        if not text.strip():  # `with: {x: ~}` arrives as an empty variable: not given
+            continue
+        key = former.get(alias, alias)
+        if key != alias:
+            warn(f'with.{alias} is deprecated; write "{key}"')
+        if is_secret(fields[key]):
+            on_secret(text)
+            value: str | Secret = Secret(text)
+        else:
+            value = text.strip()
+        if key in raw and raw[key] != value:
+            problems.append(
+                Problem(key, "is given twice, with different values", "keep one spelling of the key")
+            )
+        raw[key] = value
+    return raw, problems
+
+
+def _unknown(variable: str, fields: Mapping[str, Any]) -> Problem:
+    written = variable.removeprefix(PREFIX).lower().replace("_", "-")
+    close = difflib.get_close_matches(written, fields, n=1, cutoff=0.6)
+    advice = f"did you mean `{close[0]}`?" if close else f"known inputs: {', '.join(sorted(fields))}"
+    return Problem(written, "there is no such input", advice)
+
+
+def _defaults(model: type[PluginInputs]) -> dict[str, str]:
+    return {
+        with_key(name): str(field.default)
+        for name, field in model.model_fields.items()
+        if not field.is_required() and field.default not in (None, "", ())
+    }
+
+
+def _problem(model: type[PluginInputs], detail: ErrorDetails, raw: Mapping[str, str | Secret]) -> Problem:
+    key = with_key(str(detail["loc"][0])) if detail["loc"] else ""
+    field = model.model_fields.get(key.replace("-", "_"))
+    if detail["type"] == "missing":
+        return Problem(key, "is required and missing or empty", _purpose(field))
+    if detail["type"] == "value_error":
+        what, _, advice = detail["msg"].removeprefix("Value error, ").partition("; ")
+        return Problem(key, what, advice)
+    value = raw.get(key, "")
+    quoted = "" if isinstance(value, Secret) else f'"{_shorten(value)}": '
+    if detail["type"] == "literal_error":
+        choices = detail["ctx"]["expected"].replace("'", '"').replace(" or ", ", ")
+        close = difflib.get_close_matches(str(value).lower(), choices.replace('"', "").split(", "), n=1)
+        advice = f'did you mean "{close[0]}"?' if close else f"choose one of {choices}"
+        return Problem(key, f"{quoted.removesuffix(': ')} is not one of {choices}", advice)
+    message = detail["msg"]
+    return Problem(key, f"{quoted}{message[:1].lower()}{message[1:]}", _purpose(field))
+
+
+def _purpose(field: Any) -> str:
+    description = (getattr(field, "description", None) or "").split(". ")[0].rstrip(".")
+    return f"it is: {description[:1].lower()}{description[1:]}" if description else ""
+
+
+def _shorten(text: str, limit: int = 60) -> str:
+    line = text.splitlines()[0] if text else ""
+    return line if len(line) <= limit and line == text else f"{line[: limit - 1]}…"
+
+
+def _once(problems: list[Problem]) -> Iterator[Problem]:
+    """Drop repetitions: a missing input may break a field's rule and a constraint. The first one stays."""
+    seen: set[tuple[str, str]] = set()
+    for problem in problems:
+        kind = (problem.key, "missing" if "missing" in problem.what else problem.what)
+        if kind not in seen:
+            seen.add(kind)
+            yield problem

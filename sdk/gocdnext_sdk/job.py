@@ -1,0 +1,119 @@
+"""What one run of a plugin may touch: tools, registries, secret files, outputs and the log."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+
+from gocdnext_sdk.masking import Masker
+from gocdnext_sdk.oci.client import RegistryClient
+from gocdnext_sdk.oci.credentials import Credentials
+from gocdnext_sdk.outputs import OutputFile
+from gocdnext_sdk.secrets import Secret, SecretFiles
+from gocdnext_sdk.signals import Signals
+from gocdnext_sdk.tools import Tool, find_tool, tool_environ
+
+
+class Job:
+    """One run of a plugin.
+
+    Args:
+        environ: the job's environment.
+        workspace: the checkout, which is the working directory.
+        masker: hides secrets in everything printed.
+        files: where secret files live.
+        signals: what cancels the job.
+        outputs: where outputs are collected.
+    """
+
+    def __init__(
+        self,
+        environ: Mapping[str, str],
+        workspace: Path,
+        masker: Masker,
+        files: SecretFiles,
+        signals: Signals,
+        outputs: OutputFile,
+    ) -> None:
+        self.environ = environ
+        self.workspace = workspace
+        self._masker = masker
+        self._files = files
+        self._signals = signals
+        self._outputs = outputs
+
+    def say(self, message: str) -> None:
+        """Print a line to the log."""
+        print(f"==> {message}")
+
+    def warn(self, message: str) -> None:
+        """Print a warning to the log."""
+        print(f"warning: {message}", file=sys.stderr)
+
+    def mask(self, value: str | Secret) -> None:
+        """Hide `value` in everything printed from now on. Secret inputs are hidden without asking."""
+        self._masker.add(value.reveal() if isinstance(value, Secret) else value)
+
+    def output(self, **values: str) -> None:
+        """Set outputs while still at work, so that they are known even if a later step fails."""
+        for name, value in values.items():
+            self._outputs.set(name, value)
+
+    def tool(
+        self,
+        name: str,
+        *,
+        env: Mapping[str, str | Secret] | None = None,
+        inherit: Iterable[str] = (),
+    ) -> Tool:
+        """Return a tool ready to run.
+
+        Args:
+            name: of the executable.
+            env: variables for this tool; secrets among them are masked.
+            inherit: further variables of the job that it may see. It sees no others.
+
+        Raises:
+            ToolError: it is not installed.
+        """
+        given = env or {}
+        for value in given.values():
+            if isinstance(value, Secret):
+                self.mask(value)
+        path = find_tool(name, self.environ, self.workspace)
+        environ = tool_environ(self.environ, self.workspace, given, inherit)
+        return Tool(path, environ, self._masker, self._files, self._signals)
+
+    def registry(self, credentials: Credentials) -> RegistryClient:
+        """Return a read-only registry client that logs in with `credentials`, or with the user's own."""
+        return RegistryClient(credentials or Credentials.ambient(self.environ))
+
+    def secret_file(self, content: Secret | str | bytes, name: str = "secret") -> str:
+        """Return a path from which a tool can read `content`; in memory, gone when the job ends."""
+        if isinstance(content, Secret):
+            self.mask(content)
+        return self._files.file(content, name)
+
+    def docker_config(self, credentials: Credentials) -> dict[str, str]:
+        """Return the environment that gives a tool exactly these registry logins.
+
+        Without any, it is empty: the tool then finds what it would find by itself.
+        """
+        if not credentials:
+            return {}
+        for credential in credentials:
+            self.mask(credential.password)
+            self.mask(credential.basic)
+        return {"DOCKER_CONFIG": str(self._files.named("config.json", credentials.docker_config()))}
+
+    def scratch(self) -> Path:
+        """Return a private directory that is removed when the job ends."""
+        return self._files.directory()
+
+    @contextlib.contextmanager
+    def cleanup(self) -> Iterator[None]:
+        """Let the steps in the block run even after a signal; keep them short."""
+        with self._signals.shield():
+            yield

@@ -1,0 +1,1 @@
+"""References, credentials and a read-only registry client."""

@@ -1,0 +1,211 @@
+"""A small read-only registry client: resolve a tag, read a manifest or a blob.
+
+Writing is the wrapped tools' work. The client is linear on purpose: one request, at most one
+authentication round, bounded time, and retries that honour `Retry-After`.
+
+Source: distribution-spec 1.1.1; the token protocol of distribution's `docs/spec/auth/token.md`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
+
+from gocdnext_sdk.errors import RegistryError
+from gocdnext_sdk.oci.credentials import Credentials
+from gocdnext_sdk.oci.reference import Reference, Registry
+
+if TYPE_CHECKING:
+    import urllib3
+
+INDEX_TYPES = (
+    "application/vnd.oci.image.index.v1+json",
+    "application/vnd.docker.distribution.manifest.list.v2+json",
+)
+MANIFEST_TYPES = (
+    "application/vnd.oci.image.manifest.v1+json",
+    "application/vnd.docker.distribution.manifest.v2+json",
+)
+_MAX_MANIFEST = 4 * 1024 * 1024
+"""Bytes; what the specification asks registries to accept at least."""
+
+_CHALLENGE = re.compile(r'(\w+)="([^"]*)"')
+
+
+@dataclass(frozen=True)
+class Descriptor:
+    """What a registry says about a manifest.
+
+    Args:
+        digest: of its bytes.
+        media_type: its Content-Type.
+        size: bytes.
+        platform: `os/arch[/variant]` for a child of an index.
+    """
+
+    digest: str
+    media_type: str
+    size: int
+    platform: str | None = None
+
+    @property
+    def is_index(self) -> bool:
+        """Whether it is an index, of several platforms."""
+        return self.media_type in INDEX_TYPES
+
+
+class RegistryClient:
+    """Reads registries with a job's credentials."""
+
+    def __init__(self, credentials: Credentials | None = None) -> None:
+        self._credentials = credentials or Credentials()
+        self._authorization: dict[tuple[Registry, str], str] = {}
+
+    @cached_property
+    def _http(self) -> urllib3.PoolManager:
+        import urllib3
+
+        retries = urllib3.Retry(
+            total=4,
+            backoff_factor=0.5,
+            status_forcelist=(429, 502, 503, 504),
+            allowed_methods=("GET", "HEAD"),
+            raise_on_status=False,
+        )
+        return urllib3.PoolManager(retries=retries, timeout=urllib3.Timeout(connect=10, read=60))
+
+    def resolve(self, reference: Reference) -> Descriptor:
+        """Return the descriptor of what `reference` points to now.
+
+        Raises:
+            RegistryError: it does not exist, or the registry cannot be reached or refuses.
+        """
+        response = self._manifest("HEAD", reference)
+        digest = response.headers.get("Docker-Content-Digest") or reference.digest
+        if digest is None:  # the header is optional; the digest is that of the bytes
+            return self.manifest(reference)[0]
+        return Descriptor(digest, _media_type(response), int(response.headers.get("Content-Length", 0)))
+
+    def manifest(self, reference: Reference) -> tuple[Descriptor, dict[str, Any]]:
+        """Return the descriptor and the content of the manifest or index at `reference`.
+
+        Raises:
+            RegistryError: as `resolve`; or the bytes are not those the digest names.
+        """
+        response = self._manifest("GET", reference)
+        body = response.data
+        if len(body) > _MAX_MANIFEST:
+            raise RegistryError(f"{reference}: the manifest is larger than {_MAX_MANIFEST} bytes")
+        algorithm = (reference.digest or "sha256:").partition(":")[0]
+        digest = f"{algorithm}:{hashlib.new(algorithm, body).hexdigest()}"
+        if reference.digest and digest != reference.digest:
+            raise RegistryError(f"{reference}: the registry sent other content, with digest {digest}")
+        try:
+            content: dict[str, Any] = json.loads(body)
+        except ValueError as error:
+            raise RegistryError(f"{reference}: the registry sent no JSON: {error}") from None
+        return Descriptor(digest, _media_type(response), len(body)), content
+
+    def platforms(self, reference: Reference) -> tuple[Descriptor, ...]:
+        """Return the platform images of an index; nothing for a single image.
+
+        Attestations, which BuildKit stores as children of platform unknown/unknown, are left out.
+        """
+        descriptor, content = self.manifest(reference)
+        if not descriptor.is_index:
+            return ()
+        children = []
+        for child in content.get("manifests", ()):
+            platform = child.get("platform") or {}
+            parts = [platform.get(key) for key in ("os", "architecture", "variant")]
+            if parts[0] in (None, "unknown"):
+                continue
+            name = "/".join(part for part in parts if part)
+            children.append(Descriptor(child["digest"], child["mediaType"], child["size"], name))
+        return tuple(children)
+
+    def _manifest(self, method: str, reference: Reference) -> urllib3.BaseHTTPResponse:
+        path = f"/v2/{reference.repository}/manifests/{reference.version}"
+        accept = ", ".join((*INDEX_TYPES, *MANIFEST_TYPES))
+        response = self._request(method, reference, path, {"Accept": accept})
+        if response.status == 200:
+            return response
+        raise RegistryError(f"{reference}: {self._refusal(response, reference.registry)}")
+
+    def _request(
+        self, method: str, reference: Reference, path: str, headers: Mapping[str, str]
+    ) -> urllib3.BaseHTTPResponse:
+        registry = reference.registry
+        url = f"{'http' if registry.plain_http else 'https'}://{registry.api_host}{path}"
+        key = (registry, reference.repository)
+        response = self._send(method, url, headers, self._authorization.get(key))
+        if response.status == 401:
+            authorization = self._authorize(reference, response.headers.get("WWW-Authenticate", ""))
+            if authorization is not None:
+                self._authorization[key] = authorization
+                response = self._send(method, url, headers, authorization)
+        return response
+
+    def _send(
+        self, method: str, url: str, headers: Mapping[str, str], authorization: str | None
+    ) -> urllib3.BaseHTTPResponse:
+        import urllib3
+
+        sent = dict(headers)
+        if authorization is not None:
+            sent["Authorization"] = authorization
+        try:
+            # urllib3 drops Authorization when a redirect leaves the host.
+            return self._http.request(method, url, headers=sent)
+        except urllib3.exceptions.HTTPError as error:
+            reason = getattr(error, "reason", None) or error
+            host = url.split("/")[2]
+            raise RegistryError(f"{host} cannot be reached: {_innermost(reason)}") from None
+
+    def _authorize(self, reference: Reference, challenge: str) -> str | None:
+        """Answer a 401: Basic as it is, Bearer by asking the token server it names."""
+        credential = self._credentials.get(reference.registry)
+        scheme, _, rest = challenge.partition(" ")
+        if scheme.lower() == "basic":
+            return f"Basic {credential.basic.reveal()}" if credential else None
+        parameters = dict(_CHALLENGE.findall(rest))
+        realm = parameters.get("realm", "")
+        local = reference.registry.plain_http and realm.startswith("http://")
+        if scheme.lower() != "bearer" or not (realm.startswith("https://") or local):
+            return None
+        query = {"scope": f"repository:{reference.repository}:pull"}
+        if "service" in parameters:
+            query["service"] = parameters["service"]
+        basic = f"Basic {credential.basic.reveal()}" if credential else None
+        response = self._send("GET", f"{realm}?{urlencode(query)}", {}, basic)
+        if response.status != 200:
+            return None
+        answer = json.loads(response.data)
+        token = answer.get("token") or answer.get("access_token")
+        return f"Bearer {token}" if token else None
+
+    def _refusal(self, response: urllib3.BaseHTTPResponse, registry: Registry) -> str:
+        if response.status == 404:
+            return "not found; is it pushed, and is the name right?"
+        if response.status in (401, 403):
+            if self._credentials.get(registry) is None:
+                return f"{registry} wants a login; give `username` and `password`"
+            return f"{registry} refused the login ({response.status}); may this user read the repository?"
+        return f"{registry} answered {response.status} {response.reason or ''}".rstrip()
+
+
+def _media_type(response: urllib3.BaseHTTPResponse) -> str:
+    return str(response.headers.get("Content-Type", "")).partition(";")[0].strip()
+
+
+def _innermost(error: object) -> str:
+    """Return the cause at the bottom of a chain of wrapped errors, which says it in plain words."""
+    while isinstance(error, BaseException) and error.__cause__ is not None:
+        error = error.__cause__
+    return str(getattr(error, "strerror", None) or error)

@@ -1,0 +1,187 @@
+"""Image references, by the grammar and the Docker Hub rules of `distribution/reference`.
+
+A registry has up to three names, and mixing them up is the commonest login defect: what a user writes
+(``docker.io``), where its API answers (``registry-1.docker.io``), and its key in a Docker configuration
+(``https://index.docker.io/v1/``).
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from ipaddress import ip_address
+from typing import Any, Self
+
+from pydantic import GetCoreSchemaHandler
+from pydantic_core import CoreSchema, core_schema
+
+HUB = "docker.io"
+_HUB_ALIASES = frozenset({"docker.io", "index.docker.io", "registry-1.docker.io", "registry.hub.docker.com"})
+
+_COMPONENT = r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*"
+_PATH = re.compile(rf"{_COMPONENT}(?:/{_COMPONENT})*")
+_LABEL = r"(?:[A-Za-z0-9]|[A-Za-z0-9][A-Za-z0-9-]*[A-Za-z0-9])"
+_HOST = re.compile(rf"(?:{_LABEL}(?:\.{_LABEL})*|\[[0-9a-fA-F:]+\])(?::[0-9]+)?")
+_TAG = re.compile(r"\w[\w.-]{0,127}", re.ASCII)
+_DIGEST = re.compile(r"sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128}")
+
+_MAX_NAME = 255
+
+
+def is_tag(text: str) -> bool:
+    """Tell whether `text` is a valid tag."""
+    return _TAG.fullmatch(text) is not None
+
+
+def is_digest(text: str) -> bool:
+    """Tell whether `text` is a digest with an algorithm registries accept."""
+    return _DIGEST.fullmatch(text) is not None
+
+
+@dataclass(frozen=True, order=True)
+class Registry:
+    """A registry host, `docker.io` standing for all names of Docker Hub.
+
+    Args:
+        host: `host[:port]`.
+    """
+
+    host: str
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Parse what people write for a registry: a host, or a URL as `docker login` takes it.
+
+        Raises:
+            ValueError: `text` names no host.
+        """
+        host = re.sub(r"^https?://", "", text.strip()).rstrip("/")
+        head, _, path = host.partition("/")
+        if path not in ("", "v1", "v2"):
+            raise ValueError(f'"{text}" is an image, not a registry; write only the host, "{head}"')
+        if not _HOST.fullmatch(head):
+            raise ValueError(f'"{text}" is not a registry host; write it as "ghcr.io"')
+        return cls(HUB if head in _HUB_ALIASES else head)
+
+    @property
+    def api_host(self) -> str:
+        """The host that answers API calls."""
+        return "registry-1.docker.io" if self.host == HUB else self.host
+
+    @property
+    def config_key(self) -> str:
+        """The registry's key in the `auths` of a Docker configuration."""
+        return "https://index.docker.io/v1/" if self.host == HUB else self.host
+
+    @property
+    def plain_http(self) -> bool:
+        """Whether tools talk plain http to it: the loopback and private hosts that ggcr treats so.
+
+        Source: `go-containerregistry/pkg/name/registry.go`, `Scheme`.
+        """
+        name = self.host.rsplit(":", 1)[0] if not self.host.endswith("]") else self.host
+        name = name.strip("[]")
+        if name == "localhost" or name.endswith((".localhost", ".local")):
+            return True
+        try:
+            address = ip_address(name)
+        except ValueError:
+            return False
+        return address.is_loopback or (address.version == 4 and address.is_private)
+
+    def __str__(self) -> str:
+        return self.host
+
+
+@dataclass(frozen=True, order=True)
+class Reference:
+    """An image reference.
+
+    Args:
+        registry: where it is.
+        repository: the path there, with Docker Hub's `library/` written out.
+        tag: without its colon.
+        digest: `sha256:<64 hex>`.
+    """
+
+    registry: Registry
+    repository: str
+    tag: str | None = None
+    digest: str | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Parse a reference.
+
+        Raises:
+            ValueError: it is none; the message says which part is wrong.
+        """
+        rest, at, digest = text.strip().partition("@")
+        if at and not is_digest(digest):
+            raise ValueError(f'"{digest}" is not a digest; write it as "sha256:<64 hex digits>"')
+        if "://" in rest:
+            raise ValueError(f'"{text}" has a scheme; write it as "{rest.split("://", 1)[1]}"')
+        head, slash, tail = rest.partition("/")
+        if slash and (head == "localhost" or any(c in head for c in ".:[") or head != head.lower()):
+            host, path = head, tail
+        else:
+            host, path = HUB, rest
+        tag: str | None = None
+        if ":" in path:
+            path, _, tag = path.partition(":")
+            if not is_tag(tag):
+                raise ValueError(f'"{tag}" is not a tag; letters, digits, "_", "." and "-", at most 128')
+        if not _HOST.fullmatch(host):
+            raise ValueError(f'"{host}" is not a registry host')
+        registry = Registry.parse(host)
+        if registry.host == HUB and path and "/" not in path:
+            path = f"library/{path}"
+        if not path or len(path) > _MAX_NAME or not _PATH.fullmatch(path):
+            hint = f'; write it as "{path.lower()}"' if path != path.lower() else ""
+            raise ValueError(
+                f'"{text}" is not an image reference: the repository "{path}" is not valid{hint}'
+            )
+        return cls(registry, path, tag, digest if at else None)
+
+    @property
+    def name(self) -> str:
+        """Registry and repository, without tag and digest."""
+        return f"{self.registry}/{self.repository}"
+
+    @property
+    def short_name(self) -> str:
+        """The name as people write it: Docker Hub's host and `library/` left out."""
+        if self.registry.host != HUB:
+            return self.name
+        return self.repository.removeprefix("library/")
+
+    @property
+    def version(self) -> str:
+        """The digest if there is one, else the tag, else `latest`: what a manifest is asked for by."""
+        return self.digest or self.tag or "latest"
+
+    def with_tag(self, tag: str) -> Self:
+        """Return the reference of `tag` in the same repository."""
+        return replace(self, tag=tag, digest=None)
+
+    def with_digest(self, digest: str) -> Self:
+        """Return the reference of `digest` in the same repository."""
+        return replace(self, tag=None, digest=digest)
+
+    def __str__(self) -> str:
+        tag = f":{self.tag}" if self.tag else ""
+        digest = f"@{self.digest}" if self.digest else ""
+        return f"{self.name}{tag}{digest}"
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        def validate(value: Any) -> Reference:
+            return value if isinstance(value, Reference) else cls.parse(str(value))
+
+        return core_schema.no_info_plain_validator_function(
+            validate, serialization=core_schema.to_string_ser_schema()
+        )
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: Any) -> dict[str, Any]:
+        return {"type": "string", "format": "oci-reference"}

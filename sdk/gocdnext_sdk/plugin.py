@@ -1,0 +1,136 @@
+"""What an author subclasses, and the life of one run.
+
+environment → typed inputs → `run` → outputs → secrets wiped → exit code.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import traceback
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from pathlib import Path
+from typing import ClassVar, Generic, NoReturn, TypeVar
+
+from gocdnext_sdk.errors import Error, InputError
+from gocdnext_sdk.inputs.model import PluginInputs
+from gocdnext_sdk.inputs.reader import read_inputs
+from gocdnext_sdk.job import Job
+from gocdnext_sdk.masking import MaskedText, MaskedWriter, Masker
+from gocdnext_sdk.outputs import OutputFile
+from gocdnext_sdk.secrets import SecretFiles
+from gocdnext_sdk.signals import Signals
+
+Inputs = TypeVar("Inputs", bound=PluginInputs)
+
+
+class Plugin(ABC, Generic[Inputs]):
+    """Base of a plugin: a typed `Inputs` model and a `run`.
+
+    ::
+
+        class Hadolint(Plugin[HadolintInputs]):
+            \"\"\"Lint a Dockerfile.\"\"\"
+
+            name = "gocdnext-plugin-hadolint"
+            inputs = HadolintInputs
+
+            def run(self, inputs: HadolintInputs, job: Job) -> dict[str, str]:
+                job.tool("hadolint").run(inputs.dockerfile)
+                return {}
+
+
+        if __name__ == "__main__":
+            Hadolint.main()
+    """
+
+    name: ClassVar[str]
+    """The image's last path segment; the platform looks a manifest up by it (contract §1.3)."""
+
+    category: ClassVar[str] = ""
+    """The group in the server's catalogue: build, security, registry …"""
+
+    image_tag: ClassVar[str] = "v1"
+    """The channel on which the image is published."""
+
+    inputs: ClassVar[type[PluginInputs]]
+    """The model of the `with:` map."""
+
+    outputs: ClassVar[Mapping[str, str]] = {}
+    """What `run` may return: variable name to description."""
+
+    @abstractmethod
+    def run(self, inputs: Inputs, job: Job) -> Mapping[str, str]:
+        """Do the work.
+
+        Args:
+            inputs: validated.
+            job: tools, registries, secret files and printing.
+
+        Returns:
+            The outputs: one line each, by variable name.
+
+        Raises:
+            Error: with a message for the user; its class decides the exit code.
+        """
+
+    @classmethod
+    def main(cls) -> NoReturn:
+        """Run as the image's entrypoint: read the environment, work, exit."""
+        sys.exit(execute(cls(), dict(os.environ)))
+
+
+def execute(plugin: Plugin[Inputs], environ: Mapping[str, str]) -> int:
+    """Run `plugin` once in this process and return its exit code.
+
+    Args:
+        plugin: what to run.
+        environ: the job's environment.
+    """
+    masker = Masker()
+    writers = [MaskedWriter(masker, stream.buffer) for stream in (sys.stdout, sys.stderr)]
+    stdout, stderr = sys.stdout, sys.stderr
+    sys.stdout, sys.stderr = (MaskedText(writer) for writer in writers)
+    try:
+        return _execute(plugin, environ, masker)
+    finally:
+        sys.stdout, sys.stderr = stdout, stderr
+        for writer in writers:
+            writer.finish()
+
+
+def _execute(plugin: Plugin[Inputs], environ: Mapping[str, str], masker: Masker) -> int:
+    outputs = OutputFile(environ)
+    # The signals' block is the outermost: secrets are wiped before a signal can end the process.
+    with Signals() as signals, SecretFiles() as files:
+        try:
+            inputs = read_inputs(plugin.inputs, environ, masker.add, _warn)
+            job = Job(environ, Path.cwd(), masker, files, signals, outputs)
+            job.output(**plugin.run(inputs, job))  # type: ignore[arg-type]
+            outputs.write()
+        except Error as error:
+            # What is known is written after a failure too; the platform reads it only after exit 0.
+            with contextlib.suppress(Error):
+                outputs.write()
+            return _report(error, environ)
+        except Exception as error:  # noqa: BLE001 - the last line of defence: a message, never a traceback
+            return _report(Error(f"internal error: {type(error).__name__}: {error}"), environ)
+    return 0
+
+
+def _report(error: Error, environ: Mapping[str, str]) -> int:
+    if environ.get("GOCDNEXT_DEBUG") == "1":
+        traceback.print_exc()
+    for line in error.lines():
+        print(f"error: {line}", file=sys.stderr)
+    if isinstance(error, InputError):
+        count = len(error.problems)
+        mistakes = "1 mistake" if count == 1 else f"{count} mistakes"
+        print(f"error: nothing was done: {mistakes} in `with:`", file=sys.stderr)
+    return error.exit_code
+
+
+def _warn(message: str) -> None:
+    print(f"warning: {message}", file=sys.stderr)

@@ -1,0 +1,147 @@
+"""Secret values, and how they reach a tool without touching a file system.
+
+Where the kernel has memfd, key material lives in anonymous memory and a tool reads it through
+``/proc/self/fd/N``: nothing is left behind, not even after SIGKILL. Elsewhere it is a 0600 file in a
+private 0700 directory, on tmpfs if there is one, overwritten and removed when the job ends.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any, Self
+
+from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic_core import CoreSchema, core_schema
+
+
+class Secret:
+    """A value that never prints. `reveal` is the only way to it.
+
+    As an input type it keeps pydantic from ever holding the bare text: pydantic quotes the text it was
+    given in its errors, so inputs are wrapped before validation.
+    """
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+
+    def reveal(self) -> str:
+        """Return the bare value."""
+        return self._value
+
+    def __repr__(self) -> str:
+        return "Secret(***)"
+
+    def __str__(self) -> str:
+        return "***"
+
+    def __bool__(self) -> bool:
+        return bool(self._value)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and other._value == self._value
+
+    def __hash__(self) -> int:
+        return hash(self._value)
+
+    def __reduce__(self) -> str | tuple[Any, ...]:
+        raise TypeError("a Secret cannot be pickled")
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.is_instance_schema(cls)
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        return {"type": "string", "format": "password", "writeOnly": True}
+
+
+class SecretFiles:
+    """Files that exist only while the job runs. A context manager; leaving it wipes everything."""
+
+    def __init__(self) -> None:
+        self._fds: list[int] = []
+        self._files: list[Path] = []
+        self._root: Path | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.wipe()
+
+    @property
+    def fds(self) -> tuple[int, ...]:
+        """File descriptors that a tool must inherit to open what `file` returned."""
+        return tuple(self._fds)
+
+    def file(self, content: str | bytes | Secret, name: str = "secret") -> str:
+        """Return a path from which a tool can read `content`.
+
+        Args:
+            content: what the file holds.
+            name: what the file is called where it has to be a real one.
+        """
+        if isinstance(content, Secret):
+            content = content.reveal()
+        data = content.encode() if isinstance(content, str) else content
+        if sys.platform == "linux" and hasattr(os, "memfd_create"):
+            try:
+                fd = os.memfd_create(name, 0)
+            except OSError:  # a seccomp profile may refuse it
+                return str(self._write(self.directory() / f"{len(self._files)}-{name}", data))
+            self._fds.append(fd)
+            with os.fdopen(os.dup(fd), "wb") as stream:
+                stream.write(data)
+            # Every open of /proc/self/fd/N starts at 0; only users of the descriptor itself see this offset.
+            os.lseek(fd, 0, os.SEEK_SET)
+            return f"/proc/self/fd/{fd}"
+        return str(self._write(self.directory() / f"{len(self._files)}-{name}", data))
+
+    def named(self, name: str, content: str | bytes | Secret) -> Path:
+        """Return a private directory that holds `content` under exactly `name`.
+
+        Some tools take a directory and look for a file of a fixed name in it (``DOCKER_CONFIG``).
+        """
+        directory = Path(tempfile.mkdtemp(dir=self.directory()))
+        source = self.file(content, name)
+        (directory / name).symlink_to(source)
+        return directory
+
+    def directory(self) -> Path:
+        """Return the job's private 0700 directory, on tmpfs where there is one."""
+        if self._root is None:
+            shm = Path("/dev/shm")  # noqa: S108 - a tmpfs by definition; mkdtemp makes it private
+            usable = shm.is_dir() and os.access(shm, os.W_OK | os.X_OK)
+            self._root = Path(tempfile.mkdtemp(prefix="gocdnext-", dir=shm if usable else None))
+        return self._root
+
+    def wipe(self) -> None:
+        """Overwrite and remove everything. May be called more than once."""
+        while self._fds:
+            os.close(self._fds.pop())
+        while self._files:
+            path = self._files.pop()
+            if path.exists():
+                with path.open("r+b") as stream:
+                    stream.write(b"\0" * path.stat().st_size)
+                    stream.flush()
+                    os.fsync(stream.fileno())
+                path.unlink()
+        if self._root is not None:
+            shutil.rmtree(self._root, ignore_errors=True)
+            self._root = None
+
+    def _write(self, path: Path, data: bytes) -> Path:
+        self._files.append(path)
+        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(fd, "wb") as stream:
+            stream.write(data)
+        return path

@@ -1,0 +1,178 @@
+"""Run a wrapped tool: an argv and never a shell, an environment it is given and never the job's."""
+
+from __future__ import annotations
+
+import os
+import selectors
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO
+
+from gocdnext_sdk.errors import ToolError
+from gocdnext_sdk.masking import MaskedText, MaskedWriter, Masker
+from gocdnext_sdk.secrets import Secret, SecretFiles
+from gocdnext_sdk.signals import Signals
+
+DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+INHERITED = frozenset(
+    ("HOME", "LANG", "LC_ALL", "TMPDIR", "TZ", "SSL_CERT_FILE", "SSL_CERT_DIR")
+    + ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY")
+    + ("http_proxy", "https_proxy", "no_proxy", "all_proxy")
+)
+"""Variables any tool may need: where home is, which CAs to trust, how to get out."""
+
+_CHUNK = 65536
+
+
+@dataclass(frozen=True)
+class Completed:
+    """How a tool ended.
+
+    Args:
+        exit_code: its own; minus n if signal n ended it.
+        stdout: what it wrote there, when captured.
+    """
+
+    exit_code: int
+    stdout: bytes = b""
+
+
+@dataclass(frozen=True)
+class Tool:
+    """A tool that is ready to run. `Job.tool` makes it.
+
+    Args:
+        path: the executable.
+        environ: everything the tool's environment holds.
+        masker: hides secrets in all it prints.
+        files: the secret files it may read.
+        signals: what cancels it.
+    """
+
+    path: str
+    environ: Mapping[str, str] = field(repr=False)
+    masker: Masker = field(repr=False)
+    files: SecretFiles = field(repr=False)
+    signals: Signals = field(repr=False)
+
+    def run(self, *argv: object, ok: Iterable[int] = (0,)) -> Completed:
+        """Run the tool, its output going to the job's log as it comes.
+
+        Args:
+            argv: its arguments.
+            ok: the exit codes that are no failure.
+
+        Raises:
+            ToolError: it ended with another code.
+            Cancelled: a signal came before or while it ran.
+        """
+        return self._run(argv, frozenset(ok), None)
+
+    def capture(self, *argv: object, ok: Iterable[int] = (0,)) -> Completed:
+        """As `run`, with standard output in the result instead of the log."""
+        return self._run(argv, frozenset(ok), [])
+
+    def _run(self, argv: Iterable[object], ok: frozenset[int], captured: list[bytes] | None) -> Completed:
+        self.signals.check()
+        command = [self.path, *map(str, argv)]
+        name = Path(self.path).name
+        print(f"$ {shlex.join([name, *command[1:]])}")
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=dict(self.environ),
+            pass_fds=self.files.fds,
+            process_group=0,
+        )
+        with self.signals.child(process):
+            self._pump(process, captured)
+            code = process.wait()
+        if code not in ok:
+            how = f"ended by signal {-code}" if code < 0 else f"failed with exit code {code}"
+            raise ToolError(f"{name} {how}; its own message is above")
+        return Completed(code, b"".join(captured or ()))
+
+    def _pump(self, process: subprocess.Popen[bytes], captured: list[bytes] | None) -> None:
+        """Copy both streams to the log, masked, until the tool has closed them or has ended."""
+        if process.stdout is None or process.stderr is None:
+            raise AssertionError("both streams are pipes")
+        with selectors.DefaultSelector() as selector, process.stdout, process.stderr:
+            out = MaskedWriter(self.masker, _raw(sys.stdout))
+            err = MaskedWriter(self.masker, _raw(sys.stderr))
+            selector.register(
+                process.stdout, selectors.EVENT_READ, captured.append if captured is not None else out.write
+            )
+            selector.register(process.stderr, selectors.EVENT_READ, err.write)
+            while selector.get_map():
+                ready = selector.select(timeout=0.5)
+                for key, _ in ready:
+                    data = os.read(key.fd, _CHUNK)
+                    if data:
+                        key.data(data)
+                    else:
+                        selector.unregister(key.fileobj)
+                if not ready and process.poll() is not None:
+                    break  # a daemon it left behind holds the pipes open
+            out.finish()
+            err.finish()
+
+
+def find_tool(name: str, environ: Mapping[str, str], workspace: Path) -> str:
+    """Return the path of a tool, never one from the workspace: what is checked out must not run.
+
+    Raises:
+        ToolError: it is not there.
+    """
+    for folder in tool_path(environ, workspace).split(os.pathsep):
+        candidate = Path(folder) / name
+        if candidate.is_file() and os.access(candidate, os.X_OK):
+            return str(candidate)
+    raise ToolError(f"{name} is not installed; the plugin's image has it, elsewhere put it in PATH")
+
+
+def tool_path(environ: Mapping[str, str], workspace: Path) -> str:
+    """Return a search path of the absolute folders outside the workspace, the system's ones last."""
+    given = [Path(entry) for entry in environ.get("PATH", "").split(os.pathsep) if entry]
+    root = workspace.resolve()
+    safe = [str(entry) for entry in given if entry.is_absolute() and not _within(entry, root)]
+    return os.pathsep.join(dict.fromkeys([*safe, *DEFAULT_PATH.split(os.pathsep)]))
+
+
+def tool_environ(
+    environ: Mapping[str, str],
+    workspace: Path,
+    given: Mapping[str, str | Secret],
+    inherit: Iterable[str],
+) -> dict[str, str]:
+    """Return a tool's environment: what any tool needs, what is named, and what is given; nothing else.
+
+    Args:
+        environ: the job's environment.
+        workspace: the checkout.
+        given: variables for this tool.
+        inherit: further variables of the job that this tool may see.
+    """
+    allowed = INHERITED.union(inherit)
+    result = {name: value for name, value in environ.items() if name in allowed}
+    result["PATH"] = tool_path(environ, workspace)
+    result.update((k, v.reveal() if isinstance(v, Secret) else v) for k, v in given.items())
+    return result
+
+
+def _within(path: Path, root: Path) -> bool:
+    # A checkout at / would exclude every folder; there the workspace is the whole image.
+    return root != Path("/") and path.resolve().is_relative_to(root)
+
+
+def _raw(stream: object) -> BinaryIO:
+    """Return the bytes below a text stream; a tool's output has its own masked writer."""
+    if isinstance(stream, MaskedText):
+        return stream.sink
+    return stream.buffer  # type: ignore[attr-defined,no-any-return]
