@@ -6,25 +6,44 @@ import argparse
 import os
 import sys
 
-from testbed import engine
+from testbed import bases, engine, tools
 from testbed.cache import SetupError
+from testbed.pins import pins
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m testbed", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
-    engines = commands.add_parser("engine", help="the Docker engine that everything runs on")
-    engines.add_argument("action", choices=["up", "down", "remove", "status"])
+    add = commands.add_parser("engine", help="the Docker engine that everything runs on")
+    add.add_argument("action", choices=["up", "down", "remove", "status"])
+    add = commands.add_parser("tools", help="make pinned tools and print where they are")
+    add.add_argument("names", nargs="+", choices=[name for name, pin in pins().items() if pin.go or pin.wheel])
+    add = commands.add_parser("bases", help="make the stand-in of a base image, or push it to a local registry")
+    add.add_argument("name", choices=bases.PLATFORMS)
+    add.add_argument("ref", nargs="?", help="where to push it, such as localhost:5000/base/python:3.13")
     options = parser.parse_args()
     try:
-        if options.command == "engine":
-            print({"up": engine.up, "down": engine.down, "remove": engine.remove, "status": engine.status}[options.action]() or "")
+        _act(options)
     except SetupError as mistake:
         if os.environ.get("GOCDNEXT_DEBUG"):
             raise
         print(f"setup: {mistake}", file=sys.stderr)
         return 1
     return 0
+
+
+def _act(options: argparse.Namespace) -> None:
+    match options.command:
+        case "engine":
+            act = {"up": engine.up, "down": engine.down, "remove": engine.remove, "status": engine.status}
+            print(act[options.action]() or "", end="\n")
+        case "tools":
+            tools.get(*options.names)
+            print("\n".join(f"{name} {tools.binary(name)}" for name in options.names))
+        case "bases" if options.ref:
+            bases.push(options.name, options.ref)
+        case "bases":
+            print(bases.image(options.name))
 
 
 if __name__ == "__main__":

