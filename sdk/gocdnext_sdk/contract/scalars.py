@@ -30,6 +30,9 @@ _FLOAT = re.compile(
     r"[-+]?(\.[0-9][0-9_]*|[0-9][0-9_]*(\.[0-9_]*)?)([eE][-+]?[0-9]+)?"
     r"|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)"
 )
+_DATE = re.compile(
+    r"[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}([Tt ].+)?"  # more than yaml.v3's, by what nobody writes
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +60,16 @@ def is_null(scalar: Scalar) -> bool:
     if scalar.core_tag == "null":
         return scalar.text in NULL_TEXTS
     return scalar.tag is None and scalar.plain and scalar.text in NULL_TEXTS
+
+
+def is_string(scalar: Scalar) -> bool:
+    """Whether the scalar's own type is text: quoted, or plain and neither number nor date."""
+    if scalar.tag is not None:
+        return scalar.core_tag == "str"
+    if not scalar.plain:
+        return True
+    typed = scalar.text in NULL_TEXTS | _TRUE | _FALSE
+    return not typed and not any(p.fullmatch(scalar.text) for p in (_INTEGER, _FLOAT, _DATE))
 
 
 def as_text(scalar: Scalar) -> str:

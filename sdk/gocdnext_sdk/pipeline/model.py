@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
-from gocdnext_sdk.pipeline.errors import Mark
+from gocdnext_sdk.pipeline.errors import Mark, Problem
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,6 +252,8 @@ class Pipeline:
     trigger: Trigger = Trigger()
     concurrency: Literal["parallel", "serial"] = "parallel"
     supersede: Literal["off", "branch", "pipeline"] = "off"
+    notices: tuple[Problem, ...] = ()
+    """What the platform accepts and then ignores, for people to know."""
 
     def job(self, name: str) -> Job:
         """The job of that name.

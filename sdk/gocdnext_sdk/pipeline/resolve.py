@@ -7,7 +7,7 @@ resolved variables; the variables win over the inputs of the same name.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal, TypeAlias
 
@@ -16,7 +16,7 @@ from gocdnext_sdk.contract.refs import JobOutputs
 from gocdnext_sdk.pipeline import builtins
 from gocdnext_sdk.pipeline.builtins import Run
 from gocdnext_sdk.pipeline.errors import Mark, PipelineError, Problem
-from gocdnext_sdk.pipeline.model import Output, Pipeline, Plugin, Script, Service, Value
+from gocdnext_sdk.pipeline.model import Output, Pipeline, Plugin, Script, Service
 from gocdnext_sdk.pipeline.plan import PlannedJob
 
 EngineMapping: TypeAlias = Literal["docker", "k8s-shared", "k8s-isolated"]
@@ -75,4 +75,118 @@ def resolve(
     Raises:
         PipelineError: a missing secret, or references that stand for nothing; all at once.
     """
-    raise NotImplementedError
+    return _Resolver(pipeline, planned, sources, engine).job()
+
+
+class _Resolver:
+    def __init__(
+        self, pipeline: Pipeline, planned: PlannedJob, sources: Sources, engine: EngineMapping
+    ) -> None:
+        self._pipeline = pipeline
+        self._planned = planned
+        self._job = planned.job
+        self._sources = sources
+        self._engine = engine
+        self._problems: list[Problem] = []
+        self._ci = builtins.variables(sources.run, self._job.name)
+        self._needs = {name: sources.needs[name] for name in self._job.needs if name in sources.needs}
+
+    def job(self) -> ResolvedJob:
+        secrets = self._secrets()
+        variables = self._variables(secrets)
+        match self._job.action:
+            case Plugin() as plugin:
+                image, script = plugin.image, None
+                # The variables win: `variables: {PLUGIN_TAGS: …}` beats `with: {tags: …}`.
+                env = self._inputs(plugin, secrets, variables) | variables
+            case Script() as lines:
+                image, script, env = lines.image, lines.text, variables
+            case _:
+                raise ValueError(f"job {self._job.name} has nothing to run")
+        if self._problems:
+            raise PipelineError(self._problems)
+        return ResolvedJob(
+            name=self._planned.name,
+            stage=self._job.stage,
+            image=image,
+            script=script,
+            env=env,
+            masks=tuple(self._masks(secrets)),
+            docker=self._job.docker,
+            outputs=self._job.outputs,
+            services=self._pipeline.services,
+        )
+
+    def _secrets(self) -> dict[str, str]:
+        known = self._sources.secrets
+        for name in self._job.secrets:
+            if name not in known:
+                self._problems.append(
+                    Problem(
+                        self._job.at("secrets"),
+                        f"job `{self._job.name}` needs the secret {name}, which is not known",
+                        "provide it",
+                    )
+                )
+        return {name: known[name] for name in self._job.secrets if name in known}
+
+    def _variables(self, secrets: Mapping[str, str]) -> dict[str, str]:
+        written = {**self._pipeline.variables, **self._job.variables}
+        layers: dict[str, str] = dict(self._sources.profile)
+        layers |= {name: value.text for name, value in written.items()}
+        if self._planned.cell is not None:
+            layers |= {"GOCDNEXT_MATRIX": self._planned.cell_key, **self._planned.cell}
+        layers |= secrets
+        layers |= self._ci
+
+        def resolved(text: str) -> str:
+            # The platform resolves secrets' values too: one that holds `${{ X }}` is an error.
+            return refs.resolve_strict(refs.resolve_needs(text, self._needs), secrets, self._ci)
+
+        return {
+            name: self._checked(
+                resolved,
+                value,
+                written[name].mark if name in written else self._job.mark,
+                f"variable {name}",
+            )
+            for name, value in layers.items()
+        }
+
+    def _inputs(
+        self, plugin: Plugin, secrets: Mapping[str, str], variables: Mapping[str, str]
+    ) -> dict[str, str]:
+        def resolved(text: str) -> str:
+            needed = refs.resolve_needs(text, self._needs)
+            strict = refs.resolve_strict(needed, secrets, variables)
+            return refs.resolve_soft(strict, secrets, variables)
+
+        transform = _TRANSFORM[self._engine]
+        return {
+            keys.variable(name, transform): self._checked(resolved, value.text, value.mark, f"with.{name}")
+            for name, value in plugin.inputs.items()
+        }
+
+    def _checked(self, resolved: Callable[[str], str], text: str, mark: Mark, what: str) -> str:
+        try:
+            return resolved(text)
+        except ContractError as error:
+            where = f"job `{self._job.name}`, {what}"
+            self._problems.append(Problem(mark, f"{where}: {error}"))
+            return ""
+
+    def _masks(self, secrets: Mapping[str, str]) -> Iterator[str]:
+        yield from (value for value in secrets.values() if value)
+        outputs = [
+            (name, alias, value)
+            for name, needed in self._needs.items()
+            for values in (needed.cells or {"": needed.values}).values()
+            for alias, value in values.items()
+        ]
+        for _, _, value in outputs:
+            if len(value.encode()) >= masks.MIN_OUTPUT_BYTES:
+                yield value
+        for name, alias, value in outputs:
+            declared = self._pipeline.job(name).outputs.get(alias)
+            if value and declared is not None and declared.masked:
+                yield value
