@@ -10,7 +10,6 @@ import base64
 import io
 import json
 import re
-import shlex
 from collections.abc import Iterable, Iterator
 from typing import BinaryIO
 from urllib.parse import quote, quote_plus
@@ -20,10 +19,16 @@ MASK = b"***"
 MIN_LENGTH = 4
 """Bytes. Shorter values would blank half the log; the platform draws the same line."""
 
+_GO_JSON = re.compile("[<>&]")
+"""What Go's encoding/json escapes beside what JSON demands."""
+
+_GO_USERINFO = "$&+,;="
+"""What Go's net/url leaves alone in the user part of a URL."""
+
 _PEM_BORDER = re.compile(rb"-----(BEGIN|END) [A-Z0-9 ]+-----")
 
 
-def _base64_cores(value: bytes) -> Iterator[bytes]:
+def _base64_forms(value: bytes) -> Iterator[bytes]:
     """Yield the base64 text of `value` at each of the three alignments it can have in a longer text.
 
     The first and last characters also depend on the neighbours, so they are left out.
@@ -34,22 +39,29 @@ def _base64_cores(value: bytes) -> Iterator[bytes]:
             skip = (0, 2, 3)[offset]
             incomplete = (offset + len(value)) % 3
             yield encoded[skip : len(encoded) - (1 if incomplete else 0)]
+    encoded = base64.b64encode(value).rstrip(b"=")
+    for width in (76, 64):  # as base64(1) and openssl wrap it
+        if len(encoded) > width:
+            yield from (encoded[at : at + width] for at in range(0, len(encoded), width))
 
 
 def _forms(value: str) -> Iterator[bytes]:
     """Yield every spelling in which `value` may show up in a log line."""
     for text in dict.fromkeys((value, value.strip())):
-        raw = text.encode()
+        raw = text.encode(errors="surrogateescape")
+        escaped = json.dumps(text)[1:-1]
         yield raw
-        yield json.dumps(text)[1:-1].encode()
-        yield json.dumps(text, ensure_ascii=False)[1:-1].encode()
-        yield quote(text, safe="").encode()
-        yield quote(text).encode()
-        yield quote_plus(text).encode()
-        yield shlex.quote(text).encode()
-        yield from _base64_cores(raw)
+        yield escaped.encode()
+        yield _GO_JSON.sub(lambda char: f"\\u{ord(char[0]):04x}", escaped).encode()
+        yield json.dumps(text, ensure_ascii=False)[1:-1].encode(errors="surrogateescape")
+        yield quote(raw, safe="").encode()
+        yield quote(raw).encode()
+        yield quote(raw, safe=_GO_USERINFO).encode()
+        yield quote_plus(raw).encode()
+        yield raw.replace(b"'", b"'\"'\"'")  # within shlex.quote
+        yield from _base64_forms(raw)
     for line in value.splitlines():
-        stripped = line.strip().encode()
+        stripped = line.strip().encode(errors="surrogateescape")
         if not _PEM_BORDER.fullmatch(stripped):
             yield stripped
 
@@ -60,24 +72,31 @@ class Masker:
     def __init__(self, secrets: Iterable[str] = ()) -> None:
         self._forms: set[bytes] = set()
         self._pattern: re.Pattern[bytes] | None = None
-        self._starts: frozenset[bytes] = frozenset()
+        self._start: re.Pattern[bytes] | None = None
+        self._by_start: dict[bytes, list[bytes]] = {}
+        self._stubs: frozenset[bytes] = frozenset()
         self._longest = 0
         for secret in secrets:
             self.add(secret)
 
     def add(self, secret: str) -> None:
         """Mask `secret` from now on. Values under `MIN_LENGTH` bytes are left alone."""
+        if len(secret.strip().encode(errors="surrogateescape")) < MIN_LENGTH:
+            return
         # A multi-line value is masked line by line, so no form has a line break, and nothing needs to be
         # held back past one.
         forms = {form for form in _forms(secret) if len(form) >= MIN_LENGTH and b"\n" not in form}
-        new = forms - self._forms
-        if not new:
+        if forms <= self._forms:
             return
-        self._forms |= new
+        self._forms |= forms
         longest_first = sorted(self._forms, key=len, reverse=True)
-        self._pattern = re.compile(b"|".join(map(re.escape, longest_first)))
         self._longest = len(longest_first[0])
-        self._starts = frozenset(form[:1] for form in self._forms)
+        self._by_start = {}
+        for form in longest_first:
+            self._by_start.setdefault(form[:MIN_LENGTH], []).append(form)
+        self._stubs = frozenset(start[:size] for start in self._by_start for size in range(1, MIN_LENGTH))
+        self._pattern = _alternatives(longest_first)
+        self._start = re.compile(b"(?=%s)" % _alternatives(self._by_start).pattern)
 
     def mask(self, text: str) -> str:
         """Return `text` with every secret replaced."""
@@ -99,20 +118,36 @@ class Masker:
                 break
             masked += (data[done : match.start()], MASK)
             done = match.end()
-            hold = self._hold_from(data, done)
+            if done > hold:
+                hold = self._hold_from(data, done)
         masked.append(data[done:hold])
         return b"".join(masked), data[hold:]
 
     def _hold_from(self, data: bytes, start: int) -> int:
         """Return where the longest tail of `data` begins that could still grow into a secret."""
         line = data.rfind(b"\n") + 1
-        for at in range(max(start, line, len(data) - self._longest + 1), len(data)):
-            if data[at : at + 1] in self._starts:
-                tail = data[at:]
-                if any(len(form) > len(tail) and form.startswith(tail) for form in self._forms):
-                    return at
+        first = max(start, line, len(data) - self._longest + 1)
+        for match in self._start.finditer(data, first) if self._start else ():
+            tail = data[match.start() :]
+            forms = self._by_start[tail[:MIN_LENGTH]]
+            if any(len(form) > len(tail) and form.startswith(tail) for form in forms):
+                return match.start()
+        for at in range(max(first, len(data) - MIN_LENGTH + 1), len(data)):
+            if data[at:] in self._stubs:
+                return at
         return len(data)
 
+
+def _alternatives(forms: Iterable[bytes]) -> re.Pattern[bytes]:
+    """Return a pattern of `forms` that prefers the earlier ones, quick to reject by the first byte."""
+    by_first: dict[bytes, list[bytes]] = {}
+    for form in forms:
+        by_first.setdefault(form[:1], []).append(re.escape(form[1:]))
+    return re.compile(b"|".join(re.escape(k) + b"(?:%s)" % b"|".join(rest) for k, rest in by_first.items()))
+
+
+_LINE = re.compile(rb"[^\n]*\n|[^\n]+")
+"""Lines as the platform cuts them: a carriage return (of a progress bar) ends none."""
 
 MAX_LINE = 256 * 1024
 """Bytes. The platform loses everything after a line of 1 MiB (contract §9)."""
@@ -145,14 +180,14 @@ class MaskedWriter:
     def _emit(self, data: bytes) -> None:
         if not data:
             return
-        for line in data.splitlines(keepends=True):
+        for line in _LINE.findall(data):
             rest = line
             while self._column + len(rest) > MAX_LINE:
                 room = MAX_LINE - self._column
                 self.sink.write(rest[:room] + b"\n")
                 rest, self._column = rest[room:], 0
             self.sink.write(rest)
-            self._column = 0 if rest.endswith((b"\n", b"\r")) else self._column + len(rest)
+            self._column = 0 if rest.endswith(b"\n") else self._column + len(rest)
         self.sink.flush()
 
 
