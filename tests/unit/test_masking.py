@@ -16,15 +16,11 @@ from gocdnext_sdk.masking import MAX_LINE, MaskedText, MaskedWriter, Masker
 
 PASSWORD = "p@$$w0rd &<'\"/+ü?=\\ end"
 TOKEN = "ghp_16C7e42F292c6912E7710c838347Ae178B4a"
-PEM = "\n".join(
-    (
-        "-----BEGIN PRIVATE KEY-----",
-        "MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgWv5hT0JrWv0q1p9j",
-        "0h0B2sZkq0dX1m1nXbR7x1vV5r2hRANCAAR0Qm9uZSBvZiB0aGUga2V5cyB0aGF0",
-        "IHdhcyBuZXZlciB1c2VkIQ==",
-        "-----END PRIVATE KEY-----",
-    )
-)
+PEM = """-----BEGIN PRIVATE KEY-----
+MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgWv5hT0JrWv0q1p9j
+0h0B2sZkq0dX1m1nXbR7x1vV5r2hRANCAAR0Qm9uZSBvZiB0aGUga2V5cyB0aGF0
+IHdhcyBuZXZlciB1c2VkIQ==
+-----END PRIVATE KEY-----"""
 
 
 def written(masker: Masker, pieces: list[bytes]) -> bytes:
