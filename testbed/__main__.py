@@ -6,7 +6,7 @@ import argparse
 import os
 import sys
 
-from testbed import bases, engine, tools
+from testbed import bases, engine, environment, tools
 from testbed.cache import SetupError
 from testbed.pins import pins
 
@@ -21,6 +21,9 @@ def main() -> int:
     add = commands.add_parser("bases", help="make the stand-in of a base image, or push it to a local registry")
     add.add_argument("name", choices=bases.PLATFORMS)
     add.add_argument("ref", nargs="?", help="where to push it, such as localhost:5000/base/python:3.13")
+    add = commands.add_parser("setup", help="make whatever is missing")
+    add.add_argument("extent", nargs="?", choices=["demo", "test"], default="demo")
+    commands.add_parser("env", help='print the environment: eval "$(python -m testbed env)"')
     options = parser.parse_args()
     try:
         _act(options)
@@ -44,6 +47,10 @@ def _act(options: argparse.Namespace) -> None:
             bases.push(options.name, options.ref)
         case "bases":
             print(bases.image(options.name))
+        case "setup":
+            environment.setup(options.extent)
+        case "env":
+            print(environment.exports())
 
 
 if __name__ == "__main__":

