@@ -24,6 +24,7 @@
         Hadolint.main()
 """
 
+from gocdnext_sdk.daemon import Daemon
 from gocdnext_sdk.errors import DaemonError, Error, Findings, InputError, Problem, RegistryError, ToolError
 from gocdnext_sdk.inputs.constraints import AtLeastOne, MutuallyExclusive, RequiredIf, RequiredTogether
 from gocdnext_sdk.inputs.image_build import ImageBuild
@@ -44,6 +45,7 @@ __all__ = [
     "Completed",
     "Credential",
     "Credentials",
+    "Daemon",
     "DaemonError",
     "Error",
     "Findings",

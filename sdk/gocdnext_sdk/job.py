@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
+from gocdnext_sdk.daemon import Daemon
 from gocdnext_sdk.masking import Masker
 from gocdnext_sdk.oci.client import RegistryClient
 from gocdnext_sdk.oci.credentials import Credentials
@@ -89,6 +90,16 @@ class Job:
     def registry(self, credentials: Credentials) -> RegistryClient:
         """Return a read-only registry client that logs in with `credentials`, or with the user's own."""
         return RegistryClient(credentials or Credentials.ambient(self.environ))
+
+    def daemon(self) -> Daemon:
+        """Return the Docker daemon, once it answers.
+
+        Raises:
+            DaemonError: there is none.
+        """
+        daemon = Daemon(self.environ)
+        daemon.wait()
+        return daemon
 
     def secret_file(self, content: Secret | str | bytes, name: str = "secret") -> str:
         """Return a path from which a tool can read `content`; in memory, gone when the job ends."""

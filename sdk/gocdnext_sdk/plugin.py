@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import sys
 import traceback
 from abc import ABC, abstractmethod
@@ -22,6 +23,10 @@ from gocdnext_sdk.masking import MaskedText, MaskedWriter, Masker
 from gocdnext_sdk.outputs import OutputFile
 from gocdnext_sdk.secrets import SecretFiles
 from gocdnext_sdk.signals import Signals
+
+_SECRET_NAME = re.compile(r"TOKEN|PASSW(OR)?D|SECRET|PRIVATE_KEY|API_?KEY|CREDENTIAL", re.IGNORECASE)
+_SECRET_LENGTH = 8
+"""Characters. A variable that is only called like a secret may hold a short word."""
 
 Inputs = TypeVar("Inputs", bound=PluginInputs)
 
@@ -102,6 +107,10 @@ def execute(plugin: Plugin[Inputs], environ: Mapping[str, str]) -> int:
 
 
 def _execute(plugin: Plugin[Inputs], environ: Mapping[str, str], masker: Masker) -> int:
+    for name, value in environ.items():
+        # A job's secrets are also there under their own names, and may be part of other inputs.
+        if _SECRET_NAME.search(name) and len(value) >= _SECRET_LENGTH:
+            masker.add(value)
     outputs = OutputFile(environ)
     # The signals' block is the outermost: secrets are wiped before a signal can end the process.
     with Signals() as signals, SecretFiles() as files:
