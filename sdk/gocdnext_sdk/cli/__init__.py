@@ -1,0 +1,49 @@
+"""The `gocdnext-plugin` command.
+
+Subcommands are imported when they are called; a mistake ends as one line and an exit code.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from typing import Final
+
+import click
+
+from gocdnext_sdk.errors import Error
+
+COMMANDS: Final = {
+    "run": "gocdnext_sdk.cli.run",
+}
+"""Subcommand to the module whose `command` it is."""
+
+
+class _Lazy(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = importlib.import_module(COMMANDS[cmd_name]).command
+        return command
+
+
+@click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="gocdnext-plugin-sdk", message="%(prog)s %(version)s")
+def group() -> None:
+    """Write, run and test container plugins for gocdnext pipelines."""
+
+
+def main() -> None:
+    """Run the command line; the entry point of `gocdnext-plugin`."""
+    try:
+        group.main(prog_name="gocdnext-plugin", standalone_mode=True)
+    except Error as error:
+        if os.environ.get("GOCDNEXT_DEBUG") == "1":
+            raise
+        for line in error.lines():
+            print(f"error: {line}", file=sys.stderr)
+        sys.exit(error.exit_code)

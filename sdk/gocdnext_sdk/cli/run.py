@@ -1,0 +1,203 @@
+"""`gocdnext-plugin run`: a pipeline on the local Docker engine."""
+
+from __future__ import annotations
+
+import json
+import signal
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import replace
+from pathlib import Path
+from types import FrameType
+
+import click
+
+from gocdnext_sdk.harness.engine import Pull
+from gocdnext_sdk.harness.preflight import UsageError
+from gocdnext_sdk.harness.runner import RunOptions, prepare, run_pipeline, workspace_of
+from gocdnext_sdk.harness.secrets_source import collect
+from gocdnext_sdk.harness.session import Session, Stop
+from gocdnext_sdk.pipeline import PullRequest, Run, Tag, checkout, parse_file, plan
+from gocdnext_sdk.pipeline.builtins import Cause
+
+_EVENTS: dict[str, Cause] = {
+    "push": "webhook",
+    "tag": "tag",
+    "pull_request": "pull_request",
+    "manual": "manual",
+}
+_PATH = click.Path(path_type=Path)
+_FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
+_FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
+
+
+def _pairs(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> dict[str, str]:
+    """Return NAME=VALUE options as a map."""
+    found: dict[str, str] = {}
+    for value in values:
+        name, equals, text = value.partition("=")
+        if not name or not equals:
+            raise click.BadParameter(f"{value!r} is not NAME=VALUE", ctx, param)
+        found[name] = text
+    return found
+
+
+@click.command("run", short_help="Run a pipeline on the local engine as the platform would.")
+@click.argument("file", type=_FILE)
+@click.option("--job", "jobs", multiple=True, metavar="NAME", help="Run a job and what it needs. Repeatable.")
+@click.option("--secrets-file", type=_FILE, help="Secrets as dotenv, or as a YAML map (.yaml, .yml).")
+@click.option(
+    "--secret", "secrets", multiple=True, metavar="NAME", help="Take a secret from the environment, or ask."
+)
+@click.option(
+    "--var",
+    "variables",
+    callback=_pairs,
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="Set a pipeline variable. Repeatable.",
+)
+@click.option(
+    "--local",
+    callback=_pairs,
+    multiple=True,
+    metavar="NAME=FOLDER",
+    help="Build the plugin from a folder instead of using its published image. Repeatable.",
+)
+@click.option(
+    "--use-image",
+    "use_images",
+    callback=_pairs,
+    multiple=True,
+    metavar="NAME=REF",
+    help="Use this image for the plugin. Repeatable.",
+)
+@click.option(
+    "--build-context",
+    "build_contexts",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="Replace a stage of the Dockerfiles built by --local. Also: $GOCDNEXT_BUILD_CONTEXTS.",
+)
+@click.option("--registry", is_flag=True, help="Start a throw-away registry with a login for the jobs.")
+@click.option("--registry-port", type=click.IntRange(1, 65535), help="Its port; implies --registry.")
+@click.option(
+    "--network", metavar="NAME", help="Run jobs in this network, or in that of container:NAME, not a new one."
+)
+@click.option("--event", type=click.Choice(list(_EVENTS)), default="manual", show_default=True)
+@click.option("--branch", help="What CI_BRANCH is. [default: the one checked out]")
+@click.option("--tag", help="What CI_TAG_NAME is, with --event tag. [default: the one checked out]")
+@click.option("--pr", type=int, default=1, help="The pull request's number, with --event pull_request.")
+@click.option("--workspace", type=_FOLDER, help="The checkout. [default: the folder that holds .gocdnext]")
+@click.option("--default-image", default="", metavar="REF", help="For scripts that name no image.")
+@click.option(
+    "--pull", type=click.Choice([each.value for each in Pull]), default="missing", show_default=True
+)
+@click.option("--parallel", type=click.IntRange(0), default=0, help="At most so many jobs at a time.")
+@click.option("--json", "json_file", type=_PATH, metavar="FILE", help="Write a machine-readable report.")
+@click.option("--no-color", is_flag=True, help="Plain text. Also: $NO_COLOR.")
+@click.pass_context
+def command(
+    ctx: click.Context,
+    *,
+    file: Path,
+    jobs: tuple[str, ...],
+    secrets_file: Path | None,
+    secrets: tuple[str, ...],
+    variables: dict[str, str],
+    local: dict[str, str],
+    use_images: dict[str, str],
+    build_contexts: tuple[str, ...],
+    registry: bool,
+    registry_port: int | None,
+    network: str | None,
+    event: str,
+    branch: str | None,
+    tag: str | None,
+    pr: int,
+    workspace: Path | None,
+    default_image: str,
+    pull: str,
+    parallel: int,
+    json_file: Path | None,
+    no_color: bool,
+) -> None:
+    """Run pipeline FILE on the local engine as the platform would.
+
+    Every job starts from a fresh copy of the checkout in a fresh container. What it writes is brought back
+    into your tree afterwards. The exit code is 0 if all jobs passed, 1 if one failed, 2 if the pipeline or
+    the options are wrong, 3 if the engine fails, and 128+n after signal n.
+    """
+    from rich.console import Console
+
+    from gocdnext_sdk.harness.docker_engine import DockerEngine
+    from gocdnext_sdk.harness.report import ConsoleListener
+
+    workspace = (workspace or workspace_of(file)).resolve()
+    wanted = {name for job in plan(parse_file(file), jobs).jobs for name in job.job.secrets}
+    with_registry = registry or registry_port is not None
+    if with_registry:
+        wanted -= {"REGISTRY_USERNAME", "REGISTRY_PASSWORD"}
+    options = RunOptions(
+        workspace=workspace,
+        jobs=jobs,
+        secrets=collect(file=secrets_file, names=secrets, wanted=sorted(wanted)),
+        variables=variables,
+        local={name: _folder(folder) for name, folder in local.items()},
+        use_images=use_images,
+        build_contexts=build_contexts,
+        network=network,
+        run=_run(workspace, _EVENTS[event], branch, tag, pr),
+        pull=Pull(pull),
+        parallel=parallel,
+        default_image=default_image,
+        private=(secrets_file,) if secrets_file else (),
+    )
+    engine = DockerEngine()
+    console = Console(no_color=no_color or None, highlight=False, force_terminal=False if no_color else None)
+    with interruptible() as stop, closing(ConsoleListener(console)) as listener:
+        if not with_registry:
+            prepare(file, options)
+        with Session(engine, stop) as session:
+            if with_registry:
+                options = replace(options, registry=session.start_registry(registry_port or 0))
+            report = run_pipeline(file, options, session=session, listener=listener)
+    if json_file:
+        json_file.write_text(json.dumps(report.as_dict(), indent=2) + "\n")
+    ctx.exit(report.exit_code)
+
+
+def _folder(text: str) -> Path:
+    folder = Path(text)
+    if not folder.is_dir():
+        raise UsageError(f"--local: {text} is no folder")
+    return folder
+
+
+def _run(workspace: Path, cause: Cause, branch: str | None, tag: str | None, pr: int) -> Run:
+    found = checkout.read(workspace)
+    if branch:
+        found = replace(found, branch=branch)
+    return Run(
+        checkout=found,
+        cause=cause,
+        tag=Tag(tag or checkout.tag(workspace)) if cause == "tag" else None,
+        pull_request=PullRequest(pr, branch=found.branch) if cause == "pull_request" else None,
+    )
+
+
+@contextmanager
+def interruptible() -> Iterator[Stop]:
+    """Turn SIGINT, SIGTERM and SIGHUP into requests to stop."""
+    stop = Stop()
+
+    def handle(signum: int, frame: FrameType | None) -> None:
+        stop.request(signum)
+
+    signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = {each: signal.signal(each, handle) for each in signals}
+    try:
+        yield stop
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)

@@ -1,0 +1,127 @@
+"""What can be known to be wrong before anything starts, and what the harness does differently."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from gocdnext_sdk.contract import uses
+from gocdnext_sdk.contract.refs import JobOutputs
+from gocdnext_sdk.errors import Error
+from gocdnext_sdk.pipeline import PipelineError, Problem, Sources, resolve
+from gocdnext_sdk.pipeline.model import Approval, Job, Script
+from gocdnext_sdk.pipeline.plan import Plan
+
+
+class UsageError(Error):
+    """The run was asked for in a way that makes no sense."""
+
+    exit_code = 2
+
+
+def check(plan: Plan, sources: Sources, *, default_image: str) -> None:
+    """Find every mistake that running would find later.
+
+    Args:
+        plan: what will run.
+        sources: what references may stand for; outputs of needed jobs are made up here.
+        default_image: of scripts that name none.
+
+    Raises:
+        PipelineError: with all mistakes at once.
+    """
+    problems = list(dict.fromkeys(_unsupported(plan, sources.secrets, default_image)))
+    if not problems:
+        needs = expected_outputs(plan)
+        for planned in plan.jobs:
+            if not runs(planned.job):
+                continue
+            try:
+                resolve(
+                    plan.pipeline,
+                    planned,
+                    Sources(run=sources.run, secrets=sources.secrets, needs=needs, profile=sources.profile),
+                )
+            except PipelineError as error:
+                problems += [each for each in error.problems if each not in problems]
+    if problems:
+        raise PipelineError(problems)
+
+
+def runs(job: Job) -> bool:
+    """Return whether the job has anything to run; a gate has not."""
+    return job.action is not None and not isinstance(job.action, Approval)
+
+
+def _unsupported(plan: Plan, secrets: Mapping[str, str], default_image: str) -> Iterator[Problem]:
+    for job in dict.fromkeys(planned.job.name for planned in plan.jobs):
+        found = plan.pipeline.job(job)
+        for name in found.secrets:
+            if name not in secrets:
+                yield Problem(
+                    found.at("secrets"),
+                    f"job `{job}` needs the secret {name}, which is not given",
+                    f"put it into a file and pass --secrets-file, or export it and pass --secret {name}",
+                )
+        if found.id_tokens:
+            yield Problem(
+                found.at("id_tokens"),
+                f"job `{job}` wants an identity token, which only a server can issue",
+                "run the other jobs with --job",
+            )
+        if found.cluster:
+            yield Problem(
+                found.at("cluster"),
+                f"job `{job}` wants the credentials of cluster {found.cluster}, which only a server has",
+                "run the other jobs with --job",
+            )
+        if isinstance(found.action, Script) and not (found.action.image or default_image):
+            yield Problem(
+                found.at("script"),
+                f"job `{job}` names no image; the platform takes its runner profile's",
+                "add image:, or pass --default-image",
+            )
+
+
+def expected_outputs(plan: Plan) -> dict[str, JobOutputs]:
+    """Return made-up outputs of every job, to check references with."""
+    made: dict[str, JobOutputs] = {}
+    for planned in plan.jobs:
+        job = planned.job
+        values = {alias: f"({job.name}.{alias})" for alias in job.outputs}
+        made[job.name] = with_outputs(made.get(job.name), job, planned.cell_key, values)
+    return made
+
+
+def with_outputs(so_far: JobOutputs | None, job: Job, cell_key: str, values: Mapping[str, str]) -> JobOutputs:
+    """Return what `job` offers once this run of it, or of one cell of its matrix, is done."""
+    if not job.matrix:
+        return JobOutputs(values=values)
+    cells = {**((so_far.cells if so_far else None) or {}), cell_key: values}
+    return JobOutputs(cells=cells, dimensions=tuple(sorted(job.matrix)))
+
+
+def notices(plan: Plan) -> Iterator[tuple[str, str]]:
+    """Yield (text, job) for what the pipeline asks for and a local run does not do."""
+    for job in (plan.pipeline.job(name) for name in dict.fromkeys(p.job.name for p in plan.jobs)):
+        if isinstance(job.action, Approval):
+            yield "approval gate: passed without asking anybody", job.name
+        elif job.action is None:
+            yield "declares nothing to run", job.name
+        if job.needs_artifacts:
+            yield "needs_artifacts: not unpacked; jobs start from the checkout alone", job.name
+        if job.artifacts:
+            yield "artifacts: not stored; what the job writes is in your tree afterwards", job.name
+        if job.cache:
+            yield "cache: neither restored nor stored", job.name
+        if job.test_reports or job.coverage_report:
+            yield "test and coverage reports: not read", job.name
+        if job.deploy:
+            yield "deploy: not recorded", job.name
+    if plan.pipeline.notifications:
+        yield "notifications: not sent", ""
+
+
+def match_image(image: str, replacements: Mapping[str, object]) -> str | None:
+    """Return the name in `replacements` that stands for `image`: its last path segment."""
+    name = uses.catalog_name(image)
+    return name if name in replacements else None

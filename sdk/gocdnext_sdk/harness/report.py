@@ -1,0 +1,137 @@
+"""A run on the terminal: every line as it comes, what runs now, and a table at the end."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.live import Live
+from rich.spinner import Spinner
+from rich.table import Table
+from rich.text import Text
+
+from gocdnext_sdk.harness.results import JobReport, LogLine, RunReport, Status
+
+_COLOURS = ("cyan", "magenta", "yellow", "blue", "green", "bright_cyan", "bright_magenta")
+_STYLES = {
+    Status.PASSED: "green",
+    Status.FAILED: "bold red",
+    Status.ERROR: "bold red",
+    Status.SKIPPED: "dim",
+    Status.CANCELLED: "yellow",
+}
+
+
+class ConsoleListener:
+    """Prints a run. On a terminal with a line of running jobs below, elsewhere plain text.
+
+    Args:
+        console: where to.
+    """
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._lock = threading.Lock()
+        self._running: dict[str, float] = {}
+        self._width = 0
+        self._colours: dict[str, str] = {}
+        self._live = Live(
+            console=console, get_renderable=self._now_running, transient=True, refresh_per_second=8
+        )
+
+    def notice(self, text: str, job: str = "") -> None:
+        """Print what the user should know."""
+        with self._lock:
+            label = Text(f"{job}: " if job else "", style="bold")
+            self._print(Text("note: ", style="yellow") + label + Text(text))
+
+    def run_started(self, pipeline: str, jobs: Sequence[tuple[str, str]]) -> None:
+        """Print what is going to run."""
+        with self._lock:
+            self._width = max((len(name) for _, name in jobs), default=0)
+            for at, (_, name) in enumerate(jobs):
+                self._colours[name] = _COLOURS[at % len(_COLOURS)]
+            stages: dict[str, list[str]] = {}
+            for stage, name in jobs:
+                stages.setdefault(stage, []).append(name)
+            order = " → ".join(f"{stage} ({', '.join(names)})" for stage, names in stages.items())
+            self._print(Text(f"pipeline {pipeline}: {order}", style="bold"))
+            if self._console.is_terminal:
+                self._live.start()
+
+    def job_started(self, name: str) -> None:
+        """Show that a job runs."""
+        with self._lock:
+            self._running[name] = time.monotonic()
+
+    def line(self, name: str, line: LogLine) -> None:
+        """Print a line behind its job's name."""
+        with self._lock:
+            self._print(self._prefix(name) + _plain(line.text))
+
+    def job_finished(self, report: JobReport) -> None:
+        """Print how a job ended."""
+        with self._lock:
+            self._running.pop(report.name, None)
+            told = f"{report.status}" + (f" in {report.seconds:.1f} s" if report.seconds else "")
+            reason = f": {report.reason}" if report.reason else ""
+            self._print(self._prefix(report.name) + Text(told + reason, style=_STYLES[report.status]))
+
+    def run_finished(self, report: RunReport) -> None:
+        """Print the table."""
+        with self._lock:
+            self._live.stop()
+            table = Table(box=None, pad_edge=False, header_style="bold")
+            for title in ("STAGE", "JOB", "RESULT", "EXIT", "TIME", "DETAILS"):
+                table.add_column(title, justify="right" if title in {"EXIT", "TIME"} else "left")
+            for job in report.jobs:
+                table.add_row(
+                    Text(job.stage),
+                    Text(job.name),
+                    Text(job.status, style=_STYLES[job.status]),
+                    "" if job.exit_code is None else str(job.exit_code),
+                    f"{job.seconds:.1f} s" if job.seconds else "",
+                    Text(_details(job), overflow="fold"),
+                )
+            self._console.print()
+            self._console.print(table)
+            failed = sum(job.status not in {Status.PASSED, Status.SKIPPED} for job in report.jobs)
+            skipped = sum(job.status is Status.SKIPPED for job in report.jobs)
+            verdict = "passed" if report.passed else "stopped" if report.stopped_by else "failed"
+            counts = f"{len(report.jobs)} jobs, {failed} failed, {skipped} skipped"
+            self._console.print(
+                Text(
+                    f"{report.pipeline} {verdict}: {counts}, {report.seconds:.1f} s",
+                    style="green" if report.passed else "bold red",
+                )
+            )
+
+    def close(self) -> None:
+        """Give the terminal back, also after an exception."""
+        self._live.stop()
+
+    def _prefix(self, name: str) -> Text:
+        return Text(f"{name:<{self._width}} │ ", style=self._colours.get(name, ""))
+
+    def _print(self, text: Text) -> None:
+        self._console.print(text, soft_wrap=True)
+
+    def _now_running(self) -> Table:
+        table = Table.grid(padding=(0, 1))
+        for name, since in tuple(self._running.items()):
+            table.add_row(Spinner("dots"), Text(name), Text(f"{time.monotonic() - since:.0f} s", style="dim"))
+        return table
+
+
+def _plain(line: str) -> Text:
+    """Return a log line; its colours are kept, other escape sequences are not."""
+    return Text.from_ansi(line)
+
+
+def _details(job: JobReport) -> str:
+    if job.reason:
+        return job.reason.splitlines()[0]
+    shown = job.as_dict()["outputs"]
+    return " ".join(f"{alias}={value}" for alias, value in shown.items())

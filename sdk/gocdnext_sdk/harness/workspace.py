@@ -1,0 +1,179 @@
+"""The checkout as jobs get it: one snapshot, taken when the run starts.
+
+On the platform each job clones the repository anew and jobs share no files. Here each job's workspace is
+filled from the same tar, so no job sees what another one, or the user's editor, did meanwhile.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import subprocess
+import tarfile
+import tempfile
+import time
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import Self
+
+from gocdnext_sdk.contract import outputs
+
+_CHUNK = 1 << 20
+_DETACHED_GIT = (
+    "{root} is not the top of a git clone of its own (a subfolder, a worktree or a submodule), "
+    "so jobs get its files without .git"
+)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What the snapshot knows of one file: enough to tell whether a job changed it."""
+
+    type: bytes
+    size: int
+    mtime: int
+    mode: int
+    linkname: str
+
+    @classmethod
+    def of(cls, member: tarfile.TarInfo) -> Self:
+        """Return the entry of a tar member."""
+        mode = 0 if member.issym() else member.mode & 0o777
+        return cls(member.type, member.size, int(member.mtime), mode, member.linkname)
+
+
+class Snapshot:
+    """The files of a checkout, frozen in an unlinked temporary file. A context manager.
+
+    In a git repository: what is tracked, what is new and not ignored, and ``.git``. Elsewhere: every file.
+
+    Args:
+        root: the checkout.
+        exclude: files that jobs must not get, such as the secrets file.
+    """
+
+    def __init__(self, root: Path, exclude: Collection[Path] = ()) -> None:
+        self.root = root.resolve()
+        self.notices: list[str] = []
+        self.taken_at = time.time()
+        self.excluded = {path.resolve() for path in exclude}
+        self.entries: dict[str, Entry] = {}
+        self._file = tempfile.TemporaryFile(prefix="gocdnext-")  # noqa: SIM115 - closed by close()
+        try:
+            with tarfile.open(fileobj=self._file, mode="w", format=tarfile.PAX_FORMAT) as tar:
+                tar.addfile(_owned(_directory(".")))
+                for path in self._paths():
+                    self._add(tar, path)
+            self._file.flush()
+        except BaseException:
+            self._file.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let the temporary file go."""
+        self._file.close()
+
+    def stream(self) -> Iterator[bytes]:
+        """Yield the tar, in pieces. May be called from several threads at once."""
+        offset = 0
+        while chunk := os.pread(self._file.fileno(), _CHUNK, offset):
+            offset += len(chunk)
+            yield chunk
+
+    def _add(self, tar: tarfile.TarFile, relative: str) -> None:
+        path = self.root / relative
+        if path in self.excluded:
+            return
+        try:
+            member = tar.gettarinfo(path, arcname=relative)
+        except FileNotFoundError:  # deleted, not yet committed
+            return
+        if member is None or not (member.isreg() or member.islnk() or member.issym()):
+            return
+        if member.islnk():  # two names of one file are two files in a checkout
+            member.type, member.linkname, member.size = tarfile.REGTYPE, "", path.stat().st_size
+        member.mtime = int(member.mtime)
+        self.entries[member.name] = Entry.of(member)
+        if member.issym():
+            tar.addfile(_owned(member))
+            return
+        with path.open("rb") as stream:
+            tar.addfile(_owned(member), stream)
+
+    def _paths(self) -> Iterator[str]:
+        listed = self._listed_by_git()
+        if listed is None:
+            yield from _walk(self.root, "")
+            return
+        for relative in listed:
+            path = self.root / relative
+            if path.is_dir() and not path.is_symlink():  # a submodule, or a clone inside the clone
+                yield from _walk(self.root, relative.rstrip("/"))
+            else:
+                yield relative
+        if (self.root / ".git").is_dir():
+            yield from _walk(self.root, ".git")
+        else:
+            self.notices.append(_DETACHED_GIT.format(root=self.root))
+
+    def _listed_by_git(self) -> list[str] | None:
+        command = ["git", "-c", "safe.directory=*", "-C", os.fspath(self.root)]
+        command += ["ls-files", "-z", "--cached", "--others", "--exclude-standard", "--deduplicate"]
+        try:
+            listing = subprocess.run(command, check=True, capture_output=True).stdout
+        except (FileNotFoundError, subprocess.CalledProcessError):
+            return None
+        return [os.fsdecode(name) for name in listing.split(b"\0") if name]
+
+
+def _walk(root: Path, start: str) -> Iterator[str]:
+    for directory, names, files in os.walk(root / start):
+        links = [name for name in names if (Path(directory) / name).is_symlink()]
+        for name in sorted([*files, *links]):
+            yield os.path.relpath(Path(directory) / name, root)
+        names.sort()
+
+
+def _owned(member: tarfile.TarInfo) -> tarfile.TarInfo:
+    """Return `member` as owned by the user of this process, as the agent owns the platform's checkout."""
+    member.uid, member.gid, member.uname, member.gname = os.getuid(), os.getgid(), "", ""
+    return member
+
+
+def _directory(name: str, mode: int = 0o755) -> tarfile.TarInfo:
+    member = tarfile.TarInfo(name)
+    member.type, member.mode, member.mtime = tarfile.DIRTYPE, mode, int(time.time())
+    return member
+
+
+OUTPUTS_DIR = outputs.DIRECTORY
+"""Where the platform puts a job's output file, below the workspace (contract §8)."""
+
+
+def outputs_tar(filename: str) -> Iterator[bytes]:
+    """Yield a tar with the empty output file `filename`, 0600 in a 0700 directory, owned by the user."""
+    buffer = BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as tar:
+        tar.addfile(_owned(_directory(OUTPUTS_DIR.partition("/")[0])))
+        tar.addfile(_owned(_directory(OUTPUTS_DIR, 0o700)))
+        member = tarfile.TarInfo(f"{OUTPUTS_DIR}/{filename}")
+        member.mode = stat.S_IRUSR | stat.S_IWUSR
+        tar.addfile(_owned(member))
+    yield buffer.getvalue()
+
+
+def read_single_file(tar: Iterator[bytes], limit: int) -> bytes | None:
+    """Return the content of the one regular file in `tar`, at most `limit` bytes; None if it is none."""
+    buffer = BytesIO(b"".join(tar))
+    with tarfile.open(fileobj=buffer) as archive:
+        member = archive.next()
+        content = archive.extractfile(member) if member is not None and member.isreg() else None
+        return content.read(limit) if content is not None else None
