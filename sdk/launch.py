@@ -1,0 +1,13 @@
+"""Start the plugin of this image: ``plugin/plugin.py`` beside this file.
+
+Python runs isolated (``-I``) and without ``site`` (``-S``), so that nothing in the workspace or in a job's variables is
+ever imported; what may be imported is added here, wherever the runtime was moved to.
+"""
+
+import runpy
+import sys
+
+home = __file__.rpartition("/")[0]
+sys.path += [f"{home}/plugin", f"{home}/packages"]
+sys.argv[0] = f"{home}/plugin/plugin.py"
+runpy.run_path(sys.argv[0], run_name="__main__")
