@@ -12,7 +12,7 @@ import os
 import signal
 import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import Any, Self
 
@@ -25,12 +25,15 @@ GRACE = 10.0
 
 
 class Signals:
-    """The job's signal handling. A context manager; leaving it restores what was there."""
+    """The job's signal handling. A context manager; leaving it restores what was there.
+
+    A signal only raises within `cancelling`: what comes after the job's work (wiping, the report) is not torn.
+    """
 
     def __init__(self) -> None:
         self.received: int | None = None
+        self._cancelling = False
         self._child: subprocess.Popen[bytes] | None = None
-        self._shielded = False
         self._before: dict[int, Any] = {}
         self._killer: threading.Timer | None = None
 
@@ -41,10 +44,28 @@ class Signals:
         return self
 
     def __exit__(self, *exc: object) -> None:
-        if self._killer is not None:
-            self._killer.cancel()
+        self._rest()
         for signum, handler in self._before.items():
             signal.signal(signum, handler)
+
+    @contextlib.contextmanager
+    def cancelling(self) -> Iterator[None]:
+        """Let a signal end the block.
+
+        Raises:
+            Cancelled: within the block, where it stands between tools, or at the end of a tool.
+        """
+        with self._set_cancelling(True):
+            self.check()
+            yield
+            self.check()
+
+    @contextlib.contextmanager
+    def shield(self) -> Iterator[None]:
+        """Let clean-up steps run although a signal has come. One meanwhile waits; a second ends their tool."""
+        with self._set_cancelling(False):
+            yield
+        self.check()
 
     def check(self) -> None:
         """Raise if a signal has come: no step starts after one.
@@ -52,58 +73,65 @@ class Signals:
         Raises:
             Cancelled: with the signal's number.
         """
-        if self.received is not None and not self._shielded:
+        if self.received is not None and self._cancelling:
             raise Cancelled(self.received)
 
     @contextlib.contextmanager
-    def shield(self) -> Iterator[None]:
-        """Let clean-up steps run although a signal has come; a signal meanwhile waits until they end."""
-        before, self._shielded = self._shielded, True
-        try:
-            yield
-        finally:
-            self._shielded = before
+    def child(self, start: Callable[[], subprocess.Popen[bytes]]) -> Iterator[subprocess.Popen[bytes]]:
+        """Hand signals on to a child while the block runs. At its end nothing of the child's group is left.
 
-    @contextlib.contextmanager
-    def child(self, process: subprocess.Popen[bytes]) -> Iterator[None]:
-        """Hand signals on to `process`, the leader of its own process group, while the block runs.
+        Args:
+            start: makes it, as the leader of its own process group.
 
         Raises:
-            Cancelled: at the end of the block, if a signal came while it ran.
+            Cancelled: before it is started, or at the end of the block, if a signal came.
         """
-        self._child = process
-        if self.received is not None and not self._shielded:  # it came between the check and the start
-            self._forward(self.received)
+        self.check()
+        with self._set_cancelling(
+            False
+        ):  # raised between the fork and our knowing the child, a signal would lose it
+            process = self._child = start()
+        try:
+            if self.received is not None and self._cancelling:
+                self._forward(self.received)
+            yield process
+        finally:
+            end_group(process.pid)
+            process.wait()
+            self._child = None
+            self._rest()
+        self.check()
+
+    @contextlib.contextmanager
+    def _set_cancelling(self, value: bool) -> Iterator[None]:
+        before, self._cancelling = self._cancelling, value
         try:
             yield
         finally:
-            self._child = None
-            if self._killer is not None:
-                self._killer.cancel()
-                self._killer = None
-            _end_group(process.pid)
-        self.check()
+            self._cancelling = before
 
     def _handle(self, signum: int, frame: FrameType | None) -> None:
         repeated = self.received is not None
         self.received = self.received or signum
-        if self._shielded:
-            return
-        if self._child is None:
-            if not repeated:
-                raise Cancelled(signum)
-        elif repeated:
-            _signal_group(self._child.pid, signal.SIGKILL)
-        else:
-            self._forward(signum)
+        if self._child is not None:
+            if repeated:
+                _signal_group(self._child.pid, signal.SIGKILL)
+            elif self._cancelling:
+                self._forward(signum)
+        elif self._cancelling and not repeated:
+            raise Cancelled(signum)
 
     def _forward(self, signum: int) -> None:
-        child = self._child
-        if child is not None:
-            _signal_group(child.pid, signum)
-            self._killer = threading.Timer(GRACE, _signal_group, (child.pid, signal.SIGKILL))
+        if self._child is not None and self._killer is None:
+            _signal_group(self._child.pid, signum)
+            self._killer = threading.Timer(GRACE, _signal_group, (self._child.pid, signal.SIGKILL))
             self._killer.daemon = True
             self._killer.start()
+
+    def _rest(self) -> None:
+        if self._killer is not None:
+            self._killer.cancel()
+            self._killer = None
 
 
 def _signal_group(pgid: int, signum: int) -> None:
@@ -111,7 +139,7 @@ def _signal_group(pgid: int, signum: int) -> None:
         os.killpg(pgid, signum)
 
 
-def _end_group(pgid: int) -> None:
+def end_group(pgid: int) -> None:
     """End what the tool left running, and reap what has become ours as PID 1."""
     _signal_group(pgid, signal.SIGKILL)
     if os.getpid() == 1:

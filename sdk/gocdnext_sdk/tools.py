@@ -15,7 +15,7 @@ from typing import BinaryIO
 from gocdnext_sdk.errors import ToolError
 from gocdnext_sdk.masking import MaskedText, MaskedWriter, Masker
 from gocdnext_sdk.secrets import Secret, SecretFiles
-from gocdnext_sdk.signals import Signals
+from gocdnext_sdk.signals import Signals, end_group
 
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -30,6 +30,9 @@ INHERITED = frozenset(
 
 _CHUNK = 65536
 
+_TAIL = 64 * 1024
+"""Bytes of standard error that are kept: enough to tell why a tool failed."""
+
 
 @dataclass(frozen=True)
 class Completed:
@@ -38,10 +41,12 @@ class Completed:
     Args:
         exit_code: its own; minus n if signal n ended it.
         stdout: what it wrote there, when captured.
+        stderr: the end of what it wrote there, to tell one failure from another. It is not masked.
     """
 
     exit_code: int
-    stdout: bytes = b""
+    stdout: bytes = field(default=b"", repr=False)
+    stderr: bytes = field(default=b"", repr=False)
 
 
 @dataclass(frozen=True)
@@ -84,34 +89,50 @@ class Tool:
         command = [self.path, *map(str, argv)]
         name = Path(self.path).name
         print(f"$ {shlex.join([name, *command[1:]])}")
-        process = subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env=dict(self.environ),
-            pass_fds=self.files.fds,
-            process_group=0,
-        )
-        with self.signals.child(process):
-            self._pump(process, captured)
+        with self.signals.child(lambda: self._start(command)) as process:
+            stderr = self._pump(process, captured)
             code = process.wait()
         if code not in ok:
             how = f"ended by signal {-code}" if code < 0 else f"failed with exit code {code}"
             raise ToolError(f"{name} {how}; its own message is above")
-        return Completed(code, b"".join(captured or ()))
+        return Completed(code, b"".join(captured or ()), stderr)
 
-    def _pump(self, process: subprocess.Popen[bytes], captured: list[bytes] | None) -> None:
-        """Copy both streams to the log, masked, until the tool has closed them or has ended."""
+    def _start(self, command: list[str]) -> subprocess.Popen[bytes]:
+        try:
+            return subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                env=dict(self.environ),
+                pass_fds=self.files.fds,
+                process_group=0,
+            )
+        except OSError as error:  # another architecture, no loader, too long an argv
+            raise ToolError(f"{self.path} cannot be started: {error.strerror}") from None
+
+    def _pump(self, process: subprocess.Popen[bytes], captured: list[bytes] | None) -> bytes:
+        """Copy both streams to the log, masked, until the tool has closed them or has ended.
+
+        Returns:
+            The end of its standard error.
+        """
         if process.stdout is None or process.stderr is None:
             raise AssertionError("both streams are pipes")
         with selectors.DefaultSelector() as selector, process.stdout, process.stderr:
             out = MaskedWriter(self.masker, _raw(sys.stdout))
             err = MaskedWriter(self.masker, _raw(sys.stderr))
+            tail = bytearray()
+
+            def log_error(data: bytes) -> None:
+                err.write(data)
+                tail.extend(data)
+                del tail[:-_TAIL]
+
             selector.register(
                 process.stdout, selectors.EVENT_READ, captured.append if captured is not None else out.write
             )
-            selector.register(process.stderr, selectors.EVENT_READ, err.write)
+            selector.register(process.stderr, selectors.EVENT_READ, log_error)
             while selector.get_map():
                 ready = selector.select(timeout=0.5)
                 for key, _ in ready:
@@ -120,10 +141,13 @@ class Tool:
                         key.data(data)
                     else:
                         selector.unregister(key.fileobj)
-                if not ready and process.poll() is not None:
-                    break  # a daemon it left behind holds the pipes open
+                if process.poll() is not None:
+                    end_group(process.pid)
+                    if not ready:
+                        break  # a daemon that left the group holds the pipes open
             out.finish()
             err.finish()
+            return bytes(tail)
 
 
 def find_tool(name: str, environ: Mapping[str, str], workspace: Path) -> str:
