@@ -115,10 +115,11 @@ def _execute(plugin: Plugin[Inputs], environ: Mapping[str, str], masker: Masker)
     # The signals' block is the outermost: secrets are wiped before a signal can end the process.
     with Signals() as signals, SecretFiles() as files:
         try:
-            inputs = read_inputs(plugin.inputs, environ, masker.add, _warn)
-            job = Job(environ, Path.cwd(), masker, files, signals, outputs)
-            job.output(**plugin.run(inputs, job))  # type: ignore[arg-type]
-            outputs.write()
+            with signals.cancelling():
+                inputs = read_inputs(plugin.inputs, environ, masker.add, _warn)
+                job = Job(environ, Path.cwd(), masker, files, signals, outputs)
+                job.output(**plugin.run(inputs, job))  # type: ignore[arg-type]
+                outputs.write()
         except Error as error:
             # What is known is written after a failure too; the platform reads it only after exit 0.
             with contextlib.suppress(Error):
