@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import base64
 import binascii
+import contextlib
+import math
 import re
 from dataclasses import dataclass
 from typing import Final
@@ -118,22 +120,15 @@ def as_bool(scalar: Scalar) -> bool:
 
 
 def as_int(scalar: Scalar) -> int:
-    """The value of a whole-number field, such as `retry:`. Null is 0.
+    """The value of a whole-number field, such as `retry:`. Null is 0, a fraction is cut off.
 
     Raises:
-        ContractError: not a plain whole number.
+        ContractError: not a plain number.
     """
-    if is_null(scalar):
-        return 0
-    if _untyped(scalar) and _INTEGER.fullmatch(scalar.text):
-        text = scalar.text.replace("_", "")
-        # A leading zero is octal to Go; Python wants 0o.
-        text = re.sub(r"^([-+]?)0([0-7]+)$", r"\g<1>0o\2", text)
-        try:
-            return int(text, 0)
-        except ValueError:
-            pass
-    raise ContractError(f"{scalar.text!r} is not a whole number")
+    number = 0 if is_null(scalar) else _number(scalar)
+    if number is None or not math.isfinite(number):
+        raise ContractError(f"{scalar.text!r} is not a whole number")
+    return int(number)
 
 
 def as_float(scalar: Scalar) -> float:
@@ -142,11 +137,24 @@ def as_float(scalar: Scalar) -> float:
     Raises:
         ContractError: not a plain number.
     """
-    if is_null(scalar):
-        return 0.0
-    if _untyped(scalar) and _FLOAT.fullmatch(scalar.text):
-        return float(scalar.text.replace("_", "").lower().replace(".inf", "inf").replace(".nan", "nan"))
-    return float(as_int(scalar))
+    number = 0 if is_null(scalar) else _number(scalar)
+    if number is None:
+        raise ContractError(f"{scalar.text!r} is not a number")
+    return float(number)
+
+
+def _number(scalar: Scalar) -> int | float | None:
+    if not _untyped(scalar):
+        return None
+    text = scalar.text.replace("_", "").lower()
+    if _INTEGER.fullmatch(scalar.text):
+        # A leading zero is octal to Go; Python wants 0o.
+        text = re.sub(r"^([-+]?)0([0-7]+)$", r"\g<1>0o\2", text)
+        with contextlib.suppress(ValueError):
+            return int(text, 0)
+    if _FLOAT.fullmatch(scalar.text):
+        return float(text.replace(".inf", "inf").replace(".nan", "nan"))
+    return None
 
 
 def _untyped(scalar: Scalar) -> bool:

@@ -39,6 +39,8 @@ def read_deploy(decoder: Decoder, name: str, entry: Fields) -> Deploy:
                     "only needs.JOB.outputs.ALIAS and CI_ names may stand there, it is shown",
                 )
     target: Fields | None = entry.values.get("target")
+    if target is None and "target" in entry.marks:
+        target = Fields(entry.at("target"))
     return Deploy(
         environment,
         entry.text("version").strip(),
