@@ -27,7 +27,7 @@ GRACE = 10.0
 class Signals:
     """The job's signal handling. A context manager; leaving it restores what was there.
 
-    A signal only raises within `cancelling`: what comes after the job's work (wiping, the report) is not torn.
+    It only raises within `cancelling`: what follows the job's work (wiping, the report) is not torn.
     """
 
     def __init__(self) -> None:
@@ -62,7 +62,7 @@ class Signals:
 
     @contextlib.contextmanager
     def shield(self) -> Iterator[None]:
-        """Let clean-up steps run although a signal has come. One meanwhile waits; a second ends their tool."""
+        """Let clean-up steps run after a signal. One meanwhile waits; a second ends their tool."""
         with self._set_cancelling(False):
             yield
         self.check()

@@ -1,4 +1,4 @@
-"""A signal reaches the tool, ends the job with 128+n, and leaves nothing behind: no step, no process, no secret.
+"""A signal reaches the tool, ends the job with 128+n, and leaves no step, no process and no secret behind.
 
 Every test runs a plugin as a process of its own and sends it real signals.
 """
