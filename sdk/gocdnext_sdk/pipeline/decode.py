@@ -41,6 +41,11 @@ class Fields:
         value: Value | None = self.values.get(key)
         return value.text if value else ""
 
+    def texts(self, key: str) -> tuple[str, ...]:
+        """The texts of a list field; none when absent or null."""
+        values: list[Value] = self.values.get(key, [])
+        return tuple(value.text for value in values)
+
     def at(self, key: str) -> Mark:
         """Where the key stands, or else the map."""
         return self.marks.get(key, self.mark)

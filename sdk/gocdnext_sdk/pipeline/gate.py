@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Final, cast
+from typing import Final
 
 from gocdnext_sdk.pipeline import syntax
 from gocdnext_sdk.pipeline.decode import Decoder, Fields
@@ -45,10 +45,7 @@ def read_approval(decoder: Decoder, name: str, fields: Fields) -> Approval:
     for key in _excluded(fields):
         error(fields.at(key), f"`approval:` and `{key}:` exclude each other", "use two jobs")
     entry: Fields = fields.values["approval"]
-    people = [
-        tuple(value.text for value in entry.get(key, cast("list[Value]", [])))
-        for key in ("approvers", "approver_groups")
-    ]
+    people = entry.texts("approvers"), entry.texts("approver_groups")
     listed = sum(map(len, people))
     required = entry.get("required", 0)
     if required < 0:

@@ -5,21 +5,17 @@ Source: upstream `server/pkg/parser/parse_job.go`, `parse_matrix.go`, `idtokens.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any, Final, cast
 
 from gocdnext_sdk.contract import ContractError, keys, outputs, scalars, uses
-from gocdnext_sdk.pipeline import gate, syntax
+from gocdnext_sdk.pipeline import files, gate, syntax
 from gocdnext_sdk.pipeline.decode import Decoder, Fields
 from gocdnext_sdk.pipeline.deploy import read_deploy
 from gocdnext_sdk.pipeline.errors import Mark
 from gocdnext_sdk.pipeline.model import (
     Action,
-    Artifacts,
-    Cache,
-    CoverageReport,
     Job,
-    NeededArtifacts,
     Output,
     Plugin,
     Quantities,
@@ -31,13 +27,7 @@ from gocdnext_sdk.pipeline.yaml import Node, ScalarNode
 _RESERVED: Final = ("CI_", "GOCDNEXT_")
 _MAX_ID_TOKENS: Final = 16
 _KUBECONFIG: Final = "PLUGIN_KUBECONFIG"
-_COVERAGE_FORMATS: Final = ("go-cover", "lcov", "cobertura", "jacoco")
 _IGNORED: Final = {"retry": "nothing is retried", "timeout": "no job is stopped"}
-
-
-def texts(fields: Fields, key: str) -> tuple[str, ...]:
-    """The texts of a list field."""
-    return tuple(value.text for value in fields.get(key, cast("list[Value]", [])))
 
 
 def read_plugin(decoder: Decoder, reference: Value, inputs: Mapping[str, Value], where: str) -> Plugin:
@@ -85,7 +75,7 @@ class _Reader:
         self._fields = fields
         self._pipeline_variables = pipeline_variables
         self._variables: dict[str, Value] = fields.get("variables", {})
-        self._secrets = texts(fields, "secrets")
+        self._secrets = fields.texts("secrets")
 
     def job(self) -> Job:
         fields = self._fields
@@ -109,19 +99,19 @@ class _Reader:
             stage=fields.text("stage"),
             mark=fields.mark,
             action=action,
-            needs=texts(fields, "needs"),
+            needs=fields.texts("needs"),
             variables=self._variables,
             secrets=self._secrets,
             docker=fields.get("docker", default=False),
             outputs=self._outputs(),
             matrix=matrix,
             id_tokens=id_tokens,
-            cache=tuple(self._cache()),
-            artifacts=self._artifacts(),
-            needs_artifacts=tuple(self._needs_artifacts()),
-            test_reports=texts(fields, "test_reports"),
-            coverage_report=self._coverage_report(),
-            tags=texts(fields, "tags") + texts(agent, "tags"),
+            cache=tuple(files.read_cache(self._decoder, self._name, fields)),
+            artifacts=files.read_artifacts(self._decoder, self._name, fields),
+            needs_artifacts=tuple(files.read_needed(self._decoder, self._name, fields)),
+            test_reports=fields.texts("test_reports"),
+            coverage_report=files.read_coverage_report(self._decoder, self._name, fields),
+            tags=fields.texts("tags") + agent.texts("tags"),
             profile=agent.text("profile"),
             requests=_quantities(resources, "requests"),
             limits=_quantities(resources, "limits"),
@@ -163,7 +153,7 @@ class _Reader:
         fields = self._fields
         if "approval" in fields.values:
             return gate.read_approval(self._decoder, self._name, fields)
-        script, image, reference = texts(fields, "script"), fields.text("image"), fields.text("uses")
+        script, image, reference = fields.texts("script"), fields.text("image"), fields.text("uses")
         if reference:
             for key, present in (("script", bool(script)), ("image", bool(image))):
                 if present:
@@ -225,7 +215,7 @@ class _Reader:
                 self._error("id_tokens", f"{where} has a reserved prefix", mark=entry.mark)
             if name in taken:
                 self._error("id_tokens", f"{where} is also {taken[name]}", "rename one", entry.mark)
-            audiences = tuple(text.strip() for text in texts(entry, "aud"))
+            audiences = tuple(text.strip() for text in entry.texts("aud"))
             if not audiences or not all(audiences):
                 self._error(
                     "id_tokens",
@@ -276,76 +266,6 @@ class _Reader:
                 self._error("parallel", f"{where}: {odd[0]!r} has a `,` or `=` in it", mark=mark)
         return matrix
 
-    def _cache(self) -> Iterable[Cache]:
-        for entry in self._fields.get("cache", cast("list[Fields]", [])):
-            key, paths = entry.text("key"), texts(entry, "paths")
-            if not key or not paths:
-                self._error("cache", "a cache needs `key` and `paths`", mark=entry.mark)
-            elif wrong := syntax.cache_key(key):
-                self._error("cache", f"cache key {key!r} {wrong}", mark=entry.at("key"))
-            yield Cache(key, paths)
-
-    def _artifacts(self) -> Artifacts | None:
-        entry: Fields | None = self._fields.values.get("artifacts")
-        if entry is None:
-            return None
-        if entry.text("expire_in"):
-            self._decoder.notice(
-                entry.at("expire_in"),
-                f"job `{self._name}`: the platform ignores artifacts.expire_in",
-                "remove it",
-            )
-        when = entry.text("when").strip() or "on_success"
-        if when not in {"on_success", "on_failure", "always"}:
-            self._error(
-                "artifacts",
-                f"artifacts.when is `{when}`",
-                "use on_success, on_failure or always",
-                entry.at("when"),
-            )
-        # `dist` and `dist/` are one path, and a required path is not optional too.
-        required = {_canonical(path): path for path in reversed(texts(entry, "paths"))}
-        optional = {_canonical(path): path for path in reversed(texts(entry, "optional"))}
-        return Artifacts(
-            paths=tuple(reversed(required.values())),
-            optional=tuple(reversed([p for c, p in optional.items() if c not in required])),
-            when=when,  # type: ignore[arg-type]  # checked above
-        )
-
-    def _needs_artifacts(self) -> Iterable[NeededArtifacts]:
-        for entry in self._fields.get("needs_artifacts", cast("list[Fields]", [])):
-            if not entry.text("from_job"):
-                self._error("needs_artifacts", "needs_artifacts needs `from_job`", mark=entry.mark)
-            yield NeededArtifacts(
-                entry.text("from_job"),
-                entry.text("from_pipeline"),
-                texts(entry, "paths"),
-                entry.text("dest"),
-            )
-
-    def _coverage_report(self) -> CoverageReport | None:
-        entry: Fields | None = self._fields.values.get("coverage_report")
-        if entry is None:
-            return None
-        report = CoverageReport(entry.text("path"), entry.text("format"), entry.get("fail_under", 0.0))
-        if wrong := syntax.relative_path(report.path):
-            self._error("coverage_report", f"coverage_report.path {wrong}", mark=entry.at("path"))
-        if report.format not in _COVERAGE_FORMATS:
-            self._error(
-                "coverage_report",
-                f"coverage_report.format is `{report.format}`",
-                f"use one of {', '.join(_COVERAGE_FORMATS)}",
-                entry.at("format"),
-            )
-        # Written so that NaN fails too.
-        if not 0 <= report.fail_under <= 100:
-            self._error(
-                "coverage_report",
-                "coverage_report.fail_under is not between 0 and 100",
-                mark=entry.at("fail_under"),
-            )
-        return report
-
     def _cluster(self, matrix: Mapping[str, Any], id_tokens: Mapping[str, Any]) -> str:
         cluster = self._fields.text("cluster")
         if not cluster:
@@ -392,7 +312,3 @@ class _Reader:
 def _quantities(resources: Fields, key: str) -> Quantities:
     entry: Fields = resources.get(key, Fields(resources.mark))
     return Quantities(entry.text("cpu"), entry.text("memory"))
-
-
-def _canonical(path: str) -> str:
-    return path.rstrip("/") or path[:1]

@@ -13,7 +13,7 @@ from gocdnext_sdk.pipeline import syntax
 from gocdnext_sdk.pipeline.decode import Decoder, Fields
 from gocdnext_sdk.pipeline.errors import Mark, PipelineError, Problem
 from gocdnext_sdk.pipeline.extends import flatten
-from gocdnext_sdk.pipeline.job import read_job, read_plugin, texts
+from gocdnext_sdk.pipeline.job import read_job, read_plugin
 from gocdnext_sdk.pipeline.model import Job, Material, Notification, Pipeline, Trigger, Value
 from gocdnext_sdk.pipeline.schema import FILE
 from gocdnext_sdk.pipeline.services import read_services
@@ -174,7 +174,7 @@ class _Reader:
                 Notification(
                     cast("Literal['failure', 'success', 'always', 'canceled']", on),
                     plugin,
-                    texts(entry, "secrets"),
+                    entry.texts("secrets"),
                     entry.mark,
                 )
             )
@@ -182,9 +182,9 @@ class _Reader:
 
     def _trigger(self) -> Trigger:
         when: Fields = self._fields.get("when", Fields(self._fields.mark))
-        trigger = Trigger(texts(when, "event"), texts(when, "branch"), texts(when, "paths"))
+        trigger = Trigger(when.texts("event"), when.texts("branch"), when.texts("paths"))
         self._check_events(trigger.events, _EVENTS, "when.event", when.at("event"))
-        if texts(when, "status"):
+        if when.texts("status"):
             self._decoder.error(when.at("status"), "when.status is not enforced", "remove it")
         for path in trigger.paths:
             if wrong := syntax.relative_path(path) or syntax.glob(path):
@@ -211,7 +211,7 @@ class _Reader:
         return Material("manual", {}, entry.mark)
 
     def _check_git(self, git: Fields) -> None:
-        self._check_events(texts(git, "on"), _GIT_EVENTS, "on", git.at("on"))
+        self._check_events(git.texts("on"), _GIT_EVENTS, "on", git.at("on"))
         interval = git.text("poll_interval").strip()
         if not interval:
             return

@@ -7,6 +7,7 @@ resolved variables; the variables win over the inputs of the same name.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal, TypeAlias
@@ -27,6 +28,9 @@ _TRANSFORM: Final[Mapping[EngineMapping, keys.Transform]] = {
     "k8s-shared": "shared",
     "k8s-isolated": "isolated",
 }
+
+# Upstream agent/internal/engine/docker.go, dockerServiceNameRE.
+_SERVICE_NAME = re.compile(r"[a-z][a-z0-9-]{0,62}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,6 +107,7 @@ class _Resolver:
                 image, script, env = lines.image, lines.text, variables
             case _:
                 raise ValueError(f"job {self._job.name} has nothing to run")
+        self._check_services()
         if self._problems:
             raise PipelineError(self._problems)
         return ResolvedJob(
@@ -116,6 +121,17 @@ class _Resolver:
             outputs=self._job.outputs,
             services=self._pipeline.services,
         )
+
+    def _check_services(self) -> None:
+        for service in self._pipeline.services:
+            if self._engine == "docker" and not _SERVICE_NAME.fullmatch(service.name):
+                self._problems.append(
+                    Problem(
+                        service.mark,
+                        f"the Docker engine refuses the service name `{service.name}`",
+                        "use lower-case letters, digits and `-`, a letter first",
+                    )
+                )
 
     def _secrets(self) -> dict[str, str]:
         known = self._sources.secrets

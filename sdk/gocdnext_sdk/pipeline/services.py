@@ -33,7 +33,11 @@ def read_services(decoder: Decoder, entries: Iterable[Fields]) -> Iterator[Servi
         if not name:
             decoder.error(entry.mark, f"no name can be made of the image `{image}`", "add `name:`")
         elif name in names:
-            decoder.error(entry.mark, f"two services are called `{name}`", "add a `name:` to one")
+            decoder.notice(
+                entry.mark,
+                f"two services are called `{name}`, jobs reach any one of them",
+                "add a `name:` to one",
+            )
         names.add(name)
         selector = _texts(entry.get("node_selector", cast("dict[str, Value]", {})))
         _check_selector(decoder, name, entry, selector)
@@ -42,7 +46,7 @@ def read_services(decoder: Decoder, entries: Iterable[Fields]) -> Iterator[Servi
             image=image,
             mark=entry.mark,
             env=_texts(entry.get("env", cast("dict[str, Value]", {}))),
-            command=tuple(v.text for v in entry.get("command", cast("list[Value]", []))),
+            command=entry.texts("command"),
             node_selector=selector,
             tolerations=tuple(_tolerations(decoder, name, entry)),
         )
