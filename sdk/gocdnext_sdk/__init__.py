@@ -30,7 +30,19 @@ from gocdnext_sdk.inputs.constraints import AtLeastOne, MutuallyExclusive, Requi
 from gocdnext_sdk.inputs.image_build import ImageBuild
 from gocdnext_sdk.inputs.login import RegistryLogin
 from gocdnext_sdk.inputs.model import Input, PluginInputs
-from gocdnext_sdk.inputs.types import Boolean, Items, Lines, Pairs, RegistryHost, Tags, Words, WorkspacePath
+from gocdnext_sdk.inputs.types import (
+    Boolean,
+    Items,
+    JsonDocument,
+    Lines,
+    Pairs,
+    References,
+    RegistryHost,
+    Tags,
+    Words,
+    WorkspacePath,
+    one_of,
+)
 from gocdnext_sdk.job import Job
 from gocdnext_sdk.oci.client import RegistryClient
 from gocdnext_sdk.oci.credentials import Credential, Credentials
@@ -54,6 +66,7 @@ __all__ = [
     "InputError",
     "Items",
     "Job",
+    "JsonDocument",
     "Lines",
     "MutuallyExclusive",
     "Pairs",
@@ -61,6 +74,7 @@ __all__ = [
     "PluginInputs",
     "Problem",
     "Reference",
+    "References",
     "Registry",
     "RegistryClient",
     "RegistryError",
@@ -74,4 +88,5 @@ __all__ = [
     "ToolError",
     "Words",
     "WorkspacePath",
+    "one_of",
 ]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from gocdnext_sdk.inputs.constraints import RequiredTogether
+from typing import ClassVar
+
+from gocdnext_sdk.inputs.constraints import Constraint, RequiredTogether
 from gocdnext_sdk.inputs.model import Input, PluginInputs
 from gocdnext_sdk.inputs.types import RegistryHost
 from gocdnext_sdk.oci.credentials import Credential, Credentials
@@ -24,7 +26,7 @@ class RegistryLogin(PluginInputs):
         None, description="Password or token for `username`. Give it through the job's `secrets:`."
     )
 
-    constraints = (RequiredTogether("username", "password"),)
+    constraints: ClassVar[tuple[Constraint, ...]] = (RequiredTogether("username", "password"),)
 
     def credentials(self, default: Registry) -> Credentials:
         """Return the login, bound to one host.

@@ -5,10 +5,11 @@ Besides these, `str`, `int`, `Literal[...]`, `Reference`, `Secret` and any pydan
 
 from __future__ import annotations
 
+import json
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, WithJsonSchema
 
 from gocdnext_sdk.inputs.parsers import (
     parse_boolean,
@@ -17,7 +18,7 @@ from gocdnext_sdk.inputs.parsers import (
     parse_pairs,
     parse_words,
 )
-from gocdnext_sdk.oci.reference import Registry, is_tag
+from gocdnext_sdk.oci.reference import Reference, Registry, is_tag
 
 
 def _from_text(parse: Any) -> BeforeValidator:
@@ -25,13 +26,36 @@ def _from_text(parse: Any) -> BeforeValidator:
     return BeforeValidator(lambda value: parse(value) if isinstance(value, str) else value)
 
 
-def _workspace_path(text: str) -> str:
+def workspace_path(text: str) -> str:
+    """Return `text`, a path that stays in the workspace, links followed.
+
+    Raises:
+        ValueError: it leaves the workspace.
+    """
     path = PurePosixPath(text)
     workspace = Path.cwd()
     resolved = (workspace / path).resolve()
     if not resolved.is_relative_to(workspace.resolve()):
         raise ValueError(f'"{text}" is outside the workspace; give a path inside the checkout')
     return text
+
+
+def _json_document(text: str) -> dict[str, Any]:
+    source = text
+    if not text.lstrip().startswith("{"):
+        try:
+            source = Path(workspace_path(text)).read_text()
+        except (OSError, UnicodeDecodeError):
+            raise ValueError(
+                f'there is no readable file "{text}" in the workspace; give a path or the JSON itself'
+            ) from None
+    try:
+        document = json.loads(source)
+    except ValueError as error:
+        raise ValueError(f"is not JSON: {error}") from None
+    if not isinstance(document, dict):
+        raise ValueError("is JSON, but not an object")
+    return document
 
 
 def _tag(text: str) -> str:
@@ -42,6 +66,28 @@ def _tag(text: str) -> str:
 
 def _tags(text: str) -> tuple[str, ...]:
     return tuple(_tag(item) for item in parse_words(text))
+
+
+def _references(text: str) -> tuple[Reference, ...]:
+    return tuple(Reference.parse(item) for item in parse_words(text))
+
+
+def one_of(*allowed: str) -> AfterValidator:
+    """Return a validator for lists whose items are among `allowed`, in upper or lower case.
+
+    ::
+
+        scanners: Annotated[Words, one_of("vuln", "secret")] = Input("vuln", description="…")
+    """
+    spelling = {item.lower(): item for item in allowed}
+
+    def check(items: tuple[str, ...]) -> tuple[str, ...]:
+        for item in items:
+            if item.lower() not in spelling:
+                raise ValueError(f'"{item}" is not known; choose from {", ".join(allowed)}')
+        return tuple(spelling[item.lower()] for item in items)
+
+    return AfterValidator(check)
 
 
 def _registry(text: Any) -> Registry:
@@ -70,10 +116,16 @@ Pairs = Annotated[
 Tags = Annotated[tuple[str, ...], _from_text(_tags), WithJsonSchema({"type": "string"})]
 """Image tags, with line breaks, commas or blanks between."""
 
+References = Annotated[tuple[Reference, ...], _from_text(_references), WithJsonSchema({"type": "string"})]
+"""Image references, with line breaks, commas or blanks between."""
+
 RegistryHost = Annotated[
     Registry, BeforeValidator(_registry), WithJsonSchema({"type": "string", "format": "hostname"})
 ]
 """A registry host; a URL as `docker login` takes it is understood."""
 
-WorkspacePath = Annotated[str, _from_text(_workspace_path), WithJsonSchema({"type": "string"})]
+WorkspacePath = Annotated[str, _from_text(workspace_path), WithJsonSchema({"type": "string"})]
 """A path that stays in the workspace, links followed. Whether it exists is for the plugin to check."""
+
+JsonDocument = Annotated[dict[str, Any], _from_text(_json_document), WithJsonSchema({"type": "string"})]
+"""A JSON object: the path of a workspace file that holds it, or the text itself."""
