@@ -1,0 +1,64 @@
+"""The two documents of a Sigstore: which services sign (signing config), and whom to trust (trusted root).
+
+Source: sigstore/protobuf-specs `sigstore_trustroot.proto`; cosign's `signing-config create` writes the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+SIGNING_CONFIG = "application/vnd.dev.sigstore.signingconfig.v0.2+json"
+TRUSTED_ROOT = "application/vnd.dev.sigstore.trustedroot+json"
+
+Document = Mapping[str, Any]
+
+NOBODY: Document = {"mediaType": f"{TRUSTED_ROOT};version=0.1"}
+"""A trusted root that trusts nobody: enough for a signature by key, and it keeps cosign from fetching one."""
+
+_BEGINNING = "1970-01-01T00:00:00Z"
+
+
+def signing_config(
+    *,
+    fulcio: str | None = None,
+    oidc: str | None = None,
+    rekor: str | None = None,
+    rekor_version: int = 1,
+    tsa: str | None = None,
+) -> Document:
+    """Return a signing config of exactly the services that are named; of none, without any.
+
+    Args:
+        fulcio: base URL of the certificate authority.
+        oidc: URL of the OpenID Connect issuer.
+        rekor: base URL of the transparency log.
+        rekor_version: its major version; 2 is what rekor-tiles serves.
+        tsa: URL of the timestamp authority, with its path.
+    """
+    config: dict[str, Any] = {"mediaType": SIGNING_CONFIG}
+    for key, url, version in (("caUrls", fulcio, 1), ("oidcUrls", oidc, 1)):
+        if url is not None:
+            config[key] = [_service(url, version)]
+    # The selectors are required by readers even when there is nothing to select from.
+    for key, selector, url, version in (
+        ("rekorTlogUrls", "rekorTlogConfig", rekor, rekor_version),
+        ("tsaUrls", "tsaConfig", tsa, 1),
+    ):
+        config |= {key: [_service(url, version)], selector: {"selector": "ANY"}} if url else {selector: {}}
+    return config
+
+
+def without_log(config: Document) -> Document:
+    """Return `config` without its transparency logs."""
+    return {**config, "rekorTlogUrls": [], "rekorTlogConfig": {}}
+
+
+def _service(url: str, version: int) -> Mapping[str, Any]:
+    operator = url.split("://", 1)[-1].split("/", 1)[0]
+    return {
+        "url": url.rstrip("/"),
+        "majorApiVersion": version,
+        "validFor": {"start": _BEGINNING},
+        "operator": operator,
+    }
