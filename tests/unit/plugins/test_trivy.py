@@ -1,0 +1,353 @@
+"""The trivy plugin's decisions, without trivy: inputs, argv, counting, merging, judging."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import sys
+from collections import Counter
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from gocdnext_sdk import Findings, InputError, Secret, ToolError
+from gocdnext_sdk.inputs.reader import read_inputs
+
+
+def load() -> ModuleType:
+    path = Path(__file__).parents[3] / "plugins" / "trivy" / "plugin.py"
+    spec = importlib.util.spec_from_file_location("trivy_plugin", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+trivy = load()
+
+DIGEST = "sha256:" + "a" * 64
+
+
+@pytest.fixture(autouse=True)
+def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def given(environ: dict[str, str] | None = None, **inputs: str) -> Any:
+    variables = {f"PLUGIN_{key.upper()}": value for key, value in inputs.items()}
+    return read_inputs(trivy.TrivyInputs, variables | (environ or {}))
+
+
+def mistakes(environ: dict[str, str] | None = None, **inputs: str) -> list[str]:
+    with pytest.raises(InputError) as caught:
+        given(environ, **inputs)
+    return caught.value.lines()
+
+
+def scan_argv(**inputs: str) -> list[str]:
+    return trivy.plan_scan(given(**inputs), trivy.Subject("it", ("it",)), "cache")
+
+
+# --- inputs
+
+
+def test_the_defaults_are_those_of_the_bash_plugin() -> None:
+    inputs = given()
+    assert (inputs.scan_type, inputs.severity, inputs.exit_code) == ("fs", ("HIGH", "CRITICAL"), 1)
+    assert (inputs.ignore_unfixed, inputs.skip_db_update, inputs.format) == (True, False, "table")
+
+
+def test_severities_are_read_in_any_case_and_checked() -> None:
+    assert given(severity="high, Critical").severity == ("HIGH", "CRITICAL")
+    (line,) = mistakes(severity="HIHG")
+    assert "with.severity" in line
+    assert '"HIHG"' in line
+    assert "CRITICAL, HIGH" in line
+
+
+@pytest.mark.parametrize("scan_type", ["repo", "rootfs", "sbom", "image"])
+def test_a_scan_without_a_default_target_needs_one(scan_type: str) -> None:
+    (line,) = mistakes(scan_type=scan_type)
+    assert line.startswith("with.target: ")
+
+
+def test_an_image_is_named_or_an_archive_is_given_but_not_both(workspace: Path) -> None:
+    (workspace / "image.tar").touch()
+    assert given(scan_type="image", archive="image.tar").image is None
+    (line,) = mistakes(scan_type="image", archive="image.tar", target="ghcr.io/org/app")
+    assert "not both" in line
+
+
+@pytest.mark.parametrize(
+    ("scan_type", "ignored"),
+    [
+        ("config", {"scanners": "vuln"}),
+        ("config", {"pkg_types": "os"}),
+        ("fs", {"platforms": "linux/amd64"}),
+        ("fs", {"image_source": "registry"}),
+        ("sbom", {"skip_dirs": "vendor"}),
+    ],
+)
+def test_an_input_that_would_be_ignored_is_a_mistake(
+    scan_type: str, ignored: dict[str, str], workspace: Path
+) -> None:
+    (workspace / "bom.json").touch()
+    target = {"target": "bom.json"} if scan_type == "sbom" else {}
+    (line,) = mistakes(scan_type=scan_type, **target, **ignored)
+    assert f"means nothing to scan-type: {scan_type}" in line
+
+
+def test_files_that_are_named_must_be_there(workspace: Path) -> None:
+    lines = mistakes(ignorefile="no", config="no", target="no", format="template", template="@no.tpl")
+    assert {line.split(":")[0] for line in lines} == {
+        "with.ignorefile",
+        "with.config",
+        "with.target",
+        "with.template",
+    }
+
+
+@pytest.mark.parametrize("text", ["10", "five minutes", "5m; rm", "-5m"])
+def test_a_timeout_is_a_duration(text: str) -> None:
+    assert "is not a duration" in mistakes(timeout=text)[0]
+
+
+def test_the_daemon_as_image_source_needs_a_daemon() -> None:
+    image = {"scan_type": "image", "target": "app", "image_source": "docker"}
+    assert "docker: true" in mistakes(**image)[0]
+    assert given({"DOCKER_HOST": "unix:///var/run/docker.sock"}, **image).image_source == "docker"
+
+
+@pytest.mark.parametrize("scan_type", ["image", "fs"])
+def test_a_token_in_the_target_is_never_quoted(scan_type: str) -> None:
+    lines = mistakes(scan_type=scan_type, target="https://user:s3cr3t-t0ken@host/x")
+    assert "s3cr3t-t0ken" not in "\n".join(lines)
+
+
+# --- logins
+
+
+def test_each_login_is_bound_to_its_own_host() -> None:
+    inputs = given(
+        scan_type="image",
+        target="ghcr.io/org/app:1",
+        username="alice",
+        password="image-password",
+        db_repository="mirror.example.com/trivy-db:2 ghcr.io/aquasecurity/trivy-db:2",
+        db_username="bob",
+        db_password="db-password",
+    )
+    logins = {str(each.registry): each.username for each in inputs.logins()}
+    assert logins == {"ghcr.io": "alice", "mirror.example.com": "bob"}
+
+
+def test_two_logins_for_one_host_are_refused() -> None:
+    (line,) = mistakes(
+        scan_type="image",
+        target="ghcr.io/org/app:1",
+        username="alice",
+        password="image-password",
+        db_repository="ghcr.io/mirror/trivy-db:2",
+        db_username="bob",
+        db_password="db-password",
+    )
+    assert line.startswith("with.db-username: ghcr.io has a login already")
+
+
+def test_a_database_login_needs_the_database() -> None:
+    (line,) = mistakes(db_username="bob", db_password="db-password")
+    assert line.startswith("with.db-repository: ")
+
+
+@pytest.mark.parametrize(
+    ("url", "clean", "token"),
+    [
+        ("https://github.com/org/repo", "https://github.com/org/repo", None),
+        ("https://user:to%2Fken@host/x", "https://host/x", "to/ken"),
+        ("https://token@host/x", "https://host/x", "token"),
+        ("user:token@host/x", "host/x", "token"),
+        ("git@host:org/repo", "git@host:org/repo", None),
+        ("ghcr.io/org/app@" + DIGEST, "ghcr.io/org/app@" + DIGEST, None),
+    ],
+)
+def test_a_login_is_taken_out_of_a_url(url: str, clean: str, token: str | None) -> None:
+    assert trivy.without_login(url) == (clean, Secret(token) if token else None)
+
+
+@pytest.mark.parametrize(
+    ("target", "token"),
+    [
+        ("https://github.com/org/repo", "github-token"),
+        ("github.com/org/repo", "github-token"),
+        ("https://gitlab.com/org/repo", "gitlab-token"),
+        ("https://git.example.com/org/repo", None),
+        ("https://github.com.example.com/org/repo", None),
+        ("https://x:own-token@git.example.com/org/repo", "own-token"),
+    ],
+)
+def test_a_git_token_of_the_job_goes_to_its_own_host_only(target: str, token: str | None) -> None:
+    environ = {"GITHUB_TOKEN": "github-token", "GITLAB_TOKEN": "gitlab-token"}
+    login = trivy.git_login(given(scan_type="repo", target=target), environ)
+    assert login == ({"GITHUB_TOKEN": Secret(token)} if token else {})
+
+
+# --- argv
+
+
+def test_a_config_scan_gets_no_flag_about_packages(workspace: Path) -> None:
+    argv = scan_argv(scan_type="config", skip_db_update="true", offline="true", skip_dirs="a,b")
+    assert argv[0] == "config"
+    assert not {"--ignore-unfixed", "--skip-db-update", "--offline-scan", "--no-progress"} & set(argv)
+    assert argv[-5:] == ["--skip-dirs", "a", "--skip-dirs", "b", "it"]
+
+
+def test_trivys_own_exit_code_is_never_asked_for_findings() -> None:
+    argv = scan_argv(exit_code="5")
+    assert argv[argv.index("--exit-code") + 1] == "0"
+
+
+def test_the_report_may_show_more_than_what_counts() -> None:
+    argv = scan_argv(severity="CRITICAL", report_severity="LOW,HIGH")
+    assert argv[argv.index("--severity") + 1] == "CRITICAL,HIGH,LOW"
+
+
+def test_offline_forbids_every_update() -> None:
+    flags = {"--skip-db-update", "--skip-java-db-update", "--offline-scan", "--skip-check-update"}
+    assert flags <= set(scan_argv(offline="true"))
+    assert not {"--skip-db-update", "--skip-java-db-update", "--offline-scan"} & set(scan_argv())
+
+
+def test_scan_and_conversion_agree_on_what_is_ignored(workspace: Path) -> None:
+    (workspace / "ignore").touch()
+    (workspace / "trivy.conf").touch()
+    inputs = given(ignorefile="ignore", config="trivy.conf")
+    for argv in (
+        trivy.plan_scan(inputs, trivy.Subject("it", ("it",)), "cache"),
+        trivy.plan_convert(inputs, "table", "r"),
+    ):
+        assert argv[argv.index("--ignorefile") + 1] == "ignore"
+        assert argv[argv.index("--config") + 1] == "trivy.conf"
+
+
+# --- reports
+
+REPORT = {
+    "SchemaVersion": 2,
+    "ArtifactName": "app",
+    "Metadata": {"ImageConfig": {"os": "linux", "architecture": "arm", "variant": "v7"}},
+    "Results": [
+        {
+            "Target": "lib",
+            "Vulnerabilities": [{"Severity": "HIGH"}, {"Severity": "LOW"}],
+            "Secrets": [{"Severity": "CRITICAL"}],
+            "Licenses": [{}],
+            "Misconfigurations": [
+                {"Severity": "HIGH", "Status": "FAIL"},
+                {"Severity": "HIGH", "Status": "PASS"},
+            ],
+        },
+        {"Target": "clean"},
+    ],
+}
+CLEAN = {"SchemaVersion": 2, "ArtifactName": "app"}
+
+
+def test_every_kind_of_finding_counts_and_passed_checks_do_not() -> None:
+    assert trivy.count(REPORT) == Counter(HIGH=2, LOW=1, CRITICAL=1, UNKNOWN=1)
+    assert trivy.count(CLEAN) == Counter()
+
+
+def test_the_platform_is_read_from_the_image() -> None:
+    assert trivy.platform_of(REPORT) == "linux/arm/v7"
+    assert trivy.platform_of(CLEAN) == ""
+
+
+@pytest.mark.parametrize("text", [b"", b"usage: trivy", b"[]", b'{"ID": "docker-cis"}'])
+def test_anything_but_a_report_is_a_failure(text: bytes) -> None:
+    with pytest.raises(ToolError, match="no JSON report"):
+        trivy.read_report(text)
+
+
+def test_the_report_of_one_image_is_trivys_own() -> None:
+    assert trivy.merge({trivy.Subject("app", (), "linux/arm/v7"): REPORT}) is REPORT
+
+
+def test_a_merged_report_names_the_index_and_each_results_platform() -> None:
+    merged = trivy.merge(
+        {
+            trivy.Subject(f"app@{DIGEST}", (), "linux/amd64"): REPORT,
+            trivy.Subject(f"app@{DIGEST}", (), "linux/arm64"): CLEAN,
+        }
+    )
+    assert merged["ArtifactName"] == f"app@{DIGEST}"
+    assert "ImageConfig" not in merged["Metadata"]
+    assert [result["Target"] for result in merged["Results"]] == ["linux/amd64: lib", "linux/amd64: clean"]
+    assert trivy.count(merged) == trivy.count(REPORT)
+
+
+def test_merged_sarif_has_a_run_for_each_platform() -> None:
+    log = json.dumps({"version": "2.1.0", "runs": [{"results": []}]})
+    subjects = [trivy.Subject("app", (), "linux/amd64"), trivy.Subject("app", (), "linux/arm64")]
+    merged = json.loads(trivy.merge_sarif(dict.fromkeys(subjects, log)))
+    ids = [run["automationDetails"]["id"] for run in merged["runs"]]
+    assert ids == ["trivy/linux/amd64/", "trivy/linux/arm64/"]
+
+
+def test_a_database_says_when_it_was_made(workspace: Path) -> None:
+    assert trivy.database_date(workspace) == ""
+    (workspace / "db").mkdir()
+    (workspace / "db" / "metadata.json").write_text('{"UpdatedAt": "2026-01-02T03:04:05Z"}')
+    assert trivy.database_date(workspace) == "2026-01-02T03:04:05Z"
+
+
+# --- the verdict
+
+
+class Log:
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def say(self, line: str) -> None:
+        self.lines.append(line)
+
+
+AMD64, ARM64 = (trivy.Subject("app", (), f"linux/{arch}") for arch in ("amd64", "arm64"))
+
+
+def test_findings_end_the_job_with_the_code_asked_for_and_say_where_they_are() -> None:
+    counts = {AMD64: Counter(HIGH=2, LOW=9), ARM64: Counter(LOW=9)}
+    with pytest.raises(Findings) as caught:
+        trivy.judge(given(exit_code="7"), Log(), counts)
+    assert caught.value.exit_code == 7
+    assert str(caught.value) == "findings: 2 HIGH in app (linux/amd64: 2 HIGH; linux/arm64: none)"
+
+
+def test_findings_are_advisory_with_exit_code_0() -> None:
+    log = Log()
+    trivy.judge(given(exit_code="0"), log, {trivy.Subject(".", ()): Counter(CRITICAL=1)})
+    assert log.lines == ["findings: 1 CRITICAL in .; advisory, as `exit-code` is 0"]
+
+
+def test_what_does_not_count_leaves_it_clean() -> None:
+    log = Log()
+    trivy.judge(given(), log, {AMD64: Counter(LOW=9), ARM64: Counter()})
+    assert log.lines == ["clean: nothing HIGH or CRITICAL in app (linux/amd64, linux/arm64)"]
+
+
+def test_the_outputs_count_the_report_and_what_matters() -> None:
+    outputs = trivy.summarize(given(), {AMD64: Counter(HIGH=2, LOW=9), ARM64: Counter(CRITICAL=1)})
+    assert outputs == {
+        "CRITICAL": "1",
+        "HIGH": "2",
+        "MEDIUM": "0",
+        "LOW": "9",
+        "UNKNOWN": "0",
+        "FINDINGS": "3",
+        "PLATFORMS": "linux/amd64,linux/arm64",
+    }
+    assert set(outputs) <= set(trivy.Trivy.outputs)
