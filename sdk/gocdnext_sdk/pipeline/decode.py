@@ -4,14 +4,13 @@ errors at every level. All of them are collected, so that a user meets each only
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias, TypeVar
 
 from gocdnext_sdk.contract import ContractError, scalars
 from gocdnext_sdk.contract.scalars import Scalar
-from gocdnext_sdk.pipeline.errors import Mark, Problem
+from gocdnext_sdk.pipeline.errors import Mark, Problem, suggest
 from gocdnext_sdk.pipeline.model import Value
 from gocdnext_sdk.pipeline.yaml import MappingNode, Node, ScalarNode, SequenceNode, is_null
 
@@ -84,15 +83,15 @@ class Decoder:
         """A number field."""
         return self._scalar(node, scalars.as_float, 0.0, "a number")
 
-    def list_of(self, node: Node, read: Callable[[Node], T], wanted: str = "a list") -> list[T]:
+    def list_of(self, node: Node, read: Callable[[Node], T]) -> list[T]:
         """A list field; null entries are dropped, as the server does."""
         if not isinstance(node, SequenceNode):
-            return self._wrong(node, wanted, [])
+            return self._wrong(node, "a list", [], "write [a, b], or one `- a` a line")
         return [read(item) for item in node.items if not is_null(item)]
 
     def texts(self, node: Node) -> list[Value]:
         """A list of texts."""
-        return self.list_of(node, self.text, "a list, as in [a, b]")
+        return self.list_of(node, self.text)
 
     def map_of(self, node: Node, read: Callable[[Node], T]) -> dict[str, T]:
         """A map field with free keys."""
@@ -118,7 +117,7 @@ class Decoder:
             return found
         for key, value in self._entries(node):
             if key.text not in known:
-                self.error(key.mark, f"{where} has no key `{key.text}`", _advice(key.text, known))
+                self.error(key.mark, f"{where} has no key `{key.text}`", suggest(key.text, known, "keys"))
                 continue
             found.marks[key.text] = key.mark
             if not is_null(value):
@@ -175,7 +174,7 @@ class Decoder:
             self.error(node.mark, str(error))
             return default
 
-    def _wrong(self, node: Node, wanted: str, result: T) -> T:
+    def _wrong(self, node: Node, wanted: str, result: T, advice: str = "") -> T:
         match node:
             case MappingNode():
                 found = "a map"
@@ -183,15 +182,9 @@ class Decoder:
                 found = "a list"
             case _:
                 found = f"`{node.scalar.text}`" if len(node.scalar.text) <= 40 else "a text"
-        self.error(node.mark, f"{found} stands where {wanted} is expected")
+        self.error(node.mark, f"{found} stands where {wanted} is expected", advice)
         return result
 
 
 def _is_merge(scalar: Scalar) -> bool:
     return scalar.text == _MERGE and scalar.plain and scalar.core_tag in {None, "merge"}
-
-
-def _advice(key: str, known: Mapping[str, Read]) -> str:
-    if close := difflib.get_close_matches(key, known, n=1, cutoff=0.7):
-        return f"did you mean `{close[0]}`?"
-    return f"the keys are {', '.join(known)}"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import difflib
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from gocdnext_sdk.errors import Error
@@ -46,3 +47,16 @@ class PipelineError(Error):
     def lines(self) -> list[str]:
         """Return one line per mistake."""
         return [str(problem) for problem in self.problems]
+
+
+def suggest(name: str, known: Collection[str], what: str) -> str:
+    """Advice for a name that is not known: the nearest one, or else all there are.
+
+    Arguments:
+        name: as written.
+        known: the names there are.
+        what: what they are, in the plural.
+    """
+    if close := difflib.get_close_matches(name, known, n=1, cutoff=0.7):
+        return f"did you mean `{close[0]}`?"
+    return f"the {what} are {', '.join(known)}" if known else f"there are no {what}"

@@ -10,10 +10,8 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from gocdnext_sdk.pipeline.decode import Decoder, Fields
+from gocdnext_sdk.pipeline.errors import suggest
 from gocdnext_sdk.pipeline.model import Value
-
-TEMPLATE_PREFIX: Final = "."
-"""A job whose name starts so never runs, it only serves `extends:`."""
 
 _TEXTS: Final = ("stage", "image", "uses", "timeout")
 _WHOLE: Final = (
@@ -42,6 +40,11 @@ _LOST: Final = (
 )
 
 
+def is_template(name: str) -> bool:
+    """Whether a job of this name never runs and only serves `extends:`."""
+    return name.startswith(".")
+
+
 def flatten(jobs: Mapping[str, Fields], decoder: Decoder) -> dict[str, Fields]:
     """The jobs that run, each with what it extends merged in; templates are gone.
 
@@ -66,7 +69,7 @@ def flatten(jobs: Mapping[str, Fields], decoder: Decoder) -> dict[str, Fields]:
                 decoder.error(
                     job.at("extends"),
                     f"job `{name}` extends `{parent}`, which is not in this file",
-                    f"the jobs are {', '.join(jobs)}",
+                    suggest(parent, jobs, "jobs"),
                 )
             elif (base := resolve(parent, (*chain, name))) is not None:
                 result = _merge(base, job, name, decoder)
@@ -74,9 +77,7 @@ def flatten(jobs: Mapping[str, Fields], decoder: Decoder) -> dict[str, Fields]:
         return result
 
     flat = {name: resolve(name, ()) for name in jobs}
-    return {
-        name: job for name, job in flat.items() if job is not None and not name.startswith(TEMPLATE_PREFIX)
-    }
+    return {name: job for name, job in flat.items() if job is not None and not is_template(name)}
 
 
 def _merge(base: Fields, child: Fields, name: str, decoder: Decoder) -> Fields:

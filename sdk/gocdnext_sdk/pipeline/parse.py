@@ -11,8 +11,8 @@ from typing import Final, Literal, cast
 
 from gocdnext_sdk.pipeline import syntax
 from gocdnext_sdk.pipeline.decode import Decoder, Fields
-from gocdnext_sdk.pipeline.errors import Mark, PipelineError, Problem
-from gocdnext_sdk.pipeline.extends import flatten
+from gocdnext_sdk.pipeline.errors import Mark, PipelineError, Problem, suggest
+from gocdnext_sdk.pipeline.extends import flatten, is_template
 from gocdnext_sdk.pipeline.job import read_job, read_plugin
 from gocdnext_sdk.pipeline.model import Job, Material, Notification, Pipeline, Trigger, Value
 from gocdnext_sdk.pipeline.schema import FILE
@@ -124,21 +124,18 @@ class _Reader:
         known = {job.name: job for job in jobs}
         for job in jobs:
             if job.stage not in stages:
-                what = f"names the stage `{job.stage}`" if job.stage else "names no stage"
-                listed = f"the stages are {', '.join(stages)}" if stages else "there are none yet"
+                what = f"stage `{job.stage}` is not in stages:" if job.stage else "`stage:` is missing"
                 self._decoder.error(
-                    job.at("stage"), f"job `{job.name}` {what}", f"list it in stages:; {listed}"
+                    job.at("stage"), f"job `{job.name}`: {what}", suggest(job.stage, stages, "stages")
                 )
-            for name, mark in self._needs(job):
-                wrong = _wrong_need(job, name, known, stages)
-                # A needed job that is itself broken has been reported already.
-                if wrong and (name in known or name not in declared or name.startswith(".")):
-                    self._decoder.error(mark, f"job `{job.name}` {wrong[0]}", wrong[1])
+            needs: list[Value] = flat[job.name].get("needs", [])
+            for needed in needs:
+                if needed.text in declared.keys() - known and not is_template(needed.text):
+                    continue  # broken itself, and reported for that
+                if wrong := _wrong_need(job, needed.text, known, stages):
+                    self._decoder.error(needed.mark, f"job `{job.name}` {wrong[0]}", wrong[1])
         self._refuse_circles(jobs)
         return jobs
-
-    def _needs(self, job: Job) -> list[tuple[str, Mark]]:
-        return [(name, job.at("needs")) for name in job.needs]
 
     def _refuse_circles(self, jobs: tuple[Job, ...]) -> None:
         known = {job.name: job for job in jobs}
@@ -230,7 +227,7 @@ def _wrong_need(
     if name == job.name:
         return "needs itself", "remove it from needs:"
     if name not in known:
-        return f"needs `{name}`, which is no job here", f"the jobs are {', '.join(known)}"
+        return f"needs `{name}`, which is no job here", suggest(name, known, "jobs")
     needed = known[name].stage
     order = {stage: position for position, stage in enumerate(stages)}
     if needed in order and job.stage in order and order[needed] > order[job.stage]:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from graphlib import TopologicalSorter
 
 from gocdnext_sdk.contract import refs
-from gocdnext_sdk.pipeline.errors import PipelineError, Problem
+from gocdnext_sdk.pipeline.errors import PipelineError, Problem, suggest
 from gocdnext_sdk.pipeline.model import Job, Pipeline
 
 
@@ -106,7 +105,8 @@ def _selected(
     for name in only:
         matches = [c for planned in cells.values() for c in planned if name in {c.job.name, c.name}]
         if not matches:
-            raise PipelineError(Problem(pipeline.mark, *_no_job(name, cells)))
+            what = f"there is no job `{name}`"
+            raise PipelineError(Problem(pipeline.mark, what, suggest(name, cells, "jobs")))
         for match in matches:
             found = chosen.setdefault(match.job.name, [])
             if match not in found:
@@ -118,9 +118,3 @@ def _selected(
             chosen[name] = cells[name]
             needed.extend(pipeline.job(name).needs)
     return {name: chosen[name] for name in cells if name in chosen}
-
-
-def _no_job(name: str, cells: Mapping[str, list[PlannedJob]]) -> tuple[str, str]:
-    if close := difflib.get_close_matches(name, cells, n=1):
-        return f"there is no job `{name}`", f"did you mean `{close[0]}`?"
-    return f"there is no job `{name}`", f"the jobs are {', '.join(cells)}"

@@ -187,13 +187,13 @@ JOB: Final[Mapping[str, Read]] = {
 def _jobs(decoder: Decoder, node: Node) -> dict[str, Fields]:
     jobs: dict[str, Fields] = {}
     for name, body in decoder.keys(node):
-        fields = Fields(name.mark)
         if isinstance(body, MappingNode):
-            fields = decoder.fields(body, JOB, f"job `{name.text}`")
-            fields.mark = name.mark
-        elif not is_null(body):
+            jobs[name.text] = decoder.fields(body, JOB, f"job `{name.text}`")
+            jobs[name.text].mark = name.mark
+        elif is_null(body):
+            jobs[name.text] = Fields(name.mark)
+        else:
             decoder.error(body.mark, f"job `{name.text}` must be a map", "write `stage:` and so on")
-        jobs[name.text] = fields
     return jobs
 
 

@@ -61,11 +61,7 @@ def compose(text: str, file: str) -> Node:
     try:
         return _Composer(text, file).document()
     except yaml.MarkedYAMLError as error:
-        at = error.problem_mark or error.context_mark
-        mark = Mark(file, at.line + 1, at.column + 1) if at else Mark(file, 1, 1)
-        what = ": ".join(part for part in (error.context, error.problem) if part)
-        advice = "quote it" if "cannot start any token" in what else ""
-        raise PipelineError(Problem(mark, f"not YAML: {what}", advice)) from None
+        raise PipelineError(_syntax_problem(error, text, file)) from None
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
         what = f"not YAML: the character {error.character!r} is not allowed"
@@ -75,6 +71,20 @@ def compose(text: str, file: str) -> Node:
 def is_null(node: Node) -> bool:
     """Whether the node is `~`, `null` or nothing at all."""
     return isinstance(node, ScalarNode) and scalars.is_null(node.scalar)
+
+
+def _syntax_problem(error: yaml.MarkedYAMLError, text: str, file: str) -> Problem:
+    at = error.problem_mark or error.context_mark
+    if at is None:
+        return Problem(Mark(file, 1, 1), f"not YAML: {error.problem}")
+    mark = Mark(file, at.line + 1, at.column + 1)
+    if error.problem == "found character that cannot start any token":
+        char = text.splitlines()[at.line][at.column]
+        if char == "\t":
+            return Problem(mark, "not YAML: a tab", "indent with spaces")
+        return Problem(mark, f"not YAML: a value cannot start with `{char}`", "quote the value")
+    what = ", ".join(part for part in (error.problem, error.context) if part)
+    return Problem(mark, f"not YAML: {what}")
 
 
 class _Composer:
