@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -15,7 +12,6 @@ from pydantic import AfterValidator
 
 from gocdnext_sdk import (
     Boolean,
-    Findings,
     Input,
     InputError,
     Job,
@@ -33,75 +29,26 @@ from gocdnext_sdk import (
     ToolError,
     WorkspacePath,
 )
-from gocdnext_sdk.inputs.types import workspace_path
+from gocdnext_sdk.cosign import (
+    INHERITED,
+    Policy,
+    annotation_flags,
+    flag,
+    key_kind,
+    key_reference,
+    kms_environ,
+    kms_scheme,
+    verify,
+    verify_attestation,
+)
 from gocdnext_sdk.oci.client import INDEX_TYPES
 from gocdnext_sdk.oidc import IdentityToken
 from gocdnext_sdk.sigstore import NOBODY, Document, signing_config, without_log
-
-KMS = {
-    "awskms": ("AWS_",),
-    "gcpkms": ("GOOGLE_", "GCE_METADATA_"),
-    "azurekms": ("AZURE_", "IDENTITY_", "MSI_"),
-    "hashivault": ("VAULT_", "BAO_", "TRANSIT_SECRET_ENGINE_PATH"),
-    "k8s": ("KUBECONFIG", "KUBERNETES_SERVICE_"),
-    "gitlab": ("GITLAB_HOST", "GITLAB_TOKEN"),
-}
-"""Where a key may live outside the workspace, and which of the job's variables reach cosign for it."""
-
-INHERITED = (
-    *("DOCKER_CONFIG", "COSIGN_REPOSITORY", "COSIGN_DOCKER_MEDIA_TYPES", "COSIGN_MAX_ATTACHMENT_SIZE"),
-    *("TUF_ROOT", "TUF_MIRROR", "TUF_ROOT_JSON", "SOURCE_DATE_EPOCH"),
-)
-"""Variables of the job that cosign sees; none of them weakens a check."""
 
 PREDICATES = (
     *("custom", "slsaprovenance", "slsaprovenance02", "slsaprovenance1", "link"),
     *("spdx", "spdxjson", "cyclonedx", "vuln", "openvex"),
 )
-
-SIGNATURES = frozenset({"https://sigstore.dev/cosign/sign/v1", "cosign container image signature"})
-"""The types of an image signature, as a bundle and in the older format."""
-
-REFUSALS = (
-    b"no signatures found",
-    b"no matching signatures",
-    b"no matching attestations",
-    b"no certificate found on signature",
-    b"none of the attestations matched",
-)
-"""What cosign says when it could look at everything, and none of it will do."""
-
-_PEM = re.compile(r"-----BEGIN ([A-Z ]+)-----\r?\n.+\n-----END \1-----", re.DOTALL)
-_PRIVATE = frozenset({"ENCRYPTED SIGSTORE PRIVATE KEY", "ENCRYPTED COSIGN PRIVATE KEY"})
-
-
-def key_kind(text: str) -> Literal["private", "public"]:
-    """Tell what a key's PEM holds.
-
-    Raises:
-        ValueError: nothing that cosign can use.
-    """
-    found = _PEM.search(text)
-    if found is None:
-        if "-----BEGIN" in text:
-            raise ValueError("the PEM has lost its line breaks or its end; store the key file as it is")
-        raise ValueError('is no PEM; it begins with "-----BEGIN ENCRYPTED SIGSTORE PRIVATE KEY-----"')
-    if found[1] in _PRIVATE:
-        return "private"
-    if found[1].endswith("PUBLIC KEY"):
-        return "public"
-    raise ValueError(f"holds a {found[1]}; convert it with `cosign import-key-pair`")
-
-
-def _key(text: str) -> str:
-    if "-----BEGIN" in text or "\n" in text:
-        raise ValueError("is a path or a KMS URI, and this is key material; give it as `key-content`")
-    scheme, separator, _ = text.partition("://")
-    if not separator:
-        return workspace_path(text)
-    if scheme not in KMS:
-        raise ValueError(f'"{scheme}://" is not known; give a path or one of {", ".join(KMS)}')
-    return text
 
 
 def _predicate_type(text: str) -> str:
@@ -129,7 +76,7 @@ class CosignInputs(RegistryLogin):
     action: Literal["sign", "verify", "attest", "verify-attestation"] = Input(
         "sign", description="What to do. `attest` attaches the signed statement in `predicate`."
     )
-    key: Annotated[str, AfterValidator(_key)] | None = Input(
+    key: Annotated[str, AfterValidator(key_reference)] | None = Input(
         None,
         description="Path of a key in the workspace, or a KMS URI (awskms, gcpkms, azurekms, hashivault, "
         "k8s, gitlab). With neither this nor `key-content`, signing is keyless.",
@@ -202,8 +149,8 @@ class CosignInputs(RegistryLogin):
     )
     fulcio_url: Url | None = Input(
         None,
-        description="A certificate authority of your own, if you have no signing config. The four URLs stand "
-        "for exactly the services to use, and need `trusted-root`.",
+        description="A certificate authority of your own, if you have no signing config. The URLs stand for "
+        "exactly the services to use, and need `trusted-root`.",
     )
     rekor_url: Url | None = Input(None, description="A transparency log of your own.")
     rekor_version: Literal["1", "2"] = Input("1", description="Major version of the log at `rekor-url`.")
@@ -232,15 +179,19 @@ class CosignInputs(RegistryLogin):
         return self.action in ("sign", "attest")
 
     @property
+    def attestation(self) -> bool:
+        """Whether it is about an attestation, not a signature."""
+        return self.action in ("attest", "verify-attestation")
+
+    @property
+    def statements(self) -> tuple[tuple[str, str], ...]:
+        """The annotations."""
+        return tuple((name, value or "") for name, value in self.annotations)
+
+    @property
     def keyless(self) -> bool:
         """Whether the signer is known by a certificate instead of a key."""
         return self.key is None and self.key_content is None
-
-    @property
-    def kms(self) -> str | None:
-        """The scheme of `key`, if it is no file."""
-        scheme, separator, _ = (self.key or "").partition("://")
-        return scheme if separator else None
 
     @property
     def services(self) -> Document | None:
@@ -271,7 +222,7 @@ class CosignInputs(RegistryLogin):
     @property
     def urls(self) -> list[str]:
         """The keys of the services that are given by URL."""
-        keys = ("fulcio_url", "rekor_url", "timestamp_server_url", "oidc_issuer")
+        keys = ("fulcio_url", "rekor_url", "timestamp_server_url")
         return [key.replace("_", "-") for key in keys if getattr(self, key) is not None]
 
     def token(self, environ: Mapping[str, str]) -> Secret | None:
@@ -291,7 +242,7 @@ class CosignInputs(RegistryLogin):
         for name, value in self.annotations:
             if value is None:
                 yield Problem("annotations", f'"{name}" has no value', f"write {name}=VALUE")
-        if self.action.endswith(("attest", "attestation")):
+        if self.attestation:
             for key in ("annotations", "recursive"):
                 if getattr(self, key):
                     yield Problem(key, "is for signatures; an attestation has none", "leave it out")
@@ -299,7 +250,7 @@ class CosignInputs(RegistryLogin):
             yield Problem("predicate", f'there is no file "{self.predicate}" in the workspace')
 
     def _check_key(self) -> Iterator[Problem]:
-        if self.keyless or self.kms:
+        if self.keyless or kms_scheme(self.key):
             return
         name = "key" if self.key else "key-content"
         try:
@@ -371,83 +322,51 @@ class CosignInputs(RegistryLogin):
             )
 
 
-@dataclass(frozen=True)
-class Means:
-    """What cosign signs and verifies with. Secrets are here as paths only.
+def publish_argv(
+    inputs: CosignInputs, key: str | None, config: str | None, root: str | None, subjects: Iterable[Reference]
+) -> list[str]:
+    """Return cosign's arguments to sign or attest.
 
     Args:
-        key: path or URI of the key to sign with.
-        public_key: path or URI of the key to verify with.
-        signing_config: path of the signing config.
-        trusted_root: path of the trusted root.
-        issuer: the issuer of the identity token.
+        inputs: the inputs.
+        key: path or URI of the private key; None: keyless.
+        config: path of the signing config.
+        root: path of the trusted root.
+        subjects: what to sign, by digest.
     """
-
-    key: str | None = None
-    public_key: str | None = None
-    signing_config: str | None = None
-    trusted_root: str | None = None
-    issuer: str | None = None
-
-
-def flag(name: str, value: str | None) -> tuple[str, ...]:
-    """Return a flag and its value; nothing without one."""
-    return () if value is None else (name, value)
-
-
-def publish_argv(inputs: CosignInputs, means: Means, subjects: Iterable[Reference]) -> list[str]:
-    """Return cosign's arguments to sign or attest `subjects`."""
     argv = [inputs.action, "--yes"]
-    # The provider is named so that cosign asks no other one, and never falls back to a browser.
-    argv += flag("--key", means.key) or flag("--oidc-provider", "envvar")
-    argv += flag("--signing-config", means.signing_config)
-    argv += flag("--trusted-root", means.trusted_root)
+    # The provider is named so that cosign asks no other one and never starts a login by browser.
+    argv += flag("--key", key) or flag("--oidc-provider", "envvar")
+    argv += flag("--signing-config", config) + flag("--trusted-root", root)
     if inputs.action == "attest":
-        argv += (*flag("--predicate", inputs.predicate), "--type", inputs.predicate_type)
-    argv += annotation_flags(inputs)
+        argv += flag("--predicate", inputs.predicate) + flag("--type", inputs.predicate_type)
+    argv += annotation_flags(inputs.statements)
     return argv + [str(subject) for subject in subjects]
 
 
-def verify_argv(inputs: CosignInputs, means: Means, subject: Reference) -> list[str]:
-    """Return cosign's arguments to verify a signature or an attestation of `subject`."""
-    attestation = inputs.action in ("attest", "verify-attestation")
-    argv = ["verify-attestation" if attestation else "verify", "--output", "json"]
-    argv += flag("--key", means.public_key) or identity_flags(inputs, means)
-    argv += flag("--trusted-root", means.trusted_root)
-    if not inputs.tlog:
-        argv += ["--insecure-ignore-tlog"]
-        argv += ["--use-signed-timestamps"] if inputs.keyless else []
-    if inputs.keyless and inputs.trusted_root is not None and not inputs.trusted_root.get("ctlogs"):
-        argv += ["--insecure-ignore-sct"]  # no log that could have signed one is trusted
-    argv += ["--type", inputs.predicate_type] if attestation else []
-    argv += annotation_flags(inputs)
-    return [*argv, str(subject)]
+def policy(inputs: CosignInputs, key: str | None, root: str | None, issuer: str | None) -> Policy:
+    """Return who must have signed.
 
+    After keyless signing without `cert-identity`, that is whomever the authority made of the token.
 
-def identity_flags(inputs: CosignInputs, means: Means) -> list[str]:
-    """Return the flags that say whom a certificate must name.
-
-    After signing without `cert-identity`, it is whomever the authority made of the token's claims.
+    Args:
+        inputs: the inputs.
+        key: path or URI of the public key; None: keyless.
+        root: path of the trusted root.
+        issuer: the issuer of the token that was signed with.
     """
-    argv = [*flag("--certificate-identity", inputs.cert_identity)]
-    argv = argv or ["--certificate-identity-regexp", whole(inputs.cert_identity_regexp or ".+")]
-    issuer = inputs.cert_oidc_issuer or (None if inputs.cert_oidc_issuer_regexp else means.issuer)
-    if issuer is not None:
-        return [*argv, "--certificate-oidc-issuer", issuer]
-    return [*argv, "--certificate-oidc-issuer-regexp", whole(inputs.cert_oidc_issuer_regexp or ".+")]
-
-
-def whole(expression: str) -> str:
-    """Return `expression` so that it must match the whole text; cosign is content with a part of it."""
-    return f"^(?:{expression})$"
-
-
-def annotation_flags(inputs: CosignInputs) -> Iterator[str]:
-    """Yield the annotations, each quoted as a CSV record, since cosign splits them as one."""
-    for name, value in inputs.annotations:
-        record = io.StringIO()
-        csv.writer(record, lineterminator="").writerow([f"{name}={value}"])
-        yield from ("--annotations", record.getvalue())
+    anybody = inputs.signs and inputs.cert_identity is None and inputs.cert_identity_regexp is None
+    stated = inputs.cert_oidc_issuer or inputs.cert_oidc_issuer_regexp
+    return Policy(
+        key=key,
+        identity=inputs.cert_identity,
+        identity_regexp=".+" if anybody else inputs.cert_identity_regexp,
+        issuer=inputs.cert_oidc_issuer if stated else issuer,
+        issuer_regexp=inputs.cert_oidc_issuer_regexp,
+        trusted_root=root,
+        tlog=inputs.tlog,
+        sct=inputs.trusted_root is None or bool(inputs.trusted_root.get("ctlogs")),
+    )
 
 
 class Cosign(Plugin[CosignInputs]):
@@ -476,9 +395,13 @@ class Cosign(Plugin[CosignInputs]):
             for part in (token.reveal(), *token.reveal().split(".")[1:]):
                 job.mask(part)
             environ["SIGSTORE_ID_TOKEN"] = token
-        environ |= kms_environ(inputs, job.environ) | job.docker_config(credentials)
+        environ |= kms_environ(inputs.key, job.environ) | job.docker_config(credentials)
         cosign = job.tool("cosign", env=environ, inherit=INHERITED)
-        means = self._means(inputs, job, cosign, token)
+
+        key, public_key = keys(inputs, job, cosign)
+        root = document(job, inputs.trust)
+        issuer = IdentityToken.decode(token).issuer if token else None
+        trusted = policy(inputs, public_key, root, issuer)
 
         registry = job.registry(credentials)
         digest = registry.resolve(inputs.image).digest
@@ -489,74 +412,49 @@ class Cosign(Plugin[CosignInputs]):
         job.output(IMAGE=subject.name, DIGEST=digest, REFERENCE=str(subject), TAGS=inputs.image.tag or "")
 
         if inputs.signs:
-            self._publish(inputs, means, cosign, subjects)
-        if inputs.verify_after_sign or not inputs.signs:
-            for each in subjects:
-                self._verify(inputs, means, cosign, each)
+            publish(cosign, inputs, publish_argv(inputs, key, document(job, inputs.services), root, subjects))
+        for each in subjects if inputs.verify_after_sign or not inputs.signs else ():
+            if inputs.attestation:
+                verify_attestation(cosign, trusted, each, inputs.predicate_type)
+            else:
+                verify(cosign, trusted, each, inputs.statements)
         job.say(summary(inputs, subject, len(subjects) - 1))
         return {}
 
-    def _means(self, inputs: CosignInputs, job: Job, cosign: Tool, token: Secret | None) -> Means:
-        """Make everything ready that cosign reads; nothing is contacted but a KMS."""
-        services, trust = (inputs.services if inputs.signs else None), inputs.trust
-        key, public_key = inputs.key, inputs.key
-        if not inputs.keyless and not inputs.kms:
-            pem = inputs.key_content or Secret(Path(inputs.key or "").read_text())
-            key = job.secret_file(pem, "cosign.key")
-            public_key = key
-            if key_kind(pem.reveal()) == "private":
-                if not inputs.signs:
-                    job.warn("verifying needs only the public key; keep the private one out of this job")
-                public_key = job.secret_file(self._public_half(cosign, key), "cosign.pub")
-        if inputs.keyless and inputs.trusted_root is not None and not inputs.trusted_root.get("ctlogs"):
-            job.say("`trusted-root` names no certificate transparency log, so none is asked for")
-        return Means(
-            key=key,
-            public_key=public_key,
-            signing_config=None if services is None else job.secret_file(json.dumps(services), "config"),
-            trusted_root=None if trust is None else job.secret_file(json.dumps(trust), "root"),
-            issuer=IdentityToken.decode(token).issuer if token else None,
-        )
 
-    def _public_half(self, cosign: Tool, key: str) -> bytes:
-        """Return the public key of a private one; a wrong password shows here, before anything is done."""
-        done = cosign.capture("public-key", "--key", key, ok={0, 1})
-        if done.exit_code == 0:
-            return done.stdout
-        if b"decrypt" in done.stderr:
-            raise InputError(Problem("key-password", "does not open the key", "is it that key's password?"))
+def keys(inputs: CosignInputs, job: Job, cosign: Tool) -> tuple[str | None, str | None]:
+    """Return path or URI of the key to sign with, and of the one to verify with; nothing if keyless."""
+    if inputs.keyless or kms_scheme(inputs.key):
+        return inputs.key, inputs.key
+    pem = inputs.key_content or Secret(Path(inputs.key or "").read_text())
+    key = job.secret_file(pem, "cosign.key")
+    if key_kind(pem.reveal()) == "public":
+        return None, key
+    if not inputs.signs:
+        job.warn("verifying needs only the public key; keep the private one out of this job")
+    # This also tells a wrong password before anything is contacted.
+    done = cosign.capture("public-key", "--key", key, ok={0, 1})
+    if b"decrypt" in done.stderr:
+        raise InputError(Problem("key-password", "does not open the key", "is it that key's password?"))
+    if done.exit_code != 0:
         raise ToolError("cosign cannot read the key; its own message is above")
-
-    def _publish(
-        self, inputs: CosignInputs, means: Means, cosign: Tool, subjects: Iterable[Reference]
-    ) -> None:
-        try:
-            cosign.run(*publish_argv(inputs, means, subjects))
-        except ToolError as error:
-            if inputs.services is not None:
-                raise
-            advice = '`signing-config` and `trusted-root` name one of your own, tlog: "false" does without'
-            raise ToolError(f"{error}; if the public Sigstore cannot be reached: {advice}") from None
-
-    def _verify(self, inputs: CosignInputs, means: Means, cosign: Tool, subject: Reference) -> None:
-        done = cosign.capture(*verify_argv(inputs, means, subject), ok={0, 1, 10, 11, 12, 13})
-        if done.exit_code != 0:
-            if done.exit_code == 1 and not any(refusal in done.stderr for refusal in REFUSALS):
-                raise ToolError(f"cosign could not verify {subject}; its own message is above")
-            raise Findings(f"not verified: {subject}; cosign's own message is above")
-        if inputs.action in ("sign", "verify") and not is_signed(done.stdout):
-            # cosign takes any attestation by the same signer for a signature.
-            raise Findings(f"not verified: {subject} has attestations by this signer, but no signature")
+    return key, job.secret_file(done.stdout, "cosign.pub")
 
 
-def kms_environ(inputs: CosignInputs, environ: Mapping[str, str]) -> dict[str, str | Secret]:
-    """Return the job's variables with which cosign reaches the KMS of `key`; nothing without one."""
-    prefixes = KMS[inputs.kms] if inputs.kms else ()
-    return {
-        name: Secret(value) if re.search("KEY|PASSWORD|SECRET|TOKEN", name) else value
-        for name, value in environ.items()
-        if name.startswith(prefixes)
-    }
+def document(job: Job, content: Document | None) -> str | None:
+    """Return a path from which cosign can read `content`."""
+    return None if content is None else job.secret_file(json.dumps(content), "document.json")
+
+
+def publish(cosign: Tool, inputs: CosignInputs, argv: Iterable[str]) -> None:
+    """Sign or attest."""
+    try:
+        cosign.run(*argv)
+    except ToolError as error:
+        if inputs.services is not None:
+            raise
+        advice = '`signing-config` and `trusted-root` name one of your own, tlog: "false" does without'
+        raise ToolError(f"{error}; if the public Sigstore cannot be reached: {advice}") from None
 
 
 def manifests(registry: RegistryClient, reference: Reference) -> Iterator[Reference]:
@@ -569,18 +467,10 @@ def manifests(registry: RegistryClient, reference: Reference) -> Iterator[Refere
             yield from manifests(registry, below)
 
 
-def is_signed(stdout: bytes) -> bool:
-    """Tell whether `cosign verify` found an image signature among what it verified."""
-    try:
-        return any(each["critical"]["type"] in SIGNATURES for each in json.loads(stdout))
-    except (ValueError, KeyError, TypeError):
-        raise ToolError("cosign verify printed no JSON that this plugin understands") from None
-
-
 def summary(inputs: CosignInputs, subject: Reference, below: int) -> str:
     """Return the last line of the log."""
     done = {"sign": "signed", "attest": "attested", "verify": "verified", "verify-attestation": "verified"}
-    what = f" ({inputs.predicate_type})" if inputs.action in ("attest", "verify-attestation") else ""
+    what = f" ({inputs.predicate_type})" if inputs.attestation else ""
     more = f" and {below} manifests below it" if below else ""
     after = "; verified at the registry" if inputs.signs and inputs.verify_after_sign else ""
     return f"{done[inputs.action]}{what} {subject}{more}{after}"
