@@ -1,13 +1,15 @@
-"""Gather a relocatable Python from the machine this runs on: interpreter, loader, libraries, standard library.
+"""Gather a relocatable Python from where this runs: interpreter, loader, libraries, standard library.
 
 Run by ``sdk/Dockerfile`` in its ``python`` stage, with nothing but the standard library::
 
     python3 build_runtime.py RUNTIME PACKAGES
 
 RUNTIME is made: ``ld.so``, ``bin/python3``, ``lib/*.so*`` and ``lib/python3.x``. It is started as
-``RUNTIME/ld.so --library-path RUNTIME/lib RUNTIME/bin/python3`` and works wherever it is moved to, since the loader is
-told where the libraries are and CPython finds its standard library beside its own binary. PACKAGES, the installed
-third-party packages, are pruned and compiled in place, and the libraries their extension modules need join RUNTIME.
+``RUNTIME/ld.so --library-path RUNTIME/lib RUNTIME/bin/python3`` and works wherever it is moved to, since the
+loader is told where the libraries are and CPython finds its standard library beside its own binary.
+
+PACKAGES, the installed third-party packages, are pruned and compiled in place; the libraries that their
+extension modules need join RUNTIME.
 """
 
 from __future__ import annotations
@@ -22,14 +24,15 @@ import sysconfig
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-# Parts of the standard library that no plugin in a container can use: there is no terminal, display, compiler or pip,
-# and their shared libraries would come along.
+# Parts of the standard library that no plugin in a container can use: there is no terminal, display, compiler
+# or pip, and their shared libraries would come along.
 UNUSED_MODULES = (
     *("test", "idlelib", "tkinter", "turtledemo", "turtle.py", "ensurepip", "venv", "pydoc_data", "lib2to3"),
-    *("curses", "dbm", "sqlite3", "config-*", "site-packages", "dist-packages", "__pycache__", "__phello__", "LICENSE.txt"),
+    *("curses", "dbm", "sqlite3", "config-*", "site-packages", "dist-packages", "__pycache__", "__phello__"),
 )
 UNUSED_EXTENSIONS = (
-    *("_test*", "_ctypes_test*", "xx*", "_tkinter*", "_curses*", "_dbm*", "_gdbm*", "_sqlite3*", "readline*", "nis*"),
+    *("_test*", "_ctypes_test*", "xx*", "nis*", "readline*"),
+    *("_tkinter*", "_curses*", "_dbm*", "_gdbm*", "_sqlite3*"),
 )
 UNUSED_IN_PACKAGES = ("bin", "__pycache__", "tests", "*.pyi", "INSTALLER", "REQUESTED", "direct_url.json")
 # Loaded by glibc itself when a thread ends, so no binary names it.
@@ -87,7 +90,7 @@ def libraries(loader: Path, binaries: Iterable[Path]) -> Iterator[tuple[str, Pat
 
 
 def compile_all(folder: Path) -> None:
-    """Compile for good: the bytecode is taken as it is, whatever the sources' times on a read-only file system."""
+    """Compile for good: the bytecode is taken as it is, whatever the times of the sources."""
     compiled = compileall.compile_dir(
         folder, quiet=1, workers=0, invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH
     )

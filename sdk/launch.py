@@ -1,7 +1,7 @@
 """Start the plugin of this image: ``plugin/plugin.py`` beside this file.
 
-Python runs isolated (``-I``) and without ``site`` (``-S``), so that nothing in the workspace or in a job's variables is
-ever imported; what may be imported is added here, wherever the runtime was moved to.
+Python runs isolated (``-I``) and without ``site`` (``-S``), so that nothing in the workspace or in a job's
+variables is ever imported; what may be imported is added here, wherever the runtime was moved to.
 """
 
 import runpy

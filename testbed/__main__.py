@@ -6,7 +6,7 @@ import argparse
 import os
 import sys
 
-from testbed import bases, engine, environment, tools
+from testbed import bases, engine, environment, images, tools, trivydb
 from testbed.cache import SetupError
 from testbed.pins import pins
 
@@ -17,12 +17,26 @@ def main() -> int:
     add = commands.add_parser("engine", help="the Docker engine that everything runs on")
     add.add_argument("action", choices=["up", "down", "remove", "status"])
     add = commands.add_parser("tools", help="make pinned tools and print where they are")
-    add.add_argument("names", nargs="+", choices=[name for name, pin in pins().items() if pin.go or pin.wheel])
-    add = commands.add_parser("bases", help="make the stand-in of a base image, or push it to a local registry")
+    add.add_argument(
+        "names", nargs="+", choices=[name for name, pin in pins().items() if pin.go or pin.wheel]
+    )
+    add = commands.add_parser(
+        "bases", help="make the stand-in of a base image, or push it to a local registry"
+    )
     add.add_argument("name", choices=bases.PLATFORMS)
     add.add_argument("ref", nargs="?", help="where to push it, such as localhost:5000/base/python:3.13")
     add = commands.add_parser("setup", help="make whatever is missing")
-    add.add_argument("extent", nargs="?", choices=["demo", "test"], default="demo")
+    add.add_argument("extent", nargs="?", choices=list(environment.TOOLS), default="demo")
+    commands.add_parser("images", help="build the base image and the plugins' images, and list their sizes")
+    add = commands.add_parser(
+        "trivy-db", help="push the small trivy database to a local registry, or build it anew"
+    )
+    add.add_argument("action", choices=["build", "push"])
+    add.add_argument(
+        "ref",
+        nargs="?",
+        help="such as localhost:5000/trivy/db:2; login in REGISTRY_USERNAME, REGISTRY_PASSWORD",
+    )
     commands.add_parser("env", help='print the environment: eval "$(python -m testbed env)"')
     options = parser.parse_args()
     try:
@@ -49,7 +63,14 @@ def _act(options: argparse.Namespace) -> None:
             print(bases.image(options.name))
         case "setup":
             environment.setup(options.extent)
-        case "env":
+        case "images":
+            environment.setup("images")
+            print(images.listing(images.plugins()))
+        case "trivy-db" if options.action == "build":
+            print(trivydb.build())
+        case "trivy-db":
+            print(trivydb.push(options.ref))
+        case _:
             print(environment.exports())
 
 

@@ -7,16 +7,16 @@ import os
 import shutil
 from pathlib import Path
 
-from testbed import engine, tools
+from testbed import engine, images, tools
 from testbed.cache import arriving, cache_dir, lock, run, step
 from testbed.debian import bootstrap
 from testbed.pins import pins
 
 HERE = Path(__file__).with_name("bases")
 CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
-PLATFORMS = {"python": ("amd64", "arm64"), "registry": ("amd64",)}
-# Packages are unpacked, not configured, so that a foreign platform needs no emulation. What configuring would have
-# made, and what makes Debian's Python behave like the official image's, is done here.
+PLATFORMS = {"python": ("amd64", "arm64"), "registry": ("amd64",), "buildkit": ("amd64",)}
+# Packages are unpacked, not configured, so that a foreign platform needs no emulation. What configuring would
+# have made, and what makes Debian's Python behave like the official image's, is done here.
 FINISH = r"""
 cd "$1"
 echo 'root:x:0:0:root:/root:/bin/sh' > etc/passwd
@@ -24,25 +24,27 @@ echo 'root:x:0:' > etc/group
 ln -sf python3 usr/bin/python
 rm -rf usr/lib/python3*/EXTERNALLY-MANAGED usr/share/doc usr/share/man usr/share/locale usr/share/info
 mkdir -p etc/docker/registry
-printf '%s\n' 'version: 0.1' 'storage: {filesystem: {rootdirectory: /var/lib/registry}}' 'http: {addr: ":5000"}' \
-    > etc/docker/registry/config.yml
+cat > etc/docker/registry/config.yml <<'END'
+version: 0.1
+storage: {filesystem: {rootdirectory: /var/lib/registry}}
+http: {addr: ":5000"}
+END
 """
 HOOKS = ("--hook-dir=/usr/share/mmdebstrap/hooks/merged-usr", f"--extract-hook={FINISH}")
 
 
 def image(name: str) -> str:
-    """Give the local image that stands in for *name*, ``python`` (amd64 and arm64) or ``registry``; made if missing."""
-    import docker.errors  # noqa: PLC0415
-
-    trees = _trees(name)
-    tag = f"localhost/gocdnext-{trees.name.replace('-', ':', 1)}"
+    """Give the local image that stands in for *name*, one of ``PLATFORMS``; made if missing."""
     with lock(f"image-{name}"):
-        try:
-            engine.client(engine.up()).images.get(tag)
-        except docker.errors.ImageNotFound:
+        if not images.exists(tag(name)):
             with step(f"making a stand-in for the {name} image"):
-                _build(name, "--load", "--tag", tag)
-    return tag
+                _build(name, "--load", "--tag", tag(name))
+    return tag(name)
+
+
+def tag(name: str) -> str:
+    """Give the name of the stand-in, which tells all that it is made of."""
+    return f"localhost/gocdnext-{_folder(name).name.replace('-', ':', 1)}"
 
 
 def push(name: str, ref: str) -> None:
@@ -53,24 +55,30 @@ def push(name: str, ref: str) -> None:
 def _build(name: str, *output: str) -> None:
     (buildx,) = tools.get("buildx")
     platforms = ",".join(f"linux/{platform}" for platform in PLATFORMS[name])
+    tool = ("--build-context", f"tool={tools.get(name)[0]}") if pins()[name].go else ()
     run(
         *(buildx / "buildx", "build", "--platform", platforms, "--provenance=false", "--progress=plain"),
-        *("--file", HERE / f"{name}.Dockerfile", *output, _trees(name)),
+        *(*tool, "--file", HERE / f"{name}.Dockerfile", *output, _trees(name)),
         env={**os.environ, "DOCKER_HOST": engine.up()},
     )
 
 
-def _trees(name: str) -> Path:
-    """Give the folder of one tar file a platform, unpacked from Debian's packages."""
+def _folder(name: str) -> Path:
     pin = pins()[name]
     recipe = [repr(pin), *HOOKS, (HERE / f"{name}.Dockerfile").read_text(), CERTIFICATES.read_text()]
     key = hashlib.sha256("\0".join(recipe).encode()).hexdigest()[:8]
-    target = cache_dir() / "bases" / f"{name}-{pin.version}-{key}"
+    return cache_dir() / "bases" / f"{name}-{pin.version}-{key}"
+
+
+def _trees(name: str) -> Path:
+    """Give the folder of one tar file a platform, unpacked from Debian's packages."""
+    target = _folder(name)
     with lock(f"base-{name}"):
         if not target.exists():
-            with step(f"unpacking Debian's {name} for {', '.join(PLATFORMS[name])}"), arriving(target) as scratch:
+            what = f"unpacking Debian's {name} for {', '.join(PLATFORMS[name])}"
+            with step(what), arriving(target) as scratch:
                 shutil.copyfile(CERTIFICATES, scratch / CERTIFICATES.name)
                 for platform in PLATFORMS[name]:
                     tar = scratch / f"{platform}.tar"
-                    bootstrap(tar, pin.debian, "--variant=extract", f"--arch={platform}", *HOOKS)
+                    bootstrap(tar, pins()[name].debian, "--variant=extract", f"--arch={platform}", *HOOKS)
     return target

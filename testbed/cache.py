@@ -61,7 +61,7 @@ def step(what: str) -> Iterator[None]:
 
 
 def say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)  # noqa: T201
+    print(line, file=sys.stderr, flush=True)
 
 
 @contextmanager
@@ -80,7 +80,7 @@ def arriving(target: Path) -> Iterator[Path]:
 def run(*argv: str | Path, cwd: Path | None = None, env: dict[str, str] | None = None) -> str:
     """Run *argv*, give its standard output; SetupError with the end of what it said when it fails."""
     words: Sequence[str] = [str(word) for word in argv]
-    done = subprocess.run(words, cwd=cwd, env=env, capture_output=True, text=True, check=False)  # noqa: S603
+    done = subprocess.run(words, cwd=cwd, env=env, capture_output=True, text=True, check=False)
     if done.returncode:
         tail = "\n".join((done.stdout + done.stderr).strip().splitlines()[-15:])
         raise SetupError(f"`{' '.join(words)}` failed with exit code {done.returncode}:\n{tail}")

@@ -16,18 +16,27 @@ KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 def is_debian() -> bool:
     """Whether the host is Debian or Ubuntu and the user may install packages."""
     release = Path("/etc/os-release")
-    like = re.search(r"^ID(_LIKE)?=.*(debian|ubuntu)", release.read_text(), re.M) if release.exists() else None
+    like = (
+        re.search(r"^ID(_LIKE)?=.*(debian|ubuntu)", release.read_text(), re.MULTILINE)
+        if release.exists()
+        else None
+    )
     return like is not None and os.geteuid() == 0
 
 
 def install(**programs: str) -> None:
-    """Install the packages whose program is missing: ``install(mmdebstrap="mmdebstrap")``; ``_`` in a name is ``-``."""
+    """Install the packages whose program is missing, given as ``program="package"``.
+
+    An underscore in a program's name stands for a hyphen.
+    """
     wanted = {program.replace("_", "-"): package for program, package in programs.items()}
     missing = sorted({package for program, package in wanted.items() if not on_path(program)})
     if not missing:
         return
     if not is_debian():
-        raise SetupError(f"this host lacks {', '.join(missing)}: install it, or Docker with access to Docker Hub")
+        raise SetupError(
+            f"this host lacks {', '.join(missing)}: install it, or Docker with access to Docker Hub"
+        )
     with lock("apt"), step(f"installing {', '.join(missing)}"):
         apt = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
         run("apt-get", "-q", "update", env=apt)
@@ -39,7 +48,9 @@ def mirror() -> str:
     sources = [Path("/etc/apt/sources.list"), *sorted(Path("/etc/apt/sources.list.d").glob("*"))]
     for source in sources:
         if source.is_file():
-            found = re.search(r"^(?:URIs:|deb(?:\s+\[[^]]*\])?)\s+(\S+/debian/?)(?:\s|$)", source.read_text(), re.M)
+            found = re.search(
+                r"^(?:URIs:|deb(?:\s+\[[^]]*\])?)\s+(\S+/debian/?)(?:\s|$)", source.read_text(), re.MULTILINE
+            )
             if found:
                 return found[1]
     return DEBIAN_MIRROR

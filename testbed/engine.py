@@ -38,13 +38,13 @@ def private_host() -> str:
 
 
 def client(host: str, timeout: int = 60) -> docker.DockerClient:
-    import docker  # noqa: PLC0415
+    import docker
 
     return docker.DockerClient(base_url=host, timeout=timeout)
 
 
 def answers(host: str) -> bool:
-    import docker.errors  # noqa: PLC0415
+    import docker.errors
 
     try:
         engine = client(host, PING_SECONDS)
@@ -58,11 +58,11 @@ def answers(host: str) -> bool:
 
 def find() -> str | None:
     """Give the address of the engine to use, if one answers: DOCKER_HOST, the docker context, our own."""
-    from docker.context import ContextAPI  # noqa: PLC0415
+    from docker.context import ContextAPI
 
     named = os.environ.get("DOCKER_HOST")
     context = ContextAPI.get_current_context()
-    hosts = [named] if named else [context.Host if context else None]
+    hosts = [named] if named else [context.Host]
     return next((host for host in (*hosts, private_host()) if host and answers(host)), None)
 
 
@@ -104,13 +104,13 @@ def status() -> str:
 @cache
 def can_pull(host: str) -> bool:
     """Whether the engine reaches the registry of a pinned image; asked once an hour."""
-    import docker.errors  # noqa: PLC0415
+    import docker.errors
 
     answer = cache_dir() / f"can-pull-{hashlib.sha256(host.encode()).hexdigest()[:12]}"
-    if answer.exists() and time.time() - answer.stat().st_mtime < 3600:  # noqa: PLR2004
+    if answer.exists() and time.time() - answer.stat().st_mtime < 3600:
         return answer.read_text() == "yes"
     try:
-        client(host, PULL_ANSWER_SECONDS).api.inspect_distribution(pins()["registry"].image)
+        client(host, PULL_ANSWER_SECONDS).images.get_registry_data(pins()["registry"].image)
         found = True
     except (docker.errors.DockerException, OSError):
         found = False
@@ -131,7 +131,7 @@ def _tree() -> Path:
 
 def _start() -> None:
     socket = private_host().removeprefix("unix://")
-    if len(socket) > 100:  # noqa: PLR2004  # sun_path holds 107 bytes
+    if len(socket) > 100:  # sun_path holds 107 bytes
         raise SetupError(f"{socket} is too long a path for a socket: set GOCDNEXT_CACHE to a shorter folder")
     _kill()
     install(iptables="iptables")
@@ -152,8 +152,8 @@ def _launch() -> None:
     log = home() / "dockerd.log"
     script = Path(__file__).with_name("private-engine.sh")
     with log.open("wb") as out:
-        process = subprocess.Popen(  # noqa: S603
-            ["unshare", "--mount", "--", script, _tree() / "tree", home(), config],  # noqa: S607
+        process = subprocess.Popen(
+            ["unshare", "--mount", "--", script, _tree() / "tree", home(), config],
             stdin=subprocess.DEVNULL,
             stdout=out,
             stderr=subprocess.STDOUT,
@@ -231,7 +231,7 @@ def emulate() -> None:
         return
     install(qemu_aarch64_static="qemu-user-static", update_binfmts="binfmt-support")
     if not (binfmt / "register").exists():
-        subprocess.run(["mount", "-t", "binfmt_misc", "binfmt_misc", binfmt], check=False)  # noqa: S603, S607
-    subprocess.run(["update-binfmts", "--enable"], check=False, capture_output=True)  # noqa: S607
+        subprocess.run(["mount", "-t", "binfmt_misc", "binfmt_misc", binfmt], check=False)
+    subprocess.run(["update-binfmts", "--enable"], check=False, capture_output=True)
     if not (binfmt / "qemu-aarch64").exists():
         say("    note: linux/arm64 cannot be emulated on this host; builds that RUN steps for it will fail")

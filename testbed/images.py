@@ -1,0 +1,107 @@
+"""Build the base image and the plugins' images on the engine, and say what they weigh."""
+
+from __future__ import annotations
+
+import json
+import tarfile
+import tempfile
+import zlib
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from gocdnext_sdk.harness.images import build_contexts, build_image
+from testbed import engine
+from testbed.cache import lock, step
+from testbed.pins import ROOT
+
+BASE = "localhost/gocdnext-plugin-base:dev"
+RUNTIME = "gocdnext/"
+CHUNK = 1 << 20
+
+
+def base() -> str:
+    """Build the base image; quick when nothing changed, since the engine keeps what it built."""
+    with lock("base-image"), step("building the base image"):
+        build_image(ROOT, BASE, build_contexts(), dockerfile=ROOT / "sdk" / "Dockerfile")
+    return BASE
+
+
+def exists(tag: str) -> bool:
+    import docker.errors
+
+    try:
+        engine.client(engine.up()).images.get(tag)
+    except docker.errors.ImageNotFound:
+        return False
+    return True
+
+
+def plugins() -> list[str]:
+    """Build the image of every plugin that has a Dockerfile."""
+    contexts = build_contexts()
+    folders = sorted(file.parent for file in (ROOT / "plugins").glob("*/Dockerfile"))
+
+    def build(folder: Path) -> str:
+        tag = f"localhost/gocdnext-plugin-{folder.name}:dev"
+        with step(f"building {tag}"):
+            build_image(folder, tag, contexts)
+        return tag
+
+    with ThreadPoolExecutor(max_workers=2) as workers:
+        return list(workers.map(build, folders))
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One layer as it travels: its compressed bytes, and whether it holds the runtime or the plugin."""
+
+    digest: str
+    size: int
+    ours: bool
+
+
+def listing(tags: list[str]) -> str:
+    """Give a table of compressed sizes: the tools', what we add, and all together, each layer once."""
+    images = {tag: _layers(tag) for tag in (BASE, *tags)}
+    ground = {layer.digest for layer in images[BASE]}
+    images["all together, each layer once"] = list(
+        {layer.digest: layer for own in images.values() for layer in own}.values()
+    )
+    lines = [f"{'compressed MB':<40}{'image':>8}{'tool':>8}{'ours':>8}"]
+    for name, layers in images.items():
+        total = sum(layer.size for layer in layers) / 1e6
+        ours = sum(layer.size for layer in layers if layer.ours or layer.digest in ground) / 1e6
+        lines.append(f"{name:<40}{total:8.1f}{total - ours:8.1f}{ours:8.1f}")
+    return "\n".join(lines)
+
+
+def _layers(tag: str) -> list[Layer]:
+    with tempfile.TemporaryFile() as saved:
+        saved.writelines(engine.client(engine.up(), timeout=600).images.get(tag).save())
+        saved.seek(0)
+        with tarfile.open(fileobj=saved) as archive:
+            manifest = json.load(_member(archive, "manifest.json"))[0]
+            return [_layer(Path(path).name, _member(archive, path)) for path in manifest["Layers"]]
+
+
+def _layer(digest: str, blob: IO[bytes]) -> Layer:
+    with tarfile.open(fileobj=blob, mode="r|*") as content:
+        ours = any(RUNTIME in entry.name for entry in content if entry.isfile())
+    blob.seek(0)
+    packed = blob.read(2) == b"\x1f\x8b"
+    blob.seek(0)
+    # An engine without the containerd image store saves its layers unpacked.
+    squeeze = None if packed else zlib.compressobj()
+    size = sum(
+        len(squeeze.compress(chunk) if squeeze else chunk) for chunk in iter(lambda: blob.read(CHUNK), b"")
+    )
+    return Layer(digest, size + len(squeeze.flush() if squeeze else b""), ours)
+
+
+def _member(archive: tarfile.TarFile, name: str) -> IO[bytes]:
+    found = archive.extractfile(name)
+    if found is None:
+        raise FileNotFoundError(name)
+    return found

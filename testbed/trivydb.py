@@ -1,0 +1,103 @@
+"""A small trivy database of real advisories, as the OCI artifact that trivy downloads.
+
+``trivy-db/db.tar.gz`` is committed (a few kilobytes), so that no host needs Go for it; it is built from
+``trivy-db/advisories.toml`` by the pinned trivy-db.
+"""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+import os
+import tarfile
+import tempfile
+import tomllib
+from pathlib import Path
+
+from testbed import tools
+from testbed.cache import SetupError, on_path, run
+
+HERE = Path(__file__).with_name("trivy-db")
+ARCHIVE = HERE / "db.tar.gz"
+# https://trivy.dev/docs/latest/guide/advanced/self-hosting/
+CONFIG_TYPE = "application/vnd.aquasec.trivy.config.v1+json"
+LAYER_TYPE = "application/vnd.aquasec.trivy.db.layer.v1.tar+gzip"
+
+
+def build() -> Path:
+    """Make the database from the advisories."""
+    (tool,) = tools.get("trivy-db")
+    go = on_path("go")
+    if not go:
+        raise SetupError("trivy-db runs the go command: install Go (https://go.dev/dl/)")
+    with tempfile.TemporaryDirectory() as scratch:
+        cache, out = Path(scratch, "cache"), Path(scratch, "out")
+        (cache / "cocoapods-specs" / "Specs").mkdir(parents=True)
+        for name, advisory in tomllib.loads((HERE / "advisories.toml").read_text()).items():
+            folder = (
+                cache / "ghsa" / "advisories" / "github-reviewed" / f"{advisory['published']:%Y/%m}" / name
+            )
+            folder.mkdir(parents=True)
+            (folder / f"{name}.json").write_text(json.dumps(_osv(name, advisory)))
+        run(tool / "trivy-db", "build", "--only-update", "ghsa", "--cache-dir", cache, "--output-dir", out)
+        _pack(out)
+    return ARCHIVE
+
+
+def push(ref: str) -> str:
+    """Push the database to *ref*, such as ``localhost:5000/trivy/db:2``; give its digest.
+
+    A login is read from REGISTRY_USERNAME and REGISTRY_PASSWORD.
+    """
+    from oras.client import OrasClient
+
+    client = OrasClient(insecure=True, auth_backend="basic")
+    if username := os.environ.get("REGISTRY_USERNAME"):
+        client.auth.set_basic_auth(username, os.environ.get("REGISTRY_PASSWORD", ""))
+    with tempfile.NamedTemporaryFile(suffix=".json") as config:
+        config.write(b"{}")
+        config.flush()
+        answer = client.push(
+            target=ref,
+            files=[f"{ARCHIVE}:{LAYER_TYPE}"],
+            manifest_config=f"{config.name}:{CONFIG_TYPE}",
+            disable_path_validation=True,
+        )
+    return str(answer.headers["Docker-Content-Digest"])
+
+
+def _osv(name: str, advisory: dict[str, object]) -> dict[str, object]:
+    """Give the advisory as the GitHub database has it (https://ossf.github.io/osv-schema/)."""
+    day = f"{advisory['published']}T00:00:00Z"
+    package = {"ecosystem": "PyPI", "name": advisory["package"]}
+    return {
+        "schema_version": "1.4.0",
+        "id": name,
+        "aliases": [advisory["cve"]],
+        "published": day,
+        "modified": day,
+        "summary": advisory["summary"],
+        "details": advisory["summary"],
+        "severity": [{"type": "CVSS_V3", "score": advisory["cvss"]}],
+        "affected": [
+            {
+                "package": package,
+                "ranges": [{"type": "ECOSYSTEM", "events": [{"introduced": low}, {"fixed": high}]}],
+            }
+            for low, high in advisory["affected"]  # type: ignore[attr-defined]
+        ],
+        "references": [{"type": "ADVISORY", "url": f"https://github.com/advisories/{name}"}],
+        "database_specific": {"severity": advisory["severity"], "github_reviewed": True},
+    }
+
+
+def _pack(folder: Path) -> None:
+    content = io.BytesIO()
+    with tarfile.open(fileobj=content, mode="w") as archive:
+        for name in ("trivy.db", "metadata.json"):
+            data = (folder / name).read_bytes()
+            entry = tarfile.TarInfo(name)
+            entry.size = len(data)
+            archive.addfile(entry, io.BytesIO(data))
+    ARCHIVE.write_bytes(gzip.compress(content.getvalue(), mtime=0))
