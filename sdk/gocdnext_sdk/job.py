@@ -14,7 +14,7 @@ from gocdnext_sdk.oci.credentials import Credentials
 from gocdnext_sdk.outputs import OutputFile
 from gocdnext_sdk.secrets import Secret, SecretFiles
 from gocdnext_sdk.signals import Signals
-from gocdnext_sdk.tools import Tool, find_tool, tool_environ
+from gocdnext_sdk.tools import TRACE_VARIABLE, Tool, find_tool, tool_environ
 
 
 class Job:
@@ -85,7 +85,8 @@ class Job:
                 self.mask(value)
         path = find_tool(name, self.environ, self.workspace)
         environ = tool_environ(self.environ, self.workspace, given, inherit)
-        return Tool(path, environ, self._masker, self._files, self._signals)
+        trace = self.environ.get(TRACE_VARIABLE)
+        return Tool(path, environ, self._masker, self._files, self._signals, trace)
 
     def registry(self, credentials: Credentials) -> RegistryClient:
         """Return a read-only registry client that logs in with `credentials`, or with the user's own."""

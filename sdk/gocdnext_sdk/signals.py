@@ -87,9 +87,8 @@ class Signals:
             Cancelled: before it is started, or at the end of the block, if a signal came.
         """
         self.check()
-        with self._set_cancelling(
-            False
-        ):  # raised between the fork and our knowing the child, a signal would lose it
+        # Raised between the fork and our knowing the child, a signal would lose it.
+        with self._set_cancelling(False):
             process = self._child = start()
         try:
             if self.received is not None and self._cancelling:

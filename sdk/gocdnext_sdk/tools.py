@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import selectors
 import shlex
@@ -27,6 +28,9 @@ INHERITED = frozenset(
     )
 )
 """Variables any tool may need: where home is, which CAs to trust, how to get out."""
+
+TRACE_VARIABLE = "GOCDNEXT_TRACE_FILE"
+"""Names the file that tells tests which tools were started, how."""
 
 _CHUNK = 65536
 
@@ -59,6 +63,7 @@ class Tool:
         masker: hides secrets in all it prints.
         files: the secret files it may read.
         signals: what cancels it.
+        trace: a file that gets one JSON line for each start (tool, argv, names of its variables); for tests.
     """
 
     path: str
@@ -66,6 +71,7 @@ class Tool:
     masker: Masker = field(repr=False)
     files: SecretFiles = field(repr=False)
     signals: Signals = field(repr=False)
+    trace: str | None = field(default=None, repr=False)
 
     def run(self, *argv: object, ok: Iterable[int] = (0,)) -> Completed:
         """Run the tool, its output going to the job's log as it comes.
@@ -89,6 +95,10 @@ class Tool:
         command = [self.path, *map(str, argv)]
         name = Path(self.path).name
         print(f"$ {shlex.join([name, *command[1:]])}")
+        if self.trace:
+            line = {"tool": name, "argv": command[1:], "environ": sorted(self.environ)}
+            with open(self.trace, "a", encoding="utf-8") as stream:  # noqa: PTH123
+                stream.write(json.dumps(line) + "\n")
         with self.signals.child(lambda: self._start(command)) as process:
             stderr = self._pump(process, captured)
             code = process.wait()
