@@ -45,6 +45,11 @@ def application(environ: dict[str, Any], start_response: Callable[..., object]) 
 def _is_valid(link: str) -> bool:
     try:
         parts = urlsplit(link)
-        return bool(parts.path or parts.netloc or parts.fragment) and parts.scheme in ("", "http", "https", "mailto")
+        return bool(parts.path or parts.netloc or parts.fragment) and parts.scheme in (
+            "",
+            "http",
+            "https",
+            "mailto",
+        )
     except ValueError:
         return False
