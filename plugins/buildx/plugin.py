@@ -5,16 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
-
-from pydantic import BeforeValidator, WithJsonSchema
 
 from gocdnext_sdk import (
     Boolean,
     Credential,
     Credentials,
     Daemon,
+    DaemonError,
     ImageBuild,
     Input,
     Job,
@@ -22,6 +21,7 @@ from gocdnext_sdk import (
     Pairs,
     Plugin,
     Problem,
+    Reference,
     Registry,
     RequiredTogether,
     Secret,
@@ -29,23 +29,19 @@ from gocdnext_sdk import (
     ToolError,
     Words,
 )
-from gocdnext_sdk.buildkit import (
+from gocdnext_sdk.buildkit.arguments import BuildArg, plan_build_args
+from gocdnext_sdk.buildkit.builders import (
     BINFMT,
     BUILDKIT,
     Builder,
-    CacheEntry,
     container_builder,
-    default_builder,
+    daemon_builder,
     install_emulators,
+    mirror_config,
     read_digest,
+    without_scheme,
 )
-from gocdnext_sdk.inputs.parsers import parse_lines
-
-CacheEntries = Annotated[
-    tuple[CacheEntry, ...],
-    BeforeValidator(lambda text: tuple(map(CacheEntry.parse, parse_lines(text)))),
-    WithJsonSchema({"type": "string"}),
-]
+from gocdnext_sdk.buildkit.cache import CacheEntries, CacheEntry, comma_separated
 
 
 class BuildxInputs(ImageBuild):
@@ -66,18 +62,19 @@ class BuildxInputs(ImageBuild):
     )
     target: str | None = Input(None, description="The stage to build. The last one if not given.")
     labels: Lines = Input("", description="Image labels, one KEY=VALUE a line.")
-    build_contexts: Pairs = Input(
+    build_contexts: Lines = Input(
         "", description="Named contexts, one NAME=VALUE a line, as buildx takes them."
     )
     secret_envs: Pairs = Input(
         "", description="Build secrets, one ID=VARIABLE a line: the job's variable is mounted under that id."
     )
     secret_files: Pairs = Input(
-        "", description="Build secrets, one ID=PATH a line: the workspace file is mounted under that id."
+        "", description="Build secrets, one ID=PATH a line: the file is mounted under that id."
     )
     provenance: str | None = Input(
         None,
-        description='Provenance attestation: "mode=min", "mode=max" or "false". BuildKit\'s own default otherwise.',
+        description='Provenance attestation: "mode=min", "mode=max" or "false". BuildKit\'s own default '
+        "otherwise.",
     )
     sbom: str | None = Input(None, description='SBOM attestation: "true", "false" or "generator=IMAGE".')
     no_cache: Boolean = Input("false", description="Do not use any cache.")
@@ -95,13 +92,15 @@ class BuildxInputs(ImageBuild):
     )
     mirror_username: str | None = Input(None, description="User name at the mirror.")
     mirror_password: Secret | None = Input(None, description="Password or token at the mirror.")
-    buildkit_image: str = Input(
-        BUILDKIT, description="BuildKit image of the docker-container builder, where one is needed."
+    buildkit_image: Reference = Input(
+        BUILDKIT, description="Image of the BuildKit that is started where the daemon's own will not do."
     )
     driver_opts: Lines = Input(
-        "", description="Further options of the docker-container builder, one KEY=VALUE a line."
+        "",
+        description="Options for a BuildKit in a container, one KEY=VALUE a line, as `buildx create "
+        "--driver-opt` takes them, e.g. `network=host`. With any, one is started.",
     )
-    qemu_image: str = Input(
+    qemu_image: Reference = Input(
         BINFMT, description="Image that registers QEMU, used only when the daemon lacks a platform."
     )
 
@@ -110,38 +109,63 @@ class BuildxInputs(ImageBuild):
     def check(self, environ: Mapping[str, str]) -> Iterable[Problem]:
         """Check what needs the job's environment or two inputs at once."""
         yield from super().check(environ)
-        if self.mirror is not None and not re.fullmatch(r"[A-Za-z0-9._:/-]+", _host_path(self.mirror)):
+        for platform in self.platforms:
+            if not re.fullmatch(r"[a-z0-9]+/[a-z0-9_]+(/[a-z0-9]+)?", platform):
+                yield Problem("platforms", f'"{platform}" is not a platform', 'write it as "linux/amd64"')
+        if self.mirror is not None and not re.fullmatch(r"[A-Za-z0-9._:/-]+", without_scheme(self.mirror)):
             yield Problem(
                 "mirror", f'"{self.mirror}" is not a host with a path', 'write it as "mirror.gcr.io"'
             )
+        if self.push_by_digest and not self.push:
+            yield Problem("push-by-digest", 'needs push: "true"')
+        for key, lines in (("build-contexts", self.build_contexts), ("driver-opts", self.driver_opts)):
+            for line in lines:
+                if "=" not in line:
+                    yield Problem(key, f'"{line}" has no value', "write one KEY=VALUE a line")
+        yield from self._check_secrets(environ)
+        yield from self._check_cache(environ)
+
+    def _check_secrets(self, environ: Mapping[str, str]) -> Iterator[Problem]:
         for id_, variable in self.secret_envs:
             if (variable or id_) not in environ:
                 yield Problem("secret-envs", f'"{variable or id_}" is not in the job\'s environment')
         for id_, path in self.secret_files:
             if path is None or not Path(path).is_file():
-                yield Problem("secret-files", f'"{id_}": there is no file "{path or ""}" in the workspace')
-        if self.push_by_digest and not self.push:
-            yield Problem("push-by-digest", 'needs push: "true"')
-        if self.cache == "bucket" and not environ.get("GOCDNEXT_LAYER_CACHE_BUCKET"):
-            yield Problem(
-                "cache", '"bucket" needs GOCDNEXT_LAYER_CACHE_BUCKET', "set it in the runner profile"
-            )
-        elif self.cache not in _CACHE_WORDS and self.cache is not None:
+                yield Problem("secret-files", f'"{id_}": there is no file "{path or ""}"')
+        for argument in build_args(self, environ):
+            if argument.is_exposed:
+                yield Problem(
+                    "build-args",
+                    f'"{argument.key}" steers buildx too, so its secret would stand on a command line',
+                    "use `secret-envs`, or another name; a proxy can be a variable of the job",
+                )
+
+    def _check_cache(self, environ: Mapping[str, str]) -> Iterator[Problem]:
+        if self.cache == "bucket":
+            if not environ.get("GOCDNEXT_LAYER_CACHE_BUCKET"):
+                yield Problem(
+                    "cache", '"bucket" needs GOCDNEXT_LAYER_CACHE_BUCKET', "set it in the runner profile"
+                )
+            if _bucket_backend(environ) not in _BUCKETS:
+                yield Problem("cache", "GOCDNEXT_LAYER_CACHE_BACKEND is neither s3 nor gcs")
+        elif self.cache not in (None, "registry", "inline", "none"):
             try:
                 CacheEntry.parse(self.cache)
             except ValueError as error:
-                words = ", ".join(f'"{word}"' for word in _CACHE_WORDS)
+                words = '"registry", "inline", "bucket", "none"'
                 yield Problem("cache", str(error), f"choose one of {words}, or give a reference")
-
-
-_CACHE_WORDS = ("registry", "inline", "bucket", "none")
+        given: dict[str, Secret] = {}
+        for entry in (*self.cache_from, *self.cache_to):
+            for variable, secret in entry.environ.items():
+                if given.setdefault(variable, secret) != secret:
+                    yield Problem("cache-to", "two entries have different logins", "buildx takes only one")
 
 
 class Buildx(Plugin[BuildxInputs]):
     """Build an image for several platforms with buildx and publish it under any number of tags.
 
-    Needs `docker: true`. The daemon's own builder is used where it can do the platforms; elsewhere a
-    BuildKit container is started for the job and removed after it.
+    Needs `docker: true`. The daemon's own builder is used where it can do the job; elsewhere a BuildKit
+    is started in a container for the job and removed after it.
     """
 
     name = "gocdnext-plugin-buildx"
@@ -150,7 +174,7 @@ class Buildx(Plugin[BuildxInputs]):
     outputs = {
         "IMAGE": "The image's name, without a tag.",
         "DIGEST": "Digest of the index (of the manifest, for one platform); when something was pushed.",
-        "REFERENCE": "IMAGE@DIGEST: what to scan and to sign.",
+        "REFERENCE": "IMAGE@DIGEST: what to scan and to sign; when something was pushed.",
         "TAGS": "The tags that were pushed, with commas between.",
     }
 
@@ -163,19 +187,12 @@ class Buildx(Plugin[BuildxInputs]):
         buildx = job.tool(
             "buildx",
             env=tool_environ(inputs, cache, job) | daemon.environ,
-            inherit=(
-                "SOURCE_DATE_EPOCH",
-                *(variable or id_ for id_, variable in inputs.secret_envs),
-                *cache.inherit,
-            ),
+            inherit=inherited(inputs, cache, job.environ),
         )
         metadata = job.scratch() / "metadata.json"
         with select_builder(inputs, cache, daemon, buildx, job) as builder:
-            missing = builder.missing(inputs.platforms)
-            if missing:
-                job.say(f"the daemon cannot build for {', '.join(missing)} yet: registering QEMU")
-                install_emulators(daemon, inputs.qemu_image, missing)
-            buildx.run(*build_command(inputs, cache, builder, metadata, job.workspace))
+            emulate(inputs, builder.missing(inputs.platforms), daemon, job)
+            buildx.run(*build_command(inputs, cache, builder, metadata, job))
         if not inputs.push:
             job.say(f"built {inputs.image.name} for {', '.join(inputs.platforms)}; nothing was pushed")
             return {"IMAGE": inputs.image.name, "TAGS": ""}
@@ -193,63 +210,59 @@ class Buildx(Plugin[BuildxInputs]):
         }
 
 
+# ---- caches
+
+
+@dataclass(frozen=True)
 class CachePlan:
-    """What is read from and written to caches, and what the user should know of it."""
+    """What is read from and written to caches.
 
-    def __init__(self, sources: Iterable[CacheEntry], targets: Iterable[CacheEntry]) -> None:
-        self.sources = tuple(sources)
-        self.targets = tuple(targets)
-        self.notes: list[str] = []
+    Args:
+        sources: read.
+        targets: written.
+        notes: what the user should know of it.
+    """
 
-    @property
-    def environ(self) -> dict[str, Secret]:
-        """Secrets that were written into entries, by the variable that carries them instead."""
-        return {k: v for entry in (*self.sources, *self.targets) for k, v in entry.environ.items()}
-
-    @property
-    def inherit(self) -> tuple[str, ...]:
-        """Variables of the job that the backends need."""
-        types = {entry.type for entry in (*self.sources, *self.targets)}
-        aws = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_REGION")
-        actions = (
-            "ACTIONS_RUNTIME_TOKEN",
-            "ACTIONS_CACHE_URL",
-            "ACTIONS_RESULTS_URL",
-            "ACTIONS_CACHE_SERVICE_V2",
-        )
-        return (aws if "s3" in types else ()) + (actions if "gha" in types else ())
+    sources: tuple[CacheEntry, ...]
+    targets: tuple[CacheEntry, ...]
+    notes: tuple[str, ...]
 
     @property
-    def is_s3_of_others(self) -> bool:
-        """Whether an S3 endpoint that is not Amazon's is used."""
-        return any("endpoint_url" in entry.attributes for entry in (*self.sources, *self.targets))
+    def entries(self) -> tuple[CacheEntry, ...]:
+        """All of them."""
+        return (*self.sources, *self.targets)
 
 
 def plan_cache(inputs: BuildxInputs, environ: Mapping[str, str]) -> CachePlan:
     """Decide which caches are used."""
-    plan = CachePlan(*_cache_entries(inputs, environ))
-    if inputs.cache not in (None, "none") and (inputs.cache_from or inputs.cache_to):
-        plan.notes.append("with.cache is not used: cache-from and cache-to win over it")
-    inactive = [e for e in (*plan.sources, *plan.targets) if not e.is_active(environ)]
-    if inactive:
-        plan.notes.append(
-            f"not used: {', '.join(map(str, inactive))}: the GitHub Actions cache needs ACTIONS_RUNTIME_TOKEN "
-            "and ACTIONS_RESULTS_URL, which only GitHub's runners have; write `cache: registry` instead"
+    notes = []
+    if inputs.cache_from or inputs.cache_to:
+        sources, targets = inputs.cache_from, inputs.cache_to
+        if inputs.cache not in (None, "none"):
+            notes.append("with.cache is not used: cache-from and cache-to win over it")
+    else:
+        sources, targets = _shorthand(inputs, environ)
+    dropped = dict.fromkeys(str(e) for e in (*sources, *targets) if not e.is_active(environ))
+    if dropped:
+        notes.append(
+            f"not used: {' and '.join(dropped)}: the GitHub Actions cache needs ACTIONS_RUNTIME_TOKEN and "
+            "ACTIONS_RESULTS_URL, which only GitHub's runners have; write `cache: registry` instead"
         )
-    if plan.targets and not inputs.push:
-        plan.notes.append('caches are only read: push is "false"')
-    active = [entry for entry in plan.targets if entry not in inactive] if inputs.push else []
-    final = CachePlan((e for e in plan.sources if e not in inactive), (e.as_export() for e in active))
-    final.notes = plan.notes
-    return final
+    if targets and not inputs.push:
+        # What a pull request builds must not get into the main branch's cache.
+        notes.append('caches are only read: push is "false"')
+        targets = ()
+    return CachePlan(
+        tuple(each for each in sources if each.is_active(environ)),
+        tuple(each.as_export() for each in targets if each.is_active(environ)),
+        tuple(notes),
+    )
 
 
-def _cache_entries(
+def _shorthand(
     inputs: BuildxInputs, environ: Mapping[str, str]
 ) -> tuple[tuple[CacheEntry, ...], tuple[CacheEntry, ...]]:
-    """Return the caches to read and to write, as the inputs say."""
-    if inputs.cache_from or inputs.cache_to:
-        return inputs.cache_from, inputs.cache_to
+    """Return the caches to read and to write that `cache` stands for."""
     match inputs.cache:
         case None | "none":
             return (), ()
@@ -259,100 +272,92 @@ def _cache_entries(
             source = CacheEntry({"type": "registry", "ref": str(inputs.image.with_tag("buildcache"))}, {})
         case "bucket":
             source = _bucket(inputs, environ)
-        case reference:
-            source = CacheEntry.parse(reference)
+        case entry:
+            source = CacheEntry.parse(entry)
     return (source,), (CacheEntry({**source.attributes, "mode": "max"}, source.environ),)
+
+
+_BUCKETS = {"s3": "", "gcs": "https://storage.googleapis.com", "gs": "https://storage.googleapis.com"}
+"""Backends of the runner profile, and where they are if it does not say."""
+
+
+def _bucket_backend(environ: Mapping[str, str]) -> str:
+    return environ.get("GOCDNEXT_LAYER_CACHE_BACKEND", "").strip() or "s3"
 
 
 def _bucket(inputs: BuildxInputs, environ: Mapping[str, str]) -> CacheEntry:
     """Return the cache of the runner profile: S3, or Google's bucket through its S3 interface."""
-    google = environ.get("GOCDNEXT_LAYER_CACHE_BACKEND", "s3").strip() in ("gcs", "gs")
-    region = "auto" if google else environ.get("AWS_REGION", "us-east-1")
+
+    def setting(name: str) -> str:
+        return environ.get(f"GOCDNEXT_LAYER_CACHE_{name}", "").strip()
+
+    backend = _bucket_backend(environ)
+    region = environ.get("AWS_REGION") or "us-east-1" if backend == "s3" else "auto"
+    endpoint = setting("ENDPOINT") or _BUCKETS[backend]
     attributes = {
         "type": "s3",
-        "region": environ.get("GOCDNEXT_LAYER_CACHE_REGION", region),
-        "bucket": environ["GOCDNEXT_LAYER_CACHE_BUCKET"],
-        "name": environ.get("GOCDNEXT_LAYER_CACHE_NAME", inputs.image.name),
+        "region": setting("REGION") or region,
+        "bucket": setting("BUCKET"),
+        "name": setting("NAME") or inputs.image.short_name,
     }
-    endpoint = environ.get("GOCDNEXT_LAYER_CACHE_ENDPOINT") or (
-        "https://storage.googleapis.com" if google else ""
-    )
     return CacheEntry(attributes | ({"endpoint_url": endpoint} if endpoint else {}), {})
+
+
+# ---- what buildx is given
+
+
+def build_args(inputs: BuildxInputs, environ: Mapping[str, str]) -> tuple[BuildArg, ...]:
+    """Return the build arguments, and how buildx gets each."""
+    mounted = {variable or id_ for id_, variable in inputs.secret_envs}
+    return tuple(plan_build_args(inputs.build_args, environ, mounted))
 
 
 def credentials(inputs: BuildxInputs) -> Credentials:
     """Return the logins: the image's registry and the mirror, each for its own host only."""
     logins = list(inputs.credentials(inputs.image.registry))
     if inputs.mirror and inputs.mirror_username and inputs.mirror_password:
-        mirror = Registry.parse(_host_path(inputs.mirror).split("/")[0])
+        mirror = Registry.parse(without_scheme(inputs.mirror).split("/")[0])
         logins.append(Credential(mirror, inputs.mirror_username, inputs.mirror_password))
     return Credentials(logins)
 
 
 def tool_environ(inputs: BuildxInputs, cache: CachePlan, job: Job) -> dict[str, str | Secret]:
-    """Return buildx's environment; build arguments travel in it, off the command line."""
-    by_name = {k: v for k, v in inputs.build_environ(job.environ).items() if not _steers_buildx(k)}
-    return (
-        by_name
-        | cache.environ
-        | job.docker_config(credentials(inputs))
-        | {"BUILDX_CONFIG": str(job.scratch() / "buildx")}
-    )
+    """Return buildx's environment: build arguments, cache secrets and logins."""
+    environ: dict[str, str | Secret] = {
+        argument.key: argument.value for argument in build_args(inputs, job.environ) if argument.by_name
+    }
+    for entry in cache.entries:
+        environ.update(entry.environ)
+    environ.update(job.docker_config(credentials(inputs)))
+    return environ | {"BUILDX_CONFIG": str(job.scratch() / "buildx")}
 
 
-def _steers_buildx(name: str) -> bool:
-    """Tell whether a variable of that name would change buildx itself instead of only the build."""
-    return (
-        re.match(
-            r"(?i)(DOCKER|BUILDX|BUILDKIT|SSL|GO|OTEL)|.*_PROXY$|(PATH|HOME|TMPDIR|LANG|LC_ALL|TZ)$", name
-        )
-        is not None
-    )
-
-
-@contextmanager
-def select_builder(
-    inputs: BuildxInputs, cache: CachePlan, daemon: Daemon, buildx: Tool, job: Job
-) -> Iterator[Builder]:
-    """Use the daemon's own builder if it can do the job, else start one in a container."""
-    options = list(inputs.driver_opts)
-    if cache.is_s3_of_others:
-        # Other S3 services reject the checksum headers that the AWS SDK adds by default.
-        options += [
-            f"env.AWS_{each}=when_required"
-            for each in ("REQUEST_CHECKSUM_CALCULATION", "RESPONSE_CHECKSUM_VALIDATION")
-        ]
-    # The daemon's own builder takes no options of ours and cannot push without a tag.
-    if daemon.has_containerd_store and not (options or inputs.mirror or inputs.push_by_digest):
-        with default_builder(buildx) as builder:
-            yield builder
-        return
-    config = None
-    if inputs.mirror:
-        config = job.scratch() / "buildkitd.toml"
-        config.write_text(f'[registry."docker.io"]\n  mirrors = ["{_host_path(inputs.mirror)}"]\n')
-    with container_builder(
-        buildx, daemon, image=inputs.buildkit_image, options=options, config=config
-    ) as builder:
-        yield builder
+def inherited(inputs: BuildxInputs, cache: CachePlan, environ: Mapping[str, str]) -> Iterator[str]:
+    """Yield the job's variables that buildx needs."""
+    yield "SOURCE_DATE_EPOCH"
+    for id_, variable in inputs.secret_envs:
+        yield variable or id_
+    for entry in cache.entries:
+        if entry.variables:
+            yield from (name for name in environ if name.startswith(entry.variables))
 
 
 def build_command(
-    inputs: BuildxInputs, cache: CachePlan, builder: Builder, metadata: Path, workspace: Path
+    inputs: BuildxInputs, cache: CachePlan, builder: Builder, metadata: Path, job: Job
 ) -> Iterator[str]:
     """Yield the arguments of buildx."""
     yield from ("build", "--builder", builder.name, "--progress", "plain")
     yield from ("--platform", ",".join(inputs.platforms))
-    yield from ("--file", str(inputs.find_dockerfile(workspace).relative_to(workspace)))
+    yield from ("--file", str(inputs.find_dockerfile(job.workspace)))
     yield from ("--metadata-file", str(metadata))
-    for key, value in inputs.build_args:
-        yield from ("--build-arg", f"{key}={value}" if _steers_buildx(key) and value is not None else key)
+    for argument in build_args(inputs, job.environ):
+        yield from ("--build-arg", argument.word)
     for id_, variable in inputs.secret_envs:
         yield from ("--secret", f"id={id_},env={variable or id_}")
     for id_, path in inputs.secret_files:
-        yield from ("--secret", f"id={id_},src={path}")
-    for name, value in inputs.build_contexts:
-        yield from ("--build-context", f"{name}={value}")
+        yield from ("--secret", comma_separated((f"id={id_}", f"src={path}")))
+    for context in inputs.build_contexts:
+        yield from ("--build-context", context)
     for label in inputs.labels:
         yield from ("--label", label)
     for source in cache.sources:
@@ -370,28 +375,87 @@ def build_command(
     if inputs.pull:
         yield "--pull"
     yield from _destination(inputs)
-    yield inputs.context
+    # Absolute: buildx would read "-" and "github.com/…" as something else than folders.
+    yield str(job.workspace / inputs.context)
 
 
 def _destination(inputs: BuildxInputs) -> Iterator[str]:
     if inputs.push_by_digest:
-        yield from (
-            "--output",
-            f"type=image,name={inputs.image.name},push-by-digest=true,name-canonical=true,push=true",
-        )
-        return
-    for reference in inputs.targets:
-        yield from ("--tag", str(reference))
-    if inputs.push:
-        yield "--push"
+        output = f"type=image,name={inputs.image.name},push-by-digest=true,name-canonical=true,push=true"
+        yield from ("--output", output)
+    else:
+        for reference in inputs.targets:
+            yield from ("--tag", str(reference))
+        if inputs.push:
+            yield "--push"
     if inputs.load:
         yield "--load"
     if not (inputs.push or inputs.load):
         yield from ("--output", "type=cacheonly")
 
 
-def _host_path(mirror: str) -> str:
-    return re.sub(r"^https?://", "", mirror).rstrip("/")
+# ---- where it is built
+
+
+@contextmanager
+def select_builder(
+    inputs: BuildxInputs, cache: CachePlan, daemon: Daemon, buildx: Tool, job: Job
+) -> Iterator[Builder]:
+    """Use the daemon's own builder if it can do the job, else start one in a container."""
+    reason = container_reason(inputs, cache, containerd_store=daemon.has_containerd_store)
+    if reason is None:
+        with daemon_builder(buildx) as builder:
+            yield builder
+        return
+    job.say(f"starting a BuildKit in a container: {reason}")
+    config = None
+    if inputs.mirror:
+        config = job.scratch() / "buildkitd.toml"
+        config.write_text(mirror_config(inputs.mirror))
+    options = (*inputs.driver_opts, *_s3_options(cache))
+    with container_builder(buildx, daemon, inputs.buildkit_image, options, config) as builder:
+        yield builder
+
+
+def container_reason(inputs: BuildxInputs, cache: CachePlan, *, containerd_store: bool) -> str | None:
+    """Say why the daemon's own builder cannot do the job, None if it can.
+
+    Args:
+        inputs: what is wanted.
+        cache: as planned.
+        containerd_store: whether the daemon keeps images in containerd.
+    """
+    foreign = [entry.type for entry in cache.entries if entry.needs_container]
+    if not containerd_store:
+        return "the daemon's image store cannot hold images of several platforms"
+    if inputs.driver_opts:
+        return "driver-opts are for one"
+    if inputs.mirror:
+        return "the daemon takes its mirrors from its own settings only"
+    if inputs.push_by_digest:
+        return "the daemon's own cannot push without a tag"
+    if foreign:
+        return f"the daemon's own has no cache of type {foreign[0]}"
+    return None
+
+
+def _s3_options(cache: CachePlan) -> Iterator[str]:
+    if any("endpoint_url" in entry.attributes for entry in cache.entries):
+        # Other S3 services reject the checksum headers that the AWS SDK adds by default.
+        yield "env.AWS_REQUEST_CHECKSUM_CALCULATION=when_required"
+        yield "env.AWS_RESPONSE_CHECKSUM_VALIDATION=when_required"
+
+
+def emulate(inputs: BuildxInputs, missing: tuple[str, ...], daemon: Daemon, job: Job) -> None:
+    """Register QEMU in the daemon's kernel for platforms it cannot run steps for yet."""
+    if not missing:
+        return
+    job.say(f"registering QEMU: the daemon cannot run steps for {', '.join(missing)} yet")
+    try:
+        install_emulators(daemon, inputs.qemu_image, missing)
+    except DaemonError as error:
+        # A Dockerfile that cross-compiles runs no steps for them.
+        job.warn(f"{error}; RUN steps outside of `FROM --platform=$BUILDPLATFORM` stages will fail")
 
 
 if __name__ == "__main__":

@@ -51,8 +51,22 @@ class Daemon:
         """
         import docker
 
-        with self.translated("be used"):
+        with self.translated("be reached"):
             return docker.DockerClient.from_env(environment=self.environ, timeout=60)
+
+    @property
+    def address(self) -> str:
+        """Where it listens."""
+        return self.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock")
+
+    def ping(self) -> None:
+        """Ask the daemon for a sign of life.
+
+        Raises:
+            DaemonError: there is none.
+        """
+        with self.translated("be reached"):
+            self.client.ping()
 
     def wait(self, seconds: float = READY_SECONDS) -> None:
         """Return as soon as the daemon answers.
@@ -60,22 +74,19 @@ class Daemon:
         Raises:
             DaemonError: it did not within `seconds`.
         """
-        from docker.errors import DockerException
-        from requests.exceptions import RequestException
-
         deadline = time.monotonic() + seconds
         while True:
             try:
-                self.client.ping()
-                return
-            except (DaemonError, DockerException, RequestException) as error:
+                self.ping()
+            except DaemonError as error:
                 if time.monotonic() > deadline:
-                    where = self.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock")
                     raise DaemonError(
-                        f"no Docker daemon at {where} after {seconds:.0f} s ({_reason(error)}); "
+                        f"no Docker daemon at {self.address} after {seconds:.0f} s ({_reason(error)}); "
                         "does the job say `docker: true`?"
                     ) from None
                 time.sleep(0.5)
+            else:
+                return
 
     @cached_property
     def info(self) -> Mapping[str, Any]:

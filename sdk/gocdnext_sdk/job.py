@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from gocdnext_sdk.daemon import Daemon
+from gocdnext_sdk.errors import DaemonError
 from gocdnext_sdk.masking import Masker
 from gocdnext_sdk.oci.client import RegistryClient
 from gocdnext_sdk.oci.credentials import Credentials
@@ -99,7 +100,11 @@ class Job:
             DaemonError: there is none.
         """
         daemon = Daemon(self.environ)
-        daemon.wait()
+        try:
+            daemon.ping()
+        except DaemonError:
+            self.say(f"waiting for the Docker daemon at {daemon.address}")
+            daemon.wait()
         return daemon
 
     def secret_file(self, content: Secret | str | bytes, name: str = "secret") -> str:
