@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import os
 import shutil
-import sys
 import tempfile
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any, Self
 
@@ -68,8 +68,9 @@ class SecretFiles:
 
     def __init__(self) -> None:
         self._fds: list[int] = []
-        self._files: list[Path] = []
+        self._wiping = ExitStack()
         self._root: Path | None = None
+        self._count = 0
 
     def __enter__(self) -> Self:
         return self
@@ -91,19 +92,18 @@ class SecretFiles:
         """
         if isinstance(content, Secret):
             content = content.reveal()
-        data = content.encode() if isinstance(content, str) else content
-        if sys.platform == "linux" and hasattr(os, "memfd_create"):
-            try:
-                fd = os.memfd_create(name, 0)
-            except OSError:  # a seccomp profile may refuse it
-                return str(self._write(self.directory() / f"{len(self._files)}-{name}", data))
-            self._fds.append(fd)
-            with os.fdopen(os.dup(fd), "wb") as stream:
-                stream.write(data)
-            # Every open of /proc/self/fd/N starts at 0; only users of the descriptor itself see this offset.
-            os.lseek(fd, 0, os.SEEK_SET)
-            return f"/proc/self/fd/{fd}"
-        return str(self._write(self.directory() / f"{len(self._files)}-{name}", data))
+        data = content.encode(errors="surrogateescape") if isinstance(content, str) else content
+        try:
+            fd = os.memfd_create(name)
+        except (AttributeError, OSError):  # another system; a seccomp profile that refuses it
+            return str(self._write(name, data))
+        self._fds.append(fd)
+        self._wiping.callback(os.close, fd)
+        with os.fdopen(os.dup(fd), "wb") as stream:
+            stream.write(data)
+        # Every open of /proc/self/fd/N starts at 0; only users of the descriptor itself see this offset.
+        os.lseek(fd, 0, os.SEEK_SET)
+        return f"/proc/self/fd/{fd}"
 
     def named(self, name: str, content: str | bytes | Secret) -> Path:
         """Return a private directory that holds `content` under exactly `name`.
@@ -111,8 +111,7 @@ class SecretFiles:
         Some tools take a directory and look for a file of a fixed name in it (``DOCKER_CONFIG``).
         """
         directory = Path(tempfile.mkdtemp(dir=self.directory()))
-        source = self.file(content, name)
-        (directory / name).symlink_to(source)
+        (directory / name).symlink_to(self.file(content, name))
         return directory
 
     def directory(self) -> Path:
@@ -121,27 +120,27 @@ class SecretFiles:
             shm = Path("/dev/shm")  # noqa: S108 - a tmpfs by definition; mkdtemp makes it private
             usable = shm.is_dir() and os.access(shm, os.W_OK | os.X_OK)
             self._root = Path(tempfile.mkdtemp(prefix="gocdnext-", dir=shm if usable else None))
+            self._wiping.callback(shutil.rmtree, self._root, ignore_errors=True)
         return self._root
 
     def wipe(self) -> None:
         """Overwrite and remove everything. May be called more than once."""
-        while self._fds:
-            os.close(self._fds.pop())
-        while self._files:
-            path = self._files.pop()
-            if path.exists():
-                with path.open("r+b") as stream:
-                    stream.write(b"\0" * path.stat().st_size)
-                    stream.flush()
-                    os.fsync(stream.fileno())
-                path.unlink()
-        if self._root is not None:
-            shutil.rmtree(self._root, ignore_errors=True)
-            self._root = None
+        self._wiping.close()
+        self._fds.clear()
+        self._root = None
 
-    def _write(self, path: Path, data: bytes) -> Path:
-        self._files.append(path)
+    def _write(self, name: str, data: bytes) -> Path:
+        self._count += 1
+        path = self.directory() / f"{self._count}-{name}"
+        self._wiping.callback(_overwrite, path)
         fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(fd, "wb") as stream:
             stream.write(data)
         return path
+
+
+def _overwrite(path: Path) -> None:
+    with suppress(FileNotFoundError), path.open("r+b") as stream:
+        stream.write(b"\0" * path.stat().st_size)
+        stream.flush()
+        os.fsync(stream.fileno())

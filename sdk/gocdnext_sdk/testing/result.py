@@ -101,7 +101,7 @@ class Result:
 
 
 def side_by_side(actual: Sequence[str], expected: Sequence[str]) -> list[str]:
-    """Return a table of two argument lists, what differs marked and beside each other, what agrees left out."""
+    """Return a table of two argument lists: what differs is marked, what agrees is left out."""
     rows: list[tuple[str, str, str]] = [(" ", "actual", "expected")]
     matcher = SequenceMatcher(None, actual, expected, autojunk=False)
     for kind, a, b, c, d in matcher.get_opcodes():
