@@ -8,7 +8,7 @@ from __future__ import annotations
 import importlib
 import os
 import sys
-from typing import Final
+from typing import Final, NoReturn
 
 import click
 
@@ -40,10 +40,16 @@ def group() -> None:
 def main() -> None:
     """Run the command line; the entry point of `gocdnext-plugin`."""
     try:
-        group.main(prog_name="gocdnext-plugin", standalone_mode=True)
+        group.main(prog_name="gocdnext-plugin")
     except Error as error:
-        if os.environ.get("GOCDNEXT_DEBUG") == "1":
-            raise
-        for line in error.lines():
-            print(f"error: {line}", file=sys.stderr)
-        sys.exit(error.exit_code)
+        _fail(error.lines(), error.exit_code)
+    except Exception as error:  # noqa: BLE001 - users never see a traceback
+        _fail([f"unexpected {type(error).__name__}: {error}; GOCDNEXT_DEBUG=1 shows where"], Error.exit_code)
+
+
+def _fail(lines: list[str], exit_code: int) -> NoReturn:
+    if os.environ.get("GOCDNEXT_DEBUG") == "1":
+        raise
+    for line in lines:
+        click.echo(f"error: {line}", err=True)
+    sys.exit(exit_code)

@@ -7,16 +7,16 @@ from __future__ import annotations
 
 import os
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
 import docker
 from docker.context import ContextAPI
 from docker.errors import APIError, DockerException, ImageNotFound, NotFound
-from docker.types import LogConfig, Mount
+from docker.types import CancellableStream, LogConfig, Mount
 from requests.exceptions import RequestException
 
 from gocdnext_sdk.errors import DaemonError
@@ -33,6 +33,9 @@ if TYPE_CHECKING:
     from docker.api.client import APIClient
 
 DEFAULT_SOCKET = "/var/run/docker.sock"
+
+_CONNECTIONS = 64
+"""Kept open at most: jobs that run side by side hold one each."""
 
 
 def endpoint() -> str:
@@ -54,24 +57,21 @@ def _translated(doing: str) -> Iterator[None]:
 class DockerEngine:
     """Docker as an `Engine`."""
 
-    def __init__(self) -> None:
-        # A docker client is not made for threads; each gets its own.
-        self._clients = threading.local()
-
-    @property
+    @cached_property
     def _api(self) -> APIClient:
-        client: APIClient | None = getattr(self._clients, "api", None)
-        if client is None:
-            try:
-                client = docker.from_env(timeout=120).api
-                client.ping()
-            except (DockerException, RequestException) as error:
-                raise DaemonError(
-                    f"no Docker engine at {endpoint()}; start Docker, or point DOCKER_HOST or "
-                    "`docker context use` at a running one"
-                ) from error
-            self._clients.api = client
+        try:
+            client: APIClient = docker.from_env(timeout=120, max_pool_size=_CONNECTIONS).api
+            client.ping()
+        except (DockerException, RequestException) as error:
+            raise DaemonError(
+                f"no Docker engine at {endpoint()}; start Docker, or point DOCKER_HOST or "
+                "`docker context use` at a running one"
+            ) from error
         return client
+
+    def close(self) -> None:
+        """Close the connections to the engine."""
+        self._api.close()
 
     def describe(self) -> str:
         """Return the engine's name and version."""
@@ -168,7 +168,7 @@ class DockerEngine:
     def put(self, container: str, path: str, tar: Iterable[bytes]) -> None:
         """Unpack a tar stream at `path`."""
         with _translated(f"copy files into {path}"):
-            self._api.put_archive(container, path, tar)
+            self._api.put_archive(container, path, iter(tar))
 
     def get(self, container: str, path: str) -> Iterator[bytes]:
         """Stream `path` as a tar."""
@@ -183,8 +183,9 @@ class DockerEngine:
         return self._chunks(frames)
 
     @staticmethod
-    def _chunks(frames: Iterable[tuple[bytes | None, bytes | None]]) -> Iterator[Chunk]:
-        with _translated("follow a container's output"):
+    def _chunks(frames: CancellableStream[Any]) -> Iterator[Chunk]:
+        # The stream's own close() leaves the connection half open.
+        with _translated("follow a container's output"), closing(frames._response):  # type: ignore[attr-defined]  # noqa: SLF001
             for stdout, stderr in frames:
                 if stdout:
                     yield Chunk("stdout", stdout)

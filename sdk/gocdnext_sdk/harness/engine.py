@@ -119,5 +119,8 @@ class Engine(Protocol):
     def remove(self, label: str, value: str) -> None:
         """Remove every container, volume and network whose label `label` is `value`, running or not."""
 
+    def close(self) -> None:
+        """Close the connections to the engine; a later call opens them anew."""
+
     def owners(self) -> dict[str, str]:
         """Return the owner of every run that has something on the engine, by run id."""

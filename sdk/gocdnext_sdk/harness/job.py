@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, Literal
 from uuid import uuid4
 
 from gocdnext_sdk.contract import ContractError, outputs
 from gocdnext_sdk.errors import DaemonError
-from gocdnext_sdk.harness.engine import JOB_LABEL, SHARED_NETWORK, ContainerSpec, Pull
+from gocdnext_sdk.harness.engine import JOB_LABEL, SHARED_NETWORK, ContainerSpec, Engine, Pull
 from gocdnext_sdk.harness.log import Log
 from gocdnext_sdk.harness.results import JobReport, Listener, Status
 from gocdnext_sdk.harness.session import Session
@@ -33,33 +34,32 @@ _DOCKER: Final = {
 
 
 class Running:
-    """The containers that run right now, so that they can be told to stop."""
+    """The containers that run right now, so that they can be told to stop; each is told once."""
 
-    def __init__(self, session: Session) -> None:
-        self._session = session
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._lock = threading.Lock()
         self._containers: set[str] = set()
-        self._killed = False
+        self._signal: Literal["SIGTERM", "SIGKILL"] | None = None
 
     def add(self, container: str) -> None:
-        """Note a container that was started; if the run is being stopped, so is this container."""
-        self._containers.add(container)
-        if self._killed or self._session.stop.requested():
-            self._session.engine.signal(container, "SIGKILL")
+        """Note a container that was started; what the others were told, it is told too."""
+        with self._lock:
+            self._containers.add(container)
+            if self._signal:
+                self._engine.signal(container, self._signal)
 
     def discard(self, container: str) -> None:
         """Forget a container that ended."""
-        self._containers.discard(container)
+        with self._lock:
+            self._containers.discard(container)
 
-    def terminate(self) -> None:
-        """Let plugins wipe what they must."""
-        for container in tuple(self._containers):
-            self._session.engine.signal(container, "SIGTERM")
-
-    def kill(self) -> None:
-        """End them at once, and whatever starts from now on."""
-        self._killed = True
-        for container in tuple(self._containers):
-            self._session.engine.signal(container, "SIGKILL")
+    def tell(self, signal: Literal["SIGTERM", "SIGKILL"]) -> None:
+        """Send `signal` to all that run, and to any that starts from now on."""
+        with self._lock:
+            self._signal = signal
+            for container in self._containers:
+                self._engine.signal(container, signal)
 
 
 @dataclass(frozen=True, kw_only=True)

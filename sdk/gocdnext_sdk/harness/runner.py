@@ -142,13 +142,13 @@ def prepare(file: Path, options: RunOptions) -> Prepared:
     workspace = (options.workspace or workspace_of(file)).resolve()
     if options.registry and options.network:
         raise UsageError("--registry and --network exclude each other: jobs run in the registry's network")
-    pipeline = _with_variables(parse_file(file), options.variables)
-    planned = plan(pipeline, options.jobs)
     registry = options.registry
+    variables = {**(registry.variables if registry else {}), **options.variables}
+    pipeline = _with_variables(parse_file(file), variables)
+    planned = plan(pipeline, options.jobs)
     sources = Sources(
         run=options.run or Run(checkout=checkout.read(workspace)),
         secrets={**options.secrets, **(registry.secrets if registry else {})},
-        profile=registry.variables if registry else {},
     )
     check(planned, sources, default_image=options.default_image)
     images, builds = _replacements(planned, options)
@@ -198,7 +198,7 @@ class _Execution:
         self._plan = prepared.plan
         self._session = session
         self._listener = listener
-        self._running = Running(session)
+        self._running = Running(session.engine)
         self._schedule = Schedule(prepared.plan, prepared.options.parallel)
         self._outputs: dict[str, JobOutputs] = {}
         self._reports: dict[str, JobReport] = {}
@@ -250,7 +250,7 @@ class _Execution:
                 while self._advance(jobs, threads):
                     self._handle(self._next())
             except BaseException:
-                self._running.kill()  # or the threads would wait for their containers
+                self._running.tell("SIGKILL")  # or the threads would wait for their containers
                 raise
         for planned in self._plan.jobs:
             if planned.name not in self._reports:
@@ -277,13 +277,13 @@ class _Execution:
         match event:
             case None:
                 self._kill_at = float("inf")
-                self._running.kill()
+                self._running.tell("SIGKILL")
             case int():
                 if len(self._session.stop.requests) > 1:
-                    self._running.kill()
+                    self._running.tell("SIGKILL")
                 else:
                     self._kill_at = time.monotonic() + _GRACE
-                    self._running.terminate()
+                    self._running.tell("SIGTERM")
             case Exception():
                 raise event
             case planned, report:

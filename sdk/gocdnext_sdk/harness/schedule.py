@@ -67,7 +67,7 @@ class Schedule:
         return dropped
 
     def _advance(self) -> None:
-        while self._stages and not self._stages[0] and not self._running:
+        while self._stages and not self._stages[0] and not self._running and not self._failed_stage:
             self._stages.pop(0)
 
     def _obstacle(self, job: PlannedJob) -> str:
@@ -77,7 +77,7 @@ class Schedule:
                 for cell in self._of_job.get(need, ())
             ):
                 return f"needs {need}, which did not pass"
-        if self._failed_stage and job not in self._stages[0]:
+        if self._failed_stage not in {"", job.job.stage}:
             return f"stage {self._failed_stage} failed"
         return ""
 

@@ -60,7 +60,7 @@ class Session:
     """A context manager that owns what is created under `labels`.
 
     Args:
-        engine: where.
+        engine: where; its connections are closed at the end.
         stop: through which its work is asked to end.
     """
 
@@ -80,6 +80,7 @@ class Session:
     def __exit__(self, *exc: object) -> None:
         with self.stop.heard_by(lambda _: None):
             self.engine.remove(RUN_LABEL, self.id)
+            self.engine.close()
 
     def name(self, what: str) -> str:
         """Return a name on the engine for something of this session."""

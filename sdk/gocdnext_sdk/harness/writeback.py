@@ -76,6 +76,8 @@ class WriteBack:
                     changes.notices.append(f"{path}: not brought back: {refusal}")
                 except OSError as error:
                     changes.notices.append(f"{path}: not brought back: {error.strerror}")
+            for _ in tar:  # what follows the archive's end, so that the connection is free again
+                pass
         return changes
 
     def _wanted(self, parts: tuple[str, ...], member: tarfile.TarInfo) -> bool:
