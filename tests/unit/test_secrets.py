@@ -116,8 +116,8 @@ class TestFiles:
 
     def test_after_an_exception_nothing_is_left_either(self, files: SecretFiles) -> None:
         folder = files.directory()
+        files.file(VALUE)
         with pytest.raises(ZeroDivisionError), files:
-            files.file(VALUE)
             raise ZeroDivisionError
         assert not folder.exists()
 

@@ -128,7 +128,7 @@ class TestOutput:
 class TestFailure:
     def test_another_exit_code_is_an_error(self, bench: Bench) -> None:
         bench.make("fail", "echo reason >&2; exit 7")
-        with pytest.raises(ToolError, match="^fail failed with exit code 7; its own message is above$"):
+        with pytest.raises(ToolError, match=r"^fail failed with exit code 7; its own message is above$"):
             bench.job().tool("fail").run()
         assert "reason" in bench.printed()
 

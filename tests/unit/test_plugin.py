@@ -1,0 +1,178 @@
+"""The life of one run: inputs, work, outputs, report, exit code."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from gocdnext_sdk.testing import Mode, PluginRunner
+
+SOURCE = '''
+"""A plugin that does what its input says."""
+import os, sys
+from typing import Literal
+from gocdnext_sdk import *
+from gocdnext_sdk import errors
+
+class Inputs(PluginInputs):
+    do: Literal["work", "find", "fail", "registry", "daemon", "crash", "exit", "outputs", "peek"] = Input(
+        description="What to do."
+    )
+    token: Secret | None = Input(None, description="A token.")
+    number: int = Input(1, description="A number.")
+
+class Puppet(Plugin[Inputs]):
+    """Does as it is told."""
+
+    name = "gocdnext-plugin-puppet"
+    inputs = Inputs
+    outputs = {"DIGEST": "a digest"}
+
+    def run(self, inputs, job):
+        job.say(f"started with {inputs.token}")
+        job.output(EARLY="known before the end")
+        match inputs.do:
+            case "find": raise Findings("3 findings", exit_code=inputs.number)
+            case "fail": raise ToolError("it broke")
+            case "registry": raise RegistryError("no route")
+            case "daemon": raise DaemonError("no socket")
+            case "crash": raise KeyError(inputs.token.reveal())
+            case "exit": sys.exit(9)
+            case "outputs": return {"DIGEST": "two\\nlines"}
+            case "peek":
+                print("printed:", inputs.token.reveal())
+                print("printed:", inputs.token.reveal(), file=sys.stderr)
+                job.warn(inputs.token.reveal())
+        return {"DIGEST": "sha256:abc"}
+
+if __name__ == "__main__":
+    Puppet.main()
+'''
+TOKEN = "tok-4815162342"
+
+MODES = pytest.mark.parametrize("mode", [Mode.FUNCTION, Mode.PROCESS])
+
+
+@pytest.fixture
+def puppet(tmp_path: Path) -> Path:
+    folder = tmp_path / "puppet"
+    folder.mkdir()
+    (folder / "plugin.py").write_text(SOURCE)
+    return folder
+
+
+@MODES
+def test_a_run_that_works(run_plugin: PluginRunner, puppet: Path, mode: Mode) -> None:
+    result = run_plugin(puppet, {"do": "work", "token": TOKEN}, mode=mode).passed()
+    assert result.log == "==> started with ***\n"
+    assert result.outputs == {"DIGEST": "sha256:abc", "EARLY": "known before the end"}
+
+
+@MODES
+@pytest.mark.parametrize(
+    ("with_", "exit_code", "error"),
+    [
+        ({"do": "find"}, 1, "3 findings"),
+        ({"do": "find", "number": "0"}, 0, "3 findings"),
+        ({"do": "find", "number": "17"}, 17, "3 findings"),
+        ({"do": "fail"}, 3, "it broke"),
+        ({"do": "registry"}, 3, "no route"),
+        ({"do": "daemon"}, 3, "no socket"),
+        ({"do": "outputs"}, 3, "outputs: output DIGEST: has a line break; outputs are single lines of text"),
+    ],
+)
+def test_the_class_of_an_error_is_its_exit_code(
+    run_plugin: PluginRunner, puppet: Path, mode: Mode, with_: dict[str, str], exit_code: int, error: str
+) -> None:
+    result = run_plugin(puppet, with_, mode=mode).exited(exit_code)
+    assert result.errors == (error,)
+    assert "Traceback" not in result.log
+
+
+@MODES
+def test_what_was_known_is_written_after_a_failure_too(
+    run_plugin: PluginRunner, puppet: Path, mode: Mode
+) -> None:
+    result = run_plugin(puppet, {"do": "fail"}, mode=mode).exited(3)
+    assert result.outputs == {"EARLY": "known before the end"}
+
+
+@MODES
+def test_every_mistake_in_the_inputs_is_told_and_nothing_is_done(
+    run_plugin: PluginRunner, puppet: Path, mode: Mode
+) -> None:
+    result = run_plugin(puppet, {"do": "wrok", "number": "many", "tokn": "x"}, mode=mode).exited(2)
+    keys = [line.split(":")[0] for line in result.errors[:-1]]
+    assert sorted(keys) == ["with.do", "with.number", "with.tokn"]
+    assert result.errors[-1] == "nothing was done: 3 mistakes in `with:`"
+    assert "started" not in result.log
+    assert result.outputs == {}
+
+
+@MODES
+def test_a_bug_is_a_message_and_no_traceback_with_the_secret_masked(
+    run_plugin: PluginRunner, puppet: Path, mode: Mode
+) -> None:
+    result = run_plugin(puppet, {"do": "crash", "token": TOKEN}, mode=mode).exited(3)
+    assert result.errors == ("internal error: KeyError: '***'",)
+
+
+@MODES
+def test_the_traceback_is_there_for_who_asks_and_still_masked(
+    run_plugin: PluginRunner, puppet: Path, mode: Mode
+) -> None:
+    result = run_plugin(puppet, {"do": "crash", "token": TOKEN}, env={"GOCDNEXT_DEBUG": "1"}, mode=mode)
+    assert "Traceback (most recent call last)" in result.exited(3).log
+
+
+@MODES
+def test_everything_printed_is_masked(run_plugin: PluginRunner, puppet: Path, mode: Mode) -> None:
+    result = run_plugin(puppet, {"do": "peek", "token": TOKEN}, mode=mode).passed()
+    assert result.log.splitlines()[1:] == ["printed: ***", "printed: ***", "warning: ***"]
+
+
+@MODES
+def test_the_jobs_own_secrets_are_masked_as_well(run_plugin: PluginRunner, puppet: Path, mode: Mode) -> None:
+    """They are in the environment under their own names, and a tool or a registry may repeat one."""
+    secrets = {"GHCR_TOKEN": "ghp_from-the-jobs-secrets"}
+    result = run_plugin(puppet, {"do": "ghp_from-the-jobs-secrets"}, secrets=secrets, mode=mode).exited(2)
+    assert '"***"' in result.errors[0]
+
+
+def test_an_author_may_end_the_process(run_plugin: PluginRunner, puppet: Path) -> None:
+    assert run_plugin(puppet, {"do": "exit"}).exited(9).outputs == {}
+
+
+def test_in_this_process_everything_is_as_before_afterwards(run_plugin: PluginRunner, puppet: Path) -> None:
+    before = (sys.stdout, sys.stderr, Path.cwd(), dict(os.environ))
+    run_plugin(puppet, {"do": "crash", "token": TOKEN}, mode="function")
+    assert (sys.stdout, sys.stderr, Path.cwd(), dict(os.environ)) == before
+
+
+def test_a_closed_log_is_no_reason_to_show_a_traceback(puppet: Path, tmp_path: Path) -> None:
+    """The agent may go away first."""
+    process = subprocess.Popen(
+        [sys.executable, str(puppet / "plugin.py")],
+        env={"PLUGIN_DO": "work", "PATH": os.environ["PATH"]},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        cwd=tmp_path,
+    )
+    assert process.stdout is not None
+    process.stdout.close()
+    _, stderr = process.communicate(timeout=30)
+    assert b"Traceback" not in stderr
+    assert process.returncode != 0
+
+
+def test_importing_the_plugin_side_does_not_import_the_host_side_or_heavy_packages() -> None:
+    code = "import sys, gocdnext_sdk; print(*sys.modules)"
+    modules = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    loaded = set(modules.split())
+    host = {f"gocdnext_sdk.{each}" for each in ("pipeline", "harness", "manifest", "testing", "cli")}
+    heavy = {"docker", "oras", "cryptography", "click", "rich", "urllib3", "ruamel", "requests"}
+    assert not loaded & (host | heavy)
