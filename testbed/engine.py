@@ -192,6 +192,7 @@ def _processes() -> list[int]:
     for folder in Path("/proc").iterdir():
         if folder.name.isdigit() and int(folder.name) != os.getpid():
             try:
+                (folder / "exe").readlink()  # fails for a zombie, which nothing can end
                 said = (folder / "cmdline").read_bytes() + (folder / "cgroup").read_bytes()
             except OSError:
                 continue

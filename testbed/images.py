@@ -64,20 +64,21 @@ class Layer:
 
 def listing(tags: list[str]) -> str:
     """Give a table of compressed sizes: the tools', what we add, and all together, each layer once."""
-    images = {tag: _layers(tag) for tag in (BASE, *tags)}
+    images = {tag: layers(tag) for tag in (BASE, *tags)}
     ground = {layer.digest for layer in images[BASE]}
     images["all together, each layer once"] = list(
         {layer.digest: layer for own in images.values() for layer in own}.values()
     )
     lines = [f"{'compressed MB':<40}{'image':>8}{'tool':>8}{'ours':>8}"]
-    for name, layers in images.items():
-        total = sum(layer.size for layer in layers) / 1e6
-        ours = sum(layer.size for layer in layers if layer.ours or layer.digest in ground) / 1e6
+    for name, own in images.items():
+        total = sum(layer.size for layer in own) / 1e6
+        ours = sum(layer.size for layer in own if layer.ours or layer.digest in ground) / 1e6
         lines.append(f"{name:<40}{total:8.1f}{total - ours:8.1f}{ours:8.1f}")
     return "\n".join(lines)
 
 
-def _layers(tag: str) -> list[Layer]:
+def layers(tag: str) -> list[Layer]:
+    """Give the layers of an image on the engine."""
     with tempfile.TemporaryFile() as saved:
         saved.writelines(engine.client(engine.up(), timeout=600).images.get(tag).save())
         saved.seek(0)

@@ -1,0 +1,132 @@
+"""The base image: isolated from workspace and job variables, relocatable, nothing in it that need not be."""
+
+from __future__ import annotations
+
+import io
+import tarfile
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
+
+import docker
+import pytest
+from testbed.images import BASE, layers
+
+HOSTILE = 'raise SystemExit("the workspace was imported")'
+
+
+@pytest.fixture
+def client() -> Iterator[docker.DockerClient]:
+    client = docker.from_env(timeout=60)
+    yield client
+    client.close()
+
+
+def run(
+    client: docker.DockerClient,
+    plugin: str,
+    files: Mapping[str, str] = MappingProxyType({}),
+    environment: Mapping[str, str] = MappingProxyType({}),
+) -> str:
+    """Run *plugin*'s source as the plugin of the base image; give what it printed."""
+    container = client.containers.create(BASE, environment=dict(environment), network_mode="none")
+    try:
+        container.put_archive("/", _tar({"gocdnext/plugin/plugin.py": plugin, **files}))
+        container.start()
+        status = container.wait()["StatusCode"]
+        said = container.logs().decode()
+    finally:
+        container.remove(force=True)
+    assert status == 0, said
+    return said
+
+
+def _tar(files: Mapping[str, str]) -> bytes:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as archive:
+        for name, text in files.items():
+            entry = tarfile.TarInfo(name)
+            entry.size = len(text.encode())
+            archive.addfile(entry, io.BytesIO(text.encode()))
+    return buffer.getvalue()
+
+
+def test_the_workspace_and_the_jobs_variables_are_never_imported(client: docker.DockerClient) -> None:
+    names = ("click", "json", "docker", "pydantic", "sitecustomize", "usercustomize", "helper")
+    environment = {
+        "PYTHONPATH": "/workspace",
+        "PYTHONHOME": "/workspace",
+        "PYTHONSTARTUP": "/workspace/helper.py",
+        "PYTHONINSPECT": "1",
+        "PYTHONWARNINGS": "error",
+    }
+    plugin = """
+import json, docker, pydantic, gocdnext_sdk
+try:
+    import helper
+except ModuleNotFoundError:
+    print(json.__file__)
+"""
+    files = {f"workspace/{name}.py": HOSTILE for name in names}
+    assert run(client, plugin, files, environment) == "/gocdnext/lib/python3.13/json/__init__.py\n"
+
+
+def test_a_plugin_may_have_modules_of_its_own_which_shadow_nothing(client: docker.DockerClient) -> None:
+    files = {"gocdnext/plugin/helper.py": "GREETING = 'hello'", "gocdnext/plugin/json.py": HOSTILE}
+    assert run(client, "import helper, json; print(helper.GREETING)", files) == "hello\n"
+
+
+def test_bytecode_is_compiled_for_all_modules(client: docker.DockerClient) -> None:
+    plugin = """
+import pathlib
+for folder in ("lib/python3.13", "packages"):
+    for source in pathlib.Path("/gocdnext", folder).rglob("*.py"):
+        compiled = source.parent / "__pycache__" / f"{source.stem}.cpython-313.pyc"
+        assert compiled.read_bytes()[4:8] == b"\\1\\0\\0\\0", f"{source} is not compiled unchecked"
+"""
+    run(client, plugin)
+
+
+def test_the_standard_library_works_without_the_rest_of_the_system(client: docker.DockerClient) -> None:
+    """The whole root but the runtime goes away while it runs, as kaniko makes it."""
+    plugin = """
+import os, shutil
+if not os.environ.get("MOVED"):
+    shutil.copytree("/gocdnext", "/kaniko/gocdnext")
+    os.environ["MOVED"] = "1"
+    command = "/kaniko/gocdnext/ld.so --library-path {0}/lib {0}/bin/python3 -I -S {0}/launch.py"
+    command = command.format("/kaniko/gocdnext").split()
+    os.execv(command[0], command)
+for name in os.listdir("/"):
+    if name not in ("kaniko", "proc", "sys", "dev"):
+        shutil.rmtree(f"/{name}", ignore_errors=True)
+assert not os.path.exists("/gocdnext/lib")
+import asyncio, bz2, ctypes, decimal, hashlib, json, lzma, multiprocessing, socket, ssl, subprocess, tarfile
+import threading, uuid, zlib, zoneinfo, docker, pydantic, urllib3, gocdnext_sdk
+thread = threading.Thread(target=lambda: print(json.dumps({"sha": hashlib.sha256(b"").hexdigest()[:8]})))
+thread.start(); thread.join()
+assert json.__file__.startswith("/kaniko/gocdnext/"), json.__file__
+"""
+    assert run(client, plugin) == '{"sha": "e3b0c442"}\n'
+
+
+def test_certificates_are_found_by_python_and_by_go(client: docker.DockerClient) -> None:
+    plugin = """
+import ssl
+assert len(ssl.create_default_context().get_ca_certs()) > 50
+assert open("/etc/ssl/certs/ca-certificates.crt").read().count("BEGIN CERTIFICATE") > 50
+"""
+    run(client, plugin)
+
+
+def test_there_is_no_shell_no_pip_no_compiler_and_little_to_download(client: docker.DockerClient) -> None:
+    plugin = """
+import os
+for folder, _, names in os.walk("/"):
+    if not folder.startswith(("/proc", "/sys", "/dev")):
+        print(*(os.path.join(folder, name) for name in names), sep="\\n")
+"""
+    paths = [path for path in run(client, plugin).splitlines() if path]
+    programs = {path.rpartition("/")[2] for path in paths}
+    assert not programs & {"sh", "bash", "pip", "gcc", "cc", "apt-get", "pip3"}
+    assert not [path for path in paths if "/pip/" in path or "/test/" in path or "ensurepip" in path]
+    assert sum(layer.size for layer in layers(BASE)) < 25_000_000

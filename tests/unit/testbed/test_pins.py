@@ -1,0 +1,54 @@
+"""One file pins every tool: what builds and what is built agree with it."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from testbed.environment import STAGES
+from testbed.pins import ROOT, pins
+
+DOCKERFILES = [ROOT / "sdk" / "Dockerfile", *sorted(ROOT.glob("plugins/*/Dockerfile"))]
+
+
+@pytest.mark.parametrize("dockerfile", DOCKERFILES, ids=lambda file: str(file.relative_to(ROOT)))
+def test_a_dockerfile_starts_from_the_pinned_images_only(dockerfile: Path) -> None:
+    stages = {
+        name: image
+        for image, name in re.findall(r"^FROM (\S+) AS (\S+)$", dockerfile.read_text(), re.MULTILINE)
+    }
+    outside = {
+        name: image for name, image in stages.items() if image not in {*stages, "scratch"} and name != "base"
+    }
+    assert outside, "a Dockerfile without a pinned stage"
+    assert outside == {name: pins()[name].image for name in outside}
+
+
+@pytest.mark.parametrize("name", [*STAGES, "python", "registry"])
+def test_an_official_image_is_pinned_by_digest_and_version(name: str) -> None:
+    pin = pins()[name]
+    assert re.search(rf":v?{re.escape(pin.version)}[-\w]*@sha256:[0-9a-f]{{64}}$", pin.image)
+
+
+@pytest.mark.parametrize("name", [name for name, pin in pins().items() if pin.go])
+def test_go_builds_the_pinned_version(name: str) -> None:
+    pin = pins()[name]
+    module = (ROOT / "testbed" / "tools" / name / "go.mod").read_text()
+    required = dict(re.findall(r"^(?:require )?\s*(\S+) v(\S+)", module, re.MULTILINE))
+    packages = pin.go.split()
+    owner = next(
+        path for path in sorted(required, key=len, reverse=True) if packages[0].startswith(f"{path}/")
+    )
+    assert required[owner] == (pin.go_version or pin.version)
+    assert all(
+        re.search(rf"^(?:tool )?\s*{re.escape(package)}$", module, re.MULTILINE) for package in packages
+    )
+    assert f"{owner} v{required[owner]} h1:" in (ROOT / "testbed" / "tools" / name / "go.sum").read_text()
+
+
+def test_the_image_installs_hashed_packages_only() -> None:
+    lock = (ROOT / "sdk" / "requirements.lock").read_text()
+    requirements = [block for block in re.split(r"\n(?=[a-z])", lock) if not block.startswith("#")]
+    assert len(requirements) > 5
+    assert all("==" in each and "--hash=sha256:" in each for each in requirements)
