@@ -301,18 +301,17 @@ class CosignInputs(RegistryLogin):
         services = self.services
         if services is None:
             return
-        source = self.urls[0] if self.urls else "signing-config" if self.signing_config else "tlog"
         if self.urls and self.trusted_root is None:
             yield Problem(
                 "trusted-root",
-                f'is missing or empty, and "{source}" needs it',
+                f'is missing or empty, and "{self.urls[0]}" needs it',
                 "without it nobody can verify what services of your own sign",
             )
         if self.tlog and not services.get("rekorTlogUrls"):
-            missing = "signing-config" if self.signing_config else "rekor-url"
+            missing = "rekor-url" if self.signing_config is None else "signing-config"
             yield Problem(missing, "names no transparency log", 'add one, or write tlog: "false"')
         if self.keyless and not services.get("caUrls"):
-            missing = "signing-config" if self.signing_config else "fulcio-url"
+            missing = "fulcio-url" if self.signing_config is None else "signing-config"
             yield Problem(missing, "names no certificate authority, and keyless signing needs one")
         if self.keyless and not self.tlog and not self.timestamped:
             yield Problem(

@@ -1,0 +1,288 @@
+"""The cosign plugin's inputs and plans. What cosign then does is in tests/e2e."""
+
+from __future__ import annotations
+
+import base64
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gocdnext_sdk import InputError
+from gocdnext_sdk.inputs.reader import read_inputs
+from gocdnext_sdk.manifest.load import load_plugin
+from gocdnext_sdk.sigstore import NOBODY, signing_config
+from gocdnext_sdk.testing import PluginRunner
+from gocdnext_sdk.tools import INHERITED
+
+FOLDER = Path(__file__).parents[3] / "plugins" / "cosign"
+PLUGIN = load_plugin(FOLDER)
+MODULE = sys.modules[PLUGIN.__module__]
+
+IMAGE = "ghcr.io/org/app:v1"
+SUBJECT = MODULE.Reference.parse("ghcr.io/org/app@sha256:" + "a" * 64)
+PRIVATE = (
+    "-----BEGIN ENCRYPTED SIGSTORE PRIVATE KEY-----\nc2VjcmV0\n-----END ENCRYPTED SIGSTORE PRIVATE KEY-----"
+)
+PUBLIC = "-----BEGIN PUBLIC KEY-----\ncHVibGlj\n-----END PUBLIC KEY-----"
+ROOT = json.dumps({**NOBODY, "certificateAuthorities": []})
+SERVICES = {
+    "fulcio-url": "https://fulcio.example",
+    "rekor-url": "https://rekor.example",
+    "timestamp-server-url": "https://tsa.example/api/v1/timestamp",
+}
+
+
+def token(**claims: Any) -> str:
+    payload = {"iss": "https://ci.example", "sub": "project:x", "aud": "sigstore", "exp": time.time() + 3600}
+    parts = ({"alg": "RS256"}, payload | claims, {"signature": "canary"})
+    return ".".join(
+        base64.urlsafe_b64encode(json.dumps(part).encode()).rstrip(b"=").decode() for part in parts
+    )
+
+
+@pytest.fixture(autouse=True)
+def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def read(with_: dict[str, str], env: dict[str, str] | None = None) -> Any:
+    variables = {f"PLUGIN_{key.upper().replace('-', '_')}": value for key, value in with_.items()}
+    return read_inputs(PLUGIN.inputs, {"PLUGIN_IMAGE": IMAGE} | variables | (env or {}))
+
+
+def mistakes(with_: dict[str, str], env: dict[str, str] | None = None) -> list[str]:
+    with pytest.raises(InputError) as caught:
+        read(with_, env)
+    return caught.value.lines()
+
+
+def test_bad_input_ends_with_2_and_one_line_a_mistake(run_plugin: PluginRunner) -> None:
+    result = run_plugin(FOLDER, {"action": "sgin", "tlog": "maybe", "cert-identty": "x"}, mode="function")
+    assert result.exited(2).errors == (
+        "with.cert-identty: there is no such input; did you mean `cert-identity`?",
+        "with.image: is required and missing or empty; it is: the image",
+        (
+            'with.action: "sgin" is not one of "sign", "verify", "attest", "verify-attestation"; '
+            'did you mean "sign"?'
+        ),
+        'with.tlog: "maybe" is not a boolean; write "true" or "false"',
+        "nothing was done: 4 mistakes in `with:`",
+    )
+    assert result.calls == ()
+
+
+def test_the_published_keyless_recipe_without_a_token_says_what_to_add(run_plugin: PluginRunner) -> None:
+    recipe = {
+        "image": IMAGE,
+        "action": "sign",
+        "cert-identity": "https://github.com/klinux/myapp/.github/workflows/release.yaml@refs/heads/main",
+        "cert-oidc-issuer": "https://token.actions.githubusercontent.com",
+    }
+    result = run_plugin(FOLDER, recipe, mode="function").exited(2)
+    assert "add `id_tokens: {SIGSTORE_ID_TOKEN: {aud: sigstore}}` to the job" in result.errors[0]
+    assert result.calls == ()
+
+
+def test_a_token_that_will_not_do_is_refused_by_its_claims(run_plugin: PluginRunner) -> None:
+    bad = token(aud="vault", exp=time.time() - 720)
+    inputs = {"image": IMAGE, "cert-oidc-issuer": "https://other.example"}
+    result = run_plugin(FOLDER, inputs, secrets={"SIGSTORE_ID_TOKEN": bad}, mode="function").exited(2)
+    claims = [message.split(": ")[1] for message in result.errors[:-1]]
+    assert claims == ["exp", "aud", "iss"]
+    assert result.calls == ()
+
+
+@pytest.mark.parametrize(
+    ("with_", "env"),
+    [
+        ({"identity-token": token()}, {}),
+        ({}, {"SIGSTORE_ID_TOKEN": token()}),
+        ({"identity-token-name": "RELEASE_TOKEN"}, {"RELEASE_TOKEN": f"{token()}\n"}),
+        ({"oidc-client-id": "internal", "identity-token": token(aud=["internal"])}, {}),
+    ],
+)
+def test_a_token_comes_from_the_input_or_from_the_job(with_: dict[str, str], env: dict[str, str]) -> None:
+    assert read(with_, env).token(env).reveal().count(".") == 2
+
+
+def test_the_token_of_the_job_is_not_asked_for_when_there_is_a_key() -> None:
+    read({"key-content": PRIVATE}, {"SIGSTORE_ID_TOKEN": "not even a token"})
+
+
+@pytest.mark.parametrize(
+    ("with_", "message"),
+    [
+        (
+            {"key": PRIVATE},
+            "with.key: is a path or a KMS URI, and this is key material; give it as `key-content`",
+        ),
+        ({"key": "cosign.key"}, 'with.key: there is no key file "cosign.key" in the workspace'),
+        ({"key-content": PRIVATE.replace("\n", " ")}, "with.key-content: the PEM has lost its line breaks"),
+        (
+            {"key-content": PUBLIC},
+            "with.key-content: is a public key, and action: sign needs the private one",
+        ),
+        ({"key": "kms://x"}, 'with.key: "kms://" is not known'),
+        ({"action": "verify"}, "with.cert-identity: is missing or empty, and action: verify without a key"),
+        ({"action": "verify", "cert-identity": "x"}, "with.cert-oidc-issuer: is missing or empty"),
+        (
+            {"key-content": PRIVATE, "cert-identity": "x"},
+            'cert-identity: cannot be combined with "key-content"',
+        ),
+        (
+            {"key-content": PRIVATE, "action": "attest"},
+            "with.predicate: is missing or empty, and action: attest",
+        ),
+        (
+            {"key-content": PRIVATE, "action": "attest", "predicate": "sbom.json"},
+            'with.predicate: there is no file "sbom.json" in the workspace',
+        ),
+        (
+            {"key-content": PRIVATE, "action": "attest", "predicate": ".", "recursive": "true"},
+            "with.recursive: is for signatures",
+        ),
+        (
+            {"key-content": PRIVATE, "predicate-type": "sbom"},
+            'with.predicate-type: "sbom" is not a predicate type',
+        ),
+        ({"key-content": PRIVATE, "annotations": "commit"}, 'with.annotations: "commit" has no value'),
+        (
+            {"key-content": PRIVATE, "rekor-url": "https://rekor.example"},
+            "with.trusted-root: is missing or empty",
+        ),
+        ({"key-content": PRIVATE, "signing-config": "{}"}, "with.signing-config: names no transparency log"),
+        ({"key-content": PRIVATE, "signing-config": "{"}, "with.signing-config: is not JSON"),
+        (
+            {"key-content": PRIVATE, "trusted-root": "root.json"},
+            "with.trusted-root: there is no readable file",
+        ),
+        ({"key-content": PRIVATE, "rekor-url": "ftp://x"}, 'with.rekor-url: "ftp://x" is not a service URL'),
+        ({"identity-token": token(), "tlog": "false"}, "with.fulcio-url: names no certificate authority"),
+    ],
+)
+def test_every_mistake_has_its_own_line(with_: dict[str, str], message: str) -> None:
+    assert any(message in line for line in mistakes(with_)), mistakes(with_)
+
+
+def test_no_mistake_shows_a_key_or_a_login_in_a_url() -> None:
+    lines = mistakes(
+        {
+            "key": PRIVATE,
+            "key-content": PRIVATE.replace("\n", " "),
+            "rekor-url": "https://u:canary@rekor.example",
+        }
+    )
+    assert not any("c2VjcmV0" in line or "canary" in line for line in lines)
+
+
+def test_keyless_without_a_log_needs_a_timestamp() -> None:
+    keyless = {"identity-token": token(), "tlog": "false", "trusted-root": ROOT}
+    assert "timestamp authority" in mistakes(keyless | {"fulcio-url": "https://fulcio.example"})[0]
+    read(keyless | SERVICES)
+
+
+def test_a_private_key_may_verify_and_a_public_one_does() -> None:
+    for content in (PRIVATE, PUBLIC):
+        assert read({"action": "verify", "key-content": content}).action == "verify"
+
+
+def test_by_default_the_public_sigstore_serves() -> None:
+    inputs = read({"key-content": PRIVATE})
+    assert (inputs.services, inputs.trust) == (None, None)
+
+
+def test_without_a_log_nothing_outside_is_asked_and_nobody_else_trusted() -> None:
+    inputs = read({"key-content": PRIVATE, "tlog": "no"})
+    assert inputs.services == {**signing_config(), "rekorTlogUrls": []}
+    assert inputs.trust == NOBODY
+
+
+def test_urls_make_a_signing_config_of_exactly_these_services() -> None:
+    inputs = read({"identity-token": token(), "trusted-root": ROOT, "rekor-version": "2"} | SERVICES)
+    urls = {
+        key: [each["url"] for each in inputs.services.get(key, ())] for key in ("caUrls", "rekorTlogUrls")
+    }
+    assert urls == {"caUrls": ["https://fulcio.example"], "rekorTlogUrls": ["https://rekor.example"]}
+    assert inputs.services["rekorTlogUrls"][0]["majorApiVersion"] == 2
+
+
+def test_a_signing_config_may_be_a_file_and_lose_its_log(checkout: Path) -> None:
+    config = signing_config(rekor="https://rekor.example", tsa="https://tsa.example")
+    (checkout / "signing-config.json").write_text(json.dumps(config))
+    with_ = {"key-content": PRIVATE, "signing-config": "signing-config.json"}
+    assert read(with_).services == config
+    without = read(with_ | {"tlog": "false"}).services
+    assert without["rekorTlogUrls"] == []
+    assert without["tsaUrls"] == config["tsaUrls"]
+
+
+def plan(with_: dict[str, str], key: str | None = None) -> list[str]:
+    argv: list[str] = MODULE.publish_argv(read(with_), key, "config", "root", [SUBJECT])
+    return argv
+
+
+def test_signing_by_key() -> None:
+    assert plan({"key-content": PRIVATE, "annotations": "a=1, 2\nb=3"}, "/proc/self/fd/4") == [
+        *("sign", "--yes", "--key", "/proc/self/fd/4"),
+        *("--signing-config", "config", "--trusted-root", "root"),
+        *("--annotations", '"a=1, 2"', "--annotations", "b=3"),
+        str(SUBJECT),
+    ]
+
+
+def test_signing_keyless_names_where_the_token_is() -> None:
+    assert plan({"identity-token": token()})[:4] == ["sign", "--yes", "--oidc-provider", "envvar"]
+
+
+def test_attesting(checkout: Path) -> None:
+    (checkout / "sbom.json").write_text("{}")
+    with_ = {
+        "action": "attest",
+        "key-content": PRIVATE,
+        "predicate": "sbom.json",
+        "predicate-type": "spdxjson",
+    }
+    assert plan(with_, "k")[-5:] == ["--predicate", "sbom.json", "--type", "spdxjson", str(SUBJECT)]
+
+
+def test_after_keyless_signing_the_stated_identity_is_demanded() -> None:
+    stated = {"cert-identity": "https://ci.example/x", "cert-oidc-issuer": "https://ci.example"}
+    found = MODULE.policy(read({"identity-token": token()} | stated), None, None, "https://ci.example")
+    assert (found.identity, found.issuer, found.identity_regexp) == (*stated.values(), None)
+
+
+def test_after_keyless_signing_without_a_stated_identity_the_issuer_is_demanded() -> None:
+    found = MODULE.policy(read({"identity-token": token()}), None, None, "https://ci.example")
+    assert (found.identity_regexp, found.issuer, found.issuer_regexp) == (".+", "https://ci.example", None)
+
+
+def test_certificates_are_looked_up_in_the_logs_the_trusted_root_names() -> None:
+    verify = {"action": "verify", "cert-identity": "i", "cert-oidc-issuer": "https://ci.example"}
+    logged = json.dumps({**NOBODY, "ctlogs": [{"baseUrl": "https://ct.example"}]})
+    assert MODULE.policy(read(verify), None, None, None).sct
+    assert MODULE.policy(read(verify | {"trusted-root": logged}), None, None, None).sct
+    assert not MODULE.policy(read(verify | {"trusted-root": ROOT}), None, None, None).sct
+
+
+def test_cosign_sees_no_variable_it_was_not_given(run_plugin: PluginRunner, fake_tools: Any) -> None:
+    fake_tools.add("cosign", exit_code=1, script="echo 'Error: decrypt: encrypted' >&2")
+    result = run_plugin(
+        FOLDER,
+        {"image": IMAGE, "key-content": PRIVATE, "key-password": "open sesame"},
+        env={
+            "AWS_SECRET_ACCESS_KEY": "canary",
+            "SIGSTORE_ROOT_FILE": "/evil",
+            "COSIGN_REPOSITORY": "ghcr.io/s",
+        },
+        secrets={"SIGSTORE_ID_TOKEN": token(), "COSIGN_PRIVATE_KEY": PRIVATE},
+        mode="function",
+    ).exited(2)
+    assert result.errors[0] == "with.key-password: does not open the key; is it that key's password?"
+    (call,) = result.calls
+    assert call.argv[:2] == ("public-key", "--key")
+    assert call.environ - INHERITED == {"COSIGN_PASSWORD", "COSIGN_REPOSITORY", "PATH"}
