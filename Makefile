@@ -14,7 +14,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 
 demo: setup
-	@$(ENV); examples/release/demo
+	@$(ENV); $(BIN)/python examples/release/demo.py
 
 test: setup-test
 	@$(ENV); $(BIN)/pytest $(PYTEST_ARGS)

@@ -9,6 +9,8 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 from rich.console import Console
@@ -40,17 +42,18 @@ IMAGES = {
 }
 
 
-def options(registry: Registry, keys: KeyPair, requirements: str) -> RunOptions:
+def options(registry: Registry, keys: KeyPair, requirements: str, images: dict[str, str]) -> RunOptions:
     """Return how the pipelines are run: against `registry`, on branch main, with the host's own base image.
 
     Args:
         registry: where the image goes and where the vulnerability database is.
         keys: what signs and verifies.
         requirements: which dependencies the image gets.
+        images: the plugins' images on this engine.
     """
     return RunOptions(
         registry=registry,
-        use_images=IMAGES,
+        use_images=images,
         variables={
             "BASE": os.environ.get("BASE", "docker.io/library/python:3.13-slim-trixie"),
             "REQUIREMENTS": requirements,
@@ -65,6 +68,7 @@ def options(registry: Registry, keys: KeyPair, requirements: str) -> RunOptions:
     )
 
 
+@cache
 def _revision() -> Checkout:
     """Return what is checked out, as if it were on branch main."""
     return Checkout(sha=checkout.read(HERE).sha or "0" * 40, branch="main")
@@ -98,13 +102,15 @@ def main() -> int:
         listener = ConsoleListener(console)
 
         console.rule("1. a vulnerable dependency")
-        vulnerable = options(registry, keys, "requirements-vulnerable.txt")
+        vulnerable = options(registry, keys, "requirements-vulnerable.txt", IMAGES)
         failed = run_pipeline(PIPELINES / "release.yaml", vulnerable, session=session, listener=listener)
 
         console.rule("2. the dependency updated")
-        clean = options(registry, keys, "requirements.txt")
+        clean = options(registry, keys, "requirements.txt", IMAGES)
         passed = run_pipeline(PIPELINES / "release.yaml", clean, session=session, listener=listener)
-        verified = run_pipeline(PIPELINES / "verify.yaml", clean, session=session, listener=listener)
+        signer = {name: image for name, image in IMAGES.items() if name.endswith("cosign")}
+        verifying = replace(clean, use_images=signer)
+        verified = run_pipeline(PIPELINES / "verify.yaml", verifying, session=session, listener=listener)
         console.rule("what happened")
         return _summary(console, client(registry), registry, failed, passed, verified)
 

@@ -212,8 +212,9 @@ class _Execution:
         contexts = build_contexts(self._options.build_contexts)
         for tag, folder in self._prepared.builds.items():
             begun = time.monotonic()
+            self._listener.notice(f"building {tag} from {folder}")
             build_image(folder, tag, contexts)
-            self._listener.notice(f"built {tag} from {folder} in {time.monotonic() - begun:.1f} s")
+            self._listener.notice(f"built {tag} in {time.monotonic() - begun:.1f} s")
         with Snapshot(self._prepared.workspace, self._options.private) as snapshot:
             for text in snapshot.notices:
                 self._listener.notice(text)
