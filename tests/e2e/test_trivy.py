@@ -11,9 +11,9 @@ import subprocess
 import sys
 import tarfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import product
 from pathlib import Path
@@ -21,70 +21,73 @@ from typing import Any, Self
 
 import pytest
 
-from gocdnext_sdk.contract.outputs import parse
-from gocdnext_sdk.harness import Session
-from gocdnext_sdk.harness.docker_engine import DockerEngine
-from gocdnext_sdk.harness.registry import Registry
+from gocdnext_sdk.harness import Registry
 from gocdnext_sdk.inputs.reader import read_inputs
 from gocdnext_sdk.manifest.load import load_plugin
+from gocdnext_sdk.testing.result import Result
+from gocdnext_sdk.testing.run import PluginRunner
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "plugins" / "trivy"
 VULNERABLE, CLEAN = "2.10", "3.1.4"
 
-
-@dataclass(frozen=True)
-class Ended:
-    exit_code: int
-    log: str
-    outputs: dict[str, str]
-
-    @property
-    def last_line(self) -> str:
-        return self.log.splitlines()[-1]
+Scan = Callable[..., Result]
 
 
 @dataclass(frozen=True)
-class Host:
-    """A registry with a database and three images: an index of two unlike platforms, and each of them."""
+class Images:
+    """A database, an index of two unlike platforms, and its two images, tagged by architecture."""
 
     registry: Registry
     docker_config: Path
 
     @property
     def repository(self) -> str:
-        return f"{self.registry.address}/team/app"
-
-    @property
-    def login(self) -> dict[str, str]:
-        return {"username": self.registry.username, "password": self.registry.password}
+        return f"{self.registry.address}/trivy-tests/app"
 
     @property
     def database(self) -> str:
-        return f"{self.registry.address}/trivy/db:2"
+        return f"{self.registry.address}/trivy-tests/db:2"
+
+    def inputs(self, tag: str) -> dict[str, str]:
+        """Return what it takes to scan an image."""
+        return {
+            "scan_type": "image",
+            "target": f"{self.repository}:{tag}",
+            "db_repository": self.database,
+            "username": self.registry.username,
+            "password": self.registry.password,
+        }
 
     def crane(self, *argv: str) -> str:
         environ = {**os.environ, "DOCKER_CONFIG": str(self.docker_config)}
-        done = subprocess.run(["crane", *argv], env=environ, capture_output=True, text=True, check=True)
-        return done.stdout.strip()
+        return subprocess.run(
+            ["crane", *argv], env=environ, stdout=subprocess.PIPE, text=True, check=True
+        ).stdout.strip()
 
-    def scan(self, workspace: Path, *, env: dict[str, str] | None = None, **inputs: str) -> Ended:
-        """Run the plugin as a process, its streams in one, in the order it wrote them."""
-        outputs = workspace.parent / f"{workspace.name}.env"
-        outputs.touch()
-        environ = {key: os.environ[key] for key in ("PATH", "HOME")}
-        environ |= {f"PLUGIN_{key.upper()}": value for key, value in inputs.items()}
-        environ |= {"GOCDNEXT_OUTPUT_FILE": str(outputs), **(env or {})}
-        done = subprocess.run(
-            [sys.executable, str(FOLDER / "plugin.py")],
-            cwd=workspace,
-            env=environ,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            check=False,
-        )
-        return Ended(done.returncode, done.stdout, dict(parse(outputs.read_bytes())))
+    def digest(self, tag: str) -> str:
+        return self.crane("digest", f"{self.repository}:{tag}")
+
+
+@pytest.fixture(scope="module")
+def images(registry: Registry, tmp_path_factory: pytest.TempPathFactory) -> Images:
+    scratch = tmp_path_factory.mktemp("trivy")
+    pair = base64.b64encode(f"{registry.username}:{registry.password}".encode()).decode()
+    (scratch / "config.json").write_text(json.dumps({"auths": {registry.address: {"auth": pair}}}))
+    images = Images(registry, scratch)
+    subprocess.run(
+        [sys.executable, "-m", "testbed", "trivy-db", "push", images.database],
+        cwd=ROOT,
+        env={**os.environ, **registry.secrets},
+        check=True,
+    )
+    for architecture, version in (("amd64", VULNERABLE), ("arm64", CLEAN)):
+        image = f"{images.repository}:{architecture}"
+        images.crane("append", "-f", layer(version, scratch / f"{version}.tar"), "-t", image)
+        images.crane("mutate", image, "--set-platform", f"linux/{architecture}", "-t", image)
+    children = [word for each in ("amd64", "arm64") for word in ("-m", f"{images.repository}:{each}")]
+    images.crane("index", "append", *children, "-t", f"{images.repository}:multi")
+    return images
 
 
 def layer(version: str, path: Path) -> str:
@@ -98,181 +101,126 @@ def layer(version: str, path: Path) -> str:
 
 
 @pytest.fixture(scope="module")
-def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
-    scratch = tmp_path_factory.mktemp("host")
-    with Session(DockerEngine()) as session:
-        registry = session.start_registry()
-        host = Host(registry, scratch / "docker")
-        host.docker_config.mkdir()
-        pair = base64.b64encode(f"{registry.username}:{registry.password}".encode()).decode()
-        config = {"auths": {registry.address: {"auth": pair}}}
-        (host.docker_config / "config.json").write_text(json.dumps(config))
-        subprocess.run(
-            [sys.executable, "-m", "testbed", "trivy-db", "push", host.database],
-            cwd=ROOT,
-            env={**os.environ, **registry.secrets},
-            check=True,
-        )
-        for architecture, version in (("amd64", VULNERABLE), ("arm64", CLEAN)):
-            image = f"{host.repository}:{architecture}"
-            host.crane("append", "-f", layer(version, scratch / f"{version}.tar"), "-t", image)
-            host.crane("mutate", image, "--set-platform", f"linux/{architecture}", "-t", image)
-        images = [word for each in ("amd64", "arm64") for word in ("-m", f"{host.repository}:{each}")]
-        host.crane("index", "append", *images, "-t", f"{host.repository}:multi")
-        yield host
+def database(images: Images, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """A cache folder that holds the database, as inputs."""
+    cache = tmp_path_factory.mktemp("cache")
+    subprocess.run(
+        ["trivy", "image", "--download-db-only", "--cache-dir", cache, "--db-repository", images.database],
+        env={**os.environ, "DOCKER_CONFIG": str(images.docker_config)},
+        check=True,
+    )
+    return {"cache_dir": str(cache), "skip_db_update": "true"}
 
 
 @pytest.fixture
-def workspace(tmp_path: Path) -> Path:
-    path = tmp_path / "workspace"
-    path.mkdir()
-    (path / "requirements.txt").write_text(f"jinja2=={VULNERABLE}\n")
-    return path
+def scan(run_plugin: PluginRunner, workspace: Path) -> Scan:
+    """Run the plugin in a checkout with a vulnerable requirement: ``scan(scan_type="config")``."""
+    (workspace / "requirements.txt").write_text(f"jinja2=={VULNERABLE}\n")
+
+    def scan(
+        env: dict[str, str] | None = None, secrets: dict[str, str] | None = None, **inputs: str
+    ) -> Result:
+        with_ = {key.replace("_", "-"): value for key, value in inputs.items()}
+        return run_plugin(FOLDER, with_, env=env, secrets=secrets)
+
+    return scan
+
+
+def last_line(result: Result) -> str:
+    return result.log.splitlines()[-1]
 
 
 # --- images
 
 
-def test_every_platform_of_an_index_is_scanned_by_digest(host: Host, workspace: Path) -> None:
-    ended = host.scan(
-        workspace,
-        scan_type="image",
-        target=f"{host.repository}:multi",
-        db_repository=host.database,
-        **host.login,
+def test_every_platform_of_an_index_is_scanned_by_digest(images: Images, scan: Scan) -> None:
+    result = scan(**images.inputs("multi")).exited(1)
+    digest = images.digest("multi")
+    assert last_line(result) == (
+        f"error: findings: 1 HIGH in {images.repository}@{digest} (linux/amd64: 1 HIGH; linux/arm64: none)"
     )
-    digest = host.crane("digest", f"{host.repository}:multi")
-    assert ended.exit_code == 1, ended.log
-    assert ended.last_line.startswith("error: findings: 1 HIGH in ")
-    assert ended.last_line.endswith("(linux/amd64: 1 HIGH; linux/arm64: none)")
-    assert ended.outputs == {
-        "IMAGE": host.repository,
+    assert result.outputs == {
+        "IMAGE": images.repository,
         "DIGEST": digest,
-        "REFERENCE": f"{host.repository}@{digest}",
+        "REFERENCE": f"{images.repository}@{digest}",
         "TAGS": "multi",
         "PLATFORMS": "linux/amd64,linux/arm64",
         "FINDINGS": "1",
-        **dict.fromkeys(("CRITICAL", "MEDIUM", "LOW", "UNKNOWN"), "0"),
+        "CRITICAL": "0",
         "HIGH": "1",
+        "MEDIUM": "0",
+        "LOW": "0",
+        "UNKNOWN": "0",
     }
-    for architecture in ("amd64", "arm64"):
-        child = host.crane("digest", f"{host.repository}:{architecture}")
-        assert f"{host.repository}@{child}" in ended.log
-    assert "CVE-2019-10906" in ended.log
-    assert host.registry.password not in ended.log
+    scanned = [call.argv[-1] for call in result.calls if call.argv[0] == "image"]
+    assert scanned == [f"{images.repository}@{images.digest(each)}" for each in ("amd64", "arm64")]
 
 
-def test_a_clean_image_says_so_in_the_last_line(host: Host, workspace: Path) -> None:
-    ended = host.scan(
-        workspace,
-        scan_type="image",
-        target=f"{host.repository}:multi",
-        platforms="linux/arm64",
-        db_repository=host.database,
-        **host.login,
-    )
-    assert ended.exit_code == 0, ended.log
-    assert ended.last_line.startswith("==> clean: nothing HIGH or CRITICAL in ")
-    assert ended.outputs["PLATFORMS"] == "linux/arm64"
-    assert ended.outputs["FINDINGS"] == "0"
+def test_a_clean_image_says_so_in_the_last_line(images: Images, scan: Scan) -> None:
+    result = scan(platforms="linux/arm64", **images.inputs("multi")).passed()
+    assert last_line(result).startswith("==> clean: nothing HIGH or CRITICAL in ")
+    assert result.outputs["PLATFORMS"] == "linux/arm64"
+    assert result.outputs["FINDINGS"] == "0"
 
 
-def test_an_image_of_one_platform_names_it(host: Host, workspace: Path) -> None:
-    ended = host.scan(
-        workspace,
-        scan_type="image",
-        target=f"{host.repository}:amd64",
-        db_repository=host.database,
-        exit_code="7",
-        **host.login,
-    )
-    assert ended.exit_code == 7, ended.log
-    assert ended.outputs["PLATFORMS"] == "linux/amd64"
-    assert ended.outputs["DIGEST"] == host.crane("digest", f"{host.repository}:amd64")
+def test_an_image_of_one_platform_names_it(images: Images, scan: Scan) -> None:
+    result = scan(exit_code="7", **images.inputs("amd64")).exited(7)
+    assert result.outputs["PLATFORMS"] == "linux/amd64"
+    assert result.outputs["DIGEST"] == images.digest("amd64")
 
 
 @pytest.mark.parametrize(("tag", "exit_code"), [("multi", 2), ("arm64", 3)])
 def test_a_platform_that_is_not_there_is_never_a_clean_scan(
-    tag: str, exit_code: int, host: Host, workspace: Path
+    tag: str, exit_code: int, images: Images, scan: Scan
 ) -> None:
-    ended = host.scan(
-        workspace,
-        scan_type="image",
-        target=f"{host.repository}:{tag}",
-        platforms="linux/s390x",
-        db_repository=host.database,
-        **host.login,
-    )
-    assert ended.exit_code == exit_code, ended.log
-    assert "linux/arm64" in ended.log
-    assert "FINDINGS" not in ended.outputs
+    result = scan(platforms="linux/s390x", **images.inputs(tag)).exited(exit_code)
+    assert "linux/arm64" in result.errors[0]
+    assert "FINDINGS" not in result.outputs
 
 
-def test_an_archive_is_scanned_before_anything_is_pushed(host: Host, workspace: Path) -> None:
-    host.crane("pull", f"{host.repository}:amd64", str(workspace / "image.tar"))
-    (workspace / ".docker").mkdir()
-    ended = host.scan(
-        workspace,
-        scan_type="image",
-        archive="image.tar",
-        db_repository=host.database,
-        env={"DOCKER_CONFIG": str(host.docker_config)},
-    )
-    assert ended.exit_code == 1, ended.log
-    assert ended.last_line == "error: findings: 1 HIGH in image.tar (linux/amd64: 1 HIGH)"
+def test_an_archive_is_scanned_before_anything_is_pushed(
+    images: Images, database: dict[str, str], scan: Scan, workspace: Path
+) -> None:
+    images.crane("pull", f"{images.repository}:amd64", str(workspace / "image.tar"))
+    result = scan(scan_type="image", archive="image.tar", **database).exited(1)
+    assert last_line(result) == "error: findings: 1 HIGH in image.tar (linux/amd64: 1 HIGH)"
 
 
-def test_a_missing_image_and_a_missing_login_are_no_findings(host: Host, workspace: Path) -> None:
-    missing = host.scan(workspace, scan_type="image", target=f"{host.repository}:nope", **host.login)
-    assert missing.exit_code == 3
-    assert "not found" in missing.last_line
-    anonymous = host.scan(workspace, scan_type="image", target=f"{host.repository}:multi")
-    assert anonymous.exit_code == 3
-    assert "wants a login" in anonymous.last_line
+def test_a_missing_image_and_a_missing_login_are_no_findings(images: Images, scan: Scan) -> None:
+    assert "not found" in last_line(scan(**images.inputs("nope")).exited(3))
+    anonymous = scan(scan_type="image", target=f"{images.repository}:multi").exited(3)
+    assert "wants a login" in last_line(anonymous)
 
 
 # --- other scan types
 
 
-def test_a_file_tree_is_scanned_and_findings_can_be_advisory(host: Host, workspace: Path) -> None:
-    ended = host.scan(workspace, exit_code="0", cache_dir=cached(host))
-    assert ended.exit_code == 0, ended.log
-    assert ended.last_line == "==> findings: 1 HIGH in .; advisory, as `exit-code` is 0"
-    assert ended.outputs["HIGH"] == "1"
-    assert "IMAGE" not in ended.outputs
+def test_findings_can_be_advisory(database: dict[str, str], scan: Scan) -> None:
+    result = scan(exit_code="0", **database).passed()
+    assert last_line(result) == "==> findings: 1 HIGH in .; advisory, as `exit-code` is 0"
+    assert result.outputs["HIGH"] == "1"
+    assert "IMAGE" not in result.outputs
 
 
-def test_a_config_scan_with_defaults_works(host: Host, workspace: Path) -> None:
+def test_a_config_scan_with_defaults_works(scan: Scan, workspace: Path) -> None:
     (workspace / "Dockerfile").write_text("FROM scratch\nUSER root\nCOPY x /x\n")
-    ended = host.scan(workspace, scan_type="config")
-    assert ended.exit_code == 1, ended.log
-    assert ended.last_line == "error: findings: 1 HIGH in ."
-    (workspace / "Dockerfile").write_text("FROM scratch\nUSER 1000\nCOPY x /x\nHEALTHCHECK CMD x\n")
-    ended = host.scan(workspace, scan_type="config")
-    assert ended.exit_code == 0, ended.log
+    assert last_line(scan(scan_type="config").exited(1)) == "error: findings: 1 HIGH in ."
+    (workspace / "Dockerfile").write_text("FROM scratch\nUSER 1000\nCOPY x /x\n")
+    scan(scan_type="config").passed()
 
 
-def test_an_sbom_made_here_is_scanned_there(host: Host, workspace: Path) -> None:
-    options = {"cache_dir": cached(host), "skip_db_update": "true"}
-    made = host.scan(workspace, format="cyclonedx", output="sbom.json", exit_code="0", **options)
-    assert made.exit_code == 0, made.log
-    ended = host.scan(workspace, scan_type="sbom", target="sbom.json", **options)
-    assert ended.exit_code == 1, ended.log
+def test_an_sbom_made_here_is_scanned_there(database: dict[str, str], scan: Scan) -> None:
+    scan(format="cyclonedx", output="sbom.json", exit_code="0", **database).passed()
+    scan(scan_type="sbom", target="sbom.json", **database).exited(1)
 
 
-def test_a_repository_is_cloned_with_a_token_that_no_argv_shows(host: Host, workspace: Path) -> None:
+def test_a_repository_is_cloned_with_a_token_that_no_argv_shows(database: dict[str, str], scan: Scan) -> None:
     with recorder() as server:
-        ended = host.scan(
-            workspace,
-            scan_type="repo",
-            target=f"http://anna:t0ken-of-anna@{server.address}/org/repo",
-            cache_dir=cached(host),
-            skip_db_update="true",
-        )
-    assert ended.exit_code == 3
-    assert ended.last_line.startswith("error: no result, neither clean nor findings: ")
-    assert "t0ken-of-anna" not in ended.log
-    assert "$ trivy repo --format json" in ended.log
+        target = f"http://anna:t0ken-of-anna@{server.address}/org/repo"
+        secrets = {"ANNAS_TOKEN": "t0ken-of-anna"}
+        result = scan(scan_type="repo", target=target, secrets=secrets, **database).exited(3)
+    assert last_line(result).startswith("error: no result, neither clean nor findings: ")
+    assert result.call("trivy", "repo").argv[-1] == f"http://{server.address}/org/repo"
     assert server.passwords == {"t0ken-of-anna"}
 
 
@@ -280,122 +228,123 @@ def test_a_repository_is_cloned_with_a_token_that_no_argv_shows(host: Host, work
 
 
 @pytest.mark.parametrize("report_format", ["json", "sarif", "template", "table"])
-def test_one_scan_gives_the_report_and_the_table(report_format: str, host: Host, workspace: Path) -> None:
-    (workspace / "short.tpl").write_text("{{ range . }}{{ .Target }}{{ end }}")
+def test_one_scan_gives_the_report_and_the_table(
+    report_format: str, images: Images, scan: Scan, workspace: Path
+) -> None:
+    (workspace / "short.tpl").write_text("{{ range . }}[{{ .Target }}]{{ end }}")
     template = {"template": "@short.tpl"} if report_format == "template" else {}
-    ended = host.scan(
-        workspace,
-        scan_type="image",
-        target=f"{host.repository}:multi",
-        db_repository=host.database,
-        format=report_format,
-        output=f"reports/deep/report.{report_format}",
-        **template,
-        **host.login,
-    )
-    assert ended.exit_code == 1, ended.log
-    assert len(re.findall(r"^\$ trivy image ", ended.log, re.MULTILINE)) == 2
-    assert "│ Jinja2 (METADATA) │ CVE-2019-10906 │ HIGH" in ended.log
-    text = (workspace / "reports" / "deep" / f"report.{report_format}").read_text()
+    report = f"reports/deep/report.{report_format}"
+    inputs = images.inputs("multi") | template
+    result = scan(format=report_format, output=report, **inputs).exited(1)
+    assert [call.argv[0] for call in result.calls if call.argv[0] != "convert"] == ["image", "image"]
+    assert "│ Jinja2 (METADATA) │ CVE-2019-10906 │ HIGH" in result.log
+    text = (workspace / report).read_text()
     match report_format:
         case "json":
-            targets = [result["Target"] for result in json.loads(text)["Results"]]
+            targets = [each["Target"] for each in json.loads(text)["Results"]]
             assert targets == ["linux/amd64: Python", "linux/arm64: Python"]
         case "sarif":
             runs = {run["automationDetails"]["id"]: run["results"] for run in json.loads(text)["runs"]}
             assert [finding["ruleId"] for finding in runs["trivy/linux/amd64/"]] == ["CVE-2019-10906"]
             assert runs["trivy/linux/arm64/"] == []
         case "template":
-            assert text == "linux/amd64: Pythonlinux/arm64: Python"
+            assert text == "[linux/amd64: Python][linux/arm64: Python]"
         case _:
-            assert text in ended.log
+            assert text in result.log
 
 
-def test_an_sbom_describes_one_image(host: Host, workspace: Path) -> None:
-    image = {
-        "scan_type": "image",
-        "target": f"{host.repository}:multi",
-        "db_repository": host.database,
-        "format": "cyclonedx",
-        "output": "sbom.json",
-        **host.login,
-    }
-    ended = host.scan(workspace, **image)
-    assert ended.exit_code == 2
-    assert "choose one of linux/amd64, linux/arm64" in ended.log
-    ended = host.scan(workspace, platforms="linux/arm64", **image)
-    assert ended.exit_code == 0, ended.log
+def test_an_sbom_describes_one_image(images: Images, scan: Scan, workspace: Path) -> None:
+    inputs = images.inputs("multi") | {"format": "cyclonedx", "output": "sbom.json"}
+    assert "choose one of linux/amd64, linux/arm64" in scan(**inputs).exited(2).errors[0]
+    scan(platforms="linux/arm64", **inputs).passed()
     assert json.loads((workspace / "sbom.json").read_text())["bomFormat"] == "CycloneDX"
 
 
-def test_what_is_accepted_stays_accepted_in_every_report(host: Host, workspace: Path) -> None:
+def test_what_is_accepted_stays_out_of_scan_and_report(
+    database: dict[str, str], scan: Scan, workspace: Path
+) -> None:
     (workspace / "accepted").write_text("CVE-2019-10906\n")
-    ended = host.scan(workspace, ignorefile="accepted", cache_dir=cached(host), skip_db_update="true")
-    assert ended.exit_code == 0, ended.log
-    assert "CVE-2019-10906" not in ended.log
+    assert "CVE-2019-10906" not in scan(ignorefile="accepted", **database).passed().log
 
 
-def test_severities_below_the_gate_can_be_shown(host: Host, workspace: Path) -> None:
-    ended = host.scan(
-        workspace,
-        severity="CRITICAL",
-        report_severity="HIGH",
-        cache_dir=cached(host),
-        skip_db_update="true",
-    )
-    assert ended.exit_code == 0, ended.log
-    assert "CVE-2019-10906" in ended.log
-    assert (ended.outputs["HIGH"], ended.outputs["FINDINGS"]) == ("1", "0")
+def test_severities_that_do_not_count_can_be_shown(database: dict[str, str], scan: Scan) -> None:
+    result = scan(severity="CRITICAL", report_severity="HIGH", **database).passed()
+    assert "CVE-2019-10906" in result.log
+    assert (result.outputs["HIGH"], result.outputs["FINDINGS"]) == ("1", "0")
 
 
 # --- failures and air-gapped hosts
 
 
-def test_a_failing_tool_is_no_finding(host: Host, workspace: Path) -> None:
-    ended = host.scan(workspace, skip_db_update="true", cache_dir="empty", exit_code="7")
-    assert ended.exit_code == 3
-    assert ended.last_line.startswith("error: no result, neither clean nor findings: trivy failed")
-    assert "FINDINGS" not in ended.outputs
+def test_a_failing_tool_is_no_finding(scan: Scan) -> None:
+    result = scan(skip_db_update="true", cache_dir="empty", exit_code="7").exited(3)
+    assert last_line(result).startswith("error: no result, neither clean nor findings: trivy failed")
+    assert "FINDINGS" not in result.outputs
 
 
-def test_scans_at_the_same_time_share_a_cache(host: Host, tmp_path: Path) -> None:
-    folder, ended = cached(host), []
+def test_scans_at_the_same_time_share_a_cache(database: dict[str, str], tmp_path: Path) -> None:
+    def scan(name: str) -> Result:
+        checkout = tmp_path / name
+        checkout.mkdir()
+        (checkout / "requirements.txt").write_text(f"jinja2=={CLEAN}\n")
+        runner = PluginRunner(checkout, tmp_path / f"{name}-private", pytest.fail)
+        return runner(FOLDER, {key.replace("_", "-"): value for key, value in database.items()})
 
-    def scan(name: str) -> None:
-        workspace = tmp_path / name
-        workspace.mkdir()
-        (workspace / "requirements.txt").write_text(f"jinja2=={CLEAN}\n")
-        ended.append(host.scan(workspace, cache_dir=folder, skip_db_update="true"))
-
-    threads = [threading.Thread(target=scan, args=(str(number),)) for number in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert [each.exit_code for each in ended] == [0] * 4, ended
+    with ThreadPoolExecutor() as threads:
+        for result in threads.map(scan, ("one", "two", "three", "four")):
+            result.passed()
 
 
-def test_a_cached_database_needs_no_network(host: Host, workspace: Path) -> None:
+def test_a_cached_database_needs_no_network(database: dict[str, str], scan: Scan) -> None:
     nowhere = {"HTTPS_PROXY": "http://127.0.0.1:9", "HTTP_PROXY": "http://127.0.0.1:9"}
-    ended = host.scan(workspace, offline="true", cache_dir=cached(host), env=nowhere)
-    assert ended.exit_code == 1, ended.log
-    assert "==> vulnerability database of " in ended.log
+    result = scan(offline="true", cache_dir=database["cache_dir"], env=nowhere).exited(1)
+    assert "==> vulnerability database of " in result.log
 
 
-def test_the_images_password_never_reaches_the_databases_host(host: Host, workspace: Path) -> None:
-    image = {"scan_type": "image", "target": f"{host.repository}:arm64", **host.login}
+def test_the_images_password_never_reaches_the_databases_host(images: Images, scan: Scan) -> None:
     ambient = {"TRIVY_USERNAME": "someone", "TRIVY_PASSWORD": "ambient-password"}
+    inputs = images.inputs("arm64")
     with recorder() as server:
-        ended = host.scan(workspace, db_repository=f"{server.address}/trivy/db:2", env=ambient, **image)
-    assert ended.exit_code == 3, ended.log
+        inputs["db_repository"] = f"{server.address}/trivy/db:2"
+        result = scan(secrets=ambient, **inputs).exited(3)
     assert server.requests > 0
     assert server.passwords == set()
-    assert "warning: TRIVY_PASSWORD is not used" in ended.log
+    assert any(line.startswith("TRIVY_PASSWORD is not used") for line in result.warnings)
 
     with recorder() as server:
-        login = {"db_username": "bob", "db_password": "pass-of-bob"}
-        host.scan(workspace, db_repository=f"{server.address}/trivy/db:2", **login, **image)
+        inputs["db_repository"] = f"{server.address}/trivy/db:2"
+        scan(db_username="bob", db_password="pass-of-bob", **inputs).exited(3)
     assert server.passwords == {"pass-of-bob"}
+
+
+# --- the image
+
+
+def test_the_image_scans_as_the_source_does(images: Images, run_plugin: PluginRunner) -> None:
+    inputs = {key.replace("_", "-"): value for key, value in images.inputs("multi").items()}
+    result = run_plugin(FOLDER, inputs, mode="image", network=images.registry.network).exited(1)
+    assert last_line(result).startswith("error: findings: 1 HIGH in ")
+    assert result.outputs["DIGEST"] == images.digest("multi")
+    assert ".cache/trivy/db/trivy.db" in result.changed
+
+
+def test_the_daemons_images_are_scanned_where_the_job_has_a_daemon(
+    images: Images, run_plugin: PluginRunner, workspace: Path
+) -> None:
+    tag = f"{images.repository}:amd64"
+    archive = workspace.parent / "image.tar"
+    images.crane("pull", tag, str(archive))
+    subprocess.run(["docker", "load", "--quiet", "--input", archive], check=True)
+    try:
+        inputs = {key.replace("_", "-"): value for key, value in images.inputs("amd64").items()}
+        inputs["image-source"] = "docker"
+        options = {"docker": True, "network": images.registry.network}
+        result = run_plugin(FOLDER, inputs, mode="image", **options).exited(1)
+    finally:
+        subprocess.run(["docker", "rmi", tag], check=True)
+    assert result.call("trivy", "image").argv[-3:] == ("--image-src", "docker", tag)
+    assert result.outputs["IMAGE"] == images.repository
+    assert "DIGEST" not in result.outputs
 
 
 class recorder:  # noqa: N801 - reads as a context manager
@@ -438,27 +387,10 @@ class recorder:  # noqa: N801 - reads as a context manager
         self._thread.join()
 
 
-@cache
-def cached(host: Host) -> str:
-    """Return a folder that holds the downloaded database."""
-    folder = host.docker_config.parent / "cache"
-    workspace = host.docker_config.parent / "empty"
-    workspace.mkdir()
-    ended = host.scan(
-        workspace,
-        db_repository=host.database,
-        cache_dir=str(folder),
-        db_username=host.registry.username,
-        db_password=host.registry.password,
-    )
-    assert ended.exit_code == 0, ended.log
-    return str(folder)
-
-
 # --- flags
 
 
-def test_every_flag_exists(host: Host, workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_flag_exists(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(workspace)
     trivy = sys.modules[load_plugin(FOLDER).__module__]
     (workspace / "file.tpl").touch()

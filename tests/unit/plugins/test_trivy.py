@@ -2,32 +2,20 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import sys
 from collections import Counter
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
 
 from gocdnext_sdk import Findings, InputError, Secret, ToolError
 from gocdnext_sdk.inputs.reader import read_inputs
+from gocdnext_sdk.manifest.load import load_plugin
 
 
-def load() -> ModuleType:
-    path = Path(__file__).parents[3] / "plugins" / "trivy" / "plugin.py"
-    spec = importlib.util.spec_from_file_location("trivy_plugin", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-trivy = load()
+trivy = sys.modules[load_plugin(Path(__file__).parents[3] / "plugins" / "trivy").__module__]
 
 DIGEST = "sha256:" + "a" * 64
 
