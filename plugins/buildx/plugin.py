@@ -183,16 +183,20 @@ class Buildx(Plugin[BuildxInputs]):
         cache = plan_cache(inputs, job.environ)
         for note in cache.notes:
             job.warn(note)
+        arguments = build_args(inputs, job.environ)
         daemon = job.daemon()
         buildx = job.tool(
             "buildx",
-            env=tool_environ(inputs, cache, job) | daemon.environ,
+            env=tool_environ(inputs, arguments, cache, job) | daemon.environ,
             inherit=inherited(inputs, cache, job.environ),
         )
         metadata = job.scratch() / "metadata.json"
         with select_builder(inputs, cache, daemon, buildx, job) as builder:
             emulate(inputs, builder.missing(inputs.platforms), daemon, job)
-            buildx.run(*build_command(inputs, cache, builder, metadata, job))
+            buildx.run(
+                *build_command(inputs, arguments, cache, builder.name, job.workspace),
+                *("--metadata-file", metadata),
+            )
         if not inputs.push:
             job.say(f"built {inputs.image.name} for {', '.join(inputs.platforms)}; nothing was pushed")
             return {"IMAGE": inputs.image.name, "TAGS": ""}
@@ -321,11 +325,11 @@ def credentials(inputs: BuildxInputs) -> Credentials:
     return Credentials(logins)
 
 
-def tool_environ(inputs: BuildxInputs, cache: CachePlan, job: Job) -> dict[str, str | Secret]:
+def tool_environ(
+    inputs: BuildxInputs, arguments: Iterable[BuildArg], cache: CachePlan, job: Job
+) -> dict[str, str | Secret]:
     """Return buildx's environment: build arguments, cache secrets and logins."""
-    environ: dict[str, str | Secret] = {
-        argument.key: argument.value for argument in build_args(inputs, job.environ) if argument.by_name
-    }
+    environ: dict[str, str | Secret] = {each.key: each.value for each in arguments if each.by_name}
     for entry in cache.entries:
         environ.update(entry.environ)
     environ.update(job.docker_config(credentials(inputs)))
@@ -343,14 +347,15 @@ def inherited(inputs: BuildxInputs, cache: CachePlan, environ: Mapping[str, str]
 
 
 def build_command(
-    inputs: BuildxInputs, cache: CachePlan, builder: Builder, metadata: Path, job: Job
+    inputs: BuildxInputs, arguments: Iterable[BuildArg], cache: CachePlan, builder: str, workspace: Path
 ) -> Iterator[str]:
     """Yield the arguments of buildx."""
-    yield from ("build", "--builder", builder.name, "--progress", "plain")
+    # Absolute: buildx would read "-" and "github.com/…" as something else than a folder.
+    yield from ("build", str(workspace / inputs.context))
+    yield from ("--file", str(inputs.find_dockerfile(workspace)))
+    yield from ("--builder", builder, "--progress", "plain")
     yield from ("--platform", ",".join(inputs.platforms))
-    yield from ("--file", str(inputs.find_dockerfile(job.workspace)))
-    yield from ("--metadata-file", str(metadata))
-    for argument in build_args(inputs, job.environ):
+    for argument in arguments:
         yield from ("--build-arg", argument.word)
     for id_, variable in inputs.secret_envs:
         yield from ("--secret", f"id={id_},env={variable or id_}")
@@ -375,19 +380,18 @@ def build_command(
     if inputs.pull:
         yield "--pull"
     yield from _destination(inputs)
-    # Absolute: buildx would read "-" and "github.com/…" as something else than folders.
-    yield str(job.workspace / inputs.context)
 
 
 def _destination(inputs: BuildxInputs) -> Iterator[str]:
+    # Without `store=false` the daemon's own builder leaves every image it pushes in the daemon.
     if inputs.push_by_digest:
-        output = f"type=image,name={inputs.image.name},push-by-digest=true,name-canonical=true,push=true"
-        yield from ("--output", output)
+        yield "--output"
+        yield f"type=image,name={inputs.image.name},push-by-digest=true,name-canonical=true,push=true"
     else:
         for reference in inputs.targets:
             yield from ("--tag", str(reference))
         if inputs.push:
-            yield "--push"
+            yield from ("--output", "type=image,push=true" + ("" if inputs.load else ",store=false"))
     if inputs.load:
         yield "--load"
     if not (inputs.push or inputs.load):
