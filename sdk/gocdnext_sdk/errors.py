@@ -61,7 +61,7 @@ class Problem:
     def __str__(self) -> str:
         where = f"with.{self.key}: " if self.key else ""
         advice = f"; {self.advice}" if self.advice else ""
-        return f"{where}{self.what}{advice}"
+        return " ".join(f"{where}{self.what}{advice}".splitlines())
 
 
 class InputError(Error):

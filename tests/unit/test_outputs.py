@@ -72,7 +72,7 @@ def test_a_later_value_replaces_an_earlier_one_and_writing_twice_repeats_nothing
 def test_what_no_file_can_carry_is_an_error_and_leaves_the_file_alone(tmp_path: Path, value: str) -> None:
     path = tmp_path / "out.env"
     path.write_text("")
-    with pytest.raises(Error, match="^outputs: "):
+    with pytest.raises(Error, match=r"^outputs: "):
         written(path, GOOD="1", BAD=value)
     assert path.read_text() == ""
 

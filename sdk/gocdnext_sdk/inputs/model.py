@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, get_args
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.fields import FieldInfo
@@ -100,7 +100,7 @@ class PluginInputs(BaseModel):
             variable = traits(field).tool_env
             value = getattr(self, name)
             if variable is not None and value is not None:
-                environ[variable] = _text(value)
+                environ[variable] = as_text(value)
         return environ
 
 
@@ -110,9 +110,8 @@ def traits(field: FieldInfo) -> Traits:
 
 
 def is_secret(field: FieldInfo) -> bool:
-    """Tell whether the field holds a `Secret`."""
-    annotation = field.annotation
-    return annotation is Secret or Secret in getattr(annotation, "__args__", ())
+    """Tell whether the field holds a `Secret`, optional or annotated."""
+    return _mentions_secret(field.annotation)
 
 
 def all_constraints(model: type[PluginInputs]) -> tuple[Constraint, ...]:
@@ -123,7 +122,12 @@ def all_constraints(model: type[PluginInputs]) -> tuple[Constraint, ...]:
     return tuple(found)
 
 
-def _text(value: object) -> str:
+def _mentions_secret(annotation: object) -> bool:
+    return annotation is Secret or any(map(_mentions_secret, get_args(annotation)))
+
+
+def as_text(value: object) -> str:
+    """Return the text that a `with:` map would have for a value."""
     if isinstance(value, Secret):
         return value.reveal()
     if isinstance(value, bool):

@@ -32,7 +32,7 @@ def parse_boolean(text: str) -> bool:
 
 def parse_lines(text: str) -> tuple[str, ...]:
     """Read one item a line. Blank lines and lines that start with ``#`` are dropped."""
-    lines = (line.strip() for line in text.splitlines())
+    lines = (line.strip() for line in text.split("\n"))  # splitlines also cuts at characters of a value
     return tuple(line for line in lines if line and not line.startswith("#"))
 
 
@@ -41,7 +41,7 @@ def parse_items(text: str) -> tuple[str, ...]:
 
     A ``#`` after a blank starts a comment. The order is kept, repetitions are dropped.
     """
-    uncommented = "\n".join(_COMMENT.sub("", line) for line in text.splitlines())
+    uncommented = "\n".join(_COMMENT.sub("", line) for line in text.split("\n"))
     items = (item.strip() for item in re.split(r"[,\n]", uncommented))
     return tuple(dict.fromkeys(item for item in items if item))
 
@@ -51,7 +51,7 @@ def parse_words(text: str) -> tuple[str, ...]:
 
     As `parse_items` otherwise.
     """
-    uncommented = "\n".join(_COMMENT.sub("", line) for line in text.splitlines())
+    uncommented = "\n".join(_COMMENT.sub("", line) for line in text.split("\n"))
     return tuple(dict.fromkeys(uncommented.replace(",", " ").split()))
 
 

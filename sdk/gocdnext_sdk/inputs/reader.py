@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
@@ -11,7 +12,8 @@ from pydantic_core import ErrorDetails
 
 from gocdnext_sdk.contract.keys import PREFIX, isolated_key, shared_key
 from gocdnext_sdk.errors import InputError, Problem
-from gocdnext_sdk.inputs.model import PluginInputs, all_constraints, is_secret, traits, with_key
+from gocdnext_sdk.inputs.model import PluginInputs, all_constraints, as_text, is_secret, traits, with_key
+from gocdnext_sdk.inputs.parsers import parse_boolean
 from gocdnext_sdk.secrets import Secret
 
 INJECTED = frozenset({"PLUGIN_KUBECONFIG"})
@@ -38,7 +40,7 @@ def read_inputs(
         InputError: with every mistake; nothing has been contacted or written.
     """
     raw, problems = _collect(model, environ, on_secret, warn)
-    given = _defaults(model) | {key: str(value) for key, value in raw.items()}
+    given = _given(model, raw)
     try:
         inputs = model.model_validate(raw)
     except ValidationError as error:
@@ -120,12 +122,19 @@ def _unknown(variable: str, fields: Mapping[str, Any]) -> Problem:
     return Problem(written, "there is no such input", advice)
 
 
-def _defaults(model: type[PluginInputs]) -> dict[str, str]:
-    return {
-        with_key(name): str(field.default)
-        for name, field in model.model_fields.items()
-        if not field.is_required() and field.default not in (None, "", ())
-    }
+def _given(model: type[PluginInputs], raw: Mapping[str, str | Secret]) -> dict[str, str]:
+    """Return the text of what is given or has a default, for the constraints; booleans in one spelling."""
+    given: dict[str, str] = {}
+    for name, field in model.model_fields.items():
+        default = None if field.is_required() or field.default in (None, "", ()) else field.default
+        value = raw.get(with_key(name), default)
+        if value is None:
+            continue
+        given[with_key(name)] = text = as_text(value) if not isinstance(value, Secret) else str(value)
+        if field.annotation is bool:
+            with suppress(ValueError):  # the field's own check says what is wrong
+                given[with_key(name)] = as_text(parse_boolean(text))
+    return given
 
 
 def _problem(model: type[PluginInputs], detail: ErrorDetails, raw: Mapping[str, str | Secret]) -> Problem:

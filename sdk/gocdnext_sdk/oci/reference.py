@@ -56,7 +56,9 @@ class Registry:
             ValueError: `text` names no host.
         """
         host = re.sub(r"^https?://", "", text.strip()).rstrip("/")
-        head, _, path = host.partition("/")
+        head, _, path = host.lower().partition("/")
+        if "@" in head:  # not quoted: it may hold a password
+            raise ValueError('a registry has no user in its name; give "username" and "password"')
         if path not in ("", "v1", "v2"):
             raise ValueError(f'"{text}" is an image, not a registry; write only the host, "{head}"')
         if not _HOST.fullmatch(head):

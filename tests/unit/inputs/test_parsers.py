@@ -1,0 +1,113 @@
+"""One way to read each kind of text."""
+
+from __future__ import annotations
+
+import pytest
+
+from gocdnext_sdk.inputs.parsers import parse_boolean, parse_items, parse_lines, parse_pairs, parse_words
+
+
+@pytest.mark.parametrize(
+    "text", ["true", "True", "TRUE", "yes", "Yes", "on", "ON", "y", "1", " true ", "true\n"]
+)
+def test_true_in_every_spelling(text: str) -> None:
+    assert parse_boolean(text) is True
+
+
+@pytest.mark.parametrize("text", ["false", "False", "no", "NO", "off", "n", "0", "\tno"])
+def test_false_in_every_spelling(text: str) -> None:
+    assert parse_boolean(text) is False
+
+
+@pytest.mark.parametrize("text", ["maybe", "", "2", "t", "enabled", "true false", "~"])
+def test_anything_else_is_no_boolean(text: str) -> None:
+    with pytest.raises(ValueError, match='is not a boolean; write "true" or "false"'):
+        parse_boolean(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", ()),
+        ("one", ("one",)),
+        ("one, with comma\ntwo\n", ("one, with comma", "two")),
+        ("  one\r\n\r\n# a comment\n\ttwo  ", ("one", "two")),
+        ("a # no comment", ("a # no comment",)),
+        ("same\nsame", ("same", "same")),
+        ("form\x0cfeed and\u2028separator", ("form\x0cfeed and\u2028separator",)),
+    ],
+)
+def test_lines(text: str, expected: tuple[str, ...]) -> None:
+    assert parse_lines(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", ()),
+        (" , ,\n", ()),
+        ("a,b", ("a", "b")),
+        ("a, b ,\nc\n", ("a", "b", "c")),
+        ("a b, c", ("a b", "c")),
+        ("b,a,b", ("b", "a")),
+        ("a # the first\nb#2\n# none", ("a", "b#2")),
+        ("a, # two, three\nb", ("a", "b")),
+    ],
+)
+def test_items(text: str, expected: tuple[str, ...]) -> None:
+    assert parse_items(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("v1\nlatest\n", ("v1", "latest")),
+        ("v1,latest", ("v1", "latest")),
+        ("v1 latest,\tv1", ("v1", "latest")),
+        ("v1 # not latest\nv2", ("v1", "v2")),
+    ],
+)
+def test_words(text: str, expected: tuple[str, ...]) -> None:
+    assert parse_words(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("A=1", (("A", "1"),)),
+        ("A=1\nB=2\n", (("A", "1"), ("B", "2"))),
+        ("A=", (("A", ""),)),
+        ("A", (("A", None),)),
+        ("A=b=c", (("A", "b=c"),)),
+        ("A=x, y and \"z\" 'q' $HOME -v", (("A", "x, y and \"z\" 'q' $HOME -v"),)),
+        ("NO_PROXY=localhost,127.0.0.1", (("NO_PROXY", "localhost,127.0.0.1"),)),
+        ("OPTS=-X a,B=2", (("OPTS", "-X a,B=2"),)),
+        ("A=1,B=2", (("A", "1"), ("B", "2"))),
+        ("A=1,B=2\nC=3", (("A", "1,B=2"), ("C", "3"))),
+        ("# why\nA=1", (("A", "1"),)),
+        ("org.opencontainers.image.title=x", (("org.opencontainers.image.title", "x"),)),
+    ],
+)
+def test_pairs(text: str, expected: tuple[tuple[str, str | None], ...]) -> None:
+    assert parse_pairs(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("=1", '"" is not a name'),
+        ("A B=1", '"A B" is not a name'),
+        ("--flag=1", '"--flag" is not a name'),
+        ("9LIVES=1", '"9LIVES" is not a name'),
+        ("A=1\nA=2", '"A" is there twice'),
+    ],
+)
+def test_what_is_no_pair(text: str, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        parse_pairs(text)
+
+
+def test_a_message_does_not_repeat_a_long_text() -> None:
+    with pytest.raises(ValueError, match="is not a name") as caught:
+        parse_pairs("no name at all " * 100)
+    assert len(str(caught.value)) < 100
