@@ -13,7 +13,8 @@ from types import FrameType
 import click
 
 from gocdnext_sdk.harness.engine import Pull
-from gocdnext_sdk.harness.preflight import UsageError
+from gocdnext_sdk.harness.preflight import REGISTRY_SECRETS, UsageError
+from gocdnext_sdk.harness.registry import Registry
 from gocdnext_sdk.harness.runner import RunOptions, prepare, run_pipeline, workspace_of
 from gocdnext_sdk.harness.secrets_source import collect
 from gocdnext_sdk.harness.session import Session, Stop
@@ -128,16 +129,14 @@ def command(
     into your tree afterwards. The exit code is 0 if all jobs passed, 1 if one failed, 2 if the pipeline or
     the options are wrong, 3 if the engine fails, and 128+n after signal n.
     """
-    from rich.console import Console
-
     from gocdnext_sdk.harness.docker_engine import DockerEngine
-    from gocdnext_sdk.harness.report import ConsoleListener
+    from gocdnext_sdk.harness.report import ConsoleListener, open_console
 
     workspace = (workspace or workspace_of(file)).resolve()
     wanted = {name for job in plan(parse_file(file), jobs).jobs for name in job.job.secrets}
     with_registry = registry or registry_port is not None
     if with_registry:
-        wanted -= {"REGISTRY_USERNAME", "REGISTRY_PASSWORD"}
+        wanted.difference_update(REGISTRY_SECRETS)
     options = RunOptions(
         workspace=workspace,
         jobs=jobs,
@@ -154,14 +153,18 @@ def command(
         private=(secrets_file,) if secrets_file else (),
     )
     engine = DockerEngine()
-    console = Console(no_color=no_color or None, highlight=False, force_terminal=False if no_color else None)
-    with interruptible() as stop, closing(ConsoleListener(console)) as listener:
-        if not with_registry:
-            prepare(file, options)
-        with Session(engine, stop) as session:
-            if with_registry:
-                options = replace(options, registry=session.start_registry(registry_port or 0))
-            report = run_pipeline(file, options, session=session, listener=listener)
+    console = open_console("never" if no_color else "auto")
+    # Every mistake shows before the registry starts; what it will give is only known by name until then.
+    expected = Registry("", registry_port or 0, "", "") if with_registry else None
+    prepare(file, replace(options, registry=expected))
+    with (
+        interruptible() as stop,
+        closing(ConsoleListener(console)) as listener,
+        Session(engine, stop) as session,
+    ):
+        if with_registry:
+            options = replace(options, registry=session.start_registry(registry_port or 0))
+        report = run_pipeline(file, options, session=session, listener=listener)
     if json_file:
         json_file.write_text(json.dumps(report.as_dict(), indent=2) + "\n")
     ctx.exit(report.exit_code)

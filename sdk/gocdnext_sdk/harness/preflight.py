@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from gocdnext_sdk.contract import uses
 from gocdnext_sdk.contract.refs import JobOutputs
 from gocdnext_sdk.errors import Error
 from gocdnext_sdk.pipeline import PipelineError, Problem, Sources, resolve
 from gocdnext_sdk.pipeline.model import Approval, Job, Script
 from gocdnext_sdk.pipeline.plan import Plan
+
+REGISTRY_SECRETS = ("REGISTRY_USERNAME", "REGISTRY_PASSWORD")
+"""Secrets that a throw-away registry gives."""
 
 
 class UsageError(Error):
@@ -60,7 +62,8 @@ def _unsupported(plan: Plan, secrets: Mapping[str, str], default_image: str) -> 
                 yield Problem(
                     found.at("secrets"),
                     f"job `{job}` needs the secret {name}, which is not given",
-                    f"put it into a file and pass --secrets-file, or export it and pass --secret {name}",
+                    f"put it into a file and pass --secrets-file, or export it and pass --secret {name}"
+                    + (", or pass --registry" if name in REGISTRY_SECRETS else ""),
                 )
         if found.id_tokens:
             yield Problem(
@@ -119,9 +122,3 @@ def notices(plan: Plan) -> Iterator[tuple[str, str]]:
             yield "deploy: not recorded", job.name
     if plan.pipeline.notifications:
         yield "notifications: not sent", ""
-
-
-def match_image(image: str, replacements: Mapping[str, object]) -> str | None:
-    """Return the name in `replacements` that stands for `image`: its last path segment."""
-    name = uses.catalog_name(image)
-    return name if name in replacements else None

@@ -20,6 +20,7 @@ from typing import Self
 
 from gocdnext_sdk.errors import DaemonError
 from gocdnext_sdk.harness.engine import SHARED_NETWORK, ContainerSpec, Engine, Pull
+from gocdnext_sdk.harness.preflight import REGISTRY_SECRETS
 
 IMAGE_VARIABLE = "GOCDNEXT_REGISTRY_IMAGE"
 DEFAULT_IMAGE = (
@@ -63,7 +64,7 @@ class Registry:
     @property
     def secrets(self) -> dict[str, str]:
         """What pipelines get as secrets."""
-        return {"REGISTRY_USERNAME": self.username, "REGISTRY_PASSWORD": self.password}
+        return dict(zip(REGISTRY_SECRETS, (self.username, self.password), strict=True))
 
     @classmethod
     def start(cls, engine: Engine, name: str, labels: Mapping[str, str], *, port: int = 0) -> Self:

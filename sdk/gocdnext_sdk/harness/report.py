@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
 from collections.abc import Sequence
+from typing import Literal
 
 from rich.console import Console
 from rich.live import Live
@@ -14,6 +16,9 @@ from rich.text import Text
 
 from gocdnext_sdk.harness.results import JobReport, LogLine, RunReport, Status
 
+_FILE_WIDTH = 200
+"""Columns of the table where there is no terminal to fit it into."""
+
 _COLOURS = ("cyan", "magenta", "yellow", "blue", "green", "bright_cyan", "bright_magenta")
 _STYLES = {
     Status.PASSED: "green",
@@ -22,6 +27,16 @@ _STYLES = {
     Status.SKIPPED: "dim",
     Status.CANCELLED: "yellow",
 }
+
+
+def open_console(colour: Literal["auto", "never"] = "auto") -> Console:
+    """Return a console on stdout; what is no terminal is taken as wide enough for the table."""
+    return Console(
+        highlight=False,
+        no_color=True if colour == "never" else None,
+        force_terminal=False if colour == "never" else None,
+        width=None if sys.stdout.isatty() else _FILE_WIDTH,
+    )
 
 
 class ConsoleListener:
@@ -44,8 +59,7 @@ class ConsoleListener:
     def notice(self, text: str, job: str = "") -> None:
         """Print what the user should know."""
         with self._lock:
-            label = Text(f"{job}: " if job else "", style="bold")
-            self._print(Text("note: ", style="yellow") + label + Text(text))
+            self._print(("note: ", "yellow"), (f"{job}: " if job else "", "bold"), text)
 
     def run_started(self, pipeline: str, jobs: Sequence[tuple[str, str]]) -> None:
         """Print what is going to run."""
@@ -57,7 +71,7 @@ class ConsoleListener:
             for stage, name in jobs:
                 stages.setdefault(stage, []).append(name)
             order = " → ".join(f"{stage} ({', '.join(names)})" for stage, names in stages.items())
-            self._print(Text(f"pipeline {pipeline}: {order}", style="bold"))
+            self._print((f"pipeline {pipeline}: {order}", "bold"))
             if self._console.is_terminal:
                 self._live.start()
 
@@ -69,7 +83,8 @@ class ConsoleListener:
     def line(self, name: str, line: LogLine) -> None:
         """Print a line behind its job's name."""
         with self._lock:
-            self._print(self._prefix(name) + _plain(line.text))
+            # Colours are kept; other escape sequences, which could rewrite the screen, are not.
+            self._print(self._prefix(name), Text.from_ansi(line.text))
 
     def job_finished(self, report: JobReport) -> None:
         """Print how a job ended."""
@@ -77,7 +92,7 @@ class ConsoleListener:
             self._running.pop(report.name, None)
             told = f"{report.status}" + (f" in {report.seconds:.1f} s" if report.seconds else "")
             reason = f": {report.reason}" if report.reason else ""
-            self._print(self._prefix(report.name) + Text(told + reason, style=_STYLES[report.status]))
+            self._print(self._prefix(report.name), (told + reason, _STYLES[report.status]))
 
     def run_finished(self, report: RunReport) -> None:
         """Print the table."""
@@ -97,10 +112,10 @@ class ConsoleListener:
                 )
             self._console.print()
             self._console.print(table)
-            failed = sum(job.status not in {Status.PASSED, Status.SKIPPED} for job in report.jobs)
+            passed = sum(job.status is Status.PASSED for job in report.jobs)
             skipped = sum(job.status is Status.SKIPPED for job in report.jobs)
             verdict = "passed" if report.passed else "stopped" if report.stopped_by else "failed"
-            counts = f"{len(report.jobs)} jobs, {failed} failed, {skipped} skipped"
+            counts = f"{passed} of {len(report.jobs)} jobs passed, {skipped} skipped"
             self._console.print(
                 Text(
                     f"{report.pipeline} {verdict}: {counts}, {report.seconds:.1f} s",
@@ -112,22 +127,17 @@ class ConsoleListener:
         """Give the terminal back, also after an exception."""
         self._live.stop()
 
-    def _prefix(self, name: str) -> Text:
-        return Text(f"{name:<{self._width}} │ ", style=self._colours.get(name, ""))
+    def _prefix(self, name: str) -> tuple[str, str]:
+        return f"{name:<{self._width}} │ ", self._colours.get(name, "")
 
-    def _print(self, text: Text) -> None:
-        self._console.print(text, soft_wrap=True)
+    def _print(self, *parts: str | Text | tuple[str, str]) -> None:
+        self._console.print(Text.assemble(*parts), soft_wrap=True)
 
     def _now_running(self) -> Table:
         table = Table.grid(padding=(0, 1))
         for name, since in tuple(self._running.items()):
             table.add_row(Spinner("dots"), Text(name), Text(f"{time.monotonic() - since:.0f} s", style="dim"))
         return table
-
-
-def _plain(line: str) -> Text:
-    """Return a log line; its colours are kept, other escape sequences are not."""
-    return Text.from_ansi(line)
 
 
 def _details(job: JobReport) -> str:

@@ -16,7 +16,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
-from typing import Self
+from typing import IO, Self
 
 from gocdnext_sdk.contract import outputs
 
@@ -93,20 +93,23 @@ class Snapshot:
         if path in self.excluded:
             return
         try:
-            member = tar.gettarinfo(path, arcname=relative)
-        except FileNotFoundError:  # deleted, not yet committed
+            if path.is_symlink():
+                self._put(tar, tar.gettarinfo(path, arcname=relative), None)
+            elif path.is_file():
+                with path.open("rb") as stream:
+                    self._put(tar, tar.gettarinfo(arcname=relative, fileobj=stream), stream)
+        except FileNotFoundError:  # git lists what was deleted and is not yet committed
             return
-        if member is None or not (member.isreg() or member.islnk() or member.issym()):
-            return
+        except PermissionError as error:
+            self.notices.append(f"{relative}: left out: {error.strerror}")
+
+    def _put(self, tar: tarfile.TarFile, member: tarfile.TarInfo, content: IO[bytes] | None) -> None:
         if member.islnk():  # two names of one file are two files in a checkout
-            member.type, member.linkname, member.size = tarfile.REGTYPE, "", path.stat().st_size
+            member.type, member.linkname = tarfile.REGTYPE, ""
+            member.size = os.fstat(content.fileno()).st_size if content else 0
         member.mtime = int(member.mtime)
         self.entries[member.name] = Entry.of(member)
-        if member.issym():
-            tar.addfile(_owned(member))
-            return
-        with path.open("rb") as stream:
-            tar.addfile(_owned(member), stream)
+        tar.addfile(_owned(member), content)
 
     def _paths(self) -> Iterator[str]:
         listed = self._listed_by_git()

@@ -214,3 +214,18 @@ def test_special_bits_and_devices_do_not_come_back(clone: Path) -> None:
     assert (clone / "tool").stat().st_mode & 0o7777 == 0o755
     assert not (clone / "pipe").exists()
     assert "neither a file nor a link" in changes.notices[0]
+
+
+def test_hard_links_and_links_to_folders_arrive_as_a_checkout_has_them(clone: Path) -> None:
+    os.link(clone / "tracked.txt", clone / "twin.txt")
+    (clone / "folder").mkdir()
+    (clone / "folder" / "file").write_text("f")
+    (clone / "alias").symlink_to("folder")
+    with (
+        Snapshot(clone) as snapshot,
+        tarfile.open(fileobj=io.BytesIO(b"".join(snapshot.stream()))) as tar,
+    ):
+        twins = [tar.extractfile(name) for name in ("tracked.txt", "twin.txt")]
+        assert [twin.read() for twin in twins if twin] == [b"tracked", b"tracked"]
+        assert tar.getmember("alias").linkname == "folder"
+        assert tar.getmember("folder/file").isreg()
