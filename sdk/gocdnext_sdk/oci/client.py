@@ -60,6 +60,10 @@ class Descriptor:
         return self.media_type in INDEX_TYPES
 
 
+class _NotFound(RegistryError):
+    """The registry knows no such manifest."""
+
+
 class RegistryClient:
     """Reads registries with a job's credentials."""
 
@@ -91,6 +95,13 @@ class RegistryClient:
         if digest is None:  # the header is optional; the digest is that of the bytes
             return self.manifest(reference)[0]
         return Descriptor(digest, _media_type(response), int(response.headers.get("Content-Length", 0)))
+
+    def find(self, reference: Reference) -> Descriptor | None:
+        """As `resolve`, with None for what is not there."""
+        try:
+            return self.resolve(reference)
+        except _NotFound:
+            return None
 
     def manifest(self, reference: Reference) -> tuple[Descriptor, dict[str, Any]]:
         """Return the descriptor and the content of the manifest or index at `reference`.
@@ -136,7 +147,8 @@ class RegistryClient:
         response = self._request(method, reference, path, {"Accept": accept})
         if response.status == 200:
             return response
-        raise RegistryError(f"{reference}: {self._refusal(response, reference.registry)}")
+        error = _NotFound if response.status == 404 else RegistryError
+        raise error(f"{reference}: {self._refusal(response, reference.registry)}")
 
     def _request(
         self, method: str, reference: Reference, path: str, headers: Mapping[str, str]

@@ -56,6 +56,19 @@ class Credentials:
         return Secret(json.dumps({"auths": auths}))
 
     @classmethod
+    def parse(cls, docker_config: Secret) -> Credentials:
+        """Read the `auths` of a Docker `config.json`.
+
+        Raises:
+            ValueError: it is none; the message holds nothing of it.
+        """
+        try:
+            auths = json.loads(docker_config.reveal()).get("auths", {})
+            return cls(_auths(auths))
+        except (ValueError, AttributeError):
+            raise ValueError('is not a Docker config.json; it looks like {"auths": {"HOST": …}}') from None
+
+    @classmethod
     def ambient(cls, environ: Mapping[str, str]) -> Credentials:
         """Read the `auths` of the Docker configuration that a tool would find by itself.
 
@@ -64,9 +77,8 @@ class Credentials:
         """
         folder = environ.get("DOCKER_CONFIG") or str(Path(environ.get("HOME", "/")) / ".docker")
         try:
-            config = json.loads((Path(folder) / "config.json").read_text())
-            return cls(_auths(config.get("auths", {})))
-        except (OSError, ValueError, AttributeError):
+            return cls.parse(Secret((Path(folder) / "config.json").read_text()))
+        except (OSError, ValueError):
             return cls()
 
 
@@ -74,7 +86,10 @@ def _auths(auths: Mapping[str, Any]) -> Iterator[Credential]:
     for key, entry in auths.items():
         try:
             registry = Registry.parse(key)
-            username, _, password = base64.b64decode(entry["auth"]).decode().partition(":")
+            if "auth" in entry:
+                username, _, password = base64.b64decode(entry["auth"]).decode().partition(":")
+            else:
+                username, password = entry["username"], entry["password"]
         except (KeyError, TypeError, ValueError):
             continue
         yield Credential(registry, username, Secret(password))

@@ -1,0 +1,131 @@
+"""Where an image can come from, besides a registry, and how people write that.
+
+Source: the transports of containers-transports(5), which skopeo, podman and buildah share.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Self
+
+from pydantic import GetCoreSchemaHandler
+from pydantic_core import CoreSchema, core_schema
+
+from gocdnext_sdk.errors import Error
+from gocdnext_sdk.inputs.types import workspace_path
+from gocdnext_sdk.oci.reference import HUB, Reference
+
+_FILE_TRANSPORTS = ("oci", "oci-archive", "docker-archive")
+_ARCHIVE_SUFFIXES = (".tar", ".tar.gz", ".tgz")
+_REF_NAME = "org.opencontainers.image.ref.name"
+
+
+class Transport(StrEnum):
+    """How an image is fetched."""
+
+    ANY = "any"
+    """A bare reference: the daemon's if there is a daemon and the image is in it, else the registry's."""
+
+    REGISTRY = "docker"
+    DAEMON = "docker-daemon"
+    FILES = "files"
+    """A folder in the OCI image layout, or an archive of one, or one that `docker save` wrote."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """An image, wherever it is.
+
+    Args:
+        transport: how it is fetched.
+        text: as it was written.
+        reference: its name in the registry or the daemon.
+        path: of the layout or archive, in the workspace.
+        name: which one of several images in that.
+    """
+
+    transport: Transport
+    text: str
+    reference: Reference | None = None
+    path: str | None = None
+    name: str | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Parse a source: a reference, `docker://REF`, `docker-daemon:REF`, or files.
+
+        Files are written `oci:PATH[:NAME]`, `oci-archive:…`, `docker-archive:…`; or just as a path that
+        begins with `./` or `/` or ends like an archive. Whether such a path exists is not looked at: what is
+        checked out must not change what a source means.
+
+        Raises:
+            ValueError: it is none of these, or the path leaves the workspace.
+        """
+        scheme, _, rest = text.partition(":")
+        if text.startswith("docker://"):
+            return cls(Transport.REGISTRY, text, Reference.parse(rest.removeprefix("//")))
+        if scheme == "docker-daemon":
+            return cls(Transport.DAEMON, text, Reference.parse(rest))
+        if scheme in _FILE_TRANSPORTS:
+            return cls._files(text, rest)
+        if text.startswith(("./", "/")) or text.endswith(_ARCHIVE_SUFFIXES):
+            return cls._files(text, text)
+        return cls(Transport.ANY, text, Reference.parse(text))
+
+    @classmethod
+    def _files(cls, text: str, location: str) -> Self:
+        path, _, name = location.partition(":")
+        if not path:
+            raise ValueError(f'"{text}" has no path')
+        return cls(Transport.FILES, text, path=workspace_path(path), name=name or None)
+
+    @property
+    def names_registry(self) -> bool:
+        """Whether a registry is written out, so that it cannot be meant for an image built a step before."""
+        return self.reference is not None and (self.reference.registry.host != HUB or f"{HUB}/" in self.text)
+
+    def __str__(self) -> str:
+        return self.text
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        def validate(value: Any) -> Source:
+            return value if isinstance(value, Source) else cls.parse(str(value))
+
+        return core_schema.no_info_plain_validator_function(
+            validate, serialization=core_schema.to_string_ser_schema()
+        )
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: Any) -> dict[str, Any]:
+        return {"type": "string"}
+
+
+def layout_digest(layout: Path, name: str | None) -> str:
+    """Return the digest of an image in an OCI image layout.
+
+    Args:
+        layout: the folder.
+        name: its `org.opencontainers.image.ref.name`; None: the only image there.
+
+    Raises:
+        Error: it is no layout, or the image is not in it, or several are.
+    """
+    try:
+        index = json.loads((layout / "index.json").read_text())
+        images = {
+            (each.get("annotations") or {}).get(_REF_NAME): each["digest"] for each in index["manifests"]
+        }
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        raise Error(f"{layout} is not an OCI image layout: its index.json cannot be read") from None
+    if name is not None:
+        if name in images:
+            return str(images[name])
+    elif len(set(images.values())) == 1:
+        return str(next(iter(images.values())))
+    known = ", ".join(sorted(each for each in images if each)) or "none with a name"
+    wanted = f'no image "{name}"' if name else f"{len(images)} images"
+    raise Error(f"{layout} holds {wanted}; there are: {known}; write `oci:PATH:NAME`")
