@@ -64,8 +64,7 @@ def _act(options: argparse.Namespace) -> None:
         case "setup":
             environment.setup(options.extent)
         case "images":
-            environment.setup("images")
-            print(images.listing(images.plugins()))
+            print(images.listing(environment.setup("images")))
         case "trivy-db" if options.action == "build":
             print(trivydb.build())
         case "trivy-db":

@@ -24,10 +24,11 @@ STAGES = ("buildx", "trivy", "cosign", "kaniko", "regctl")
 # What each extent of the set-up needs: the demo runs the release recipe; tests run all there is.
 TOOLS = {"demo": STAGES[:3], "images": STAGES, "test": (*STAGES, "crane", "olareg")}
 BASES = {"demo": ("python", "registry"), "images": ("python", "registry"), "test": tuple(bases.PLATFORMS)}
+IMAGES = {"demo": STAGES[:3], "images": (), "test": ()}  # none named: all plugins
 
 
-def setup(extent: str) -> None:
-    """Make what is missing for *extent*, and nothing when nothing is.
+def setup(extent: str) -> list[str]:
+    """Make what is missing for *extent*, and nothing when nothing is; give the plugins' images.
 
     The stand-ins for bases, which wait for the network, are made beside the tools, which wait for the CPU.
     """
@@ -40,6 +41,8 @@ def setup(extent: str) -> None:
             each.result()
     os.environ |= environment()
     images.base()
+    os.environ |= environment()
+    return images.plugins(*IMAGES[extent])
 
 
 def _needed(extent: str, host: str) -> tuple[str, ...]:

@@ -38,10 +38,12 @@ def exists(tag: str) -> bool:
     return True
 
 
-def plugins() -> list[str]:
-    """Build the image of every plugin that has a Dockerfile."""
+def plugins(*names: str) -> list[str]:
+    """Build the images of the plugins in these folders of ``plugins/``, all of them if none is named."""
     contexts = build_contexts()
-    folders = sorted(file.parent for file in (ROOT / "plugins").glob("*/Dockerfile"))
+    folders = [ROOT / "plugins" / name for name in names] or [
+        file.parent for file in sorted(ROOT.glob("plugins/*/Dockerfile"))
+    ]
 
     def build(folder: Path) -> str:
         tag = f"localhost/gocdnext-plugin-{folder.name}:dev"
