@@ -388,7 +388,8 @@ def scan(inputs: TrivyInputs, job: Job, trivy: Tool, subjects: Iterable[Subject]
         reports[replace(subject, platform=platform)] = report
         # One database for all platforms, even if a newer one appears meanwhile.
         inputs = inputs.model_copy(update={"skip_db_update": True})
-    if inputs.scan_type in PACKAGES and (date := database_date(Path(cache))):
+    looks_up = inputs.scan_type in PACKAGES and "vuln" in (inputs.scanners or ("vuln",))
+    if looks_up and (date := database_date(Path(cache))):
         job.say(f"vulnerability database of {date}")
     return reports
 
@@ -436,6 +437,8 @@ def plan_convert(inputs: TrivyInputs, report_format: str, path: str) -> list[str
 def _settings(inputs: TrivyInputs) -> list[str]:
     """Return what scan and conversion have to agree on."""
     return [
+        "--output",
+        "",  # standard output, whatever trivy.yaml says
         *_each("--config", filter(None, [inputs.config])),
         *_each("--ignorefile", filter(None, [inputs.ignorefile])),
     ]

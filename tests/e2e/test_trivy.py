@@ -282,6 +282,15 @@ def test_a_failing_tool_is_no_finding(scan: Scan) -> None:
     assert "FINDINGS" not in result.outputs
 
 
+def test_trivys_own_configuration_cannot_pass_findings_off_as_a_failure(
+    database: dict[str, str], scan: Scan, workspace: Path
+) -> None:
+    (workspace / "trivy.yaml").write_text("output: elsewhere\nformat: table\nexit-code: 9\nseverity: [LOW]\n")
+    result = scan(**database).exited(1)
+    assert last_line(result) == "error: findings: 1 HIGH in ."
+    assert not (workspace / "elsewhere").exists()
+
+
 def test_scans_at_the_same_time_share_a_cache(database: dict[str, str], tmp_path: Path) -> None:
     def scan(name: str) -> Result:
         checkout = tmp_path / name
