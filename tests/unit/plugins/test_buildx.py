@@ -1,0 +1,271 @@
+"""The buildx plugin's decisions, without buildx: inputs, caches, arguments, which builder."""
+
+from __future__ import annotations
+
+import sys
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gocdnext_sdk import InputError
+from gocdnext_sdk.inputs.reader import read_inputs
+from gocdnext_sdk.manifest.load import load_plugin
+
+PLUGIN = load_plugin(Path(__file__).parents[3] / "plugins" / "buildx")
+buildx = sys.modules[PLUGIN.__module__]
+
+IMAGE = "ghcr.io/org/app"
+PROFILE = {"GOCDNEXT_LAYER_CACHE_BUCKET": "layers"}
+
+
+@pytest.fixture(autouse=True)
+def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    (tmp_path / "Dockerfile").touch()
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def read(*, env: dict[str, str] | None = None, **with_: str) -> Any:
+    variables = {f"PLUGIN_{key.upper()}": value for key, value in {"image": IMAGE, **with_}.items()}
+    return read_inputs(PLUGIN.inputs, variables | (env or {}))
+
+
+def mistakes(*, env: dict[str, str] | None = None, **with_: str) -> list[str]:
+    with pytest.raises(InputError) as caught:
+        read(env=env, **with_)
+    return caught.value.lines()
+
+
+def plan(*, env: dict[str, str] | None = None, **with_: str) -> Any:
+    return buildx.plan_cache(read(env=env, **with_), env or {})
+
+
+def command(*, env: dict[str, str] | None = None, **with_: str) -> list[str]:
+    inputs = read(env=env, **with_)
+    environ = env or {}
+    arguments = buildx.build_args(inputs, environ)
+    return list(
+        buildx.build_command(inputs, arguments, buildx.plan_cache(inputs, environ), "default", Path.cwd())
+    )
+
+
+def values(argv: list[str], flag: str) -> list[str]:
+    return [value for name, value in pairwise(argv) if name == flag]
+
+
+class TestTags:
+    def test_every_line_is_published(self) -> None:
+        argv = command(tags="1.0\nfeat/x\nlatest\n")
+        assert values(argv, "--tag") == [f"{IMAGE}:1.0", f"{IMAGE}:feat-x", f"{IMAGE}:latest"]
+
+    def test_upstreams_separators_work_too(self) -> None:
+        assert values(command(tags="1.0, 1 latest"), "--tag") == [
+            f"{IMAGE}:{t}" for t in ("1.0", "1", "latest")
+        ]
+
+    def test_latest_is_the_default(self) -> None:
+        assert values(command(), "--tag") == [f"{IMAGE}:latest"]
+
+
+class TestDestination:
+    def test_nothing_stays_in_the_daemon(self) -> None:
+        assert values(command(), "--output") == ["type=image,push=true,store=false"]
+
+    def test_unless_asked_to(self) -> None:
+        argv = command(load="true")
+        assert "--load" in argv
+        assert values(argv, "--output") == ["type=image,push=true"]
+
+    def test_without_push_it_only_builds(self) -> None:
+        assert values(command(push="no"), "--output") == ["type=cacheonly"]
+
+    def test_a_candidate_has_no_tag(self) -> None:
+        argv = command(push_by_digest="true", tags="1.0")
+        assert values(argv, "--tag") == []
+        assert "push-by-digest=true" in values(argv, "--output")[0]
+
+
+def test_both_platforms_are_the_default() -> None:
+    assert values(command(), "--platform") == ["linux/amd64,linux/arm64"]
+
+
+def test_the_dockerfile_is_looked_up_in_the_context_first(checkout: Path) -> None:
+    (checkout / "app").mkdir()
+    assert values(command(context="app"), "--file") == [f"{checkout}/Dockerfile"]
+    (checkout / "app" / "Dockerfile").touch()
+    assert values(command(context="app"), "--file") == [f"{checkout}/app/Dockerfile"]
+
+
+@pytest.mark.parametrize("folder", ["-", "github.com/org/repo"])
+def test_a_folder_is_a_folder_whatever_it_is_called(checkout: Path, folder: str) -> None:
+    (checkout / folder).mkdir(parents=True)
+    assert command(context=folder)[1] == f"{checkout}/{folder}"
+
+
+def test_build_arguments_are_named_only() -> None:
+    argv = command(build_args="NPM_TOKEN=canary\nLDFLAGS=-s -w, -X a=b", env={"CI": "1"})
+    assert values(argv, "--build-arg") == ["NPM_TOKEN", "LDFLAGS"]
+    assert "canary" not in " ".join(argv)
+
+
+def test_build_secrets_name_what_holds_them(checkout: Path) -> None:
+    (checkout / "a,b").touch()
+    argv = command(
+        secret_envs="npm=NPM_TOKEN\nPIP", secret_files="rc=a,b", env={"NPM_TOKEN": "x", "PIP": "y"}
+    )
+    assert values(argv, "--secret") == ["id=npm,env=NPM_TOKEN", "id=PIP,env=PIP", 'id=rc,"src=a,b"']
+
+
+class TestCache:
+    def test_registry_is_beside_the_image(self) -> None:
+        argv = command(cache="registry")
+        ref = f"type=registry,ref={IMAGE}:buildcache"
+        assert values(argv, "--cache-from") == [ref]
+        assert values(argv, "--cache-to") == [f"{ref},mode=max,ignore-error=true"]
+
+    def test_a_reference_of_its_own(self) -> None:
+        assert values(command(cache="ghcr.io/org/cache"), "--cache-from") == [
+            "type=registry,ref=ghcr.io/org/cache"
+        ]
+
+    def test_inline_is_only_written(self) -> None:
+        argv = command(cache="inline")
+        assert (values(argv, "--cache-from"), values(argv, "--cache-to")) == ([], ["type=inline"])
+
+    @pytest.mark.parametrize("cache", ["registry", "inline", "bucket", "ghcr.io/org/cache"])
+    def test_nothing_is_written_without_push(self, cache: str) -> None:
+        argv = command(cache=cache, push="false", env=PROFILE)
+        assert values(argv, "--cache-to") == []
+        assert plan(cache=cache, push="false", env=PROFILE).notes == (
+            'caches are only read: push is "false"',
+        )
+
+    def test_spelled_out_entries_win(self) -> None:
+        planned = plan(cache="registry", cache_from="ghcr.io/org/a\nghcr.io/org/b", cache_to="ghcr.io/org/a")
+        assert [str(entry) for entry in planned.sources] == [
+            "type=registry,ref=ghcr.io/org/a",
+            "type=registry,ref=ghcr.io/org/b",
+        ]
+        assert planned.notes == ("with.cache is not used: cache-from and cache-to win over it",)
+
+    def test_githubs_cache_is_dropped_aloud(self) -> None:
+        planned = plan(cache_from="type=gha\nghcr.io/org/a", cache_to="type=gha,mode=max")
+        assert [entry.type for entry in planned.sources] == ["registry"]
+        assert planned.targets == ()
+        (note,) = planned.notes
+        assert "type=gha and type=gha,mode=max" in note
+        assert "ACTIONS_RUNTIME_TOKEN" in note
+
+    def test_bucket_of_the_runner_profile(self) -> None:
+        assert str(plan(cache="bucket", env=PROFILE).sources[0]) == (
+            f"type=s3,region=us-east-1,bucket=layers,name={IMAGE}"
+        )
+
+    def test_googles_bucket_by_its_s3_interface(self) -> None:
+        env = PROFILE | {"GOCDNEXT_LAYER_CACHE_BACKEND": "gcs", "AWS_REGION": "eu-west-1"}
+        assert str(plan(cache="bucket", env=env).sources[0]) == (
+            f"type=s3,region=auto,bucket=layers,name={IMAGE},endpoint_url=https://storage.googleapis.com"
+        )
+
+    def test_only_its_own_variables_reach_buildx(self) -> None:
+        env = PROFILE | {"AWS_ACCESS_KEY_ID": "a", "AWS_WEB_IDENTITY_TOKEN_FILE": "/f", "OTHER": "x"}
+        inputs = read(cache="bucket", env=env)
+        inherited = set(buildx.inherited(inputs, buildx.plan_cache(inputs, env), env))
+        assert inherited == {"SOURCE_DATE_EPOCH", "AWS_ACCESS_KEY_ID", "AWS_WEB_IDENTITY_TOKEN_FILE"}
+
+
+class TestBuilder:
+    def reason(self, *, containerd_store: bool = True, **with_: str) -> str:
+        inputs = read(**with_, env=PROFILE)
+        cache = buildx.plan_cache(inputs, PROFILE)
+        return buildx.container_reason(inputs, cache, containerd_store=containerd_store) or ""
+
+    @pytest.mark.parametrize("cache", ["registry", "inline", "none", "ghcr.io/org/cache"])
+    def test_the_daemons_own_where_it_can(self, cache: str) -> None:
+        assert self.reason(cache=cache) == ""
+
+    def test_not_with_another_image_store(self) -> None:
+        assert "image store" in self.reason(containerd_store=False)
+
+    @pytest.mark.parametrize(
+        ("key", "value", "reason"),
+        [
+            ("mirror", "mirror.gcr.io", "mirrors"),
+            ("driver_opts", "network=host", "driver-opts"),
+            ("push_by_digest", "true", "without a tag"),
+            ("cache", "bucket", "s3"),
+            ("cache_from", "type=azblob,name=n", "azblob"),
+        ],
+    )
+    def test_not_for_what_it_lacks(self, key: str, value: str, reason: str) -> None:
+        assert reason in self.reason(**{key: value})
+
+
+class TestLogins:
+    def test_each_for_its_own_host(self) -> None:
+        inputs = read(
+            image="org/app",
+            username="u",
+            password="p",
+            mirror="https://hub.example.com/proxy",
+            mirror_username="mu",
+            mirror_password="mp",
+        )
+        logins = {str(each.registry): each.username for each in buildx.credentials(inputs)}
+        assert logins == {"docker.io": "u", "hub.example.com": "mu"}
+
+
+class TestMistakes:
+    @pytest.mark.parametrize(
+        ("key", "value", "line"),
+        [
+            ("image", "", "with.image: is required and missing or empty"),
+            ("push", "maybe", 'with.push: "maybe" is not a boolean'),
+            ("platfroms", "linux/amd64", "with.platfroms: there is no such input; did you mean `platforms`?"),
+            ("tags", "-x", 'with.tags: "-x" is not a tag'),
+            ("platforms", "amd64", 'with.platforms: "amd64" is not a platform; write it as "linux/amd64"'),
+            ("context", "nowhere", 'with.context: there is no folder "nowhere"'),
+            ("dockerfile", "nowhere", 'with.dockerfile: "nowhere" is neither in the context'),
+            ("build_args", "TOKEN", 'with.build-args: "TOKEN" has no value'),
+            ("build_args", "AWS_SECRET_ACCESS_KEY=canary", 'with.build-args: "AWS_SECRET_ACCESS_KEY" steers'),
+            (
+                "secret_envs",
+                "npm=NPM_TOKEN",
+                'with.secret-envs: "NPM_TOKEN" is not in the job\'s environment',
+            ),
+            ("secret_files", "rc=.npmrc", 'with.secret-files: "rc": there is no file ".npmrc"'),
+            ("driver_opts", "network", 'with.driver-opts: "network" has no value'),
+            ("cache", "regsitry!", "with.cache: "),
+            ("cache", "bucket", 'with.cache: "bucket" needs GOCDNEXT_LAYER_CACHE_BUCKET'),
+            ("cache_to", "type=azblob,secret_access_key=canary", 'with.cache-to: "secret_access_key" would'),
+            ("mirror", 'x"]', "with.mirror: "),
+            ("username", "u", 'with.password: is missing or empty, and "username" needs it'),
+            (
+                "buildkit_image",
+                "not an image",
+                'with.buildkit-image: "not an image" is not an image reference',
+            ),
+        ],
+    )
+    def test_each_is_one_line_with_its_key(self, key: str, value: str, line: str) -> None:
+        (mistake,) = mistakes(**{key: value})
+        assert mistake.startswith(line)
+        assert "canary" not in mistake
+
+    def test_all_show_at_once(self) -> None:
+        assert len(mistakes(push="maybe", platforms="amd64", context="nowhere", pul="true")) >= 2
+
+    def test_a_candidate_is_pushed(self) -> None:
+        assert mistakes(push_by_digest="true", push="false") == ['with.push-by-digest: needs push: "true"']
+
+    def test_an_unknown_bucket_backend(self) -> None:
+        (mistake,) = mistakes(cache="bucket", env=PROFILE | {"GOCDNEXT_LAYER_CACHE_BACKEND": "ftp"})
+        assert "neither s3 nor gcs" in mistake
+
+    def test_two_logins_for_caches(self) -> None:
+        (mistake,) = mistakes(
+            cache_from="type=s3,bucket=a,access_key_id=one", cache_to="type=s3,bucket=a,access_key_id=two"
+        )
+        assert "different logins" in mistake
