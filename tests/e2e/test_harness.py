@@ -420,9 +420,9 @@ def test_what_a_killed_run_left_is_removed_by_the_next(
     project: Path, base: str, client: docker.DockerClient
 ) -> None:
     process = started(project, base)
+    assert len(owned_by(client, process)) >= 5
     process.kill()
     process.communicate()
-    assert owned_by(client, process)
     with Session(DockerEngine()):
         assert owned_by(client, process) == []
 

@@ -9,12 +9,12 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Self
 from uuid import uuid4
 
-from gocdnext_sdk.errors import Cancelled
+from gocdnext_sdk.errors import Cancelled, DaemonError
 from gocdnext_sdk.harness.engine import OWNER_LABEL, RUN_LABEL, Engine
 from gocdnext_sdk.harness.registry import Registry
 
@@ -74,7 +74,8 @@ class Session:
     def __enter__(self) -> Self:
         for run, owner in self.engine.owners().items():
             if _is_gone(owner):
-                self.engine.remove(RUN_LABEL, run)
+                with suppress(DaemonError):  # another session may be at it
+                    self.engine.remove(RUN_LABEL, run)
         return self
 
     def __exit__(self, *exc: object) -> None:
