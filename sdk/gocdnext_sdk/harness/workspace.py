@@ -21,10 +21,6 @@ from typing import IO, Self
 from gocdnext_sdk.contract import outputs
 
 _CHUNK = 1 << 20
-_DETACHED_GIT = (
-    "{root} is not the top of a git clone of its own (a subfolder, a worktree or a submodule), "
-    "so jobs get its files without .git"
-)
 
 
 @dataclass(frozen=True)
@@ -65,7 +61,8 @@ class Snapshot:
             with tarfile.open(fileobj=self._file, mode="w", format=tarfile.PAX_FORMAT) as tar:
                 tar.addfile(_owned(_directory(".")))
                 for path in self._paths():
-                    self._add(tar, path)
+                    self._add(tar, self.root, path)
+                self._add_history(tar)
             self._file.flush()
         except BaseException:
             self._file.close()
@@ -88,8 +85,8 @@ class Snapshot:
             offset += len(chunk)
             yield chunk
 
-    def _add(self, tar: tarfile.TarFile, relative: str) -> None:
-        path = self.root / relative
+    def _add(self, tar: tarfile.TarFile, root: Path, relative: str) -> None:
+        path = root / relative
         if path in self.excluded:
             return
         try:
@@ -122,19 +119,38 @@ class Snapshot:
                 yield from _walk(self.root, relative.rstrip("/"))
             else:
                 yield relative
-        if (self.root / ".git").is_dir():
-            yield from _walk(self.root, ".git")
-        else:
-            self.notices.append(_DETACHED_GIT.format(root=self.root))
+
+    def _add_history(self, tar: tarfile.TarFile) -> None:
+        git = self.root / ".git"
+        if git.is_dir():
+            for path in _walk(self.root, ".git"):
+                self._add(tar, self.root, path)
+        elif git.is_file():  # a worktree or submodule, whose history lies elsewhere
+            with tempfile.TemporaryDirectory(prefix="gocdnext-") as folder:
+                clone = Path(folder)
+                _git(self.root, "clone", "--quiet", "--no-checkout", "--no-hardlinks", ".", folder)
+                _git(clone, "reset", "--quiet")
+                for path in _walk(clone, ".git"):
+                    self._add(tar, clone, path)
+        elif _git(self.root, "rev-parse", "--show-toplevel"):
+            self.notices.append(
+                f"{self.root} is below the top of its git clone; jobs get its files without .git"
+            )
 
     def _listed_by_git(self) -> list[str] | None:
-        command = ["git", "-c", "safe.directory=*", "-C", os.fspath(self.root)]
-        command += ["ls-files", "-z", "--cached", "--others", "--exclude-standard", "--deduplicate"]
-        try:
-            listing = subprocess.run(command, check=True, capture_output=True).stdout
-        except (FileNotFoundError, subprocess.CalledProcessError):
-            return None
-        return [os.fsdecode(name) for name in listing.split(b"\0") if name]
+        listing = _git(
+            self.root, "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--deduplicate"
+        )
+        return None if listing is None else [os.fsdecode(name) for name in listing.split(b"\0") if name]
+
+
+def _git(folder: Path, *arguments: str) -> bytes | None:
+    """Return what git prints; None if it fails or is not installed."""
+    command = ["git", "-c", "safe.directory=*", "-C", os.fspath(folder), *arguments]
+    try:
+        return subprocess.run(command, check=True, capture_output=True).stdout
+    except (FileNotFoundError, subprocess.CalledProcessError):
+        return None
 
 
 def _walk(root: Path, start: str) -> Iterator[str]:

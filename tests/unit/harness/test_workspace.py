@@ -229,3 +229,22 @@ def test_hard_links_and_links_to_folders_arrive_as_a_checkout_has_them(clone: Pa
         assert [twin.read() for twin in twins if twin] == [b"tracked", b"tracked"]
         assert tar.getmember("alias").linkname == "folder"
         assert tar.getmember("folder/file").isreg()
+
+
+def test_a_worktree_arrives_with_its_history(clone: Path, tmp_path: Path) -> None:
+    tree = tmp_path / "tree"
+    git(clone, "worktree", "add", "-q", "-b", "topic", str(tree))
+    (tree / "tracked.txt").write_text("changed here")
+    arrived = tmp_path / "arrived"
+    with (
+        Snapshot(tree) as snapshot,
+        tarfile.open(fileobj=io.BytesIO(b"".join(snapshot.stream()))) as tar,
+    ):
+        tar.extractall(arrived, filter="tar")
+    told = subprocess.run(
+        ["git", "-c", "safe.directory=*", "-C", arrived, "status", "--short", "--branch"],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    assert told.stdout.split() == ["##", "topic...origin/topic", "M", "tracked.txt"]
