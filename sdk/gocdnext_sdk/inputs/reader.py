@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from typing import Any, TypeVar
@@ -157,7 +158,8 @@ def _problem(model: type[PluginInputs], detail: ErrorDetails, raw: Mapping[str, 
 
 
 def _purpose(field: Any) -> str:
-    description = (getattr(field, "description", None) or "").split(". ")[0].rstrip(".")
+    """Return the first sentence of a field's description, as advice."""
+    description = re.split(r"(?<!e\.g)\. ", getattr(field, "description", None) or "")[0].rstrip(".")
     return f"it is: {description[:1].lower()}{description[1:]}" if description else ""
 
 
