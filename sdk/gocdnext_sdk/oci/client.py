@@ -13,13 +13,12 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlencode
+from urllib.parse import unquote, urlencode, urlsplit
 
 from gocdnext_sdk.errors import RegistryError
 from gocdnext_sdk.oci.credentials import Credentials
-from gocdnext_sdk.oci.reference import Reference, Registry
+from gocdnext_sdk.oci.reference import Reference, Registry, is_digest
 
 if TYPE_CHECKING:
     import urllib3
@@ -34,6 +33,9 @@ MANIFEST_TYPES = (
 )
 _MAX_MANIFEST = 4 * 1024 * 1024
 """Bytes; what the specification asks registries to accept at least."""
+
+_MAX_RETRY_AFTER = 60
+"""Seconds. A registry may ask for an hour; a job had better fail."""
 
 _CHALLENGE = re.compile(r'(\w+)="([^"]*)"')
 
@@ -70,19 +72,7 @@ class RegistryClient:
     def __init__(self, credentials: Credentials | None = None) -> None:
         self._credentials = credentials or Credentials()
         self._authorization: dict[tuple[Registry, str], str] = {}
-
-    @cached_property
-    def _http(self) -> urllib3.PoolManager:
-        import urllib3
-
-        retries = urllib3.Retry(
-            total=4,
-            backoff_factor=0.5,
-            status_forcelist=(429, 502, 503, 504),
-            allowed_methods=("GET", "HEAD"),
-            raise_on_status=False,
-        )
-        return urllib3.PoolManager(retries=retries, timeout=urllib3.Timeout(connect=10, read=60))
+        self._pools: dict[str | None, urllib3.PoolManager] = {}
 
     def resolve(self, reference: Reference) -> Descriptor:
         """Return the descriptor of what `reference` points to now.
@@ -91,10 +81,11 @@ class RegistryClient:
             RegistryError: it does not exist, or the registry cannot be reached or refuses.
         """
         response = self._manifest("HEAD", reference)
-        digest = response.headers.get("Docker-Content-Digest") or reference.digest
-        if digest is None:  # the header is optional; the digest is that of the bytes
+        digest = reference.digest or response.headers.get("Docker-Content-Digest", "")
+        size = response.headers.get("Content-Length", "")
+        if not is_digest(digest) or not size.isdecimal():  # the headers are optional; the bytes tell
             return self.manifest(reference)[0]
-        return Descriptor(digest, _media_type(response), int(response.headers.get("Content-Length", 0)))
+        return Descriptor(digest, _media_type(response), int(size))
 
     def find(self, reference: Reference) -> Descriptor | None:
         """As `resolve`, with None for what is not there."""
@@ -172,12 +163,15 @@ class RegistryClient:
         sent = dict(headers)
         if authorization is not None:
             sent["Authorization"] = authorization
+        host = url.split("/")[2]
+        proxy = _proxy(url)
+        if proxy not in self._pools:
+            self._pools[proxy] = _pool(proxy)
         try:
             # urllib3 drops Authorization when a redirect leaves the host.
-            return self._http.request(method, url, headers=sent)
+            return self._pools[proxy].request(method, url, headers=sent)
         except urllib3.exceptions.HTTPError as error:
             reason = getattr(error, "reason", None) or error
-            host = url.split("/")[2]
             raise RegistryError(f"{host} cannot be reached: {_innermost(reason)}") from None
 
     def _authorize(self, reference: Reference, challenge: str) -> str | None:
@@ -198,8 +192,13 @@ class RegistryClient:
         response = self._send("GET", f"{realm}?{urlencode(query)}", {}, basic)
         if response.status != 200:
             return None
-        answer = json.loads(response.data)
-        token = answer.get("token") or answer.get("access_token")
+        try:
+            answer = json.loads(response.data)
+            token = answer.get("token") or answer.get("access_token")
+        except (ValueError, AttributeError):
+            raise RegistryError(
+                f"{realm} is named as {reference.registry}'s token server; it is none"
+            ) from None
         return f"Bearer {token}" if token else None
 
     def _refusal(self, response: urllib3.BaseHTTPResponse, registry: Registry) -> str:
@@ -210,6 +209,35 @@ class RegistryClient:
                 return f"{registry} wants a login; give `username` and `password`"
             return f"{registry} refused the login ({response.status}); may this user read the repository?"
         return f"{registry} answered {response.status} {response.reason or ''}".rstrip()
+
+
+def _proxy(url: str) -> str | None:
+    """Return the proxy the usual variables name for `url`. As in Go's tools, none leads to this machine."""
+    from urllib.request import getproxies, proxy_bypass
+
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    local = host in ("localhost", "::1") or host.startswith("127.")
+    return None if local or proxy_bypass(parts.netloc) else getproxies().get(parts.scheme)
+
+
+def _pool(proxy: str | None) -> urllib3.PoolManager:
+    import urllib3
+
+    retries = urllib3.Retry(
+        total=4,
+        backoff_factor=0.5,
+        status_forcelist=(429, 502, 503, 504),
+        allowed_methods=("GET", "HEAD"),
+        raise_on_status=False,
+        retry_after_max=_MAX_RETRY_AFTER,
+    )
+    timeout = urllib3.Timeout(connect=10, read=60)
+    if proxy is None:
+        return urllib3.PoolManager(retries=retries, timeout=timeout)
+    login = urllib3.util.parse_url(proxy).auth
+    headers = urllib3.make_headers(proxy_basic_auth=unquote(login)) if login else None
+    return urllib3.ProxyManager(proxy, proxy_headers=headers, retries=retries, timeout=timeout)
 
 
 def _media_type(response: urllib3.BaseHTTPResponse) -> str:

@@ -1,0 +1,374 @@
+"""The registry client against a server that answers what a test wants; real registries come in tests/e2e."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from gocdnext_sdk.errors import RegistryError
+from gocdnext_sdk.oci import client as client_module
+from gocdnext_sdk.oci.client import RegistryClient
+from gocdnext_sdk.oci.credentials import Credential, Credentials
+from gocdnext_sdk.oci.reference import Reference, Registry
+from gocdnext_sdk.secrets import Secret
+
+PASSWORD = "hunter2-hunter2"
+INDEX = "application/vnd.oci.image.index.v1+json"
+MANIFEST = "application/vnd.oci.image.manifest.v1+json"
+
+
+@dataclass(frozen=True)
+class Request:
+    method: str
+    target: str
+    headers: dict[str, str]
+
+    @property
+    def path(self) -> str:
+        return urlsplit(self.target).path
+
+    @property
+    def authorization(self) -> str | None:
+        return self.headers.get("Authorization")
+
+
+@dataclass(frozen=True)
+class Answer:
+    status: int = 200
+    body: bytes = b"{}"
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+class Server:
+    """Answers each request as the test's function says, and keeps what was asked."""
+
+    def __init__(self) -> None:
+        self.requests: list[Request] = []
+        self.answer: Callable[[Request], Answer] = lambda request: Answer(404)
+        server = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                request = Request(self.command, self.path, {k.title(): v for k, v in self.headers.items()})
+                server.requests.append(request)
+                answer = server.answer(request)
+                self.send_response(answer.status)
+                for name, value in ({"Content-Length": str(len(answer.body))} | answer.headers).items():
+                    self.send_header(name, value)
+                self.end_headers()
+                if self.command != "HEAD":
+                    self.wfile.write(answer.body)
+
+            do_HEAD = do_GET  # noqa: N815 - the base class calls it so
+
+            def log_message(self, *args: object) -> None:
+                pass
+
+        self._http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.port = self._http.server_address[1]
+        self._thread = threading.Thread(target=self._http.serve_forever, kwargs={"poll_interval": 0.01})
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._http.shutdown()
+        self._http.server_close()
+        self._thread.join()
+
+    def reference(self, name: str = "team/app:1") -> Reference:
+        return Reference.parse(f"localhost:{self.port}/{name}")
+
+    def client(self, username: str = "") -> RegistryClient:
+        if not username:
+            return RegistryClient()
+        registry = Registry(f"localhost:{self.port}")
+        return RegistryClient(Credentials([Credential(registry, username, Secret(PASSWORD))]))
+
+
+def serve() -> Iterator[Server]:
+    server = Server()
+    yield server
+    server.stop()
+
+
+registry = pytest.fixture(serve, name="registry")
+other = pytest.fixture(serve, name="other")
+
+
+@pytest.fixture(autouse=True)
+def no_proxy_and_no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.lower(), raising=False)
+    monkeypatch.setattr("urllib3.util.retry.Retry.get_backoff_time", lambda self: 0)
+
+
+def manifest(content: object, media_type: str = MANIFEST, **headers: str) -> Answer:
+    body = json.dumps(content).encode()
+    digest = f"sha256:{hashlib.sha256(body).hexdigest()}"
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return Answer(200, body, {"Content-Type": media_type, "Docker-Content-Digest": digest} | named)
+
+
+def digest_of(answer: Answer) -> str:
+    return f"sha256:{hashlib.sha256(answer.body).hexdigest()}"
+
+
+def basic(username: str) -> str:
+    return "Basic " + base64.b64encode(f"{username}:{PASSWORD}".encode()).decode()
+
+
+class TestResolve:
+    def test_one_request_tells_digest_type_and_size(self, registry: Server) -> None:
+        image = manifest({"schemaVersion": 2}, f"{INDEX}; charset=utf-8")
+        registry.answer = lambda request: image
+        found = registry.client().resolve(registry.reference())
+        assert (found.digest, found.media_type, found.size) == (digest_of(image), INDEX, len(image.body))
+        assert found.is_index
+        (request,) = registry.requests
+        assert (request.method, request.path) == ("HEAD", "/v2/team/app/manifests/1")
+        assert {INDEX, MANIFEST} <= set(request.headers["Accept"].split(", "))
+
+    @pytest.mark.parametrize("header", ["", "sha256:short", "--flag"])
+    def test_without_a_digest_in_the_answer_it_is_that_of_the_bytes(
+        self, registry: Server, header: str
+    ) -> None:
+        image = manifest({"schemaVersion": 2}, Docker_Content_Digest=header)
+        registry.answer = lambda request: image
+        assert registry.client().resolve(registry.reference()).digest == digest_of(image)
+        assert [each.method for each in registry.requests] == ["HEAD", "GET"]
+
+    def test_the_digest_that_was_asked_for_is_the_one_that_counts(self, registry: Server) -> None:
+        asked = "sha256:" + "0" * 64
+        registry.answer = lambda request: manifest({})
+        assert registry.client().resolve(registry.reference(f"team/app@{asked}")).digest == asked
+
+    def test_what_is_not_there(self, registry: Server) -> None:
+        with pytest.raises(RegistryError, match="team/app:1: not found; is it pushed"):
+            registry.client().resolve(registry.reference())
+
+
+class TestManifest:
+    def test_other_bytes_than_the_digest_names_are_refused(self, registry: Server) -> None:
+        registry.answer = lambda request: manifest({"swapped": True})
+        with pytest.raises(RegistryError, match="the registry sent other content, with digest sha256:"):
+            registry.client().manifest(registry.reference("team/app@sha256:" + "0" * 64))
+
+    def test_no_json_is_an_error(self, registry: Server) -> None:
+        registry.answer = lambda request: Answer(200, b"<html>login</html>")
+        with pytest.raises(RegistryError, match="the registry sent no JSON"):
+            registry.client().manifest(registry.reference())
+
+    def test_the_platforms_of_an_index_without_its_attestations(self, registry: Server) -> None:
+        def child(name: str, **platform: str) -> dict[str, object]:
+            return {"digest": f"sha256:{name}", "mediaType": MANIFEST, "size": 7, "platform": platform}
+
+        index = {
+            "manifests": [
+                child("a", os="linux", architecture="amd64"),
+                child("b", os="linux", architecture="arm", variant="v7"),
+                child("c", os="unknown", architecture="unknown"),
+                {"digest": "sha256:d", "mediaType": MANIFEST, "size": 7},
+            ]
+        }
+        registry.answer = lambda request: manifest(index, INDEX)
+        found = registry.client().platforms(registry.reference())
+        assert [(each.platform, each.digest) for each in found] == [
+            ("linux/amd64", "sha256:a"),
+            ("linux/arm/v7", "sha256:b"),
+        ]
+
+    def test_a_single_image_has_no_platforms_to_choose_from(self, registry: Server) -> None:
+        registry.answer = lambda request: manifest({"config": {}})
+        assert registry.client().platforms(registry.reference()) == ()
+
+
+class TestLogin:
+    def test_basic(self, registry: Server) -> None:
+        def answer(request: Request) -> Answer:
+            if request.authorization == basic("me"):
+                return manifest({})
+            return Answer(401, headers={"WWW-Authenticate": 'Basic realm="registry"'})
+
+        registry.answer = answer
+        client = registry.client("me")
+        client.resolve(registry.reference())
+        client.resolve(registry.reference("team/app:2"))
+        assert [each.authorization for each in registry.requests] == [None, basic("me"), basic("me")]
+
+    def token_dance(self, registry: Server, realm: str, answer: bytes = b'{"token": "t0k3n"}') -> None:
+        """Make `registry` want a token; `answer` is what its token server says to the right password."""
+        challenge = f'Bearer realm="{realm}",service="reg",scope="repository:team/app:pull"'
+
+        def reply(request: Request) -> Answer:
+            if request.path == "/token":
+                return Answer(200, answer) if request.authorization in (basic("me"), None) else Answer(401)
+            if request.authorization == "Bearer t0k3n":
+                return manifest({})
+            return Answer(401, headers={"WWW-Authenticate": challenge})
+
+        registry.answer = reply
+
+    @pytest.mark.parametrize(
+        "answer", [b'{"token": "t0k3n"}', b'{"access_token": "t0k3n", "expires_in": 60}']
+    )
+    def test_a_token_is_asked_for_once_a_repository(self, registry: Server, answer: bytes) -> None:
+        self.token_dance(registry, f"http://localhost:{registry.port}/token", answer)
+        client = registry.client("me")
+        for tag in ("1", "2"):
+            client.resolve(registry.reference(f"team/app:{tag}"))
+        client.resolve(registry.reference("team/other:1"))
+        tokens = [each for each in registry.requests if each.path == "/token"]
+        assert [parse_qs(urlsplit(each.target).query) for each in tokens] == [
+            {"service": ["reg"], "scope": [f"repository:team/{name}:pull"]} for name in ("app", "other")
+        ]
+        assert {each.authorization for each in tokens} == {basic("me")}
+
+    def test_without_a_login_the_token_is_asked_for_anonymously(self, registry: Server) -> None:
+        self.token_dance(registry, f"http://localhost:{registry.port}/token")
+        registry.client().resolve(registry.reference())
+        assert [each.authorization for each in registry.requests] == [None, None, "Bearer t0k3n"]
+
+    def test_an_expired_token_is_renewed(self, registry: Server) -> None:
+        self.token_dance(registry, f"http://localhost:{registry.port}/token")
+        client, dance = registry.client("me"), registry.answer
+        client.resolve(registry.reference())
+        expired = iter([True])
+
+        def answer(request: Request) -> Answer:
+            if request.authorization == "Bearer t0k3n" and next(expired, False):
+                return dance(Request("HEAD", request.target, {}))
+            return dance(request)
+
+        registry.answer = answer
+        client.resolve(registry.reference())
+        assert sum(each.path == "/token" for each in registry.requests) == 2
+
+    @pytest.mark.parametrize("answer", [b"<html>", b"[]"])
+    def test_a_token_server_that_is_none(self, registry: Server, answer: bytes) -> None:
+        self.token_dance(registry, f"http://localhost:{registry.port}/token", answer)
+        with pytest.raises(RegistryError, match=r"is named as localhost:[0-9]+'s token server; it is none"):
+            registry.client("me").resolve(registry.reference())
+
+    def test_no_password_for_a_token_server_of_another_kind(self, registry: Server) -> None:
+        self.token_dance(registry, "ftp://elsewhere/token")
+        with pytest.raises(RegistryError, match="refused the login"):
+            registry.client("me").resolve(registry.reference())
+        assert {each.authorization for each in registry.requests} == {None}
+
+    def test_the_password_is_for_its_registry_only(self, registry: Server, other: Server) -> None:
+        other.answer = lambda request: Answer(401, headers={"WWW-Authenticate": "Basic"})
+        with pytest.raises(RegistryError, match="wants a login; give `username` and `password`"):
+            registry.client("me").resolve(other.reference())
+        assert {each.authorization for each in other.requests} == {None}
+
+    @pytest.mark.parametrize("status", [401, 403])
+    def test_a_refused_login_is_told_without_the_password(self, registry: Server, status: int) -> None:
+        registry.answer = lambda request: Answer(status, headers={"WWW-Authenticate": "Basic"})
+        with pytest.raises(RegistryError, match=rf"refused the login \({status}\)") as caught:
+            registry.client("me").resolve(registry.reference())
+        assert PASSWORD not in str(caught.value)
+        assert len(registry.requests) <= 2
+
+
+class TestTheWayThere:
+    def test_a_redirect_within_the_host_keeps_the_login_and_one_away_does_not(
+        self, registry: Server, other: Server
+    ) -> None:
+        image = manifest({})
+        other.answer = lambda request: image
+
+        def answer(request: Request) -> Answer:
+            if request.authorization is None:
+                return Answer(401, headers={"WWW-Authenticate": "Basic"})
+            if request.path.startswith("/v2/"):
+                return Answer(307, headers={"Location": "/inside"})
+            return Answer(307, headers={"Location": f"http://127.0.0.1:{other.port}/away"})
+
+        registry.answer = answer
+        assert registry.client("me").resolve(registry.reference()).digest == digest_of(image)
+        assert [each.authorization for each in registry.requests] == [None, basic("me"), basic("me")]
+        assert [(each.path, each.authorization) for each in other.requests] == [("/away", None)]
+
+    @pytest.mark.parametrize("status", [429, 502, 503, 504])
+    def test_a_busy_registry_is_asked_again(self, registry: Server, status: int) -> None:
+        busy = iter([Answer(status, headers={"Retry-After": "0"}), Answer(status)])
+        registry.answer = lambda request: next(busy, manifest({}))
+        registry.client().resolve(registry.reference())
+        assert len(registry.requests) == 3
+
+    def test_one_that_stays_busy_is_an_error_after_some_tries(self, registry: Server) -> None:
+        registry.answer = lambda request: Answer(429)
+        with pytest.raises(RegistryError, match="answered 429 Too Many Requests"):
+            registry.client().resolve(registry.reference())
+        assert len(registry.requests) == 5
+
+    def test_it_waits_as_long_as_it_is_asked_to_but_not_for_hours(
+        self, registry: Server, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        waited: list[float] = []
+        monkeypatch.setattr("urllib3.util.retry.time.sleep", waited.append)
+        asked = iter(["7", "36000"])
+
+        def answer(request: Request) -> Answer:
+            seconds = next(asked, None)
+            return Answer(429, headers={"Retry-After": seconds}) if seconds else manifest({})
+
+        registry.answer = answer
+        registry.client().resolve(registry.reference())
+        assert waited == [7, client_module._MAX_RETRY_AFTER]
+
+    def test_another_failure_is_not_repeated(self, registry: Server) -> None:
+        registry.answer = lambda request: Answer(500)
+        with pytest.raises(RegistryError, match="answered 500 Internal Server Error"):
+            registry.client().resolve(registry.reference())
+        assert len(registry.requests) == 1
+
+    def test_nobody_there(self) -> None:
+        server = Server()
+        server.stop()
+        with pytest.raises(
+            RegistryError, match=rf"^localhost:{server.port} cannot be reached: Connection refused"
+        ):
+            server.client().resolve(server.reference())
+
+    def test_a_name_nobody_has(self) -> None:
+        with pytest.raises(RegistryError, match="registry.invalid cannot be reached: "):
+            RegistryClient().resolve(Reference.parse("registry.invalid/app"))
+
+    def test_through_the_proxy_with_its_login(
+        self, registry: Server, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """10.255.255.1 is a private address, spoken to in plain http, that nobody has here."""
+        registry.answer = lambda request: manifest({})
+        monkeypatch.setenv("http_proxy", f"http://me:{PASSWORD}@127.0.0.1:{registry.port}")
+        RegistryClient().resolve(Reference.parse("10.255.255.1:5000/app"))
+        (request,) = registry.requests
+        assert request.target == "http://10.255.255.1:5000/v2/app/manifests/latest"
+        assert request.headers["Proxy-Authorization"] == basic("me")
+
+    @pytest.mark.parametrize(
+        ("url", "proxy"),
+        [
+            ("https://ghcr.io/v2/", "http://secure:3128"),
+            ("http://10.0.0.1:5000/v2/", "http://plain:3128"),
+            ("https://registry.example.com/v2/", None),
+            ("https://registry.example.com:5000/v2/", None),
+            ("http://localhost:5000/v2/", None),
+            ("http://127.0.0.1:5000/v2/", None),
+            ("http://[::1]:5000/v2/", None),
+        ],
+    )
+    @pytest.mark.parametrize("spell", [str.lower, str.upper])
+    def test_which_proxy(self, monkeypatch: pytest.MonkeyPatch, url: str, proxy: str | None, spell) -> None:
+        monkeypatch.setenv(spell("http_proxy"), "http://plain:3128")
+        monkeypatch.setenv(spell("https_proxy"), "http://secure:3128")
+        monkeypatch.setenv(spell("no_proxy"), "example.com")
+        assert client_module._proxy(url) == proxy
