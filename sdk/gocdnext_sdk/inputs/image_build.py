@@ -39,8 +39,8 @@ class ImageBuild(RegistryLogin):
     )
     tags: BranchTags = Input(
         "",
-        description="Tags to publish, one a line or with commas or blanks between; all get one digest. A slash "
-        "(of a branch name) becomes a dash. `latest` if neither this nor `image` has one.",
+        description="Tags to publish, one a line or with commas or blanks between; all get one digest. A "
+        "slash (of a branch name) becomes a dash. `latest` if neither this nor `image` has one.",
     )
     dockerfile: WorkspacePath = Input(
         "Dockerfile",
@@ -49,8 +49,8 @@ class ImageBuild(RegistryLogin):
     context: WorkspacePath = Input(".", description="Folder of the build context, relative to the workspace.")
     build_args: Pairs = Input(
         "",
-        description="Build arguments, one KEY=VALUE a line; commas, blanks and quotes belong to the value. A bare "
-        "KEY takes its value from the job's environment.",
+        description="Build arguments, one KEY=VALUE a line; commas, blanks and quotes belong to the value. "
+        "A bare KEY takes its value from the job's environment.",
     )
     push: Boolean = Input(
         "true", description='"false" builds only: nothing is written to a registry, caches included.'
