@@ -1,6 +1,6 @@
 # make demo   build, scan and sign a small application with real tools, from nothing
 # make test   all tests
-# Both do the set-up themselves; see CONTRIBUTING.md for the rest.
+# Both do the set-up themselves, and keep what they made for all clones in ~/.cache/gocdnext-plugin-sdk.
 
 PYTHON ?= python3
 BIN := .venv/bin

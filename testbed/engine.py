@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 PING_SECONDS = 3
 START_SECONDS = 60
 PULL_ANSWER_SECONDS = 15
+PULL_ANSWER_KEPT_SECONDS = 600
 NO_ENGINE = (
     "no Docker engine is reachable: start one and set DOCKER_HOST or the docker context "
     "(https://docs.docker.com/engine/install/); on Debian or Ubuntu, as root, a private one is made for you"
@@ -103,11 +104,11 @@ def status() -> str:
 
 @cache
 def can_pull(host: str) -> bool:
-    """Whether the engine reaches the registry of a pinned image; asked once an hour."""
+    """Whether the engine reaches the registry of a pinned image; the answer is kept for a while."""
     import docker.errors
 
     answer = cache_dir() / f"can-pull-{hashlib.sha256(host.encode()).hexdigest()[:12]}"
-    if answer.exists() and time.time() - answer.stat().st_mtime < 3600:
+    if answer.exists() and time.time() - answer.stat().st_mtime < PULL_ANSWER_KEPT_SECONDS:
         return answer.read_text() == "yes"
     try:
         client(host, PULL_ANSWER_SECONDS).images.get_registry_data(pins()["registry"].image)

@@ -77,7 +77,7 @@ def _make(pin: Pin, file: Path) -> None:
 def _copy(pin: Pin, file: Path) -> None:
     with step(f"pulling {pin.name} {pin.version}"), tempfile.TemporaryFile() as buffer:
         host = engine.client(engine.up())
-        container = host.containers.create(host.images.pull(pin.image))
+        container = host.containers.create(host.images.pull(pin.image), ["-"])  # never started
         try:
             chunks, _ = container.get_archive(pin.path)
             buffer.writelines(chunks)
