@@ -93,14 +93,14 @@ class PluginInputs(BaseModel):
         """
         return ()
 
-    def tool_environ(self) -> dict[str, str]:
+    def tool_environ(self) -> dict[str, str | Secret]:
         """Return the variables through which the wrapped tool gets inputs, as declared by `tool_env`."""
-        environ = {}
+        environ: dict[str, str | Secret] = {}
         for name, field in type(self).model_fields.items():
             variable = traits(field).tool_env
             value = getattr(self, name)
             if variable is not None and value is not None:
-                environ[variable] = as_text(value)
+                environ[variable] = value if isinstance(value, Secret) else as_text(value)
         return environ
 
 

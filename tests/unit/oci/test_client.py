@@ -340,7 +340,7 @@ class TestTheWayThere:
             server.client().resolve(server.reference())
 
     def test_a_name_nobody_has(self) -> None:
-        with pytest.raises(RegistryError, match="registry.invalid cannot be reached: "):
+        with pytest.raises(RegistryError, match=r"registry.invalid cannot be reached: "):
             RegistryClient().resolve(Reference.parse("registry.invalid/app"))
 
     def test_through_the_proxy_with_its_login(

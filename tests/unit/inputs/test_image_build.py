@@ -1,0 +1,90 @@
+"""The inputs all image builders share, and the login everybody shares."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from gocdnext_sdk import ImageBuild, InputError, Registry, Secret
+from gocdnext_sdk.inputs.reader import read_inputs
+
+
+@pytest.fixture(autouse=True)
+def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    (tmp_path / "Dockerfile").write_text("FROM scratch\n")
+    (tmp_path / "app").mkdir()
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def build(**inputs: str) -> ImageBuild:
+    given = {"image": "ghcr.io/org/app"} | inputs
+    return read_inputs(ImageBuild, {f"PLUGIN_{name.upper()}": text for name, text in given.items()})
+
+
+def mistakes(**inputs: str) -> list[str]:
+    with pytest.raises(InputError) as caught:
+        build(**inputs)
+    return caught.value.lines()
+
+
+@pytest.mark.parametrize(
+    ("image", "tags", "targets"),
+    [
+        ("ghcr.io/org/app", "", ["latest"]),
+        ("ghcr.io/org/app:v1", "", ["v1"]),
+        ("ghcr.io/org/app", "v1\nv1.2\nlatest\n", ["v1", "v1.2", "latest"]),
+        ("ghcr.io/org/app:v1", "v1, stable", ["v1", "stable"]),
+        ("ghcr.io/org/app", "feat/login v1", ["feat-login", "v1"]),
+    ],
+)
+def test_what_is_published(image: str, tags: str, targets: list[str]) -> None:
+    assert [str(each) for each in build(image=image, tags=tags).targets] == [
+        f"ghcr.io/org/app:{tag}" for tag in targets
+    ]
+
+
+def test_the_dockerfile_of_the_context_wins_over_the_workspaces(checkout: Path) -> None:
+    assert build(context="app").find_dockerfile(checkout) == checkout / "Dockerfile"
+    (checkout / "app" / "Dockerfile").write_text("FROM scratch\n")
+    assert build(context="app").find_dockerfile(checkout) == checkout / "app" / "Dockerfile"
+
+
+def test_a_bare_build_argument_takes_the_jobs_value() -> None:
+    environ = {"PLUGIN_IMAGE": "app", "PLUGIN_BUILD_ARGS": "A=1, 2\nCI_BRANCH", "CI_BRANCH": "main"}
+    assert read_inputs(ImageBuild, environ).build_environ(environ) == {"A": "1, 2", "CI_BRANCH": "main"}
+
+
+@pytest.mark.parametrize(
+    ("inputs", "expected"),
+    [
+        ({"context": "nowhere"}, 'with.context: there is no folder "nowhere" in the workspace'),
+        (
+            {"dockerfile": "Other"},
+            'with.dockerfile: "Other" is neither in the context "." nor in the workspace',
+        ),
+        ({"context": "/"}, 'with.context: "/" is outside the workspace'),
+        (
+            {"build_args": "ABSENT"},
+            'with.build-args: "ABSENT" has no value and is not in the job\'s environment',
+        ),
+        ({"image": "app@sha256:" + "0" * 64}, "with.image: has a digest, which only the build can tell"),
+        ({"tags": "a:b"}, 'with.tags: "a:b" is not a tag'),
+        ({"username": "me"}, 'with.password: is missing or empty, and "username" needs it'),
+        ({"password": "s3cret"}, 'with.username: is missing or empty, and "password" needs it'),
+    ],
+)
+def test_what_is_wrong_is_known_before_anything_is_touched(inputs: dict[str, str], expected: str) -> None:
+    (line,) = mistakes(**inputs)
+    assert line.startswith(expected)
+
+
+def test_the_login_is_the_images_registrys_unless_another_is_named() -> None:
+    login = {"username": "me", "password": "s3cret"}
+    hub, ghcr = Registry.parse("docker.io"), Registry.parse("ghcr.io")
+    (credential,) = build(**login).credentials(ghcr)
+    assert (credential.registry, credential.username, credential.password) == (ghcr, "me", Secret("s3cret"))
+    (credential,) = build(**login, registry="index.docker.io").credentials(ghcr)
+    assert credential.registry == hub
+    assert not build().credentials(ghcr)

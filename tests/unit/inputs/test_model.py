@@ -1,0 +1,63 @@
+"""What an author writes, and what follows from it."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import pytest
+from pydantic import ValidationError
+
+from gocdnext_sdk import Boolean, Input, Items, PluginInputs, RegistryHost, Secret
+from gocdnext_sdk.inputs.model import as_text, is_secret, traits
+
+
+class Example(PluginInputs):
+    token: Secret | None = Input(None, description="A token.", tool_env="TOOL_TOKEN")
+    cache: str | None = Input(None, description="A folder.", tool_env="TOOL_CACHE")
+    quiet: Boolean = Input("false", description="Whether to be quiet.", tool_env="TOOL_QUIET")
+    skip: Items = Input("", description="What to skip.", tool_env="TOOL_SKIP")
+    registry: RegistryHost | None = Input(None, description="Where.", tool_env="TOOL_REGISTRY")
+    level: Literal["low", "high"] = Input("low", description="How much.", deprecated_aliases=("degree",))
+
+
+def test_inputs_reach_the_tool_through_the_variables_they_name() -> None:
+    inputs = Example.model_validate(
+        {"token": Secret("s3cret"), "quiet": "yes", "skip": "a,b", "registry": "docker.io"}
+    )
+    assert inputs.tool_environ() == {
+        "TOOL_TOKEN": Secret("s3cret"),
+        "TOOL_QUIET": "true",
+        "TOOL_SKIP": "a,b",
+        "TOOL_REGISTRY": "docker.io",
+    }
+
+
+def test_inputs_do_not_change() -> None:
+    with pytest.raises(ValidationError, match="frozen"):
+        Example().level = "high"
+
+
+@pytest.mark.parametrize("name", ["buildArgs", "Build", "build__args", "build_", "9lives", "été"])
+def test_a_name_that_engines_map_differently_is_refused_at_once(name: str) -> None:
+    """In the author's editor and tests, not in somebody's pipeline."""
+    with pytest.raises(TypeError, match=f"Model.{name}: an input is named like build_args"):
+        type(
+            "Model",
+            (PluginInputs,),
+            {"__annotations__": {name: str}, name: Input("", description="."), "__module__": __name__},
+        )
+
+
+def test_traits_and_secrecy_are_found_on_the_field() -> None:
+    fields = Example.model_fields
+    assert traits(fields["level"]).deprecated_aliases == ("degree",)
+    assert traits(fields["token"]).tool_env == "TOOL_TOKEN"
+    assert [name for name in fields if is_secret(fields[name])] == ["token"]
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(True, "true"), (False, "false"), (3, "3"), (("a", "b"), "a,b"), ("x", "x"), (Secret("s"), "s")],
+)
+def test_the_text_of_a_value(value: object, text: str) -> None:
+    assert as_text(value) == text
