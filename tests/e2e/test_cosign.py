@@ -1,0 +1,377 @@
+"""The cosign plugin with the real cosign and a real registry with a login; no public Sigstore in reach."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import os
+import re
+import subprocess
+import sys
+import tarfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gocdnext_sdk.cosign import Policy
+from gocdnext_sdk.harness import Registry
+from gocdnext_sdk.inputs.reader import read_inputs
+from gocdnext_sdk.manifest.load import load_plugin
+from gocdnext_sdk.sigstore import NOBODY, signing_config
+from gocdnext_sdk.testing import PluginRunner, Result
+
+FOLDER = Path(__file__).parents[2] / "plugins" / "cosign"
+PLUGIN = load_plugin(FOLDER)
+MODULE = sys.modules[PLUGIN.__module__]
+PLATFORMS = ("linux/amd64", "linux/arm64")
+PASSWORD = "open sesame 1"
+
+
+@dataclass(frozen=True)
+class KeyPair:
+    private: str = field(repr=False)
+    public: str
+
+    @property
+    def signing(self) -> dict[str, str]:
+        return {"key-content": self.private, "key-password": PASSWORD, "tlog": "false"}
+
+    @property
+    def verifying(self) -> dict[str, str]:
+        return {"action": "verify", "key-content": self.public, "tlog": "false"}
+
+
+@pytest.fixture(scope="session")
+def new_key(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], KeyPair]:
+    def make() -> KeyPair:
+        folder = tmp_path_factory.mktemp("key")
+        run("cosign", "generate-key-pair", cwd=folder, COSIGN_PASSWORD=PASSWORD)
+        return KeyPair((folder / "cosign.key").read_text(), (folder / "cosign.pub").read_text())
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def key(new_key: Callable[[], KeyPair]) -> KeyPair:
+    return new_key()
+
+
+def run(*argv: str, cwd: Path | None = None, **environ: str) -> str:
+    done = subprocess.run(
+        argv,
+        cwd=cwd,
+        env={**os.environ, **environ},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+@dataclass(frozen=True)
+class Image:
+    """A two-platform image in a registry, with tools of the test's own to look at it."""
+
+    repository: str
+    login: dict[str, str] = field(repr=False)
+    config: Path
+    scratch: Path
+
+    @property
+    def inputs(self) -> dict[str, str]:
+        return {"image": f"{self.repository}:v1", **self.login}
+
+    def crane(self, *argv: str) -> str:
+        return run("crane", *argv, DOCKER_CONFIG=str(self.config))
+
+    def push(self, content: str, tag: str = "v1") -> str:
+        """Push an index whose layers hold `content` and return its digest."""
+        members: list[str] = []
+        for platform in PLATFORMS:
+            layer = self.scratch / "layer.tar"
+            with tarfile.open(layer, "w") as archive:
+                entry = tarfile.TarInfo("content")
+                entry.size = len(text := f"{self.repository} {platform} {content}".encode())
+                archive.addfile(entry, io.BytesIO(text))
+            one = f"{self.repository}:{platform.replace('/', '-')}"
+            self.crane("append", "-f", str(layer), "-t", one)
+            self.crane("mutate", one, "--set-platform", platform, "-t", one)
+            members += ("-m", one)
+        self.crane("index", "append", *members, "-t", f"{self.repository}:{tag}")
+        return self.crane("digest", f"{self.repository}:{tag}")
+
+    def children(self, digest: str) -> list[str]:
+        index = json.loads(self.crane("manifest", f"{self.repository}@{digest}"))
+        return [child["digest"] for child in index["manifests"]]
+
+    def is_signed(self, digest: str, key: KeyPair) -> bool:
+        """Ask cosign itself, not the plugin."""
+        public = self.scratch / "cosign.pub"
+        public.write_text(key.public)
+        done = subprocess.run(
+            ["cosign", "verify", "--key", public, "--insecure-ignore-tlog", f"{self.repository}@{digest}"],
+            env={**os.environ, "DOCKER_CONFIG": str(self.config)},
+            capture_output=True,
+            check=False,
+        )
+        return done.returncode == 0 and b"https://sigstore.dev/cosign/sign/v1" in done.stdout
+
+    def tags(self) -> set[str]:
+        return set(self.crane("ls", self.repository).split())
+
+
+@pytest.fixture
+def image(registry: Registry, repository: str, tmp_path: Path) -> Image:
+    login = {"username": registry.username, "password": registry.password}
+    config = tmp_path / "docker"
+    config.mkdir()
+    pair = base64.b64encode(f"{registry.username}:{registry.password}".encode()).decode()
+    (config / "config.json").write_text(json.dumps({"auths": {registry.address: {"auth": pair}}}))
+    return Image(repository, login, config, tmp_path)
+
+
+def last(result: Result) -> str:
+    return [line for line in result.log.splitlines() if line.startswith("==>")][-1]
+
+
+@pytest.mark.parametrize("mode", ["process", "image"])
+def test_a_tag_is_resolved_once_and_its_digest_is_signed(
+    run_plugin: PluginRunner, registry: Registry, image: Image, key: KeyPair, mode: str
+) -> None:
+    digest = image.push("one")
+    result = run_plugin(FOLDER, image.inputs | key.signing, mode=mode, network=registry.network).passed()
+    reference = f"{image.repository}@{digest}"
+    assert image.is_signed(digest, key)
+    assert result.outputs == {
+        "IMAGE": image.repository,
+        "DIGEST": digest,
+        "REFERENCE": reference,
+        "TAGS": "v1",
+    }
+    assert f"==> signed {reference}; verified at the registry" in result.log
+    assert result.call("cosign", "sign").argv[-1] == reference
+    assert result.call("cosign", "verify").argv[-1] == reference
+
+
+def test_what_is_signed_verifies_and_nothing_else_does(
+    run_plugin: PluginRunner, image: Image, key: KeyPair, new_key: Callable[[], KeyPair]
+) -> None:
+    digest = image.push("one")
+    unsigned = run_plugin(FOLDER, image.inputs | key.verifying).exited(1)
+    assert unsigned.errors[-1].startswith(f"not verified: {image.repository}@{digest}")
+
+    run_plugin(FOLDER, image.inputs | key.signing).passed()
+    verified = run_plugin(FOLDER, image.inputs | key.verifying).passed()
+    assert last(verified) == f"==> verified {image.repository}@{digest}"
+    run_plugin(FOLDER, image.inputs | new_key().verifying).exited(1)
+
+    moved = image.push("two")
+    assert moved != digest
+    run_plugin(FOLDER, image.inputs | key.verifying).exited(1)
+    run_plugin(FOLDER, image.inputs | key.verifying | {"image": f"{image.repository}:v1@{digest}"}).passed()
+
+
+def test_recursive_signs_and_verifies_every_manifest(
+    run_plugin: PluginRunner, image: Image, key: KeyPair
+) -> None:
+    digest = image.push("one")
+    run_plugin(FOLDER, image.inputs | key.signing).passed()
+    assert [image.is_signed(child, key) for child in image.children(digest)] == [False, False]
+    run_plugin(FOLDER, image.inputs | key.verifying | {"recursive": "true"}).exited(1)
+
+    result = run_plugin(FOLDER, image.inputs | key.signing | {"recursive": "true"}).passed()
+    assert [image.is_signed(child, key) for child in image.children(digest)] == [True, True]
+    assert "and 2 manifests below it; verified at the registry" in last(result)
+    run_plugin(FOLDER, image.inputs | key.verifying | {"recursive": "true"}).passed()
+
+
+def test_annotations_are_signed_and_demanded(run_plugin: PluginRunner, image: Image, key: KeyPair) -> None:
+    image.push("one")
+    stated = {"annotations": 'commit=abc\ntitle=Fix "a", b'}
+    run_plugin(FOLDER, image.inputs | key.signing | stated).passed()
+    run_plugin(FOLDER, image.inputs | key.verifying | stated).passed()
+    run_plugin(FOLDER, image.inputs | key.verifying | {"annotations": "commit=abd"}).exited(1)
+
+
+def test_an_attestation_is_found_by_its_type_and_is_no_signature(
+    run_plugin: PluginRunner, image: Image, key: KeyPair, workspace: Path
+) -> None:
+    digest = image.push("one")
+    (workspace / "sbom.json").write_text(json.dumps({"spdxVersion": "SPDX-2.3", "name": "app"}))
+    sbom = {"predicate-type": "spdxjson"}
+    attest = {"action": "attest", "predicate": "sbom.json"} | sbom
+    result = run_plugin(FOLDER, image.inputs | key.signing | attest).passed()
+    assert last(result) == f"==> attested (spdxjson) {image.repository}@{digest}; verified at the registry"
+
+    demand = key.verifying | {"action": "verify-attestation"}
+    run_plugin(FOLDER, image.inputs | demand | sbom).passed()
+    run_plugin(FOLDER, image.inputs | demand | {"predicate-type": "vuln"}).exited(1)
+    refused = run_plugin(FOLDER, image.inputs | key.verifying).exited(1)
+    assert refused.errors[-1].endswith("has attestations by this signer, but no signature")
+
+
+def test_a_signature_in_the_older_format_verifies(
+    run_plugin: PluginRunner, image: Image, key: KeyPair
+) -> None:
+    digest = image.push("one")
+    private = image.scratch / "cosign.key"
+    private.write_text(key.private)
+    legacy = ("--new-bundle-format=false", "--use-signing-config=false", "--tlog-upload=false")
+    reference = f"{image.repository}@{digest}"
+    run(
+        *("cosign", "sign", "--yes", "--key", str(private), *legacy, reference),
+        DOCKER_CONFIG=str(image.config),
+        COSIGN_PASSWORD=PASSWORD,
+    )
+    assert f"{digest.replace(':', '-')}.sig" in image.tags()
+    run_plugin(FOLDER, image.inputs | key.verifying).passed()
+
+
+def test_a_key_may_be_a_file_of_the_workspace(
+    run_plugin: PluginRunner, image: Image, key: KeyPair, workspace: Path
+) -> None:
+    image.push("one")
+    (workspace / "cosign.key").write_text(key.private)
+    (workspace / "cosign.pub").write_text(key.public)
+    password = {"key-password": PASSWORD, "tlog": "false"}
+    run_plugin(FOLDER, image.inputs | password | {"key": "cosign.key"}, secrets={"KEY": key.private}).passed()
+    run_plugin(FOLDER, image.inputs | {"action": "verify", "key": "cosign.pub", "tlog": "false"}).passed()
+
+
+def test_verifying_with_the_private_key_works_and_warns(
+    run_plugin: PluginRunner, image: Image, key: KeyPair
+) -> None:
+    image.push("one")
+    run_plugin(FOLDER, image.inputs | key.signing).passed()
+    result = run_plugin(FOLDER, image.inputs | key.signing | {"action": "verify"}).passed()
+    assert result.warnings == ("verifying needs only the public key; keep the private one out of this job",)
+
+
+@pytest.mark.parametrize("password", ["wrong password", None])
+def test_a_wrong_or_missing_password_does_not_prompt_and_publishes_nothing(
+    run_plugin: PluginRunner, image: Image, key: KeyPair, password: str | None
+) -> None:
+    image.push("one")
+    before = image.tags()
+    inputs = image.inputs | key.signing
+    del inputs["key-password"]
+    result = run_plugin(FOLDER, inputs | ({"key-password": password} if password else {})).exited(2)
+    assert result.errors[0] == "with.key-password: does not open the key; is it that key's password?"
+    assert image.tags() == before
+
+
+def test_verification_after_signing_can_be_turned_off(
+    run_plugin: PluginRunner, image: Image, key: KeyPair
+) -> None:
+    digest = image.push("one")
+    result = run_plugin(FOLDER, image.inputs | key.signing | {"verify-after-sign": "false"}).passed()
+    assert last(result) == f"==> signed {image.repository}@{digest}"
+    assert [call.argv[0] for call in result.calls] == ["public-key", "sign"]
+
+
+def test_an_image_that_is_not_there_is_no_finding(
+    run_plugin: PluginRunner, image: Image, key: KeyPair
+) -> None:
+    result = run_plugin(FOLDER, image.inputs | key.verifying).exited(3)
+    assert "not found" in result.errors[-1]
+
+
+def test_without_a_way_to_the_public_sigstore_the_ways_out_are_named(
+    run_plugin: PluginRunner, image: Image, key: KeyPair
+) -> None:
+    image.push("one")
+    before = image.tags()
+    closed = {"TUF_MIRROR": "http://127.0.0.1:9"}
+    result = run_plugin(FOLDER, image.inputs | key.signing | {"tlog": "true"}, env=closed).exited(3)
+    assert 'tlog: "false" does without' in result.errors[-1]
+    assert image.tags() == before
+
+
+def token() -> str:
+    def part(value: object) -> str:
+        return base64.urlsafe_b64encode(json.dumps(value).encode()).rstrip(b"=").decode()
+
+    claims = {"iss": "https://ci.example", "sub": "project:x", "aud": "sigstore", "exp": time.time() + 600}
+    return f"{part({'alg': 'RS256'})}.{part(claims)}.{part('canary signature')}"
+
+
+@pytest.mark.parametrize("given", ["input", "job"])
+def test_a_token_is_seen_by_cosign_alone(
+    run_plugin: PluginRunner, image: Image, workspace: Path, given: str
+) -> None:
+    """The authority cannot be reached: cosign fails while it holds the token, and says so at length."""
+    image.push("one")
+    (workspace / "root.json").write_text(json.dumps(NOBODY))
+    inputs = image.inputs | {
+        "trusted-root": "root.json",
+        "fulcio-url": "http://127.0.0.1:9",
+        "rekor-url": "http://127.0.0.1:9",
+    }
+    canary = {"SIGSTORE_ID_TOKEN": token()} if given == "job" else {}
+    inputs |= {} if given == "job" else {"identity-token": token()}
+    result = run_plugin(FOLDER, inputs, secrets=canary).exited(3)
+    assert "127.0.0.1:9" in result.log
+    assert result.call("cosign", "sign").environ >= {"SIGSTORE_ID_TOKEN"}
+    assert result.changed == frozenset()
+
+
+def test_a_signing_config_is_what_cosign_would_have_written(tmp_path: Path) -> None:
+    begin = "start-time=1970-01-01T00:00:00Z"
+    run(
+        *("cosign", "signing-config", "create", "--out", str(tmp_path / "config.json")),
+        *("--fulcio", f"url=https://fulcio.example,api-version=1,operator=fulcio.example,{begin}"),
+        *("--oidc-provider", f"url=https://ci.example,api-version=1,operator=ci.example,{begin}"),
+        *("--rekor", f"url=https://rekor.example,api-version=2,operator=rekor.example,{begin}"),
+        *("--rekor-config", "ANY"),
+        *("--tsa", f"url=https://tsa.example/api/v1/timestamp,api-version=1,operator=tsa.example,{begin}"),
+        *("--tsa-config", "ANY"),
+    )
+    assert json.loads((tmp_path / "config.json").read_text()) == signing_config(
+        fulcio="https://fulcio.example",
+        oidc="https://ci.example",
+        rekor="https://rekor.example",
+        rekor_version=2,
+        tsa="https://tsa.example/api/v1/timestamp",
+    )
+
+
+def planned() -> dict[str, set[str]]:
+    """Return every flag the plugin can emit, by cosign's command."""
+    flags: dict[str, set[str]] = {"public-key": {"--key"}}
+    subject = MODULE.Reference.parse("ghcr.io/org/app@sha256:" + "a" * 64)
+    for action, keyed in product(("sign", "attest"), (True, False)):
+        environ = {
+            "PLUGIN_IMAGE": str(subject),
+            "PLUGIN_ACTION": action,
+            "PLUGIN_PREDICATE": "README.md",
+            "PLUGIN_ANNOTATIONS": "a=b" if action == "sign" else "",
+            "PLUGIN_KEY" if keyed else "PLUGIN_IDENTITY_TOKEN": "awskms:///x" if keyed else token(),
+        }
+        inputs: Any = read_inputs(PLUGIN.inputs, environ)
+        argv = MODULE.publish_argv(inputs, inputs.key, "config", "root", [subject])
+        flags.setdefault(argv[0], set()).update(word for word in argv if word.startswith("--"))
+    everything = [
+        Policy(key="k", trusted_root="r", tlog=False),
+        Policy(identity="i", issuer="s", trusted_root="r", tlog=False, sct=False),
+        Policy(identity_regexp="i", issuer_regexp="s"),
+    ]
+    shared = {word for each in everything for word in each.argv() if word.startswith("--")}
+    flags["verify"] = shared | {"--output", "--annotations"}
+    flags["verify-attestation"] = shared | {"--type"}
+    return flags
+
+
+def test_every_flag_exists(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(FOLDER.parents[1])
+    for command, flags in planned().items():
+        known = set(re.findall(r"--[a-z][a-z0-9-]+", run("cosign", command, "--help")))
+        assert flags, command
+        assert flags <= known, f"cosign {command} does not know {flags - known}"
