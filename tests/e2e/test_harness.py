@@ -60,15 +60,6 @@ def write(project: Path, base: str, text: str) -> Path:
     return file
 
 
-def leftovers(client: docker.DockerClient, label: str) -> list[Any]:
-    filters = {"label": label}
-    return [
-        *client.containers.list(all=True, filters=filters),
-        *client.volumes.list(filters=filters),
-        *client.networks.list(filters=filters),
-    ]
-
-
 def run(session: Session, file: Path, **options: Any) -> RunReport:
     return run_pipeline(file, RunOptions(**options), session=session)
 
@@ -394,11 +385,18 @@ def started(project: Path, base: str) -> subprocess.Popen[str]:
     raise AssertionError(f"ended with {process.wait()} before the job ran")
 
 
-def owned_by(client: docker.DockerClient, process: subprocess.Popen[str]) -> list[Any]:
+def owned_by(client: docker.DockerClient, process: subprocess.Popen[str]) -> list[str]:
+    """Return what `process` has on the engine, by one listing each: others come and go meanwhile."""
+    filters = {"label": RUN_LABEL}
+    found = [
+        *client.api.containers(all=True, filters=filters),
+        *(client.api.volumes(filters=filters)["Volumes"] or ()),
+        *client.api.networks(filters=filters),
+    ]
     return [
-        each
-        for each in leftovers(client, RUN_LABEL)
-        if f" {process.pid} " in (getattr(each, "labels", None) or each.attrs["Labels"])[OWNER_LABEL]
+        each.get("Name") or each["Names"][0]
+        for each in found
+        if f" {process.pid} " in each["Labels"][OWNER_LABEL]
     ]
 
 
