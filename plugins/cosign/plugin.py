@@ -245,7 +245,7 @@ class CosignInputs(RegistryLogin):
         if self.attestation:
             for key in ("annotations", "recursive"):
                 if getattr(self, key):
-                    yield Problem(key, "is for signatures; an attestation has none", "leave it out")
+                    yield Problem(key, f"does nothing with action: {self.action}", "leave it out")
         if self.action == "attest" and self.predicate and not Path(self.predicate).is_file():
             yield Problem("predicate", f'there is no file "{self.predicate}" in the workspace')
 

@@ -16,6 +16,7 @@ Document = Mapping[str, Any]
 NOBODY: Document = {"mediaType": f"{TRUSTED_ROOT};version=0.1"}
 """A trusted root that trusts nobody: enough for a signature by key, and it keeps cosign from fetching one."""
 
+_ANY = {"selector": "ANY"}
 _BEGINNING = "1970-01-01T00:00:00Z"
 
 
@@ -36,16 +37,16 @@ def signing_config(
         rekor_version: its major version; 2 is what rekor-tiles serves.
         tsa: URL of the timestamp authority, with its path.
     """
-    config: dict[str, Any] = {"mediaType": SIGNING_CONFIG}
-    for key, url, version in (("caUrls", fulcio, 1), ("oidcUrls", oidc, 1)):
-        if url is not None:
-            config[key] = [_service(url, version)]
-    # The selectors are required by readers even when there is nothing to select from.
-    for key, selector, url, version in (
-        ("rekorTlogUrls", "rekorTlogConfig", rekor, rekor_version),
-        ("tsaUrls", "tsaConfig", tsa, 1),
-    ):
-        config |= {key: [_service(url, version)], selector: {"selector": "ANY"}} if url else {selector: {}}
+    # The two selectors are wanted even where there is nothing to select from.
+    config: dict[str, Any] = {"mediaType": SIGNING_CONFIG, "rekorTlogConfig": {}, "tsaConfig": {}}
+    if fulcio is not None:
+        config["caUrls"] = [_service(fulcio, 1)]
+    if oidc is not None:
+        config["oidcUrls"] = [_service(oidc, 1)]
+    if rekor is not None:
+        config |= {"rekorTlogUrls": [_service(rekor, rekor_version)], "rekorTlogConfig": _ANY}
+    if tsa is not None:
+        config |= {"tsaUrls": [_service(tsa, 1)], "tsaConfig": _ANY}
     return config
 
 

@@ -144,7 +144,7 @@ def test_the_token_of_the_job_is_not_asked_for_when_there_is_a_key() -> None:
         ),
         (
             {"key-content": PRIVATE, "action": "attest", "predicate": ".", "recursive": "true"},
-            "with.recursive: is for signatures",
+            "with.recursive: does nothing with action: attest; leave it out",
         ),
         (
             {"key-content": PRIVATE, "predicate-type": "sbom"},
