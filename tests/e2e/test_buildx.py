@@ -1,0 +1,549 @@
+"""The buildx plugin with the real buildx, a real engine and a real registry with a login."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import os
+import re
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gocdnext_sdk import Credential, Credentials, Daemon, Reference, RegistryClient, Secret
+from gocdnext_sdk import Registry as Host
+from gocdnext_sdk.buildkit.builders import remove_stale_builders
+from gocdnext_sdk.contract.keys import variable
+from gocdnext_sdk.harness import Registry
+from gocdnext_sdk.inputs.reader import read_inputs
+from gocdnext_sdk.manifest.load import load_plugin
+from gocdnext_sdk.testing import Mode, PluginRunner
+
+FOLDER = Path(__file__).parents[2] / "plugins" / "buildx"
+BUILDER = re.compile(r"--name (gocdnext-\w+-\w+)")
+
+
+@dataclass(frozen=True)
+class Target:
+    """A repository in the registry, with what it takes to push there and to look at what was pushed."""
+
+    registry: Registry
+    image: str
+
+    @property
+    def inputs(self) -> dict[str, str]:
+        return {"image": self.image, "username": self.registry.username, "password": self.registry.password}
+
+    @property
+    def client(self) -> RegistryClient:
+        login = Credential(
+            Host.parse(self.registry.address), self.registry.username, Secret(self.registry.password)
+        )
+        return RegistryClient(Credentials([login]))
+
+    def digest(self, tag: str) -> str:
+        return self.client.resolve(Reference.parse(f"{self.image}:{tag}")).digest
+
+    def platforms(self, digest: str) -> set[str | None]:
+        return {each.platform for each in self.client.platforms(Reference.parse(f"{self.image}@{digest}"))}
+
+    def tags(self) -> set[str]:
+        """Return the repository's tags; none if it does not exist."""
+        try:
+            return set(self._get("tags/list")["tags"] or ())
+        except urllib.error.HTTPError as error:
+            if error.code != 404:
+                raise
+            return set()
+
+    def labels(self, digest: str) -> dict[str, str]:
+        """Return the labels of the image for linux/amd64."""
+        (child,) = (
+            each
+            for each in self.client.platforms(Reference.parse(f"{self.image}@{digest}"))
+            if each.platform == "linux/amd64"
+        )
+        _, manifest = self.client.manifest(Reference.parse(f"{self.image}@{child.digest}"))
+        labels: dict[str, str] = (
+            self._get(f"blobs/{manifest['config']['digest']}")["config"].get("Labels") or {}
+        )
+        return labels
+
+    def _get(self, path: str) -> Any:
+        repository = self.image.partition("/")[2]
+        pair = base64.b64encode(f"{self.registry.username}:{self.registry.password}".encode()).decode()
+        request = urllib.request.Request(
+            f"http://{self.registry.address}/v2/{repository}/{path}",
+            headers={"Authorization": f"Basic {pair}"},
+        )
+        with urllib.request.urlopen(request) as response:
+            return json.load(response)
+
+
+@pytest.fixture
+def target(registry: Registry, repository: str) -> Target:
+    return Target(registry, repository)
+
+
+@pytest.fixture(scope="session")
+def daemon() -> Daemon:
+    return Daemon(os.environ)
+
+
+@pytest.fixture
+def own_buildkit(registry: Registry) -> dict[str, str]:
+    """The inputs that ask for a BuildKit in a container, which sees the registry at its own address."""
+    image = os.environ.get("BUILDKIT_IMAGE")
+    return {"driver-opts": f"network={registry.network}"} | ({"buildkit-image": image} if image else {})
+
+
+def write(workspace: Path, dockerfile: str) -> None:
+    """Write a Dockerfile, and a file whose content no other test has."""
+    (workspace / "Dockerfile").write_text(dockerfile)
+    (workspace / "content").write_text(secrets.token_hex())
+
+
+SMALL = "FROM scratch\nCOPY content /\n"
+
+
+class TestPush:
+    @pytest.mark.parametrize("mode", [Mode.PROCESS, Mode.IMAGE])
+    def test_every_tag_has_the_index_of_both_platforms(
+        self, run_plugin: PluginRunner, workspace: Path, target: Target, mode: Mode
+    ) -> None:
+        write(workspace, SMALL)
+        with_ = target.inputs | {"tags": "1.0.0\nfeat/x\nlatest\n"}
+        result = run_plugin(FOLDER, with_, docker=True, mode=mode, network=target.registry.network).passed()
+        digest = result.outputs["DIGEST"]
+        assert {target.digest(tag) for tag in ("1.0.0", "feat-x", "latest")} == {digest}
+        assert target.platforms(digest) == {"linux/amd64", "linux/arm64"}
+        assert result.outputs == {
+            "IMAGE": target.image,
+            "DIGEST": digest,
+            "REFERENCE": f"{target.image}@{digest}",
+            "TAGS": "1.0.0,feat-x,latest",
+        }
+        assert result.changed == frozenset()
+
+    def test_the_daemon_keeps_nothing(
+        self, run_plugin: PluginRunner, workspace: Path, target: Target, daemon: Daemon
+    ) -> None:
+        write(workspace, SMALL)
+        run_plugin(FOLDER, target.inputs, docker=True).passed()
+        assert daemon.client.images.list(name=target.image) == []
+
+    def test_unless_asked_to(
+        self, run_plugin: PluginRunner, workspace: Path, target: Target, daemon: Daemon
+    ) -> None:
+        write(workspace, SMALL)
+        result = run_plugin(FOLDER, target.inputs | {"load": "true"}, docker=True).passed()
+        (image,) = daemon.client.images.list(name=target.image)
+        daemon.client.images.remove(f"{target.image}:latest")
+        assert image.id == result.outputs["DIGEST"]
+
+    def test_without_push_the_registry_stays_empty(
+        self, run_plugin: PluginRunner, workspace: Path, target: Target
+    ) -> None:
+        write(workspace, SMALL)
+        with_ = target.inputs | {"push": "False", "cache": "registry"}
+        result = run_plugin(FOLDER, with_, docker=True).passed()
+        assert target.tags() == set()
+        assert result.warnings == ('caches are only read: push is "false"',)
+        assert result.outputs == {"IMAGE": target.image, "TAGS": ""}
+
+    def test_a_wrong_password_is_a_failure_without_the_password(
+        self, run_plugin: PluginRunner, workspace: Path, target: Target
+    ) -> None:
+        write(workspace, SMALL)
+        run_plugin(FOLDER, target.inputs | {"password": "canary-wrong-password"}, docker=True).exited(3)
+        assert target.tags() == set()
+
+    def test_a_build_that_fails_pushes_nothing(
+        self, run_plugin: PluginRunner, workspace: Path, target: Target
+    ) -> None:
+        write(workspace, "FROM scratch\nCOPY absent /\n")
+        result = run_plugin(FOLDER, target.inputs, docker=True).exited(3)
+        assert result.errors[-1].startswith("buildx failed with exit code")
+        assert target.tags() == set()
+
+
+ODD = {
+    "COMMAS": "-X a,-Y b",
+    "QUOTES": "say \"hi\" and 'ho'",
+    "DASHES": "--leading -x",
+    "EQUALS": "a=b==c",
+    "DOLLAR": "${NOT} $expanded `id`",
+    "DOCKER_PASSWORD": "canary-docker-password",
+}
+
+
+class TestBuildArguments:
+    def test_they_arrive_as_written_and_are_on_no_command_line(
+        self, run_plugin: PluginRunner, workspace: Path, target: Target
+    ) -> None:
+        lines = "".join(f'ARG {key}\nLABEL {key.lower()}="${{{key}}}"\n' for key in (*ODD, "FROM_JOB"))
+        write(workspace, SMALL + lines)
+        given = "".join(f"{key}={value}\n" for key, value in ODD.items()) + "FROM_JOB"
+        with watched_processes({**ODD, "FROM_JOB": "canary-from-job"}.values()) as seen:
+            result = run_plugin(
+                FOLDER,
+                target.inputs | {"build-args": given},
+                docker=True,
+                secrets={"FROM_JOB": "canary-from-job"},
+            ).passed()
+        labels = target.labels(result.outputs["DIGEST"])
+        assert {key: labels[key.lower()] for key in ODD} == ODD
+        assert labels["from_job"] == "canary-from-job"
+        assert seen == set()
+
+    def test_a_name_that_means_something_to_buildx_changes_only_the_build(
+        self, run_plugin: PluginRunner, workspace: Path, target: Target
+    ) -> None:
+        write(workspace, SMALL + "ARG DOCKER_HOST\nLABEL host=$DOCKER_HOST\nARG PATH\nLABEL path=$PATH\n")
+        with_ = target.inputs | {"build-args": "DOCKER_HOST=tcp://nowhere.invalid:1\nPATH=/nowhere"}
+        result = run_plugin(FOLDER, with_, docker=True).passed()
+        assert target.labels(result.outputs["DIGEST"]) == {
+            "host": "tcp://nowhere.invalid:1",
+            "path": "/nowhere",
+        }
+
+    def test_build_secrets_are_mounted_and_not_kept(
+        self, run_plugin: PluginRunner, workspace: Path, target: Target
+    ) -> None:
+        base = os.environ.get("BASE", "docker.io/library/python:3.13-slim-trixie")
+        token, note = "canary-npm-token", "canary-in-a-file\n"
+        (workspace / "note").write_text(note)
+        write(
+            workspace,
+            f"FROM {base}\nARG NPM NOTE\n"
+            "RUN --mount=type=secret,id=npm --mount=type=secret,id=note "
+            'cd /run/secrets && printf \'%s\\n\' "$NPM  npm" "$NOTE  note" | sha256sum --check\n',
+        )
+        hashes = {"NPM": token, "NOTE": note}
+        lines = (f"{key}={hashlib.sha256(text.encode()).hexdigest()}" for key, text in hashes.items())
+        with_ = {
+            "build-args": "\n".join(lines),
+            "secret-envs": "npm=NPM_TOKEN",
+            "secret-files": "note=note",
+            "platforms": "linux/amd64",
+            "push": "false",
+        }
+        run_plugin(FOLDER, target.inputs | with_, docker=True, secrets={"NPM_TOKEN": token}).passed()
+
+
+class TestCache:
+    def test_the_second_build_finds_what_the_first_one_did(
+        self, run_plugin: PluginRunner, workspace: Path, target: Target, own_buildkit: dict[str, str]
+    ) -> None:
+        # A BuildKit of one's own starts empty: what is cached has come from the registry.
+        write(workspace, SMALL)
+        with_ = target.inputs | own_buildkit | {"cache": "registry"}
+        first = run_plugin(FOLDER, with_, docker=True).passed()
+        second = run_plugin(FOLDER, with_, docker=True).passed()
+        assert "CACHED" not in first.log
+        assert "CACHED" in second.log
+        assert target.tags() == {"latest", "buildcache"}
+
+    def test_a_reference_of_its_own(self, run_plugin: PluginRunner, workspace: Path, target: Target) -> None:
+        write(workspace, SMALL)
+        cache = Target(target.registry, f"{target.image}-cache")
+        run_plugin(FOLDER, target.inputs | {"cache": f"{cache.image}:main"}, docker=True).passed()
+        assert target.tags() == {"latest"}
+        assert cache.tags() == {"main"}
+
+    def test_githubs_is_dropped_aloud(
+        self, run_plugin: PluginRunner, workspace: Path, target: Target
+    ) -> None:
+        write(workspace, SMALL)
+        with_ = target.inputs | {"cache-from": "type=gha", "cache-to": "type=gha,mode=max"}
+        result = run_plugin(FOLDER, with_, docker=True).passed()
+        (warning,) = result.warnings
+        assert "ACTIONS_RUNTIME_TOKEN" in warning
+        assert not any("cache" in argument for argument in result.call("buildx", "build").argv)
+
+    def test_one_that_cannot_be_written_does_not_fail_the_build(
+        self, run_plugin: PluginRunner, workspace: Path, target: Target
+    ) -> None:
+        write(workspace, SMALL)
+        run_plugin(FOLDER, target.inputs | {"cache": "localhost:1/no/cache"}, docker=True).passed()
+        assert target.tags() == {"latest"}
+
+
+class TestOwnBuildKit:
+    def test_nothing_of_it_is_left(
+        self,
+        run_plugin: PluginRunner,
+        workspace: Path,
+        target: Target,
+        own_buildkit: dict[str, str],
+        daemon: Daemon,
+    ) -> None:
+        write(workspace, SMALL)
+        result = run_plugin(FOLDER, target.inputs | own_buildkit | {"tags": "a b"}, docker=True).passed()
+        digest = result.outputs["DIGEST"]
+        assert {target.digest("a"), target.digest("b")} == {digest}
+        assert target.platforms(digest) == {"linux/amd64", "linux/arm64"}
+        assert left_of(name_of_builder(result.log), daemon) == []
+
+    def test_a_candidate_has_no_tag(
+        self, run_plugin: PluginRunner, workspace: Path, target: Target, own_buildkit: dict[str, str]
+    ) -> None:
+        write(workspace, SMALL)
+        with_ = target.inputs | own_buildkit | {"push-by-digest": "true"}
+        result = run_plugin(FOLDER, with_, docker=True).passed()
+        assert target.tags() == set()
+        assert target.platforms(result.outputs["DIGEST"]) == {"linux/amd64", "linux/arm64"}
+        assert result.outputs["TAGS"] == ""
+
+    def test_docker_hubs_images_come_through_the_mirror(
+        self, run_plugin: PluginRunner, workspace: Path, target: Target, own_buildkit: dict[str, str]
+    ) -> None:
+        write(workspace, SMALL)
+        run_plugin(FOLDER, target.inputs | {"tags": "base"}, docker=True).passed()
+        write(workspace, "FROM mirrored/base:base\nCOPY content /more\n")
+        hub = Target(target.registry, f"{target.registry.address}/proxy/mirrored/base")
+        (workspace / "base").mkdir()
+        write(workspace / "base", SMALL)
+        run_plugin(FOLDER, hub.inputs | {"tags": "base", "context": "base"}, docker=True).passed()
+        with_ = {"mirror": f"http://{target.registry.address}/proxy", "tags": "app"}
+        run_plugin(FOLDER, target.inputs | own_buildkit | with_, docker=True).passed()
+        assert "app" in target.tags()
+
+    @pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
+    def test_a_cancelled_job_leaves_nothing_of_it(
+        self,
+        workspace: Path,
+        target: Target,
+        own_buildkit: dict[str, str],
+        daemon: Daemon,
+        tmp_path: Path,
+        signum: signal.Signals,
+    ) -> None:
+        # The build waits for a context that never answers.
+        with socket.create_server(("127.0.0.1", 0)) as silent:
+            write(workspace, f"FROM scratch\nADD http://127.0.0.1:{silent.getsockname()[1]}/x /\n")
+            with_ = target.inputs | own_buildkit
+            environ = {variable(key, "shared"): value for key, value in with_.items()}
+            keep = {name: os.environ[name] for name in ("PATH", "DOCKER_HOST") if name in os.environ}
+            process = subprocess.Popen(
+                [sys.executable, FOLDER / "plugin.py"],
+                cwd=workspace,
+                env={**keep, **environ, "HOME": str(tmp_path)},
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+            )
+            assert process.stdout is not None
+            log = ""
+            for line in process.stdout:
+                log += line
+                if "transferring dockerfile" in line:
+                    process.send_signal(signum)
+                    break
+            log += process.stdout.read()
+            process.stdout.close()
+        assert process.wait() == 128 + signum, log
+        assert left_of(name_of_builder(log), daemon) == []
+
+    def test_what_killed_jobs_left_is_removed_after_a_day(self, daemon: Daemon) -> None:
+        image = os.environ["GOCDNEXT_REGISTRY_IMAGE"]
+        now = datetime.now(UTC)
+        token = secrets.token_hex(4)
+        fresh, stale, other = (
+            f"buildx_buildkit_{name}0"
+            for name in (
+                f"gocdnext-{now - timedelta(hours=23):%Y%m%dt%H%M%S}-{token}",
+                f"gocdnext-{now - timedelta(hours=25):%Y%m%dt%H%M%S}-{token}",
+                f"mine-{token}",
+            )
+        )
+        try:
+            for name in (fresh, stale, other):
+                volume = f"{name}_state"
+                daemon.client.containers.create(
+                    image, name=name, volumes={volume: {"bind": "/state", "mode": "rw"}}
+                )
+            remove_stale_builders(daemon)
+            left = {
+                each.name for each in daemon.client.containers.list(all=True) if token in (each.name or "")
+            }
+            volumes = {each.name for each in daemon.client.volumes.list() if token in each.name}
+            assert left == {fresh, other}
+            assert volumes == {f"{fresh}_state", f"{other}_state"}
+        finally:
+            for container in daemon.client.containers.list(all=True, filters={"name": token}):
+                container.remove(force=True)
+            for each in daemon.client.volumes.list(filters={"name": token}):
+                each.remove()
+
+
+class TestDaemon:
+    def test_a_build_that_needs_no_emulator_goes_on_without(
+        self, run_plugin: PluginRunner, workspace: Path, target: Target
+    ) -> None:
+        write(workspace, SMALL)
+        with_ = target.inputs | {
+            "platforms": "linux/amd64,linux/sparc64",
+            "qemu-image": "localhost:1/no/qemu",
+        }
+        result = run_plugin(FOLDER, with_, docker=True).passed()
+        (warning,) = result.warnings
+        assert warning.startswith("the Docker daemon cannot emulate sparc64: ")
+        assert target.platforms(result.outputs["DIGEST"]) == {"linux/amd64", "linux/sparc64"}
+
+    def test_one_that_comes_up_late_is_waited_for(
+        self, run_plugin: PluginRunner, workspace: Path, target: Target, daemon: Daemon, tmp_path: Path
+    ) -> None:
+        write(workspace, SMALL)
+        late = tmp_path / "late.sock"
+        with_ = target.inputs | {"push": "false", "platforms": "linux/amd64"}
+        with relayed(late, daemon.address.removeprefix("unix://"), after=1.5):
+            result = run_plugin(FOLDER, with_, env={"DOCKER_HOST": f"unix://{late}"}).passed()
+        assert f"waiting for the Docker daemon at unix://{late}" in result.log
+
+    def test_bad_inputs_are_told_before_it_is_waited_for(
+        self, run_plugin: PluginRunner, workspace: Path, target: Target, tmp_path: Path
+    ) -> None:
+        write(workspace, SMALL)
+        nowhere = {"DOCKER_HOST": f"unix://{tmp_path}/nowhere.sock"}
+        result = run_plugin(FOLDER, target.inputs | {"push": "maybe"}, env=nowhere).exited(2)
+        assert "waiting" not in result.log
+
+
+def test_every_flag_exists(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(workspace, SMALL)
+    monkeypatch.chdir(workspace)
+    plugin = load_plugin(FOLDER)
+    module = sys.modules[plugin.__module__]
+    emitted = {"--metadata-file"}
+    switches = ("push", "load", "no-cache", "pull", "push-by-digest")
+    for values in product(("true", "false"), repeat=len(switches)):
+        with_ = dict(zip(switches, values, strict=True)) | {
+            "image": "ghcr.io/org/app",
+            "build-args": "A=b",
+            "secret-envs": "s=HOME",
+            "secret-files": "f=Dockerfile",
+            "build-contexts": "c=.",
+            "labels": "a=b",
+            "cache": "registry",
+            "target": "t",
+            "provenance": "mode=max",
+            "sbom": "true",
+        }
+        if (with_["push"], with_["push-by-digest"]) == ("false", "true"):
+            continue
+        environ = {variable(key, "shared"): value for key, value in with_.items()} | {"HOME": "/"}
+        inputs = read_inputs(plugin.inputs, environ)
+        cache = module.plan_cache(inputs, environ)
+        arguments = module.build_args(inputs, environ)
+        argv = module.build_command(inputs, arguments, cache, "default", workspace)
+        emitted |= {word for word in argv if word.startswith("--")}
+    assert len(emitted) > 15
+    assert emitted <= flags("build")
+    assert {"--name", "--driver", "--driver-opt", "--buildkitd-config", "--bootstrap"} <= flags("create")
+    assert "--format" in flags("ls")
+    assert "--force" in flags("rm")
+
+
+def flags(command: str) -> set[str]:
+    said = subprocess.run(["buildx", command, "--help"], capture_output=True, text=True, check=True).stdout
+    return set(re.findall(r"--[a-z][a-z-]*", said))
+
+
+def name_of_builder(log: str) -> str:
+    found = BUILDER.search(log)
+    assert found, log
+    return found[1]
+
+
+def left_of(builder: str, daemon: Daemon) -> list[str]:
+    """Return the names of what is left of a builder."""
+    filters = {"name": builder}
+    containers = [str(each.name) for each in daemon.client.containers.list(all=True, filters=filters)]
+    return containers + [each.name for each in daemon.client.volumes.list(filters=filters)]
+
+
+@contextmanager
+def watched_processes(values: Any) -> Iterator[set[str]]:
+    """Give the set of those among `values` that turn up on the command line of any process meanwhile."""
+    wanted = {value.encode() for value in values}
+    seen: set[str] = set()
+    over = threading.Event()
+
+    def watch() -> None:
+        while not over.is_set():
+            for path in Path("/proc").glob("[0-9]*/cmdline"):
+                try:
+                    said = path.read_bytes()
+                except OSError:
+                    continue
+                seen.update(value.decode() for value in wanted if value in said)
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    try:
+        yield seen
+    finally:
+        over.set()
+        watcher.join()
+
+
+@contextmanager
+def relayed(path: Path, to: str, *, after: float) -> Iterator[None]:
+    """Serve a socket at `path` that leads to the one at `to`; it appears `after` seconds."""
+    over = threading.Event()
+
+    def serve() -> None:
+        if over.wait(after):
+            return
+        with socket.socket(socket.AF_UNIX) as server:
+            server.bind(str(path))
+            server.listen()
+            server.settimeout(0.2)
+            while not over.is_set():
+                try:
+                    client, _ = server.accept()
+                except TimeoutError:
+                    continue
+                threading.Thread(target=relay, args=(client, to), daemon=True).start()
+
+    server = threading.Thread(target=serve)
+    server.start()
+    try:
+        yield
+    finally:
+        over.set()
+        server.join()
+
+
+def relay(client: socket.socket, to: str) -> None:
+    with client, socket.socket(socket.AF_UNIX) as upstream:
+        upstream.connect(to)
+        back = threading.Thread(target=pour, args=(upstream, client))
+        back.start()
+        pour(client, upstream)
+        back.join()
+
+
+def pour(source: socket.socket, sink: socket.socket) -> None:
+    try:
+        while data := source.recv(65536):
+            sink.sendall(data)
+        sink.shutdown(socket.SHUT_WR)
+    except OSError:
+        return
