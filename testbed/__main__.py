@@ -6,6 +6,7 @@ import argparse
 import os
 import sys
 
+from gocdnext_sdk.errors import Error
 from testbed import bases, engine, environment, images, tools, trivydb
 from testbed.cache import SetupError
 from testbed.pins import pins
@@ -41,7 +42,7 @@ def main() -> int:
     options = parser.parse_args()
     try:
         _act(options)
-    except SetupError as mistake:
+    except (SetupError, Error) as mistake:
         if os.environ.get("GOCDNEXT_DEBUG"):
             raise
         print(f"setup: {mistake}", file=sys.stderr)

@@ -9,6 +9,8 @@ import shutil
 import signal
 import subprocess
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -38,21 +40,24 @@ def private_host() -> str:
     return f"unix://{home()}/run/docker.sock"
 
 
-def client(host: str, timeout: int = 60) -> docker.DockerClient:
+@contextmanager
+def client(host: str, timeout: int = 60) -> Iterator[docker.DockerClient]:
+    """Talk to the engine at *host*; *timeout*, in seconds, is for each answer."""
     import docker
 
-    return docker.DockerClient(base_url=host, timeout=timeout)
+    connected = docker.DockerClient(base_url=host, timeout=timeout)
+    try:
+        yield connected
+    finally:
+        connected.close()
 
 
 def answers(host: str) -> bool:
     import docker.errors
 
     try:
-        engine = client(host, PING_SECONDS)
-        try:
+        with client(host, PING_SECONDS) as engine:
             return bool(engine.ping())
-        finally:
-            engine.close()
     except (docker.errors.DockerException, OSError):
         return False
 
@@ -98,7 +103,8 @@ def status() -> str:
     host = find()
     if host is None:
         return "no engine answers"
-    version = client(host).version()["Version"]
+    with client(host) as engine:
+        version = engine.version()["Version"]
     return f"{'private engine' if host == private_host() else 'engine'} {version} at {host}"
 
 
@@ -111,7 +117,8 @@ def can_pull(host: str) -> bool:
     if answer.exists() and time.time() - answer.stat().st_mtime < PULL_ANSWER_KEPT_SECONDS:
         return answer.read_text() == "yes"
     try:
-        client(host, PULL_ANSWER_SECONDS).images.get_registry_data(pins()["registry"].image)
+        with client(host, PULL_ANSWER_SECONDS) as engine:
+            engine.images.get_registry_data(pins()["registry"].image)
         found = True
     except (docker.errors.DockerException, OSError):
         found = False
@@ -219,11 +226,11 @@ def _kill() -> None:
 
 def _clear() -> None:
     """Drop what jobs left when the engine was last killed without notice."""
-    engine = client(private_host())
-    for container in engine.containers.list(all=True, ignore_removed=True):
-        container.remove(force=True, v=True)
-    engine.networks.prune()
-    engine.volumes.prune({"all": True})
+    with client(private_host()) as engine:
+        for container in engine.containers.list(all=True, ignore_removed=True):
+            container.remove(force=True, v=True)
+        engine.networks.prune()
+        engine.volumes.prune({"all": True})
 
 
 def emulate() -> None:

@@ -32,7 +32,8 @@ def exists(tag: str) -> bool:
     import docker.errors
 
     try:
-        engine.client(engine.up()).images.get(tag)
+        with engine.client(engine.up()) as host:
+            host.images.get(tag)
     except docker.errors.ImageNotFound:
         return False
     return True
@@ -82,7 +83,8 @@ def listing(tags: list[str]) -> str:
 def layers(tag: str) -> list[Layer]:
     """Give the layers of an image on the engine."""
     with tempfile.TemporaryFile() as saved:
-        saved.writelines(engine.client(engine.up(), timeout=600).images.get(tag).save())
+        with engine.client(engine.up(), timeout=600) as host:
+            saved.writelines(host.images.get(tag).save())
         saved.seek(0)
         with tarfile.open(fileobj=saved) as archive:
             manifest = json.load(_member(archive, "manifest.json"))[0]

@@ -75,8 +75,8 @@ def _make(pin: Pin, file: Path) -> None:
 
 
 def _copy(pin: Pin, file: Path) -> None:
-    with step(f"pulling {pin.name} {pin.version}"), tempfile.TemporaryFile() as buffer:
-        host = engine.client(engine.up())
+    what = f"pulling {pin.name} {pin.version}"
+    with step(what), engine.client(engine.up(), timeout=600) as host, tempfile.TemporaryFile() as buffer:
         container = host.containers.create(host.images.pull(pin.image), ["-"])  # never started
         try:
             chunks, _ = container.get_archive(pin.path)

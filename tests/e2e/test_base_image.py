@@ -9,6 +9,7 @@ from types import MappingProxyType
 
 import docker
 import pytest
+from testbed import engine
 from testbed.images import BASE, layers
 
 HOSTILE = 'raise SystemExit("the workspace was imported")'
@@ -16,9 +17,8 @@ HOSTILE = 'raise SystemExit("the workspace was imported")'
 
 @pytest.fixture
 def client() -> Iterator[docker.DockerClient]:
-    client = docker.from_env(timeout=60)
-    yield client
-    client.close()
+    with engine.client(engine.up()) as client:
+        yield client
 
 
 def run(
