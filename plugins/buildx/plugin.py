@@ -10,20 +10,15 @@ from pathlib import Path
 
 from gocdnext_sdk import (
     Boolean,
-    Credential,
-    Credentials,
     Daemon,
     DaemonError,
     ImageBuild,
     Input,
     Job,
     Lines,
-    Pairs,
     Plugin,
     Problem,
     Reference,
-    Registry,
-    RequiredTogether,
     Secret,
     Tool,
     ToolError,
@@ -39,7 +34,6 @@ from gocdnext_sdk.buildkit.builders import (
     install_emulators,
     mirror_config,
     read_digest,
-    without_scheme,
 )
 from gocdnext_sdk.buildkit.cache import CacheEntries, CacheEntry, comma_separated
 
@@ -60,16 +54,8 @@ class BuildxInputs(ImageBuild):
     cache_to: CacheEntries = Input(
         "", description="Caches to write, one a line, as in `cache-from`. Not written when `push` is false."
     )
-    target: str | None = Input(None, description="The stage to build. The last one if not given.")
-    labels: Lines = Input("", description="Image labels, one KEY=VALUE a line.")
     build_contexts: Lines = Input(
         "", description="Named contexts, one NAME=VALUE a line, as buildx takes them."
-    )
-    secret_envs: Pairs = Input(
-        "", description="Build secrets, one ID=VARIABLE a line: the job's variable is mounted under that id."
-    )
-    secret_files: Pairs = Input(
-        "", description="Build secrets, one ID=PATH a line: the file is mounted under that id."
     )
     provenance: str | None = Input(
         None,
@@ -85,13 +71,6 @@ class BuildxInputs(ImageBuild):
         description="Publish a candidate: push content without any tag, so that it can be scanned and signed "
         "by `REFERENCE` before docker-push gives it its tags.",
     )
-    mirror: str | None = Input(
-        None,
-        description='Pull-through mirror of docker.io for base images, e.g. "mirror.gcr.io" or '
-        '"registry.example.com/dockerhub". Docker Hub is the fallback.',
-    )
-    mirror_username: str | None = Input(None, description="User name at the mirror.")
-    mirror_password: Secret | None = Input(None, description="Password or token at the mirror.")
     buildkit_image: Reference = Input(
         BUILDKIT, description="Image of the BuildKit that is started where the daemon's own will not do."
     )
@@ -104,34 +83,22 @@ class BuildxInputs(ImageBuild):
         BINFMT, description="Image that registers QEMU, used only when the daemon lacks a platform."
     )
 
-    constraints = (RequiredTogether("mirror-username", "mirror-password"),)
-
     def check(self, environ: Mapping[str, str]) -> Iterable[Problem]:
         """Check what needs the job's environment or two inputs at once."""
         yield from super().check(environ)
         for platform in self.platforms:
             if not re.fullmatch(r"[a-z0-9]+/[a-z0-9_]+(/[a-z0-9]+)?", platform):
                 yield Problem("platforms", f'"{platform}" is not a platform', 'write it as "linux/amd64"')
-        if self.mirror is not None and not re.fullmatch(r"[A-Za-z0-9._:/-]+", without_scheme(self.mirror)):
-            yield Problem(
-                "mirror", f'"{self.mirror}" is not a host with a path', 'write it as "mirror.gcr.io"'
-            )
         if self.push_by_digest and not self.push:
             yield Problem("push-by-digest", 'needs push: "true"')
         for key, lines in (("build-contexts", self.build_contexts), ("driver-opts", self.driver_opts)):
             for line in lines:
                 if "=" not in line:
                     yield Problem(key, f'"{line}" has no value', "write one KEY=VALUE a line")
-        yield from self._check_secrets(environ)
+        yield from self._check_build_args(environ)
         yield from self._check_cache(environ)
 
-    def _check_secrets(self, environ: Mapping[str, str]) -> Iterator[Problem]:
-        for id_, variable in self.secret_envs:
-            if (variable or id_) not in environ:
-                yield Problem("secret-envs", f'"{variable or id_}" is not in the job\'s environment')
-        for id_, path in self.secret_files:
-            if path is None or not Path(path).is_file():
-                yield Problem("secret-files", f'"{id_}": there is no file "{path or ""}"')
+    def _check_build_args(self, environ: Mapping[str, str]) -> Iterator[Problem]:
         for argument in build_args(self, environ):
             if argument.is_exposed:
                 yield Problem(
@@ -316,15 +283,6 @@ def build_args(inputs: BuildxInputs, environ: Mapping[str, str]) -> tuple[BuildA
     return tuple(plan_build_args(inputs.build_args, environ, mounted))
 
 
-def credentials(inputs: BuildxInputs) -> Credentials:
-    """Return the logins: the image's registry and the mirror, each for its own host only."""
-    logins = list(inputs.credentials(inputs.image.registry))
-    if inputs.mirror and inputs.mirror_username and inputs.mirror_password:
-        mirror = Registry.parse(without_scheme(inputs.mirror).split("/")[0])
-        logins.append(Credential(mirror, inputs.mirror_username, inputs.mirror_password))
-    return Credentials(logins)
-
-
 def tool_environ(
     inputs: BuildxInputs, arguments: Iterable[BuildArg], cache: CachePlan, job: Job
 ) -> dict[str, str | Secret]:
@@ -332,7 +290,7 @@ def tool_environ(
     environ: dict[str, str | Secret] = {each.key: each.value for each in arguments if each.by_name}
     for entry in cache.entries:
         environ.update(entry.environ)
-    environ.update(job.docker_config(credentials(inputs)))
+    environ.update(job.docker_config(inputs.logins))
     return environ | {"BUILDX_CONFIG": str(job.scratch() / "buildx")}
 
 

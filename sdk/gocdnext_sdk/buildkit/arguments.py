@@ -1,7 +1,7 @@
-"""Build arguments, and which of them buildx can take from its environment instead of its command line.
+"""Build arguments, and which of them a builder can take from its environment instead of its command line.
 
-`--build-arg KEY` without a value takes the variable of that name from buildx's own environment. That keeps
-the value off the command line, but must not change what buildx itself does.
+`--build-arg KEY` without a value takes the variable of that name from the builder's own environment (buildx and
+kaniko alike). That keeps the value off the command line, but must not change what the builder itself does.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from gocdnext_sdk.tools import INHERITED
 
-_STEERS = re.compile(
+STEERS_BUILDX = re.compile(
     r"""(?ix) (BUILDX|BUILDKIT|BAKE|OTEL|AWS|ACTIONS|EXPERIMENTAL|KUBE\w*|SUDO|LC)_\w+
     | DOCKER_(HOST|CONFIG|CONTEXT|API_VERSION|CERT_PATH|TLS\w*)
     | DOCKER_(CUSTOM_HEADERS|DEFAULT_PLATFORM|AUTH_CONFIG|CLI\w*)
@@ -33,7 +33,7 @@ class BuildArg:
     Args:
         key: its name.
         value: its value.
-        by_name: whether buildx gets the value through its environment, where no other process sees it.
+        by_name: whether the builder gets the value through its environment, where no other process sees it.
     """
 
     key: str
@@ -52,17 +52,21 @@ class BuildArg:
 
 
 def plan_build_args(
-    pairs: Iterable[tuple[str, str | None]], environ: Mapping[str, str], taken: Container[str] = ()
+    pairs: Iterable[tuple[str, str | None]],
+    environ: Mapping[str, str],
+    taken: Container[str] = (),
+    steers: re.Pattern[str] = STEERS_BUILDX,
 ) -> Iterator[BuildArg]:
     """Yield the build arguments in order.
 
     Args:
         pairs: as given; the value None means the job's variable of that name.
         environ: the job's environment.
-        taken: further variables of the job that buildx gets, for build secrets.
+        taken: further variables of the job that the builder gets, for build secrets.
+        steers: matches the variables that change what the builder itself does.
     """
     for key, given in pairs:
         value = environ.get(key, "") if given is None else given
         inherited = (key in INHERITED or key in taken) and environ.get(key) == value
-        free = key not in taken and not _STEERS.fullmatch(key)
+        free = key not in taken and not steers.fullmatch(key)
         yield BuildArg(key, value, by_name=inherited or free)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import secrets
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -14,6 +13,7 @@ from pathlib import Path
 from gocdnext_sdk.buildkit.cache import comma_separated
 from gocdnext_sdk.daemon import Daemon
 from gocdnext_sdk.errors import DaemonError, ToolError
+from gocdnext_sdk.inputs.image_build import without_scheme
 from gocdnext_sdk.oci.reference import Reference
 from gocdnext_sdk.tools import Tool
 
@@ -141,11 +141,6 @@ def mirror_config(mirror: str) -> str:
     if mirror.startswith("http://"):
         config += f'[registry."{place.split("/")[0]}"]\nhttp = true\n'
     return config
-
-
-def without_scheme(mirror: str) -> str:
-    """Return the host and path of a mirror that may be written as a URL."""
-    return re.sub(r"^https?://", "", mirror).rstrip("/")
 
 
 def read_digest(metadata: Path) -> str | None:

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import BeforeValidator, WithJsonSchema
 
 from gocdnext_sdk.errors import Problem
+from gocdnext_sdk.inputs.constraints import Constraint, RequiredTogether
 from gocdnext_sdk.inputs.login import RegistryLogin
 from gocdnext_sdk.inputs.model import Input
 from gocdnext_sdk.inputs.parsers import parse_words
-from gocdnext_sdk.inputs.types import Boolean, Pairs, WorkspacePath
-from gocdnext_sdk.oci.reference import Reference, is_tag
+from gocdnext_sdk.inputs.types import Boolean, Lines, Pairs, WorkspacePath
+from gocdnext_sdk.oci.credentials import Credential, Credentials
+from gocdnext_sdk.oci.reference import Reference, Registry, is_tag
+from gocdnext_sdk.secrets import Secret
 
 
 def _branch_tags(text: object) -> object:
@@ -52,9 +56,26 @@ class ImageBuild(RegistryLogin):
         description="Build arguments, one KEY=VALUE a line; commas, blanks and quotes belong to the value. "
         "A bare KEY takes its value from the job's environment.",
     )
+    target: str | None = Input(None, description="The stage to build. The last one if not given.")
+    labels: Lines = Input("", description="Image labels, one KEY=VALUE a line.")
+    secret_envs: Pairs = Input(
+        "", description="Build secrets, one ID=VARIABLE a line: the job's variable is mounted under that id."
+    )
+    secret_files: Pairs = Input(
+        "", description="Build secrets, one ID=PATH a line: the file is mounted under that id."
+    )
     push: Boolean = Input(
         "true", description='"false" builds only: nothing is written to a registry, caches included.'
     )
+    mirror: str | None = Input(
+        None,
+        description='Pull-through mirror of docker.io for base images, e.g. "mirror.gcr.io" or '
+        '"registry.example.com/dockerhub". Docker Hub is the fallback.',
+    )
+    mirror_username: str | None = Input(None, description="User name at the mirror.")
+    mirror_password: Secret | None = Input(None, description="Password or token at the mirror.")
+
+    constraints: ClassVar[tuple[Constraint, ...]] = (RequiredTogether("mirror-username", "mirror-password"),)
 
     @property
     def targets(self) -> tuple[Reference, ...]:
@@ -70,12 +91,17 @@ class ImageBuild(RegistryLogin):
         in_context = workspace / self.context / self.dockerfile
         return in_context if in_context.is_file() else workspace / self.dockerfile
 
-    def build_environ(self, environ: Mapping[str, str]) -> dict[str, str]:
-        """Return the build arguments with their values; a bare KEY is looked up in `environ`."""
-        return {key: environ[key] if value is None else value for key, value in self.build_args}
+    @property
+    def logins(self) -> Credentials:
+        """The logins: the image's registry and the mirror, each for its own host only."""
+        logins = list(self.credentials(self.image.registry))
+        if self.mirror and self.mirror_username and self.mirror_password:
+            host = Registry.parse(without_scheme(self.mirror).split("/")[0])
+            logins.append(Credential(host, self.mirror_username, self.mirror_password))
+        return Credentials(logins)
 
     def check(self, environ: Mapping[str, str]) -> Iterable[Problem]:
-        """Check the context, the Dockerfile and the bare build arguments."""
+        """Check the context, the Dockerfile, the mirror, the secrets and the bare build arguments."""
         workspace = Path.cwd()
         if self.image.digest:
             yield Problem("image", "has a digest, which only the build can tell", "give the name, and tags")
@@ -86,6 +112,16 @@ class ImageBuild(RegistryLogin):
                 "dockerfile",
                 f'"{self.dockerfile}" is neither in the context "{self.context}" nor in the workspace',
             )
+        if self.mirror is not None and not re.fullmatch(r"[A-Za-z0-9._:/-]+", without_scheme(self.mirror)):
+            yield Problem(
+                "mirror", f'"{self.mirror}" is not a host with a path', 'write it as "mirror.gcr.io"'
+            )
+        for id_, variable in self.secret_envs:
+            if (variable or id_) not in environ:
+                yield Problem("secret-envs", f'"{variable or id_}" is not in the job\'s environment')
+        for id_, path in self.secret_files:
+            if path is None or not Path(path).is_file():
+                yield Problem("secret-files", f'"{id_}": there is no file "{path or ""}"')
         for key, value in self.build_args:
             if value is None and key not in environ:
                 yield Problem(
@@ -93,3 +129,8 @@ class ImageBuild(RegistryLogin):
                     f'"{key}" has no value and is not in the job\'s environment',
                     f"write {key}=VALUE",
                 )
+
+
+def without_scheme(mirror: str) -> str:
+    """Return the host and path of a mirror that may be written as a URL."""
+    return re.sub(r"^https?://", "", mirror).rstrip("/")

@@ -51,9 +51,19 @@ def test_the_dockerfile_of_the_context_wins_over_the_workspaces(checkout: Path) 
     assert build(context="app").find_dockerfile(checkout) == checkout / "app" / "Dockerfile"
 
 
-def test_a_bare_build_argument_takes_the_jobs_value() -> None:
-    environ = {"PLUGIN_IMAGE": "app", "PLUGIN_BUILD_ARGS": "A=1, 2\nCI_BRANCH", "CI_BRANCH": "main"}
-    assert read_inputs(ImageBuild, environ).build_environ(environ) == {"A": "1, 2", "CI_BRANCH": "main"}
+@pytest.mark.parametrize(
+    ("inputs", "line"),
+    [
+        ({"build_args": "NOT_THERE"}, 'with.build-args: "NOT_THERE" has no value'),
+        ({"secret_envs": "npm=NOT_THERE"}, 'with.secret-envs: "NOT_THERE" is not in'),
+        ({"secret_files": "npm=nowhere"}, 'with.secret-files: "npm": there is no file "nowhere"'),
+        ({"mirror": "a b"}, 'with.mirror: "a b" is not a host'),
+        ({"mirror": "mirror.gcr.io", "mirror_username": "u"}, "with.mirror-password: is missing"),
+    ],
+)
+def test_what_the_build_would_miss_is_said_before_it(inputs: dict[str, str], line: str) -> None:
+    (said,) = mistakes(**inputs)
+    assert said.startswith(line)
 
 
 @pytest.mark.parametrize(

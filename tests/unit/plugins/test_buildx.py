@@ -213,7 +213,7 @@ class TestLogins:
             mirror_username="mu",
             mirror_password="mp",
         )
-        logins = {str(each.registry): each.username for each in buildx.credentials(inputs)}
+        logins = {str(each.registry): each.username for each in inputs.logins}
         assert logins == {"docker.io": "u", "hub.example.com": "mu"}
 
 
