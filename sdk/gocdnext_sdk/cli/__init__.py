@@ -15,6 +15,7 @@ import click
 from gocdnext_sdk.errors import Error
 
 COMMANDS: Final = {
+    "manifest": "gocdnext_sdk.cli.manifest",
     "run": "gocdnext_sdk.cli.run",
 }
 """Subcommand to the module whose `command` it is."""
