@@ -54,8 +54,8 @@ class DockerPushInputs(RegistryLogin, SignatureDemand):
 
     action: Literal["push", "delete-tag"] = Input(
         "push",
-        description="`push` publishes `source` under the tags. `delete-tag` removes the tags, none else on their "
-        "digest; with a digest in `source`, only while they still point to it.",
+        description="`push` publishes `source` under the tags. `delete-tag` removes them, and no other tag "
+        "on their digest; with a digest in `source`, only while they still point to it.",
     )
     source: Source | None = Input(
         None,
@@ -267,7 +267,8 @@ class DockerPush(Plugin[DockerPushInputs]):
                 digest = job.registry(logins.source).resolve(source.reference).digest
                 readable = regctl_name(source.reference, inputs, logins).with_digest(digest)
                 pinned = source.reference.with_digest(digest)
-                job.say(f"{source} is {digest}")
+                if source.reference.digest is None:
+                    job.say(f"{source} is {digest}")
                 yield Content(str(readable), digest, str(pinned), pinned)
                 return
             job.say(f"{source} is {digest}")
