@@ -5,7 +5,7 @@ errors at every level. All of them are collected, so that a user meets each only
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias, TypeVar
 
 from gocdnext_sdk.contract import ContractError, scalars
@@ -101,7 +101,9 @@ class Decoder:
 
     def text_map(self, node: Node) -> dict[str, Value]:
         """A map of texts, such as `with:`. Null values are empty texts."""
-        return self.map_of(node, self.text)
+        if not isinstance(node, MappingNode):
+            return self._wrong(node, "a map", {})
+        return {key.text: replace(self.text(value), key=key.mark) for key, value in self._entries(node)}
 
     def fields(self, node: Node, known: Mapping[str, Read], where: str) -> Fields:
         """A map with known keys.

@@ -118,7 +118,7 @@ class _Reader:
             cluster=self._cluster(matrix, id_tokens),
             environment=self._environment(action, deploy.environment if deploy else ""),
             deploy=deploy,
-            marks=fields.marks,
+            marks=self._marks(),
         )
 
     def _error(self, key: str, what: str, advice: str = "", mark: Mark | None = None) -> None:
@@ -265,6 +265,15 @@ class _Reader:
             if odd := [value for value in found if "," in value or "=" in value]:
                 self._error("parallel", f"{where}: {odd[0]!r} has a `,` or `=` in it", mark=mark)
         return matrix
+
+    def _marks(self) -> dict[str, Mark]:
+        secrets: list[Value] = self._fields.get("secrets", [])
+        outputs: dict[str, Fields] = self._fields.get("outputs", {})
+        return (
+            self._fields.marks
+            | {f"secrets.{name.text}": name.mark for name in secrets}
+            | {f"outputs.{alias}": entry.mark for alias, entry in outputs.items()}
+        )
 
     def _cluster(self, matrix: Mapping[str, Any], id_tokens: Mapping[str, Any]) -> str:
         cluster = self._fields.text("cluster")

@@ -18,6 +18,8 @@ class Value:
 
     text: str
     mark: Mark
+    key: Mark | None = field(default=None, compare=False)
+    """Where the key of a map's value stands."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +177,7 @@ class Job:
     environment: str = ""
     deploy: Deploy | None = None
     marks: Mapping[str, Mark] = field(default_factory=dict)
-    """Where each key of the job stands."""
+    """Where each key of the job stands, and each entry of `secrets` and `outputs`, as `secrets.NAME`."""
 
     def at(self, key: str) -> Mark:
         """Where a key of this job stands; the job itself when it is not written."""
