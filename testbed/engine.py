@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -56,6 +57,9 @@ def answers(host: str) -> bool:
     import docker.errors
 
     try:
+        if host.startswith("unix://"):  # docker-py does not close a socket that cannot be connected
+            with socket.socket(socket.AF_UNIX) as probe:
+                probe.connect(host.removeprefix("unix://"))
         with client(host, PING_SECONDS) as engine:
             return bool(engine.ping())
     except (docker.errors.DockerException, OSError):
@@ -138,9 +142,9 @@ def _tree() -> Path:
 
 
 def _start() -> None:
-    socket = private_host().removeprefix("unix://")
-    if len(socket) > 100:  # sun_path holds 107 bytes
-        raise SetupError(f"{socket} is too long a path for a socket: set GOCDNEXT_CACHE to a shorter folder")
+    path = private_host().removeprefix("unix://")
+    if len(path) > 100:  # sun_path holds 107 bytes
+        raise SetupError(f"{path} is too long a path for a socket: set GOCDNEXT_CACHE to a shorter folder")
     _kill()
     install(iptables="iptables")
     if not _tree().exists():
