@@ -177,6 +177,11 @@ class MaskedWriter:
         held, self._held = self._held, b""
         self._emit(self._masker.mask_bytes(held))
 
+    def end_line(self) -> None:
+        """Let what is written next begin on a line of its own."""
+        if self._column:
+            self._emit(b"\n")
+
     def _emit(self, data: bytes) -> None:
         if not data:
             return

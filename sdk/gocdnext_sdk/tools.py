@@ -155,8 +155,9 @@ class Tool:
                     end_group(process.pid)
                     if not ready:
                         break  # a daemon that left the group holds the pipes open
-            out.finish()
-            err.finish()
+            for writer in (out, err):
+                writer.finish()
+                writer.end_line()
             return bytes(tail)
 
 

@@ -117,7 +117,14 @@ class TestOutput:
     def test_what_looks_like_a_beginning_at_the_end_is_not_lost(self, bench: Bench) -> None:
         bench.make("cut", f"printf %s '{PASSWORD[:6]}'")
         bench.job().tool("cut", env={"P": Secret(PASSWORD)}).run()
-        assert bench.printed().endswith(PASSWORD[:6])
+        assert bench.printed().endswith(f"\n{PASSWORD[:6]}\n")
+
+    def test_what_follows_begins_on_a_line_of_its_own(self, bench: Bench) -> None:
+        bench.make("terse", "printf done; printf warned >&2")
+        job = bench.job()
+        job.tool("terse").run()
+        job.say("next")
+        assert bench.printed().splitlines()[-1] == "==> next"
 
     def test_it_reads_nothing_from_the_jobs_input(self, bench: Bench) -> None:
         bench.make("ask", "read answer || echo no input")
