@@ -161,7 +161,7 @@ class Buildx(Plugin[BuildxInputs]):
         with select_builder(inputs, cache, daemon, buildx, job) as builder:
             emulate(inputs, builder.missing(inputs.platforms), daemon, job)
             buildx.run(
-                *build_command(inputs, arguments, cache, builder.name, job.workspace),
+                *build_command(inputs, arguments, cache, builder, job.workspace),
                 *("--metadata-file", metadata),
             )
         if not inputs.push:
@@ -305,13 +305,13 @@ def inherited(inputs: BuildxInputs, cache: CachePlan, environ: Mapping[str, str]
 
 
 def build_command(
-    inputs: BuildxInputs, arguments: Iterable[BuildArg], cache: CachePlan, builder: str, workspace: Path
+    inputs: BuildxInputs, arguments: Iterable[BuildArg], cache: CachePlan, builder: Builder, workspace: Path
 ) -> Iterator[str]:
     """Yield the arguments of buildx."""
     # Absolute: buildx would read "-" and "github.com/…" as something else than a folder.
     yield from ("build", str(workspace / inputs.context))
     yield from ("--file", str(inputs.find_dockerfile(workspace)))
-    yield from ("--builder", builder, "--progress", "plain")
+    yield from ("--builder", builder.name, "--progress", "plain")
     yield from ("--platform", ",".join(inputs.platforms))
     for argument in arguments:
         yield from ("--build-arg", argument.word)
@@ -337,11 +337,10 @@ def build_command(
         yield "--no-cache"
     if inputs.pull:
         yield "--pull"
-    yield from _destination(inputs)
+    yield from _destination(inputs, builder)
 
 
-def _destination(inputs: BuildxInputs) -> Iterator[str]:
-    # Without `store=false` the daemon's own builder leaves every image it pushes in the daemon.
+def _destination(inputs: BuildxInputs, builder: Builder) -> Iterator[str]:
     if inputs.push_by_digest:
         yield "--output"
         yield f"type=image,name={inputs.image.name},push-by-digest=true,name-canonical=true,push=true"
@@ -349,8 +348,10 @@ def _destination(inputs: BuildxInputs) -> Iterator[str]:
         for reference in inputs.targets:
             yield from ("--tag", str(reference))
         if inputs.push:
-            yield from ("--output", "type=image,push=true" + ("" if inputs.load else ",store=false"))
-    if inputs.load:
+            # The daemon's own builder stores what it pushes, unless told not to.
+            stored = inputs.load and builder.is_daemons_own
+            yield from ("--output", "type=image,push=true" + ("" if stored else ",store=false"))
+    if inputs.load and not (inputs.push and builder.is_daemons_own):
         yield "--load"
     if not (inputs.push or inputs.load):
         yield from ("--output", "type=cacheonly")

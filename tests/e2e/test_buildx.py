@@ -27,7 +27,7 @@ import pytest
 
 from gocdnext_sdk import Credential, Credentials, Daemon, Reference, RegistryClient, Secret
 from gocdnext_sdk import Registry as Host
-from gocdnext_sdk.buildkit.builders import remove_stale_builders
+from gocdnext_sdk.buildkit.builders import Builder, remove_stale_builders
 from gocdnext_sdk.contract.keys import variable
 from gocdnext_sdk.harness import Registry
 from gocdnext_sdk.inputs.reader import read_inputs
@@ -412,7 +412,7 @@ class TestDaemon:
         write(workspace, SMALL)
         late = tmp_path / "late.sock"
         with_ = target.inputs | {"push": "false", "platforms": "linux/amd64"}
-        with relayed(late, daemon.address.removeprefix("unix://"), after=1.5):
+        with relayed(late, daemon.address.removeprefix("unix://"), refused=2):
             result = run_plugin(FOLDER, with_, env={"DOCKER_HOST": f"unix://{late}"}).passed()
         assert f"waiting for the Docker daemon at unix://{late}" in result.log
 
@@ -451,7 +451,7 @@ def test_every_flag_exists(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> 
         inputs = read_inputs(plugin.inputs, environ)
         cache = module.plan_cache(inputs, environ)
         arguments = module.build_args(inputs, environ)
-        argv = module.build_command(inputs, arguments, cache, "default", workspace)
+        argv = module.build_command(inputs, arguments, cache, Builder("default", frozenset()), workspace)
         emitted |= {word for word in argv if word.startswith("--")}
     assert len(emitted) > 15
     assert emitted <= flags("build")
@@ -504,31 +504,34 @@ def watched_processes(values: Any) -> Iterator[set[str]]:
 
 
 @contextmanager
-def relayed(path: Path, to: str, *, after: float) -> Iterator[None]:
-    """Serve a socket at `path` that leads to the one at `to`; it appears `after` seconds."""
+def relayed(path: Path, to: str, *, refused: int) -> Iterator[None]:
+    """Serve a socket at `path` that leads to the one at `to`, after it has hung up on the first `refused`."""
     over = threading.Event()
 
-    def serve() -> None:
-        if over.wait(after):
-            return
-        with socket.socket(socket.AF_UNIX) as server:
-            server.bind(str(path))
-            server.listen()
-            server.settimeout(0.2)
-            while not over.is_set():
-                try:
-                    client, _ = server.accept()
-                except TimeoutError:
-                    continue
+    def serve(server: socket.socket) -> None:
+        accepted = 0
+        while not over.is_set():
+            try:
+                client, _ = server.accept()
+            except TimeoutError:
+                continue
+            accepted += 1
+            if accepted <= refused:
+                client.close()
+            else:
                 threading.Thread(target=relay, args=(client, to), daemon=True).start()
 
-    server = threading.Thread(target=serve)
-    server.start()
-    try:
-        yield
-    finally:
-        over.set()
-        server.join()
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(path))
+        server.listen()
+        server.settimeout(0.2)
+        thread = threading.Thread(target=serve, args=(server,))
+        thread.start()
+        try:
+            yield
+        finally:
+            over.set()
+            thread.join()
 
 
 def relay(client: socket.socket, to: str) -> None:

@@ -29,6 +29,9 @@ BINFMT = (
 """The image that registers QEMU in a daemon's kernel; `tools.toml` has the same."""
 
 
+_DAEMONS_OWN = "default"
+
+
 @dataclass(frozen=True)
 class Builder:
     """A builder that is ready.
@@ -40,6 +43,11 @@ class Builder:
 
     name: str
     platforms: frozenset[str]
+
+    @property
+    def is_daemons_own(self) -> bool:
+        """Whether it is part of the Docker daemon and stores images there."""
+        return self.name == _DAEMONS_OWN
 
     def missing(self, wanted: Iterable[str]) -> tuple[str, ...]:
         """Return the Linux platforms among `wanted` that it cannot run steps for without an emulator."""
@@ -57,7 +65,7 @@ _STALE = timedelta(hours=24)
 @contextmanager
 def daemon_builder(buildx: Tool) -> Iterator[Builder]:
     """Use the daemon's own builder, which needs no helper image."""
-    yield Builder("default", _platforms(buildx, "default"))
+    yield Builder(_DAEMONS_OWN, _platforms(buildx, _DAEMONS_OWN))
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from gocdnext_sdk import InputError
+from gocdnext_sdk.buildkit.builders import Builder
 from gocdnext_sdk.inputs.reader import read_inputs
 from gocdnext_sdk.manifest.load import load_plugin
 
@@ -42,13 +43,11 @@ def plan(*, env: dict[str, str] | None = None, **with_: str) -> Any:
     return buildx.plan_cache(read(env=env, **with_), env or {})
 
 
-def command(*, env: dict[str, str] | None = None, **with_: str) -> list[str]:
+def command(*, env: dict[str, str] | None = None, builder: str = "default", **with_: str) -> list[str]:
     inputs = read(env=env, **with_)
-    environ = env or {}
-    arguments = buildx.build_args(inputs, environ)
-    return list(
-        buildx.build_command(inputs, arguments, buildx.plan_cache(inputs, environ), "default", Path.cwd())
-    )
+    arguments = buildx.build_args(inputs, env or {})
+    cache = buildx.plan_cache(inputs, env or {})
+    return list(buildx.build_command(inputs, arguments, cache, Builder(builder, frozenset()), Path.cwd()))
 
 
 def values(argv: list[str], flag: str) -> list[str]:
@@ -75,8 +74,13 @@ class TestDestination:
 
     def test_unless_asked_to(self) -> None:
         argv = command(load="true")
-        assert "--load" in argv
         assert values(argv, "--output") == ["type=image,push=true"]
+        assert "--load" not in argv  # two exports of one name would get into each other's way
+
+    def test_another_builder_has_to_hand_it_over(self) -> None:
+        argv = command(load="true", builder="gocdnext-1")
+        assert values(argv, "--output") == ["type=image,push=true,store=false"]
+        assert "--load" in argv
 
     def test_without_push_it_only_builds(self) -> None:
         assert values(command(push="no"), "--output") == ["type=cacheonly"]
