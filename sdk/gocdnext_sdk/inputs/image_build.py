@@ -32,7 +32,11 @@ def _branch_tags(text: object) -> object:
     return tags
 
 
-BranchTags = Annotated[tuple[str, ...], BeforeValidator(_branch_tags), WithJsonSchema({"type": "string"})]
+BranchTags = Annotated[
+    tuple[str, ...],
+    BeforeValidator(_branch_tags),
+    WithJsonSchema({"type": "string", "format": "branch-tags"}),
+]
 
 
 class ImageBuild(RegistryLogin):

@@ -6,10 +6,12 @@ Besides these, `str`, `int`, `Literal[...]`, `Reference`, `Secret` and any pydan
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BeforeValidator, WithJsonSchema
+from pydantic import BeforeValidator, GetCoreSchemaHandler, GetJsonSchemaHandler, WithJsonSchema
+from pydantic_core import CoreSchema, core_schema
 
 from gocdnext_sdk.inputs.parsers import (
     parse_boolean,
@@ -72,22 +74,36 @@ def _references(text: str) -> tuple[Reference, ...]:
     return tuple(Reference.parse(item) for item in parse_words(text))
 
 
-def one_of(*allowed: str) -> AfterValidator:
+@dataclass(frozen=True)
+class _OneOf:
+    """What a list may hold."""
+
+    allowed: tuple[str, ...]
+
+    def check(self, items: tuple[str, ...]) -> tuple[str, ...]:
+        spelling = {item.lower(): item for item in self.allowed}
+        for item in items:
+            if item.lower() not in spelling:
+                raise ValueError(f'"{item}" is not known; choose from {", ".join(self.allowed)}')
+        return tuple(spelling[item.lower()] for item in items)
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_after_validator_function(self.check, handler(source))
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        return handler(schema) | {"x-items": list(self.allowed)}
+
+
+def one_of(*allowed: str) -> _OneOf:
     """Return a validator for lists whose items are among `allowed`, in upper or lower case.
 
     ::
 
         scanners: Annotated[Words, one_of("vuln", "secret")] = Input("vuln", description="…")
     """
-    spelling = {item.lower(): item for item in allowed}
-
-    def check(items: tuple[str, ...]) -> tuple[str, ...]:
-        for item in items:
-            if item.lower() not in spelling:
-                raise ValueError(f'"{item}" is not known; choose from {", ".join(allowed)}')
-        return tuple(spelling[item.lower()] for item in items)
-
-    return AfterValidator(check)
+    return _OneOf(allowed)
 
 
 def _registry(text: Any) -> Registry:
@@ -99,24 +115,36 @@ _SCALAR = WithJsonSchema({"type": ["boolean", "string"]})
 Boolean = Annotated[bool, _from_text(parse_boolean), _SCALAR]
 """Every YAML 1.1 and 1.2 spelling of a boolean; anything else is an error."""
 
-Lines = Annotated[tuple[str, ...], _from_text(parse_lines), WithJsonSchema({"type": "string"})]
+Lines = Annotated[
+    tuple[str, ...], _from_text(parse_lines), WithJsonSchema({"type": "string", "format": "lines"})
+]
 """One item a line. For values that may hold a comma."""
 
-Items = Annotated[tuple[str, ...], _from_text(parse_items), WithJsonSchema({"type": "string"})]
+Items = Annotated[
+    tuple[str, ...], _from_text(parse_items), WithJsonSchema({"type": "string", "format": "items"})
+]
 """One item a line, or with commas between. For values that cannot hold one."""
 
-Words = Annotated[tuple[str, ...], _from_text(parse_words), WithJsonSchema({"type": "string"})]
+Words = Annotated[
+    tuple[str, ...], _from_text(parse_words), WithJsonSchema({"type": "string", "format": "words"})
+]
 """Items with line breaks, commas or blanks between. For values that can hold none of these."""
 
 Pairs = Annotated[
-    tuple[tuple[str, str | None], ...], _from_text(parse_pairs), WithJsonSchema({"type": "string"})
+    tuple[tuple[str, str | None], ...],
+    _from_text(parse_pairs),
+    WithJsonSchema({"type": "string", "format": "pairs"}),
 ]
 """``KEY=VALUE``, one a line, the value exactly as written; a bare ``KEY`` has the value None."""
 
-Tags = Annotated[tuple[str, ...], _from_text(_tags), WithJsonSchema({"type": "string"})]
+Tags = Annotated[tuple[str, ...], _from_text(_tags), WithJsonSchema({"type": "string", "format": "tags"})]
 """Image tags, with line breaks, commas or blanks between."""
 
-References = Annotated[tuple[Reference, ...], _from_text(_references), WithJsonSchema({"type": "string"})]
+References = Annotated[
+    tuple[Reference, ...],
+    _from_text(_references),
+    WithJsonSchema({"type": "string", "format": "oci-references"}),
+]
 """Image references, with line breaks, commas or blanks between."""
 
 RegistryHost = Annotated[
@@ -124,8 +152,12 @@ RegistryHost = Annotated[
 ]
 """A registry host; a URL as `docker login` takes it is understood."""
 
-WorkspacePath = Annotated[str, _from_text(workspace_path), WithJsonSchema({"type": "string"})]
+WorkspacePath = Annotated[
+    str, _from_text(workspace_path), WithJsonSchema({"type": "string", "format": "workspace-path"})
+]
 """A path that stays in the workspace, links followed. Whether it exists is for the plugin to check."""
 
-JsonDocument = Annotated[dict[str, Any], _from_text(_json_document), WithJsonSchema({"type": "string"})]
+JsonDocument = Annotated[
+    dict[str, Any], _from_text(_json_document), WithJsonSchema({"type": "string", "format": "json-document"})
+]
 """A JSON object: the path of a workspace file that holds it, or the text itself."""

@@ -5,16 +5,16 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
 from pydantic.fields import FieldInfo
 
+from gocdnext_sdk.inputs.constraints import Constraint
 from gocdnext_sdk.inputs.login import RegistryLogin
-from gocdnext_sdk.inputs.model import as_text, is_secret, traits, with_key
+from gocdnext_sdk.inputs.model import all_constraints, as_text, is_secret, traits, with_key
 from gocdnext_sdk.manifest.load import FolderError, load_plugin
-from gocdnext_sdk.plugin import Plugin
 
 _HEADER = re.compile(r"# (name|description): (.+)")
 
@@ -29,7 +29,9 @@ class InputSpec:
         description: what it is for.
         required: whether it must be there.
         default: what it is when it is not there, as text.
+        format: what the text is, beyond its type, by the names in `gocdnext_sdk.inputs.types`.
         choices: the values it may have; empty for any.
+        items: what a list in the text may hold; empty for any.
         secret: whether its value must never show.
         successor: the key to write instead, of one that is deprecated.
     """
@@ -39,7 +41,9 @@ class InputSpec:
     description: str
     required: bool = False
     default: str | None = None
+    format: str | None = None
     choices: tuple[str, ...] = ()
+    items: tuple[str, ...] = ()
     secret: bool = False
     successor: str | None = None
 
@@ -76,29 +80,33 @@ class Example:
         return cls(header["name"], header["description"], "\n".join(lines).strip() + "\n")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Manifest:
     """Everything that others need to know of a plugin.
 
     Args:
-        plugin: the model it all comes from.
+        name: its image's last path segment.
+        category: its group in the server's catalogue.
+        image_tag: the channel on which the image is published.
+        description: what it does, as one line.
         inputs: what must be given first, the registry's login last.
+        outputs: variable to description; empty if that is not known.
+        constraints: rules between inputs.
         examples: in the order of their files.
     """
 
-    plugin: type[Plugin[Any]]
-    inputs: tuple[InputSpec, ...]
-    examples: tuple[Example, ...]
+    name: str
+    category: str = ""
+    image_tag: str = "v1"
+    description: str = ""
+    inputs: tuple[InputSpec, ...] = ()
+    outputs: Mapping[str, str] = field(default_factory=dict)
+    constraints: tuple[Constraint, ...] = ()
+    examples: tuple[Example, ...] = ()
 
-    @property
-    def description(self) -> str:
-        """The first paragraph of the plugin's docstring, as one line."""
-        return " ".join(inspect.cleandoc(self.plugin.__doc__ or "").partition("\n\n")[0].split())
-
-    @property
-    def outputs(self) -> Mapping[str, str]:
-        """Variable to description."""
-        return self.plugin.outputs
+    def input(self, key: str) -> InputSpec | None:
+        """The input of that key, if there is one."""
+        return next((spec for spec in self.inputs if spec.name == key), None)
 
     @classmethod
     def of(cls, folder: Path) -> Self:
@@ -113,41 +121,55 @@ class Manifest:
         schema = plugin.inputs.model_json_schema()["properties"]
         inputs = (spec for name in ordered for spec in _specs(name, fields[name], schema[with_key(name)]))
         examples = (Example.read(path) for path in sorted((folder / "examples").glob("*.yaml")))
-        return cls(plugin, tuple(inputs), tuple(examples))
+        return cls(
+            name=plugin.name,
+            category=plugin.category,
+            image_tag=plugin.image_tag,
+            description=" ".join(inspect.cleandoc(plugin.__doc__ or "").partition("\n\n")[0].split()),
+            inputs=tuple(inputs),
+            outputs=plugin.outputs,
+            constraints=all_constraints(plugin.inputs),
+            examples=tuple(examples),
+        )
 
 
-def _specs(name: str, field: FieldInfo, schema: Mapping[str, Any]) -> Iterator[InputSpec]:
+def _specs(name: str, info: FieldInfo, schema: Mapping[str, Any]) -> Iterator[InputSpec]:
     """Yield the input, then its former keys: the server refuses a key the manifest does not list."""
     variants = [each for each in schema.get("anyOf", [schema]) if each.get("type") != "null"]
     kinds = {kind for each in variants for kind in _as_list(each.get("type", "string"))}
     spec = InputSpec(
         name=with_key(name),
         type=next((kind for kind in ("boolean", "integer", "number") if kind in kinds), "string"),
-        description=field.description or "",
-        required=field.is_required(),
-        default=_default(field),
+        description=info.description or "",
+        format=next((each["format"] for each in variants if "format" in each), None),
+        items=tuple(item for each in variants for item in each.get("x-items", ())),
+        required=info.is_required(),
+        default=_default(info),
         choices=tuple(
             str(choice)
             for each in variants
             for choice in each.get("enum", [each["const"]] if "const" in each else ())
         ),
-        secret=is_secret(field),
+        secret=is_secret(info),
     )
     yield spec
-    for alias in traits(field).deprecated_aliases:
+    for alias in traits(info).deprecated_aliases:
         yield InputSpec(
             name=with_key(alias),
             type=spec.type,
+            format=spec.format,
+            choices=spec.choices,
+            items=spec.items,
             description=f"Deprecated: write `{spec.name}`.",
             secret=spec.secret,
             successor=spec.name,
         )
 
 
-def _default(field: FieldInfo) -> str | None:
-    if field.is_required() or field.default in (None, "", ()):
+def _default(info: FieldInfo) -> str | None:
+    if info.is_required() or info.default in (None, "", ()):
         return None
-    return as_text(field.default)
+    return as_text(info.default)
 
 
 def _as_list(value: str | list[str]) -> list[str]:

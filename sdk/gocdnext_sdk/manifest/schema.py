@@ -17,7 +17,6 @@ from gocdnext_sdk.inputs.constraints import (
     RequiredIf,
     RequiredTogether,
 )
-from gocdnext_sdk.inputs.model import all_constraints
 from gocdnext_sdk.manifest.model import InputSpec, Manifest
 
 Schema = dict[str, Any]
@@ -36,7 +35,7 @@ def with_schema(manifest: Manifest) -> Schema:
     """Return the schema of the `with:` map."""
     schema: Schema = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": f"with: of {manifest.plugin.name}",
+        "title": f"with: of {manifest.name}",
         "description": manifest.description,
         "type": "object",
         "properties": {spec.name: _property(spec) for spec in manifest.inputs},
@@ -45,7 +44,7 @@ def with_schema(manifest: Manifest) -> Schema:
     }
     former = {spec.successor for spec in manifest.inputs if spec.successor}
     schema["required"] = [name for name in schema["required"] if name not in former]
-    rules = [rule for each in all_constraints(manifest.plugin.inputs) for rule in _rules(each, manifest)]
+    rules = [rule for each in manifest.constraints for rule in _rules(each, manifest)]
     return schema | ({"allOf": rules} if rules else {})
 
 

@@ -13,8 +13,10 @@ import yaml
 from click.testing import CliRunner
 
 from gocdnext_sdk.cli import group
+from gocdnext_sdk.manifest.catalog import read_catalog
 from gocdnext_sdk.manifest.files import generate, outdated, write
 from gocdnext_sdk.manifest.load import FolderError, load_plugin
+from gocdnext_sdk.manifest.model import Manifest
 
 SOURCE = '''
 from typing import Literal
@@ -100,7 +102,12 @@ class TestCatalog:
                 "yaml": EXAMPLE.partition("\n\n")[2],
             }
         ]
-        assert content["inputs"]["image"] == {"required": True, "description": "The image.", "type": "string"}
+        assert content["inputs"]["image"] == {
+            "required": True,
+            "description": "The image.",
+            "type": "string",
+            "format": "oci-reference",
+        }
         assert content["inputs"]["quiet"]["default"] == "true"
         assert content["inputs"]["number"]["default"] == "10"
 
@@ -128,7 +135,9 @@ class TestCatalog:
             "required": False,
             "description": "Deprecated: write `level`.",
             "type": "string",
+            "enum": ["low", "high"],
             "deprecated": True,
+            "successor": "level",
         }
 
     def test_what_is_required_comes_first_and_the_login_last(self, folder: Path) -> None:
@@ -252,3 +261,31 @@ class TestCommand:
         (folder / "examples" / "do.yaml").write_text(text)
         with pytest.raises(FolderError, match='begin it with the comments "# name: …"'):
             generate(folder)
+
+
+def test_a_written_manifest_reads_back_as_it_was(folder: Path) -> None:
+    write(folder)
+    assert read_catalog(folder / "plugin.yaml") == Manifest.of(folder)
+
+
+def test_a_manifest_with_no_more_than_the_server_reads_is_enough(tmp_path: Path) -> None:
+    path = tmp_path / "plugin.yaml"
+    path.write_text("name: node\ninputs:\n  version: {required: true}\n  cache: {default: true}\n  extra:\n")
+    manifest = read_catalog(path)
+    assert [(spec.name, spec.required, spec.default) for spec in manifest.inputs] == [
+        ("version", True, None),
+        ("cache", False, "true"),
+        ("extra", False, None),
+    ]
+    assert not manifest.outputs
+    assert not manifest.constraints
+
+
+@pytest.mark.parametrize(
+    "text", ["", "- a", "name: a\ninputs: [a]", "name: a\ninputs: {a: b}", "a: [", "category: b"]
+)
+def test_a_file_that_is_no_manifest_is_told_in_one_line(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "plugin.yaml"
+    path.write_text(text)
+    with pytest.raises(FolderError, match=r"^\S+plugin\.yaml is not .+$"):
+        read_catalog(path)
