@@ -1,7 +1,7 @@
 """Build arguments, and which of them a builder can take from its environment instead of its command line.
 
-`--build-arg KEY` without a value takes the variable of that name from the builder's own environment (buildx and
-kaniko alike). That keeps the value off the command line, but must not change what the builder itself does.
+`--build-arg KEY` without a value takes the variable of that name from the builder's own environment, with
+buildx and kaniko alike. That keeps the value off the command line, but must not change what the builder does.
 """
 
 from __future__ import annotations
