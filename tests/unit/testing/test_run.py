@@ -159,7 +159,7 @@ def test_files_the_run_changed_are_told_from_those_it_left_alone(
 def test_a_fake_tool_does_what_it_is_told(
     run_plugin: PluginRunner, leaky: Path, fake_tools: FakeTools
 ) -> None:
-    fake_tools.add("login", stdout=json.dumps({"quoted": "it's"}), exit_code=4, script="echo first >&2")
+    fake_tools.add("login", stdout=json.dumps({"quoted": "it's"}), exit_code=4, script="echo first")
     result = run_plugin(leaky, {"where": "environ", "token": TOKEN}).exited(3)
     assert result.errors == ("login failed with exit code 4; its own message is above",)
     assert {"first", '{"quoted": "it\'s"}'} <= set(result.log.splitlines())
