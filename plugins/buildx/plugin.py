@@ -21,7 +21,6 @@ from gocdnext_sdk import (
     Reference,
     Secret,
     Tool,
-    ToolError,
     Words,
 )
 from gocdnext_sdk.buildkit.arguments import BuildArg, plan_build_args
@@ -167,9 +166,7 @@ class Buildx(Plugin[BuildxInputs]):
         if not inputs.push:
             job.say(f"built {inputs.image.name} for {', '.join(inputs.platforms)}; nothing was pushed")
             return {"IMAGE": inputs.image.name, "TAGS": ""}
-        digest = read_digest(metadata)
-        if digest is None:
-            raise ToolError("buildx pushed, but its metadata file names no digest")
+        digest = job.digest(inputs.image, lambda: read_digest(metadata))
         tags = [] if inputs.push_by_digest else [str(target.tag) for target in inputs.targets]
         reference = inputs.image.with_digest(digest)
         job.say(f"pushed {reference} with {'the tags ' + ', '.join(tags) if tags else 'no tag'}")

@@ -432,7 +432,7 @@ def keys(inputs: CosignInputs, job: Job, cosign: Tool) -> tuple[str | None, str 
     if not inputs.signs:
         job.warn("verifying needs only the public key; keep the private one out of this job")
     # This also tells a wrong password before anything is contacted.
-    done = cosign.capture("public-key", "--key", key, ok={0, 1})
+    done = cosign.capture("public-key", "--key", key, ok={0, 1}, assumed=b"")
     if b"decrypt" in done.stderr:
         raise InputError(Problem("key-password", "does not open the key", "is it that key's password?"))
     if done.exit_code != 0:

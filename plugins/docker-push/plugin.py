@@ -260,7 +260,7 @@ class DockerPush(Plugin[DockerPushInputs]):
         with tempfile.TemporaryDirectory(prefix="gocdnext-") as scratch:
             folder = Path(scratch) / "layout"
             if source.reference is None:
-                digest = from_files(job.workspace / (source.path or ""), source.name, folder, regctl)
+                digest = from_files(job.workspace / (source.path or ""), source.name, folder, job, regctl)
             elif is_in_daemon(inputs, source, source.reference, job):
                 digest = from_daemon(source.reference, folder, job, regctl)
             else:
@@ -316,7 +316,7 @@ class DockerPush(Plugin[DockerPushInputs]):
             else:
                 regctl.tag(target.with_digest(digest), str(target.tag))
                 job.say(f"{target}: {before or 'new'} -> {digest}")
-        for target, now in find_tags(registry, inputs.targets).items():
+        for target, now in find_tags(registry, inputs.targets, assumed=digest).items():
             if now != digest:
                 raise RegistryError(f"{target} is {now or 'gone'} now; did another job move it too?")
 
@@ -329,7 +329,7 @@ class DockerPush(Plugin[DockerPushInputs]):
             RegistryError: the registry cannot, or does not let this user.
         """
         expected = inputs.source.reference.digest if inputs.source and inputs.source.reference else None
-        previous = find_tags(registry, inputs.targets)
+        previous = find_tags(registry, inputs.targets, assumed=expected or "its digest")
         job.output(PREVIOUS=describe(previous))
         for target, before in previous.items():
             if before is None:
@@ -391,7 +391,7 @@ def from_daemon(reference: Reference, folder: Path, job: Job, regctl: Regctl) ->
         for chunk in daemon.client.api.get_image(str(reference)):
             stream.write(chunk)
     try:
-        digest = from_files(archive, None, folder, regctl)
+        digest = from_files(archive, None, folder, job, regctl)
     except ToolError as error:
         raise ToolError(
             f"{error}; the daemon may hold only a part of {reference}, as after pulling one platform of "
@@ -401,16 +401,16 @@ def from_daemon(reference: Reference, folder: Path, job: Job, regctl: Regctl) ->
     if daemon.has_containerd_store:
         return digest
     regctl.compress(folder)
-    return layout_digest(folder, "image")
+    return job.digest(reference, lambda: layout_digest(folder, "image"))
 
 
-def from_files(path: Path, name: str | None, folder: Path, regctl: Regctl) -> str:
+def from_files(path: Path, name: str | None, folder: Path, job: Job, regctl: Regctl) -> str:
     """Make a layout or an archive available as a layout in `folder` and return the image's digest."""
     if path.is_dir():
         folder.symlink_to(path)  # regctl knows fewer characters in a path than a workspace may have
         return layout_digest(folder, name)
     regctl.load(path, name, folder)
-    return layout_digest(folder, "image")
+    return job.digest(path.name, lambda: layout_digest(folder, "image"))
 
 
 def regctl_hosts(inputs: DockerPushInputs, logins: Logins) -> dict[str, Host]:
@@ -431,9 +431,17 @@ def regctl_name(source: Reference, inputs: DockerPushInputs, logins: Logins) -> 
     return source
 
 
-def find_tags(registry: RegistryClient, targets: Iterable[Reference]) -> dict[Reference, str | None]:
-    """Return the digest each tag points to now; None for one that does not exist."""
-    found = ((target, registry.find(target)) for target in targets)
+def find_tags(
+    registry: RegistryClient, targets: Iterable[Reference], *, assumed: str | None = None
+) -> dict[Reference, str | None]:
+    """Return the digest each tag points to now; None for one that does not exist.
+
+    Args:
+        registry: where to look.
+        targets: the tags.
+        assumed: what a plan, which asks no registry, takes for the answer.
+    """
+    found = ((target, registry.find(target, assumed=assumed)) for target in targets)
     return {target: descriptor.digest if descriptor else None for target, descriptor in found}
 
 

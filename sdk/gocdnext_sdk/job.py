@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
 from gocdnext_sdk.daemon import Daemon
-from gocdnext_sdk.errors import DaemonError
+from gocdnext_sdk.errors import DaemonError, ToolError
 from gocdnext_sdk.masking import Masker
 from gocdnext_sdk.oci.client import RegistryClient
 from gocdnext_sdk.oci.credentials import Credentials
+from gocdnext_sdk.oci.reference import is_digest
 from gocdnext_sdk.outputs import OutputFile
 from gocdnext_sdk.secrets import Secret, SecretFiles
 from gocdnext_sdk.signals import Signals
@@ -124,6 +125,21 @@ class Job:
             self.mask(credential.password)
             self.mask(credential.basic)
         return {"DOCKER_CONFIG": str(self._files.named("config.json", credentials.docker_config()))}
+
+    def digest(self, subject: object, read: Callable[[], str | None]) -> str:
+        """Return the digest of what a tool has just made.
+
+        Args:
+            subject: what was made, for people; a plan shows `<digest of SUBJECT>`.
+            read: finds the digest, such as in a file that the tool wrote.
+
+        Raises:
+            ToolError: there is none.
+        """
+        digest = read()
+        if digest is None or not is_digest(digest):
+            raise ToolError(f"the tool has ended well and left no digest of {subject}")
+        return digest
 
     def scratch(self) -> Path:
         """Return a private directory that is removed when the job ends."""

@@ -86,7 +86,8 @@ class Regctl:
         Args:
             image: a reference, or `layout`, with its digest.
         """
-        done = self.tool.capture("artifact", "tree", "--digest-tags", "--format", "{{json .}}", image)
+        argv = ("artifact", "tree", "--digest-tags", "--format", "{{json .}}", image)
+        done = self.tool.capture(*argv, assumed=b"{}")
         return frozenset(_referrers(json.loads(done.stdout)))
 
     def tag(self, image: Reference, tag: str) -> None:

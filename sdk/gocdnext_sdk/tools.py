@@ -86,8 +86,15 @@ class Tool:
         """
         return self._run(argv, frozenset(ok), None)
 
-    def capture(self, *argv: object, ok: Iterable[int] = (0,)) -> Completed:
-        """As `run`, with standard output in the result instead of the log."""
+    def capture(self, *argv: object, ok: Iterable[int] = (0,), assumed: bytes | None = None) -> Completed:
+        """As `run`, with standard output in the result instead of the log.
+
+        Args:
+            argv: its arguments.
+            ok: the exit codes that are no failure.
+            assumed: what `gocdnext-plugin plan`, which runs nothing, takes for the output. Without it a plan
+                ends where the output is looked at.
+        """
         return self._run(argv, frozenset(ok), [])
 
     def _run(self, argv: Iterable[object], ok: frozenset[int], captured: list[bytes] | None) -> Completed:

@@ -158,7 +158,8 @@ def read_digest(metadata: Path) -> str | None:
 
 
 def _platforms(buildx: Tool, builder: str) -> frozenset[str]:
-    for line in buildx.capture("ls", "--format", "{{json .}}").stdout.splitlines():
+    usual = json.dumps({"Name": builder, "Nodes": [{"Platforms": _USUAL}]}).encode()
+    for line in buildx.capture("ls", "--format", "{{json .}}", assumed=usual).stdout.splitlines():
         row = json.loads(line)
         if row.get("Name") != builder:
             continue
@@ -167,6 +168,9 @@ def _platforms(buildx: Tool, builder: str) -> frozenset[str]:
         return frozenset(_normal(each) for node in row["Nodes"] for each in node.get("Platforms") or ())
     raise ToolError(f"buildx does not know the builder {builder}")
 
+
+_USUAL = ["linux/amd64", "linux/arm64", "linux/arm/v7", "linux/386", "linux/ppc64le", "linux/s390x"]
+"""What a builder has once QEMU is registered."""
 
 _SHORT = {"linux/arm64/v8": "linux/arm64", "linux/amd64/v1": "linux/amd64", "linux/arm": "linux/arm/v7"}
 

@@ -87,8 +87,13 @@ class RegistryClient:
             return self.manifest(reference)[0]
         return Descriptor(digest, _media_type(response), int(size))
 
-    def find(self, reference: Reference) -> Descriptor | None:
-        """As `resolve`, with None for what is not there."""
+    def find(self, reference: Reference, *, assumed: str | None = None) -> Descriptor | None:
+        """As `resolve`, with None for what is not there.
+
+        Args:
+            reference: what to look for.
+            assumed: the digest that `gocdnext-plugin plan`, which asks no registry, takes for the answer.
+        """
         try:
             return self.resolve(reference)
         except _NotFound:
