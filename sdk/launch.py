@@ -4,8 +4,15 @@ Python runs isolated (``-I``) and without ``site`` (``-S``), so that nothing in 
 variables is ever imported; what may be imported is added here, wherever the runtime was moved to.
 """
 
-import runpy
+import os
+import signal
 import sys
+
+# The kernel ignores signals to PID 1 that have no handler. Until the SDK has its own, there is nothing to clean up.
+for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
+    signal.signal(number, lambda received, _: os._exit(128 + received))
+
+import runpy  # noqa: E402
 
 home = __file__.rpartition("/")[0]
 sys.path += [f"{home}/plugin", f"{home}/packages"]
