@@ -53,6 +53,7 @@ COMPILE = build/lock/bin/uv pip compile --quiet --upgrade --generate-hashes --cu
 lock:
 	@$(PYTHON) -m venv build/lock && build/lock/bin/pip install --quiet uv
 	@$(COMPILE) --python-version 3.13 --python-platform linux --extra plugin --output-file sdk/requirements.lock pyproject.toml
+	@printf 'cryptography>=44\n' | $(COMPILE) --python-version 3.13 --python-platform linux --output-file sdk/sigstore/requirements.lock -
 	@printf 'hatchling\neditables\n' | $(COMPILE) --universal --extra dev --output-file requirements-dev.lock pyproject.toml -
 
 engine-stop: .venv/installed

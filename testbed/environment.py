@@ -3,6 +3,7 @@
 ``DOCKER_HOST``              the engine
 ``GOCDNEXT_BUILD_CONTEXTS``  ``name=value`` pairs: what replaces which stage of the Dockerfiles
 ``GOCDNEXT_REGISTRY_IMAGE``  the image of the throw-away registry
+``GOCDNEXT_SIGSTORE_IMAGE``  the image of the local Sigstore; once the tests' set-up made it
 ``GOCDNEXT_BUILDX``          the buildx to build with, where the docker command brings none
 ``BUILDX_BUILDER``           the engine's own builder, which alone sees the engine's images
 ``BASE``                     the base image of the example applications
@@ -20,11 +21,12 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from testbed import bases, engine, images, tools
 from testbed.pins import pins
 
-STAGES = ("buildx", "trivy", "cosign", "kaniko", "regctl")
+PLUGIN_TOOLS = ("buildx", "trivy", "cosign", "kaniko", "regctl")
+STAGES = (*PLUGIN_TOOLS, "rekor", "timestamp-server")
 # What each extent of the set-up needs: the demo runs the release recipe; tests run all there is.
-TOOLS = {"demo": STAGES[:3], "images": STAGES, "test": (*STAGES, "crane", "olareg")}
+TOOLS = {"demo": PLUGIN_TOOLS[:3], "images": PLUGIN_TOOLS, "test": (*STAGES, "crane", "olareg")}
 BASES = {"demo": ("python", "registry"), "images": ("python", "registry"), "test": tuple(bases.PLATFORMS)}
-IMAGES = {"demo": STAGES[:3], "images": (), "test": ()}  # none named: all plugins
+IMAGES = {"demo": PLUGIN_TOOLS[:3], "images": (), "test": ()}  # none named: all plugins
 
 
 def setup(extent: str) -> list[str]:
@@ -42,6 +44,8 @@ def setup(extent: str) -> list[str]:
     os.environ |= environment()
     images.base()
     os.environ |= environment()
+    if extent == "test":
+        images.sigstore()
     return images.plugins(*IMAGES[extent])
 
 
@@ -79,6 +83,7 @@ def environment() -> dict[str, str]:
             "BASE": official["python"],
         }
         | ({"BUILDKIT_IMAGE": official["buildkit"]} if "buildkit" in official else {})
+        | ({"GOCDNEXT_SIGSTORE_IMAGE": images.SIGSTORE} if images.exists(images.SIGSTORE) else {})
     )
 
 

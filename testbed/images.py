@@ -17,6 +17,7 @@ from testbed.cache import lock, step
 from testbed.pins import ROOT
 
 BASE = "localhost/gocdnext-plugin-base:dev"
+SIGSTORE = "localhost/gocdnext-sigstore:dev"
 RUNTIME = "gocdnext/"
 CHUNK = 1 << 20
 
@@ -26,6 +27,14 @@ def base() -> str:
     with lock("base-image"), step("building the base image"):
         build_image(ROOT, BASE, build_contexts(), dockerfile=ROOT / "sdk" / "Dockerfile")
     return BASE
+
+
+def sigstore() -> str:
+    """Build the image of the local Sigstore."""
+    folder = ROOT / "sdk"
+    with lock("sigstore-image"), step("building the local Sigstore's image"):
+        build_image(folder, SIGSTORE, build_contexts(), dockerfile=folder / "sigstore" / "Dockerfile")
+    return SIGSTORE
 
 
 def exists(tag: str) -> bool:

@@ -99,8 +99,10 @@ def _build(pin: Pin, file: Path) -> None:
         raise SetupError(f"{pin.name} has to be built here: install Go 1.26 or newer (https://go.dev/dl/)")
     with step(f"building {pin.name} {pin.go_version or pin.version}"):
         flags = ("-trimpath", "-ldflags", f"-s -w {pin.ldflags}")
-        # Named after their packages, which is how the official images call them too.
-        command = (go, "build", *flags, "-o", f"{file.parent}/", *pin.go.split())
+        packages = pin.go.split()
+        # Several are named after their packages, which is how the official images call them too.
+        output = file if len(packages) == 1 else f"{file.parent}/"
+        command = (go, "build", *flags, "-o", str(output), *packages)
         run(*command, cwd=_module(pin), env={**os.environ, **BUILD_ENV})
 
 

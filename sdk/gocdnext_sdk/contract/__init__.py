@@ -9,6 +9,7 @@ reads out. Each module names the upstream file its rules come from.
 - `refs`: `${{ … }}` and `${…}`
 - `outputs`: the file behind `GOCDNEXT_OUTPUT_FILE`
 - `masks`: what the platform hides in logs
+- `id_tokens`: what a job's identity token says
 """
 
 from gocdnext_sdk.contract.errors import ContractError

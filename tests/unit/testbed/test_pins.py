@@ -9,7 +9,7 @@ import pytest
 from testbed.environment import STAGES
 from testbed.pins import ROOT, pins
 
-DOCKERFILES = [ROOT / "sdk" / "Dockerfile", *sorted(ROOT.glob("plugins/*/Dockerfile"))]
+DOCKERFILES = [*sorted(ROOT.glob("sdk/**/Dockerfile")), *sorted(ROOT.glob("plugins/*/Dockerfile"))]
 
 
 @pytest.mark.parametrize("dockerfile", DOCKERFILES, ids=lambda file: str(file.relative_to(ROOT)))
