@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 
-# The kernel ignores signals to PID 1 that have no handler. Until the SDK has its own, there is nothing to clean up.
+# A signal to PID 1 that has no handler is lost. Until the SDK has its own, there is nothing to clean up.
 for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
     signal.signal(number, lambda received, _: os._exit(128 + received))
 
