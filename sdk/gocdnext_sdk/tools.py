@@ -34,6 +34,9 @@ TRACE_VARIABLE = "GOCDNEXT_TRACE_FILE"
 
 _CHUNK = 65536
 
+_PIPE = 1 << 20
+"""Bytes a pipe may hold (Linux's `pipe-max-size`): no more of what a tool wrote can be left when it has ended."""
+
 _TAIL = 64 * 1024
 """Bytes of standard error that are kept: enough to tell why a tool failed."""
 
@@ -150,6 +153,7 @@ class Tool:
                 process.stdout, selectors.EVENT_READ, captured.append if captured is not None else out.write
             )
             selector.register(process.stderr, selectors.EVENT_READ, log_error)
+            rounds_left = _PIPE // _CHUNK
             while selector.get_map():
                 ready = selector.select(timeout=0.5)
                 for key, _ in ready:
@@ -160,8 +164,10 @@ class Tool:
                         selector.unregister(key.fileobj)
                 if process.poll() is not None:
                     end_group(process.pid)
-                    if not ready:
-                        break  # a daemon that left the group holds the pipes open
+                    # A process that left the group may hold the pipes open, and even go on writing.
+                    rounds_left -= 1
+                    if not ready or not rounds_left:
+                        break
             for writer in (out, err):
                 writer.finish()
                 writer.end_line()

@@ -6,6 +6,7 @@ import io
 import json
 import os
 import shlex
+import signal
 import sys
 from pathlib import Path
 
@@ -133,6 +134,15 @@ class TestOutput:
 
 
 class TestFailure:
+    def test_what_left_its_group_and_goes_on_printing_does_not_hold_the_job(self, bench: Bench) -> None:
+        bench.make("leaves", 'setsid timeout 20 yes & echo "pid $!"')
+        out = bench.job().tool("leaves").capture().stdout.decode()
+        pid = int(out.partition("pid ")[2].split()[0])
+        try:
+            os.kill(pid, 0)  # still there: nobody waited for it
+        finally:
+            os.kill(pid, signal.SIGKILL)
+
     def test_another_exit_code_is_an_error(self, bench: Bench) -> None:
         bench.make("fail", "echo reason >&2; exit 7")
         with pytest.raises(ToolError, match=r"^fail failed with exit code 7; its own message is above$"):
