@@ -1,0 +1,284 @@
+"""The kaniko plugin."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path, PurePosixPath
+from typing import Literal
+
+import preflight
+
+from gocdnext_sdk import (
+    Boolean,
+    ImageBuild,
+    Input,
+    Job,
+    Plugin,
+    Problem,
+    Reference,
+    Secret,
+    ToolError,
+    Words,
+    dockerfile,
+)
+from gocdnext_sdk.buildkit.arguments import BuildArg, plan_build_args
+from gocdnext_sdk.inputs.image_build import without_scheme
+from gocdnext_sdk.oci.reference import is_digest
+
+RUNTIME = "/gocdnext"
+"""Where this program itself is in its image; kaniko is told to leave it alone, as it leaves /kaniko alone."""
+
+LIKE_DOCKER = ("FF_KANIKO_COPY_AS_ROOT", "FF_KANIKO_EXPAND_HEREDOC", "FF_KANIKO_RUN_HONOR_GROUP")
+"""Switches with which kaniko builds what a Dockerfile means; without them it keeps to its own past."""
+
+INHERITED = re.compile(r"FF_KANIKO_\w+|(AWS|AZURE|GOOGLE)_\w+|SOURCE_DATE_EPOCH")
+"""Variables of the job that kaniko may see: its switches, and where its cloud logins are."""
+
+STEERS = re.compile(
+    r"""(?ix) (FF_KANIKO|KANIKO|DOCKER|AWS|AZURE|GOOGLE|OTEL|SSL_CERT|IDENTITY|MSI)_\w+
+    | (HTTP|HTTPS|NO|FTP|ALL)_PROXY | GODEBUG | GOGC | GOMAXPROCS | GOMEMLIMIT | GOTRACEBACK
+    | PATH | HOME | TMPDIR | LANG | LC_ALL | TZ | CONTAINER | UPSTREAM_CLIENT_TYPE | GCE_METADATA_HOST
+    | CI_(REGISTRY|JOB_TOKEN)\w*
+    """
+)
+"""Variables that change what kaniko itself does. Source: what kaniko 1.28 and its credential helpers read."""
+
+
+class KanikoInputs(ImageBuild):
+    """The `with:` map."""
+
+    platforms: Words = Input(
+        "",
+        description="The platform to build for, e.g. linux/arm64; one only. The runner's own if not given.",
+    )
+    cache: Boolean = Input(
+        "false", description="Cache the layers of RUN steps in `cache-repo`. Only read when `push` is false."
+    )
+    cache_repo: Reference | None = Input(
+        None,
+        description="Repository of the cache, without a tag. `<image>/cache` if not given, on Docker Hub "
+        "`<image>-cache`.",
+    )
+    cache_ttl: str = Input(
+        "336h",
+        description="How old a cached layer may be, e.g. 6h or 90m.",
+        pattern=r"^([0-9]+(\.[0-9]+)?(h|m|s))+$",
+    )
+    cache_copy_layers: Boolean = Input("false", description="Cache the layers of COPY and ADD too.")
+    reproducible: Boolean = Input(
+        "false", description="Leave times out, so that equal content has one digest."
+    )
+    snapshot_mode: Literal["full", "redo", "time"] = Input(
+        "full",
+        description="How changed files are found: by content, or quicker by size, owner and times (redo), or "
+        "by modification time alone (time).",
+    )
+    retries: int = Input(3, ge=0, le=20, description="How often a failed pull or push is tried again.")
+    verbosity: Literal["error", "warn", "info", "debug", "trace"] = Input(
+        "info", description="kaniko's log level."
+    )
+
+    def check(self, environ: Mapping[str, str]) -> Iterable[Problem]:
+        """Check what needs several inputs, and read the Dockerfile for what kaniko does not do."""
+        problems = list(super().check(environ))
+        yield from problems
+        if len(self.platforms) > 1:
+            yield Problem(
+                "platforms", "kaniko builds for one platform at a time", "use one job for each, or buildx"
+            )
+        for platform in self.platforms:
+            if not re.fullmatch(r"[a-z0-9]+/[a-z0-9_]+(/[a-z0-9]+)?", platform):
+                yield Problem("platforms", f'"{platform}" is not a platform', 'write it as "linux/amd64"')
+        if self.cache_repo and (self.cache_repo.tag or self.cache_repo.digest):
+            yield Problem("cache-repo", "has a tag or digest, which kaniko sets itself", "give the name only")
+        if self.cache_repo and not self.cache:
+            yield Problem("cache-repo", "is not used", 'add cache: "true"')
+        for label in self.labels:
+            if "=" not in label:
+                yield Problem("labels", f'"{label}" has no value', "write one KEY=VALUE a line")
+        for id_, path in self.secret_files:
+            if "," in id_ or "," in (path or ""):
+                yield Problem("secret-files", f'"{id_}": kaniko cannot take a comma here', "rename the file")
+        if not any(problem.key == "build-args" for problem in problems):
+            yield from self._check_build_args(environ)
+        if not any(problem.key in ("context", "dockerfile") for problem in problems):
+            yield from self._check_dockerfile(Path.cwd())
+
+    def _check_build_args(self, environ: Mapping[str, str]) -> Iterator[Problem]:
+        for argument in build_args(self, environ):
+            if argument.is_exposed:
+                yield Problem(
+                    "build-args",
+                    f'"{argument.key}" steers kaniko too, so its secret would stand on a command line',
+                    "use `secret-envs`, or another name; a proxy can be a variable of the job",
+                )
+
+    def _check_dockerfile(self, workspace: Path) -> Iterator[Problem]:
+        path = self.find_dockerfile(workspace)
+        name = path.relative_to(workspace)
+        try:
+            parsed = dockerfile.parse(path.read_text(errors="replace"))
+        except ValueError as error:
+            yield Problem("dockerfile", f"{name}: {error}")
+            return
+        build = preflight.Build(
+            target=self.target,
+            secrets=frozenset(id_ for id_, _ in (*self.secret_envs, *self.secret_files)),
+            left_out=tuple(PurePosixPath(each) for each in (mount_of(workspace), "/kaniko", RUNTIME)),
+        )
+        for each in preflight.unsupported(parsed, build):
+            yield Problem("dockerfile", f"{name}:{each.line}: {each.what}", each.advice)
+
+
+class Kaniko(Plugin[KanikoInputs]):
+    """Build an image in an unprivileged container and publish it under any number of tags.
+
+    Needs no daemon, no socket and no privileges. For several platforms use buildx.
+    """
+
+    name = "gocdnext-plugin-kaniko"
+    category = "container"
+    inputs = KanikoInputs
+    outputs = {
+        "IMAGE": "The image's name, without a tag.",
+        "DIGEST": "Digest of the image; when it was pushed.",
+        "REFERENCE": "IMAGE@DIGEST: what to scan and to sign; when it was pushed.",
+        "TAGS": "The tags that were pushed, with commas between.",
+    }
+
+    def run(self, inputs: KanikoInputs, job: Job) -> dict[str, str]:
+        """Build, and push if asked to."""
+        if inputs.cache and not inputs.push:
+            job.warn('the cache is only read: push is "false"')
+        digest_file = job.scratch() / "digest"
+        arguments = build_args(inputs, job.environ)
+        executor = job.tool(
+            "executor",
+            env=tool_environ(arguments, job.environ) | login(inputs, job),
+            inherit=inherited(inputs, job.environ),
+        )
+        executor.run(*build_command(inputs, arguments, job.workspace, digest_file))
+        # From here on / is the image's: only /kaniko, this program and mounts are as before.
+        if not inputs.push:
+            job.say(f"built {inputs.image.name}; nothing was pushed")
+            return {"IMAGE": inputs.image.name, "TAGS": ""}
+        digest = digest_file.read_text().strip()
+        if not is_digest(digest):
+            raise ToolError("kaniko pushed, but its digest file holds no digest")
+        reference = inputs.image.with_digest(digest)
+        tags = [str(target.tag) for target in inputs.targets]
+        job.say(f"pushed {reference} with the tags {', '.join(tags)}")
+        return {
+            "IMAGE": inputs.image.name,
+            "DIGEST": digest,
+            "REFERENCE": str(reference),
+            "TAGS": ",".join(tags),
+        }
+
+
+# ---- what kaniko is given
+
+
+def build_args(inputs: KanikoInputs, environ: Mapping[str, str]) -> tuple[BuildArg, ...]:
+    """Return the build arguments, and how kaniko gets each."""
+    mounted = {variable or id_ for id_, variable in inputs.secret_envs}
+    return tuple(plan_build_args(inputs.build_args, environ, mounted, STEERS))
+
+
+def tool_environ(arguments: Iterable[BuildArg], environ: Mapping[str, str]) -> dict[str, str | Secret]:
+    """Return what kaniko's environment holds beside the job's variables: switches and build arguments."""
+    switches = {name: "true" for name in LIKE_DOCKER if name not in environ}
+    return {**switches, **{each.key: each.value for each in arguments if each.by_name}}
+
+
+def login(inputs: KanikoInputs, job: Job) -> dict[str, str]:
+    """Write the logins where kaniko finds them and only root reads them.
+
+    Not in anonymous memory, as for other tools: kaniko would hand its descriptor on to every RUN step.
+    """
+    if not inputs.logins:
+        return {}
+    for each in inputs.logins:
+        job.mask(each.password)
+        job.mask(each.basic)
+    folder = job.scratch() / "docker"
+    folder.mkdir(mode=0o700)
+    (folder / "config.json").touch(mode=0o600)
+    (folder / "config.json").write_text(inputs.logins.docker_config().reveal())
+    return {"DOCKER_CONFIG": str(folder)}
+
+
+def inherited(inputs: KanikoInputs, environ: Mapping[str, str]) -> Iterator[str]:
+    """Yield the job's variables that kaniko needs."""
+    yield from filter(INHERITED.fullmatch, environ)
+    for id_, variable in inputs.secret_envs:
+        yield variable or id_
+
+
+def build_command(
+    inputs: KanikoInputs, arguments: Iterable[BuildArg], workspace: Path, digest_file: Path
+) -> Iterator[str]:
+    """Yield the arguments of kaniko."""
+    yield f"--context=dir://{workspace / inputs.context}"
+    yield f"--dockerfile={inputs.find_dockerfile(workspace)}"
+    for target in inputs.targets:
+        yield f"--destination={target}"
+    yield f"--digest-file={digest_file}"
+    for folder in (RUNTIME, workspace):
+        yield f"--ignore-path={folder}"
+    if not inputs.push:
+        yield "--no-push"
+    yield from _cache(inputs)
+    for argument in arguments:
+        yield f"--build-arg={argument.word}"
+    for id_, variable in inputs.secret_envs:
+        yield f"--secret=id={id_},type=env,env={variable or id_}"
+    for id_, path in inputs.secret_files:
+        yield f"--secret=id={id_},type=file,src={workspace / (path or id_)}"
+    for label in inputs.labels:
+        yield f"--label={label}"
+    if inputs.target:
+        yield f"--target={inputs.target}"
+    for platform in inputs.platforms:
+        yield f"--custom-platform={platform}"
+    if inputs.mirror:
+        yield f"--registry-mirror={without_scheme(inputs.mirror)}"
+    if inputs.reproducible:
+        yield "--reproducible"
+    yield f"--snapshot-mode={inputs.snapshot_mode}"
+    for flag in ("push-retry", "image-download-retry"):
+        yield f"--{flag}={inputs.retries}"
+    yield f"--verbosity={inputs.verbosity}"
+    yield "--log-format=text"
+
+
+def cache_repository(inputs: KanikoInputs) -> str:
+    """Return where the cache is. Docker Hub has no repositories below an image."""
+    if inputs.cache_repo:
+        return inputs.cache_repo.name
+    separator = "-" if inputs.image.registry.host == "docker.io" else "/"
+    return f"{inputs.image.name}{separator}cache"
+
+
+def _cache(inputs: KanikoInputs) -> Iterator[str]:
+    if not inputs.cache:
+        return
+    yield "--cache"
+    yield f"--cache-repo={cache_repository(inputs)}"
+    yield f"--cache-ttl={inputs.cache_ttl}"
+    if inputs.cache_copy_layers:
+        yield "--cache-copy-layers"
+    if not inputs.push:
+        # What a pull request builds must not get into the main branch's cache.
+        yield "--no-push-cache"
+
+
+def mount_of(workspace: Path) -> Path:
+    """Return the mount that holds the workspace; kaniko puts nothing from a mount into an image."""
+    mounts = (folder for folder in (workspace, *workspace.parents[:-1]) if folder.is_mount())
+    return next(mounts, workspace)
+
+
+if __name__ == "__main__":
+    Kaniko.main()

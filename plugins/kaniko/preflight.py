@@ -1,0 +1,227 @@
+"""What a Dockerfile asks for and kaniko does not do. Found in kaniko 1.28.3, by running it and in its source.
+
+Most of it kaniko passes over, with a warning or without, and builds another image than the one asked for.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from gocdnext_sdk.dockerfile import Dockerfile, Heredoc, Instruction, json_words
+
+_FRONTENDS = re.compile(r"(docker\.io/)?docker/dockerfile(-upstream)?([:@].*)?")
+_GIT = re.compile(r"git@|git://|(https?|ssh)://\S+\.git([#?]|$)")
+
+
+@dataclass(frozen=True)
+class Unsupported:
+    """Something kaniko does not do.
+
+    Args:
+        line: of the Dockerfile.
+        what: is asked for, and what kaniko makes of it.
+        advice: what to write instead.
+    """
+
+    line: int
+    what: str
+    advice: str
+
+
+@dataclass(frozen=True)
+class Build:
+    """What a check has to know of the build.
+
+    Args:
+        target: the stage to build, if not the last.
+        secrets: ids of the secrets that are given.
+        left_out: folders kaniko puts nothing into, because something is mounted there or it runs from there.
+    """
+
+    target: str | None = None
+    secrets: Collection[str] = ()
+    left_out: tuple[PurePosixPath, ...] = ()
+
+
+def unsupported(dockerfile: Dockerfile, build: Build) -> Iterator[Unsupported]:
+    """Yield what kaniko does not do, of all that is asked for in the stages that are built."""
+    syntax = dockerfile.directives.get("syntax")
+    if syntax and not _FRONTENDS.fullmatch(syntax):
+        yield Unsupported(1, f"syntax={syntax}: kaniko has no frontends", "build it with buildx")
+    for stage in _built(_stages(dockerfile.instructions), build.target):
+        folder = PurePosixPath("/")
+        for each in stage.instructions:
+            if each.keyword == "WORKDIR":
+                folder = folder / each.text.strip("\"'")
+                yield from _left_out(each, folder, build)
+            elif each.keyword in ("COPY", "ADD"):
+                yield from _copy(each)
+                if each.words:
+                    yield from _left_out(each, folder / each.words[-1], build)
+            elif each.keyword == "RUN":
+                yield from _run(each, build)
+
+
+# ---- stages
+
+
+@dataclass(frozen=True)
+class _Stage:
+    name: str
+    base: str
+    instructions: tuple[Instruction, ...]
+
+
+def _stages(instructions: Iterable[Instruction]) -> list[_Stage]:
+    stages: list[_Stage] = []
+    for each in instructions:
+        if each.keyword == "FROM":
+            base, *name = re.split(r"\s+as\s+", each.text.strip(), maxsplit=1, flags=re.IGNORECASE)
+            stages.append(_Stage(name[0].lower() if name else "", base.lower(), ()))
+        elif stages:  # an ARG may stand before the first stage
+            last = stages[-1]
+            stages[-1] = _Stage(last.name, last.base, (*last.instructions, each))
+    return stages
+
+
+def _built(stages: list[_Stage], target: str | None) -> Iterator[_Stage]:
+    """Yield the stages that are built for `target`, in order; all when there is no such stage."""
+    number = {str(index): index for index in range(len(stages))}
+    number |= {stage.name: index for index, stage in enumerate(stages) if stage.name}
+    last = number.get(target.lower()) if target else len(stages) - 1
+    if last is None:
+        yield from stages
+        return
+    wanted = {last}
+    for index in range(last, -1, -1):
+        if index in wanted:
+            stage = stages[index]
+            copied = (dict(each.flags).get("from") for each in stage.instructions)
+            for name in (stage.base, *copied):
+                if name and number.get(name.lower(), index) < index:
+                    wanted.add(number[name.lower()])
+    yield from (stages[index] for index in sorted(wanted))
+
+
+# ---- instructions
+
+
+def _left_out(each: Instruction, path: PurePosixPath, build: Build) -> Iterator[Unsupported]:
+    for folder in build.left_out:
+        if path.is_relative_to(folder):
+            yield Unsupported(
+                each.line,
+                f"{each.keyword} to {path}: kaniko puts nothing from {folder} into an image",
+                "choose another folder",
+            )
+
+
+_COPY_FLAGS = {
+    "parents": ("copies without the parent folders", "name them in the destination"),
+    "exclude": ("copies the excluded files too", "list them in .dockerignore"),
+    "checksum": ("does not check it", "check it in a RUN"),
+    "keep-git-dir": ("does not clone", "clone in a RUN"),
+    "unpack": ("decides by the file", "unpack in a RUN"),
+}
+
+
+def _copy(each: Instruction) -> Iterator[Unsupported]:
+    flags = dict(each.flags)
+    for name, (what, advice) in _COPY_FLAGS.items():
+        if name in flags and flags[name] != "false":
+            yield Unsupported(each.line, f"{each.keyword} --{name}: kaniko {what}", advice)
+    if each.keyword == "ADD" and any(_GIT.match(word) for word in each.words[:-1]):
+        yield Unsupported(each.line, "ADD of a git repository: kaniko does not clone", "clone in a RUN")
+    if "from" in flags and any(PurePosixPath(word) == PurePosixPath("/") for word in each.words[:-1]):
+        yield Unsupported(
+            each.line,
+            "COPY --from of a whole stage (/): kaniko would copy /proc and fails",
+            "copy folder by folder",
+        )
+
+
+def _run(each: Instruction, build: Build) -> Iterator[Unsupported]:
+    for name, value in each.flags:
+        if name == "mount":
+            yield from _mount(each, value or "", build)
+        elif (name, value) not in (("network", "default"), ("network", "host"), ("security", "sandbox")):
+            written = f"--{name}" + (f"={value}" if value else "")
+            yield Unsupported(each.line, f"RUN {written}: kaniko runs the step without it", "leave it out")
+    yield from _run_heredocs(each)
+
+
+def _mount(each: Instruction, text: str, build: Build) -> Iterator[Unsupported]:
+    pairs = (part.partition("=") for part in text.split(","))
+    options = {name: value if equals else "true" for name, equals, value in pairs}
+    kind = options.get("type", "bind")
+    reason = _MOUNTS.get(kind, _no_mount)(options, build)
+    if reason:
+        what, advice = reason
+        yield Unsupported(each.line, f"RUN --mount=type={kind}: {what}", advice)
+
+
+_Reason = tuple[str, str] | None
+
+
+def _no_mount(options: Mapping[str, str], build: Build) -> _Reason:
+    return "kaniko runs the step without it", "leave it out"
+
+
+def _ssh(options: Mapping[str, str], build: Build) -> _Reason:
+    return "kaniko has no ssh agent", "mount a key as a secret, or clone before the build"
+
+
+def _secret(options: Mapping[str, str], build: Build) -> _Reason:
+    id_ = options.get("id") or PurePosixPath(options.get("target", options.get("dst", ""))).name
+    if options.get("required", "false") == "true" and "$" not in id_ and id_ not in build.secrets:
+        return f'the secret "{id_}" is required and not given', f"add it to secret-envs: {id_}=VARIABLE"
+    return None
+
+
+def _bind(options: Mapping[str, str], build: Build) -> _Reason:
+    if options.get("from", "context") != "context":
+        return "kaniko cannot mount another stage or image", "use COPY --from"
+    return None
+
+
+def _cache(options: Mapping[str, str], build: Build) -> _Reason:
+    if "from" in options:
+        return "kaniko starts with an empty cache", "leave out from="
+    return None
+
+
+_MOUNTS: dict[str, Callable[[Mapping[str, str], Build], _Reason]] = {
+    "bind": _bind,
+    "cache": _cache,
+    "secret": _secret,
+    "ssh": _ssh,
+}
+
+
+def _run_heredocs(each: Instruction) -> Iterator[Unsupported]:
+    if json_words(each.text) is not None or len(each.heredocs) != 1:
+        return
+    (document,) = each.heredocs
+    if each.text.strip() != f"<<{document.word}":
+        return  # the shell reads it
+    if document.word != document.name:
+        yield Unsupported(
+            each.line,
+            f"RUN <<{document.word}: kaniko runs nothing",
+            f"write RUN <<{document.name}, or name a shell: RUN sh <<{document.word}",
+        )
+    elif document.content.startswith("#!"):
+        program = _program(document)
+        yield Unsupported(
+            each.line,
+            f"RUN <<{document.word}: kaniko runs it with sh, whatever its first line says",
+            f"name the program: RUN {program} <<{document.word}",
+        )
+
+
+def _program(document: Heredoc) -> str:
+    words = document.content.splitlines()[0].removeprefix("#!").split()
+    return words[1] if len(words) > 1 and words[0].endswith("/env") else (words or ["sh"])[0]
