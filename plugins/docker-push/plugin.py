@@ -49,7 +49,7 @@ class Logins:
     targets: Credentials
 
 
-class DockerPushInputs(RegistryLogin, SignatureDemand):
+class DockerPushInputs(SignatureDemand, RegistryLogin):
     """The `with:` map."""
 
     action: Literal["push", "delete-tag"] = Input(

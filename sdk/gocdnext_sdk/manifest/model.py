@@ -14,6 +14,7 @@ from pydantic.fields import FieldInfo
 from gocdnext_sdk.inputs.constraints import Constraint
 from gocdnext_sdk.inputs.login import RegistryLogin
 from gocdnext_sdk.inputs.model import all_constraints, as_text, is_secret, traits, with_key
+from gocdnext_sdk.inputs.signature import SignatureDemand
 from gocdnext_sdk.manifest.load import FolderError, load_plugin
 
 _HEADER = re.compile(r"# (name|description): (.+)")
@@ -117,7 +118,9 @@ class Manifest:
         """
         plugin = load_plugin(folder)
         fields = plugin.inputs.model_fields
-        ordered = sorted(fields, key=lambda n: (not fields[n].is_required(), n in RegistryLogin.model_fields))
+        mixins = (base for base in (RegistryLogin, SignatureDemand) if issubclass(plugin.inputs, base))
+        shared = {name for base in mixins for name in base.model_fields}
+        ordered = sorted(fields, key=lambda name: (not fields[name].is_required(), name in shared))
         schema = plugin.inputs.model_json_schema()["properties"]
         inputs = (spec for name in ordered for spec in _specs(name, fields[name], schema[with_key(name)]))
         examples = (Example.read(path) for path in sorted((folder / "examples").glob("*.yaml")))

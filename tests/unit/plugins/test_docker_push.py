@@ -1,0 +1,249 @@
+"""The docker-push plugin's inputs and plans. What regctl, cosign and registries then do is in tests/e2e."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gocdnext_sdk import Findings, InputError, Reference
+from gocdnext_sdk.inputs.reader import read_inputs
+from gocdnext_sdk.manifest.load import load_plugin
+from gocdnext_sdk.regctl import configuration
+from gocdnext_sdk.testing import PluginRunner
+
+FOLDER = Path(__file__).parents[3] / "plugins" / "docker-push"
+PLUGIN = load_plugin(FOLDER)
+MODULE = sys.modules[PLUGIN.__module__]
+
+ONE, TWO = f"sha256:{'1' * 64}", f"sha256:{'2' * 64}"
+SOURCE, TARGET = "staging.example/org/app:rc", "ghcr.io/org/app"
+PUBLIC = "-----BEGIN PUBLIC KEY-----\ncHVibGlj\n-----END PUBLIC KEY-----"
+PRIVATE = (
+    "-----BEGIN ENCRYPTED SIGSTORE PRIVATE KEY-----\nc2VjcmV0\n-----END ENCRYPTED SIGSTORE PRIVATE KEY-----"
+)
+LOGIN = {"username": "writer", "password": "writer-password"}
+SOURCE_LOGIN = {"source-username": "reader", "source-password": "reader-password"}
+
+
+@pytest.fixture(autouse=True)
+def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def read(with_: dict[str, str], env: dict[str, str] | None = None) -> Any:
+    given = {"source": SOURCE, "target": TARGET} | with_
+    variables = {f"PLUGIN_{key.upper().replace('-', '_')}": value for key, value in given.items()}
+    return read_inputs(PLUGIN.inputs, variables | (env or {}))
+
+
+def mistakes(with_: dict[str, str], env: dict[str, str] | None = None) -> list[str]:
+    with pytest.raises(InputError) as caught:
+        read(with_, env)
+    return caught.value.lines()
+
+
+def references(*texts: str) -> list[Reference]:
+    return [Reference.parse(text) for text in texts]
+
+
+def test_bad_input_ends_with_2_and_one_line_a_mistake(run_plugin: PluginRunner) -> None:
+    bad = {"source": "Org/App", "pull": "maybe", "tgas": "v1", "source-username": "reader"}
+    assert run_plugin(FOLDER, bad, mode="function").exited(2).errors == (
+        "with.tgas: there is no such input; did you mean `tags`?",
+        (
+            'with.source: "Org/App" is not an image reference: the repository "App" is not valid; '
+            'write it as "app"'
+        ),
+        (
+            "with.target: is required and missing or empty; it is: where to publish, one or several, e.g. "
+            "`ghcr.io/org/app`"
+        ),
+        'with.pull: "maybe" is not a boolean; write "true" or "false"',
+        (
+            'with.source-password: is missing or empty, and "source-username" needs it; '
+            "is the secret there and set?"
+        ),
+        "nothing was done: 5 mistakes in `with:`",
+    )
+
+
+@pytest.mark.parametrize(
+    ("target", "tags", "expected"),
+    [
+        ("ghcr.io/a/b", None, ["ghcr.io/a/b:latest"]),
+        ("ghcr.io/a/b:v1", None, ["ghcr.io/a/b:v1"]),
+        ("ghcr.io/a/b:v1", "v1 latest", ["ghcr.io/a/b:v1", "ghcr.io/a/b:latest"]),
+        ("ghcr.io/a/b", "sha\nmain\nlatest\n", ["ghcr.io/a/b:sha", "ghcr.io/a/b:main", "ghcr.io/a/b:latest"]),
+        ("ghcr.io/a/b", "feat/x", ["ghcr.io/a/b:feat-x"]),
+        (
+            "ghcr.io/a/b\n# mirror\nquay.io/c/d:edge",
+            "v1, v2",
+            ["ghcr.io/a/b:v1", "ghcr.io/a/b:v2", "quay.io/c/d:edge", "quay.io/c/d:v1", "quay.io/c/d:v2"],
+        ),
+    ],
+)
+def test_targets_are_repositories_times_tags(target: str, tags: str | None, expected: list[str]) -> None:
+    inputs = read({"target": target} | ({"tags": tags} if tags else {}))
+    assert [str(each) for each in inputs.targets] == expected
+
+
+def test_a_target_with_a_digest_is_refused() -> None:
+    assert mistakes({"target": f"{TARGET}@{ONE}"}) == [
+        f'with.target: "{TARGET}@{ONE}" has a digest; give the repository, and tags'
+    ]
+
+
+def test_deleting_needs_the_tags_to_be_named_but_no_source() -> None:
+    assert mistakes({"source": "", "action": "delete-tag"}) == [
+        "with.tags: is missing or empty, and action: delete-tag needs it; name the tags"
+    ]
+    assert read({"source": "", "action": "delete-tag", "tags": "latest"}).source is None
+    assert read({"source": "", "action": "delete-tag", "target": f"{TARGET}:failed"}).source is None
+    assert mistakes({"source": ""}) == ["with.source: is missing or empty, and action: push needs it"]
+
+
+def test_an_image_without_a_registry_is_the_daemons_and_never_docker_hubs() -> None:
+    (line,) = mistakes({"source": "app:build-1"})
+    assert line == (
+        'with.source: "app:build-1" names no registry, and the job has no daemon; '
+        "write `docker: true` on the job, or `docker://app:build-1` for the image on Docker Hub"
+    )
+    assert read({"source": "app:build-1"}, {"DOCKER_HOST": "unix:///var/run/docker.sock"})
+    assert read({"source": "app:build-1", "pull": "True"})
+    assert read({"source": "docker.io/library/app:build-1"})
+
+
+def test_files_must_be_there_and_in_the_workspace() -> None:
+    assert mistakes({"source": "dist/app.tar"}) == [
+        'with.source: there is no "dist/app.tar" in the workspace'
+    ]
+    assert mistakes({"source": "oci:../other"}) == [
+        'with.source: "../other" is outside the workspace; give a path inside the checkout'
+    ]
+
+
+class TestLogins:
+    """Each login is for one host."""
+
+    def test_the_targets_login_is_not_the_sources(self) -> None:
+        logins = read(LOGIN).logins({})
+        assert [(each.registry.host, each.username) for each in logins.source] == [("ghcr.io", "writer")]
+
+    def test_the_targets_login_reads_a_source_at_the_same_registry(self) -> None:
+        inputs = read({"source": "ghcr.io/org/staging:rc", **LOGIN})
+        logins = inputs.logins({})
+        hosts = MODULE.regctl_hosts(inputs, logins)
+        assert {name: host.credential.username for name, host in hosts.items()} == {"ghcr.io": "writer"}
+
+    def test_two_registries_have_their_own(self) -> None:
+        inputs = read(LOGIN | SOURCE_LOGIN)
+        hosts = MODULE.regctl_hosts(inputs, inputs.logins({}))
+        users = {name: host.credential.username for name, host in hosts.items()}
+        assert users == {"ghcr.io": "writer", "staging.example": "reader"}
+
+    def test_one_registry_with_two_logins_has_two_names(self) -> None:
+        inputs = read({"source": "ghcr.io/org/staging:rc", **LOGIN, **SOURCE_LOGIN})
+        logins = inputs.logins({})
+        hosts = MODULE.regctl_hosts(inputs, logins)
+        users = {name: (host.registry.host, host.credential.username) for name, host in hosts.items()}
+        assert users == {"ghcr.io": ("ghcr.io", "writer"), "source.invalid": ("ghcr.io", "reader")}
+        name = MODULE.regctl_name(inputs.source.reference, inputs, logins)
+        assert str(name) == "source.invalid/org/staging:rc"
+        assert next(iter(logins.targets)).username == "writer"
+
+    def test_further_logins_come_from_a_docker_configuration(self) -> None:
+        auths = {"https://index.docker.io/v1/": {"auth": "aHViOmh1Yi1wYXNz"}, "ghcr.io": {"auth": "eDp5"}}
+        both = {"target": "ghcr.io/org/app docker.io/org/app", "registry": "ghcr.io"}
+        logins = read(both | LOGIN | {"docker-config": json.dumps({"auths": auths})}).logins({})
+        users = {each.registry.host: (each.username, each.password.reveal()) for each in logins.targets}
+        assert users == {"docker.io": ("hub", "hub-pass"), "ghcr.io": ("writer", "writer-password")}
+
+    def test_one_login_for_two_registries_is_a_question(self) -> None:
+        (line,) = mistakes({"target": "ghcr.io/org/app quay.io/org/app", **LOGIN})
+        assert line.startswith("with.registry: is missing, and the targets are at ghcr.io, quay.io")
+
+    def test_a_login_that_nobody_gets_is_a_mistake(self) -> None:
+        assert mistakes({"registry": "quay.io", **LOGIN}) == [
+            'with.registry: no image is at "quay.io"; the target\'s is ghcr.io'
+        ]
+
+    def test_what_is_no_docker_configuration_is_not_shown(self) -> None:
+        (line,) = mistakes({"docker-config": "s3cr3t-but-no-json"})
+        assert line.startswith("with.docker-config: is not a Docker config.json")
+        assert "s3cr3t" not in line
+
+    def test_regctl_knows_the_hosts_and_asks_nobody_else_for_logins(self) -> None:
+        inputs = read({"target": "localhost:5000/org/app", "source": "docker.io/org/app:1", **LOGIN})
+        config = json.loads(configuration(MODULE.regctl_hosts(inputs, inputs.logins({}))).reveal())
+        assert config == {
+            "incDockerCred": False,
+            "hosts": {
+                "localhost:5000": {
+                    "hostname": "localhost:5000",
+                    "tls": "disabled",
+                    "user": "writer",
+                    "pass": "writer-password",
+                },
+                "docker.io": {"hostname": "registry-1.docker.io", "tls": "enabled"},
+            },
+        }
+
+
+class TestSignature:
+    """Who must have signed."""
+
+    def test_an_identity_needs_its_issuer_and_an_issuer_its_identity(self) -> None:
+        assert mistakes({"verify-identity": "me@example.com"}) == [
+            'with.verify-issuer: is missing or empty, and "verify-identity" needs it'
+        ]
+        assert mistakes({"verify-issuer-regexp": ".*"}) == [
+            'with.verify-identity: is missing or empty, and "verify-issuer" needs it'
+        ]
+
+    def test_a_key_excludes_an_identity(self) -> None:
+        identity = {"verify-identity": "me@example.com", "verify-issuer": "https://ci.example"}
+        assert len(mistakes({"verify-key": PUBLIC, **identity})) == 2
+
+    def test_a_private_key_is_refused_and_not_shown(self, checkout: Path) -> None:
+        (line,) = mistakes({"verify-key": PRIVATE})
+        assert line == "with.verify-key: holds a private key; verifying takes the public one, cosign.pub"
+        (checkout / "cosign.key").write_text(PRIVATE)
+        (line,) = mistakes({"verify-key": "cosign.key"})
+        assert line == 'with.verify-key: "cosign.key" is a private key; give the public one, cosign.pub'
+
+    def test_a_key_file_must_be_there(self) -> None:
+        (line,) = mistakes({"verify-key": "cosign.pub"})
+        assert line == 'with.verify-key: there is no key file "cosign.pub" in the workspace'
+
+    @pytest.mark.parametrize("key", [PUBLIC, "awskms:///alias/release"])
+    def test_a_key_may_be_text_or_in_a_kms(self, key: str) -> None:
+        assert read({"verify-key": key}).demands_signature
+
+    def test_an_image_outside_a_registry_carries_no_signature(self) -> None:
+        (line,) = mistakes({"verify-key": PUBLIC, "source": "docker-daemon:app:1"})
+        assert line.startswith('with.source: "docker-daemon:app:1" carries no signature')
+
+
+def test_immutable_tags_may_appear_and_stay_but_not_move() -> None:
+    new, same, other = references("ghcr.io/a/b:v1.0.0", "ghcr.io/a/b:v1.0.1", "ghcr.io/a/b:latest")
+    MODULE.refuse_moves(("v*.*.*",), {new: None, same: ONE, other: TWO}, ONE)
+    with pytest.raises(Findings, match=r'v1\.0\.1 is .* and must not become .* immutable-tags has "v\*'):
+        MODULE.refuse_moves(("nope", "v*.*.*"), {new: None, same: ONE, other: TWO}, TWO)
+
+
+def test_a_record_of_where_tags_pointed_is_one_line() -> None:
+    moved, new = references("ghcr.io/a/b:v1", "ghcr.io/a/b:v2")
+    assert MODULE.describe({moved: ONE, new: None}) == f"ghcr.io/a/b:v1={ONE},ghcr.io/a/b:v2="
+
+
+def test_what_cannot_be_deleted_is_told_with_the_state_it_is_in() -> None:
+    (target,) = references("ghcr.io/org/team/app:failed")
+    refused = MODULE.not_deleted(target, ONE, ONE)
+    assert refused.startswith("ghcr.io did not let ghcr.io/org/team/app:failed be deleted")
+    assert "gh api -X DELETE /user/packages/container/team%2Fapp/versions/ID" in refused
+    assert "points to an empty manifest now" in MODULE.not_deleted(target, ONE, TWO)
