@@ -1,0 +1,281 @@
+"""The kaniko plugin's decisions, without kaniko: inputs, argv, environment, what it refuses."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import pytest
+
+from gocdnext_sdk import InputError, Secret
+from gocdnext_sdk.dockerfile import parse
+from gocdnext_sdk.inputs.reader import read_inputs
+from gocdnext_sdk.manifest.load import load_plugin
+
+plugin = load_plugin(Path(__file__).parents[3] / "plugins" / "kaniko")
+kaniko = sys.modules[plugin.__module__]
+preflight = kaniko.preflight
+
+
+@pytest.fixture(autouse=True)
+def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    (tmp_path / "Dockerfile").write_text("FROM scratch\nCOPY a /\n")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def read(environ: dict[str, str] | None = None, **inputs: str) -> Any:
+    given = {"image": "ghcr.io/org/app"} | inputs
+    variables = {f"PLUGIN_{name.upper()}": text for name, text in given.items()}
+    return read_inputs(kaniko.KanikoInputs, variables | (environ or {}))
+
+
+def mistakes(environ: dict[str, str] | None = None, **inputs: str) -> list[str]:
+    with pytest.raises(InputError) as caught:
+        read(environ, **inputs)
+    return caught.value.lines()
+
+
+def argv(environ: dict[str, str] | None = None, **inputs: str) -> list[str]:
+    model = read(environ, **inputs)
+    arguments = kaniko.build_args(model, environ or {})
+    return list(kaniko.build_command(model, arguments, Path.cwd(), Path("/s/digest")))
+
+
+class TestArgv:
+    def test_the_defaults(self, workspace: Path) -> None:
+        assert argv() == [
+            f"--context=dir://{workspace}",
+            f"--dockerfile={workspace}/Dockerfile",
+            "--destination=ghcr.io/org/app:latest",
+            "--digest-file=/s/digest",
+            "--ignore-path=/gocdnext",
+            f"--ignore-path={workspace}",
+            "--snapshot-mode=full",
+            "--push-retry=3",
+            "--image-download-retry=3",
+            "--verbosity=info",
+            "--log-format=text",
+        ]
+
+    def test_every_tag_is_a_destination_and_the_images_own_is_one_of_them(self) -> None:
+        found = [
+            each for each in argv(image="org/app:v1", tags="v1.0\nfeat/x") if each.startswith("--destination")
+        ]
+        assert found == [f"--destination=docker.io/org/app:{tag}" for tag in ("v1", "v1.0", "feat-x")]
+
+    def test_build_arguments_are_one_word_each_and_their_values_are_elsewhere(self) -> None:
+        tricky = "A=1 --destination=evil.io/x:1\nB=x *\nC=a,b=\"c\" 'd'\nD=--no-push\nE="
+        model = read(build_args=tricky)
+        assert [each for each in argv(build_args=tricky) if each.startswith("--build-arg")] == [
+            f"--build-arg={key}" for key in "ABCDE"
+        ]
+        environ = kaniko.tool_environ(kaniko.build_args(model, {}), {})
+        assert {key: environ[key] for key in "ABCDE"} == {
+            "A": "1 --destination=evil.io/x:1",
+            "B": "x *",
+            "C": "a,b=\"c\" 'd'",
+            "D": "--no-push",
+            "E": "",
+        }
+
+    @pytest.mark.parametrize("key", ["PATH", "HTTP_PROXY", "FF_KANIKO_X", "KANIKO_NO_PUSH", "DOCKER_CONFIG"])
+    def test_an_argument_that_would_steer_kaniko_itself_stays_out_of_its_environment(self, key: str) -> None:
+        assert f"--build-arg={key}=x" in argv(build_args=f"{key}=x")
+        assert key not in kaniko.tool_environ(kaniko.build_args(read(build_args=f"{key}=x"), {}), {})
+
+    @pytest.mark.parametrize(
+        ("image", "repo", "expected"),
+        [
+            ("ghcr.io/org/app:v1", "", "ghcr.io/org/app/cache"),
+            ("org/app:v1", "", "docker.io/org/app-cache"),
+            ("org/app", "ghcr.io/org/cache", "ghcr.io/org/cache"),
+        ],
+    )
+    def test_the_cache_is_a_repository_that_can_be(self, image: str, repo: str, expected: str) -> None:
+        words = argv(image=image, cache="true", cache_repo=repo)
+        assert [each for each in words if each.startswith("--cache")] == [
+            "--cache",
+            f"--cache-repo={expected}",
+            "--cache-ttl=336h",
+        ]
+
+    def test_without_a_push_nothing_is_written_the_cache_included(self) -> None:
+        words = argv(push="false", cache="true")
+        assert {"--no-push", "--no-push-cache", "--cache"} <= set(words)
+
+    def test_secrets_go_by_name_and_file(self, workspace: Path) -> None:
+        (workspace / "npmrc").touch()
+        words = argv({"T": "x"}, secret_envs="npm=T\nT", secret_files="rc=npmrc")
+        assert [each for each in words if each.startswith("--secret")] == [
+            "--secret=id=npm,type=env,env=T",
+            "--secret=id=T,type=env,env=T",
+            f"--secret=id=rc,type=file,src={workspace}/npmrc",
+        ]
+        assert "T" in set(kaniko.inherited(read({"T": "x"}, secret_envs="npm=T"), {"T": "x"}))
+
+    def test_the_dockerfile_of_the_context_wins(self, workspace: Path) -> None:
+        (workspace / "app").mkdir()
+        assert f"--dockerfile={workspace}/Dockerfile" in argv(context="app")
+        (workspace / "app" / "Dockerfile").write_text("FROM scratch\nCOPY a /\n")
+        assert f"--dockerfile={workspace}/app/Dockerfile" in argv(context="app")
+
+    def test_the_rest(self) -> None:
+        words = argv(
+            target="test",
+            platforms="linux/arm64",
+            labels="a=b c",
+            mirror="https://mirror.gcr.io/",
+            reproducible="yes",
+            cache="true",
+            cache_copy_layers="true",
+        )
+        expected = {"--target=test", "--custom-platform=linux/arm64", "--label=a=b c", "--reproducible"}
+        assert expected | {"--registry-mirror=mirror.gcr.io", "--cache-copy-layers"} <= set(words)
+
+
+class TestEnvironment:
+    def test_it_builds_as_docker_does_unless_the_job_says_otherwise(self) -> None:
+        assert kaniko.tool_environ((), {})["FF_KANIKO_COPY_AS_ROOT"] == "true"
+        job = {"FF_KANIKO_COPY_AS_ROOT": "false"}
+        assert "FF_KANIKO_COPY_AS_ROOT" not in kaniko.tool_environ((), job)
+        assert set(kaniko.inherited(read(), job)) == {"FF_KANIKO_COPY_AS_ROOT"}
+
+    def test_it_sees_cloud_logins_and_none_of_the_jobs_other_secrets(self) -> None:
+        job = dict.fromkeys(("AWS_ROLE_ARN", "GHCR_TOKEN", "PLUGIN_PASSWORD", "KANIKO_NO_PUSH"), "x")
+        assert set(kaniko.inherited(read(), job)) == {"AWS_ROLE_ARN"}
+
+    def test_the_login_of_docker_hub_has_the_key_kaniko_looks_for(self) -> None:
+        config = read(image="org/app", username="u", password="p").logins.docker_config()
+        assert isinstance(config, Secret)
+        assert '"https://index.docker.io/v1/"' in config.reveal()
+
+
+class TestMistakes:
+    @pytest.mark.parametrize(
+        ("inputs", "line"),
+        [
+            (
+                {"platforms": "linux/amd64,linux/arm64"},
+                "with.platforms: kaniko builds for one platform at a time",
+            ),
+            ({"platforms": "arm64"}, 'with.platforms: "arm64" is not a platform'),
+            ({"cache": "true", "cache_repo": "ghcr.io/o/c:v1"}, "with.cache-repo: has a tag"),
+            ({"cache_repo": "ghcr.io/o/c"}, "with.cache-repo: is not used"),
+            ({"cache": "maybe"}, 'with.cache: "maybe" is not a boolean'),
+            ({"cache_ttl": "2 weeks"}, "with.cache-ttl: "),
+            ({"snapshot_mode": "tme"}, 'with.snapshot-mode: "tme" is not one of'),
+            ({"labels": "novalue"}, 'with.labels: "novalue" has no value'),
+            (
+                {"build_args": "HTTPS_PROXY=http://u:p@proxy"},
+                'with.build-args: "HTTPS_PROXY" steers kaniko too',
+            ),
+            ({"dockerfile": "nowhere"}, 'with.dockerfile: "nowhere" is neither'),
+        ],
+    )
+    def test_are_said_where_they_are(self, inputs: dict[str, str], line: str) -> None:
+        (said,) = mistakes(**inputs)
+        assert said.startswith(line)
+
+    def test_of_the_dockerfile_come_all_at_once_with_their_lines(self, workspace: Path) -> None:
+        (workspace / "build").mkdir()
+        (workspace / "build" / "app.Dockerfile").write_text(
+            "FROM base\nRUN --mount=type=ssh git clone x\n\nADD --checksum=sha256:a x /\n"
+        )
+        first, second = mistakes(dockerfile="build/app.Dockerfile")
+        where = "with.dockerfile: build/app.Dockerfile"
+        advice = "mount a key as a secret, or clone before the build"
+        assert first == f"{where}:2: RUN --mount=type=ssh: kaniko has no ssh agent; {advice}"
+        assert second == f"{where}:4: ADD --checksum: kaniko does not check it; check it in a RUN"
+
+    def test_a_dockerfile_that_cannot_be_read(self, workspace: Path) -> None:
+        (workspace / "Dockerfile").write_text("FROM x\nRUN <<EOF\n")
+        assert mistakes() == ['with.dockerfile: Dockerfile: line 2: the here-document "EOF" does not end']
+
+    def test_files_for_the_folder_of_the_checkout_would_be_lost(self, workspace: Path) -> None:
+        folder = kaniko.mount_of(workspace) / "in"
+        (workspace / "Dockerfile").write_text(f"FROM x\nCOPY . {folder}/\n")
+        (said,) = mistakes()
+        assert said.startswith(f"with.dockerfile: Dockerfile:2: COPY to {folder}: kaniko puts nothing from")
+
+
+def refused(text: str, **build: Any) -> list[str]:
+    found = preflight.unsupported(parse(text), preflight.Build(**build))
+    return [f"{each.line}: {each.what}; {each.advice}" for each in found]
+
+
+class TestPreflight:
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "RUN --mount=type=cache,target=/c make",
+            "RUN --mount=target=. make",
+            "RUN --mount=type=bind,from=context,target=/src make",
+            "RUN --mount=type=secret,id=npm make",
+            "RUN --mount=type=secret,id=npm,required=true make",
+            "RUN --network=default --security=sandbox make",
+            "RUN <<EOF\necho 1\nEOF",
+            "RUN sh -e <<'EOF'\necho 1\nEOF",
+            "RUN cat <<-EOF > /x && cat <<'Q' > /y\na\nEOF\nb\nQ",
+            "COPY --link --chmod=755 --chown=1:1 a b /x/",
+            "COPY --from=0 /usr/ /usr/",
+            "COPY <<'EOF' /x\n#!/bin/sh\nEOF",
+            "ADD https://example.com/app.tar.gz /x",
+            "COPY . /workspaces/app",
+        ],
+    )
+    def test_what_kaniko_does_is_not_refused(self, text: str) -> None:
+        left_out = (PurePosixPath("/workspace"),)
+        assert (
+            refused(f"# syntax=docker/dockerfile:1\nFROM x\n{text}", secrets={"npm"}, left_out=left_out) == []
+        )
+
+    @pytest.mark.parametrize(
+        ("text", "said"),
+        [
+            ("RUN --mount=type=ssh x", "kaniko has no ssh agent"),
+            ("RUN --mount=type=tmpfs,target=/t x", "without it"),
+            ("RUN --mount=from=build,target=/b x", "another stage"),
+            ("RUN --mount=type=cache,from=build,target=/b x", "empty cache"),
+            ("RUN --mount=type=secret,id=npm,required x", '"npm" is required'),
+            ("RUN --mount=type=secret,target=/run/npm,required=true x", '"npm" is required'),
+            ("RUN --network=none x", "--network=none: kaniko runs the step without it"),
+            ("RUN --security=insecure x", "--security=insecure"),
+            ("RUN --device=gpu x", "--device=gpu"),
+            ("RUN <<'EOF'\nx\nEOF", "write RUN <<EOF, or name a shell: RUN sh <<'EOF'"),
+            ("RUN <<-EOF\n\tx\n\tEOF", "kaniko runs nothing"),
+            ("RUN <<EOF\n#!/usr/bin/env python3\nEOF", "name the program: RUN python3 <<EOF"),
+            ("RUN <<EOF\n#!/bin/bash -e\nEOF", "name the program: RUN /bin/bash <<EOF"),
+            ("COPY --parents a/b /", "without the parent folders"),
+            ("COPY --exclude=*.md . /x", "the excluded files too"),
+            ("ADD --keep-git-dir=true https://x.io/a.git /", "does not clone"),
+            ("ADD https://github.com/a/b.git#main /x", "ADD of a git repository"),
+            ("ADD git@github.com:a/b.git /x", "ADD of a git repository"),
+            ("COPY --from=0 / /", "of a whole stage"),
+            ("COPY a /workspace/b", "COPY to /workspace/b"),
+            ("WORKDIR /workspace\nCOPY a .", "WORKDIR to /workspace"),
+            ("WORKDIR /\nWORKDIR workspace", "WORKDIR to /workspace"),
+            ('ADD ["a", "/workspace/b c"]', "ADD to /workspace/b c"),
+        ],
+    )
+    def test_what_it_does_not_is_refused_with_its_line(self, text: str, said: str) -> None:
+        found = refused(f"FROM x\n\n{text}", left_out=(PurePosixPath("/workspace"),))
+        assert said in found[0]
+        assert found[0].startswith(("3: ", "4: "))
+
+    def test_another_frontend_is_refused(self) -> None:
+        (said,) = refused("# syntax=tonistiigi/dockerfile:exp\nFROM x")
+        assert said == "1: syntax=tonistiigi/dockerfile:exp: kaniko has no frontends; build it with buildx"
+
+    def test_only_stages_that_are_built_count(self) -> None:
+        text = (
+            "ARG V=1\nFROM a AS dev\nRUN --mount=type=ssh x\n"
+            "FROM a AS Files\nRUN --mount=type=tmpfs,target=/t x\n"
+            "FROM a AS base\nRUN --network=none x\n"
+            "FROM base AS app\nCOPY --from=files /a /a\n"
+            "FROM base AS last\nRUN --device=gpu x\n"
+        )
+        lines = {target: [int(each.split(":")[0]) for each in refused(text, target=target)] for target in
+                 ("dev", "APP", "last", None, "base", "1")}  # fmt: skip
+        assert lines == {"dev": [3], "APP": [5, 7], "last": [7, 11], None: [7, 11], "base": [7], "1": [5]}
