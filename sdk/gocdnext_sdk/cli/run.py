@@ -9,6 +9,7 @@ from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from types import FrameType
+from typing import TYPE_CHECKING
 
 import click
 
@@ -20,6 +21,9 @@ from gocdnext_sdk.harness.secrets_source import collect
 from gocdnext_sdk.harness.session import Session, Stop
 from gocdnext_sdk.pipeline import PullRequest, Run, Tag, checkout, parse_file, plan
 from gocdnext_sdk.pipeline.builtins import Cause
+
+if TYPE_CHECKING:
+    from gocdnext_sdk.harness.sigstore import Sigstore
 
 _EVENTS: dict[str, Cause] = {
     "push": "webhook",
@@ -83,6 +87,12 @@ def _pairs(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) 
 @click.option("--registry", is_flag=True, help="Start a throw-away registry with a login for the jobs.")
 @click.option("--registry-port", type=click.IntRange(1, 65535), help="Its port; implies --registry.")
 @click.option(
+    "--sigstore",
+    is_flag=True,
+    help="Issue id_tokens and start a private Sigstore for keyless signing. FOR LOCAL USE AND TESTS ONLY.",
+)
+@click.option("--project", help="The project's slug in identity tokens. [default: the checkout's folder]")
+@click.option(
     "--network", metavar="NAME", help="Run jobs in this network, or in that of container:NAME, not a new one."
 )
 @click.option("--event", type=click.Choice(list(_EVENTS)), default="manual", show_default=True)
@@ -111,6 +121,8 @@ def command(
     build_contexts: tuple[str, ...],
     registry: bool,
     registry_port: int | None,
+    sigstore: bool,
+    project: str | None,
     network: str | None,
     event: str,
     branch: str | None,
@@ -146,7 +158,7 @@ def command(
         use_images=use_images,
         build_contexts=build_contexts,
         network=network,
-        run=_run(workspace, _EVENTS[event], branch, tag, pr),
+        run=_run(workspace, _EVENTS[event], branch, tag, pr, project),
         pull=Pull(pull),
         parallel=parallel,
         default_image=default_image,
@@ -156,7 +168,7 @@ def command(
     console = open_console("never" if no_color else "auto")
     # Every mistake shows before the registry starts; what it will give is only known by name until then.
     expected = Registry("", registry_port or 0, "", "") if with_registry else None
-    prepare(file, replace(options, registry=expected))
+    prepare(file, replace(options, registry=expected, sigstore=_expected() if sigstore else None))
     with (
         interruptible() as stop,
         closing(ConsoleListener(console)) as listener,
@@ -164,6 +176,9 @@ def command(
     ):
         if with_registry:
             options = replace(options, registry=session.start_registry(registry_port or 0))
+        if sigstore:
+            jobs_network = options.registry.network if options.registry else network
+            options = replace(options, sigstore=session.start_sigstore(jobs_network))
         report = run_pipeline(file, options, session=session, listener=listener)
     if json_file:
         json_file.write_text(json.dumps(report.as_dict(), indent=2) + "\n")
@@ -177,7 +192,15 @@ def _folder(text: str) -> Path:
     return folder
 
 
-def _run(workspace: Path, cause: Cause, branch: str | None, tag: str | None, pr: int) -> Run:
+def _expected() -> Sigstore:
+    from gocdnext_sdk.harness.sigstore import Sigstore
+
+    return Sigstore.expected()
+
+
+def _run(
+    workspace: Path, cause: Cause, branch: str | None, tag: str | None, pr: int, project: str | None
+) -> Run:
     found = checkout.read(workspace)
     if branch:
         found = replace(found, branch=branch)
@@ -186,6 +209,7 @@ def _run(workspace: Path, cause: Cause, branch: str | None, tag: str | None, pr:
         cause=cause,
         tag=Tag(tag or checkout.tag(workspace)) if cause == "tag" else None,
         pull_request=PullRequest(pr, branch=found.branch) if cause == "pull_request" else None,
+        project_slug=project or "",
     )
 
 

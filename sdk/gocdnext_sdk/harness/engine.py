@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal, NamedTuple, Protocol
 
+from gocdnext_sdk.errors import DaemonError
+
 RUN_LABEL = "io.gocdnext.run"
 OWNER_LABEL = "io.gocdnext.owner"
 JOB_LABEL = "io.gocdnext.job"
@@ -124,3 +126,25 @@ class Engine(Protocol):
 
     def owners(self) -> dict[str, str]:
         """Return the owner of every run that has something on the engine, by run id."""
+
+
+def named_network(engine: Engine, network: str) -> str:
+    """Return the network on which containers find by name what they share `network` with.
+
+    Args:
+        engine: where.
+        network: a network's name, or ``container:NAME``.
+
+    Raises:
+        DaemonError: that container is on none.
+    """
+    if not network.startswith(SHARED_NETWORK):
+        return network
+    container = network.removeprefix(SHARED_NETWORK)
+    found = engine.networks_of(container)
+    if not found:
+        raise DaemonError(
+            f"container {container} is on no network on which services could be found by name; "
+            "start it on one made with `docker network create`"
+        )
+    return found[0]

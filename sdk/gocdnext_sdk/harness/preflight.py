@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 from gocdnext_sdk.contract.refs import JobOutputs
 from gocdnext_sdk.errors import Error
@@ -20,18 +21,19 @@ class UsageError(Error):
     exit_code = 2
 
 
-def check(plan: Plan, sources: Sources, *, default_image: str) -> None:
+def check(plan: Plan, sources: Sources, *, default_image: str, issues_tokens: bool) -> None:
     """Find every mistake that running would find later.
 
     Args:
         plan: what will run.
         sources: what references may stand for; outputs of needed jobs are made up here.
         default_image: of scripts that name none.
+        issues_tokens: whether there is an issuer for `id_tokens:`.
 
     Raises:
         PipelineError: with all mistakes at once.
     """
-    problems = list(dict.fromkeys(_unsupported(plan, sources.secrets, default_image)))
+    problems = list(dict.fromkeys(_unsupported(plan, sources.secrets, default_image, issues_tokens)))
     if not problems:
         needs = expected_outputs(plan)
         for planned in plan.jobs:
@@ -41,7 +43,9 @@ def check(plan: Plan, sources: Sources, *, default_image: str) -> None:
                 resolve(
                     plan.pipeline,
                     planned,
-                    Sources(run=sources.run, secrets=sources.secrets, needs=needs, profile=sources.profile),
+                    replace(
+                        sources, needs=needs, id_tokens={name: f"({name})" for name in planned.job.id_tokens}
+                    ),
                 )
             except PipelineError as error:
                 problems += [each for each in error.problems if each not in problems]
@@ -54,7 +58,9 @@ def runs(job: Job) -> bool:
     return job.action is not None and not isinstance(job.action, Approval)
 
 
-def _unsupported(plan: Plan, secrets: Mapping[str, str], default_image: str) -> Iterator[Problem]:
+def _unsupported(
+    plan: Plan, secrets: Mapping[str, str], default_image: str, issues_tokens: bool
+) -> Iterator[Problem]:
     for job in dict.fromkeys(planned.job.name for planned in plan.jobs):
         found = plan.pipeline.job(job)
         for name in found.secrets:
@@ -65,11 +71,12 @@ def _unsupported(plan: Plan, secrets: Mapping[str, str], default_image: str) -> 
                     f"put it into a file and pass --secrets-file, or export it and pass --secret {name}"
                     + (", or pass --registry" if name in REGISTRY_SECRETS else ""),
                 )
-        if found.id_tokens:
+        if found.id_tokens and not issues_tokens:
+            names = ", ".join(found.id_tokens)
             yield Problem(
                 found.at("id_tokens"),
-                f"job `{job}` wants an identity token, which only a server can issue",
-                "run the other jobs with --job",
+                f"job `{job}` wants an identity token ({names}), and nobody here issues any",
+                "pass --sigstore for an issuer and a private Sigstore of this run's own",
             )
         if found.cluster:
             yield Problem(

@@ -6,6 +6,7 @@ build. Then stages run one after the other, the jobs of a stage side by side.
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -13,12 +14,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from queue import Empty, SimpleQueue
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from gocdnext_sdk.contract import uses
 from gocdnext_sdk.contract.refs import JobOutputs
-from gocdnext_sdk.errors import DaemonError
-from gocdnext_sdk.harness.engine import SHARED_NETWORK, ContainerSpec, Pull
+from gocdnext_sdk.harness.engine import ContainerSpec, Pull, named_network
 from gocdnext_sdk.harness.images import build_contexts, build_image
 from gocdnext_sdk.harness.job import JobRunner, Running
 from gocdnext_sdk.harness.preflight import UsageError, check, notices, runs, with_outputs
@@ -30,8 +30,12 @@ from gocdnext_sdk.harness.workspace import Snapshot
 from gocdnext_sdk.harness.writeback import WriteBack
 from gocdnext_sdk.pipeline import Mark, Run, Sources, checkout, parse_file, plan, resolve
 from gocdnext_sdk.pipeline.errors import PipelineError
+from gocdnext_sdk.pipeline.identity import identity
 from gocdnext_sdk.pipeline.model import Pipeline, Plugin, Script, Value
 from gocdnext_sdk.pipeline.plan import Plan, PlannedJob
+
+if TYPE_CHECKING:
+    from gocdnext_sdk.harness.sigstore import Sigstore
 
 _GRACE = 10.0
 """Seconds between SIGTERM and SIGKILL when a run is stopped."""
@@ -50,6 +54,8 @@ class RunOptions:
         use_images: plugin name to the reference that runs instead.
         build_contexts: ``NAME=VALUE``, as for `docker buildx build --build-context`.
         registry: jobs run in its network and get `REGISTRY`, `REGISTRY_USERNAME` and `REGISTRY_PASSWORD`.
+        sigstore: issues what `id_tokens:` declares; jobs get `SIGSTORE_ISSUER`, `SIGSTORE_SIGNING_CONFIG` and
+            `SIGSTORE_TRUSTED_ROOT`. It must be on the jobs' network; they run in its if none is named.
         network: jobs run in this one, or in that of ``container:NAME``, instead of one of their own.
         run: what the `CI_*` variables tell; by default read from the checkout.
         pull: when images are fetched.
@@ -66,6 +72,7 @@ class RunOptions:
     use_images: Mapping[str, str] = field(default_factory=dict)
     build_contexts: tuple[str, ...] = ()
     registry: Registry | None = None
+    sigstore: Sigstore | None = None
     network: str | None = None
     run: Run | None = None
     pull: Pull = Pull.MISSING
@@ -142,15 +149,17 @@ def prepare(file: Path, options: RunOptions) -> Prepared:
     workspace = (options.workspace or workspace_of(file)).resolve()
     if options.registry and options.network:
         raise UsageError("--registry and --network exclude each other: jobs run in the registry's network")
-    registry = options.registry
-    variables = {**(registry.variables if registry else {}), **options.variables}
+    registry, sigstore = options.registry, options.sigstore
+    given = [each.variables for each in (registry, sigstore) if each]
+    variables = {name: value for each in (*given, options.variables) for name, value in each.items()}
     pipeline = _with_variables(parse_file(file), variables)
     planned = plan(pipeline, options.jobs)
+    run = options.run or Run(checkout=checkout.read(workspace))
     sources = Sources(
-        run=options.run or Run(checkout=checkout.read(workspace)),
+        run=run if run.project_slug else replace(run, project_slug=_slug(workspace.name)),
         secrets={**options.secrets, **(registry.secrets if registry else {})},
     )
-    check(planned, sources, default_image=options.default_image)
+    check(planned, sources, default_image=options.default_image, issues_tokens=sigstore is not None)
     images, builds = _replacements(planned, options)
     return Prepared(
         plan=planned,
@@ -160,6 +169,11 @@ def prepare(file: Path, options: RunOptions) -> Prepared:
         images=images,
         builds=builds,
     )
+
+
+def _slug(name: str) -> str:
+    """Return a project's slug as the platform would make it from the name of its folder."""
+    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
 
 
 def _with_variables(pipeline: Pipeline, variables: Mapping[str, str]) -> Pipeline:
@@ -299,7 +313,8 @@ class _Execution:
         if not runs(planned.job):
             self._events.put((planned, _unstarted(planned, Status.PASSED, "")))
             return
-        sources = replace(self._prepared.sources, needs=dict(self._outputs))
+        id_tokens = self._id_tokens(planned)
+        sources = replace(self._prepared.sources, needs=dict(self._outputs), id_tokens=id_tokens)
         try:
             resolved = resolve(self._plan.pipeline, planned, sources)
         except PipelineError as error:
@@ -307,7 +322,7 @@ class _Execution:
             return
         image = resolved.image or self._options.default_image
         resolved = replace(resolved, image=self._prepared.images.get(image, image))
-        hidden = {name: sources.secrets[name] for name in planned.job.secrets}
+        hidden = {name: sources.secrets[name] for name in planned.job.secrets} | id_tokens
 
         def work() -> None:
             try:
@@ -316,6 +331,14 @@ class _Execution:
                 self._events.put(error)
 
         threads.submit(work)
+
+    def _id_tokens(self, planned: PlannedJob) -> dict[str, str]:
+        """Issue the job's tokens."""
+        sigstore = self._options.sigstore
+        if sigstore is None:
+            return {}
+        own = identity(self._prepared.sources.run, self._plan.pipeline, planned)
+        return {name: sigstore.token(own, audiences) for name, audiences in planned.job.id_tokens.items()}
 
     def _finish(self, report: JobReport) -> None:
         self._reports[report.name] = report
@@ -327,18 +350,12 @@ class _Execution:
         engine, session = self._session.engine, self._session
         registry = self._options.registry
         network = registry.network if registry else self._options.network
-        services_on = network
+        if network is None and self._options.sigstore:
+            network = self._options.sigstore.network
         if network is None:
-            network = services_on = session.name("jobs")
+            network = session.name("jobs")
             engine.create_network(network, session.labels)
-        elif network.startswith(SHARED_NETWORK) and self._plan.pipeline.services:
-            shared = network.removeprefix(SHARED_NETWORK)
-            services_on = next(iter(engine.networks_of(shared)), None)
-            if services_on is None:
-                raise DaemonError(
-                    f"container {shared} is on no network on which services could be found by name; "
-                    "start it on one made with `docker network create`"
-                )
+        services_on = named_network(engine, network) if self._plan.pipeline.services else network
         for service in self._plan.pipeline.services:
             self._listener.notice(f"starting service {service.name} ({service.image})")
             engine.ensure_image(service.image, self._options.pull, session.stop.requested)

@@ -11,12 +11,15 @@ import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Self
 from uuid import uuid4
 
 from gocdnext_sdk.errors import Cancelled, DaemonError
 from gocdnext_sdk.harness.engine import OWNER_LABEL, RUN_LABEL, Engine
 from gocdnext_sdk.harness.registry import Registry
+
+if TYPE_CHECKING:
+    from gocdnext_sdk.harness.sigstore import Sigstore
 
 
 class Stop:
@@ -97,6 +100,23 @@ class Session:
             DaemonError: it does not start.
         """
         return Registry.start(self.engine, self.name(f"registry-{uuid4().hex[:4]}"), self.labels, port=port)
+
+    def start_sigstore(self, network: str | None = None, host: str | None = None) -> Sigstore:
+        """Start a private Sigstore FOR LOCAL USE AND TESTS ONLY that lives as long as the session.
+
+        Args:
+            network: the jobs', such as that of a registry; by default a new one.
+            host: the name under which jobs find it; two on one network need two.
+
+        Raises:
+            DaemonError: it does not start.
+        """
+        from gocdnext_sdk.harness.sigstore import HOST, Sigstore
+
+        name = self.name(f"sigstore-{uuid4().hex[:4]}")
+        if network is None:
+            self.engine.create_network(name, self.labels)
+        return Sigstore.start(self.engine, name, self.labels, network or name, host or HOST)
 
 
 def _started(pid: int) -> str:

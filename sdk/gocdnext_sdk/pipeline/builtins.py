@@ -72,6 +72,8 @@ class Run:
     id: str = field(default_factory=_uuid)
     pipeline_id: str = field(default_factory=_uuid)
     project_id: str = field(default_factory=_uuid)
+    project_slug: str = ""
+    """The project's name in URLs. No variable tells it; identity tokens do."""
 
 
 def variables(run: Run, job: str) -> dict[str, str]:

@@ -42,6 +42,8 @@ class Sources:
     """All that are known; a job sees those its `secrets:` names."""
     needs: Mapping[str, JobOutputs] = field(default_factory=dict, repr=False)
     """What finished jobs gave, by name; a job sees those its `needs:` names."""
+    id_tokens: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """The job's own tokens, by the name its `id_tokens:` gives them."""
     profile: Mapping[str, str] = field(default_factory=dict, repr=False)
     """Variables of the runner profile, the lowest layer."""
 
@@ -153,6 +155,7 @@ class _Resolver:
         if self._planned.cell is not None:
             layers |= {"GOCDNEXT_MATRIX": self._planned.cell_key, **self._planned.cell}
         layers |= secrets
+        layers |= self._sources.id_tokens
         layers |= self._ci
 
         def resolved(text: str) -> str:
@@ -193,6 +196,7 @@ class _Resolver:
 
     def _masks(self, secrets: Mapping[str, str]) -> Iterator[str]:
         yield from (value for value in secrets.values() if value)
+        yield from self._sources.id_tokens.values()
         outputs = [
             (name, alias, value)
             for name, needed in self._needs.items()
