@@ -1,0 +1,153 @@
+"""The example pipelines, end to end: nothing unscanned gets a tag, and promotion keeps signatures."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import urllib3
+
+from gocdnext_sdk import Credential, Credentials, Daemon, Reference, RegistryClient, Secret
+from gocdnext_sdk import Registry as Host
+from gocdnext_sdk.harness import RunOptions, RunReport, Session, run_pipeline
+from gocdnext_sdk.harness.docker_engine import DockerEngine
+from gocdnext_sdk.harness.registry import Registry
+from gocdnext_sdk.testing.keys import KeyPair, generate_key_pair
+
+ROOT = Path(__file__).resolve().parents[2]
+EXAMPLES = ROOT / "examples"
+
+
+def images(*names: str) -> dict[str, str]:
+    return {f"gocdnext-plugin-{name}": f"localhost/gocdnext-plugin-{name}:dev" for name in names}
+
+
+def provide(registry: Registry, folder: Path, *argv: str) -> None:
+    """Put something of the testbed's into `registry`."""
+    login = base64.b64encode(f"{registry.username}:{registry.password}".encode()).decode()
+    (folder / "config.json").write_text(json.dumps({"auths": {registry.address: {"auth": login}}}))
+    account = {"REGISTRY_USERNAME": registry.username, "REGISTRY_PASSWORD": registry.password}
+    environ = os.environ | account | {"DOCKER_CONFIG": str(folder)}
+    command = [sys.executable, "-m", "testbed", *argv]
+    done = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def client(registry: Registry) -> RegistryClient:
+    host = Host.parse(registry.address)
+    return RegistryClient(Credentials([Credential(host, registry.username, Secret(registry.password))]))
+
+
+def tags(registry: Registry, repository: str) -> set[str]:
+    """All tags of a repository but those that stand in for the referrers API."""
+    headers = urllib3.make_headers(basic_auth=f"{registry.username}:{registry.password}")
+    url = f"http://{registry.address}/v2/{repository}/tags/list"
+    with urllib3.PoolManager() as pool:
+        answer = pool.request("GET", url, headers=headers)
+    assert answer.status in (200, 404), answer.data
+    found = answer.json().get("tags") or ()
+    return {tag for tag in found if not tag.startswith("sha256-")}
+
+
+@dataclass(frozen=True)
+class Bench:
+    """A registry with a base image, a vulnerability database and a key."""
+
+    session: Session
+    registry: Registry
+    keys: KeyPair
+    base: str
+
+    def run(self, requirements: str, image: str) -> RunReport:
+        options = RunOptions(
+            registry=self.registry,
+            use_images=images("buildx", "trivy", "cosign", "docker-push"),
+            variables={
+                "IMAGE": image,
+                "BASE": self.base,
+                "REQUIREMENTS": requirements,
+                "TRIVY_DB": f"{self.registry.address}/trivy/db:2",
+                "BUILDKIT_IMAGE": os.environ.get("BUILDKIT_IMAGE", ""),
+            },
+            secrets={
+                "COSIGN_PRIVATE_KEY": self.keys.private,
+                "COSIGN_PASSWORD": self.keys.password,
+                "COSIGN_PUBLIC_KEY": self.keys.public,
+            },
+        )
+        pipeline = EXAMPLES / "scan-before-publish" / ".gocdnext" / "release.yaml"
+        return run_pipeline(pipeline, options, session=self.session)
+
+
+@pytest.fixture(scope="module")
+def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
+    folder = tmp_path_factory.mktemp("docker")
+    with Session(DockerEngine()) as session:
+        registry = session.start_registry()
+        provide(registry, folder, "trivy-db", "push", f"{registry.address}/trivy/db:2")
+        base = os.environ["BASE"]
+        if base.startswith(
+            "localhost/"
+        ):  # only the engine itself has it, and BuildKit in a container asks a registry
+            base = f"{registry.address}/base/python:3.13"
+            provide(registry, folder, "bases", "python", base)
+        keys = generate_key_pair(Daemon(os.environ), images("cosign")["gocdnext-plugin-cosign"])
+        yield Bench(session, registry, keys, base)
+
+
+def test_a_vulnerable_candidate_never_gets_a_tag(bench: Bench) -> None:
+    report = bench.run("requirements-vulnerable.txt", "team/bad")
+    assert report["build"].status == "passed", report["build"].text
+    assert (report["scan"].exit_code, report["publish"].status) == (1, "skipped"), report["scan"].text
+    assert "linux/amd64: 1 HIGH; linux/arm64: 1 HIGH" in report["scan"].text
+    candidate = Reference.parse(report["build"].outputs["reference"])
+    assert client(bench.registry).resolve(candidate).digest == candidate.digest
+    assert tags(bench.registry, "team/bad") == set()
+
+
+def test_a_clean_candidate_is_signed_and_then_tagged(bench: Bench) -> None:
+    report = bench.run("requirements.txt", "team/good")
+    assert report.passed, "\n".join(job.text for job in report.jobs)
+    candidate = Reference.parse(report["build"].outputs["reference"])
+    assert report["publish"].outputs["digest"] == candidate.digest
+    assert "latest" in tags(bench.registry, "team/good")
+    assert client(bench.registry).resolve(candidate.with_tag("latest")).digest == candidate.digest
+
+
+def test_promotion_between_two_registries_keeps_digest_and_signatures(bench: Bench) -> None:
+    """Staging and production know different logins; what production gets verifies there."""
+    released = bench.run("requirements.txt", "demo/app")
+    assert released.passed, "\n".join(job.text for job in released.jobs)
+    source = Reference.parse(released["build"].outputs["reference"])
+    production = bench.session.start_registry()
+    options = RunOptions(
+        use_images=images("docker-push"),
+        network="host",  # both registries are on the engine's loopback
+        variables={"STAGING": bench.registry.address, "PRODUCTION": production.address, "VERSION": "latest"},
+        secrets={
+            "STAGING_USERNAME": bench.registry.username,
+            "STAGING_PASSWORD": bench.registry.password,
+            "PRODUCTION_USERNAME": production.username,
+            "PRODUCTION_PASSWORD": production.password,
+            "COSIGN_PUBLIC_KEY": bench.keys.public,
+        },
+    )
+    pipeline = EXAMPLES / "promote" / ".gocdnext" / "promote.yaml"
+    first, second = (run_pipeline(pipeline, options, session=bench.session) for _ in range(2))
+    assert first.passed, first["promote"].text
+    assert first["promote"].outputs["digest"] == source.digest
+    assert second.passed, second["promote"].text
+
+    target = Reference.parse(f"{production.address}/demo/app:latest")
+    there = client(production)
+    assert there.resolve(target).digest == source.digest
+    assert there.platforms(target) == client(bench.registry).platforms(source)
+    signature = str(source.digest).replace(":", "-")
+    assert there.resolve(target.with_tag(signature)).is_index
