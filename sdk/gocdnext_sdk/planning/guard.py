@@ -1,0 +1,66 @@
+"""Hold a plan to its word: while one is made, nothing is started, contacted or written."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from typing import Any
+
+
+class PlanEnds(Exception):
+    """Here a plan ends: what follows depends on what only a run can know."""
+
+
+_STARTS = frozenset({"subprocess.Popen", "os.exec", "os.posix_spawn", "os.system", "os.fork"})
+_CHANGES = frozenset({"os.mkdir", "os.remove", "os.rename", "os.rmdir", "os.link", "os.symlink"})
+
+_guarded: list[str] = []
+"""The workspace, while a plan is made. An audit hook cannot be taken away again."""
+
+
+@contextmanager
+def guard(workspace: str) -> Iterator[None]:
+    """End the plan where code in the block goes past its job.
+
+    Args:
+        workspace: the checkout; what is written elsewhere is the plan's own.
+
+    Raises:
+        PlanEnds: the code starts a process, opens a connection, or writes into the workspace.
+    """
+    _install()
+    writes_bytecode, sys.dont_write_bytecode = sys.dont_write_bytecode, True
+    _guarded.append(os.path.realpath(workspace) + os.sep)
+    try:
+        yield
+    finally:
+        _guarded.pop()
+        sys.dont_write_bytecode = writes_bytecode
+
+
+@cache
+def _install() -> None:
+    sys.addaudithook(_audit)
+
+
+def _audit(event: str, args: tuple[Any, ...]) -> None:
+    if not _guarded:
+        return
+    if event in _STARTS:
+        raise PlanEnds(f"run() starts {args[0]} by itself; `job.tool` would show it")
+    if event == "socket.connect":
+        raise PlanEnds("run() opens a network connection by itself")
+    if event == "open" and isinstance(args[0], str | bytes) and isinstance(args[2], int):
+        if args[2] & (os.O_WRONLY | os.O_RDWR | os.O_CREAT):
+            _refuse_write(os.fsdecode(args[0]))
+    elif event in _CHANGES and isinstance(args[0], str | bytes | os.PathLike):
+        _refuse_write(os.fsdecode(args[0]))
+
+
+def _refuse_write(path: str) -> None:
+    resolved = os.path.abspath(path)  # noqa: PTH100 - no look at the file system from inside the hook
+    if resolved.startswith(_guarded[-1]):
+        raise PlanEnds(f"run() writes {resolved.removeprefix(_guarded[-1])}")
