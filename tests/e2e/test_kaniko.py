@@ -1,0 +1,426 @@
+"""The kaniko plugin in its image, with the real executor, unlike bases and a real registry with a login.
+
+Where the published image cannot be pulled the executor is an older one, which has no build secrets.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import os
+import re
+import subprocess
+import sys
+import tarfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from testbed.pins import pins
+
+from gocdnext_sdk.contract.keys import variable
+from gocdnext_sdk.harness import Registry
+from gocdnext_sdk.harness.images import build_contexts, build_image
+from gocdnext_sdk.inputs.reader import read_inputs
+from gocdnext_sdk.manifest.load import load_plugin
+from gocdnext_sdk.testing import Mode, PluginRunner, Result
+
+ROOT = Path(__file__).parents[2]
+FOLDER = ROOT / "plugins" / "kaniko"
+IMAGE = "localhost/gocdnext-plugin-kaniko:test"
+OLDER = "1.25.5"
+
+
+@pytest.fixture(scope="session")
+def image() -> str:
+    build_image(FOLDER, IMAGE, build_contexts())
+    return IMAGE
+
+
+@pytest.fixture(scope="session")
+def older(image: str) -> bool:
+    """Whether the executor is the older one of hosts that cannot pull."""
+    found = re.search(r"v(\d+\.\d+\.\d+)", executor("version"))
+    assert found is not None
+    assert found[1] in (OLDER, pins()["kaniko"].version)
+    return found[1] == OLDER
+
+
+def executor(*argv: str) -> str:
+    command = ["docker", "run", "--rm", "--network=none", "--entrypoint=/kaniko/executor", IMAGE, *argv]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+
+@dataclass(frozen=True)
+class Hub:
+    """The registry, as tests look at it."""
+
+    registry: Registry
+    docker_config: Path
+
+    @property
+    def environ(self) -> dict[str, str]:
+        return {**os.environ, "DOCKER_CONFIG": str(self.docker_config)}
+
+    def crane(self, *argv: str) -> bytes:
+        done = subprocess.run(["crane", *argv], env=self.environ, capture_output=True, check=False)
+        assert done.returncode == 0, done.stderr.decode()
+        return done.stdout
+
+    def digest(self, reference: str) -> str:
+        return self.crane("digest", reference).decode().strip()
+
+    def tags(self, repository: str) -> set[str]:
+        """Return the repository's tags; none if it does not exist."""
+        done = subprocess.run(["crane", "ls", repository], env=self.environ, capture_output=True, check=False)
+        assert done.returncode == 0 or b"NAME_UNKNOWN" in done.stderr, done.stderr.decode()
+        return set(done.stdout.decode().split())
+
+    def layers(self, reference: str) -> list[str]:
+        manifest = json.loads(self.crane("manifest", reference, "--platform=linux/amd64"))
+        return [each["digest"] for each in manifest["layers"]]
+
+    def files(self, reference: str, *, above: str | None = None) -> dict[str, bytes | None]:
+        """Return what the layers hold, those of the base aside: path to content, None for what is no file."""
+        base = self.layers(above) if above else []
+        repository = reference.partition("@")[0]
+        found: dict[str, bytes | None] = {}
+        for digest in self.layers(reference):
+            if digest in base:
+                continue
+            with tarfile.open(fileobj=io.BytesIO(self.crane("blob", f"{repository}@{digest}"))) as layer:
+                for entry in layer:
+                    content = layer.extractfile(entry) if entry.isfile() else None
+                    found["/" + entry.name.strip("/")] = content.read() if content else None
+        return found
+
+    def config(self, reference: str) -> dict[str, object]:
+        config: dict[str, object] = json.loads(self.crane("config", reference))["config"]
+        return config
+
+
+@pytest.fixture(scope="session")
+def hub(registry: Registry, tmp_path_factory: pytest.TempPathFactory) -> Hub:
+    folder = tmp_path_factory.mktemp("docker")
+    pair = base64.b64encode(f"{registry.username}:{registry.password}".encode()).decode()
+    (folder / "config.json").write_text(json.dumps({"auths": {registry.address: {"auth": pair}}}))
+    return Hub(registry, folder)
+
+
+@pytest.fixture(scope="session")
+def base(hub: Hub) -> str:
+    """Give a full Debian with Python in the registry; kaniko knows no engine to take it from."""
+    reference = f"{hub.registry.address}/base/python:3.13"
+    if os.environ["BASE"].startswith("localhost/"):
+        command = [sys.executable, "-m", "testbed", "bases", "python", reference]
+        subprocess.run(command, cwd=ROOT, env=hub.environ, check=True)
+    else:
+        hub.crane("copy", os.environ["BASE"], reference)
+    return reference
+
+
+@dataclass(frozen=True)
+class Kaniko:
+    """Runs the plugin in its image, with the login and a repository of its own."""
+
+    runner: PluginRunner
+    image: str
+    registry: Registry
+    repository: str
+
+    def __call__(self, secrets: dict[str, str] | None = None, **with_: str) -> Result:
+        given = {
+            "image": self.repository,
+            "username": self.registry.username,
+            "password": self.registry.password,
+        }
+        given |= {key.replace("_", "-"): value for key, value in with_.items()}
+        return self.runner(
+            FOLDER,
+            given,
+            secrets=secrets,
+            mode=Mode.IMAGE,
+            network=self.registry.network,
+            image=self.image,
+        )
+
+
+@pytest.fixture
+def kaniko(run_plugin: PluginRunner, image: str, registry: Registry, repository: str) -> Kaniko:
+    return Kaniko(run_plugin, image, registry, repository)
+
+
+SMALL = "FROM scratch\nCOPY content /app/\n"
+
+
+def write(workspace: Path, dockerfile: str) -> None:
+    (workspace / "Dockerfile").write_text(dockerfile)
+    (workspace / "content").write_text("of the workspace\n")
+
+
+def foreign(path: str) -> bool:
+    """Tell what can only have come from kaniko, this plugin or the job."""
+    return path.startswith(("/kaniko", "/gocdnext", "/workspace", "/dev", "/proc")) or "config.json" in path
+
+
+class TestImages:
+    def test_from_a_full_base_with_steps_in_every_stage(
+        self, kaniko: Kaniko, hub: Hub, base: str, workspace: Path
+    ) -> None:
+        write(
+            workspace,
+            f"FROM {base} AS tools\nRUN mkdir /made && echo tool > /made/tool\n"
+            f"FROM {base}\nCOPY --from=tools /made/ /usr/local/made/\n"
+            "RUN printf step > /etc/made\nCOPY content /app/\n"
+            'ENTRYPOINT ["python3"]\n',
+        )
+        result = kaniko(tags="1.0.0\nfeat/x").passed()
+        digest = result.outputs["DIGEST"]
+        assert result.outputs == {
+            "IMAGE": kaniko.repository,
+            "DIGEST": digest,
+            "REFERENCE": f"{kaniko.repository}@{digest}",
+            "TAGS": "1.0.0,feat-x",
+        }
+        assert hub.tags(kaniko.repository) == {"1.0.0", "feat-x"}
+        assert {hub.digest(f"{kaniko.repository}:{tag}") for tag in ("1.0.0", "feat-x")} == {digest}
+        files = hub.files(result.outputs["REFERENCE"], above=base)
+        assert {path: content for path, content in files.items() if content is not None} == {
+            "/usr/local/made/tool": b"tool\n",
+            "/etc/made": b"step",
+            "/app/content": b"of the workspace\n",
+        }
+        assert not [path for path in files if foreign(path)]
+        assert hub.layers(result.outputs["REFERENCE"])[: len(hub.layers(base))] == hub.layers(base)
+        assert hub.config(result.outputs["REFERENCE"])["Entrypoint"] == ["python3"]
+        assert result.changed == frozenset()
+        assert result.log.splitlines()[-1].startswith("==> pushed ")
+
+    def test_from_a_tiny_base_without_a_shell(
+        self, kaniko: Kaniko, hub: Hub, base: str, workspace: Path
+    ) -> None:
+        write(
+            workspace,
+            f"FROM {base} AS build\nRUN echo built > /built\n"
+            "FROM scratch\nCOPY --from=build /built /\nCOPY content /app/\nUSER 65532\n",
+        )
+        result = kaniko(image=f"{kaniko.repository}:v1", tags="latest", labels="org.example.a=b, c").passed()
+        assert result.outputs["TAGS"] == "v1,latest"
+        files = hub.files(result.outputs["REFERENCE"])
+        assert {path: content for path, content in files.items() if content is not None} == {
+            "/built": b"built\n",
+            "/app/content": b"of the workspace\n",
+        }
+        assert not [path for path in files if foreign(path)]
+        assert hub.config(result.outputs["REFERENCE"])["Labels"] == {"org.example.a": "b, c"}
+
+    def test_a_stage_holds_nothing_of_the_plugins_own_image(
+        self, kaniko: Kaniko, hub: Hub, workspace: Path
+    ) -> None:
+        """Whatever were in / when kaniko starts would be in these copies."""
+        names = ("etc", "usr", "root", "tmp")
+        files = "".join(f"COPY content /{name}-marker\n" for name in names)
+        copies = "".join(f"COPY --from=first /{name}* /{name}/\n" for name in names)
+        write(workspace, f"FROM scratch AS first\n{files}FROM scratch\n{copies}")
+        result = kaniko().passed()
+        found = hub.files(result.outputs["REFERENCE"])
+        assert {path for path, content in found.items() if content is not None} == {
+            f"/{name}/{name}-marker" for name in names
+        }
+
+
+class TestBuildArguments:
+    ODD = {
+        "BLANKS": "  hello   world ",
+        "COMMAS": "a,b, c=d",
+        "QUOTES": 'it\'s "quoted" `too` $HOME \\n',
+        "DASHES": "--destination=evil.invalid/x:1",
+        "STARS": "x *",
+        "EMPTY": "",
+    }
+
+    def test_arrive_as_they_are_and_are_on_no_command_line(
+        self, kaniko: Kaniko, hub: Hub, base: str, workspace: Path
+    ) -> None:
+        names = [*self.ODD, "JOB_TOKEN"]
+        script = f"import json, os; json.dump({{n: os.environ.get(n) for n in {names}}}, open('/args', 'w'))"
+        lines = "".join(f"ARG {name}\n" for name in names)
+        steps = f'RUN ["python3", "-c", {json.dumps(script)}]\nRUN echo "said: $JOB_TOKEN"\n'
+        write(
+            workspace,
+            f"ARG BASE\nFROM $BASE AS build\n{lines}{steps}FROM scratch\nCOPY --from=build /args /\n",
+        )
+        given = "".join(f"{key}={value}\n" for key, value in self.ODD.items()) + f"JOB_TOKEN\nBASE={base}\n"
+        result = kaniko({"JOB_TOKEN": "canary-from-the-job"}, build_args=given).passed()
+        args = json.loads(hub.files(result.outputs["REFERENCE"])["/args"] or b"")
+        # Blanks at the ends of a line are its own, not the value's.
+        assert args == self.ODD | {"BLANKS": "  hello   world", "JOB_TOKEN": "canary-from-the-job"}
+        assert "said: ***" in result.log
+        assert not [word for word in result.call("executor").argv if "evil" in word]
+
+
+class TestCache:
+    def test_the_second_build_finds_it_and_a_pull_request_only_reads_it(
+        self, kaniko: Kaniko, hub: Hub, base: str, workspace: Path
+    ) -> None:
+        write(workspace, f"FROM {base}\nRUN date +%s%N > /when\n")
+        cache = f"{kaniko.repository}/cache"
+        first = kaniko(cache="true").passed()
+        cached = hub.tags(cache)
+        assert cached
+        second = kaniko(cache="true").passed()
+        when = [hub.files(each.outputs["REFERENCE"], above=base)["/when"] for each in (first, second)]
+        assert when[0] == when[1]
+        assert hub.tags(cache) == cached
+        write(workspace, f"FROM {base}\nRUN date +%s%N > /when\nRUN echo more > /more\n")
+        third = kaniko(cache="true", push="false", tags="pr").passed()
+        assert "Using caching version of cmd: RUN date" in third.log
+        assert third.warnings == ('the cache is only read: push is "false"',)
+        assert hub.tags(cache) == cached
+        assert hub.tags(kaniko.repository) == {"latest"}
+        assert third.outputs == {"IMAGE": kaniko.repository, "TAGS": ""}
+
+    def test_without_a_push_and_a_login_nothing_is_written(
+        self, kaniko: Kaniko, hub: Hub, workspace: Path
+    ) -> None:
+        write(workspace, SMALL)
+        kaniko(push="false", cache="true", username="", password="").passed()
+        assert hub.tags(kaniko.repository) == hub.tags(f"{kaniko.repository}/cache") == set()
+
+    def test_it_may_be_elsewhere(self, kaniko: Kaniko, hub: Hub, base: str, workspace: Path) -> None:
+        write(workspace, f"FROM {base}\nRUN echo x > /x\n")
+        elsewhere = f"{kaniko.repository}-elsewhere"
+        kaniko(cache="true", cache_repo=elsewhere, cache_ttl="6h").passed()
+        assert hub.tags(elsewhere)
+        assert not hub.tags(f"{kaniko.repository}/cache")
+
+
+class TestSecrets:
+    LOOK = """
+import glob, os
+
+for fd in os.listdir("/proc/self/fd"):
+    path = f"/proc/self/fd/{fd}"
+    assert int(fd) < 3 or not os.path.exists(path), os.readlink(path)
+(folder,) = glob.glob("/dev/shm/*")
+try:
+    os.listdir(folder)
+except PermissionError:
+    raise SystemExit(0)
+raise SystemExit(folder)
+"""
+
+    def test_a_step_that_is_not_root_sees_no_login(self, kaniko: Kaniko, base: str, workspace: Path) -> None:
+        write(
+            workspace,
+            f'FROM {base}\nCOPY look.py /\nUSER 1000\nRUN ["python3", "/look.py"]\n',
+        )
+        (workspace / "look.py").write_text(self.LOOK)
+        kaniko(push="false").passed()
+
+    def test_build_secrets_are_mounted_and_not_kept(
+        self, kaniko: Kaniko, hub: Hub, base: str, workspace: Path, older: bool
+    ) -> None:
+        write(
+            workspace,
+            f"FROM {base}\nRUN --mount=type=secret,id=npm,required=true --mount=type=secret,id=note "
+            "sha256sum /run/secrets/npm /run/secrets/note > /sums\n",
+        )
+        (workspace / "note").write_text("canary-in-a-file\n")
+        result = kaniko(
+            {"NPM_TOKEN": "canary-npm-token"}, secret_envs="npm=NPM_TOKEN", secret_files="note=note"
+        )
+        if older:
+            result.exited(3)
+            assert "unknown flag: --secret" in result.log
+            return
+        result.passed()
+        files = hub.files(result.outputs["REFERENCE"], above=base)
+        assert len((files["/sums"] or b"").splitlines()) == 2
+        assert not [path for path in files if "secrets" in path and files[path]]
+
+    def test_a_wrong_password_is_told_before_anything_is_built(
+        self, kaniko: Kaniko, hub: Hub, workspace: Path
+    ) -> None:
+        write(workspace, SMALL)
+        result = kaniko(password="not-the-password").exited(3)
+        assert "checking push permission" in result.log
+        assert "COPY content" not in result.log
+        assert result.errors[-1] == "executor failed with exit code 1; its own message is above"
+        assert hub.tags(kaniko.repository) == set()
+
+
+def test_what_kaniko_does_not_do_is_told_with_its_line_before_anything_is_pulled(
+    kaniko: Kaniko, workspace: Path
+) -> None:
+    write(workspace, "FROM nowhere.invalid/base\n\nRUN --mount=type=ssh x\nCOPY content /workspace/out/\n")
+    result = kaniko().exited(2)
+    assert result.calls == ()
+    first, second, last = result.errors
+    assert first.startswith("with.dockerfile: Dockerfile:3: RUN --mount=type=ssh: kaniko has no ssh agent")
+    assert second.startswith(
+        "with.dockerfile: Dockerfile:4: COPY to /workspace/out: kaniko puts nothing from"
+    )
+    assert last == "nothing was done: 2 mistakes in `with:`"
+
+
+def test_a_signal_ends_the_build_and_all_of_its_steps(
+    image: str, registry: Registry, base: str, repository: str, workspace: Path
+) -> None:
+    import docker
+
+    write(workspace, f"FROM {base}\nRUN while true; do echo working; done\n")
+    client = docker.from_env()
+    container = client.containers.run(
+        image,
+        detach=True,
+        network_mode=registry.network,
+        volumes=[f"{workspace}:/workspace"],
+        environment={
+            "PLUGIN_IMAGE": repository,
+            "PLUGIN_USERNAME": registry.username,
+            "PLUGIN_PASSWORD": registry.password,
+        },
+    )
+    try:
+        while b"\nworking" not in container.logs(tail=50):
+            container.reload()
+            assert container.status == "running", container.logs()
+            time.sleep(0.2)
+        container.stop(timeout=60)
+        assert container.wait()["StatusCode"] == 143
+        assert "error: stopped by SIGTERM" in container.logs(stdout=False).decode()
+    finally:
+        container.remove(force=True)
+        client.close()
+
+
+def test_every_flag_exists(image: str, older: bool, workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(workspace, SMALL)
+    monkeypatch.chdir(workspace)
+    plugin = load_plugin(FOLDER)
+    module = sys.modules[plugin.__module__]
+    with_ = {
+        "image": "ghcr.io/org/app",
+        "push": "false",
+        "cache": "true",
+        "cache-copy-layers": "true",
+        "platforms": "linux/arm64",
+        "build-args": "A=b",
+        "secret-envs": "s=HOME",
+        "secret-files": "f=Dockerfile",
+        "labels": "a=b",
+        "target": "t",
+        "mirror": "mirror.gcr.io",
+        "reproducible": "true",
+    }
+    environ = {variable(key, "shared"): value for key, value in with_.items()} | {"HOME": "/"}
+    inputs = read_inputs(plugin.inputs, environ)
+    arguments = module.build_args(inputs, environ)
+    argv = module.build_command(inputs, arguments, workspace, workspace / "digest")
+    emitted = {word.partition("=")[0] for word in argv}
+    assert len(emitted) > 20
+    missing = emitted - set(re.findall(r"--[a-z][a-z-]*", executor("--help")))
+    assert missing == ({"--secret"} if older else set())
