@@ -8,6 +8,7 @@ nothing lands in ``.git`` or outside the tree.
 from __future__ import annotations
 
 import os
+import re
 import stat
 import tarfile
 import threading
@@ -24,6 +25,8 @@ from uuid import uuid4
 from gocdnext_sdk.harness.workspace import OUTPUTS_DIR, Entry, Snapshot
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
+
+_IGNORED_BY_HFS = re.compile("[\u200c-\u200f\u202a-\u202e\u206a-\u206f\ufeff]")
 
 
 @dataclass
@@ -81,15 +84,18 @@ class WriteBack:
         return changes
 
     def _wanted(self, parts: tuple[str, ...], member: tarfile.TarInfo) -> bool:
-        if not parts or member.isdir() or ".git" in parts:
+        if not parts or member.isdir() or self._is_private(parts):
             return False
-        path = "/".join(parts)
-        if path.startswith(f"{OUTPUTS_DIR}/") or self._root / path in self._snapshot.excluded:
-            return False
-        known = self._snapshot.entries.get(path)
+        known = self._snapshot.entries.get("/".join(parts))
         # A file rewritten within the second of the snapshot may look untouched; then its content decides.
         settled = member.mtime < int(self._snapshot.taken_at) - 1
         return not (known == Entry.of(member) and (settled or member.issym()))
+
+    def _is_private(self, parts: tuple[str, ...]) -> bool:
+        """Return whether a path is the clone's history, the platform's, or kept from jobs."""
+        path = "/".join(parts)
+        outputs = path.startswith(f"{OUTPUTS_DIR}/")
+        return outputs or any(map(_is_git, parts)) or self._root / path in self._snapshot.excluded
 
     def _write(
         self, root: int, parts: tuple[str, ...], member: tarfile.TarInfo, archive: tarfile.TarFile
@@ -104,6 +110,8 @@ class WriteBack:
                 return self._link(parts, member.linkname, parent)
             if member.islnk():
                 source = PurePosixPath(member.linkname).parts[1:]
+                if not source or ".." in source or self._is_private(source):
+                    raise Refused(f"it is a link to {member.linkname}, which does not come back either")
                 with self._parent(root, source[:-1]) as folder:
                     fd = os.open(source[-1], os.O_RDONLY | os.O_NOFOLLOW, dir_fd=folder)
                     with os.fdopen(fd, "rb") as original:
@@ -213,7 +221,13 @@ def _escapes(parts: tuple[str, ...], target: str) -> bool:
     """
     steps = PurePosixPath(target).parts
     up = sum(1 for _ in takewhile(lambda step: step == "..", steps))
-    return target.startswith("/") or up >= len(parts) or not {"..", ".git"}.isdisjoint(steps[up:])
+    inner = steps[up:]
+    return target.startswith("/") or up >= len(parts) or ".." in inner or any(map(_is_git, inner))
+
+
+def _is_git(name: str) -> bool:
+    """Return whether some file system takes `name` for ``.git``. Source: git's `path.c` and `utf8.c`."""
+    return _IGNORED_BY_HFS.sub("", name).rstrip(" .").lower() in {".git", "git~1"}
 
 
 @contextmanager

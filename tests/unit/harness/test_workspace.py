@@ -194,6 +194,34 @@ def test_a_hard_link_comes_back_as_a_copy(clone: Path) -> None:
     assert (clone / "two").read_text() == "content"
 
 
+def test_a_hard_link_does_not_copy_what_jobs_must_not_see(clone: Path) -> None:
+    secrets = clone / "secrets.env"
+    secrets.write_text("TOKEN=mine")
+    bait = workspace(
+        ("secrets.env", "made by the job"),
+        link("copy", "workspace/secrets.env", tarfile.LNKTYPE),
+        link("history", "workspace/.git/config", tarfile.LNKTYPE),
+        link("up", "workspace/../outside", tarfile.LNKTYPE),
+    )
+    with Snapshot(clone, exclude=[secrets]) as snapshot:
+        changes = WriteBack(snapshot).absorb("job", bait)
+    assert changes.written == []
+    assert [notice.partition(": it is a link to ")[0] for notice in changes.notices] == [
+        "copy: not brought back",
+        "history: not brought back",
+        "up: not brought back",
+    ]
+
+
+@pytest.mark.parametrize("name", [".git", ".GIT", ".Git", ".g\u200cit", "git~1"])
+def test_no_spelling_of_the_history_is_written(clone: Path, name: str) -> None:
+    """Some file systems take these names for one and the same."""
+    members = (f"{name}/hooks/pre-commit", "evil"), (f"sub/{name}/config", "evil"), link("out", f"{name}/x")
+    with Snapshot(clone) as snapshot:
+        changes = WriteBack(snapshot).absorb("job", workspace(*members))
+    assert changes.written == []
+
+
 def test_what_the_user_edited_meanwhile_is_kept(clone: Path) -> None:
     with Snapshot(clone) as snapshot:
         (clone / "tracked.txt").write_text("edited by hand")
