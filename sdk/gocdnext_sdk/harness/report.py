@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import threading
 import time
@@ -18,6 +19,14 @@ from gocdnext_sdk.harness.results import JobReport, LogLine, RunReport, Status
 
 _FILE_WIDTH = 200
 """Columns of the table where there is no terminal to fit it into."""
+
+_CONTROL = re.compile(
+    r"""(?x) (?P<colour> \x1b\[[0-9;:]*m)
+    | \x1b\[[0-?]*[ -/]*[@-~]? | \x1b[\]PX^_].*?(?:\x07|\x1b\\|$) | \x1b[ -/]*[0-~]?
+    | [\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]
+    """
+)
+"""Escape sequences and control characters, as ECMA-48 has them; not the tab, nor a progress bar's return."""
 
 _COLOURS = ("cyan", "magenta", "yellow", "blue", "green", "bright_cyan", "bright_magenta")
 _STYLES = {
@@ -59,7 +68,7 @@ class ConsoleListener:
     def notice(self, text: str, job: str = "") -> None:
         """Print what the user should know."""
         with self._lock:
-            self._print(("note: ", "yellow"), (f"{job}: " if job else "", "bold"), text)
+            self._print(("note: ", "yellow"), (f"{job}: " if job else "", "bold"), _shown(text))
 
     def run_started(self, pipeline: str, jobs: Sequence[tuple[str, str]]) -> None:
         """Print what is going to run."""
@@ -83,15 +92,14 @@ class ConsoleListener:
     def line(self, name: str, line: LogLine) -> None:
         """Print a line behind its job's name."""
         with self._lock:
-            # Colours are kept; other escape sequences, which could rewrite the screen, are not.
-            self._print(self._prefix(name), Text.from_ansi(line.text))
+            self._print(self._prefix(name), _shown(line.text))
 
     def job_finished(self, report: JobReport) -> None:
         """Print how a job ended."""
         with self._lock:
             self._running.pop(report.name, None)
             told = f"{report.status}" + (f" in {report.seconds:.1f} s" if report.seconds else "")
-            reason = f": {report.reason}" if report.reason else ""
+            reason = f": {_shown(report.reason)}" if report.reason else ""
             self._print(self._prefix(report.name), (told + reason, _STYLES[report.status]))
 
     def run_finished(self, report: RunReport) -> None:
@@ -108,7 +116,7 @@ class ConsoleListener:
                     Text(job.status, style=_STYLES[job.status]),
                     "" if job.exit_code is None else str(job.exit_code),
                     f"{job.seconds:.1f} s" if job.seconds else "",
-                    Text(_details(job), overflow="fold"),
+                    Text(_shown(_details(job)).plain, overflow="fold"),
                 )
             self._console.print()
             self._console.print(table)
@@ -138,6 +146,11 @@ class ConsoleListener:
         for name, since in tuple(self._running.items()):
             table.add_row(Spinner("dots"), Text(name), Text(f"{time.monotonic() - since:.0f} s", style="dim"))
         return table
+
+
+def _shown(text: str) -> Text:
+    """Return what a job says, with its colours but without what else drives a terminal."""
+    return Text.from_ansi(_CONTROL.sub(lambda found: found["colour"] or "", text))
 
 
 def _details(job: JobReport) -> str:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import io
+import re
+from dataclasses import replace
 
+import pytest
 from rich.console import Console
 
 from gocdnext_sdk.harness.report import ConsoleListener
@@ -42,6 +45,51 @@ def test_every_line_stands_behind_its_job_whole_and_without_escape_sequences() -
     assert "build │ plain [bold]text[/bold] red " in text
     assert "x" * 200 + "\n" in text
     assert "\x1b" not in text
+
+
+@pytest.mark.parametrize(
+    "sequence",
+    [
+        *(
+            "\x1bc",
+            "\x1b#8",
+            "\x1b[2J",
+            "\x1b[?1049h",
+            "\x1b[1;1H",
+            "\x1b(0",
+            "\x1b",
+            "\x1b[31",
+            "\x9b2J",
+            "\x9dx\x9c",
+        ),
+        *(
+            "\x1b]0;title\x07",
+            "\x1b]52;c;aGk=\x1b\\",
+            "\x1b]8;;https://evil.example\x1b\\",
+            "\x1bPq\x1b\\",
+            "\b",
+            "\a",
+        ),
+    ],
+)
+def test_no_job_drives_the_terminal(sequence: str) -> None:
+    """By what it prints, or by the names of its files, or by its outputs."""
+    file = io.StringIO()
+    listener = ConsoleListener(Console(file=file, width=120, force_terminal=True, no_color=True))
+    job = JobReport(
+        name="job",
+        stage="s",
+        status=Status.FAILED,
+        reason=f"reason{sequence}",
+        outputs={"a": f"value{sequence}"},
+    )
+    listener.line("job", LogLine("stdout", f"line{sequence}"))
+    listener.notice(f"{sequence}file: not brought back", "job")
+    listener.job_finished(job)
+    listener.run_finished(RunReport("p", (job, replace(job, status=Status.PASSED, reason="")), 1.0))
+    listener.close()
+    said = re.sub(r"\x1b\[[0-9;]*m", "", file.getvalue())
+    assert sequence[0] not in said.replace("\x1b[?25h", "")
 
 
 def test_the_table_says_how_each_job_ended_and_hides_masked_outputs() -> None:
