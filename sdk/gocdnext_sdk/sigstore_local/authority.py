@@ -43,8 +43,8 @@ def identity(claims: Mapping[str, Any]) -> str:
     """Return the identity that a certificate names, as a Fulcio with the documented mapping makes it.
 
     ``<issuer>/<project>/<pipeline>@branch/<branch>``, ``@tag/<tag>``, ``@pull_request/<number>`` or
-    ``@none/none``. A pull request's branch is named by its author, so it is left out: else the branch `main` of a fork would
-    sign as the project's own.
+    ``@none/none``. A pull request's branch is named by its author, so it is left out: else the branch `main`
+    of a fork would sign as the project's own.
     """
     if claims["cause"] == "pull_request":
         at = f"pull_request/{claims.get('pr_number', '')}"
@@ -73,14 +73,18 @@ class Authority:
             (_usage("key_cert_sign", "crl_sign"), True),
         )
 
-    def issue(self, request: Mapping[str, Any]) -> dict[str, Any]:
+    def issue(self, request: Mapping[str, Any], bearer: str = "") -> dict[str, Any]:
         """Answer Fulcio's ``POST /api/v2/signingCert``.
+
+        Args:
+            request: the body.
+            bearer: the token, which clients send as a header or in the body.
 
         Raises:
             Refused: the token or the proof of possession is not in order.
         """
         try:
-            token = str(request["credentials"]["oidcIdentityToken"])
+            token = bearer or str(request["credentials"]["oidcIdentityToken"])
             asked = request["publicKeyRequest"]
             key = load_pem_public_key(asked["publicKey"]["content"].encode())
             proof = base64.b64decode(asked["proofOfPossession"])

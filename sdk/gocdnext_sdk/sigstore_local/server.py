@@ -40,11 +40,12 @@ def server(address: tuple[str, int], issuer: Issuer, authority: Authority) -> Th
                 self._refuse(HTTPStatus.NOT_FOUND, "there is nothing at this path")
                 return
             try:
-                answer = authority.issue(self._request())
+                bearer = self.headers.get("Authorization", "").removeprefix("Bearer ")
+                answer = authority.issue(self._request(), bearer)
             except Refused as error:
                 self._refuse(HTTPStatus.BAD_REQUEST, str(error))
             else:
-                self._answer(HTTPStatus.CREATED, answer)
+                self._answer(HTTPStatus.OK, answer)
 
         def _request(self) -> Mapping[str, Any]:
             size = self.headers.get("Content-Length", "")
