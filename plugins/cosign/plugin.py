@@ -31,6 +31,7 @@ from gocdnext_sdk import (
 )
 from gocdnext_sdk.cosign import (
     INHERITED,
+    KEY_EXAMPLES,
     Policy,
     annotation_flags,
     flag,
@@ -85,6 +86,7 @@ class CosignInputs(RegistryLogin):
         None,
         description="The key itself, as PEM: cosign.key to sign, cosign.pub to verify. Give it through the "
         "job's `secrets:`.",
+        examples=list(KEY_EXAMPLES),
     )
     key_password: Secret | None = Input(
         None, description="Password of the private key.", tool_env="COSIGN_PASSWORD"

@@ -86,6 +86,7 @@ class DockerPushInputs(SignatureDemand, RegistryLogin):
     docker_config: Secret | None = Input(
         None,
         description="Further logins, as the text of a Docker config.json: for targets at several registries.",
+        examples=['{"auths": {}}'],
     )
     immutable_tags: Words = Input(
         "",

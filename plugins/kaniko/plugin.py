@@ -18,13 +18,11 @@ from gocdnext_sdk import (
     Problem,
     Reference,
     Secret,
-    ToolError,
     Words,
     dockerfile,
 )
 from gocdnext_sdk.buildkit.arguments import BuildArg, plan_build_args
 from gocdnext_sdk.inputs.image_build import without_scheme
-from gocdnext_sdk.oci.reference import is_digest
 
 RUNTIME = "/gocdnext"
 """Where this program itself is in its image; kaniko is told to leave it alone, as it leaves /kaniko alone."""
@@ -153,9 +151,11 @@ class Kaniko(Plugin[KanikoInputs]):
             job.warn('the cache is only read: push is "false"')
         digest_file = job.scratch() / "digest"
         arguments = build_args(inputs, job.environ)
+        # Not in anonymous memory: kaniko would hand its descriptor on to every RUN step.
+        login = job.docker_config(inputs.logins, job.scratch() / "docker")
         executor = job.tool(
             "executor",
-            env=tool_environ(arguments, job.environ) | login(inputs, job),
+            env=tool_environ(arguments, job.environ) | login,
             inherit=inherited(inputs, job.environ),
         )
         executor.run(*build_command(inputs, arguments, job.workspace, digest_file))
@@ -163,9 +163,7 @@ class Kaniko(Plugin[KanikoInputs]):
         if not inputs.push:
             job.say(f"built {inputs.image.name}; nothing was pushed")
             return {"IMAGE": inputs.image.name, "TAGS": ""}
-        digest = digest_file.read_text().strip()
-        if not is_digest(digest):
-            raise ToolError("kaniko pushed, but its digest file holds no digest")
+        digest = job.digest(inputs.image, lambda: digest_file.read_text().strip())
         reference = inputs.image.with_digest(digest)
         tags = [str(target.tag) for target in inputs.targets]
         job.say(f"pushed {reference} with the tags {', '.join(tags)}")
@@ -190,23 +188,6 @@ def tool_environ(arguments: Iterable[BuildArg], environ: Mapping[str, str]) -> d
     """Return what kaniko's environment holds beside the job's variables: switches and build arguments."""
     switches = {name: "true" for name in LIKE_DOCKER if name not in environ}
     return {**switches, **{each.key: each.value for each in arguments if each.by_name}}
-
-
-def login(inputs: KanikoInputs, job: Job) -> dict[str, str]:
-    """Write the logins where kaniko finds them and only root reads them.
-
-    Not in anonymous memory, as for other tools: kaniko would hand its descriptor on to every RUN step.
-    """
-    if not inputs.logins:
-        return {}
-    for each in inputs.logins:
-        job.mask(each.password)
-        job.mask(each.basic)
-    folder = job.scratch() / "docker"
-    folder.mkdir(mode=0o700)
-    (folder / "config.json").touch(mode=0o600)
-    (folder / "config.json").write_text(inputs.logins.docker_config().reveal())
-    return {"DOCKER_CONFIG": str(folder)}
 
 
 def inherited(inputs: KanikoInputs, environ: Mapping[str, str]) -> Iterator[str]:

@@ -109,6 +109,13 @@ def key_kind(text: str) -> Literal["private", "public"]:
     raise ValueError(f"holds a {found[1]}; convert it with `cosign import-key-pair`")
 
 
+KEY_EXAMPLES = tuple(
+    f"-----BEGIN {kind}-----\n…\n-----END {kind}-----\n"
+    for kind in ("PUBLIC KEY", "ENCRYPTED SIGSTORE PRIVATE KEY")
+)
+"""What keys look like; a plan takes one for a key that it does not have."""
+
+
 @dataclass(frozen=True)
 class Policy:
     """Who must have signed, and what proves it.

@@ -114,17 +114,28 @@ class Job:
             self.mask(content)
         return self._files.file(content, name)
 
-    def docker_config(self, credentials: Credentials) -> dict[str, str]:
+    def docker_config(self, credentials: Credentials, folder: Path | None = None) -> dict[str, str]:
         """Return the environment that gives a tool exactly these registry logins.
 
         Without any, it is empty: the tool then finds what it would find by itself.
+
+        Args:
+            credentials: the logins.
+            folder: a new folder for them, below `scratch`, instead of anonymous memory; for a tool that
+                would hand the memory's descriptor on to programs of other people.
         """
         if not credentials:
             return {}
         for credential in credentials:
             self.mask(credential.password)
             self.mask(credential.basic)
-        return {"DOCKER_CONFIG": str(self._files.named("config.json", credentials.docker_config()))}
+        content = credentials.docker_config()
+        if folder is None:
+            return {"DOCKER_CONFIG": str(self._files.named("config.json", content))}
+        folder.mkdir(mode=0o700)
+        (folder / "config.json").touch(mode=0o600)
+        (folder / "config.json").write_text(content.reveal())
+        return {"DOCKER_CONFIG": str(folder)}
 
     def digest(self, subject: object, read: Callable[[], str | None]) -> str:
         """Return the digest of what a tool has just made.

@@ -16,6 +16,7 @@ from gocdnext_sdk.errors import Error
 
 COMMANDS: Final = {
     "manifest": "gocdnext_sdk.cli.manifest",
+    "plan": "gocdnext_sdk.cli.plan",
     "run": "gocdnext_sdk.cli.run",
 }
 """Subcommand to the module whose `command` it is."""

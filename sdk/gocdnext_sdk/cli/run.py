@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from gocdnext_sdk.cli.options import pairs
 from gocdnext_sdk.harness.engine import Pull
 from gocdnext_sdk.harness.preflight import REGISTRY_SECRETS, UsageError
 from gocdnext_sdk.harness.registry import Registry
@@ -36,17 +37,6 @@ _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 _FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
 
 
-def _pairs(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> dict[str, str]:
-    """Return NAME=VALUE options as a map."""
-    found: dict[str, str] = {}
-    for value in values:
-        name, equals, text = value.partition("=")
-        if not name or not equals:
-            raise click.BadParameter(f"{value!r} is not NAME=VALUE", ctx, param)
-        found[name] = text
-    return found
-
-
 @click.command("run", short_help="Run a pipeline on the local engine as the platform would.")
 @click.argument("file", type=_FILE)
 @click.option("--job", "jobs", multiple=True, metavar="NAME", help="Run a job and what it needs. Repeatable.")
@@ -57,14 +47,14 @@ def _pairs(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) 
 @click.option(
     "--var",
     "variables",
-    callback=_pairs,
+    callback=pairs,
     multiple=True,
     metavar="NAME=VALUE",
     help="Set a pipeline variable. Repeatable.",
 )
 @click.option(
     "--local",
-    callback=_pairs,
+    callback=pairs,
     multiple=True,
     metavar="NAME=FOLDER",
     help="Build the plugin from a folder instead of using its published image. Repeatable.",
@@ -72,7 +62,7 @@ def _pairs(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) 
 @click.option(
     "--use-image",
     "use_images",
-    callback=_pairs,
+    callback=pairs,
     multiple=True,
     metavar="NAME=REF",
     help="Use this image for the plugin. Repeatable.",

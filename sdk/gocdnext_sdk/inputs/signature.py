@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from pydantic import AfterValidator
 
-from gocdnext_sdk.cosign import INHERITED, Policy, key_kind, key_reference, kms_environ, kms_scheme, verify
+from gocdnext_sdk.cosign import (
+    INHERITED,
+    KEY_EXAMPLES,
+    Policy,
+    key_kind,
+    key_reference,
+    kms_environ,
+    kms_scheme,
+    verify,
+)
 from gocdnext_sdk.errors import Problem
 from gocdnext_sdk.inputs.constraints import Constraint, MutuallyExclusive
 from gocdnext_sdk.inputs.model import Input, PluginInputs
@@ -41,6 +50,7 @@ class SignatureDemand(PluginInputs):
         None,
         description="Take only what is signed with this key: a path in the workspace, a KMS URI, or the PEM "
         "itself.",
+        examples=list(KEY_EXAMPLES[:1]),
     )
     verify_identity: str | None = Input(
         None,

@@ -85,7 +85,7 @@ class PlanningJob(Job):
         """Return what stands for the path."""
         return f"<memory: {name}>"
 
-    def docker_config(self, credentials: Credentials) -> dict[str, str]:
+    def docker_config(self, credentials: Credentials, folder: Path | None = None) -> dict[str, str]:
         """Note the logins that a tool gets."""
         self._log_in(credentials)
         return {"DOCKER_CONFIG": "<memory: config.json>"} if credentials else {}

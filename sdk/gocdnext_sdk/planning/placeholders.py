@@ -32,6 +32,7 @@ class Placeholders:
         """Return `value`, which is shown as `<NAME>`, and as `***` in any other form."""
         if len(value.encode()) >= MIN_LENGTH:
             self._masker.add(value)
+            self._add(value.strip(), name)  # as inputs are read
             return self._add(value, name)
         return value
 

@@ -1,0 +1,98 @@
+"""``gocdnext-plugin plan``: what a pipeline or a plugin would do, without doing it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from gocdnext_sdk.cli.options import ENGINES, pairs
+from gocdnext_sdk.harness.secrets_source import collect
+from gocdnext_sdk.manifest.load import load_plugin
+from gocdnext_sdk.pipeline import Run, Sources, checkout, parse_file
+from gocdnext_sdk.pipeline.plan import plan
+from gocdnext_sdk.pipeline.resolve import EngineMapping
+from gocdnext_sdk.pipeline.single import single
+
+
+@click.command("plan", short_help="Show what a pipeline or a plugin would do, without doing it.")
+@click.argument("target", type=click.Path(path_type=Path, exists=True))
+@click.option("--with", "inputs", callback=pairs, multiple=True, metavar="KEY=VALUE", help="An input.")
+@click.option("--env", callback=pairs, multiple=True, metavar="NAME=VALUE", help="A variable of the job.")
+@click.option("--docker", is_flag=True, help="Plan a plugin's job with `docker: true`.")
+@click.option("--job", "jobs", multiple=True, metavar="NAME", help="Only this job and what it needs.")
+@click.option(
+    "--secret", "secrets", multiple=True, metavar="NAME", help="Take a secret from the environment."
+)
+@click.option(
+    "--secrets-file", type=click.Path(path_type=Path, exists=True, dir_okay=False), help="As for `run`."
+)
+@click.option(
+    "--plugins",
+    "folders",
+    multiple=True,
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="A plugin's folder, or a folder of such. Repeatable.",
+)
+@click.option(
+    "--workspace",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="The checkout. [default: the folder that holds .gocdnext, or the current one]",
+)
+@click.option("--engine", type=click.Choice(ENGINES), default="docker", show_default=True)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.pass_context
+def command(
+    ctx: click.Context,
+    *,
+    target: Path,
+    inputs: dict[str, str],
+    env: dict[str, str],
+    docker: bool,
+    jobs: tuple[str, ...],
+    secrets: tuple[str, ...],
+    secrets_file: Path | None,
+    folders: tuple[Path, ...],
+    workspace: Path | None,
+    engine: EngineMapping,
+    as_json: bool,
+) -> None:
+    """Show what TARGET, a pipeline file or a plugin's folder, would do.
+
+    Nothing is started, contacted or written. Credentials are named with the host they go to, and never
+    shown; a secret that is not given is taken for a good one. What only a run can know stands there as what
+    it is, such as `<digest of ghcr.io/org/app:v1>`. The exit code is 0, or 2 if inputs are wrong.
+    """
+    from gocdnext_sdk.harness.runner import workspace_of
+    from gocdnext_sdk.planning.pipeline import Planner
+    from gocdnext_sdk.planning.text import lines
+    from gocdnext_sdk.plugins import find_plugin
+
+    given = collect(file=secrets_file, names=secrets, wanted=(), ask=None)
+    if target.is_dir():
+        plugin = load_plugin(target)
+        workspace = (workspace or Path.cwd()).resolve()
+        image = f"{plugin.name}:{plugin.image_tag}"
+        pipeline, planned = single(
+            image, inputs, name=target.resolve().name, variables=env, secrets=given, docker=docker
+        )
+        planner = Planner(_sources(workspace, given), workspace, lambda _: plugin, engine)
+        found = [planner.job(pipeline, planned)]
+    else:
+        if inputs or env or docker:
+            raise click.UsageError("--with, --env and --docker are for a plugin; a pipeline says them itself")
+        workspace = (workspace or workspace_of(target)).resolve()
+        planner = Planner(
+            _sources(workspace, given), workspace, lambda image: find_plugin(image, folders), engine
+        )
+        found = list(planner.plan(plan(parse_file(target), jobs)))
+    if as_json:
+        click.echo(json.dumps({"jobs": [each.as_dict() for each in found]}, indent=2, ensure_ascii=False))
+    else:
+        click.echo("\n\n".join("\n".join(lines(each)) for each in found))
+    ctx.exit(2 if any(each.problems for each in found) else 0)
+
+
+def _sources(workspace: Path, secrets: dict[str, str]) -> Sources:
+    return Sources(run=Run(checkout=checkout.read(workspace)), secrets=secrets)

@@ -1,0 +1,43 @@
+"""A pipeline of one job, for a plugin that is looked at alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from gocdnext_sdk.pipeline.errors import Mark
+from gocdnext_sdk.pipeline.model import Job, Pipeline, Plugin, Value
+from gocdnext_sdk.pipeline.plan import PlannedJob
+
+_MARK = Mark("--with", 1, 1)
+
+
+def single(
+    image: str,
+    inputs: Mapping[str, str],
+    *,
+    name: str = "plugin",
+    variables: Mapping[str, str] | None = None,
+    secrets: Iterable[str] = (),
+    docker: bool = False,
+) -> tuple[Pipeline, PlannedJob]:
+    """Return a pipeline whose only job uses a plugin, and the job as it is planned.
+
+    Args:
+        image: the plugin's.
+        inputs: the `with:` map.
+        name: of the job.
+        variables: of the job.
+        secrets: names that it may see.
+        docker: whether it gets a Docker daemon.
+    """
+    with_ = {key: Value(text, _MARK) for key, text in inputs.items()}
+    job = Job(
+        name=name,
+        stage="all",
+        mark=_MARK,
+        action=Plugin(image, with_, Value(image, _MARK)),
+        variables={key: Value(text, _MARK) for key, text in (variables or {}).items()},
+        secrets=tuple(secrets),
+        docker=docker,
+    )
+    return Pipeline(name=name, mark=_MARK, stages=("all",), jobs=(job,)), PlannedJob(job)

@@ -1,0 +1,206 @@
+"""The plan of a pipeline: of each of its jobs what it would do, with stand-ins for what others give it."""
+
+from __future__ import annotations
+
+import base64
+import json
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from gocdnext_sdk.contract.refs import JobOutputs
+from gocdnext_sdk.errors import InputError
+from gocdnext_sdk.harness.preflight import with_outputs
+from gocdnext_sdk.inputs.model import with_key
+from gocdnext_sdk.pipeline.errors import PipelineError
+from gocdnext_sdk.pipeline.model import Approval, Plugin, Script
+from gocdnext_sdk.pipeline.plan import Plan, PlannedJob
+from gocdnext_sdk.pipeline.resolve import EngineMapping, ResolvedJob, Sources, resolve
+from gocdnext_sdk.planning.placeholders import Placeholders
+from gocdnext_sdk.planning.plan import RunPlan, plan_run
+from gocdnext_sdk.plugin import Plugin as PluginClass
+
+FindPlugin: TypeAlias = Callable[[str], "type[PluginClass[Any]] | None"]
+"""Returns the plugin of an image, if its code is at hand."""
+
+DOCKER_HOST = "unix:///var/run/docker.sock"
+"""Where the platform's engines put a job's daemon, as far as a plan is concerned."""
+
+_TOKEN_SECONDS = 3600
+
+
+@dataclass(frozen=True, kw_only=True)
+class JobPlan:
+    """What one job would do.
+
+    Args:
+        name: with its matrix cell.
+        stage: its stage.
+        image: what runs; empty where only the platform knows.
+        docker: whether it gets a Docker daemon.
+        environ: names of the variables that the job sees.
+        run: what its plugin would do, where that is known.
+        note: what there is to say instead.
+        problems: what is wrong; it would not run.
+    """
+
+    name: str
+    stage: str
+    image: str = ""
+    docker: bool = False
+    environ: tuple[str, ...] = ()
+    run: RunPlan | None = None
+    note: str = ""
+    problems: tuple[str, ...] = ()
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it as JSON has it."""
+        found = {key: getattr(self, key) for key in self.__dataclass_fields__ if key != "run"}
+        return found | {"run": self.run and self.run.as_dict()}
+
+
+@dataclass
+class Planner:
+    """Plans the jobs of a pipeline one after the other.
+
+    Args:
+        sources: what references stand for; stand-ins take the place of secrets that are not there.
+        workspace: the checkout.
+        find: finds plugins.
+        engine: whose rules name the `PLUGIN_*` variables.
+        shown: what stands for what.
+    """
+
+    sources: Sources
+    workspace: Path
+    find: FindPlugin
+    engine: EngineMapping = "docker"
+    shown: Placeholders = field(default_factory=Placeholders)
+
+    def plan(self, plan: Plan) -> Iterator[JobPlan]:
+        """Yield the plan of each job, in order."""
+        given: dict[str, JobOutputs] = {}
+        for planned in plan.jobs:
+            self.sources = replace(self.sources, needs=given)
+            found = self.job(plan.pipeline, planned)
+            yield found
+            values = dict(self._outputs(planned, found))
+            name = planned.job.name
+            given[name] = with_outputs(given.get(name), planned.job, planned.cell_key, values)
+
+    def job(self, pipeline: Any, planned: PlannedJob) -> JobPlan:
+        """Return the plan of one job."""
+        found = JobPlan(name=planned.name, stage=planned.job.stage, docker=planned.job.docker)
+        plugin: type[PluginClass[Any]] | None
+        match planned.job.action:
+            case Plugin(image=image):
+                found = replace(found, image=image)
+                plugin = self.find(image)
+            case Script(image=image):
+                found, plugin = replace(found, image=image, note="runs its script"), None
+            case Approval():
+                return replace(found, note="waits for an approval")
+            case None:
+                return replace(found, note="declares nothing to run")
+        try:
+            return self._resolved(pipeline, planned, found, plugin)
+        except PipelineError as error:
+            return replace(found, problems=tuple(map(self.shown.show, error.lines())))
+
+    def _resolved(
+        self, pipeline: Any, planned: PlannedJob, found: JobPlan, plugin: type[PluginClass[Any]] | None
+    ) -> JobPlan:
+        """Plan with the stand-ins for secrets that the plugin's checks take; the last ones must do."""
+        candidates = _examples(planned, plugin)
+        chosen = dict.fromkeys(candidates, 0)
+        while True:
+            standins = {name: candidates[name][chosen[name]] for name in candidates}
+            job = resolve(pipeline, planned, self._sources(planned, standins), self.engine)
+            environ = dict(job.env) | ({"DOCKER_HOST": DOCKER_HOST} if job.docker else {})
+            found = replace(found, environ=tuple(sorted(environ)))
+            if plugin is None:
+                advice = f"{job.image}: its code is not here; --plugins FOLDER names where"
+                return found if found.note else replace(found, note=advice)
+            try:
+                return replace(found, run=plan_run(plugin, environ, self.workspace, self.shown))
+            except InputError as error:
+                tried = {key for key, name in _references(planned).items() if name in candidates}
+                blamed = {_references(planned)[each.key] for each in error.problems if each.key in tried}
+                more = [name for name in blamed if chosen[name] + 1 < len(candidates[name])]
+                if not more:
+                    return replace(found, problems=tuple(self._problems(error, job)))
+                for name in more:
+                    chosen[name] += 1
+
+    def _problems(self, error: InputError, job: ResolvedJob) -> Iterator[str]:
+        for line in error.lines():
+            shown = self.shown.show(line)
+            yield shown if shown == line else f"{shown} (what only a run knows cannot be checked here)"
+
+    def _sources(self, planned: PlannedJob, standins: Mapping[str, str]) -> Sources:
+        known = self.sources.secrets
+        for name, value in known.items():
+            self.shown.secret(value, f"secret {name}")
+        missing = (name for name in planned.job.secrets if name not in known)
+        made = {
+            name: self.shown.secret(standins[name], f"secret {name}")
+            if name in standins
+            else self.shown.text(f"secret {name}")
+            for name in missing
+        }
+        tokens = {
+            name: self.shown.secret(_token(name, audiences, planned), f"token {name}")
+            for name, audiences in planned.job.id_tokens.items()
+        }
+        return replace(self.sources, secrets={**known, **made}, id_tokens=tokens)
+
+    def _outputs(self, planned: PlannedJob, found: JobPlan) -> Iterator[tuple[str, str]]:
+        """Yield what later jobs get: what the plan knows, else a stand-in."""
+        values = found.run.values if found.run else {}
+        for alias, output in planned.job.outputs.items():
+            if output.key in values:
+                yield alias, values[output.key]
+            elif output.key.endswith("DIGEST"):
+                yield alias, self.shown.digest(f"{planned.name}'s {alias}")
+            else:
+                yield alias, self.shown.text(f"{alias} of {planned.name}")
+
+
+def _references(planned: PlannedJob) -> dict[str, str]:
+    """Return which inputs are exactly one `${{ SECRET }}`."""
+    action = planned.job.action
+    if not isinstance(action, Plugin):
+        return {}
+    names = {f"${{{{ {name} }}}}": name for name in planned.job.secrets}
+    found = {key: " ".join(value.text.split()) for key, value in action.inputs.items()}
+    return {key: names[text] for key, text in found.items() if text in names}
+
+
+def _examples(planned: PlannedJob, plugin: type[PluginClass[Any]] | None) -> dict[str, list[str]]:
+    """Return which texts may stand for a secret: the examples of the input that it is given to."""
+    fields = plugin.inputs.model_fields.items() if plugin else ()
+    examples = {with_key(name): each.examples for name, each in fields if each.examples}
+    return {
+        # Two secrets must not have one stand-in.
+        name: [str(each).replace("…", name) for each in examples[key]]
+        for key, name in _references(planned).items()
+        if key in examples
+    }
+
+
+def _token(name: str, audiences: Iterable[str], planned: PlannedJob) -> str:
+    """Return a token that says what is known of the real one before it is issued."""
+    inputs = planned.job.action.inputs if isinstance(planned.job.action, Plugin) else {}
+    # Nothing tells who will issue it but the pipeline, where it states the issuer.
+    stated = [value.text for key, value in inputs.items() if key.endswith("oidc-issuer")]
+    claims = {
+        "iss": stated[0] if stated else f"https://issuer-of-{name.lower().replace('_', '-')}.invalid",
+        "aud": list(audiences),
+        "sub": planned.name,
+        "exp": int(time.time()) + _TOKEN_SECONDS,
+    }
+    parts = (json.dumps(part).encode() for part in ({"alg": "RS256"}, claims))
+    encoded = [base64.urlsafe_b64encode(part).rstrip(b"=").decode() for part in parts]
+    return ".".join([*encoded, "none"])
