@@ -25,6 +25,11 @@ _GO_JSON = re.compile("[<>&]")
 _GO_USERINFO = "$&+,;="
 """What Go's net/url leaves alone in the user part of a URL."""
 
+_PERCENT = re.compile("%..")
+
+_SHELL = re.compile(rb"[^\w@%+=:,./\x80-\xff-]")
+"""What a shell needs a backslash for."""
+
 _PEM_BORDER = re.compile(rb"-----(BEGIN|END) [A-Z0-9 ]+-----")
 
 
@@ -49,16 +54,22 @@ def _forms(value: str) -> Iterator[bytes]:
     """Yield every spelling in which `value` may show up in a log line."""
     for text in dict.fromkeys((value, value.strip())):
         raw = text.encode(errors="surrogateescape")
-        escaped = json.dumps(text)[1:-1]
         yield raw
-        yield escaped.encode()
-        yield _GO_JSON.sub(lambda char: f"\\u{ord(char[0]):04x}", escaped).encode()
-        yield json.dumps(text, ensure_ascii=False)[1:-1].encode(errors="surrogateescape")
-        yield quote(raw, safe="").encode()
-        yield quote(raw).encode()
-        yield quote(raw, safe=_GO_USERINFO).encode()
-        yield quote_plus(raw).encode()
+        escaped = json.dumps(text)[1:-1]
+        plain = json.dumps(text, ensure_ascii=False)[1:-1]
+        for each in (escaped, _GO_JSON.sub(lambda char: f"\\u{ord(char[0]):04x}", escaped), plain):
+            yield each.encode(errors="surrogateescape")
+            # An API's error is JSON, and the tool that got it logs JSON.
+            yield json.dumps(each, ensure_ascii=False)[1:-1].encode(errors="surrogateescape")
+        for percent in (*(quote(raw, safe=safe) for safe in ("", "/", _GO_USERINFO)), quote_plus(raw)):
+            yield percent.encode()
+            yield _PERCENT.sub(lambda code: code[0].lower(), percent).encode()
+        yield repr(text)[1:-1].encode(errors="surrogateescape")
+        yield repr(raw)[2:-1].encode()
+        yield raw.hex().encode()
         yield raw.replace(b"'", b"'\"'\"'")  # within shlex.quote
+        yield raw.replace(b"'", b"'\\''")  # as `sh -x` prints it
+        yield _SHELL.sub(rb"\\\g<0>", raw)  # as bash's `printf %q` does
         yield from _base64_forms(raw)
     for line in value.splitlines():
         stripped = line.strip().encode(errors="surrogateescape")

@@ -6,6 +6,7 @@ import base64
 import io
 import json
 import random
+import re
 import shlex
 import string
 from urllib.parse import quote, quote_plus
@@ -48,6 +49,16 @@ def go_json(text: str) -> str:
         pytest.param(lambda text: quote(text), id="percent-path"),
         pytest.param(lambda text: f"https://user:{quote(text, safe='$&+,;=')}@host/", id="go-userinfo"),
         pytest.param(quote_plus, id="form"),
+        pytest.param(
+            lambda text: re.sub("%..", lambda code: code[0].lower(), quote(text, safe="")), id="percent-lower"
+        ),
+        pytest.param(lambda text: json.dumps(json.dumps(text)), id="json-in-json"),
+        pytest.param(lambda text: json.dumps(go_json(text)), id="json-of-go-in-json"),
+        pytest.param(repr, id="repr"),
+        pytest.param(lambda text: repr(text.encode()), id="repr-of-bytes"),
+        pytest.param(lambda text: text.encode().hex(), id="hex"),
+        pytest.param(lambda text: "'" + text.replace("'", "'\\''") + "'", id="sh-x"),
+        pytest.param(lambda text: re.sub(r"([^\w@%+=:,./-])", r"\\\1", text), id="bash-q"),
         pytest.param(shlex.quote, id="shell"),
         pytest.param(lambda text: shlex.join(["--password=" + text]), id="shell-within-a-word"),
         pytest.param(lambda text: base64.b64encode(text.encode()).decode(), id="base64"),
