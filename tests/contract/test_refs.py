@@ -65,9 +65,12 @@ def test_a_vertical_tab_is_no_blank_to_the_platform() -> None:
         refs.resolve_strict("${{\vA }}", {"A": "1"})
 
 
-def test_needed_jobs_are_found_before_anything_ran() -> None:
+def test_needed_outputs_are_found_before_anything_ran() -> None:
     text = "${{ needs.a.outputs.x }} ${{ B }} ${{ needs.c.matrix[K=V].outputs.y }}"
-    assert refs.needed_jobs(text) == ["a", "c"]
+    assert refs.needed_outputs(text) == [
+        refs.NeededOutput("a", "x"),
+        refs.NeededOutput("c", "y", "K=V"),
+    ]
     assert refs.references(text)[1] == "B"
 
 

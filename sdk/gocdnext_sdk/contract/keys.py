@@ -15,6 +15,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
 from typing import Final, Literal
 
 PREFIX: Final = "PLUGIN_"
@@ -31,6 +32,7 @@ def is_portable(name: str) -> bool:
     return _PORTABLE.fullmatch(name) is not None
 
 
+@lru_cache(maxsize=4096)  # a linter asks for the same few names again and again
 def shared_key(name: str) -> str:
     """The variable's name, without `PREFIX`, on the Docker engine and in shared mode.
 

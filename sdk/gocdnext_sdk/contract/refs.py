@@ -44,15 +44,35 @@ class JobOutputs:
     """The matrix' dimensions."""
 
 
+@dataclass(frozen=True, slots=True)
+class NeededOutput:
+    """An output of another job, as `${{ needs.… }}` names it."""
+
+    job: str
+    alias: str
+    cell: str | None = None
+    """Which cell of a matrix job, as written."""
+
+
 def references(value: str) -> list[str]:
     """The bodies of all `${{ … }}` in a value, in order."""
     return _REFERENCE.findall(value)
 
 
-def needed_jobs(value: str) -> list[str]:
-    """The jobs whose outputs a value refers to, in order."""
+def soft_references(value: str) -> list[str]:
+    """The names in all `${NAME}` of a value, in order."""
+    return _SOFT.findall(value)
+
+
+def is_name(body: str) -> bool:
+    """Whether the body of a `${{ … }}` is a plain name, which the strict pass takes."""
+    return _NAME.fullmatch(body) is not None
+
+
+def needed_outputs(value: str) -> list[NeededOutput]:
+    """The outputs of other jobs that a value refers to, in order."""
     matches = (_NEEDS.fullmatch(body) for body in references(value))
-    return [match["job"] for match in matches if match]
+    return [NeededOutput(match["job"], match["alias"], match["cell"]) for match in matches if match]
 
 
 def cell_key(cell: Mapping[str, str]) -> str:

@@ -1,0 +1,70 @@
+"""Apply the rules: to a text, a file, or all pipelines of a folder."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import gocdnext_sdk.lint.rules  # noqa: F401 - registers them
+from gocdnext_sdk.catalogue import Catalogue
+from gocdnext_sdk.errors import Error
+from gocdnext_sdk.lint.rule import RULES, Finding
+from gocdnext_sdk.lint.silence import comments, silence
+from gocdnext_sdk.lint.view import View
+from gocdnext_sdk.pipeline import Mark, PipelineError, Problem, parse_text
+
+FOLDER = ".gocdnext"
+"""Where the platform looks for pipelines."""
+
+
+class NothingToLint(Error):
+    """There is no pipeline where one was expected."""
+
+    exit_code = 2
+
+
+def lint_text(text: str, file: str, catalogue: Catalogue) -> list[Finding]:
+    """Check one pipeline.
+
+    Args:
+        text: its YAML.
+        file: the name that findings carry.
+        catalogue: the plugins that are known.
+
+    Returns:
+        What was found, in the file's order.
+    """
+    try:
+        view = View(parse_text(text, file), catalogue)
+    except PipelineError as error:
+        return [Finding(RULES["GP001"], problem) for problem in error.problems]
+    found = (Finding(rule, problem) for rule in RULES.values() for problem in rule.check(view))
+    left = dict.fromkeys(silence(found, comments(text, file)))
+    return sorted(left, key=lambda finding: (finding.problem.mark, finding.rule.id))
+
+
+def lint_file(path: Path, catalogue: Catalogue) -> list[Finding]:
+    """Check the pipeline in a file; one that cannot be read is a finding too."""
+    try:
+        text = path.read_text("utf-8")
+    except UnicodeDecodeError:
+        problem = Problem(Mark(str(path), 1, 1), "the file is not UTF-8", "save it as UTF-8")
+        return [Finding(RULES["GP001"], problem)]
+    return lint_text(text, str(path), catalogue)
+
+
+def pipelines(paths: Iterable[Path]) -> Iterator[Path]:
+    """Yield the pipelines that `paths` stand for: files, folders of them, or folders with `.gocdnext`.
+
+    Raises:
+        NothingToLint: one of them stands for none.
+    """
+    for path in paths:
+        if path.is_file():
+            yield path
+            continue
+        folder = path / FOLDER if (path / FOLDER).is_dir() else path
+        found = sorted(each for each in folder.glob("*.y*ml") if each.suffix in (".yaml", ".yml"))
+        if not found:
+            raise NothingToLint(f"{path} holds no pipeline; name a file, or a folder with {FOLDER}/*.yaml")
+        yield from found
