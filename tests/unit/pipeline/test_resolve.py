@@ -166,3 +166,10 @@ def test_the_docker_engine_is_strict_about_service_names() -> None:
     top = "services: [{image: db, name: My_DB}]"
     assert "refuses the service name `My_DB`" in error("uses: a/b", top=top)
     assert resolved("uses: a/b", top=top, engine="k8s-shared").services[0].name == "My_DB"
+
+
+def test_an_identity_token_is_a_variable_of_its_name_and_masked() -> None:
+    sources = Sources(run=RUN, id_tokens={"T": "token"})
+    job = resolved("uses: a/b, with: {token: '${{ T }}'}, id_tokens: {T: {aud: sigstore}}", sources)
+    assert (job.env["T"], job.env["PLUGIN_TOKEN"]) == ("token", "token")
+    assert job.masks == ("token",)
