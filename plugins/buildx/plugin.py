@@ -154,7 +154,7 @@ class Buildx(Plugin[BuildxInputs]):
         buildx = job.tool(
             "buildx",
             env=tool_environ(inputs, arguments, cache, job) | daemon.environ,
-            inherit=inherited(inputs, cache, job.environ),
+            inherit=inherited(cache, job.environ),
         )
         metadata = job.scratch() / "metadata.json"
         with select_builder(inputs, cache, daemon, buildx, job) as builder:
@@ -283,19 +283,18 @@ def build_args(inputs: BuildxInputs, environ: Mapping[str, str]) -> tuple[BuildA
 def tool_environ(
     inputs: BuildxInputs, arguments: Iterable[BuildArg], cache: CachePlan, job: Job
 ) -> dict[str, str | Secret]:
-    """Return buildx's environment: build arguments, cache secrets and logins."""
+    """Return buildx's environment: build arguments, cache and build secrets, and logins."""
     environ: dict[str, str | Secret] = {each.key: each.value for each in arguments if each.by_name}
     for entry in cache.entries:
         environ.update(entry.environ)
+    environ.update(inputs.secret_environ(job.environ))
     environ.update(job.docker_config(inputs.logins))
     return environ | {"BUILDX_CONFIG": str(job.scratch() / "buildx")}
 
 
-def inherited(inputs: BuildxInputs, cache: CachePlan, environ: Mapping[str, str]) -> Iterator[str]:
+def inherited(cache: CachePlan, environ: Mapping[str, str]) -> Iterator[str]:
     """Yield the job's variables that buildx needs."""
     yield "SOURCE_DATE_EPOCH"
-    for id_, variable in inputs.secret_envs:
-        yield variable or id_
     for entry in cache.entries:
         if entry.variables:
             yield from (name for name in environ if name.startswith(entry.variables))

@@ -14,7 +14,7 @@ from gocdnext_sdk.inputs.constraints import Constraint, RequiredTogether
 from gocdnext_sdk.inputs.login import RegistryLogin
 from gocdnext_sdk.inputs.model import Input
 from gocdnext_sdk.inputs.parsers import parse_words
-from gocdnext_sdk.inputs.types import Boolean, Lines, Pairs, WorkspacePath
+from gocdnext_sdk.inputs.types import Boolean, Lines, Pairs, WorkspacePath, is_in_workspace
 from gocdnext_sdk.oci.credentials import Credential, Credentials
 from gocdnext_sdk.oci.reference import Reference, Registry, is_tag
 from gocdnext_sdk.secrets import Secret
@@ -95,6 +95,11 @@ class ImageBuild(RegistryLogin):
         in_context = workspace / self.context / self.dockerfile
         return in_context if in_context.is_file() else workspace / self.dockerfile
 
+    def secret_environ(self, environ: Mapping[str, str]) -> dict[str, Secret]:
+        """Return the variables that `secret-envs` names, for the builder's environment."""
+        names = (variable or id_ for id_, variable in self.secret_envs)
+        return {name: Secret(environ[name]) for name in names}
+
     @property
     def logins(self) -> Credentials:
         """The logins: the image's registry and the mirror, each for its own host only."""
@@ -116,6 +121,8 @@ class ImageBuild(RegistryLogin):
                 "dockerfile",
                 f'"{self.dockerfile}" is neither in the context "{self.context}" nor in the workspace',
             )
+        elif not is_in_workspace(self.find_dockerfile(workspace)):
+            yield Problem("dockerfile", f'"{self.dockerfile}" in "{self.context}" links out of the workspace')
         if self.mirror is not None and not re.fullmatch(r"[A-Za-z0-9._:/-]+", without_scheme(self.mirror)):
             yield Problem(
                 "mirror", f'"{self.mirror}" is not a host with a path', 'write it as "mirror.gcr.io"'
@@ -126,6 +133,13 @@ class ImageBuild(RegistryLogin):
         for id_, path in self.secret_files:
             if path is None or not Path(path).is_file():
                 yield Problem("secret-files", f'"{id_}": there is no file "{path or ""}"')
+            elif not is_in_workspace(path):
+                # What is checked out may link to /proc/1/environ, which has all of the job's secrets.
+                yield Problem(
+                    "secret-files",
+                    f'"{id_}": "{path}" is outside the workspace',
+                    "give a path inside the checkout",
+                )
         for key, value in self.build_args:
             if value is None and key not in environ:
                 yield Problem(

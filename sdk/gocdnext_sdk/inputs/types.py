@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, GetCoreSchemaHandler, GetJsonSchemaHandler, WithJsonSchema
@@ -34,12 +34,14 @@ def workspace_path(text: str) -> str:
     Raises:
         ValueError: it leaves the workspace.
     """
-    path = PurePosixPath(text)
-    workspace = Path.cwd()
-    resolved = (workspace / path).resolve()
-    if not resolved.is_relative_to(workspace.resolve()):
+    if not is_in_workspace(text):
         raise ValueError(f'"{text}" is outside the workspace; give a path inside the checkout')
     return text
+
+
+def is_in_workspace(path: str | Path) -> bool:
+    """Tell whether `path` stays in the workspace, links followed."""
+    return Path(path).resolve().is_relative_to(Path.cwd().resolve())
 
 
 def _json_document(text: str) -> dict[str, Any]:

@@ -45,6 +45,37 @@ def test_what_is_published(image: str, tags: str, targets: list[str]) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("inputs", "line"),
+    [
+        ({"context": "app"}, 'with.dockerfile: "Dockerfile" in "app" links out of the workspace'),
+        ({"secret_files": "npm=app/.npmrc"}, 'with.secret-files: "npm": "app/.npmrc" is outside'),
+        (
+            {"secret_files": "npm=/proc/self/environ"},
+            'with.secret-files: "npm": "/proc/self/environ" is outside',
+        ),
+    ],
+)
+def test_no_link_in_the_checkout_leads_to_the_jobs_secrets(
+    checkout: Path, inputs: dict[str, str], line: str
+) -> None:
+    (checkout / "app" / "Dockerfile").symlink_to("/proc/self/environ")
+    (checkout / "app" / ".npmrc").symlink_to("/proc/self/environ")
+    (said,) = mistakes(**inputs)
+    assert said.startswith(line)
+
+
+def test_build_secrets_are_secret() -> None:
+    environ = {
+        "PLUGIN_IMAGE": "ghcr.io/org/app",
+        "PLUGIN_SECRET_ENVS": "npm=NPM_LOGIN\nPIP",
+        "NPM_LOGIN": "x",
+        "PIP": "y",
+    }
+    inputs = read_inputs(ImageBuild, environ)
+    assert inputs.secret_environ(environ) == {"NPM_LOGIN": Secret("x"), "PIP": Secret("y")}
+
+
 def test_the_dockerfile_of_the_context_wins_over_the_workspaces(checkout: Path) -> None:
     assert build(context="app").find_dockerfile(checkout) == checkout / "Dockerfile"
     (checkout / "app" / "Dockerfile").write_text("FROM scratch\n")

@@ -176,7 +176,7 @@ class TestCache:
     def test_only_its_own_variables_reach_buildx(self) -> None:
         env = PROFILE | {"AWS_ACCESS_KEY_ID": "a", "AWS_WEB_IDENTITY_TOKEN_FILE": "/f", "OTHER": "x"}
         inputs = read(cache="bucket", env=env)
-        inherited = set(buildx.inherited(inputs, buildx.plan_cache(inputs, env), env))
+        inherited = set(buildx.inherited(buildx.plan_cache(inputs, env), env))
         assert inherited == {"SOURCE_DATE_EPOCH", "AWS_ACCESS_KEY_ID", "AWS_WEB_IDENTITY_TOKEN_FILE"}
 
 
