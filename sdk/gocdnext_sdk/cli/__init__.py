@@ -15,6 +15,7 @@ import click
 from gocdnext_sdk.errors import Error
 
 COMMANDS: Final = {
+    "exec": "gocdnext_sdk.cli.exec",
     "manifest": "gocdnext_sdk.cli.manifest",
     "plan": "gocdnext_sdk.cli.plan",
     "run": "gocdnext_sdk.cli.run",

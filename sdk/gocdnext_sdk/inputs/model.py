@@ -46,9 +46,8 @@ def Input(  # noqa: N802 - stands where pydantic's Field would stand
         description: one or two sentences for the manifest, the README and the schema.
         tool_env: the environment variable through which the wrapped tool gets the value.
         deprecated_aliases: former `with:` keys of this input.
-        constraints: what `pydantic.Field` knows (`ge`, `pattern`, `max_length` …); `examples` are what
-            a plan takes for the value when it comes from a secret that is not given, with the secret's name
-            for `…`.
+        constraints: what `pydantic.Field` knows (`ge`, `pattern`, `max_length` …); `examples` are what a
+            plan takes for the value when it is a secret that is not given; `…` in one becomes unique.
     """
     info: FieldInfo = Field(default, description=description, validate_default=True, **constraints)
     info.metadata.append(Traits(tool_env, deprecated_aliases))

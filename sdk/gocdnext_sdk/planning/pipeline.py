@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -184,7 +185,7 @@ def _examples(planned: PlannedJob, plugin: type[PluginClass[Any]] | None) -> dic
     examples = {with_key(name): each.examples for name, each in fields if each.examples}
     return {
         # Two secrets must not have one stand-in.
-        name: [str(each).replace("…", name) for each in examples[key]]
+        name: [str(each).replace("…", hashlib.sha256(name.encode()).hexdigest()) for each in examples[key]]
         for key, name in _references(planned).items()
         if key in examples
     }

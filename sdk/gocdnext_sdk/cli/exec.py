@@ -1,0 +1,105 @@
+"""``gocdnext-plugin exec``: one plugin, one `with:` map."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from gocdnext_sdk.cli.options import ENGINES, pairs
+from gocdnext_sdk.harness.results import LogLine, Silence
+from gocdnext_sdk.harness.secrets_source import collect
+from gocdnext_sdk.harness.single import Ended, run_image, run_process
+from gocdnext_sdk.manifest.load import load_plugin
+from gocdnext_sdk.pipeline import Run, Sources, checkout
+from gocdnext_sdk.pipeline.resolve import EngineMapping, ResolvedJob, resolve
+from gocdnext_sdk.pipeline.single import single
+
+
+@click.command("exec", short_help="Run one plugin with one with: map.")
+@click.argument("folder", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.option("--with", "inputs", callback=pairs, multiple=True, metavar="KEY=VALUE", help="An input.")
+@click.option("--env", callback=pairs, multiple=True, metavar="NAME=VALUE", help="A variable of the job.")
+@click.option(
+    "--secret",
+    "secrets",
+    multiple=True,
+    metavar="NAME",
+    help="Take a secret from the environment, or ask. --with 'password=${{ NAME }}' refers to it.",
+)
+@click.option(
+    "--secrets-file", type=click.Path(path_type=Path, exists=True, dir_okay=False), help="As for `run`."
+)
+@click.option("--docker", is_flag=True, help="Give it the Docker engine, as `docker: true` does.")
+@click.option("--image", "in_image", is_flag=True, help="Build its image and run it in a fresh container.")
+@click.option("--use-image", metavar="REF", help="Run it in a container of this image.")
+@click.option(
+    "--engine",
+    type=click.Choice(ENGINES),
+    default="docker",
+    show_default=True,
+    help="Whose rules make the variables' names of the inputs' keys.",
+)
+@click.pass_context
+def command(
+    ctx: click.Context,
+    *,
+    folder: Path,
+    inputs: dict[str, str],
+    env: dict[str, str],
+    secrets: tuple[str, ...],
+    secrets_file: Path | None,
+    docker: bool,
+    in_image: bool,
+    use_image: str | None,
+    engine: EngineMapping,
+) -> None:
+    """Run the plugin in FOLDER once, in the current folder.
+
+    It runs as a process that finds its tools in your PATH, or with --image in its own image on a copy of the
+    current folder. The exit code is the plugin's.
+    """
+    plugin = load_plugin(folder)
+    given = collect(file=secrets_file, names=secrets, wanted=())
+    workspace = Path.cwd()
+    pipeline, planned = single(
+        f"{plugin.name}:{plugin.image_tag}",
+        inputs,
+        name=folder.resolve().name,
+        variables=env,
+        secrets=given,
+        docker=docker,
+    )
+    sources = Sources(run=Run(checkout=checkout.read(workspace)), secrets=given)
+    job = resolve(pipeline, planned, sources, engine)
+    if in_image or use_image:
+        ended = _in_container(folder, plugin.name, use_image, job, workspace)
+    else:
+        ended = run_process(folder, job, workspace)
+    for name, value in ended.outputs.items():
+        click.echo(f"output {name}={value}")
+    ctx.exit(ended.exit_code)
+
+
+class _Lines(Silence):
+    """Prints what the plugin prints."""
+
+    def line(self, job: str, line: LogLine) -> None:
+        click.echo(line.text, err=line.stream == "stderr")
+
+    def notice(self, text: str, job: str = "") -> None:
+        click.echo(f"note: {text}", err=True)
+
+
+def _in_container(folder: Path, name: str, image: str | None, job: ResolvedJob, workspace: Path) -> Ended:
+    from gocdnext_sdk.cli.run import interruptible
+    from gocdnext_sdk.harness.docker_engine import DockerEngine
+    from gocdnext_sdk.harness.images import build_contexts, build_image
+    from gocdnext_sdk.harness.session import Session
+
+    if image is None:
+        image = f"localhost/{name}:dev"
+        click.echo(f"building {image}", err=True)
+        build_image(folder, image, build_contexts())
+    with interruptible() as stop, Session(DockerEngine(), stop) as session:
+        return run_image(session, image, job, workspace, _Lines())
