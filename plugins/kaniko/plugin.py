@@ -36,7 +36,7 @@ INHERITED = re.compile(r"FF_KANIKO_\w+|(AWS|AZURE|GOOGLE)_\w+|SOURCE_DATE_EPOCH"
 STEERS = re.compile(
     r"""(?ix) (FF_KANIKO|KANIKO|DOCKER|AWS|AZURE|GOOGLE|OTEL|SSL_CERT|IDENTITY|MSI)_\w+
     | (HTTP|HTTPS|NO|FTP|ALL)_PROXY | GODEBUG | GOGC | GOMAXPROCS | GOMEMLIMIT | GOTRACEBACK
-    | PATH | HOME | TMPDIR | LANG | LC_ALL | TZ | CONTAINER | UPSTREAM_CLIENT_TYPE | GCE_METADATA_HOST
+    | PATH | HOME | USER | TMPDIR | LANG | LC_ALL | TZ | CONTAINER | UPSTREAM_CLIENT_TYPE | GCE_METADATA_HOST
     | CI_(REGISTRY|JOB_TOKEN)\w*
     """
 )
@@ -187,7 +187,8 @@ def build_args(inputs: KanikoInputs, environ: Mapping[str, str]) -> tuple[BuildA
 def tool_environ(arguments: Iterable[BuildArg], environ: Mapping[str, str]) -> dict[str, str | Secret]:
     """Return what kaniko's environment holds beside the job's variables: switches and build arguments."""
     switches = {name: "true" for name in LIKE_DOCKER if name not in environ}
-    return {**switches, **{each.key: each.value for each in arguments if each.by_name}}
+    # Without a name it looks itself up in a root file system that has no users yet.
+    return {"USER": "root", **switches, **{each.key: each.value for each in arguments if each.by_name}}
 
 
 def inherited(inputs: KanikoInputs, environ: Mapping[str, str]) -> Iterator[str]:

@@ -1,6 +1,6 @@
 """The kaniko plugin in its image, with the real executor, unlike bases and a real registry with a login.
 
-Where the published image cannot be pulled the executor is an older one, which has no build secrets.
+Where the published image cannot be pulled the executor is an older one, without secrets and here-documents.
 """
 
 from __future__ import annotations
@@ -229,6 +229,24 @@ class TestImages:
         assert {path for path, content in found.items() if content is not None} == {
             f"/{name}/{name}-marker" for name in names
         }
+
+    def test_a_dockerfile_means_what_it_means_to_docker(
+        self, kaniko: Kaniko, hub: Hub, base: str, workspace: Path, older: bool
+    ) -> None:
+        write(
+            workspace,
+            f"FROM {base} AS build\nARG WHO=world\nUSER 1000\nCOPY content /content\nUSER root\n"
+            "COPY <<EOF /said\nhello $WHO\nEOF\n"
+            "RUN <<EOF\nstat -c %u /content > /owner\necho two >> /owner\nEOF\n"
+            "RUN --mount=type=cache,target=/cache echo x > /cache/x\n"
+            "FROM scratch\nCOPY --from=build /said /owner /\n",
+        )
+        result = kaniko()
+        if older:
+            result.exited(3)
+            return
+        files = hub.files(result.passed().outputs["REFERENCE"])
+        assert (files["/said"], files["/owner"]) == (b"hello world\n", b"0\ntwo\n")
 
 
 class TestBuildArguments:
