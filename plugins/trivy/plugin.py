@@ -268,7 +268,7 @@ class Trivy(Plugin[TrivyInputs]):
         subjects = find_subjects(inputs, job)
         trivy = prepare(inputs, job)
         reports = scan(inputs, job, trivy, subjects)
-        publish(inputs, job, trivy, reports)
+        publish(inputs, job, without_logins(job), reports)
         counts = {subject: count(report) for subject, report in reports.items()}
         job.output(**summarize(inputs, counts))
         judge(inputs, job, counts)
@@ -348,13 +348,20 @@ def prepare(inputs: TrivyInputs, job: Job) -> Tool:
     return job.tool("trivy", env=env, inherit=inherit)
 
 
+def without_logins(job: Job) -> Tool:
+    """Return Trivy as it writes reports: a template, maybe of the checkout, can print its environment."""
+    secret = (*NOT_BOUND, "TRIVY_TOKEN", "TRIVY_REDIS_KEY")
+    inherit = [name for name in job.environ if name.startswith("TRIVY_") and name not in secret]
+    return job.tool("trivy", inherit=inherit)
+
+
 def git_login(inputs: TrivyInputs, environ: Mapping[str, str]) -> dict[str, Secret]:
     """Return the variable with the token that Trivy sends to the repository's host, whichever it is.
 
     The user name is Trivy's own; git hosts look at the token only.
     """
     url, token = without_login(inputs.target or "")
-    host = re.sub(r"^https?://", "", url).partition("/")[0]
+    host = re.sub(r"(?i)^https?://", "", url).partition("/")[0].lower()
     ambient = environ.get(GIT_TOKENS.get(host, ""))
     token = inputs.password or token or (Secret(ambient) if ambient else None)
     return {"GITHUB_TOKEN": token} if token else {}
@@ -362,7 +369,7 @@ def git_login(inputs: TrivyInputs, environ: Mapping[str, str]) -> dict[str, Secr
 
 def without_login(url: str) -> tuple[str, Secret | None]:
     """Return a URL without its `user:token@`, and the token."""
-    match = re.match(r"(https?://)?([^/@]+)@", url)
+    match = re.match(r"(?i)(https?://)?([^/]+)@", url)
     if not match or not (match[1] or ":" in match[2]):
         return url, None
     token = match[2].partition(":")[2] or match[2]

@@ -227,6 +227,16 @@ def test_a_repository_is_cloned_with_a_token_that_no_argv_shows(database: dict[s
 # --- reports
 
 
+def test_a_template_sees_no_login(run_plugin: PluginRunner, workspace: Path) -> None:
+    """It may be a file of the checkout, and it can print what is in Trivy's environment."""
+    (workspace / "report.tpl").write_text('{{ env "GITHUB_TOKEN" }}{{ env "TRIVY_TOKEN" }}')
+    inputs = {"scan_type": "repo", "target": ".", "scanners": "secret", "output": "report.txt"}
+    inputs |= {"format": "template", "template": "@report.tpl"}
+    inputs |= {"username": "somebody", "password": "canary-password"}
+    run_plugin(FOLDER, inputs, secrets={"TRIVY_TOKEN": "canary-token"}).passed()
+    assert (workspace / "report.txt").read_text() == ""
+
+
 @pytest.mark.parametrize("report_format", ["json", "sarif", "template", "table"])
 def test_one_scan_gives_the_report_and_the_table(
     report_format: str, images: Images, scan: Scan, workspace: Path

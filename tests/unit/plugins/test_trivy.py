@@ -157,6 +157,8 @@ def test_a_database_login_needs_the_database() -> None:
         ("https://github.com/org/repo", "https://github.com/org/repo", None),
         ("https://user:to%2Fken@host/x", "https://host/x", "to/ken"),
         ("https://token@host/x", "https://host/x", "token"),
+        ("HTTPS://user:token@host/x", "HTTPS://host/x", "token"),
+        ("https://user:to@ken@host/x", "https://host/x", "to@ken"),
         ("user:token@host/x", "host/x", "token"),
         ("git@host:org/repo", "git@host:org/repo", None),
         ("ghcr.io/org/app@" + DIGEST, "ghcr.io/org/app@" + DIGEST, None),
