@@ -16,9 +16,12 @@ from gocdnext_sdk.errors import Error
 
 COMMANDS: Final = {
     "exec": "gocdnext_sdk.cli.exec",
+    "lint": "gocdnext_sdk.cli.lint",
     "manifest": "gocdnext_sdk.cli.manifest",
+    "new": "gocdnext_sdk.cli.new",
     "plan": "gocdnext_sdk.cli.plan",
     "run": "gocdnext_sdk.cli.run",
+    "schema": "gocdnext_sdk.cli.schema",
 }
 """Subcommand to the module whose `command` it is."""
 

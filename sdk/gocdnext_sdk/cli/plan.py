@@ -10,10 +10,11 @@ import click
 from gocdnext_sdk.cli.options import ENGINES, pairs
 from gocdnext_sdk.harness.secrets_source import collect
 from gocdnext_sdk.manifest.load import load_plugin
-from gocdnext_sdk.pipeline import Run, Sources, checkout, parse_file
+from gocdnext_sdk.pipeline import Checkout, Run, Sources, checkout, parse_file
 from gocdnext_sdk.pipeline.plan import plan
 from gocdnext_sdk.pipeline.resolve import EngineMapping
 from gocdnext_sdk.pipeline.single import single
+from gocdnext_sdk.planning import Placeholders
 
 
 @click.command("plan", short_help="Show what a pipeline or a plugin would do, without doing it.")
@@ -69,6 +70,7 @@ def command(
     from gocdnext_sdk.planning.text import lines
     from gocdnext_sdk.plugins import find_plugin
 
+    shown = Placeholders()
     given = collect(file=secrets_file, names=secrets, wanted=(), ask=None)
     if target.is_dir():
         plugin = load_plugin(target)
@@ -77,14 +79,18 @@ def command(
         pipeline, planned = single(
             image, inputs, name=target.resolve().name, variables=env, secrets=given, docker=docker
         )
-        planner = Planner(_sources(workspace, given), workspace, lambda _: plugin, engine)
+        planner = Planner(_sources(workspace, given, shown), workspace, lambda _: plugin, engine, shown)
         found = [planner.job(pipeline, planned)]
     else:
         if inputs or env or docker:
             raise click.UsageError("--with, --env and --docker are for a plugin; a pipeline says them itself")
         workspace = (workspace or workspace_of(target)).resolve()
         planner = Planner(
-            _sources(workspace, given), workspace, lambda image: find_plugin(image, folders), engine
+            _sources(workspace, given, shown),
+            workspace,
+            lambda image: find_plugin(image, folders),
+            engine,
+            shown,
         )
         found = list(planner.plan(plan(parse_file(target), jobs)))
     if as_json:
@@ -94,5 +100,7 @@ def command(
     ctx.exit(2 if any(each.problems for each in found) else 0)
 
 
-def _sources(workspace: Path, secrets: dict[str, str]) -> Sources:
-    return Sources(run=Run(checkout=checkout.read(workspace)), secrets=secrets)
+def _sources(workspace: Path, secrets: dict[str, str], shown: Placeholders) -> Sources:
+    found = checkout.read(workspace)
+    sha, branch = found.sha or shown.commit(), found.branch or shown.text("branch")
+    return Sources(run=Run(checkout=Checkout(sha, branch)), secrets=secrets)

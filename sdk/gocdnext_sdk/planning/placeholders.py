@@ -10,6 +10,7 @@ import hashlib
 import re
 
 from gocdnext_sdk.masking import MIN_LENGTH, Masker
+from gocdnext_sdk.pipeline.builtins import SHORT_SHA
 
 
 class Placeholders:
@@ -27,6 +28,13 @@ class Placeholders:
     def text(self, name: str) -> str:
         """Return a word that is shown as `<NAME>`."""
         return self._add(f"placeholder-{hashlib.sha256(name.encode()).hexdigest()[:16]}", name)
+
+    def commit(self) -> str:
+        """Return a revision that is shown as `<commit>`, in its short form too."""
+        sha = hashlib.sha1(b"commit", usedforsecurity=False).hexdigest()
+        self.alias(sha, "<commit>")
+        self.alias(sha[:SHORT_SHA], "<commit>")
+        return sha
 
     def secret(self, value: str, name: str) -> str:
         """Return `value`, which is shown as `<NAME>`, and as `***` in any other form."""

@@ -135,7 +135,7 @@ def plan_run(
         except InputError:
             raise
         except Error as error:
-            ends = f"with the answers that are assumed here the run would fail: {shown.show(str(error))}"
+            ends = f"with what is known here the run would fail: {shown.show(str(error))}"
         except FileNotFoundError as error:
             ends = f"what follows depends on {shown.show(str(error.filename))}, which only a run writes"
     return RunPlan(
