@@ -9,7 +9,7 @@ PYTEST_ARGS ?= -n auto
 ENV := eval "$$($(BIN)/python -m testbed env)"
 
 .DELETE_ON_ERROR:
-.PHONY: demo test vectors lint setup setup-test images trivy-db lock engine-stop engine-remove clean
+.PHONY: demo test bench vectors lint setup setup-test images trivy-db lock engine-stop engine-remove clean
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 
@@ -18,6 +18,9 @@ demo: setup
 
 test: setup-test
 	@$(ENV); $(BIN)/pytest $(PYTEST_ARGS)
+
+bench: setup-test
+	@$(ENV); $(BIN)/pytest tests/bench
 
 vectors: .venv/installed
 	@$(BIN)/pytest -q tests/contract/test_vectors.py

@@ -169,14 +169,14 @@ class DockerPushInputs(SignatureDemand, RegistryLogin):
         if source.transport is Transport.FILES and not Path(source.path or "").exists():
             yield Problem("source", f'there is no "{source.path}" in the workspace')
         unclear = source.transport is Transport.ANY and not (self.pull or source.names_registry)
-        if unclear and not has_daemon(environ):
+        if self.demands_signature and (unclear or source.transport in (Transport.DAEMON, Transport.FILES)):
+            yield Problem("source", f'"{source}" carries no signature', "only an image in a registry does")
+        elif unclear and not has_daemon(environ):
             yield Problem(
                 "source",
                 f'"{source}" names no registry, and the job has no daemon',
                 f"write `docker: true` on the job, or `docker://{source}` for the image on Docker Hub",
             )
-        if self.demands_signature and source.transport in (Transport.DAEMON, Transport.FILES):
-            yield Problem("source", f'"{source}" carries no signature', "only an image in a registry does")
 
 
 @dataclass(frozen=True)

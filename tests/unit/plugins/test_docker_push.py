@@ -224,9 +224,10 @@ class TestSignature:
     def test_a_key_may_be_text_or_in_a_kms(self, key: str) -> None:
         assert read({"verify-key": key}).demands_signature
 
-    def test_an_image_outside_a_registry_carries_no_signature(self) -> None:
-        (line,) = mistakes({"verify-key": PUBLIC, "source": "docker-daemon:app:1"})
-        assert line.startswith('with.source: "docker-daemon:app:1" carries no signature')
+    @pytest.mark.parametrize("source", ["docker-daemon:app:1", "app:1"])
+    def test_an_image_outside_a_registry_carries_no_signature(self, source: str) -> None:
+        (line,) = mistakes({"verify-key": PUBLIC, "source": source})
+        assert line == f'with.source: "{source}" carries no signature; only an image in a registry does'
 
 
 def test_immutable_tags_may_appear_and_stay_but_not_move() -> None:
