@@ -135,7 +135,7 @@ def _instructions(lines: list[str], escape: str) -> Iterator[Instruction]:
                 break
         keyword, _, rest = text.partition(" ") if " " in text else text.partition("\t")
         flags, rest = _flags(rest.strip())
-        heredocs = ()
+        heredocs: tuple[Heredoc, ...] = ()
         if keyword.upper() in _WITH_HEREDOCS and json_words(rest) is None:
             heredocs = tuple(
                 _heredoc(each, start, numbered) for each in _HEREDOC.finditer(rest) if each["word"]
@@ -154,7 +154,7 @@ def _flags(text: str) -> tuple[tuple[tuple[str, str | None], ...], str]:
 
 def _heredoc(found: re.Match[str], line: int, numbered: Iterator[tuple[int, str]]) -> Heredoc:
     name = re.sub(r"""["'\\]""", "", found["word"])
-    content = []
+    content: list[str] = []
     for _, each in numbered:
         if (each.lstrip("\t") if found["dash"] else each) == name:
             return Heredoc(name, found["dash"] + found["word"], "".join(f"{line}\n" for line in content))

@@ -30,7 +30,7 @@ from gocdnext_sdk.testing import Mode, PluginRunner, Result
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "plugins" / "kaniko"
 IMAGE = "localhost/gocdnext-plugin-kaniko:test"
-OLDER = "1.25.5"
+OLDER = pins()["kaniko"].go_version
 
 
 @pytest.fixture(scope="session")
