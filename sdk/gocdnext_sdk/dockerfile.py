@@ -133,14 +133,14 @@ def _instructions(lines: list[str], escape: str) -> Iterator[Instruction]:
                     break
             else:
                 break
-        keyword, _, rest = text.partition(" ") if " " in text else text.partition("\t")
-        flags, rest = _flags(rest.strip())
+        keyword, *rest = text.split(maxsplit=1)
+        flags, text = _flags(rest[0].strip() if rest else "")
         heredocs: tuple[Heredoc, ...] = ()
-        if keyword.upper() in _WITH_HEREDOCS and json_words(rest) is None:
+        if keyword.upper() in _WITH_HEREDOCS and json_words(text) is None:
             heredocs = tuple(
-                _heredoc(each, start, numbered) for each in _HEREDOC.finditer(rest) if each["word"]
+                _heredoc(each, start, numbered) for each in _HEREDOC.finditer(text) if each["word"]
             )
-        yield Instruction(start, keyword.upper(), flags, rest, heredocs)
+        yield Instruction(start, keyword.upper(), flags, text, heredocs)
 
 
 def _flags(text: str) -> tuple[tuple[tuple[str, str | None], ...], str]:
@@ -157,6 +157,6 @@ def _heredoc(found: re.Match[str], line: int, numbered: Iterator[tuple[int, str]
     content: list[str] = []
     for _, each in numbered:
         if (each.lstrip("\t") if found["dash"] else each) == name:
-            return Heredoc(name, found["dash"] + found["word"], "".join(f"{line}\n" for line in content))
+            return Heredoc(name, found["dash"] + found["word"], "".join(f"{text}\n" for text in content))
         content.append(each)
     raise ValueError(f'line {line}: the here-document "{name}" does not end')

@@ -21,6 +21,10 @@ def test_every_instruction_has_the_line_it_starts_on() -> None:
     assert seen(text) == [(3, "FROM", "base AS build"), (4, "RUN", "one    two"), (6, "COPY", "a b")]
 
 
+def test_a_tab_parts_words_too() -> None:
+    assert seen("RUN\techo x\nONBUILD") == [(1, "RUN", "echo x"), (2, "ONBUILD", "")]
+
+
 def test_comments_and_empty_lines_within_an_instruction_are_no_part_of_it() -> None:
     assert seen("RUN a && \\\n# why\n\n  b\nUSER x") == [(1, "RUN", "a &&   b"), (5, "USER", "x")]
 
