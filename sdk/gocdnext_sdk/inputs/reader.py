@@ -100,6 +100,9 @@ def _collect(
             continue
         if not text.strip():  # `with: {x: ~}` arrives as an empty variable: not given
             continue
+        if not _is_unicode(text):
+            problems.append(Problem(alias, "is not UTF-8 text"))
+            continue
         key = former.get(alias, alias)
         if key != alias:
             warn(f'with.{alias} is deprecated; write "{key}"')
@@ -114,6 +117,15 @@ def _collect(
             )
         raw[key] = value
     return raw, problems
+
+
+def _is_unicode(text: str) -> bool:
+    """Tell whether `text` has none of the surrogates that stand for other bytes in `os.environ`."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _unknown(variable: str, fields: Mapping[str, Any]) -> Problem:
@@ -169,10 +181,15 @@ def _shorten(text: str, limit: int = 60) -> str:
 
 
 def _once(problems: list[Problem]) -> Iterator[Problem]:
-    """Drop repetitions: a missing input may break a field's rule and a constraint. The first one stays."""
+    """Drop repetitions: a missing input may break a field's rule and a constraint, and one that is not text
+    counts as missing. The first one stays.
+    """
     seen: set[tuple[str, str]] = set()
+    keys: set[str] = set()
     for problem in problems:
-        kind = (problem.key, "missing" if "missing" in problem.what else problem.what)
-        if kind not in seen:
-            seen.add(kind)
+        missing = "missing" in problem.what
+        kind = (problem.key, problem.what)
+        if kind not in seen and not (missing and problem.key in keys):
             yield problem
+        seen.add(kind)
+        keys.add(problem.key)

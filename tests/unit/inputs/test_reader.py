@@ -56,6 +56,14 @@ def mistakes(model: type[PluginInputs], **environ: str) -> list[str]:
     return caught.value.lines()
 
 
+@pytest.mark.parametrize("name", ["PLUGIN_NOTES", "PLUGIN_PASSWORD", "PLUGIN_IMAGE", "PLUGIN_WORKERS"])
+def test_bytes_that_are_no_text_are_a_mistake(name: str) -> None:
+    """So they come out of `os.environ`."""
+    environ = {"PLUGIN_IMAGE": "app"} | {name: SECRET + "\udcff"}
+    (line,) = mistakes(Example, **environ)
+    assert line == f"with.{name.removeprefix('PLUGIN_').lower()}: is not UTF-8 text"
+
+
 class TestWhatIsRead:
     def test_defaults(self) -> None:
         inputs = read_inputs(Example, {"PLUGIN_IMAGE": "app"})
