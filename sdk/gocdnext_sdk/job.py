@@ -16,7 +16,7 @@ from gocdnext_sdk.oci.reference import is_digest
 from gocdnext_sdk.outputs import OutputFile
 from gocdnext_sdk.secrets import Secret, SecretFiles
 from gocdnext_sdk.signals import Signals
-from gocdnext_sdk.tools import TRACE_VARIABLE, Tool, find_tool, tool_environ
+from gocdnext_sdk.tools import TRACE_VARIABLE, Tool, find_tool, home, tool_environ
 
 
 class Job:
@@ -40,7 +40,7 @@ class Job:
         signals: Signals,
         outputs: OutputFile,
     ) -> None:
-        self.environ = environ
+        self.environ = {**environ, "HOME": home(environ, workspace)}
         self.workspace = workspace
         self._masker = masker
         self._files = files

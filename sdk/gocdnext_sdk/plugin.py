@@ -14,6 +14,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
 from typing import ClassVar, Generic, NoReturn, TypeVar
+from urllib.parse import unquote
 
 from gocdnext_sdk.errors import Error, InputError
 from gocdnext_sdk.inputs.model import PluginInputs
@@ -27,6 +28,8 @@ from gocdnext_sdk.signals import Signals
 _SECRET_NAME = re.compile(r"TOKEN|PASSW(OR)?D|SECRET|PRIVATE_KEY|API_?KEY|CREDENTIAL", re.IGNORECASE)
 _SECRET_LENGTH = 8
 """Characters. A variable that is only called like a secret may hold a short word."""
+_URL_PASSWORD = re.compile(r"://[^\s/:@]*:([^\s/]+)@")
+"""The password in a URL, as of a proxy."""
 
 Inputs = TypeVar("Inputs", bound=PluginInputs)
 
@@ -111,6 +114,9 @@ def _execute(plugin: Plugin[Inputs], environ: Mapping[str, str], masker: Masker)
         # A job's secrets are also there under their own names, and may be part of other inputs.
         if _SECRET_NAME.search(name) and len(value) >= _SECRET_LENGTH:
             masker.add(value)
+        for password in _URL_PASSWORD.findall(value):
+            masker.add(password)
+            masker.add(unquote(password))
     outputs = OutputFile(environ)
     # The signals' block is the outermost: secrets are wiped before a signal can end the process.
     with Signals() as signals, SecretFiles() as files:
@@ -118,6 +124,8 @@ def _execute(plugin: Plugin[Inputs], environ: Mapping[str, str], masker: Masker)
             with signals.cancelling():
                 inputs = read_inputs(plugin.inputs, environ, masker.add, _warn)
                 job = Job(environ, Path.cwd(), masker, files, signals, outputs)
+                if environ.get("HOME") and environ["HOME"] != job.environ["HOME"]:
+                    _warn(f"HOME is in the workspace and not used; tools get {job.environ['HOME']}")
                 job.output(**plugin.run(inputs, job))  # type: ignore[arg-type]
                 outputs.write()
         except Error as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pwd
 import selectors
 import shlex
 import subprocess
@@ -214,6 +215,20 @@ def tool_environ(
     result["PATH"] = tool_path(environ, workspace)
     result.update((k, v.reveal() if isinstance(v, Secret) else v) for k, v in given.items())
     return result
+
+
+def home(environ: Mapping[str, str], workspace: Path) -> str:
+    """Return the home directory of tools, never one in the workspace.
+
+    What is there configures them: which registry helper, which credential process and which keys to trust.
+    """
+    given = environ.get("HOME", "")
+    if given and not _within(Path(given), workspace.resolve()):
+        return given
+    try:
+        return pwd.getpwuid(os.getuid()).pw_dir
+    except KeyError:  # a user that the image does not know
+        return "/"
 
 
 def _within(path: Path, root: Path) -> bool:

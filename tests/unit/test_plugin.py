@@ -19,9 +19,9 @@ from gocdnext_sdk import *
 from gocdnext_sdk import errors
 
 class Inputs(PluginInputs):
-    do: Literal["work", "find", "fail", "registry", "daemon", "crash", "exit", "outputs", "peek"] = Input(
-        description="What to do."
-    )
+    do: Literal[
+        "work", "find", "fail", "registry", "daemon", "crash", "exit", "outputs", "peek", "home"
+    ] = Input(description="What to do.")
     token: Secret | None = Input(None, description="A token.")
     number: int = Input(1, description="A number.")
 
@@ -33,7 +33,8 @@ class Puppet(Plugin[Inputs]):
     outputs = {"DIGEST": "a digest"}
 
     def run(self, inputs, job):
-        job.say(f"started with {inputs.token}")
+        if inputs.do != "home":
+            job.say(f"started with {inputs.token}")
         job.output(EARLY="known before the end")
         match inputs.do:
             case "find": raise Findings("3 findings", exit_code=inputs.number)
@@ -42,6 +43,7 @@ class Puppet(Plugin[Inputs]):
             case "daemon": raise DaemonError("no socket")
             case "crash": raise KeyError(inputs.token.reveal())
             case "exit": sys.exit(9)
+            case "home": print(job.environ["HOME"], job.tool("true").environ["HOME"])
             case "outputs": return {"DIGEST": "two\\nlines"}
             case "peek":
                 print("printed:", inputs.token.reveal())
@@ -141,6 +143,26 @@ def test_the_jobs_own_secrets_are_masked_as_well(run_plugin: PluginRunner, puppe
     secrets = {"GHCR_TOKEN": "ghp_from-the-jobs-secrets"}
     result = run_plugin(puppet, {"do": "ghp_from-the-jobs-secrets"}, secrets=secrets, mode=mode).exited(2)
     assert '"***"' in result.errors[0]
+
+
+@MODES
+@pytest.mark.parametrize("password", ["pr0xy%40p4ss", "pr0xy@p4ss"])
+def test_the_password_in_a_url_is_masked_wherever_it_stands(
+    run_plugin: PluginRunner, puppet: Path, mode: Mode, password: str
+) -> None:
+    environ = {"HTTPS_PROXY": "http://me:pr0xy%40p4ss@proxy.example:3128"}
+    result = run_plugin(puppet, {"do": password}, env=environ, mode=mode).exited(2)
+    assert '"***"' in result.errors[0]
+
+
+@MODES
+def test_a_home_in_the_workspace_configures_no_tool(
+    run_plugin: PluginRunner, puppet: Path, workspace: Path, mode: Mode
+) -> None:
+    result = run_plugin(puppet, {"do": "home"}, env={"HOME": str(workspace / "home")}, mode=mode).passed()
+    warning, said = result.log.splitlines()[:2]
+    assert warning.startswith("warning: HOME is in the workspace")
+    assert str(workspace) not in said
 
 
 def test_an_author_may_end_the_process(run_plugin: PluginRunner, puppet: Path) -> None:
