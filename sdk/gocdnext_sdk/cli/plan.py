@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from gocdnext_sdk.cli.options import ENGINES, pairs
+from gocdnext_sdk.contract.refs import references
 from gocdnext_sdk.harness.secrets_source import collect
 from gocdnext_sdk.manifest.load import load_plugin
 from gocdnext_sdk.pipeline import Checkout, Run, Sources, checkout, parse_file
@@ -76,8 +77,15 @@ def command(
         plugin = load_plugin(target)
         workspace = (workspace or Path.cwd()).resolve()
         image = f"{plugin.name}:{plugin.image_tag}"
+        # Each ${{ NAME }} is taken for a secret, of the environment or not.
+        named = [name for text in inputs.values() for name in references(text)]
         pipeline, planned = single(
-            image, inputs, name=target.resolve().name, variables=env, secrets=given, docker=docker
+            image,
+            inputs,
+            name=target.resolve().name,
+            variables=env,
+            secrets=dict.fromkeys([*given, *named]),
+            docker=docker,
         )
         planner = Planner(_sources(workspace, given, shown), workspace, lambda _: plugin, engine, shown)
         found = [planner.job(pipeline, planned)]

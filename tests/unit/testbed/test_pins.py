@@ -9,7 +9,10 @@ import pytest
 from testbed.environment import STAGES
 from testbed.pins import ROOT, pins
 
-DOCKERFILES = [*sorted(ROOT.glob("sdk/**/Dockerfile")), *sorted(ROOT.glob("plugins/*/Dockerfile"))]
+DOCKERFILES = [
+    *(file for file in sorted(ROOT.glob("sdk/**/Dockerfile")) if "scaffold" not in file.parts),
+    *sorted(ROOT.glob("plugins/*/Dockerfile")),
+]
 
 
 @pytest.mark.parametrize("dockerfile", DOCKERFILES, ids=lambda file: str(file.relative_to(ROOT)))
