@@ -802,9 +802,9 @@ def test_every_flag_exists() -> None:
             self.commands.append(list(map(str, argv)))
             return Completed(0)
 
-        def capture(self, *argv: object) -> Any:
+        def capture(self, *argv: object, assumed: bytes) -> Any:
             self.commands.append(list(map(str, argv)))
-            return Completed(0, b"{}")
+            return Completed(0, assumed)
 
     image = Reference.parse(f"localhost/team/app@sha256:{'0' * 64}")
     regctl = Regctl(Recorder())  # type: ignore[arg-type]
