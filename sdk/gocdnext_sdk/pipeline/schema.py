@@ -6,37 +6,66 @@ The tables follow upstream `server/pkg/parser/schema.go`: what is not listed is 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final
+from dataclasses import dataclass
+from typing import Any, Final
 
 from gocdnext_sdk.pipeline.decode import Decoder, Fields, Read
 from gocdnext_sdk.pipeline.model import Value
 from gocdnext_sdk.pipeline.yaml import MappingNode, Node, ScalarNode, is_null
 
 
-def _struct(known: Mapping[str, Read], where: str) -> Read:
-    return lambda decoder, node: decoder.fields(node, known, where)
+@dataclass(frozen=True)
+class Struct:
+    """A map with known keys."""
+
+    known: Mapping[str, Read]
+    where: str
+    """Its name in messages."""
+
+    def __call__(self, decoder: Decoder, node: Node) -> Fields:
+        """Decode it."""
+        return decoder.fields(node, self.known, self.where)
 
 
-def _list(read: Read) -> Read:
-    return lambda decoder, node: decoder.list_of(node, lambda item: read(decoder, item))
+@dataclass(frozen=True)
+class ListOf:
+    """A list."""
+
+    read: Read
+
+    def __call__(self, decoder: Decoder, node: Node) -> list[Any]:
+        """Decode it."""
+        return decoder.list_of(node, lambda item: self.read(decoder, item))
 
 
-def _map(read: Read) -> Read:
-    return lambda decoder, node: decoder.map_of(node, lambda item: read(decoder, item))
+@dataclass(frozen=True)
+class MapOf:
+    """A map with free keys."""
+
+    read: Read
+
+    def __call__(self, decoder: Decoder, node: Node) -> dict[str, Any]:
+        """Decode it."""
+        return decoder.map_of(node, lambda item: self.read(decoder, item))
 
 
-def _output(decoder: Decoder, node: Node) -> Fields:
-    # `alias: KEY` is short for `alias: {env: KEY}`.
+OUTPUT: Final[Mapping[str, Read]] = {"env": Decoder.text, "masked": Decoder.flag}
+
+
+def output(decoder: Decoder, node: Node) -> Fields:
+    """Decode an output; `alias: KEY` is short for `alias: {env: KEY}`."""
     if isinstance(node, ScalarNode):
         return Fields(node.mark, {"env": decoder.text(node)}, {"env": node.mark})
-    return decoder.fields(node, {"env": Decoder.text, "masked": Decoder.flag}, "an output")
+    return decoder.fields(node, OUTPUT, "an output")
 
 
-def _audience(decoder: Decoder, node: Node) -> list[Value]:
+def audience(decoder: Decoder, node: Node) -> list[Value]:
+    """Decode a text or a list of them."""
     return [decoder.text(node)] if isinstance(node, ScalarNode) else decoder.texts(node)
 
 
-def _node(_: Decoder, node: Node) -> Node:
+def environment(_: Decoder, node: Node) -> Node:
+    """Keep a text as it stands: numbers and the like are refused later."""
     return node
 
 
@@ -61,10 +90,10 @@ _SERVICE: Final[Mapping[str, Read]] = {
     "env": Decoder.text_map,
     "command": Decoder.texts,
     "node_selector": Decoder.text_map,
-    "tolerations": _list(_struct(_TOLERATION, "a toleration")),
+    "tolerations": ListOf(Struct(_TOLERATION, "a toleration")),
 }
 
-_NOTIFICATION: Final[Mapping[str, Read]] = {
+NOTIFICATION: Final[Mapping[str, Read]] = {
     "on": Decoder.text,
     "uses": Decoder.text,
     "with": Decoder.text_map,
@@ -81,12 +110,12 @@ _GIT: Final[Mapping[str, Read]] = {
 }
 
 _MATERIAL: Final[Mapping[str, Read]] = {
-    "git": _struct(_GIT, "a git material"),
-    "upstream": _struct(
+    "git": Struct(_GIT, "a git material"),
+    "upstream": Struct(
         {"pipeline": Decoder.text, "stage": Decoder.text, "status": Decoder.text},
         "an upstream material",
     ),
-    "cron": _struct({"expression": Decoder.text}, "a cron material"),
+    "cron": Struct({"expression": Decoder.text}, "a cron material"),
     "manual": Decoder.flag,
 }
 
@@ -94,7 +123,7 @@ _DEPLOY: Final[Mapping[str, Read]] = {
     "environment": Decoder.text,
     "version": Decoder.text,
     "revision": Decoder.text,
-    "target": _struct(
+    "target": Struct(
         {
             "cluster": Decoder.text,
             "application": Decoder.text,
@@ -125,10 +154,10 @@ JOB: Final[Mapping[str, Read]] = {
     "variables": Decoder.text_map,
     "secrets": Decoder.texts,
     "docker": Decoder.flag,
-    "outputs": _map(_output),
+    "outputs": MapOf(output),
     "extends": Decoder.text,
-    "parallel": _struct({"matrix": _list(_map(Decoder.texts)), "count": Decoder.integer}, "parallel"),
-    "artifacts": _struct(
+    "parallel": Struct({"matrix": ListOf(MapOf(Decoder.texts)), "count": Decoder.integer}, "parallel"),
+    "artifacts": Struct(
         {
             "paths": Decoder.texts,
             "optional": Decoder.texts,
@@ -137,8 +166,8 @@ JOB: Final[Mapping[str, Read]] = {
         },
         "artifacts",
     ),
-    "needs_artifacts": _list(
-        _struct(
+    "needs_artifacts": ListOf(
+        Struct(
             {
                 "from_job": Decoder.text,
                 "from_pipeline": Decoder.text,
@@ -148,19 +177,19 @@ JOB: Final[Mapping[str, Read]] = {
             "needs_artifacts",
         )
     ),
-    "cache": _list(_struct({"key": Decoder.text, "paths": Decoder.texts}, "cache")),
+    "cache": ListOf(Struct({"key": Decoder.text, "paths": Decoder.texts}, "cache")),
     "test_reports": Decoder.texts,
-    "coverage_report": _struct(
+    "coverage_report": Struct(
         {"path": Decoder.text, "format": Decoder.text, "fail_under": Decoder.number},
         "coverage_report",
     ),
-    "id_tokens": _map(_struct({"aud": _audience}, "an id_token")),
-    "approval": _struct(
+    "id_tokens": MapOf(Struct({"aud": audience}, "an id_token")),
+    "approval": Struct(
         {
             "approvers": Decoder.texts,
             "approver_groups": Decoder.texts,
             "required": Decoder.integer,
-            "quorum_by_label": _map(Decoder.integer),
+            "quorum_by_label": MapOf(Decoder.integer),
             "description": Decoder.text,
         },
         "approval",
@@ -168,49 +197,50 @@ JOB: Final[Mapping[str, Read]] = {
     "timeout": Decoder.text,
     "retry": Decoder.integer,
     "tags": Decoder.texts,
-    "agent": _struct({"profile": Decoder.text, "tags": Decoder.texts}, "agent"),
-    "resources": _struct(
+    "agent": Struct({"profile": Decoder.text, "tags": Decoder.texts}, "agent"),
+    "resources": Struct(
         {
-            "requests": _struct(_QUANTITIES, "resources.requests"),
-            "limits": _struct(_QUANTITIES, "resources.limits"),
+            "requests": Struct(_QUANTITIES, "resources.requests"),
+            "limits": Struct(_QUANTITIES, "resources.limits"),
         },
         "resources",
     ),
     "cluster": Decoder.text,
-    "environment": _node,
-    "deploy": _struct(_DEPLOY, "deploy"),
-    "rules": _list(_struct(_RULE, "a rule")),
-    "when": _struct(WHEN, "when"),
+    "environment": environment,
+    "deploy": Struct(_DEPLOY, "deploy"),
+    "rules": ListOf(Struct(_RULE, "a rule")),
+    "when": Struct(WHEN, "when"),
 }
 
 
-def _jobs(decoder: Decoder, node: Node) -> dict[str, Fields]:
-    jobs: dict[str, Fields] = {}
+def jobs(decoder: Decoder, node: Node) -> dict[str, Fields]:
+    """Decode the jobs by name."""
+    found: dict[str, Fields] = {}
     for name, body in decoder.keys(node):
         if isinstance(body, MappingNode):
-            jobs[name.text] = decoder.fields(body, JOB, f"job `{name.text}`")
-            jobs[name.text].mark = name.mark
+            found[name.text] = decoder.fields(body, JOB, f"job `{name.text}`")
+            found[name.text].mark = name.mark
         elif is_null(body):
-            jobs[name.text] = Fields(name.mark)
+            found[name.text] = Fields(name.mark)
         else:
             decoder.error(body.mark, f"job `{name.text}` must be a map", "write `stage:` and so on")
-    return jobs
+    return found
 
 
 FILE: Final[Mapping[str, Read]] = {
     "version": Decoder.text,
     "name": Decoder.text,
-    "when": _struct(WHEN, "when"),
+    "when": Struct(WHEN, "when"),
     "stages": Decoder.texts,
     "variables": Decoder.text_map,
-    "services": _list(_struct(_SERVICE, "a service")),
-    "jobs": _jobs,
-    "notifications": _list(_struct(_NOTIFICATION, "a notification")),
-    "materials": _list(_struct(_MATERIAL, "a material")),
+    "services": ListOf(Struct(_SERVICE, "a service")),
+    "jobs": jobs,
+    "notifications": ListOf(Struct(NOTIFICATION, "a notification")),
+    "materials": ListOf(Struct(_MATERIAL, "a material")),
     "concurrency": Decoder.text,
     "supersede": Decoder.text,
-    "include": _list(
-        _struct({"local": Decoder.text, "remote": Decoder.text, "template": Decoder.text}, "include")
+    "include": ListOf(
+        Struct({"local": Decoder.text, "remote": Decoder.text, "template": Decoder.text}, "include")
     ),
     "template": Decoder.text,
 }

@@ -123,7 +123,8 @@ def never_pushed(view: View) -> Iterator[Problem]:
         built = [
             each
             for each in published
-            if each.job.name == read.source or each.image.repository == _repository(read)
+            if each.job.name != read.job.name
+            and (each.job.name == read.source or each.image.repository == _repository(read))
         ]
         if built and not any(each.pushed for each in built):
             what = f'{read.use.where} wants an image that job `{built[0].job.name}` builds with push: "false"'
@@ -185,7 +186,11 @@ def other_tag(view: View) -> Iterator[Problem]:
     for read in images.read(view):
         if read.image is None or read.image.digest:
             continue
-        pushers = [each for each in published if each.image.repository == read.image.repository]
+        pushers = [
+            each
+            for each in published
+            if each.image.repository == read.image.repository and each.job.name != read.job.name
+        ]
         tags = frozenset().union(*(each.tags for each in pushers))
         tag = read.image.tag or "latest"
         if pushers and tag not in tags:

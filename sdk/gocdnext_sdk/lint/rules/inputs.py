@@ -170,7 +170,7 @@ def inputs_together(view: View) -> Iterator[Problem]:
 def former_key(view: View) -> Iterator[Problem]:
     """A key that has a successor.
 
-    It still works, and will be gone in a later version. Write the new key.
+    The plugin still takes it, with a warning in the log, and a later version will not. Write the new key.
 
     Wrong::
 

@@ -1,0 +1,59 @@
+"""Which manifest an image is checked against, and where manifests come from."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from gocdnext_sdk.catalogue import Catalogue
+from gocdnext_sdk.manifest.load import FolderError
+from gocdnext_sdk.manifest.model import Manifest
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_a_checkout_has_its_own_plugins() -> None:
+    folders = {path.parent.name for path in ROOT.glob("plugins/*/plugin.yaml")}
+    assert set(Catalogue.load().names) == {f"gocdnext-plugin-{name}" for name in folders}
+
+
+def test_a_wheel_carries_every_plugins_manifest_and_model() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    included = project["tool"]["hatch"]["build"]["targets"]["wheel"]["force-include"]
+    plugins = {path.parent.name for path in ROOT.glob("plugins/*/plugin.py")}
+    assert included == {
+        f"plugins/{name}/{file}": f"gocdnext_sdk/catalogue/{name}/{file}"
+        for name in plugins
+        for file in ("plugin.py", "plugin.yaml")
+    }
+
+
+@pytest.mark.parametrize(
+    ("image", "name"),
+    [
+        ("ghcr.io/klinux/gocdnext-plugin-trivy:v1", "gocdnext-plugin-trivy"),
+        ("registry:5000/gocdnext-plugin-trivy@sha256:0", "gocdnext-plugin-trivy"),
+        ("gocdnext-plugin-trivy", "gocdnext-plugin-trivy"),
+        ("docker.io/aquasec/trivy:0.74.0", None),
+        ("ghcr.io/klinux/gocdnext-plugin-node:v1", "node"),
+        ("gocdnext/node:v1", "node"),
+        ("ghcr.io/klinux/gocdnext-plugin-other:v1", None),
+    ],
+)
+def test_an_image_is_looked_up_by_its_last_segment(image: str, name: str | None) -> None:
+    found = Catalogue([Manifest(name="gocdnext-plugin-trivy"), Manifest(name="node")]).find(image)
+    assert (found.name if found else None) == name
+
+
+def test_an_authors_own_manifest_wins(tmp_path: Path) -> None:
+    (tmp_path / "plugin.yaml").write_text("name: gocdnext-plugin-trivy\ninputs: {only: {}}\n")
+    found = Catalogue.load([tmp_path]).find("gocdnext-plugin-trivy")
+    assert found is not None
+    assert [spec.name for spec in found.inputs] == ["only"]
+
+
+def test_a_folder_without_manifests_is_a_mistake(tmp_path: Path) -> None:
+    with pytest.raises(FolderError, match=r"holds no plugin\.yaml"):
+        Catalogue.load([tmp_path])
