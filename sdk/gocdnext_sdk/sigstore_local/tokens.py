@@ -115,7 +115,7 @@ class Issuer:
             raise Refused("the token's iss is another issuer")
         audience = claims.get("aud")
         if self.audience not in (audience if isinstance(audience, list) else [audience]):
-            raise Refused(f'the token\'s aud is not "{self.audience}"')
+            raise Refused(f"the token's aud is not {self.audience}")
         if not claims.get("nbf", 0) <= now < claims.get("exp", 0):
             raise Refused("the token has expired, or is not valid yet")
         return dict(claims)

@@ -19,6 +19,7 @@ from gocdnext_sdk.testing.run import PluginRunner
 
 if TYPE_CHECKING:
     from gocdnext_sdk.harness import Registry, RunReport, Session
+    from gocdnext_sdk.harness.sigstore import Sigstore
 
 
 @dataclass
@@ -87,6 +88,12 @@ def engine_session() -> Iterator[Session]:
 def registry(engine_session: Session) -> Registry:
     """Give a real registry with a login, on one address for tests, engine and containers on its `network`."""
     return engine_session.start_registry()
+
+
+@pytest.fixture(scope="session")
+def sigstore(engine_session: Session, registry: Registry) -> Sigstore:
+    """Give a private Sigstore that containers on the `registry`'s network reach, and its issuer's tokens."""
+    return engine_session.start_sigstore(registry.network)
 
 
 @pytest.fixture
