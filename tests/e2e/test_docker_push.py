@@ -596,7 +596,7 @@ def test_a_copy_that_is_killed_leaves_no_tag_and_finishes_when_run_again(
             with subprocess.Popen(
                 [sys.executable, FOLDER / "plugin.py"],
                 cwd=tmp_path,
-                env={"PATH": os.environ["PATH"], "HOME": str(tmp_path), **environ},
+                env={"PATH": os.environ["PATH"], "HOME": str(tmp_path), "TMPDIR": str(tmp_path), **environ},
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
                 start_new_session=True,
