@@ -47,6 +47,12 @@ def test_an_image_is_looked_up_by_its_last_segment(image: str, name: str | None)
     assert (found.name if found else None) == name
 
 
+def test_the_manifest_of_the_very_name_wins() -> None:
+    catalogue = Catalogue([Manifest(name="gocdnext-plugin-trivy"), Manifest(name="trivy")])
+    assert catalogue.find("a.b/gocdnext-plugin-trivy") == Manifest(name="gocdnext-plugin-trivy")
+    assert catalogue.find("a.b/trivy") == Manifest(name="trivy")
+
+
 def test_an_authors_own_manifest_wins(tmp_path: Path) -> None:
     (tmp_path / "plugin.yaml").write_text("name: gocdnext-plugin-trivy\ninputs: {only: {}}\n")
     found = Catalogue.load([tmp_path]).find("gocdnext-plugin-trivy")

@@ -26,7 +26,7 @@ class Catalogue:
     """
 
     def __init__(self, manifests: Iterable[Manifest]) -> None:
-        self._manifests = {short_name(manifest.name): manifest for manifest in manifests}
+        self._manifests = {manifest.name: manifest for manifest in manifests}
 
     @classmethod
     def load(cls, folders: Iterable[Path] = ()) -> Self:
@@ -49,13 +49,12 @@ class Catalogue:
         no plugin of ours, though.
         """
         name = catalog_name(image)
-        found = self._manifests.get(short_name(name))
-        return found if found is not None and name in (found.name, PREFIX + found.name) else None
+        return self._manifests.get(name) or self._manifests.get(short_name(name))
 
     @property
     def names(self) -> tuple[str, ...]:
         """The last segments of the plugins' images, in alphabetical order."""
-        return tuple(sorted(manifest.name for manifest in self._manifests.values()))
+        return tuple(sorted(self._manifests))
 
     def __iter__(self) -> Iterator[Manifest]:
         return iter(self._manifests[name] for name in sorted(self._manifests))

@@ -46,9 +46,12 @@ def pipeline_schema(manifests: Iterable[Manifest]) -> Schema:
         manifests: the plugins whose `with:` is checked; that of others may hold any texts.
     """
     known = tuple(manifests)
-    inputs = [_if_plugin(each, {"properties": {"with": {"$ref": _ref("with", each)}}}) for each in known]
+    inputs = [
+        _if_plugin(_image_names(each, known), {"properties": {"with": {"$ref": _ref("with", each)}}})
+        for each in known
+    ]
     # A template, and a job that extends one, need not have all a plugin needs.
-    complete = [_if_plugin(each, _complete(each)) for each in known]
+    complete = [_if_plugin(_image_names(each, known), _complete(each)) for each in known]
     job = _struct(tables.JOB)
     extends = {"required": ["extends"]}
     return {
@@ -85,13 +88,17 @@ def _struct(known: Mapping[str, Read]) -> Schema:
     return {"type": ["object", "null"], "properties": properties, "additionalProperties": False}
 
 
-def _if_plugin(manifest: Manifest, then: Schema) -> Schema:
-    """Return a schema that holds for jobs that use the plugin, by the rule of `Catalogue.find`."""
-    names = "|".join(re.escape(name) for name in dict.fromkeys((manifest.name, PREFIX + manifest.name)))
-    if manifest.name.startswith(PREFIX):
-        names = re.escape(manifest.name)
-    uses = {"type": "string", "pattern": rf"^\s*([^@]*/)?({names})(:[^/@]*)?(@.*)?$"}
+def _if_plugin(names: Iterable[str], then: Schema) -> Schema:
+    """Return a schema that holds for jobs whose image is called one of `names`."""
+    last = "|".join(map(re.escape, names))
+    uses = {"type": "string", "pattern": rf"^\s*([^@]*/)?({last})(:[^/@]*)?(@.*)?$"}
     return {"if": {"properties": {"uses": uses}, "required": ["uses"]}, "then": then}
+
+
+def _image_names(manifest: Manifest, known: Iterable[Manifest]) -> list[str]:
+    """Return what images of a plugin are called, by the rule of `Catalogue.find`."""
+    taken = {each.name for each in known}
+    return [manifest.name, *({PREFIX + manifest.name} - taken)]
 
 
 def _inputs(manifest: Manifest) -> Schema:
