@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from typing import BinaryIO, Literal, cast
 
@@ -10,6 +11,9 @@ from gocdnext_sdk.contract import masks
 from gocdnext_sdk.harness.engine import Chunk
 from gocdnext_sdk.harness.results import LogLine
 from gocdnext_sdk.masking import MaskedWriter, Masker
+
+KEPT = 64 * 1024 * 1024
+"""Characters of a job's log that are kept; of a longer one the end. The listener hears all of it."""
 
 
 class Log:
@@ -30,7 +34,8 @@ class Log:
         secrets: Iterable[str],
         listener: Callable[[LogLine], None],
     ) -> None:
-        self.lines: list[LogLine] = []
+        self.lines: deque[LogLine] = deque()
+        self._kept = 0
         self._masks = platform_masks
         self._masker = Masker(secrets)
         self._listener = listener
@@ -56,6 +61,9 @@ class Log:
         """Add one line."""
         line = LogLine(stream, masks.apply(text, self._masks))
         self.lines.append(line)
+        self._kept += len(line.text) + 1
+        while self._kept > KEPT:
+            self._kept -= len(self.lines.popleft().text) + 1
         self._listener(line)
 
     def masked(self, text: str) -> str:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import pytest
+
+from gocdnext_sdk.harness import log as harness_log
 from gocdnext_sdk.harness.engine import Chunk
 from gocdnext_sdk.harness.log import Log
 from gocdnext_sdk.harness.results import LogLine
@@ -11,7 +14,7 @@ def lines(*chunks: Chunk, masks: tuple[str, ...] = (), secrets: tuple[str, ...] 
     heard: list[LogLine] = []
     log = Log(masks, secrets, heard.append)
     log.follow(chunks)
-    assert log.lines == heard
+    assert list(log.lines) == heard
     return heard
 
 
@@ -51,3 +54,12 @@ def test_a_line_without_end_is_cut_before_the_platform_would_lose_the_rest() -> 
     found = lines(Chunk("stdout", b"x" * 3_000_000), Chunk("stdout", b"\nlast\n"))
     assert max(len(line.text) for line in found) < 1 << 20
     assert found[-1].text == "last"
+
+
+def test_a_job_that_does_not_stop_talking_does_not_fill_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(harness_log, "KEPT", 20)
+    heard: list[LogLine] = []
+    log = harness_log.Log((), (), heard.append)
+    log.follow([Chunk("stdout", b"line %d\n" % number) for number in range(9)])
+    assert [line.text for line in heard] == [f"line {number}" for number in range(9)]
+    assert [line.text for line in log.lines] == ["line 7", "line 8"]
