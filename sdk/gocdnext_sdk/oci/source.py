@@ -16,7 +16,7 @@ from pydantic_core import CoreSchema, core_schema
 
 from gocdnext_sdk.errors import Error
 from gocdnext_sdk.inputs.types import workspace_path
-from gocdnext_sdk.oci.reference import HUB, Reference
+from gocdnext_sdk.oci.reference import HUB, Reference, is_digest
 
 _FILE_TRANSPORTS = ("oci", "oci-archive", "docker-archive")
 _ARCHIVE_SUFFIXES = (".tar", ".tar.gz", ".tgz")
@@ -119,6 +119,8 @@ def layout_digest(layout: Path, name: str | None) -> str:
         images = {
             (each.get("annotations") or {}).get(_REF_NAME): each["digest"] for each in index["manifests"]
         }
+        if not all(map(is_digest, images.values())):
+            raise ValueError("of digests")
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         raise Error(f"{layout} is not an OCI image layout: its index.json cannot be read") from None
     if name is not None:

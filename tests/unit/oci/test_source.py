@@ -86,7 +86,13 @@ def test_one_of_several_needs_its_name(checkout: Path) -> None:
         layout_digest(checkout, "v3")
 
 
-@pytest.mark.parametrize("text", ["", "[]", '{"manifests": 1}', '{"manifests": [{}]}'])
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "[]", '{"manifests": 1}', '{"manifests": [{}]}'),
+        *('{"manifests": [{"digest": "x\\nerror: y"}]}', '{"manifests": [{"digest": 1}]}'),
+    ],
+)
 def test_what_is_no_layout_is_told(checkout: Path, text: str) -> None:
     (checkout / "index.json").write_text(text)
     with pytest.raises(Error, match="is not an OCI image layout"):
