@@ -19,7 +19,7 @@ from gocdnext_sdk.pipeline.single import single
 @click.command("exec", short_help="Run one plugin with one with: map.")
 @click.argument("folder", type=click.Path(path_type=Path, exists=True, file_okay=False))
 @click.option("--with", "inputs", callback=pairs, multiple=True, metavar="KEY=VALUE", help="An input.")
-@click.option("--env", callback=pairs, multiple=True, metavar="NAME=VALUE", help="A variable of the job.")
+@click.option("--var", "variables", callback=pairs, multiple=True, metavar="NAME=VALUE", help="A variable.")
 @click.option(
     "--secret",
     "secrets",
@@ -46,7 +46,7 @@ def command(
     *,
     folder: Path,
     inputs: dict[str, str],
-    env: dict[str, str],
+    variables: dict[str, str],
     secrets: tuple[str, ...],
     secrets_file: Path | None,
     docker: bool,
@@ -66,7 +66,7 @@ def command(
         f"{plugin.name}:{plugin.image_tag}",
         inputs,
         name=folder.resolve().name,
-        variables=env,
+        variables=variables,
         secrets=given,
         docker=docker,
     )

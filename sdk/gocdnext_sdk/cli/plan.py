@@ -7,11 +7,11 @@ from pathlib import Path
 
 import click
 
-from gocdnext_sdk.cli.options import ENGINES, pairs
+from gocdnext_sdk.cli.options import ENGINES, event_options, pairs, run_of
 from gocdnext_sdk.contract.refs import references
 from gocdnext_sdk.harness.secrets_source import collect
 from gocdnext_sdk.manifest.load import load_plugin
-from gocdnext_sdk.pipeline import Checkout, Run, Sources, checkout, parse_file
+from gocdnext_sdk.pipeline import Checkout, Sources, parse_file
 from gocdnext_sdk.pipeline.plan import plan
 from gocdnext_sdk.pipeline.resolve import EngineMapping
 from gocdnext_sdk.pipeline.single import single
@@ -21,7 +21,7 @@ from gocdnext_sdk.planning import Placeholders
 @click.command("plan", short_help="Show what a pipeline or a plugin would do, without doing it.")
 @click.argument("target", type=click.Path(path_type=Path, exists=True))
 @click.option("--with", "inputs", callback=pairs, multiple=True, metavar="KEY=VALUE", help="An input.")
-@click.option("--env", callback=pairs, multiple=True, metavar="NAME=VALUE", help="A variable of the job.")
+@click.option("--var", "variables", callback=pairs, multiple=True, metavar="NAME=VALUE", help="A variable.")
 @click.option("--docker", is_flag=True, help="Plan a plugin's job with `docker: true`.")
 @click.option("--job", "jobs", multiple=True, metavar="NAME", help="Only this job and what it needs.")
 @click.option(
@@ -42,6 +42,7 @@ from gocdnext_sdk.planning import Placeholders
     type=click.Path(path_type=Path, exists=True, file_okay=False),
     help="The checkout. [default: the folder that holds .gocdnext, or the current one]",
 )
+@event_options
 @click.option("--engine", type=click.Choice(ENGINES), default="docker", show_default=True)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.pass_context
@@ -50,13 +51,17 @@ def command(
     *,
     target: Path,
     inputs: dict[str, str],
-    env: dict[str, str],
+    variables: dict[str, str],
     docker: bool,
     jobs: tuple[str, ...],
     secrets: tuple[str, ...],
     secrets_file: Path | None,
     folders: tuple[Path, ...],
     workspace: Path | None,
+    event: str,
+    branch: str | None,
+    tag: str | None,
+    pr: int,
     engine: EngineMapping,
     as_json: bool,
 ) -> None:
@@ -66,16 +71,18 @@ def command(
     shown; a secret that is not given is taken for a good one. What only a run can know stands there as what
     it is, such as `<digest of ghcr.io/org/app:v1>`. The exit code is 0, or 2 if inputs are wrong.
     """
-    from gocdnext_sdk.harness.runner import workspace_of
+    from gocdnext_sdk.harness.runner import with_variables, workspace_of
     from gocdnext_sdk.planning.pipeline import Planner
     from gocdnext_sdk.planning.text import lines
     from gocdnext_sdk.plugins import find_plugin
 
     shown = Placeholders()
+    workspace = (workspace or (Path.cwd() if target.is_dir() else workspace_of(target))).resolve()
+    unknown = Checkout(shown.commit(), shown.text("branch"))
     given = collect(file=secrets_file, names=secrets, wanted=(), ask=None)
+    sources = Sources(run=run_of(workspace, event, branch, tag, pr, unknown=unknown), secrets=given)
     if target.is_dir():
         plugin = load_plugin(target)
-        workspace = (workspace or Path.cwd()).resolve()
         image = f"{plugin.name}:{plugin.image_tag}"
         # Each ${{ NAME }} is taken for a secret, of the environment or not.
         named = [name for text in inputs.values() for name in references(text)]
@@ -83,32 +90,25 @@ def command(
             image,
             inputs,
             name=target.resolve().name,
-            variables=env,
+            variables=variables,
             secrets=dict.fromkeys([*given, *named]),
             docker=docker,
         )
-        planner = Planner(_sources(workspace, given, shown), workspace, lambda _: plugin, engine, shown)
-        found = [planner.job(pipeline, planned)]
+        planner = Planner(sources, workspace, lambda _: plugin, engine, shown)
+        plans = [planner.job(pipeline, planned)]
     else:
-        if inputs or env or docker:
-            raise click.UsageError("--with, --env and --docker are for a plugin; a pipeline says them itself")
-        workspace = (workspace or workspace_of(target)).resolve()
+        if inputs or docker:
+            raise click.UsageError("--with and --docker are for a plugin; a pipeline says them itself")
         planner = Planner(
-            _sources(workspace, given, shown),
+            sources,
             workspace,
             lambda image: find_plugin(image, folders),
             engine,
             shown,
         )
-        found = list(planner.plan(plan(parse_file(target), jobs)))
+        plans = list(planner.plan(plan(with_variables(parse_file(target), variables), jobs)))
     if as_json:
-        click.echo(json.dumps({"jobs": [each.as_dict() for each in found]}, indent=2, ensure_ascii=False))
+        click.echo(json.dumps({"jobs": [each.as_dict() for each in plans]}, indent=2, ensure_ascii=False))
     else:
-        click.echo("\n\n".join("\n".join(lines(each)) for each in found))
-    ctx.exit(2 if any(each.problems for each in found) else 0)
-
-
-def _sources(workspace: Path, secrets: dict[str, str], shown: Placeholders) -> Sources:
-    found = checkout.read(workspace)
-    sha, branch = found.sha or shown.commit(), found.branch or shown.text("branch")
-    return Sources(run=Run(checkout=Checkout(sha, branch)), secrets=secrets)
+        click.echo("\n\n".join("\n".join(lines(each)) for each in plans))
+    ctx.exit(2 if any(each.problems for each in plans) else 0)

@@ -13,25 +13,19 @@ from typing import TYPE_CHECKING
 
 import click
 
-from gocdnext_sdk.cli.options import pairs
+from gocdnext_sdk.cli.options import event_options, pairs, run_of
+from gocdnext_sdk.cli.sigstore import STATE, running
 from gocdnext_sdk.harness.engine import Pull
 from gocdnext_sdk.harness.preflight import REGISTRY_SECRETS, UsageError
 from gocdnext_sdk.harness.registry import Registry
 from gocdnext_sdk.harness.runner import RunOptions, prepare, run_pipeline, workspace_of
 from gocdnext_sdk.harness.secrets_source import collect
 from gocdnext_sdk.harness.session import Session, Stop
-from gocdnext_sdk.pipeline import PullRequest, Run, Tag, checkout, parse_file, plan
-from gocdnext_sdk.pipeline.builtins import Cause
+from gocdnext_sdk.pipeline import parse_file, plan
 
 if TYPE_CHECKING:
     from gocdnext_sdk.harness.sigstore import Sigstore
 
-_EVENTS: dict[str, Cause] = {
-    "push": "webhook",
-    "tag": "tag",
-    "pull_request": "pull_request",
-    "manual": "manual",
-}
 _PATH = click.Path(path_type=Path)
 _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 _FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
@@ -81,14 +75,17 @@ _FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
     is_flag=True,
     help="Issue id_tokens and start a private Sigstore for keyless signing. FOR LOCAL USE AND TESTS ONLY.",
 )
+@click.option(
+    "--sigstore-at",
+    type=_PATH,
+    metavar="FOLDER",
+    help="Use the registry and the Sigstore that `gocdnext-plugin sigstore FOLDER` started.",
+)
 @click.option("--project", help="The project's slug in identity tokens. [default: the checkout's folder]")
 @click.option(
     "--network", metavar="NAME", help="Run jobs in this network, or in that of container:NAME, not a new one."
 )
-@click.option("--event", type=click.Choice(list(_EVENTS)), default="manual", show_default=True)
-@click.option("--branch", help="What CI_BRANCH is. [default: the one checked out]")
-@click.option("--tag", help="What CI_TAG_NAME is, with --event tag. [default: the one checked out]")
-@click.option("--pr", type=int, default=1, help="The pull request's number, with --event pull_request.")
+@event_options
 @click.option("--workspace", type=_FOLDER, help="The checkout. [default: the folder that holds .gocdnext]")
 @click.option("--default-image", default="", metavar="REF", help="For scripts that name no image.")
 @click.option(
@@ -112,6 +109,7 @@ def command(
     registry: bool,
     registry_port: int | None,
     sigstore: bool,
+    sigstore_at: Path | None,
     project: str | None,
     network: str | None,
     event: str,
@@ -137,7 +135,10 @@ def command(
     workspace = (workspace or workspace_of(file)).resolve()
     wanted = {name for job in plan(parse_file(file), jobs).jobs for name in job.job.secrets}
     with_registry = registry or registry_port is not None
-    if with_registry:
+    shared = running(sigstore_at) if sigstore_at else None
+    if shared and (with_registry or sigstore or network):
+        raise UsageError("--sigstore-at brings its own registry and network; leave the other options out")
+    if with_registry or shared:
         wanted.difference_update(REGISTRY_SECRETS)
     options = RunOptions(
         workspace=workspace,
@@ -147,18 +148,20 @@ def command(
         local={name: _folder(folder) for name, folder in local.items()},
         use_images=use_images,
         build_contexts=build_contexts,
+        registry=shared[0] if shared else None,
+        sigstore=shared[1] if shared else None,
         network=network,
-        run=_run(workspace, _EVENTS[event], branch, tag, pr, project),
+        run=run_of(workspace, event, branch, tag, pr, project or ""),
         pull=Pull(pull),
         parallel=parallel,
         default_image=default_image,
-        private=(secrets_file,) if secrets_file else (),
+        private=tuple(each for each in (secrets_file, sigstore_at and sigstore_at / STATE) if each),
     )
     engine = DockerEngine()
     console = open_console("never" if no_color else "auto")
     # Every mistake shows before the registry starts; what it will give is only known by name until then.
-    expected = Registry("", registry_port or 0, "", "") if with_registry else None
-    prepare(file, replace(options, registry=expected, sigstore=_expected() if sigstore else None))
+    expected = Registry("", registry_port or 0, "", "") if with_registry else options.registry
+    prepare(file, replace(options, registry=expected, sigstore=_expected() if sigstore else options.sigstore))
     with (
         interruptible() as stop,
         closing(ConsoleListener(console)) as listener,
@@ -186,21 +189,6 @@ def _expected() -> Sigstore:
     from gocdnext_sdk.harness.sigstore import Sigstore
 
     return Sigstore.expected()
-
-
-def _run(
-    workspace: Path, cause: Cause, branch: str | None, tag: str | None, pr: int, project: str | None
-) -> Run:
-    found = checkout.read(workspace)
-    if branch:
-        found = replace(found, branch=branch)
-    return Run(
-        checkout=found,
-        cause=cause,
-        tag=Tag(tag or checkout.tag(workspace)) if cause == "tag" else None,
-        pull_request=PullRequest(pr, branch=found.branch) if cause == "pull_request" else None,
-        project_slug=project or "",
-    )
 
 
 @contextmanager

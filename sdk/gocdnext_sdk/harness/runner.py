@@ -152,7 +152,7 @@ def prepare(file: Path, options: RunOptions) -> Prepared:
     registry, sigstore = options.registry, options.sigstore
     given = [each.variables for each in (registry, sigstore) if each]
     variables = {name: value for each in (*given, options.variables) for name, value in each.items()}
-    pipeline = _with_variables(parse_file(file), variables)
+    pipeline = with_variables(parse_file(file), variables)
     planned = plan(pipeline, options.jobs)
     run = options.run or Run(checkout=checkout.read(workspace))
     sources = Sources(
@@ -176,7 +176,8 @@ def _slug(name: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
 
 
-def _with_variables(pipeline: Pipeline, variables: Mapping[str, str]) -> Pipeline:
+def with_variables(pipeline: Pipeline, variables: Mapping[str, str]) -> Pipeline:
+    """Return `pipeline` with `variables` in place of its own of the same name."""
     given = {name: Value(text, Mark("--var", 1, 1)) for name, text in variables.items()}
     return replace(pipeline, variables={**pipeline.variables, **given})
 
