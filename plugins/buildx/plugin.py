@@ -92,8 +92,15 @@ class BuildxInputs(ImageBuild):
             yield Problem("push-by-digest", 'needs push: "true"')
         for key, lines in (("build-contexts", self.build_contexts), ("driver-opts", self.driver_opts)):
             for line in lines:
-                if "=" not in line:
+                name, equals, value = line.partition("=")
+                if not equals:
                     yield Problem(key, f'"{line}" has no value', "write one KEY=VALUE a line")
+                elif re.search("(?i)TOKEN|SECRET|PASSW|KEY_ID", name) or re.search("https?://[^/]+@", value):
+                    yield Problem(
+                        key,
+                        f'"{name}" would have a secret stand on a command line',
+                        "`secret-envs` takes GIT_AUTH_TOKEN for git; `cache-to` takes the keys of a cache",
+                    )
         yield from self._check_build_args(environ)
         yield from self._check_cache(environ)
 

@@ -241,6 +241,12 @@ class TestMistakes:
             ),
             ("secret_files", "rc=.npmrc", 'with.secret-files: "rc": there is no file ".npmrc"'),
             ("driver_opts", "network", 'with.driver-opts: "network" has no value'),
+            (
+                "driver_opts",
+                "env.AWS_SECRET_ACCESS_KEY=canary",
+                'with.driver-opts: "env.AWS_SECRET_ACCESS_KEY" would',
+            ),
+            ("build_contexts", "src=https://me:canary@host/x.git", 'with.build-contexts: "src" would'),
             ("cache", "regsitry!", "with.cache: "),
             ("cache", "bucket", 'with.cache: "bucket" needs GOCDNEXT_LAYER_CACHE_BUCKET'),
             ("cache_to", "type=azblob,secret_access_key=canary", 'with.cache-to: "secret_access_key" would'),
