@@ -65,10 +65,11 @@ class Bench:
     keys: KeyPair
     base: str
 
-    def run(self, requirements: str, image: str) -> RunReport:
+    def run(self, requirements: str, image: str, example: str = "scan-before-publish") -> RunReport:
+        builder = "kaniko" if example == "kaniko" else "buildx"
         options = RunOptions(
             registry=self.registry,
-            use_images=images("buildx", "trivy", "cosign", "docker-push"),
+            use_images=images(builder, "trivy", "cosign", "docker-push"),
             variables={
                 "IMAGE": image,
                 "BASE": self.base,
@@ -82,8 +83,7 @@ class Bench:
                 "COSIGN_PUBLIC_KEY": self.keys.public,
             },
         )
-        pipeline = EXAMPLES / "scan-before-publish" / ".gocdnext" / "release.yaml"
-        return run_pipeline(pipeline, options, session=self.session)
+        return run_pipeline(EXAMPLES / example / ".gocdnext" / "release.yaml", options, session=self.session)
 
 
 @pytest.fixture(scope="module")
@@ -119,6 +119,23 @@ def test_a_clean_candidate_is_signed_and_then_tagged(bench: Bench) -> None:
     assert report["publish"].outputs["digest"] == candidate.digest
     assert "latest" in tags(bench.registry, "team/good")
     assert client(bench.registry).resolve(candidate.with_tag("latest")).digest == candidate.digest
+
+
+def test_without_a_daemon_what_fails_its_scan_is_not_published(bench: Bench) -> None:
+    report = bench.run("requirements-vulnerable.txt", "kaniko/bad", "kaniko")
+    assert report["build"].status == "passed", report["build"].text
+    assert (report["scan"].exit_code, report["publish"].status) == (1, "skipped"), report["scan"].text
+    assert tags(bench.registry, "kaniko/bad") == set()
+
+
+def test_without_a_daemon_what_passes_is_published_and_built_from_the_cache_next_time(bench: Bench) -> None:
+    report = bench.run("requirements.txt", "kaniko/good", "kaniko")
+    assert report.passed, "\n".join(job.text for job in report.jobs)
+    published = Reference.parse(f"{bench.registry.address}/kaniko/good:latest")
+    digest = client(bench.registry).resolve(published).digest
+    assert report["publish"].outputs["digest"] == digest
+    again = bench.run("requirements.txt", "kaniko/good", "kaniko")
+    assert "Using caching version of cmd: RUN python3 -m pip install" in again["build"].text
 
 
 def test_promotion_between_two_registries_keeps_digest_and_signatures(bench: Bench) -> None:
