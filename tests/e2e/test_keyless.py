@@ -8,6 +8,7 @@ import io
 import json
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -538,26 +539,72 @@ with open("found.json", "w") as file:
 """
 
 
-def test_a_local_run_issues_tokens_that_jobs_can_check_and_leaves_nothing_behind(tmp_path: Path) -> None:
-    (tmp_path / ".gocdnext").mkdir()
-    pipeline = tmp_path / ".gocdnext" / "who.yaml"
-    pipeline.write_text(WHO.format(base=os.environ["BASE"]))
-    (tmp_path / "ask.py").write_text(ASK)
-    argv = [sys.executable, "-m", "gocdnext_sdk.cli", "run", pipeline, "--sigstore"]
-    with subprocess.Popen(
-        [*argv, "--project", "shop", "--event", "push", "--branch", "main", "--no-color"],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    ) as process:
-        log = process.communicate()[0]
-    assert process.returncode == 0, log
+@dataclass(frozen=True)
+class Who:
+    """A checkout whose pipeline asks who it is."""
+
+    folder: Path
+
+    def run(self, *options: object) -> tuple[int, str]:
+        """Run it by command; return the process's id and the log."""
+        pipeline = self.folder / ".gocdnext" / "who.yaml"
+        argv = [sys.executable, "-m", "gocdnext_sdk.cli", "run", pipeline, "--no-color", *options]
+        with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
+            log = process.communicate()[0]
+        assert process.returncode == 0, log
+        return process.pid, log
+
+    def found(self) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads((self.folder / "found.json").read_text())
+        return found
+
+
+@pytest.fixture
+def who(tmp_path: Path) -> Who:
+    folder = tmp_path / "checkout"
+    (folder / ".gocdnext").mkdir(parents=True)
+    (folder / ".gocdnext" / "who.yaml").write_text(WHO.format(base=os.environ["BASE"]))
+    (folder / "ask.py").write_text(ASK)
+    return Who(folder)
+
+
+def test_a_local_run_issues_tokens_that_jobs_can_check_and_leaves_nothing_behind(who: Who) -> None:
+    pid, log = who.run("--sigstore", "--project", "shop", "--event", "push", "--branch", "main")
+    found = who.found()
     assert "the token is ***" in log
-    found = json.loads((tmp_path / "found.json").read_text())
     assert found["token"] not in log
     stated = Issuer(ISSUER, found["keys"], audience="vault").verify(found["token"])
     assert stated["aud"] == ["vault", "other"]
     assert stated["sub"] == "project:shop:pipeline:who:ref_type:branch:ref:main"
+    assert owned_by(pid) == []
+
+
+def test_several_runs_share_a_sigstore_until_it_is_stopped(who: Who, tmp_path: Path) -> None:
+    shared = tmp_path / "sigstore"
+    argv = [sys.executable, "-m", "gocdnext_sdk.cli", "sigstore", shared]
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
+        assert process.stdout is not None
+        said = ""
+        for line in process.stdout:
+            said += line
+            if line.startswith("end it:"):
+                break
+        try:
+            assert "FOR LOCAL USE AND TESTS ONLY" in said
+            assert (shared / "running.json").stat().st_mode & 0o077 == 0
+            root = json.loads((shared / "trusted-root.json").read_text())
+            assert root["tlogs"][0]["baseUrl"] == f"{ISSUER}:3000"
+            found = []
+            for _ in range(2):
+                who.run("--sigstore-at", shared)
+                found.append(who.found())
+        finally:
+            process.send_signal(signal.SIGINT)
+            process.communicate()
+    assert process.returncode == 0
+    assert found[0]["keys"] == found[1]["keys"]
+    assert found[0]["token"] != found[1]["token"]
+    assert not shared.exists()
     assert owned_by(process.pid) == []
 
 

@@ -22,6 +22,7 @@ COMMANDS: Final = {
     "plan": "gocdnext_sdk.cli.plan",
     "run": "gocdnext_sdk.cli.run",
     "schema": "gocdnext_sdk.cli.schema",
+    "sigstore": "gocdnext_sdk.cli.sigstore",
 }
 """Subcommand to the module whose `command` it is."""
 

@@ -79,6 +79,26 @@ class Sigstore:
             )
         )
 
+    def dump(self) -> dict[str, Any]:
+        """Return what `load` takes, the issuer's private key included."""
+        return {
+            "container": self.container,
+            "network": self.network,
+            "host": self.host,
+            "key": self.key.pem(),
+            "signing_config": self.signing_config,
+            "trusted_root": self.trusted_root,
+        }
+
+    @classmethod
+    def load(cls, state: Mapping[str, Any]) -> Self:
+        """Return the one that `dump` told of.
+
+        Raises:
+            ValueError, TypeError, KeyError: it told nothing.
+        """
+        return cls(**{**state, "key": SigningKey.load(state["key"])})
+
     @classmethod
     def expected(cls) -> Self:
         """Return one that does not run, to check a pipeline with."""

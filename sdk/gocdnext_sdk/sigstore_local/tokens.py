@@ -22,6 +22,12 @@ from cryptography.hazmat.primitives.asymmetric.rsa import (
     generate_private_key,
 )
 from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_pem_private_key,
+)
 
 
 class Refused(Exception):
@@ -38,6 +44,22 @@ class SigningKey:
     def generate(cls) -> Self:
         """Make one, of the size the platform uses."""
         return cls(generate_private_key(public_exponent=65537, key_size=2048))
+
+    @classmethod
+    def load(cls, pem: str) -> Self:
+        """Return the key that `pem` holds.
+
+        Raises:
+            ValueError: it holds no RSA key.
+        """
+        key = load_pem_private_key(pem.encode(), None)
+        if not isinstance(key, RSAPrivateKey):
+            raise ValueError("not an RSA key")
+        return cls(key)
+
+    def pem(self) -> str:
+        """Return the private key, unprotected."""
+        return self.private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
 
     @property
     def id(self) -> str:
