@@ -75,6 +75,23 @@ def test_a_plugin_may_have_modules_of_its_own_which_shadow_nothing(client: docke
     assert run(client, "import helper, json; print(helper.GREETING)", files) == "hello\n"
 
 
+def test_no_other_process_reads_the_jobs_secrets(client: docker.DockerClient) -> None:
+    """Such as a step that kaniko runs, or a tool that follows a link of the checkout."""
+    plugin = """
+import subprocess
+from gocdnext_sdk import Plugin, PluginInputs
+class Nosy(Plugin[PluginInputs]):
+    name, inputs = "nosy", PluginInputs
+    def run(self, inputs, job):
+        python = "/gocdnext/ld.so --library-path /gocdnext/lib /gocdnext/bin/python3 -I -S -c".split()
+        done = subprocess.run([*python, "open('/proc/1/environ')"], env={}, capture_output=True, text=True)
+        print(done.stderr.splitlines()[-1])
+        return {}
+Nosy.main()
+"""
+    assert run(client, plugin) == "PermissionError: [Errno 13] Permission denied: '/proc/1/environ'\n"
+
+
 def test_bytecode_is_compiled_for_all_modules(client: docker.DockerClient) -> None:
     plugin = """
 import pathlib
