@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gocdnext_sdk import (
+    BUILD_OUTPUTS,
     Boolean,
     Daemon,
     DaemonError,
@@ -144,12 +145,7 @@ class Buildx(Plugin[BuildxInputs]):
     name = "gocdnext-plugin-buildx"
     category = "container"
     inputs = BuildxInputs
-    outputs = {
-        "IMAGE": "The image's name, without a tag.",
-        "DIGEST": "Digest of the index (of the manifest, for one platform); when something was pushed.",
-        "REFERENCE": "IMAGE@DIGEST: what to scan and to sign; when something was pushed.",
-        "TAGS": "The tags that were pushed, with commas between.",
-    }
+    outputs = BUILD_OUTPUTS
 
     def run(self, inputs: BuildxInputs, job: Job) -> dict[str, str]:
         """Build, and push if asked to."""
@@ -177,12 +173,7 @@ class Buildx(Plugin[BuildxInputs]):
         tags = [] if inputs.push_by_digest else [str(target.tag) for target in inputs.targets]
         reference = inputs.image.with_digest(digest)
         job.say(f"pushed {reference} with {'the tags ' + ', '.join(tags) if tags else 'no tag'}")
-        return {
-            "IMAGE": inputs.image.name,
-            "DIGEST": digest,
-            "REFERENCE": str(reference),
-            "TAGS": ",".join(tags),
-        }
+        return inputs.published(digest, tags)
 
 
 # ---- caches

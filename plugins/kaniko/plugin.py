@@ -10,6 +10,7 @@ from typing import Literal
 import preflight
 
 from gocdnext_sdk import (
+    BUILD_OUTPUTS,
     Boolean,
     ImageBuild,
     Input,
@@ -138,12 +139,7 @@ class Kaniko(Plugin[KanikoInputs]):
     name = "gocdnext-plugin-kaniko"
     category = "container"
     inputs = KanikoInputs
-    outputs = {
-        "IMAGE": "The image's name, without a tag.",
-        "DIGEST": "Digest of the image; when it was pushed.",
-        "REFERENCE": "IMAGE@DIGEST: what to scan and to sign; when it was pushed.",
-        "TAGS": "The tags that were pushed, with commas between.",
-    }
+    outputs = BUILD_OUTPUTS
 
     def run(self, inputs: KanikoInputs, job: Job) -> dict[str, str]:
         """Build, and push if asked to."""
@@ -155,8 +151,8 @@ class Kaniko(Plugin[KanikoInputs]):
         login = job.docker_config(inputs.logins, job.scratch() / "docker")
         executor = job.tool(
             "executor",
-            env=tool_environ(arguments, job.environ) | login,
-            inherit=inherited(inputs, job.environ),
+            env=tool_environ(arguments, job.environ) | inputs.secret_environ(job.environ) | login,
+            inherit=filter(INHERITED.fullmatch, job.environ),
         )
         executor.run(*build_command(inputs, arguments, job.workspace, digest_file))
         # From here on / is the image's: only /kaniko, this program and mounts are as before.
@@ -167,12 +163,7 @@ class Kaniko(Plugin[KanikoInputs]):
         reference = inputs.image.with_digest(digest)
         tags = [str(target.tag) for target in inputs.targets]
         job.say(f"pushed {reference} with the tags {', '.join(tags)}")
-        return {
-            "IMAGE": inputs.image.name,
-            "DIGEST": digest,
-            "REFERENCE": str(reference),
-            "TAGS": ",".join(tags),
-        }
+        return inputs.published(digest, tags)
 
 
 # ---- what kaniko is given
@@ -189,13 +180,6 @@ def tool_environ(arguments: Iterable[BuildArg], environ: Mapping[str, str]) -> d
     switches = {name: "true" for name in LIKE_DOCKER if name not in environ}
     # Without a name it looks itself up in a root file system that has no users yet.
     return {"USER": "root", **switches, **{each.key: each.value for each in arguments if each.by_name}}
-
-
-def inherited(inputs: KanikoInputs, environ: Mapping[str, str]) -> Iterator[str]:
-    """Yield the job's variables that kaniko needs."""
-    yield from filter(INHERITED.fullmatch, environ)
-    for id_, variable in inputs.secret_envs:
-        yield variable or id_
 
 
 def build_command(

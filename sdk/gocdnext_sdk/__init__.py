@@ -27,7 +27,7 @@
 from gocdnext_sdk.daemon import Daemon
 from gocdnext_sdk.errors import DaemonError, Error, Findings, InputError, Problem, RegistryError, ToolError
 from gocdnext_sdk.inputs.constraints import AtLeastOne, MutuallyExclusive, RequiredIf, RequiredTogether
-from gocdnext_sdk.inputs.image_build import ImageBuild
+from gocdnext_sdk.inputs.image_build import BUILD_OUTPUTS, ImageBuild
 from gocdnext_sdk.inputs.login import RegistryLogin
 from gocdnext_sdk.inputs.model import Input, PluginInputs
 from gocdnext_sdk.inputs.types import (
@@ -52,6 +52,7 @@ from gocdnext_sdk.secrets import Secret
 from gocdnext_sdk.tools import Completed, Tool
 
 __all__ = [
+    "BUILD_OUTPUTS",
     "AtLeastOne",
     "Boolean",
     "Completed",

@@ -39,6 +39,16 @@ BranchTags = Annotated[
 ]
 
 
+BUILD_OUTPUTS = {
+    "IMAGE": "The image's name, without a tag.",
+    "DIGEST": "Digest of the index (of the manifest, for one platform); when something was pushed.",
+    "IMAGE_DIGEST": "As DIGEST, under the name that upstream's documentation uses.",
+    "REFERENCE": "IMAGE@DIGEST: what to scan and to sign; when something was pushed.",
+    "TAGS": "The tags that were pushed, with commas between.",
+}
+"""What every image builder tells."""
+
+
 class ImageBuild(RegistryLogin):
     """The inputs all image builders share."""
 
@@ -86,6 +96,16 @@ class ImageBuild(RegistryLogin):
         """Every reference that is published, in the order given."""
         tags = dict.fromkeys((self.image.tag, *self.tags) if self.image.tag else self.tags or ("latest",))
         return tuple(self.image.with_tag(tag) for tag in tags)
+
+    def published(self, digest: str, tags: Iterable[str]) -> dict[str, str]:
+        """Return the `BUILD_OUTPUTS` of what was pushed."""
+        return {
+            "IMAGE": self.image.name,
+            "DIGEST": digest,
+            "IMAGE_DIGEST": digest,
+            "REFERENCE": str(self.image.with_digest(digest)),
+            "TAGS": ",".join(tags),
+        }
 
     def find_dockerfile(self, workspace: Path) -> Path:
         """Return the Dockerfile's path: in the context if it is there, else in the workspace.
