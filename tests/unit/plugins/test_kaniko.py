@@ -113,7 +113,6 @@ class TestArgv:
             "--secret=id=T,type=env,env=T",
             f"--secret=id=rc,type=file,src={workspace}/npmrc",
         ]
-        assert "T" in set(kaniko.inherited(read({"T": "x"}, secret_envs="npm=T"), {"T": "x"}))
 
     def test_the_dockerfile_of_the_context_wins(self, workspace: Path) -> None:
         (workspace / "app").mkdir()
@@ -140,11 +139,11 @@ class TestEnvironment:
         assert kaniko.tool_environ((), {})["FF_KANIKO_COPY_AS_ROOT"] == "true"
         job = {"FF_KANIKO_COPY_AS_ROOT": "false"}
         assert "FF_KANIKO_COPY_AS_ROOT" not in kaniko.tool_environ((), job)
-        assert set(kaniko.inherited(read(), job)) == {"FF_KANIKO_COPY_AS_ROOT"}
+        assert set(filter(kaniko.INHERITED.fullmatch, job)) == {"FF_KANIKO_COPY_AS_ROOT"}
 
     def test_it_sees_cloud_logins_and_none_of_the_jobs_other_secrets(self) -> None:
         job = dict.fromkeys(("AWS_ROLE_ARN", "GHCR_TOKEN", "PLUGIN_PASSWORD", "KANIKO_NO_PUSH"), "x")
-        assert set(kaniko.inherited(read(), job)) == {"AWS_ROLE_ARN"}
+        assert set(filter(kaniko.INHERITED.fullmatch, job)) == {"AWS_ROLE_ARN"}
 
     def test_the_login_of_docker_hub_has_the_key_kaniko_looks_for(self) -> None:
         config = read(image="org/app", username="u", password="p").logins.docker_config()
