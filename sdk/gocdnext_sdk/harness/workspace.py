@@ -146,7 +146,8 @@ class Snapshot:
 
 def _git(folder: Path, *arguments: str) -> bytes | None:
     """Return what git prints; None if it fails or is not installed."""
-    command = ["git", "-c", "safe.directory=*", "-C", os.fspath(folder), *arguments]
+    settings = ("-c", "safe.directory=*", "-c", "core.fsmonitor=false")  # it names a program to run
+    command = ["git", *settings, "-C", os.fspath(folder), *arguments]
     try:
         return subprocess.run(command, check=True, capture_output=True).stdout
     except (FileNotFoundError, subprocess.CalledProcessError):

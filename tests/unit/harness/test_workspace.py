@@ -52,6 +52,17 @@ def test_a_clone_gives_what_is_tracked_or_new_and_its_history(clone: Path) -> No
             assert {member.uid for member in tar} == {os.getuid()}
 
 
+def test_nothing_that_the_clone_is_configured_to_run_is_run(clone: Path) -> None:
+    """Git itself would refuse to read somebody else's clone for this reason."""
+    program = clone / "monitor"
+    program.write_text("#!/bin/sh\ntouch ran\n")
+    program.chmod(0o755)
+    git(clone, "config", "core.fsmonitor", str(program))
+    with Snapshot(clone) as snapshot:
+        assert "monitor" in names(snapshot)
+    assert not (clone / "ran").exists()
+
+
 def test_a_tracked_file_that_was_deleted_is_simply_not_there(clone: Path) -> None:
     (clone / "tracked.txt").unlink()
     with Snapshot(clone) as snapshot:
