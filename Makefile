@@ -9,7 +9,7 @@ PYTEST_ARGS ?= -n auto
 ENV := eval "$$($(BIN)/python -m testbed env)"
 
 .DELETE_ON_ERROR:
-.PHONY: demo test bench vectors lint setup setup-test images trivy-db lock engine-stop engine-remove clean
+.PHONY: demo test bench vectors lint setup setup-test images trivy-db lock engine-stop engine-remove clean docs
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 
@@ -58,6 +58,17 @@ lock:
 	@$(COMPILE) --python-version 3.13 --python-platform linux --extra plugin --output-file sdk/requirements.lock pyproject.toml
 	@printf 'cryptography>=44\n' | $(COMPILE) --python-version 3.13 --python-platform linux --output-file sdk/sigstore/requirements.lock -
 	@printf 'hatchling\neditables\n' | $(COMPILE) --universal --extra dev --output-file requirements-dev.lock pyproject.toml -
+	@$(COMPILE) --universal --extra docs --output-file docs/requirements.lock pyproject.toml
+
+# The documentation, as a site in site/.
+docs: build/docs/installed
+	@NO_MKDOCS_2_WARNING=1 build/docs/bin/mkdocs build --quiet
+	@echo "==> site/index.html"
+
+build/docs/installed: docs/requirements.lock
+	@$(PYTHON) -m venv build/docs
+	@build/docs/bin/pip install --quiet --disable-pip-version-check --require-hashes --requirement docs/requirements.lock
+	@touch $@
 
 engine-stop: .venv/installed
 	@$(BIN)/python -m testbed engine down
