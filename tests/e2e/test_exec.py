@@ -1,0 +1,48 @@
+"""`gocdnext-plugin exec` in a plugin's image."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from testbed.environment import environment
+
+from gocdnext_sdk.scaffold import scaffold
+
+
+@pytest.fixture(scope="module")
+def plugin(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("plugins") / "word-check"
+    scaffold("word-check", folder)
+    return folder
+
+
+def run(plugin: Path, workspace: Path, *argv: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "gocdnext_sdk.cli", "exec", str(plugin), "--image", *argv],
+        cwd=workspace,
+        env={**os.environ, **environment()},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_the_image_is_built_and_works_on_a_copy_of_the_folder(plugin: Path, workspace: Path) -> None:
+    (workspace / "app.py").write_text("# FIXME\n")
+    done = run(plugin, workspace, "--with", "path=app.py")
+    assert done.returncode == 1, done.stderr
+    assert "app.py:1: FIXME" in done.stdout
+    assert "output FOUND=1" in done.stdout
+    assert [path.name for path in workspace.iterdir()] == ["app.py"]
+
+
+def test_an_engine_that_maps_keys_differently_shows_what_the_plugin_would_get(
+    plugin: Path, workspace: Path
+) -> None:
+    argv = ("--with", "path name=app.py")
+    assert "error: with.path-name:" in run(plugin, workspace, *argv).stderr
+    assert "error: with.path name:" in run(plugin, workspace, *argv, "--engine", "k8s-isolated").stderr
