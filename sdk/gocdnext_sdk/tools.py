@@ -129,7 +129,12 @@ class Tool:
                 pass_fds=self.files.fds,
                 process_group=0,
             )
-        except OSError as error:  # another architecture, no loader, too long an argv
+        except FileNotFoundError:  # the tool was found; what starts it was not
+            raise ToolError(
+                f"{self.path} cannot be started: its interpreter or loader is not in this image; "
+                "take a static build of the tool"
+            ) from None
+        except OSError as error:  # another architecture, too long an argv
             raise ToolError(f"{self.path} cannot be started: {error.strerror}") from None
 
     def _pump(self, process: subprocess.Popen[bytes], captured: list[bytes] | None) -> bytes:
@@ -185,7 +190,7 @@ def find_tool(name: str, environ: Mapping[str, str], workspace: Path) -> str:
         candidate = Path(folder) / name
         if candidate.is_file() and os.access(candidate, os.X_OK):
             return str(candidate)
-    raise ToolError(f"{name} is not installed; the plugin's image has it, elsewhere put it in PATH")
+    raise ToolError(f"{name} is not installed; put it into the plugin's image, or outside of that into PATH")
 
 
 def tool_path(environ: Mapping[str, str], workspace: Path) -> str:

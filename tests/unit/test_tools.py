@@ -159,7 +159,7 @@ class TestFailure:
             bench.job().tool("crash").run()
 
     def test_a_missing_tool_says_what_to_do(self, bench: Bench) -> None:
-        with pytest.raises(ToolError, match="no-such-tool is not installed; the plugin's image has it"):
+        with pytest.raises(ToolError, match="no-such-tool is not installed; put it into the plugin's image"):
             bench.job().tool("no-such-tool")
 
     def test_a_file_that_cannot_be_started_is_an_error_and_no_crash(self, bench: Bench) -> None:
@@ -167,6 +167,11 @@ class TestFailure:
         path.write_bytes(b"\x7fELF of another world")
         with pytest.raises(ToolError, match="alien cannot be started: Exec format error"):
             bench.job().tool("alien").run()
+
+    def test_a_tool_whose_loader_is_missing_is_not_called_missing_itself(self, bench: Bench) -> None:
+        bench.make("dynamic", "").write_text("#!/no/such/loader\n")
+        with pytest.raises(ToolError, match="its interpreter or loader is not in this image"):
+            bench.job().tool("dynamic").run()
 
 
 class TestEnvironment:
