@@ -240,7 +240,9 @@ class TrivyInputs(RegistryLogin):
         elif self.scan_type != "repo" and "://" in target:
             yield Problem("target", "is a URL", "a repository is scanned with scan-type: repo")
         elif target.startswith("-") or (self.scan_type != "repo" and not Path(target or ".").exists()):
-            yield Problem("target", f'there is no "{target}" in the workspace')
+            # A reference that came from a needed job is masked in the message, so always tell of images.
+            what = f'there is no "{target}" in the workspace'
+            yield Problem("target", what, "an image is scanned with scan-type: image")
 
 
 class Trivy(Plugin[TrivyInputs]):
@@ -305,7 +307,8 @@ def find_subjects(inputs: TrivyInputs, job: Job) -> list[Subject]:
     registry = job.registry(inputs.logins())
     found = registry.resolve(image)
     name = str(image.with_digest(found.digest))
-    job.say(f"{image} is {found.digest}")
+    if image.digest is None:
+        job.say(f"{image} is {found.digest}")
     job.output(DIGEST=found.digest, REFERENCE=name)
     if tag := image.tag or ("" if image.digest else "latest"):
         job.output(TAGS=tag)

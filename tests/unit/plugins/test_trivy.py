@@ -99,6 +99,11 @@ def test_files_that_are_named_must_be_there(workspace: Path) -> None:
     }
 
 
+def test_an_image_without_its_scan_type_is_told_to_name_it() -> None:
+    (line,) = mistakes(target="ghcr.io/org/app:1")
+    assert line.endswith("an image is scanned with scan-type: image")
+
+
 @pytest.mark.parametrize("text", ["10", "five minutes", "5m; rm", "-5m"])
 def test_a_timeout_is_a_duration(text: str) -> None:
     assert "is not a duration" in mistakes(timeout=text)[0]
