@@ -103,6 +103,14 @@ class TestSecrets:
             )
         ]
 
+    def test_a_misspelt_secret_is_held_against_those_declared(self, lint: Lint) -> None:
+        job = (
+            TRIVY
+            + "  secrets: [GHCR_TOKEN]\n  with:\n    scan-type: image\n    target: a.b/c:1\n"
+            + "    username: ci\n    password: ${{ GHCR_TOEKN }}\n"
+        )
+        assert "did you mean GHCR_TOKEN?" in "\n".join(found(lint(job)))
+
     def test_an_idle_secret_is_found_where_it_is_declared(self, lint: Lint) -> None:
         assert found(lint(TRIVY + "  secrets: [AWS_SECRET_ACCESS_KEY, OTHER]\n")) == [
             (

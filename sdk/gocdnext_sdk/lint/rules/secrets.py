@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Iterator
 from typing import Final
@@ -77,7 +78,9 @@ def undeclared_secret(view: View) -> Iterator[Problem]:
                 if name in known or not is_secret_name(view, name, secret_input=bool(spec and spec.secret)):
                     continue
                 what = f"{use.where} uses the secret {name}, which it does not declare"
-                yield Problem(value.mark, what, f"add {name} to its `secrets:`")
+                close = difflib.get_close_matches(name, use.secrets, n=1, cutoff=0.8)
+                advice = f"did you mean {close[0]}?" if close else f"add {name} to its `secrets:`"
+                yield Problem(value.mark, what, advice)
 
 
 def is_secret_name(view: View, name: str, *, secret_input: bool = False) -> bool:
