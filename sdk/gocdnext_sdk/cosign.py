@@ -31,9 +31,13 @@ KMS: Mapping[str, tuple[str, ...]] = {
 
 INHERITED = (
     *("DOCKER_CONFIG", "COSIGN_REPOSITORY", "COSIGN_DOCKER_MEDIA_TYPES", "COSIGN_MAX_ATTACHMENT_SIZE"),
-    *("TUF_ROOT", "TUF_MIRROR", "TUF_ROOT_JSON", "SOURCE_DATE_EPOCH"),
+    *("TUF_MIRROR", "SOURCE_DATE_EPOCH"),
 )
-"""Variables of the job that cosign may see. No secrets, and none that trusts another key or root."""
+"""Variables of the job that cosign may see. No secrets, and none that trusts another key or root.
+
+A mirror is not trusted: what it serves is signed. `TUF_ROOT`, a folder of roots, and `TUF_ROOT_JSON` are;
+they could lie in the checkout, so that whom to trust is told by `trusted-root` alone.
+"""
 
 SIGNATURES = frozenset({"https://sigstore.dev/cosign/sign/v1", "cosign container image signature"})
 """The types of an image signature, as a bundle and in the older format."""

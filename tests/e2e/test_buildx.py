@@ -135,6 +135,7 @@ class TestPush:
         assert result.outputs == {
             "IMAGE": target.image,
             "DIGEST": digest,
+            "IMAGE_DIGEST": digest,
             "REFERENCE": f"{target.image}@{digest}",
             "TAGS": "1.0.0,feat-x,latest",
         }

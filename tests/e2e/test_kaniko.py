@@ -181,6 +181,7 @@ class TestImages:
         assert result.outputs == {
             "IMAGE": kaniko.repository,
             "DIGEST": digest,
+            "IMAGE_DIGEST": digest,
             "REFERENCE": f"{kaniko.repository}@{digest}",
             "TAGS": "1.0.0,feat-x",
         }

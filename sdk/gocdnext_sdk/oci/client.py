@@ -123,19 +123,18 @@ class RegistryClient:
         """Return the platform images of an index; nothing for a single image.
 
         Attestations, which BuildKit stores as children of platform unknown/unknown, are left out.
+
+        Raises:
+            RegistryError: as `manifest`; or it is no index.
         """
         descriptor, content = self.manifest(reference)
         if not descriptor.is_index:
             return ()
-        children = []
-        for child in content.get("manifests", ()):
-            platform = child.get("platform") or {}
-            parts = [platform.get(key) for key in ("os", "architecture", "variant")]
-            if parts[0] in (None, "unknown"):
-                continue
-            name = "/".join(part for part in parts if part)
-            children.append(Descriptor(child["digest"], child["mediaType"], child["size"], name))
-        return tuple(children)
+        try:
+            children = [_child(child) for child in content["manifests"]]
+        except (AttributeError, KeyError, TypeError):
+            raise RegistryError(f"{reference}: the registry sent an index that is none") from None
+        return tuple(child for child in children if child.platform)
 
     def _manifest(self, method: str, reference: Reference) -> urllib3.BaseHTTPResponse:
         path = f"/v2/{reference.repository}/manifests/{reference.version}"
@@ -243,6 +242,14 @@ def _pool(proxy: str | None) -> urllib3.PoolManager:
     login = urllib3.util.parse_url(proxy).auth
     headers = urllib3.make_headers(proxy_basic_auth=unquote(login)) if login else None
     return urllib3.ProxyManager(proxy, proxy_headers=headers, retries=retries, timeout=timeout)
+
+
+def _child(entry: Mapping[str, Any]) -> Descriptor:
+    """Return a manifest of an index; without a platform, if it is not an image for one."""
+    platform = entry.get("platform") or {}
+    parts = [platform.get(key) for key in ("os", "architecture", "variant")]
+    name = None if parts[0] in (None, "unknown") else "/".join(part for part in parts if part)
+    return Descriptor(entry["digest"], entry["mediaType"], entry["size"], name)
 
 
 def _media_type(response: urllib3.BaseHTTPResponse) -> str:

@@ -166,6 +166,15 @@ class TestManifest:
         with pytest.raises(RegistryError, match="the registry sent no JSON"):
             registry.client().manifest(registry.reference())
 
+    @pytest.mark.parametrize(
+        "content", [{}, {"manifests": 1}, {"manifests": [1]}, {"manifests": [{"size": 1}]}]
+    )
+    def test_an_index_that_is_none_is_told(self, registry: Server, content: object) -> None:
+        body = json.dumps(content).encode()
+        registry.answer = lambda request: Answer(200, body, {"Content-Type": INDEX})
+        with pytest.raises(RegistryError, match="an index that is none"):
+            registry.client().platforms(registry.reference())
+
     def test_the_platforms_of_an_index_without_its_attestations(self, registry: Server) -> None:
         def child(name: str, **platform: str) -> dict[str, object]:
             return {"digest": f"sha256:{name}", "mediaType": MANIFEST, "size": 7, "platform": platform}

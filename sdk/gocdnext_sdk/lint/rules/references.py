@@ -194,7 +194,7 @@ def unwritten_output(view: View) -> Iterator[Problem]:
             username: ${{ USERNAME }}
             password: ${{ TOKEN }}
           outputs:
-            digest: IMAGE_DIGEST
+            digest: SHA
 
     Right::
 
