@@ -356,6 +356,14 @@ def test_an_image_that_is_not_there_is_the_engines_failure(session: Session, pro
     assert "no image localhost/absent:v1" in report["x"].reason
 
 
+def test_an_image_that_cannot_be_pulled_may_come_from_elsewhere(session: Session, project: Path) -> None:
+    file = write(project, "", "stages: [a]\njobs:\n  x: {stage: a, uses: localhost:1/absent@v1}\n")
+    report = run(session, file)
+    assert (report.exit_code, report["x"].status) == (3, Status.ERROR)
+    assert "cannot pull localhost:1/absent:v1" in report["x"].reason
+    assert "--local NAME=FOLDER" in report["x"].reason
+
+
 SLOW = """
 stages: [a]
 services: [{name: idle, image: BASE, command: [sleep, "600"]}]

@@ -45,11 +45,11 @@ def endpoint() -> str:
 
 
 @contextmanager
-def _translated(doing: str) -> Iterator[None]:
+def _translated(doing: str, advice: str = "") -> Iterator[None]:
     try:
         yield
     except APIError as error:
-        raise DaemonError(f"the Docker engine cannot {doing}: {error.explanation or error}") from error
+        raise DaemonError(f"the Docker engine cannot {doing}: {error.explanation or error}{advice}") from error
     except (DockerException, RequestException, OSError) as error:
         raise DaemonError(f"lost the Docker engine at {endpoint()} ({doing}): {error}") from error
 
@@ -106,12 +106,13 @@ class DockerEngine:
                     ) from None
             else:
                 return
-        with _translated(f"pull {image}"):
+        elsewhere = "; a plugin may also come from --local NAME=FOLDER or --use-image NAME=REF"
+        with _translated(f"pull {image}", elsewhere):
             for event in api.pull(image, stream=True, decode=True):
                 if stopping():
                     return
                 if "error" in event:
-                    raise DaemonError(f"the Docker engine cannot pull {image}: {event['error']}")
+                    raise APIError(event["error"])  # some failures come as an event
 
     def create_network(self, name: str, labels: Mapping[str, str]) -> None:
         """Create a bridge network."""
