@@ -133,6 +133,8 @@ def as_text(value: object) -> str:
         return value.reveal()
     if isinstance(value, bool):
         return "true" if value else "false"
+    if isinstance(value, tuple) and any(isinstance(item, tuple) for item in value):
+        return "\n".join(key if text is None else f"{key}={text}" for key, text in value)
     if isinstance(value, tuple):
         return ",".join(map(str, value))
     return str(value)

@@ -57,7 +57,15 @@ def test_traits_and_secrecy_are_found_on_the_field() -> None:
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(True, "true"), (False, "false"), (3, "3"), (("a", "b"), "a,b"), ("x", "x"), (Secret("s"), "s")],
+    [
+        (True, "true"),
+        (False, "false"),
+        (3, "3"),
+        (("a", "b"), "a,b"),
+        ((("A", "1,2"), ("B", None)), "A=1,2\nB"),
+        ("x", "x"),
+        (Secret("s"), "s"),
+    ],
 )
 def test_the_text_of_a_value(value: object, text: str) -> None:
     assert as_text(value) == text
