@@ -49,7 +49,9 @@ def _translated(doing: str, advice: str = "") -> Iterator[None]:
     try:
         yield
     except APIError as error:
-        raise DaemonError(f"the Docker engine cannot {doing}: {error.explanation or error}{advice}") from error
+        raise DaemonError(
+            f"the Docker engine cannot {doing}: {error.explanation or error}{advice}"
+        ) from error
     except (DockerException, RequestException, OSError) as error:
         raise DaemonError(f"lost the Docker engine at {endpoint()} ({doing}): {error}") from error
 
