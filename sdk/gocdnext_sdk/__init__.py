@@ -24,32 +24,81 @@
         Hadolint.main()
 """
 
-from gocdnext_sdk.daemon import Daemon
-from gocdnext_sdk.errors import DaemonError, Error, Findings, InputError, Problem, RegistryError, ToolError
-from gocdnext_sdk.inputs.constraints import AtLeastOne, MutuallyExclusive, RequiredIf, RequiredTogether
-from gocdnext_sdk.inputs.image_build import BUILD_OUTPUTS, ImageBuild
-from gocdnext_sdk.inputs.login import RegistryLogin
-from gocdnext_sdk.inputs.model import Input, PluginInputs
-from gocdnext_sdk.inputs.types import (
-    Boolean,
-    Items,
-    JsonDocument,
-    Lines,
-    Pairs,
-    References,
-    RegistryHost,
-    Tags,
-    Words,
-    WorkspacePath,
-    one_of,
-)
-from gocdnext_sdk.job import Job
-from gocdnext_sdk.oci.client import RegistryClient
-from gocdnext_sdk.oci.credentials import Credential, Credentials
-from gocdnext_sdk.oci.reference import Reference, Registry
-from gocdnext_sdk.plugin import Plugin
-from gocdnext_sdk.secrets import Secret
-from gocdnext_sdk.tools import Completed, Tool
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from gocdnext_sdk.daemon import Daemon
+    from gocdnext_sdk.errors import (
+        DaemonError,
+        Error,
+        Findings,
+        InputError,
+        Problem,
+        RegistryError,
+        ToolError,
+    )
+    from gocdnext_sdk.inputs.constraints import AtLeastOne, MutuallyExclusive, RequiredIf, RequiredTogether
+    from gocdnext_sdk.inputs.image_build import BUILD_OUTPUTS, ImageBuild
+    from gocdnext_sdk.inputs.login import RegistryLogin
+    from gocdnext_sdk.inputs.model import Input, PluginInputs
+    from gocdnext_sdk.inputs.types import (
+        Boolean,
+        Items,
+        JsonDocument,
+        Lines,
+        Pairs,
+        References,
+        RegistryHost,
+        Tags,
+        Words,
+        WorkspacePath,
+        one_of,
+    )
+    from gocdnext_sdk.job import Job
+    from gocdnext_sdk.oci.client import RegistryClient
+    from gocdnext_sdk.oci.credentials import Credential, Credentials
+    from gocdnext_sdk.oci.reference import Reference, Registry
+    from gocdnext_sdk.plugin import Plugin
+    from gocdnext_sdk.secrets import Secret
+    from gocdnext_sdk.tools import Completed, Tool
+
+_NAMES = {
+    "daemon": ("Daemon",),
+    "errors": ("DaemonError", "Error", "Findings", "InputError", "Problem", "RegistryError", "ToolError"),
+    "inputs.constraints": ("AtLeastOne", "MutuallyExclusive", "RequiredIf", "RequiredTogether"),
+    "inputs.image_build": ("BUILD_OUTPUTS", "ImageBuild"),
+    "inputs.login": ("RegistryLogin",),
+    "inputs.model": ("Input", "PluginInputs"),
+    "inputs.types": (
+        "Boolean",
+        "Items",
+        "JsonDocument",
+        "Lines",
+        "Pairs",
+        "References",
+        "RegistryHost",
+        "Tags",
+        "Words",
+        "WorkspacePath",
+        "one_of",
+    ),
+    "job": ("Job",),
+    "oci.client": ("RegistryClient",),
+    "oci.credentials": ("Credential", "Credentials"),
+    "oci.reference": ("Reference", "Registry"),
+    "plugin": ("Plugin",),
+    "secrets": ("Secret",),
+    "tools": ("Completed", "Tool"),
+}
+"""Where each name lives.
+
+A job pays for every import at its start, so a module is loaded when a name of it is used.
+"""
+
+_HOMES = {name: f"{__name__}.{module}" for module, names in _NAMES.items() for name in names}
 
 __all__ = [
     "BUILD_OUTPUTS",
@@ -91,3 +140,14 @@ __all__ = [
     "WorkspacePath",
     "one_of",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = globals()[name] = getattr(import_module(_HOMES[name]), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
