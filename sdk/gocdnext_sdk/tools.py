@@ -36,7 +36,7 @@ TRACE_VARIABLE = "GOCDNEXT_TRACE_FILE"
 _CHUNK = 65536
 
 _PIPE = 1 << 20
-"""Bytes a pipe may hold (Linux's `pipe-max-size`): no more of what a tool wrote can be left when it has ended."""
+"""Bytes a pipe may hold (Linux's `pipe-max-size`), and so at most left of what an ended tool wrote."""
 
 _TAIL = 64 * 1024
 """Bytes of standard error that are kept: enough to tell why a tool failed."""
