@@ -49,7 +49,8 @@ def _from_dotenv(path: Path, text: str) -> dict[str, str]:
         line = binding.original.line
         if binding.error or (binding.key is not None and binding.value is None):
             raise UsageError(
-                f"{path}:{line}: not NAME=value; put a value of several lines between double quotes, and close them"
+                f"{path}:{line}: not NAME=value; put a value of several lines between double quotes, "
+                "and close them"
             )
         if binding.key is None or binding.value is None:  # a comment, a blank line
             continue
