@@ -147,7 +147,7 @@ def _execute(plugin: Plugin[Inputs], environ: Mapping[str, str], masker: Masker)
                 outputs.write()
             return _report(error, environ)
         except Exception as error:  # noqa: BLE001 - the last line of defence: a message, never a traceback
-            what = f"internal error: {type(error).__name__}: {error}; GOCDNEXT_DEBUG=1 shows where"
+            what = f"internal error: {type(error).__name__}: {error}; the job variable GOCDNEXT_DEBUG=1 shows where"
             return _report(Error(what), environ)
     return 0
 
