@@ -147,8 +147,8 @@ def _execute(plugin: Plugin[Inputs], environ: Mapping[str, str], masker: Masker)
                 outputs.write()
             return _report(error, environ)
         except Exception as error:  # noqa: BLE001 - the last line of defence: a message, never a traceback
-            what = f"internal error: {type(error).__name__}: {error}; the job variable GOCDNEXT_DEBUG=1 shows where"
-            return _report(Error(what), environ)
+            what = f"internal error: {type(error).__name__}: {error}"
+            return _report(Error(f"{what}; the job variable GOCDNEXT_DEBUG=1 shows where"), environ)
     return 0
 
 

@@ -120,7 +120,9 @@ def test_a_bug_is_a_message_and_no_traceback_with_the_secret_masked(
     run_plugin: PluginRunner, puppet: Path, mode: Mode
 ) -> None:
     result = run_plugin(puppet, {"do": "crash", "token": TOKEN}, mode=mode).exited(3)
-    assert result.errors == ("internal error: KeyError: '***'; the job variable GOCDNEXT_DEBUG=1 shows where",)
+    assert result.errors == (
+        "internal error: KeyError: '***'; the job variable GOCDNEXT_DEBUG=1 shows where",
+    )
 
 
 @MODES
