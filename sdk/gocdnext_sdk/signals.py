@@ -89,6 +89,7 @@ class Signals:
         self.check()
         # Raised between the fork and our knowing the child, a signal would lose it.
         with self._set_cancelling(False):
+            self._install(self._handle)  # before: what is ignored would be ignored by the tool too
             process = self._child = start()
         try:
             if self.received is not None and self._cancelling:
@@ -112,6 +113,10 @@ class Signals:
     def _handle(self, signum: int, frame: FrameType | None) -> None:
         repeated = self.received is not None
         self.received = self.received or signum
+        if repeated or self._child is None:
+            # All that a signal can do is done until the next tool starts. Handlers interrupt each other, so
+            # that a flood of signals would nest them without end and tear what goes on below.
+            self._install(signal.SIG_IGN)
         if self._child is not None:
             if repeated:
                 _signal_group(self._child.pid, signal.SIGKILL)
@@ -119,6 +124,10 @@ class Signals:
                 self._forward(signum)
         elif self._cancelling and not repeated:
             raise Cancelled(signum)
+
+    def _install(self, handler: Any) -> None:
+        for signum in self._before:
+            signal.signal(signum, handler)
 
     def _forward(self, signum: int) -> None:
         if self._child is not None and self._killer is None:
