@@ -44,5 +44,5 @@ def test_an_engine_that_maps_keys_differently_shows_what_the_plugin_would_get(
     plugin: Path, workspace: Path
 ) -> None:
     argv = ("--with", "path name=app.py")
-    assert "error: with.path-name:" in run(plugin, workspace, *argv).stderr
-    assert "error: with.path name:" in run(plugin, workspace, *argv, "--engine", "k8s-isolated").stderr
+    assert "error: with.path-name:" in run(plugin, workspace, *argv).stdout
+    assert "error: with.path name:" in run(plugin, workspace, *argv, "--engine", "k8s-isolated").stdout

@@ -410,7 +410,7 @@ def test_a_signal_ends_the_build_and_all_of_its_steps(
             time.sleep(0.2)
         container.stop(timeout=60)
         assert container.wait()["StatusCode"] == 143
-        assert "error: stopped by SIGTERM" in container.logs(stdout=False).decode()
+        assert "error: stopped by SIGTERM" in container.logs().decode()
     finally:
         container.remove(force=True)
         client.close()
