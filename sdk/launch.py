@@ -4,6 +4,7 @@ Python runs isolated (``-I``) and without ``site`` (``-S``), so that nothing in 
 variables is ever imported; what may be imported is added here, wherever the runtime was moved to.
 """
 
+import gc
 import os
 import signal
 import sys
@@ -15,9 +16,19 @@ for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
 # Engines keep no order between a container's two streams, and the last line says how the job ended.
 os.dup2(1, 2)
 
+# What is imported stays; the SDK looks for garbage once it has read the inputs.
+gc.disable()
+
 import runpy  # noqa: E402
 
 home = __file__.rpartition("/")[0]
 sys.path += [f"{home}/plugin", f"{home}/packages"]
 sys.argv[0] = f"{home}/plugin/plugin.py"
-runpy.run_path(sys.argv[0], run_name="__main__")
+try:
+    runpy.run_path(sys.argv[0], run_name="__main__")
+except SystemExit as end:
+    if not isinstance(end.code, int):
+        raise
+    # Everything is written and wiped; taking the interpreter apart is left to the kernel.
+    sys.stdout.flush()
+    os._exit(end.code)

@@ -6,6 +6,7 @@ environment → typed inputs → `run` → outputs → secrets wiped → exit co
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import re
 import sys
@@ -136,6 +137,8 @@ def _execute(plugin: Plugin[Inputs], environ: Mapping[str, str], masker: Masker)
         try:
             with signals.cancelling():
                 inputs = read_inputs(plugin.inputs, environ, masker.add, _warn)
+                gc.freeze()  # what is loaded by now stays; the launcher has kept the collector off until here
+                gc.enable()
                 job = Job(environ, Path.cwd(), masker, files, signals, outputs)
                 if environ.get("HOME") and environ["HOME"] != job.environ["HOME"]:
                     _warn(f"HOME is in the workspace and not used; tools get {job.environ['HOME']}")

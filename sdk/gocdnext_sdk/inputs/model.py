@@ -73,6 +73,7 @@ class PluginInputs(BaseModel):
         populate_by_name=True,
         hide_input_in_errors=True,
         arbitrary_types_allowed=True,
+        defer_build=True,  # bases are never validated themselves, and building costs every start
     )
 
     constraints: ClassVar[tuple[Constraint, ...]] = ()
