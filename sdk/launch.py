@@ -16,7 +16,7 @@ for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
 # Engines keep no order between a container's two streams, and the last line says how the job ended.
 os.dup2(1, 2)
 
-# What is imported stays; the SDK looks for garbage once it has read the inputs.
+# What is imported stays; `Plugin.main` looks for garbage in what comes after it.
 gc.disable()
 
 import runpy  # noqa: E402

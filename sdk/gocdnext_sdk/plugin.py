@@ -89,6 +89,9 @@ class Plugin(ABC, Generic[Inputs]):
     def main(cls) -> NoReturn:
         """Run as the image's entrypoint: read the environment, work, exit."""
         _conceal()
+        # What is imported by now stays; the image's launcher has kept the collector off until here.
+        gc.freeze()
+        gc.enable()
         sys.exit(execute(cls(), dict(os.environ)))
 
 
@@ -137,8 +140,6 @@ def _execute(plugin: Plugin[Inputs], environ: Mapping[str, str], masker: Masker)
         try:
             with signals.cancelling():
                 inputs = read_inputs(plugin.inputs, environ, masker.add, _warn)
-                gc.freeze()  # what is loaded by now stays; the launcher has kept the collector off until here
-                gc.enable()
                 job = Job(environ, Path.cwd(), masker, files, signals, outputs)
                 if environ.get("HOME") and environ["HOME"] != job.environ["HOME"]:
                     _warn(f"HOME is in the workspace and not used; tools get {job.environ['HOME']}")

@@ -113,7 +113,7 @@ class Signals:
     def _handle(self, signum: int, frame: FrameType | None) -> None:
         repeated = self.received is not None
         self.received = self.received or signum
-        if repeated or self._child is None:
+        if repeated or (self._child is None and self._cancelling):
             # All that a signal can do is done until the next tool starts. Handlers interrupt each other, so
             # that a flood of signals would nest them without end and tear what goes on below.
             self._install(signal.SIG_IGN)
