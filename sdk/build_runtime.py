@@ -2,13 +2,13 @@
 
 Run by ``sdk/Dockerfile`` in its ``python`` stage, with nothing but the standard library::
 
-    python3 build_runtime.py RUNTIME PACKAGES
+    python3 -X no_debug_ranges build_runtime.py RUNTIME PACKAGES
 
 RUNTIME is made: ``ld.so``, ``bin/python3``, ``lib/*.so*`` and ``lib/python3.x``. It is started as
 ``RUNTIME/ld.so --library-path RUNTIME/lib RUNTIME/bin/python3`` and works wherever it is moved to, since the
 loader is told where the libraries are and CPython finds its standard library beside its own binary.
 
-PACKAGES, the installed third-party packages, are pruned and compiled in place; the libraries that their
+PACKAGES, the installed third-party packages, are pruned, and compiled as all is; the libraries that their
 extension modules need join RUNTIME.
 """
 
@@ -90,12 +90,14 @@ def libraries(loader: Path, binaries: Iterable[Path]) -> Iterator[tuple[str, Pat
 
 
 def compile_all(folder: Path) -> None:
-    """Compile for good: the bytecode is taken as it is, whatever the times of the sources."""
-    compiled = compileall.compile_dir(
-        folder, quiet=1, workers=0, invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH
-    )
-    if not compiled:
+    """Put bytecode in the place of all sources: a sixth less to pull, and less to look for at every start.
+
+    Run with ``-X no_debug_ranges`` it names lines and no columns, which loads faster again.
+    """
+    unchecked = py_compile.PycInvalidationMode.UNCHECKED_HASH  # there will be nothing to check against
+    if not compileall.compile_dir(folder, quiet=1, workers=0, legacy=True, invalidation_mode=unchecked):
         raise SystemExit(f"{folder}: some modules do not compile")
+    remove(folder, ["*.py"])
 
 
 if __name__ == "__main__":

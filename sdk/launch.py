@@ -18,14 +18,22 @@ os.dup2(1, 2)
 
 # What is imported stays; `Plugin.main` looks for garbage in what comes after it.
 gc.disable()
+# Nor is anything imported twice here, and there are no pydantic plugins to be looked for.
+sys.dont_write_bytecode = True
+os.environ["PYDANTIC_DISABLE_PLUGINS"] = "__all__"
 
-import runpy  # noqa: E402
+from importlib.machinery import SourceFileLoader  # noqa: E402
+from types import ModuleType  # noqa: E402
 
 home = __file__.rpartition("/")[0]
 sys.path += [f"{home}/plugin", f"{home}/packages"]
 sys.argv[0] = f"{home}/plugin/plugin.py"
+launcher = sys.modules["__main__"]  # or nothing would hold it any more
+sys.modules["__main__"] = plugin = ModuleType("__main__")
+plugin.__file__ = sys.argv[0]
 try:
-    runpy.run_path(sys.argv[0], run_name="__main__")
+    # As runpy would, which takes longer to import.
+    exec(SourceFileLoader("__main__", sys.argv[0]).get_code("__main__"), plugin.__dict__)  # noqa: S102
 except SystemExit as end:
     if not isinstance(end.code, int):
         raise
