@@ -10,7 +10,6 @@ import gc
 import os
 import re
 import sys
-import traceback
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
@@ -158,6 +157,8 @@ def _execute(plugin: Plugin[Inputs], environ: Mapping[str, str], masker: Masker)
 
 def _report(error: Error, environ: Mapping[str, str]) -> int:
     if environ.get("GOCDNEXT_DEBUG") == "1":
+        import traceback
+
         traceback.print_exc()
     for line in error.lines():
         print(f"error: {line}", file=sys.stderr)

@@ -8,8 +8,6 @@ private 0700 directory, on tmpfs if there is one, overwritten and removed when t
 from __future__ import annotations
 
 import os
-import shutil
-import tempfile
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any, Self
@@ -110,17 +108,19 @@ class SecretFiles:
 
         Some tools take a directory and look for a file of a fixed name in it (``DOCKER_CONFIG``).
         """
-        directory = Path(tempfile.mkdtemp(dir=self.directory()))
+        directory = _new_directory(self.directory())
         (directory / name).symlink_to(self.file(content, name))
         return directory
 
     def directory(self) -> Path:
         """Return the job's private 0700 directory, on tmpfs where there is one."""
         if self._root is None:
-            shm = Path("/dev/shm")  # noqa: S108 - a tmpfs by definition; mkdtemp makes it private
+            from shutil import rmtree
+
+            shm = Path("/dev/shm")  # noqa: S108 - a tmpfs by definition; what is made in it is private
             usable = shm.is_dir() and os.access(shm, os.W_OK | os.X_OK)
-            self._root = Path(tempfile.mkdtemp(prefix="gocdnext-", dir=shm if usable else None))
-            self._wiping.callback(shutil.rmtree, self._root, ignore_errors=True)
+            self._root = _new_directory(shm if usable else None)
+            self._wiping.callback(rmtree, self._root, ignore_errors=True)
         return self._root
 
     def wipe(self) -> None:
@@ -137,6 +137,12 @@ class SecretFiles:
         with os.fdopen(fd, "wb") as stream:
             stream.write(data)
         return path
+
+
+def _new_directory(parent: Path | None) -> Path:
+    from tempfile import mkdtemp
+
+    return Path(mkdtemp(prefix="gocdnext-", dir=parent))
 
 
 def _overwrite(path: Path) -> None:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import difflib
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from typing import Any, TypeVar
 
@@ -130,8 +129,8 @@ def _is_unicode(text: str) -> bool:
 
 def _unknown(variable: str, fields: Mapping[str, Any]) -> Problem:
     written = variable.removeprefix(PREFIX).lower().replace("_", "-")
-    close = difflib.get_close_matches(written, fields, n=1, cutoff=0.6)
-    advice = f"did you mean `{close[0]}`?" if close else f"known inputs: {', '.join(sorted(fields))}"
+    close = _closest(written, fields)
+    advice = f"did you mean `{close}`?" if close else f"known inputs: {', '.join(sorted(fields))}"
     return Problem(written, "there is no such input", advice)
 
 
@@ -162,11 +161,17 @@ def _problem(model: type[PluginInputs], detail: ErrorDetails, raw: Mapping[str, 
     quoted = "" if isinstance(value, Secret) else f'"{_shorten(value)}": '
     if detail["type"] == "literal_error":
         choices = detail["ctx"]["expected"].replace("'", '"').replace(" or ", ", ")
-        close = difflib.get_close_matches(str(value).lower(), choices.replace('"', "").split(", "), n=1)
-        advice = f'did you mean "{close[0]}"?' if close else f"choose one of {choices}"
+        close = _closest(str(value).lower(), choices.replace('"', "").split(", "))
+        advice = f'did you mean "{close}"?' if close else f"choose one of {choices}"
         return Problem(key, f"{quoted.removesuffix(': ')} is not one of {choices}", advice)
     message = detail["msg"]
     return Problem(key, f"{quoted}{message[:1].lower()}{message[1:]}", _purpose(field))
+
+
+def _closest(written: str, known: Iterable[str]) -> str | None:
+    from difflib import get_close_matches
+
+    return next(iter(get_close_matches(written, list(known), n=1)), None)
 
 
 def _purpose(field: Any) -> str:
