@@ -33,7 +33,8 @@ class Signals:
     def __init__(self) -> None:
         self.received: int | None = None
         self._cancelling = False
-        self._child: subprocess.Popen[bytes] | None = None
+        self._waiting = False
+        self._children: list[subprocess.Popen[bytes]] = []
         self._before: dict[int, Any] = {}
         self._killer: threading.Timer | None = None
 
@@ -80,6 +81,9 @@ class Signals:
     def child(self, start: Callable[[], subprocess.Popen[bytes]]) -> Iterator[subprocess.Popen[bytes]]:
         """Hand signals on to a child while the block runs. At its end nothing of the child's group is left.
 
+        It does not end the block, which is taken to wait for the child; `meanwhile` may stand in it, and
+        further children in that. A signal is for all there are.
+
         Args:
             start: makes it, as the leader of its own process group.
 
@@ -90,16 +94,36 @@ class Signals:
         # Raised between the fork and our knowing the child, a signal would lose it.
         with self._set_cancelling(False):
             self._install(self._handle)  # before: what is ignored would be ignored by the tool too
-            process = self._child = start()
+            process = start()
+            self._children.append(process)
+            before, self._waiting = self._waiting, True
         try:
             if self.received is not None and self._cancelling:
                 self._forward(self.received)
             yield process
         finally:
             end_group(process.pid)
-            process.wait()
-            self._child = None
-            self._rest()
+            with process:  # waits for it and closes its pipes
+                pass
+            self._children.remove(process)
+            self._waiting = before
+            if not self._children:
+                self._rest()
+        self.check()
+
+    @contextlib.contextmanager
+    def meanwhile(self) -> Iterator[None]:
+        """Do something else than wait for the child. A signal ends the block, and is handed on as well.
+
+        Raises:
+            Cancelled: within the block, or at its end.
+        """
+        before, self._waiting = self._waiting, False
+        try:
+            self.check()
+            yield
+        finally:
+            self._waiting = before
         self.check()
 
     @contextlib.contextmanager
@@ -113,16 +137,16 @@ class Signals:
     def _handle(self, signum: int, frame: FrameType | None) -> None:
         repeated = self.received is not None
         self.received = self.received or signum
-        if repeated or (self._child is None and self._cancelling):
+        if repeated or (not self._children and self._cancelling):
             # All that a signal can do is done until the next tool starts. Handlers interrupt each other, so
             # that a flood of signals would nest them without end and tear what goes on below.
             self._install(signal.SIG_IGN)
-        if self._child is not None:
+        if self._children:
             if repeated:
-                _signal_group(self._child.pid, signal.SIGKILL)
+                self._signal_children(signal.SIGKILL)
             elif self._cancelling:
                 self._forward(signum)
-        elif self._cancelling and not repeated:
+        if self._cancelling and not self._waiting and not repeated:
             raise Cancelled(signum)
 
     def _install(self, handler: Any) -> None:
@@ -130,11 +154,15 @@ class Signals:
             signal.signal(signum, handler)
 
     def _forward(self, signum: int) -> None:
-        if self._child is not None and self._killer is None:
-            _signal_group(self._child.pid, signum)
-            self._killer = threading.Timer(GRACE, _signal_group, (self._child.pid, signal.SIGKILL))
+        if self._children and self._killer is None:
+            self._signal_children(signum)
+            self._killer = threading.Timer(GRACE, self._signal_children, (signal.SIGKILL,))
             self._killer.daemon = True
             self._killer.start()
+
+    def _signal_children(self, signum: int) -> None:
+        for process in self._children:
+            _signal_group(process.pid, signum)
 
     def _rest(self) -> None:
         if self._killer is not None:

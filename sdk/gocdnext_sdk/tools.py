@@ -9,12 +9,13 @@ import selectors
 import shlex
 import subprocess
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
-from gocdnext_sdk.errors import ToolError
+from gocdnext_sdk.errors import Cancelled, ToolError
 from gocdnext_sdk.masking import MaskedText, MaskedWriter, Masker
 from gocdnext_sdk.secrets import Secret, SecretFiles
 from gocdnext_sdk.signals import Signals, end_group
@@ -101,7 +102,31 @@ class Tool:
         """
         return self._run(argv, frozenset(ok), [])
 
+    @contextmanager
+    def running(self, *argv: object, ok: Iterable[int] = (0,)) -> Iterator[None]:
+        """As `run`, with the block done while the tool works; an error in the block ends the tool.
+
+        What the tool prints is in the log at the end of the block.
+
+        Args:
+            argv: its arguments.
+            ok: the exit codes that are no failure.
+        """
+        with self._started(argv) as process:
+            try:
+                with self.signals.meanwhile():
+                    yield
+            except Cancelled:
+                self._pump(process, None)  # it has the signal too, and is given time
+                raise
+            self._finish(process, frozenset(ok), None)
+
     def _run(self, argv: Iterable[object], ok: frozenset[int], captured: list[bytes] | None) -> Completed:
+        with self._started(argv) as process:
+            return self._finish(process, ok, captured)
+
+    @contextmanager
+    def _started(self, argv: Iterable[object]) -> Iterator[subprocess.Popen[bytes]]:
         self.signals.check()
         command = [self.path, *map(str, argv)]
         name = Path(self.path).name
@@ -111,11 +136,17 @@ class Tool:
             with open(self.trace, "a", encoding="utf-8") as stream:  # noqa: PTH123
                 stream.write(json.dumps(line) + "\n")
         with self.signals.child(lambda: self._start(command)) as process:
-            stderr = self._pump(process, captured)
-            code = process.wait()
+            yield process
+
+    def _finish(
+        self, process: subprocess.Popen[bytes], ok: frozenset[int], captured: list[bytes] | None
+    ) -> Completed:
+        stderr = self._pump(process, captured)
+        code = process.wait()
+        self.signals.check()
         if code not in ok:
             how = f"ended by signal {-code}" if code < 0 else f"failed with exit code {code}"
-            raise ToolError(f"{name} {how}; its own message is above")
+            raise ToolError(f"{Path(self.path).name} {how}; its own message is above")
         return Completed(code, b"".join(captured or ()), stderr)
 
     def _start(self, command: list[str]) -> subprocess.Popen[bytes]:
@@ -145,7 +176,7 @@ class Tool:
         """
         if process.stdout is None or process.stderr is None:
             raise AssertionError("both streams are pipes")
-        with selectors.DefaultSelector() as selector, process.stdout, process.stderr:
+        with selectors.DefaultSelector() as selector:
             out = MaskedWriter(self.masker, _raw(sys.stdout))
             err = MaskedWriter(self.masker, _raw(sys.stderr))
             tail = bytearray()

@@ -142,6 +142,28 @@ def test_a_second_signal_kills_a_tool_that_does_not_listen(tmp_path: Path) -> No
     assert gone(tool)
 
 
+@pytest.mark.parametrize("wait", ["time.sleep(1000)", 'job.tool("sleep").run("1000")'])
+def test_a_signal_ends_what_is_done_meanwhile_and_every_tool_has_its_time(tmp_path: Path, wait: str) -> None:
+    slow = "trap 'sleep 0.3; echo $1 ended; exit 9' TERM; touch $1; while :; do sleep 0.05; done"
+    steps = f"""
+with job.tool("slow").running("first"), job.tool("slow").running("second"):
+    while not (Path("first").exists() and Path("second").exists()):
+        time.sleep(0.01)
+    job.say("meanwhile")
+    {wait}
+    job.say("the next step")
+job.say("the next step")
+"""
+    with running(tmp_path, steps, {"slow": slow}) as plugin:
+        plugin.wait_for("meanwhile")
+        plugin.send(signal.SIGTERM)
+        assert plugin.finish() == 143
+    assert "first ended" in plugin.log
+    assert "second ended" in plugin.log
+    assert "next step" not in plugin.log
+    assert plugin.log.splitlines()[-1] == "error: stopped by SIGTERM"
+
+
 def test_a_tool_that_does_not_listen_is_killed_after_its_grace(tmp_path: Path) -> None:
     steps = 'import gocdnext_sdk.signals\ngocdnext_sdk.signals.GRACE = 0.1\njob.tool("deaf").run()'
     with running(tmp_path, steps, {"deaf": DEAF}) as plugin:

@@ -8,6 +8,7 @@ import os
 import shlex
 import signal
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -172,6 +173,60 @@ class TestFailure:
         bench.make("dynamic", "").write_text("#!/no/such/loader\n")
         with pytest.raises(ToolError, match="its interpreter or loader is not in this image"):
             bench.job().tool("dynamic").run()
+
+
+class TestMeanwhile:
+    """A tool that works while a block of code runs."""
+
+    def test_both_go_on_at_once_and_the_end_waits_for_the_tool(self, bench: Bench) -> None:
+        bench.make("copy", "echo copying; read go < gate; echo copied; echo done > copied")
+        os.mkfifo(bench.workspace / "gate")
+        job = bench.job()
+        with job.tool("copy").running():
+            job.say("looking")
+            assert not (bench.workspace / "copied").exists()
+            (bench.workspace / "gate").write_text("go\n")
+        assert (bench.workspace / "copied").exists()
+        assert bench.printed() == "$ copy\n==> looking\ncopying\ncopied\n"
+
+    def test_other_tools_may_run_in_the_block(self, bench: Bench) -> None:
+        bench.make("copy", "echo $1 > $1")
+        bench.make("look", "echo seen")
+        job = bench.job()
+        with job.tool("copy").running("one"), job.tool("copy").running("two"):
+            assert job.tool("look").capture().stdout == b"seen\n"
+        assert (bench.workspace / "one").exists()
+        assert (bench.workspace / "two").exists()
+
+    def test_a_tool_that_fails_is_an_error_at_the_end_of_the_block(self, bench: Bench) -> None:
+        bench.make("copy", "echo reason >&2; exit 7")
+        looked = False
+        with (
+            pytest.raises(ToolError, match=r"^copy failed with exit code 7; its own message is above$"),
+            bench.job().tool("copy").running(),
+        ):
+            looked = True
+        assert looked
+        assert "reason" in bench.printed()
+
+    def test_codes_that_mean_findings_are_none(self, bench: Bench) -> None:
+        bench.make("copy", "exit 5")
+        with bench.job().tool("copy").running(ok={0, 5}):
+            pass
+
+    def test_an_error_in_the_block_ends_the_tool(self, bench: Bench) -> None:
+        bench.make("copy", "trap '' TERM; echo $$ > pid.new; mv pid.new pid; while :; do sleep 0.05; done")
+        pid = bench.workspace / "pid"
+
+        def refuse() -> None:
+            while not pid.exists():
+                time.sleep(0.01)
+            raise RuntimeError("refused")
+
+        with pytest.raises(RuntimeError, match="refused"), bench.job().tool("copy").running():
+            refuse()
+        with pytest.raises(ProcessLookupError):
+            os.kill(int(pid.read_text()), 0)
 
 
 class TestEnvironment:
