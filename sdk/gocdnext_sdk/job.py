@@ -91,7 +91,7 @@ class Job:
         return Tool(path, environ, self._masker, self._files, self._signals, trace)
 
     def registry(self, credentials: Credentials) -> RegistryClient:
-        """Return a read-only registry client that logs in with `credentials`, or with the user's own."""
+        """Return a registry client that logs in with `credentials`, or with the user's own."""
         return RegistryClient(credentials or Credentials.ambient(self.environ))
 
     def daemon(self) -> Daemon:

@@ -1,1 +1,1 @@
-"""References, credentials and a read-only registry client."""
+"""References, credentials and a registry client."""

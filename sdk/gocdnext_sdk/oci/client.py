@@ -1,6 +1,6 @@
-"""A small read-only registry client: resolve a tag, read a manifest or a blob.
+"""A small registry client: resolve a tag, read a manifest, and give what is there one more tag.
 
-Writing is the wrapped tools' work. The client is linear on purpose: one request, at most one
+Publishing content is the wrapped tools' work. The client is linear on purpose: one request, at most one
 authentication round, bounded time, and retries that honour `Retry-After`.
 
 Source: distribution-spec 1.1.1; the token protocol of distribution's `docs/spec/auth/token.md`.
@@ -37,6 +37,12 @@ _MAX_MANIFEST = 4 * 1024 * 1024
 _MAX_RETRY_AFTER = 60
 """Seconds. A registry may ask for an hour; a job had better fail."""
 
+_READ, _WRITE = "pull", "pull,push"
+"""What a token is asked for."""
+
+_MAX_EXPLANATION = 300
+"""Characters."""
+
 _CHALLENGE = re.compile(r'(\w+)="([^"]*)"')
 
 
@@ -67,11 +73,11 @@ class _NotFound(RegistryError):
 
 
 class RegistryClient:
-    """Reads registries with a job's credentials."""
+    """Reads registries with a job's credentials; `tag` alone writes, and alone asks for the right to."""
 
     def __init__(self, credentials: Credentials | None = None) -> None:
         self._credentials = credentials or Credentials()
-        self._authorization: dict[tuple[Registry, str], str] = {}
+        self._authorization: dict[tuple[Registry, str], dict[str, str]] = {}
         self._pools: dict[str | None, urllib3.PoolManager] = {}
 
     def resolve(self, reference: Reference) -> Descriptor:
@@ -105,6 +111,23 @@ class RegistryClient:
         Raises:
             RegistryError: as `resolve`; or the bytes are not those the digest names.
         """
+        descriptor, body = self._read(reference)
+        try:
+            content: dict[str, Any] = json.loads(body)
+        except ValueError as error:
+            raise RegistryError(f"{reference}: the registry sent no JSON: {error}") from None
+        return descriptor, content
+
+    def tag(self, image: Reference, tag: str) -> None:
+        """Let `tag` point to what is in the same repository under the digest of `image`.
+
+        Raises:
+            RegistryError: it is not there, or the registry does not let this user set the tag.
+        """
+        descriptor, body = self._read(image)
+        self._manifest("PUT", image.with_tag(tag), body, descriptor.media_type)
+
+    def _read(self, reference: Reference) -> tuple[Descriptor, bytes]:
         response = self._manifest("GET", reference)
         body = response.data
         if len(body) > _MAX_MANIFEST:
@@ -113,11 +136,7 @@ class RegistryClient:
         digest = f"{algorithm}:{hashlib.new(algorithm, body).hexdigest()}"
         if reference.digest and digest != reference.digest:
             raise RegistryError(f"{reference}: the registry sent other content, with digest {digest}")
-        try:
-            content: dict[str, Any] = json.loads(body)
-        except ValueError as error:
-            raise RegistryError(f"{reference}: the registry sent no JSON: {error}") from None
-        return Descriptor(digest, _media_type(response), len(body)), content
+        return Descriptor(digest, _media_type(response), len(body)), body
 
     def platforms(self, reference: Reference) -> tuple[Descriptor, ...]:
         """Return the platform images of an index; nothing for a single image.
@@ -136,31 +155,45 @@ class RegistryClient:
             raise RegistryError(f"{reference}: the registry sent an index that is none") from None
         return tuple(child for child in children if child.platform)
 
-    def _manifest(self, method: str, reference: Reference) -> urllib3.BaseHTTPResponse:
+    def _manifest(
+        self, method: str, reference: Reference, body: bytes | None = None, media_type: str = ""
+    ) -> urllib3.BaseHTTPResponse:
         path = f"/v2/{reference.repository}/manifests/{reference.version}"
-        accept = ", ".join((*INDEX_TYPES, *MANIFEST_TYPES))
-        response = self._request(method, reference, path, {"Accept": accept})
-        if response.status == 200:
+        if body is None:
+            headers = {"Accept": ", ".join((*INDEX_TYPES, *MANIFEST_TYPES))}
+        else:
+            headers = {"Content-Type": media_type}
+        response = self._request(method, reference, path, headers, body)
+        if response.status in (200, 201):
             return response
         error = _NotFound if response.status == 404 else RegistryError
-        raise error(f"{reference}: {self._refusal(response, reference.registry)}")
+        raise error(f"{reference}: {self._refusal(response, reference.registry, body)}")
 
     def _request(
-        self, method: str, reference: Reference, path: str, headers: Mapping[str, str]
+        self, method: str, reference: Reference, path: str, headers: Mapping[str, str], body: bytes | None
     ) -> urllib3.BaseHTTPResponse:
         registry = reference.registry
         url = f"{'http' if registry.plain_http else 'https'}://{registry.api_host}{path}"
-        key = (registry, reference.repository)
-        response = self._send(method, url, headers, self._authorization.get(key))
+        actions = _READ if body is None else _WRITE
+        known = self._authorization.setdefault((registry, reference.repository), {})
+        response = self._send(method, url, headers, known.get(actions), body)
         if response.status == 401:
-            authorization = self._authorize(reference, response.headers.get("WWW-Authenticate", ""))
+            challenge = response.headers.get("WWW-Authenticate", "")
+            authorization = self._authorize(reference, challenge, actions)
             if authorization is not None:
-                self._authorization[key] = authorization
-                response = self._send(method, url, headers, authorization)
+                # A password is good for all that its user may do, a token for what it was asked for.
+                good_for = (_READ, _WRITE) if authorization.startswith("Basic ") else (actions,)
+                known |= dict.fromkeys(good_for, authorization)
+                response = self._send(method, url, headers, authorization, body)
         return response
 
     def _send(
-        self, method: str, url: str, headers: Mapping[str, str], authorization: str | None
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        authorization: str | None,
+        body: bytes | None = None,
     ) -> urllib3.BaseHTTPResponse:
         import urllib3
 
@@ -173,12 +206,12 @@ class RegistryClient:
             self._pools[proxy] = _pool(proxy)
         try:
             # urllib3 drops Authorization when a redirect leaves the host.
-            return self._pools[proxy].request(method, url, headers=sent)
+            return self._pools[proxy].request(method, url, headers=sent, body=body)
         except urllib3.exceptions.HTTPError as error:
             reason = getattr(error, "reason", None) or error
             raise RegistryError(f"{host} cannot be reached: {_innermost(reason)}") from None
 
-    def _authorize(self, reference: Reference, challenge: str) -> str | None:
+    def _authorize(self, reference: Reference, challenge: str, actions: str) -> str | None:
         """Answer a 401: Basic as it is, Bearer by asking the token server it names."""
         credential = self._credentials.get(reference.registry)
         scheme, _, rest = challenge.partition(" ")
@@ -189,7 +222,7 @@ class RegistryClient:
         local = reference.registry.plain_http and realm.startswith("http://")
         if scheme.lower() != "bearer" or not (realm.startswith("https://") or local):
             return None
-        query = {"scope": f"repository:{reference.repository}:pull"}
+        query = {"scope": f"repository:{reference.repository}:{actions}"}
         if "service" in parameters:
             query["service"] = parameters["service"]
         basic = f"Basic {credential.basic.reveal()}" if credential else None
@@ -205,24 +238,29 @@ class RegistryClient:
             ) from None
         return f"Bearer {token}" if token else None
 
-    def _refusal(self, response: urllib3.BaseHTTPResponse, registry: Registry) -> str:
+    def _refusal(
+        self, response: urllib3.BaseHTTPResponse, registry: Registry, body: bytes | None = None
+    ) -> str:
         if response.status == 404:
             return "not found; is it pushed, and is the name right?"
         if response.status in (401, 403):
             if self._credentials.get(registry) is None:
                 return f"{registry} wants a login; give `username` and `password`"
-            return f"{registry} refused the login ({response.status}); may this user read the repository?"
-        return f"{registry} answered {response.status} {response.reason or ''}".rstrip()
+            act = "read" if body is None else "write to"
+            return f"{registry} refused the login ({response.status}); may this user {act} the repository?"
+        reason = f"{response.status} {response.reason or ''}".rstrip()
+        return f"{registry} answered {reason}{_explanation(response.data)}"
 
 
 def _proxy(url: str) -> str | None:
     """Return the proxy the usual variables name for `url`. As in Go's tools, none leads to this machine."""
-    from urllib.request import getproxies, proxy_bypass
-
     parts = urlsplit(url)
     host = parts.hostname or ""
-    local = host in ("localhost", "::1") or host.startswith("127.")
-    return None if local or proxy_bypass(parts.netloc) else getproxies().get(parts.scheme)
+    if host in ("localhost", "::1") or host.startswith("127."):
+        return None
+    from urllib.request import getproxies, proxy_bypass
+
+    return None if proxy_bypass(parts.netloc) else getproxies().get(parts.scheme)
 
 
 def _pool(proxy: str | None) -> urllib3.PoolManager:
@@ -232,7 +270,7 @@ def _pool(proxy: str | None) -> urllib3.PoolManager:
         total=4,
         backoff_factor=0.5,
         status_forcelist=(429, 502, 503, 504),
-        allowed_methods=("GET", "HEAD"),
+        allowed_methods=("GET", "HEAD", "PUT"),  # a manifest is put with equal effect any number of times
         raise_on_status=False,
         retry_after_max=_MAX_RETRY_AFTER,
     )
@@ -254,6 +292,19 @@ def _child(entry: Mapping[str, Any]) -> Descriptor:
 
 def _media_type(response: urllib3.BaseHTTPResponse) -> str:
     return str(response.headers.get("Content-Type", "")).partition(";")[0].strip()
+
+
+def _explanation(body: bytes) -> str:
+    """Return what a registry says of an error, such as a tag that it lets nobody move; nothing if it is mute.
+
+    Source: distribution-spec 1.1.1, "Error Codes".
+    """
+    try:
+        message = json.loads(body)["errors"][0]["message"]
+    except (ValueError, LookupError, TypeError):
+        return ""
+    line = "".join(filter(str.isprintable, " ".join(str(message).split())))
+    return f': "{line[:_MAX_EXPLANATION]}"' if line else ""
 
 
 def _innermost(error: object) -> str:

@@ -30,6 +30,7 @@ class Request:
     method: str
     target: str
     headers: dict[str, str]
+    body: bytes = b""
 
     @property
     def path(self) -> str:
@@ -57,7 +58,9 @@ class Server:
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
-                request = Request(self.command, self.path, {k.title(): v for k, v in self.headers.items()})
+                headers = {k.title(): v for k, v in self.headers.items()}
+                body = self.rfile.read(int(headers.get("Content-Length", 0)))
+                request = Request(self.command, self.path, headers, body)
                 server.requests.append(request)
                 answer = server.answer(request)
                 self.send_response(answer.status)
@@ -67,7 +70,7 @@ class Server:
                 if self.command != "HEAD":
                     self.wfile.write(answer.body)
 
-            do_HEAD = do_GET  # noqa: N815 - the base class calls it so
+            do_HEAD = do_PUT = do_GET  # noqa: N815 - the base class calls it so
 
             def log_message(self, *args: object) -> None:
                 pass
@@ -197,6 +200,86 @@ class TestManifest:
     def test_a_single_image_has_no_platforms_to_choose_from(self, registry: Server) -> None:
         registry.answer = lambda request: manifest({"config": {}})
         assert registry.client().platforms(registry.reference()) == ()
+
+
+class TestTag:
+    """One more name for what is there: its very bytes, under their type."""
+
+    INDEX = manifest({"schemaVersion": 2, "manifests": []}, f"{INDEX}; charset=utf-8")
+
+    def image(self, registry: Server) -> Reference:
+        return registry.reference(f"team/app@{digest_of(self.INDEX)}")
+
+    def test_the_same_bytes_are_put_under_the_tag(self, registry: Server) -> None:
+        registry.answer = lambda request: self.INDEX if request.method == "GET" else Answer(201)
+        registry.client().tag(self.image(registry), "v1")
+        read, written = registry.requests
+        assert (read.method, read.path) == ("GET", f"/v2/team/app/manifests/{digest_of(self.INDEX)}")
+        assert (written.method, written.path) == ("PUT", "/v2/team/app/manifests/v1")
+        assert (written.body, written.headers["Content-Type"]) == (self.INDEX.body, INDEX)
+
+    def test_other_bytes_than_the_digest_names_get_no_tag(self, registry: Server) -> None:
+        registry.answer = lambda request: manifest({"swapped": True})
+        with pytest.raises(RegistryError, match="the registry sent other content"):
+            registry.client().tag(self.image(registry), "v1")
+        assert [each.method for each in registry.requests] == ["GET"]
+
+    def test_the_right_to_write_is_asked_for_that_alone(self, registry: Server) -> None:
+        scopes = []
+
+        def answer(request: Request) -> Answer:
+            if request.path == "/token":
+                scopes.append(parse_qs(urlsplit(request.target).query)["scope"][0])
+                return Answer(200, json.dumps({"token": scopes[-1]}).encode())
+            wanted = "pull" if request.method in ("GET", "HEAD") else "pull,push"
+            if request.authorization == f"Bearer repository:team/app:{wanted}":
+                return Answer(201) if request.method == "PUT" else self.INDEX
+            realm = f'Bearer realm="http://localhost:{registry.port}/token"'
+            return Answer(401, headers={"WWW-Authenticate": realm})
+
+        registry.answer = answer
+        client = registry.client("me")
+        for tag in ("v1", "v2"):
+            client.tag(self.image(registry), tag)
+        client.resolve(self.image(registry))
+        assert scopes == ["repository:team/app:pull", "repository:team/app:pull,push"]
+
+    def test_a_password_that_read_is_sent_at_once(self, registry: Server) -> None:
+        def answer(request: Request) -> Answer:
+            if request.authorization != basic("me"):
+                return Answer(401, headers={"WWW-Authenticate": 'Basic realm="registry"'})
+            return self.INDEX if request.method == "GET" else Answer(201)
+
+        registry.answer = answer
+        registry.client("me").tag(self.image(registry), "v1")
+        assert [each.method for each in registry.requests] == ["GET", "GET", "PUT"]
+
+    @pytest.mark.parametrize(
+        ("answer", "expected"),
+        [
+            (Answer(403), "refused the login (403); may this user write to the repository?"),
+            (
+                Answer(400, b'{"errors": [{"message": "v1 is\\n immutable\\u001b[0m"}]}'),
+                'answered 400 Bad Request: "v1 is immutable[0m"',
+            ),
+            (Answer(412, b"<html>"), "answered 412 Precondition Failed"),
+            (Answer(405, b'{"errors": []}'), "answered 405 Method Not Allowed"),
+        ],
+    )
+    def test_what_the_registry_says_against_it_is_told(
+        self, registry: Server, answer: Answer, expected: str
+    ) -> None:
+        registry.answer = lambda request: self.INDEX if request.method == "GET" else answer
+        with pytest.raises(RegistryError) as caught:
+            registry.client("me").tag(self.image(registry), "v1")
+        host = f"localhost:{registry.port}"
+        assert str(caught.value) == f"{host}/team/app:v1: {host} {expected}"
+
+    def test_a_busy_registry_is_asked_again(self, registry: Server) -> None:
+        busy = iter([Answer(503), Answer(429, headers={"Retry-After": "0"})])
+        registry.answer = lambda request: self.INDEX if request.method == "GET" else next(busy, Answer(201))
+        registry.client().tag(self.image(registry), "v1")
+        assert [each.body for each in registry.requests[1:]] == [self.INDEX.body] * 3
 
 
 class TestLogin:
