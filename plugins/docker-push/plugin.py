@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -235,10 +234,10 @@ class DockerPush(Plugin[DockerPushInputs]):
         with self._content(inputs, logins, job, regctl) as content:
             if inputs.demands_signature and content.reference is not None:
                 inputs.verify_signature(job, content.reference, logins.source)
-            refuse_moves(inputs.immutable_tags, find_tags(registry, inputs.targets), content.digest)
-            for repository in inputs.repositories:
-                self._copy(content, repository.with_digest(content.digest), job, registry, regctl)
-        self._move_tags(inputs, content.digest, job, registry, regctl)
+            if inputs.immutable_tags:
+                refuse_moves(inputs.immutable_tags, find_tags(registry, inputs.targets), content.digest)
+            self._copy(inputs, content, logins, job, registry, regctl)
+        self._move_tags(inputs, content.digest, job, registry)
         job.say(f"published {content.digest} as {', '.join(map(str, inputs.targets))}")
         return {
             "IMAGE": first.name,
@@ -258,50 +257,67 @@ class DockerPush(Plugin[DockerPushInputs]):
         source = inputs.source
         if source is None:
             raise AssertionError("a constraint demands it")
-        with tempfile.TemporaryDirectory(prefix="gocdnext-") as scratch:
+        reference = source.reference
+        if reference is not None and not is_in_daemon(inputs, source, reference, job):
+            digest = reference.digest or job.registry(logins.source).resolve(reference).digest
+            pinned = reference.with_digest(digest)
+            if reference.digest is None:
+                job.say(f"{source} is {digest}")
+            location = regctl_name(pinned, inputs, logins)
+            yield Content(str(location), digest, str(pinned), pinned)
+            return
+
+        from tempfile import TemporaryDirectory
+
+        with TemporaryDirectory(prefix="gocdnext-") as scratch:
             folder = Path(scratch) / "layout"
-            if source.reference is None:
+            if reference is None:
                 digest = from_files(job.workspace / (source.path or ""), source.name, folder, job, regctl)
-            elif is_in_daemon(inputs, source, source.reference, job):
-                digest = from_daemon(source.reference, folder, job, regctl)
             else:
-                digest = job.registry(logins.source).resolve(source.reference).digest
-                readable = regctl_name(source.reference, inputs, logins).with_digest(digest)
-                pinned = source.reference.with_digest(digest)
-                if source.reference.digest is None:
-                    job.say(f"{source} is {digest}")
-                yield Content(str(readable), digest, str(pinned), pinned)
-                return
+                digest = from_daemon(reference, folder, job, regctl)
             job.say(f"{source} is {digest}")
             yield Content(f"{layout(folder)}@{digest}", digest, f"{source}@{digest}")
 
     def _copy(
-        self, content: Content, target: Reference, job: Job, registry: RegistryClient, regctl: Regctl
+        self,
+        inputs: DockerPushInputs,
+        content: Content,
+        logins: Logins,
+        job: Job,
+        registry: RegistryClient,
+        regctl: Regctl,
     ) -> None:
-        """Copy everything to one target, without a tag, and read it back.
+        """Copy everything to all targets, without a tag, and read it back.
 
         Raises:
-            RegistryError: the target does not have all of it.
+            RegistryError: a target does not have all of it.
         """
-        if content.reference is not None and content.reference.name == target.name:
+        here = content.reference.name if content.reference else None
+        targets = [each.with_digest(content.digest) for each in inputs.repositories if each.name != here]
+        if not targets:
             return
-        belonging = regctl.attached(content.location)
-        regctl.copy(content.location, target)
-        if belonging and belonging - regctl.attached(str(target)):
-            # Where there is no referrers API, a copy that was killed may have left a signature that the
-            # index of referrers does not name; regctl finds the signature itself there and goes on.
-            regctl.mend(content.location, target)
-            missing = belonging - regctl.attached(str(target))
-            if missing:
-                raise RegistryError(f"{target}: did not arrive: {', '.join(sorted(missing))}")
-        for child in registry.manifest(target)[1].get("manifests", ()):
-            registry.resolve(target.with_digest(child["digest"]))
-        more = f", {len(belonging)} signatures and attestations with it" if belonging else ""
-        job.say(f"{target} is complete{more}")
+        with ExitStack() as copies:
+            for target in targets:
+                copies.enter_context(regctl.copying(content.location, target))
+            # Meanwhile, what a copy would also run into is said in plainer words and ends all of them.
+            if content.reference is not None:
+                job.registry(logins.source).resolve(content.reference)
+            find_tags(registry, inputs.targets)
+            belonging = regctl.attached(content.location)
+        for target in targets:
+            if belonging and belonging - regctl.attached(str(target)):
+                # Where there is no referrers API, a copy that was killed may have left a signature that the
+                # index of referrers does not name; regctl finds the signature itself there and goes on.
+                regctl.mend(content.location, target)
+                missing = belonging - regctl.attached(str(target))
+                if missing:
+                    raise RegistryError(f"{target}: did not arrive: {', '.join(sorted(missing))}")
+            for child in registry.manifest(target)[1].get("manifests", ()):
+                registry.resolve(target.with_digest(child["digest"]))
+            more = f", {len(belonging)} signatures and attestations with it" if belonging else ""
+            job.say(f"{target} is complete{more}")
 
-    def _move_tags(
-        self, inputs: DockerPushInputs, digest: str, job: Job, registry: RegistryClient, regctl: Regctl
-    ) -> None:
+    def _move_tags(self, inputs: DockerPushInputs, digest: str, job: Job, registry: RegistryClient) -> None:
         """Let the tags point to the digest.
 
         Raises:
@@ -315,7 +331,7 @@ class DockerPush(Plugin[DockerPushInputs]):
             if before == digest:
                 job.say(f"{target} is there already")
             else:
-                regctl.tag(target.with_digest(digest), str(target.tag))
+                registry.tag(target.with_digest(digest), str(target.tag))
                 job.say(f"{target}: {before or 'new'} -> {digest}")
         for target, now in find_tags(registry, inputs.targets, assumed=digest).items():
             if now != digest:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -64,8 +65,8 @@ class Regctl:
 
     tool: Tool
 
-    def copy(self, source: str, target: Reference) -> None:
-        """Copy an image with all that belongs to it; what is there already is skipped.
+    def copying(self, source: str, target: Reference) -> AbstractContextManager[None]:
+        """Copy an image with all that belongs to it, while the block runs; what is there already is skipped.
 
         That is every platform, and every signature, attestation and SBOM of the image and of its children,
         whether they are referrers or have a `sha256-….sig` tag.
@@ -74,10 +75,10 @@ class Regctl:
             source: where it is, with its digest: a reference, or `layout`.
             target: with a tag or a digest; with a digest, no tag is written.
         """
-        self.tool.run("image", "copy", "--referrers", "--digest-tags", source, target)
+        return self.tool.running("image", "copy", "--referrers", "--digest-tags", source, target)
 
     def mend(self, source: str, target: Reference) -> None:
-        """As `copy`, and send every manifest again, so that the registry links all referrers anew."""
+        """Copy as `copying`, but send every manifest again, so that the registry links all referrers anew."""
         self.tool.run("image", "copy", "--referrers", "--digest-tags", "--force-recursive", source, target)
 
     def attached(self, image: str) -> frozenset[str]:
@@ -89,10 +90,6 @@ class Regctl:
         argv = ("artifact", "tree", "--digest-tags", "--format", "{{json .}}", image)
         done = self.tool.capture(*argv, assumed=b"{}")
         return frozenset(_referrers(json.loads(done.stdout)))
-
-    def tag(self, image: Reference, tag: str) -> None:
-        """Let `tag` point to an image that is in the same repository, given by its digest."""
-        self.tool.run("image", "copy", image, image.with_tag(tag))
 
     def delete_tag(self, tag: Reference) -> bool:
         """Delete a tag and no other tag on its digest. Return whether the registry let it.

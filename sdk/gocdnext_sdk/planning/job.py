@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -117,6 +118,11 @@ class _PlannedTool(Tool):
         self._note(argv)
         return Completed(0)
 
+    @contextmanager
+    def running(self, *argv: object, ok: Iterable[int] = (0,)) -> Iterator[None]:
+        self._note(argv)
+        yield
+
     def _note(self, argv: tuple[object, ...]) -> None:
         words = tuple(self.shown.show(str(word)) for word in argv)
         self.notes.steps.append(Step("run", (self.path, *words), environ=tuple(sorted(self.environ))))
@@ -154,6 +160,9 @@ class _PlannedRegistry(RegistryClient):
 
     def manifest(self, reference: Reference) -> tuple[Descriptor, dict[str, Any]]:
         return self.resolve(reference), {}
+
+    def tag(self, image: Reference, tag: str) -> None:
+        self._notes.steps.append(Step("tag", (self._shown.show(str(image.with_tag(tag))),)))
 
     def platforms(self, reference: Reference) -> tuple[Descriptor, ...]:
         self.resolve(reference)

@@ -46,7 +46,7 @@ class Step:
         environ: names of the variables that the tool sees.
     """
 
-    action: Literal["run", "look up", "ask the daemon for", "start a container of"]
+    action: Literal["run", "look up", "tag", "ask the daemon for", "start a container of"]
     words: tuple[str, ...]
     answer: str = ""
     environ: tuple[str, ...] = ()

@@ -48,6 +48,8 @@ def _step(step: Step) -> Iterator[str]:
             yield f"         sees {', '.join(seen)}"
     elif step.action == "look up":
         yield f"look up  {step.words[0]}: {step.answer}"
+    elif step.action == "tag":
+        yield f"tag      {step.words[0]}"
     else:
         yield f"daemon   {step.action} {' '.join(map(_word, step.words))}"
 

@@ -255,7 +255,8 @@ class TestDockerPush:
         assert planned.outputs["SOURCE"].startswith("staging.io/o/a@")
 
     def test_p8_the_whole_image_is_copied_by_digest_before_any_tag(self, checkout: Path) -> None:
-        steps = [step.words for step in plan("docker-push", checkout, self.WITH).steps]
-        copies = [words for words in steps if words[:3] == ("regctl", "image", "copy")]
-        assert "@" in copies[0][-1]
-        assert copies[-1][-1] == "ghcr.io/o/a:latest"
+        steps = plan("docker-push", checkout, self.WITH).steps
+        copies = [step.words[-1] for step in steps if step.words[:3] == ("regctl", "image", "copy")]
+        assert copies == ["ghcr.io/o/a@<digest of staging.io/o/a:v1>"]
+        last = [step for step in steps if step.action != "look up"][-1]
+        assert (last.action, last.words) == ("tag", ("ghcr.io/o/a:latest",))
