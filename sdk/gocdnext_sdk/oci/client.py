@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -33,6 +34,11 @@ MANIFEST_TYPES = (
 )
 _MAX_MANIFEST = 4 * 1024 * 1024
 """Bytes; what the specification asks registries to accept at least."""
+
+_CHUNK = 65536
+
+_MAX_SECONDS = 120
+"""For one answer, however it trickles in."""
 
 _MAX_RETRY_AFTER = 60
 """Seconds. A registry may ask for an hour; a job had better fail."""
@@ -68,6 +74,20 @@ class Descriptor:
         return self.media_type in INDEX_TYPES
 
 
+@dataclass(frozen=True)
+class _Answer:
+    """What came back, read to its end."""
+
+    status: int
+    reason: str
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def media_type(self) -> str:
+        return self.headers.get("Content-Type", "").partition(";")[0].strip()
+
+
 class _NotFound(RegistryError):
     """The registry knows no such manifest."""
 
@@ -91,7 +111,7 @@ class RegistryClient:
         size = response.headers.get("Content-Length", "")
         if not is_digest(digest) or not size.isdecimal():  # the headers are optional; the bytes tell
             return self.manifest(reference)[0]
-        return Descriptor(digest, _media_type(response), int(size))
+        return Descriptor(digest, response.media_type, int(size))
 
     def find(self, reference: Reference, *, assumed: str | None = None) -> Descriptor | None:
         """As `resolve`, with None for what is not there.
@@ -129,14 +149,12 @@ class RegistryClient:
 
     def _read(self, reference: Reference) -> tuple[Descriptor, bytes]:
         response = self._manifest("GET", reference)
-        body = response.data
-        if len(body) > _MAX_MANIFEST:
-            raise RegistryError(f"{reference}: the manifest is larger than {_MAX_MANIFEST} bytes")
+        body = response.body
         algorithm = (reference.digest or "sha256:").partition(":")[0]
         digest = f"{algorithm}:{hashlib.new(algorithm, body).hexdigest()}"
         if reference.digest and digest != reference.digest:
             raise RegistryError(f"{reference}: the registry sent other content, with digest {digest}")
-        return Descriptor(digest, _media_type(response), len(body)), body
+        return Descriptor(digest, response.media_type, len(body)), body
 
     def platforms(self, reference: Reference) -> tuple[Descriptor, ...]:
         """Return the platform images of an index; nothing for a single image.
@@ -157,7 +175,7 @@ class RegistryClient:
 
     def _manifest(
         self, method: str, reference: Reference, body: bytes | None = None, media_type: str = ""
-    ) -> urllib3.BaseHTTPResponse:
+    ) -> _Answer:
         path = f"/v2/{reference.repository}/manifests/{reference.version}"
         if body is None:
             headers = {"Accept": ", ".join((*INDEX_TYPES, *MANIFEST_TYPES))}
@@ -171,7 +189,7 @@ class RegistryClient:
 
     def _request(
         self, method: str, reference: Reference, path: str, headers: Mapping[str, str], body: bytes | None
-    ) -> urllib3.BaseHTTPResponse:
+    ) -> _Answer:
         registry = reference.registry
         url = f"{'http' if registry.plain_http else 'https'}://{registry.api_host}{path}"
         actions = _READ if body is None else _WRITE
@@ -194,7 +212,7 @@ class RegistryClient:
         headers: Mapping[str, str],
         authorization: str | None,
         body: bytes | None = None,
-    ) -> urllib3.BaseHTTPResponse:
+    ) -> _Answer:
         import urllib3
 
         sent = dict(headers)
@@ -206,10 +224,12 @@ class RegistryClient:
             self._pools[proxy] = _pool(proxy)
         try:
             # urllib3 drops Authorization when a redirect leaves the host.
-            return self._pools[proxy].request(method, url, headers=sent, body=body)
+            response = self._pools[proxy].request(method, url, headers=sent, body=body, preload_content=False)
+            content = _read(response, host)
         except urllib3.exceptions.HTTPError as error:
             reason = getattr(error, "reason", None) or error
             raise RegistryError(f"{host} cannot be reached: {_innermost(reason)}") from None
+        return _Answer(response.status, response.reason or "", response.headers, content)
 
     def _authorize(self, reference: Reference, challenge: str, actions: str) -> str | None:
         """Answer a 401: Basic as it is, Bearer by asking the token server it names."""
@@ -230,7 +250,7 @@ class RegistryClient:
         if response.status != 200:
             return None
         try:
-            answer = json.loads(response.data)
+            answer = json.loads(response.body)
             token = answer.get("token") or answer.get("access_token")
         except (ValueError, AttributeError):
             raise RegistryError(
@@ -238,9 +258,7 @@ class RegistryClient:
             ) from None
         return f"Bearer {token}" if token else None
 
-    def _refusal(
-        self, response: urllib3.BaseHTTPResponse, registry: Registry, body: bytes | None = None
-    ) -> str:
+    def _refusal(self, response: _Answer, registry: Registry, body: bytes | None = None) -> str:
         if response.status == 404:
             return "not found; is it pushed, and is the name right?"
         if response.status in (401, 403):
@@ -248,8 +266,8 @@ class RegistryClient:
                 return f"{registry} wants a login; give `username` and `password`"
             act = "read" if body is None else "write to"
             return f"{registry} refused the login ({response.status}); may this user {act} the repository?"
-        reason = f"{response.status} {response.reason or ''}".rstrip()
-        return f"{registry} answered {reason}{_explanation(response.data)}"
+        reason = f"{response.status} {response.reason}".rstrip()
+        return f"{registry} answered {reason}{_explanation(response.body)}"
 
 
 def _proxy(url: str) -> str | None:
@@ -290,8 +308,26 @@ def _child(entry: Mapping[str, Any]) -> Descriptor:
     return Descriptor(entry["digest"], entry["mediaType"], entry["size"], name)
 
 
-def _media_type(response: urllib3.BaseHTTPResponse) -> str:
-    return str(response.headers.get("Content-Type", "")).partition(";")[0].strip()
+def _read(response: urllib3.BaseHTTPResponse, host: str) -> bytes:
+    """Read an answer to its end; close the connection where that is too far.
+
+    Raises:
+        RegistryError: it is longer than any manifest, or takes too long.
+        urllib3.exceptions.HTTPError: it breaks off.
+    """
+    content = bytearray()
+    give_up = time.monotonic() + _MAX_SECONDS
+    while piece := response.read1(_CHUNK):
+        content += piece
+        problem = None
+        if len(content) > _MAX_MANIFEST:
+            problem = f"sent more than {_MAX_MANIFEST} bytes"
+        elif time.monotonic() > give_up:
+            problem = f"takes longer than {_MAX_SECONDS} s for an answer"
+        if problem:
+            response.close()
+            raise RegistryError(f"{host} {problem}")
+    return bytes(content)
 
 
 def _explanation(body: bytes) -> str:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 import json
 import threading
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
@@ -46,6 +48,8 @@ class Answer:
     status: int = 200
     body: bytes = b"{}"
     headers: dict[str, str] = field(default_factory=dict)
+    pieces: Iterable[bytes] | None = None
+    """Sent instead of the body, without saying how long it is."""
 
 
 class Server:
@@ -53,10 +57,17 @@ class Server:
 
     def __init__(self) -> None:
         self.requests: list[Request] = []
+        self.connections = 0
         self.answer: Callable[[Request], Answer] = lambda request: Answer(404)
         server = self
 
         class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def setup(self) -> None:
+                server.connections += 1
+                super().setup()
+
             def do_GET(self) -> None:
                 headers = {k.title(): v for k, v in self.headers.items()}
                 body = self.rfile.read(int(headers.get("Content-Length", 0)))
@@ -64,11 +75,18 @@ class Server:
                 server.requests.append(request)
                 answer = server.answer(request)
                 self.send_response(answer.status)
-                for name, value in ({"Content-Length": str(len(answer.body))} | answer.headers).items():
+                length = (
+                    {"Content-Length": str(len(answer.body))}
+                    if answer.pieces is None
+                    else {"Connection": "close"}
+                )
+                for name, value in (length | answer.headers).items():
                     self.send_header(name, value)
                 self.end_headers()
                 if self.command != "HEAD":
-                    self.wfile.write(answer.body)
+                    with contextlib.suppress(OSError):  # the client has had enough
+                        for piece in [answer.body] if answer.pieces is None else answer.pieces:
+                            self.wfile.write(piece)
 
             do_HEAD = do_PUT = do_GET  # noqa: N815 - the base class calls it so
 
@@ -76,6 +94,7 @@ class Server:
                 pass
 
         self._http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._http.daemon_threads = True  # connections stay open
         self.port = self._http.server_address[1]
         self._thread = threading.Thread(target=self._http.serve_forever, kwargs={"poll_interval": 0.01})
         self._thread.start()
@@ -416,6 +435,55 @@ class TestTheWayThere:
         registry.answer = answer
         registry.client().resolve(registry.reference())
         assert waited == [7, client_module._MAX_RETRY_AFTER]
+
+    @pytest.mark.parametrize("status", [200, 401, 500])
+    def test_an_answer_without_an_end_is_not_read_to_it(
+        self, registry: Server, monkeypatch: pytest.MonkeyPatch, status: int
+    ) -> None:
+        monkeypatch.setattr(client_module, "_MAX_MANIFEST", 1024 * 1024)
+        sent = 0
+
+        def endless() -> Iterator[bytes]:
+            nonlocal sent
+            while True:
+                sent += 65536
+                yield b"x" * 65536
+
+        registry.answer = lambda request: Answer(status, pieces=endless())
+        with pytest.raises(RegistryError, match=r"localhost:\d+ sent more than 1048576 bytes"):
+            registry.client().manifest(registry.reference())
+        assert sent < 64 * 1024 * 1024  # what the connection's own buffers took
+
+    def test_an_answer_that_trickles_in_is_given_up(
+        self, registry: Server, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(client_module, "_MAX_SECONDS", 0.2)
+        over = threading.Event()
+
+        def trickle() -> Iterator[bytes]:
+            while not over.is_set():
+                time.sleep(0.01)
+                yield b"x"
+
+        registry.answer = lambda request: Answer(200, pieces=trickle())
+        try:
+            with pytest.raises(RegistryError, match=r"localhost:\d+ takes longer than 0.2 s for an answer"):
+                registry.client().manifest(registry.reference())
+        finally:
+            over.set()
+
+    def test_an_answer_that_breaks_off_is_an_error(self, registry: Server) -> None:
+        registry.answer = lambda request: Answer(200, b"{", {"Content-Length": "100", "Connection": "close"})
+        with pytest.raises(RegistryError, match=r"localhost:\d+ cannot be reached: .*1 bytes read, 99 more"):
+            registry.client().manifest(registry.reference())
+
+    def test_one_connection_serves_all_requests(self, registry: Server) -> None:
+        registry.answer = lambda request: manifest({})
+        client = registry.client()
+        for _ in range(3):
+            client.resolve(registry.reference())
+            client.manifest(registry.reference())
+        assert registry.connections == 1
 
     def test_another_failure_is_not_repeated(self, registry: Server) -> None:
         registry.answer = lambda request: Answer(500)
