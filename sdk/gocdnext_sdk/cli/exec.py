@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from gocdnext_sdk.cli.options import ENGINES, pairs
+from gocdnext_sdk.contract.refs import is_name, references
 from gocdnext_sdk.harness.results import LogLine, Silence
 from gocdnext_sdk.harness.secrets_source import collect
 from gocdnext_sdk.harness.single import Ended, run_image, run_process
@@ -61,6 +62,11 @@ def command(
     """
     plugin = load_plugin(folder)
     given = collect(file=secrets_file, names=secrets, wanted=())
+    for key, text in inputs.items():
+        for name in filter(is_name, references(text)):
+            if name not in (*given, *variables) and not name.startswith("CI"):
+                advice = f"add --secret {name}, or --var {name}=VALUE"
+                raise click.UsageError(f"--with {key}: ${{{{ {name} }}}} is not known; {advice}")
     workspace = Path.cwd()
     pipeline, planned = single(
         f"{plugin.name}:{plugin.image_tag}",

@@ -8,7 +8,8 @@ from gocdnext_sdk.pipeline.errors import Mark
 from gocdnext_sdk.pipeline.model import Job, Pipeline, Plugin, Value
 from gocdnext_sdk.pipeline.plan import PlannedJob
 
-_MARK = Mark("--with", 1, 1)
+COMMAND_LINE = Mark("--with", 1, 1)
+"""The place of all that is in no file."""
 
 
 def single(
@@ -30,14 +31,14 @@ def single(
         secrets: names that it may see.
         docker: whether it gets a Docker daemon.
     """
-    with_ = {key: Value(text, _MARK) for key, text in inputs.items()}
+    with_ = {key: Value(text, COMMAND_LINE) for key, text in inputs.items()}
     job = Job(
         name=name,
         stage="all",
-        mark=_MARK,
-        action=Plugin(image, with_, Value(image, _MARK)),
-        variables={key: Value(text, _MARK) for key, text in (variables or {}).items()},
+        mark=COMMAND_LINE,
+        action=Plugin(image, with_, Value(image, COMMAND_LINE)),
+        variables={key: Value(text, COMMAND_LINE) for key, text in (variables or {}).items()},
         secrets=tuple(secrets),
         docker=docker,
     )
-    return Pipeline(name=name, mark=_MARK, stages=("all",), jobs=(job,)), PlannedJob(job)
+    return Pipeline(name=name, mark=COMMAND_LINE, stages=("all",), jobs=(job,)), PlannedJob(job)

@@ -18,7 +18,8 @@ from gocdnext_sdk.inputs.model import with_key
 from gocdnext_sdk.pipeline.errors import PipelineError
 from gocdnext_sdk.pipeline.model import Approval, Plugin, Script
 from gocdnext_sdk.pipeline.plan import Plan, PlannedJob
-from gocdnext_sdk.pipeline.resolve import EngineMapping, ResolvedJob, Sources, resolve
+from gocdnext_sdk.pipeline.resolve import EngineMapping, Sources, resolve
+from gocdnext_sdk.pipeline.single import COMMAND_LINE
 from gocdnext_sdk.planning.placeholders import Placeholders
 from gocdnext_sdk.planning.plan import RunPlan, plan_run
 from gocdnext_sdk.plugin import Plugin as PluginClass
@@ -131,14 +132,18 @@ class Planner:
                 blamed = {_references(planned)[each.key] for each in error.problems if each.key in tried}
                 more = [name for name in blamed if chosen[name] + 1 < len(candidates[name])]
                 if not more:
-                    return replace(found, problems=tuple(self._problems(error, job)))
+                    return replace(found, problems=tuple(self._problems(error, planned)))
                 for name in more:
                     chosen[name] += 1
 
-    def _problems(self, error: InputError, job: ResolvedJob) -> Iterator[str]:
-        for line in error.lines():
+    def _problems(self, error: InputError, planned: PlannedJob) -> Iterator[str]:
+        """Yield what is wrong and where; a missing input is missing in the job."""
+        inputs = planned.job.action.inputs if isinstance(planned.job.action, Plugin) else {}
+        for problem, line in zip(error.problems, error.lines(), strict=True):
+            mark = inputs[problem.key].mark if problem.key in inputs else planned.job.mark
             shown = self.shown.show(line)
-            yield shown if shown == line else f"{shown} (what only a run knows cannot be checked here)"
+            hint = "" if shown == line else " (what only a run knows cannot be checked here)"
+            yield f"{shown}{hint}" if mark == COMMAND_LINE else f"{mark}: {shown}{hint}"
 
     def _sources(self, planned: PlannedJob, standins: Mapping[str, str]) -> Sources:
         known = self.sources.secrets

@@ -77,6 +77,12 @@ def test_a_secret_is_taken_from_the_environment_and_masked(plugin: Path, workspa
     assert done.stdout.splitlines() == ["*** workspace", "output SEEN=MY_TOKEN PLUGIN_API_TOKEN"]
 
 
+def test_a_secret_that_is_not_given_is_told_with_the_option_for_it(plugin: Path, workspace: Path) -> None:
+    done = run(plugin, workspace, "--with", "api-token=${{ MY_TOKEN }}")
+    assert done.returncode == 2
+    assert "--with api-token: ${{ MY_TOKEN }} is not known; add --secret MY_TOKEN" in done.stdout
+
+
 def test_the_exit_code_is_the_plugins(plugin: Path, workspace: Path) -> None:
     done = run(plugin, workspace, "--with", "do=find")
     assert done.returncode == 1

@@ -77,6 +77,19 @@ def test_a_pipeline_outside_of_git_has_stand_ins_for_its_revision(checkout: Path
     assert "look up  ghcr.io/org/other:<commit>: <digest of ghcr.io/org/other:<commit>>" in result.output
 
 
+def test_a_mistake_in_a_pipeline_is_told_with_its_place(checkout: Path) -> None:
+    file = checkout / "scan.yaml"
+    file.write_text(
+        "name: scan\nstages: [scan]\njobs:\n  scan:\n    stage: scan\n"
+        "    uses: ghcr.io/klinux/gocdnext-plugin-trivy@v1\n"
+        "    with:\n      scan-type: repo\n      severity: HIHG\n"
+    )
+    result = plan(str(file))
+    assert result.exit_code == 2
+    assert f"  error: {file}:9:17: with.severity: " in result.output
+    assert f"  error: {file}:4:3: with.target: is missing or empty" in result.output
+
+
 def test_a_plugin_of_ones_own_is_found_by_the_images_name(checkout: Path) -> None:
     from gocdnext_sdk.scaffold import scaffold
 
