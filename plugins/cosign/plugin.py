@@ -42,7 +42,6 @@ from gocdnext_sdk.cosign import (
     verify,
     verify_attestation,
 )
-from gocdnext_sdk.oci.client import INDEX_TYPES
 from gocdnext_sdk.oidc import IdentityToken
 from gocdnext_sdk.sigstore import NOBODY, Document, signing_config, without_log
 
@@ -460,11 +459,10 @@ def publish(cosign: Tool, inputs: CosignInputs, argv: Iterable[str]) -> None:
 
 def manifests(registry: RegistryClient, reference: Reference) -> Iterator[Reference]:
     """Yield every manifest below the index at `reference`; nothing for a single image."""
-    descriptor, content = registry.manifest(reference)
-    for child in content.get("manifests", ()) if descriptor.is_index else ():
-        below = reference.with_digest(child["digest"])
+    for child in registry.children(reference):
+        below = reference.with_digest(child.digest)
         yield below
-        if child.get("mediaType") in INDEX_TYPES:
+        if child.is_index:
             yield from manifests(registry, below)
 
 

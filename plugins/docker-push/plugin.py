@@ -7,7 +7,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
 from gocdnext_sdk import (
     Boolean,
@@ -195,6 +195,34 @@ class Content:
     reference: Reference | None = None
 
 
+@dataclass(frozen=True)
+class Registries:
+    """How the job gets at both ends.
+
+    Args:
+        logins: who it is there.
+        source: reads the source's registry.
+        targets: reads those of the targets, and sets tags.
+        regctl: knows all of them.
+    """
+
+    logins: Logins
+    source: RegistryClient
+    targets: RegistryClient
+    regctl: Regctl
+
+    @classmethod
+    def of(cls, inputs: DockerPushInputs, job: Job) -> Self:
+        """Return those of a job, its logins masked."""
+        logins = inputs.logins(job.environ)
+        for login in (*logins.source, *logins.targets):
+            job.mask(login.password)
+            job.mask(login.basic)
+        config = job.secret_file(configuration(regctl_hosts(inputs, logins)), "regctl.json")
+        regctl = Regctl(job.tool("regctl", env={CONFIG_VARIABLE: config}))
+        return cls(logins, job.registry(logins.source), job.registry(logins.targets), regctl)
+
+
 class DockerPush(Plugin[DockerPushInputs]):
     """Publish an image that exists already: from the daemon, from files, or from one registry to others.
 
@@ -219,25 +247,20 @@ class DockerPush(Plugin[DockerPushInputs]):
 
     def run(self, inputs: DockerPushInputs, job: Job) -> Mapping[str, str]:
         """Copy content, then move tags; or delete tags."""
-        logins = inputs.logins(job.environ)
-        registry = job.registry(logins.targets)
-        for login in (*logins.source, *logins.targets):
-            job.mask(login.password)
-            job.mask(login.basic)
-        config = configuration(regctl_hosts(inputs, logins))
-        regctl = Regctl(job.tool("regctl", env={CONFIG_VARIABLE: job.secret_file(config, "regctl.json")}))
+        registries = Registries.of(inputs, job)
         first = inputs.targets[0]
         tags = ",".join(str(target.tag) for target in inputs.targets if target.name == first.name)
         if inputs.action == "delete-tag":
-            self._delete_tags(inputs, job, registry, regctl)
+            self._delete_tags(inputs, job, registries)
             return {"IMAGE": first.name, "TAGS": tags}
-        with self._content(inputs, logins, job, regctl) as content:
+        with self._content(inputs, job, registries) as content:
             if inputs.demands_signature and content.reference is not None:
-                inputs.verify_signature(job, content.reference, logins.source)
+                inputs.verify_signature(job, content.reference, registries.logins.source)
             if inputs.immutable_tags:
-                refuse_moves(inputs.immutable_tags, find_tags(registry, inputs.targets), content.digest)
-            self._copy(inputs, content, logins, job, registry, regctl)
-        self._move_tags(inputs, content.digest, job, registry)
+                current = find_tags(registries.targets, inputs.targets)
+                refuse_moves(inputs.immutable_tags, current, content.digest)
+            self._copy(inputs, content, job, registries)
+        self._move_tags(inputs, content.digest, job, registries.targets)
         job.say(f"published {content.digest} as {', '.join(map(str, inputs.targets))}")
         return {
             "IMAGE": first.name,
@@ -250,27 +273,25 @@ class DockerPush(Plugin[DockerPushInputs]):
         }
 
     @contextmanager
-    def _content(
-        self, inputs: DockerPushInputs, logins: Logins, job: Job, regctl: Regctl
-    ) -> Iterator[Content]:
+    def _content(self, inputs: DockerPushInputs, job: Job, registries: Registries) -> Iterator[Content]:
         """Find the source and its digest; what is in no registry is a layout on disk while the block runs."""
         source = inputs.source
         if source is None:
             raise AssertionError("a constraint demands it")
         reference = source.reference
         if reference is not None and not is_in_daemon(inputs, source, reference, job):
-            digest = reference.digest or job.registry(logins.source).resolve(reference).digest
+            digest = reference.digest or registries.source.resolve(reference).digest
             pinned = reference.with_digest(digest)
             if reference.digest is None:
                 job.say(f"{source} is {digest}")
-            location = regctl_name(pinned, inputs, logins)
+            location = regctl_name(pinned, inputs, registries.logins)
             yield Content(str(location), digest, str(pinned), pinned)
             return
 
         from tempfile import TemporaryDirectory
 
         with TemporaryDirectory(prefix="gocdnext-") as scratch:
-            folder = Path(scratch) / "layout"
+            folder, regctl = Path(scratch) / "layout", registries.regctl
             if reference is None:
                 digest = from_files(job.workspace / (source.path or ""), source.name, folder, job, regctl)
             else:
@@ -278,15 +299,7 @@ class DockerPush(Plugin[DockerPushInputs]):
             job.say(f"{source} is {digest}")
             yield Content(f"{layout(folder)}@{digest}", digest, f"{source}@{digest}")
 
-    def _copy(
-        self,
-        inputs: DockerPushInputs,
-        content: Content,
-        logins: Logins,
-        job: Job,
-        registry: RegistryClient,
-        regctl: Regctl,
-    ) -> None:
+    def _copy(self, inputs: DockerPushInputs, content: Content, job: Job, registries: Registries) -> None:
         """Copy everything to all targets, without a tag, and read it back.
 
         Raises:
@@ -296,13 +309,14 @@ class DockerPush(Plugin[DockerPushInputs]):
         targets = [each.with_digest(content.digest) for each in inputs.repositories if each.name != here]
         if not targets:
             return
+        regctl, there = registries.regctl, registries.targets
         with ExitStack() as copies:
             for target in targets:
                 copies.enter_context(regctl.copying(content.location, target))
             # Meanwhile, what a copy would also run into is said in plainer words and ends all of them.
             if content.reference is not None:
-                job.registry(logins.source).resolve(content.reference)
-            find_tags(registry, inputs.targets)
+                registries.source.resolve(content.reference)
+            find_tags(there, inputs.targets)
             belonging = regctl.attached(content.location)
         for target in targets:
             if belonging and belonging - regctl.attached(str(target)):
@@ -312,8 +326,8 @@ class DockerPush(Plugin[DockerPushInputs]):
                 missing = belonging - regctl.attached(str(target))
                 if missing:
                     raise RegistryError(f"{target}: did not arrive: {', '.join(sorted(missing))}")
-            for child in registry.manifest(target)[1].get("manifests", ()):
-                registry.resolve(target.with_digest(child["digest"]))
+            for child in there.children(target):
+                there.resolve(target.with_digest(child.digest))
             more = f", {len(belonging)} signatures and attestations with it" if belonging else ""
             job.say(f"{target} is complete{more}")
 
@@ -337,16 +351,14 @@ class DockerPush(Plugin[DockerPushInputs]):
             if now != digest:
                 raise RegistryError(f"{target} is {now or 'gone'} now; did another job move it too?")
 
-    def _delete_tags(
-        self, inputs: DockerPushInputs, job: Job, registry: RegistryClient, regctl: Regctl
-    ) -> None:
+    def _delete_tags(self, inputs: DockerPushInputs, job: Job, registries: Registries) -> None:
         """Delete the tags. One that is gone already, or points elsewhere by now, is success.
 
         Raises:
             RegistryError: the registry cannot, or does not let this user.
         """
         expected = inputs.source.reference.digest if inputs.source and inputs.source.reference else None
-        previous = find_tags(registry, inputs.targets, assumed=expected or "its digest")
+        previous = find_tags(registries.targets, inputs.targets, assumed=expected or "its digest")
         job.output(PREVIOUS=describe(previous))
         for target, before in previous.items():
             if before is None:
@@ -354,8 +366,8 @@ class DockerPush(Plugin[DockerPushInputs]):
             elif expected not in (None, before):
                 job.say(f"{target} is left alone: it is {before} by now")
             else:
-                deleted = regctl.delete_tag(target)
-                after = registry.find(target)
+                deleted = registries.regctl.delete_tag(target)
+                after = registries.targets.find(target)
                 if not deleted or after is not None:
                     raise RegistryError(not_deleted(target, before, after.digest if after else None))
                 job.say(f"deleted {target}, which was {before}")

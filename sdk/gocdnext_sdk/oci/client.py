@@ -156,10 +156,8 @@ class RegistryClient:
             raise RegistryError(f"{reference}: the registry sent other content, with digest {digest}")
         return Descriptor(digest, response.media_type, len(body)), body
 
-    def platforms(self, reference: Reference) -> tuple[Descriptor, ...]:
-        """Return the platform images of an index; nothing for a single image.
-
-        Attestations, which BuildKit stores as children of platform unknown/unknown, are left out.
+    def children(self, reference: Reference) -> tuple[Descriptor, ...]:
+        """Return the manifests that an index names, attestations among them; nothing for a single image.
 
         Raises:
             RegistryError: as `manifest`; or it is no index.
@@ -168,10 +166,19 @@ class RegistryClient:
         if not descriptor.is_index:
             return ()
         try:
-            children = [_child(child) for child in content["manifests"]]
-        except (AttributeError, KeyError, TypeError):
+            return tuple(_child(child) for child in content["manifests"])
+        except (AttributeError, KeyError, TypeError, ValueError):
             raise RegistryError(f"{reference}: the registry sent an index that is none") from None
-        return tuple(child for child in children if child.platform)
+
+    def platforms(self, reference: Reference) -> tuple[Descriptor, ...]:
+        """Return the platform images of an index; nothing for a single image.
+
+        Attestations, which BuildKit stores as children of platform unknown/unknown, are left out.
+
+        Raises:
+            RegistryError: as `children`.
+        """
+        return tuple(child for child in self.children(reference) if child.platform)
 
     def _manifest(
         self, method: str, reference: Reference, body: bytes | None = None, media_type: str = ""
@@ -302,6 +309,8 @@ def _pool(proxy: str | None) -> urllib3.PoolManager:
 
 def _child(entry: Mapping[str, Any]) -> Descriptor:
     """Return a manifest of an index; without a platform, if it is not an image for one."""
+    if not is_digest(entry["digest"]):
+        raise ValueError("of no digest")
     platform = entry.get("platform") or {}
     parts = [platform.get(key) for key in ("os", "architecture", "variant")]
     name = None if parts[0] in (None, "unknown") else "/".join(part for part in parts if part)

@@ -164,7 +164,7 @@ class _PlannedRegistry(RegistryClient):
     def tag(self, image: Reference, tag: str) -> None:
         self._notes.steps.append(Step("tag", (self._shown.show(str(image.with_tag(tag))),)))
 
-    def platforms(self, reference: Reference) -> tuple[Descriptor, ...]:
+    def children(self, reference: Reference) -> tuple[Descriptor, ...]:
         self.resolve(reference)
         return ()
 

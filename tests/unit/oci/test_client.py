@@ -189,7 +189,14 @@ class TestManifest:
             registry.client().manifest(registry.reference())
 
     @pytest.mark.parametrize(
-        "content", [{}, {"manifests": 1}, {"manifests": [1]}, {"manifests": [{"size": 1}]}]
+        "content",
+        [
+            {},
+            {"manifests": 1},
+            {"manifests": [1]},
+            {"manifests": [{"size": 1}]},
+            {"manifests": [{"digest": "../../other/manifests/1", "mediaType": MANIFEST, "size": 1}]},
+        ],
     )
     def test_an_index_that_is_none_is_told(self, registry: Server, content: object) -> None:
         body = json.dumps(content).encode()
@@ -199,22 +206,27 @@ class TestManifest:
 
     def test_the_platforms_of_an_index_without_its_attestations(self, registry: Server) -> None:
         def child(name: str, **platform: str) -> dict[str, object]:
-            return {"digest": f"sha256:{name}", "mediaType": MANIFEST, "size": 7, "platform": platform}
+            return {"digest": digest(name), "mediaType": MANIFEST, "size": 7, "platform": platform}
+
+        def digest(name: str) -> str:
+            return f"sha256:{name * 64}"
 
         index = {
             "manifests": [
                 child("a", os="linux", architecture="amd64"),
                 child("b", os="linux", architecture="arm", variant="v7"),
                 child("c", os="unknown", architecture="unknown"),
-                {"digest": "sha256:d", "mediaType": MANIFEST, "size": 7},
+                {"digest": digest("d"), "mediaType": MANIFEST, "size": 7},
             ]
         }
         registry.answer = lambda request: manifest(index, INDEX)
         found = registry.client().platforms(registry.reference())
         assert [(each.platform, each.digest) for each in found] == [
-            ("linux/amd64", "sha256:a"),
-            ("linux/arm/v7", "sha256:b"),
+            ("linux/amd64", digest("a")),
+            ("linux/arm/v7", digest("b")),
         ]
+        everything = registry.client().children(registry.reference())
+        assert [each.digest for each in everything] == [digest(name) for name in "abcd"]
 
     def test_a_single_image_has_no_platforms_to_choose_from(self, registry: Server) -> None:
         registry.answer = lambda request: manifest({"config": {}})
