@@ -11,6 +11,7 @@ from typing import Literal, Self
 
 from gocdnext_sdk import (
     Boolean,
+    BranchTags,
     Credential,
     Credentials,
     DaemonError,
@@ -31,7 +32,6 @@ from gocdnext_sdk import (
     ToolError,
     Words,
 )
-from gocdnext_sdk.inputs.image_build import BranchTags
 from gocdnext_sdk.inputs.signature import SignatureDemand
 from gocdnext_sdk.oci.source import Source, Transport, layout_digest
 from gocdnext_sdk.regctl import CONFIG_VARIABLE, Host, Regctl, configuration, layout

@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from gocdnext_sdk.inputs.model import Input, PluginInputs
     from gocdnext_sdk.inputs.types import (
         Boolean,
+        BranchTags,
         Items,
         JsonDocument,
         Lines,
@@ -74,6 +75,7 @@ _NAMES = {
     "inputs.model": ("Input", "PluginInputs"),
     "inputs.types": (
         "Boolean",
+        "BranchTags",
         "Items",
         "JsonDocument",
         "Lines",
@@ -104,6 +106,7 @@ __all__ = [
     "BUILD_OUTPUTS",
     "AtLeastOne",
     "Boolean",
+    "BranchTags",
     "Completed",
     "Credential",
     "Credentials",

@@ -5,8 +5,6 @@ The flags and messages are those of cosign 3.1.
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -208,6 +206,9 @@ def _demand(cosign: Tool, argv: Iterable[object], subject: Reference) -> bytes:
 
 def annotation_flags(annotations: Iterable[tuple[str, str]]) -> Iterator[str]:
     """Yield the flags for `annotations`, each a CSV record, since cosign reads them as such."""
+    import csv
+    import io
+
     for name, value in annotations:
         record = io.StringIO()
         csv.writer(record, lineterminator="").writerow([f"{name}={value}"])

@@ -24,7 +24,7 @@ from gocdnext_sdk.harness.registry import DEFAULT_IMAGE, IMAGE_VARIABLE
 
 FOLDER = Path(__file__).parents[2] / "plugins" / "docker-push"
 LAYERS, LAYER = 3, 100 * 1000 * 1000
-ROUNDS = 15
+ROUNDS = 31
 PORTS = (5000, 5001)
 
 

@@ -5,39 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Annotated, ClassVar
-
-from pydantic import BeforeValidator, WithJsonSchema
+from typing import ClassVar
 
 from gocdnext_sdk.errors import Problem
 from gocdnext_sdk.inputs.constraints import Constraint, RequiredTogether
 from gocdnext_sdk.inputs.login import RegistryLogin
 from gocdnext_sdk.inputs.model import Input
-from gocdnext_sdk.inputs.parsers import parse_words
-from gocdnext_sdk.inputs.types import Boolean, Lines, Pairs, WorkspacePath, is_in_workspace
+from gocdnext_sdk.inputs.types import Boolean, BranchTags, Lines, Pairs, WorkspacePath, is_in_workspace
 from gocdnext_sdk.oci.credentials import Credential, Credentials
-from gocdnext_sdk.oci.reference import Reference, Registry, is_tag
+from gocdnext_sdk.oci.reference import Reference, Registry
 from gocdnext_sdk.secrets import Secret
-
-
-def _branch_tags(text: object) -> object:
-    """Read tags; a branch such as `feat/x` becomes `feat-x`, since a tag cannot hold a slash."""
-    if not isinstance(text, str):
-        return text
-    tags = tuple(dict.fromkeys(tag.replace("/", "-") for tag in parse_words(text)))
-    for tag in tags:
-        if not is_tag(tag):
-            advice = "letters, digits, `_`, `.` and `-`, at most 128"
-            raise ValueError(f'"{tag}" is not a tag; {advice}')
-    return tags
-
-
-BranchTags = Annotated[
-    tuple[str, ...],
-    BeforeValidator(_branch_tags),
-    WithJsonSchema({"type": "string", "format": "branch-tags"}),
-]
-
 
 BUILD_OUTPUTS = {
     "IMAGE": "The image's name, without a tag.",

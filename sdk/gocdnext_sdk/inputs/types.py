@@ -72,6 +72,10 @@ def _tags(text: str) -> tuple[str, ...]:
     return tuple(_tag(item) for item in parse_words(text))
 
 
+def _branch_tags(text: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(_tags(text.replace("/", "-"))))
+
+
 def _references(text: str) -> tuple[Reference, ...]:
     return tuple(Reference.parse(item) for item in parse_words(text))
 
@@ -141,6 +145,11 @@ Pairs = Annotated[
 
 Tags = Annotated[tuple[str, ...], _from_text(_tags), WithJsonSchema({"type": "string", "format": "tags"})]
 """Image tags, with line breaks, commas or blanks between."""
+
+BranchTags = Annotated[
+    tuple[str, ...], _from_text(_branch_tags), WithJsonSchema({"type": "string", "format": "branch-tags"})
+]
+"""As `Tags`; a branch such as `feat/x` becomes `feat-x`, since a tag cannot hold a slash."""
 
 References = Annotated[
     tuple[Reference, ...],
