@@ -75,6 +75,24 @@ def test_a_plugin_may_have_modules_of_its_own_which_shadow_nothing(client: docke
     assert run(client, "import helper, json; print(helper.GREETING)", files) == "hello\n"
 
 
+def test_nothing_is_imported_before_it_is_needed(client: docker.DockerClient) -> None:
+    """Every job waits for what is imported before it does anything."""
+    plugin = """
+import sys
+from gocdnext_sdk import Input, Plugin, PluginInputs
+class Inputs(PluginInputs):
+    count: int = Input("7", description="A number.")
+class Quick(Plugin[Inputs]):
+    name, inputs = "quick", Inputs
+    def run(self, inputs, job):
+        slow = ("urllib3", "ssl", "docker", "difflib", "traceback", "runpy")
+        print(inputs.count, [name for name in slow if name in sys.modules])
+        return {}
+Quick.main()
+"""
+    assert run(client, plugin) == "7 []\n"
+
+
 def test_no_other_process_reads_the_jobs_secrets(client: docker.DockerClient) -> None:
     """Such as a step that kaniko runs, or a tool that follows a link of the checkout."""
     plugin = """
