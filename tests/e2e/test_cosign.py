@@ -118,7 +118,7 @@ class Image:
         public.write_text(key.public)
         done = subprocess.run(
             ["cosign", "verify", "--key", public, "--insecure-ignore-tlog", f"{self.repository}@{digest}"],
-            env={**os.environ, "DOCKER_CONFIG": str(self.config)},
+            env={**os.environ, "DOCKER_CONFIG": str(self.config), "TUF_ROOT": str(self.scratch / "tuf")},
             capture_output=True,
             check=False,
         )
@@ -229,6 +229,7 @@ def test_a_signature_in_the_older_format_verifies(
     run(
         *("cosign", "sign", "--yes", "--key", str(private), *legacy, reference),
         DOCKER_CONFIG=str(image.config),
+        TUF_ROOT=str(image.scratch / "tuf"),
         COSIGN_PASSWORD=PASSWORD,
     )
     assert f"{digest.replace(':', '-')}.sig" in image.tags()

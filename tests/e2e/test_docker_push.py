@@ -218,6 +218,11 @@ class Bench:
         (self.scratch / "trust.json").write_text(json.dumps(NOBODY))
 
     @property
+    def environ(self) -> dict[str, str]:
+        folders = {"DOCKER_CONFIG": self.scratch / "docker", "TUF_ROOT": self.scratch / "tuf"}
+        return {**os.environ, **{name: str(folder) for name, folder in folders.items()}}
+
+    @property
     def private_key(self) -> str:
         return str(self.scratch / "config" / "cosign.key")
 
@@ -229,7 +234,7 @@ class Bench:
         done = subprocess.run(
             argv,
             cwd=cwd,
-            env={**os.environ, "DOCKER_CONFIG": str(self.scratch / "docker"), **environ},
+            env={**self.environ, **environ},
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -266,7 +271,7 @@ class Bench:
         trust = ("--trusted-root", str(self.scratch / "trust.json"))
         done = subprocess.run(
             ["cosign", command, *key, *trust, *flags, image],
-            env={**os.environ, "DOCKER_CONFIG": str(self.scratch / "docker")},
+            env=self.environ,
             capture_output=True,
             check=False,
         )
@@ -279,7 +284,7 @@ class Bench:
         """Return what a tag points to; None if it does not exist."""
         done = subprocess.run(
             ["crane", "digest", image],
-            env={**os.environ, "DOCKER_CONFIG": str(self.scratch / "docker")},
+            env=self.environ,
             capture_output=True,
             text=True,
             check=False,
@@ -293,7 +298,7 @@ class Bench:
         """Return the tags that people see: those of signatures and referrers left out."""
         done = subprocess.run(
             ["crane", "ls", repository],
-            env={**os.environ, "DOCKER_CONFIG": str(self.scratch / "docker")},
+            env=self.environ,
             capture_output=True,
             text=True,
             check=False,
