@@ -108,7 +108,8 @@ class SecretFiles:
 
         Some tools take a directory and look for a file of a fixed name in it (``DOCKER_CONFIG``).
         """
-        directory = _new_directory(self.directory())
+        directory = _private(self.directory())
+        directory.mkdir(mode=0o700)
         (directory / name).symlink_to(self.file(content, name))
         return directory
 
@@ -119,8 +120,11 @@ class SecretFiles:
 
             shm = Path("/dev/shm")  # noqa: S108 - a tmpfs by definition; what is made in it is private
             usable = shm.is_dir() and os.access(shm, os.W_OK | os.X_OK)
-            self._root = _new_directory(shm if usable else None)
-            self._wiping.callback(rmtree, self._root, ignore_errors=True)
+            root = _private(shm if usable else _temporary())
+            # In this order: a signal may come between any two lines.
+            self._wiping.callback(rmtree, root, ignore_errors=True)
+            root.mkdir(mode=0o700)
+            self._root = root
         return self._root
 
     def wipe(self) -> None:
@@ -139,10 +143,15 @@ class SecretFiles:
         return path
 
 
-def _new_directory(parent: Path | None) -> Path:
-    from tempfile import mkdtemp
+def _private(parent: Path) -> Path:
+    """Return a path that nobody can guess and `mkdir` will find free."""
+    return parent / f"gocdnext-{os.urandom(8).hex()}"
 
-    return Path(mkdtemp(prefix="gocdnext-", dir=parent))
+
+def _temporary() -> Path:
+    from tempfile import gettempdir
+
+    return Path(gettempdir())
 
 
 def _overwrite(path: Path) -> None:

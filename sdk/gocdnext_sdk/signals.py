@@ -11,6 +11,7 @@ import contextlib
 import os
 import signal
 import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from types import FrameType
@@ -22,6 +23,9 @@ CANCELLING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 GRACE = 10.0
 """Seconds a tool has to end after a signal before it is killed. Kubernetes gives 30 for everything."""
+
+_SOON = 0.05
+"""Seconds until a signal that was lost comes again."""
 
 
 class Signals:
@@ -36,18 +40,22 @@ class Signals:
         self._waiting = False
         self._children: list[subprocess.Popen[bytes]] = []
         self._before: dict[int, Any] = {}
+        self._hook = sys.unraisablehook
         self._killer: threading.Timer | None = None
 
     def __enter__(self) -> Self:
         if threading.current_thread() is threading.main_thread():
             for signum in CANCELLING:
                 self._before[signum] = signal.signal(signum, self._handle)
+            self._hook, sys.unraisablehook = sys.unraisablehook, self._raise_again
         return self
 
     def __exit__(self, *exc: object) -> None:
         self._rest()
         for signum, handler in self._before.items():
             signal.signal(signum, handler)
+        if self._before:
+            sys.unraisablehook = self._hook
 
     @contextlib.contextmanager
     def cancelling(self) -> Iterator[None]:
@@ -148,6 +156,18 @@ class Signals:
                 self._forward(signum)
         if self._cancelling and not self._waiting and not repeated:
             raise Cancelled(signum)
+
+    def _raise_again(self, lost: sys.UnraisableHookArgs) -> None:
+        """Let a signal come once more that was raised where Python throws it away: in a destructor."""
+        if not isinstance(lost.exc_value, Cancelled):
+            self._hook(lost)
+        elif self._cancelling and self.received is not None:
+            signum, self.received = self.received, None
+            self._install(self._handle)
+            # Not here: it would be thrown away again.
+            again = threading.Timer(_SOON, os.kill, (os.getpid(), signum))
+            again.daemon = True
+            again.start()
 
     def _install(self, handler: Any) -> None:
         for signum in self._before:

@@ -121,6 +121,24 @@ class TestFiles:
             raise ZeroDivisionError
         assert not folder.exists()
 
+    def test_a_signal_while_the_folder_is_made_leaves_nothing(
+        self, real_files: SecretFiles, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        """The folder's removal is known before it is there."""
+        made: list[Path] = []
+        mkdir = Path.mkdir
+
+        def interrupted(path: Path, mode: int = 0o777) -> None:
+            mkdir(path, mode)
+            made.append(path)
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(Path, "mkdir", interrupted)
+        with pytest.raises(KeyboardInterrupt), real_files:
+            real_files.directory()
+        assert made
+        assert not made[0].exists()
+
     def test_wiping_twice_does_no_harm(self, files: SecretFiles) -> None:
         files.file(VALUE)
         files.wipe()

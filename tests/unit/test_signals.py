@@ -199,6 +199,21 @@ def test_between_tools_a_signal_ends_the_job_at_once(tmp_path: Path) -> None:
         assert plugin.finish() == 143
 
 
+def test_a_signal_within_a_destructor_is_neither_lost_nor_shown(tmp_path: Path) -> None:
+    steps = f"""
+import os
+class Noisy:
+    def __del__(self):
+        os.kill(os.getpid(), {int(signal.SIGTERM)})
+        job.say("in the destructor")
+Noisy()
+time.sleep(1000)
+"""
+    with running(tmp_path, steps, {}) as plugin:
+        assert plugin.finish() == 143
+    assert plugin.log == "error: stopped by SIGTERM\n"
+
+
 @pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 @pytest.mark.parametrize("wait", ["time.sleep(1000)", 'job.tool("sleep").run("1000")'])
 def test_a_signal_wipes_the_secret_files(tmp_path: Path, signum: int, wait: str) -> None:
