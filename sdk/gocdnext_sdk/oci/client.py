@@ -76,8 +76,13 @@ class Descriptor:
 
 @dataclass(frozen=True)
 class _Answer:
-    """What came back, read to its end."""
+    """What came back, read to its end.
 
+    Args:
+        host: who answered; another one than was asked after a redirect.
+    """
+
+    host: str
     status: int
     reason: str
     headers: Mapping[str, str]
@@ -202,7 +207,8 @@ class RegistryClient:
         actions = _READ if body is None else _WRITE
         known = self._authorization.setdefault((registry, reference.repository), {})
         response = self._send(method, url, headers, known.get(actions), body)
-        if response.status == 401:
+        # Nobody whom a redirect led to may ask for the login.
+        if response.status == 401 and response.host == registry.api_host:
             challenge = response.headers.get("WWW-Authenticate", "")
             authorization = self._authorize(reference, challenge, actions)
             if authorization is not None:
@@ -236,7 +242,8 @@ class RegistryClient:
         except urllib3.exceptions.HTTPError as error:
             reason = getattr(error, "reason", None) or error
             raise RegistryError(f"{host} cannot be reached: {_innermost(reason)}") from None
-        return _Answer(response.status, response.reason or "", response.headers, content)
+        answered = urlsplit(response.geturl() or "").netloc or host  # only after a redirect it is a whole URL
+        return _Answer(answered, response.status, response.reason or "", response.headers, content)
 
     def _authorize(self, reference: Reference, challenge: str, actions: str) -> str | None:
         """Answer a 401: Basic as it is, Bearer by asking the token server it names."""

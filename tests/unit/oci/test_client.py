@@ -420,6 +420,18 @@ class TestTheWayThere:
         assert [each.authorization for each in registry.requests] == [None, basic("me"), basic("me")]
         assert [(each.path, each.authorization) for each in other.requests] == [("/away", None)]
 
+    def test_whoever_a_redirect_leads_to_cannot_ask_for_the_login(
+        self, registry: Server, other: Server
+    ) -> None:
+        registry.answer = lambda request: Answer(
+            307, headers={"Location": f"http://127.0.0.1:{other.port}/away"}
+        )
+        realm = f'Bearer realm="http://localhost:{other.port}/token",service="s"'
+        other.answer = lambda request: Answer(401, headers={"WWW-Authenticate": realm})
+        with pytest.raises(RegistryError, match="401"):
+            registry.client("me").resolve(registry.reference())
+        assert [(each.path, each.authorization) for each in other.requests] == [("/away", None)]
+
     @pytest.mark.parametrize("status", [429, 502, 503, 504])
     def test_a_busy_registry_is_asked_again(self, registry: Server, status: int) -> None:
         busy = iter([Answer(status, headers={"Retry-After": "0"}), Answer(status)])
