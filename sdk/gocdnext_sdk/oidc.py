@@ -74,7 +74,7 @@ class IdentityToken:
         """
         now = time.time() if now is None else now
         algorithm = self.header.get("alg")
-        if algorithm not in ALGORITHMS:
+        if not isinstance(algorithm, str) or algorithm not in ALGORITHMS:
             yield (
                 f"alg: the token is signed with {json.dumps(algorithm)}, which nobody else can check",
                 f"the issuer must sign with one of {', '.join(sorted(ALGORITHMS))}",
@@ -119,7 +119,7 @@ def _decode(part: str, name: str) -> Mapping[str, Any]:
         # RFC 7515 §2: base64url without padding; anything else in it is an error.
         raw = base64.b64decode(part + "=" * (-len(part) % 4), altchars=b"-_", validate=True)
         value = json.loads(raw)
-    except ValueError:
+    except (ValueError, RecursionError):
         value = None
     if not isinstance(value, dict):
         raise ValueError(f"is not a JWT: its {name} is not a JSON object in base64url")

@@ -41,7 +41,10 @@ def workspace_path(text: str) -> str:
 
 def is_in_workspace(path: str | Path) -> bool:
     """Tell whether `path` stays in the workspace, links followed."""
-    return Path(path).resolve().is_relative_to(Path.cwd().resolve())
+    try:
+        return Path(path).resolve().is_relative_to(Path.cwd().resolve())
+    except (OSError, RuntimeError, ValueError):  # links that go in circles, which lead nowhere
+        return False
 
 
 def _json_document(text: str) -> dict[str, Any]:
@@ -55,6 +58,8 @@ def _json_document(text: str) -> dict[str, Any]:
             ) from None
     try:
         document = json.loads(source)
+    except RecursionError:
+        raise ValueError("is not JSON: it is nested too deeply") from None
     except ValueError as error:
         raise ValueError(f"is not JSON: {error}") from None
     if not isinstance(document, dict):

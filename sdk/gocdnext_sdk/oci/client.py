@@ -49,6 +49,8 @@ _READ, _WRITE = "pull", "pull,push"
 _MAX_EXPLANATION = 300
 """Characters."""
 
+_TOKEN = re.compile(r"[\x21-\x7e]+")
+
 _CHALLENGE = re.compile(r'(\w+)="([^"]*)"')
 
 
@@ -139,7 +141,7 @@ class RegistryClient:
         descriptor, body = self._read(reference)
         try:
             content: dict[str, Any] = json.loads(body)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise RegistryError(f"{reference}: the registry sent no JSON: {error}") from None
         return descriptor, content
 
@@ -233,17 +235,18 @@ class RegistryClient:
             sent["Authorization"] = authorization
         host = url.split("/")[2]
         proxy = _proxy(url)
-        if proxy not in self._pools:
-            self._pools[proxy] = _pool(proxy)
         try:
+            if proxy not in self._pools:
+                self._pools[proxy] = _pool(proxy)
             # urllib3 drops Authorization when a redirect leaves the host.
             response = self._pools[proxy].request(method, url, headers=sent, body=body, preload_content=False)
             content = _read(response, host)
-        except urllib3.exceptions.HTTPError as error:
+        except (urllib3.exceptions.HTTPError, ValueError, OverflowError) as error:
             reason = getattr(error, "reason", None) or error
             raise RegistryError(f"{host} cannot be reached: {_innermost(reason)}") from None
         answered = urlsplit(response.geturl() or "").netloc or host  # only after a redirect it is a whole URL
-        return _Answer(answered, response.status, response.reason or "", response.headers, content)
+        reason = "".join(filter(str.isprintable, response.reason or ""))[:_MAX_EXPLANATION]
+        return _Answer(answered, response.status, reason, response.headers, content)
 
     def _authorize(self, reference: Reference, challenge: str, actions: str) -> str | None:
         """Answer a 401: Basic as it is, Bearer by asking the token server it names."""
@@ -253,7 +256,7 @@ class RegistryClient:
             return f"Basic {credential.basic.reveal()}" if credential else None
         parameters = dict(_CHALLENGE.findall(rest))
         realm = parameters.get("realm", "")
-        local = reference.registry.plain_http and realm.startswith("http://")
+        local = reference.registry.plain_http and _is_local(realm)
         if scheme.lower() != "bearer" or not (realm.startswith("https://") or local):
             return None
         query = {"scope": f"repository:{reference.repository}:{actions}"}
@@ -266,7 +269,9 @@ class RegistryClient:
         try:
             answer = json.loads(response.body)
             token = answer.get("token") or answer.get("access_token")
-        except (ValueError, AttributeError):
+            if token and not _TOKEN.fullmatch(token):
+                raise ValueError("of no token")
+        except (ValueError, AttributeError, TypeError, RecursionError):
             raise RegistryError(
                 f"{realm} is named as {reference.registry}'s token server; it is none"
             ) from None
@@ -284,6 +289,14 @@ class RegistryClient:
         return f"{registry} answered {reason}{_explanation(response.body)}"
 
 
+def _is_local(realm: str) -> bool:
+    """Tell whether a token server is one to which a login may go in plain http."""
+    try:
+        return realm.startswith("http://") and Registry.parse(urlsplit(realm).netloc).plain_http
+    except ValueError:
+        return False
+
+
 def _proxy(url: str) -> str | None:
     """Return the proxy the usual variables name for `url`. As in Go's tools, none leads to this machine."""
     parts = urlsplit(url)
@@ -292,7 +305,8 @@ def _proxy(url: str) -> str | None:
         return None
     from urllib.request import getproxies, proxy_bypass
 
-    return None if proxy_bypass(parts.netloc) else getproxies().get(parts.scheme)
+    proxy = None if proxy_bypass(parts.netloc) else getproxies().get(parts.scheme)
+    return proxy if proxy is None or "://" in proxy else f"http://{proxy}"  # as Go's tools take it
 
 
 def _pool(proxy: str | None) -> urllib3.PoolManager:
@@ -353,7 +367,7 @@ def _explanation(body: bytes) -> str:
     """
     try:
         message = json.loads(body)["errors"][0]["message"]
-    except (ValueError, LookupError, TypeError):
+    except (ValueError, LookupError, TypeError, RecursionError):
         return ""
     line = "".join(filter(str.isprintable, " ".join(str(message).split())))
     return f': "{line[:_MAX_EXPLANATION]}"' if line else ""

@@ -65,7 +65,7 @@ class Credentials:
         try:
             auths = json.loads(docker_config.reveal()).get("auths", {})
             return cls(_auths(auths))
-        except (ValueError, AttributeError):
+        except (ValueError, AttributeError, RecursionError):
             raise ValueError('is not a Docker config.json; it looks like {"auths": {"HOST": …}}') from None
 
     @classmethod
@@ -90,6 +90,9 @@ def _auths(auths: Mapping[str, Any]) -> Iterator[Credential]:
                 username, _, password = base64.b64decode(entry["auth"]).decode().partition(":")
             else:
                 username, password = entry["username"], entry["password"]
+            if not (isinstance(username, str) and isinstance(password, str)):
+                continue
+            f"{username}{password}".encode()  # JSON can hold halves of characters
         except (KeyError, TypeError, ValueError):
             continue
         yield Credential(registry, username, Secret(password))

@@ -38,6 +38,17 @@ def is_digest(text: str) -> bool:
     return _DIGEST.fullmatch(text) is not None
 
 
+def _is_host(text: str) -> bool:
+    if not _HOST.fullmatch(text):
+        return False
+    if text.startswith("["):
+        try:
+            ip_address(text[1 : text.index("]")])
+        except ValueError:
+            return False
+    return True
+
+
 @dataclass(frozen=True, order=True)
 class Registry:
     """A registry host, `docker.io` standing for all names of Docker Hub.
@@ -61,7 +72,7 @@ class Registry:
             raise ValueError('a registry has no user in its name; give "username" and "password"')
         if path not in ("", "v1", "v2"):
             raise ValueError(f'"{text}" is an image, not a registry; write only the host, "{head}"')
-        if not _HOST.fullmatch(head):
+        if not _is_host(head):
             raise ValueError(f'"{text}" is not a registry host; write it as "ghcr.io"')
         return cls(HUB if head in _HUB_ALIASES else head)
 
@@ -133,7 +144,7 @@ class Reference:
             path, _, tag = path.partition(":")
             if not is_tag(tag):
                 raise ValueError(f'"{tag}" is not a tag; letters, digits, "_", "." and "-", at most 128')
-        if not _HOST.fullmatch(host):
+        if not _is_host(host):
             raise ValueError(f'"{host}" is not a registry host')
         registry = Registry.parse(host)
         if registry.host == HUB and path and "/" not in path:

@@ -121,13 +121,13 @@ def layout_digest(layout: Path, name: str | None) -> str:
         }
         if not all(map(is_digest, images.values())):
             raise ValueError("of digests")
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise Error(f"{layout} is not an OCI image layout: its index.json cannot be read") from None
     if name is not None:
         if name in images:
             return str(images[name])
     elif len(set(images.values())) == 1:
         return str(next(iter(images.values())))
-    known = ", ".join(sorted(each for each in images if each)) or "none with a name"
+    known = ", ".join(sorted(str(each) for each in images if each)) or "none with a name"
     wanted = f'no image "{name}"' if name else f"{len(images)} images"
     raise Error(f"{layout} holds {wanted}; there are: {known}; write `oci:PATH:NAME`")

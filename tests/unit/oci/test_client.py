@@ -420,6 +420,44 @@ class TestTheWayThere:
         assert [each.authorization for each in registry.requests] == [None, basic("me"), basic("me")]
         assert [(each.path, each.authorization) for each in other.requests] == [("/away", None)]
 
+    @pytest.mark.parametrize(
+        "answer",
+        [
+            Answer(200, b"[" * 200_000),
+            Answer(500, b"[" * 200_000),
+        ],
+        ids=["manifest", "error"],
+    )
+    def test_json_without_a_bottom_is_an_error_of_the_registry(
+        self, registry: Server, answer: Answer
+    ) -> None:
+        registry.answer = lambda request: answer
+        with pytest.raises(RegistryError):
+            registry.client().manifest(registry.reference())
+
+    @pytest.mark.parametrize("token", ["t0k3n\n", "t\u00f6ken", "", 7, ["t0k3n"]])
+    def test_a_token_that_is_none_is_not_sent_nor_told(self, registry: Server, token: object) -> None:
+        def answer(request: Request) -> Answer:
+            if request.path == "/token":
+                return Answer(200, json.dumps({"token": token}).encode())
+            realm = f'Bearer realm="http://localhost:{registry.port}/token"'
+            return Answer(401, headers={"WWW-Authenticate": realm})
+
+        registry.answer = answer
+        with pytest.raises(RegistryError) as caught:
+            registry.client("me").resolve(registry.reference())
+        assert "k3n" not in str(caught.value)
+
+    @pytest.mark.parametrize("value", ["socks5://proxy:1", "http://["])
+    def test_a_proxy_that_is_none_is_told(self, monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+        monkeypatch.setenv("http_proxy", value)
+        with pytest.raises(RegistryError, match=r"10\.255\.255\.1:5000 cannot be reached"):
+            RegistryClient().resolve(Reference.parse("10.255.255.1:5000/app"))
+
+    def test_a_proxy_may_stand_without_a_scheme(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("https_proxy", "proxy.corp:3128")
+        assert client_module._proxy("https://ghcr.io/v2/") == "http://proxy.corp:3128"
+
     def test_whoever_a_redirect_leads_to_cannot_ask_for_the_login(
         self, registry: Server, other: Server
     ) -> None:

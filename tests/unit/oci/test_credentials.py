@@ -6,6 +6,8 @@ import base64
 import json
 from pathlib import Path
 
+import pytest
+
 from gocdnext_sdk.oci.credentials import Credential, Credentials
 from gocdnext_sdk.oci.reference import Registry
 from gocdnext_sdk.secrets import Secret
@@ -68,3 +70,23 @@ def test_a_configuration_that_is_none_counts_as_none(tmp_path: Path) -> None:
         if content is not None:
             (tmp_path / "config.json").write_text(content)
         assert not Credentials.ambient({"DOCKER_CONFIG": str(tmp_path)})
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        '{"username": "me", "password": 7}',
+        '{"username": [], "password": "x"}',
+        r'{"username": "me", "password": "\ud800"}',
+        '{"auth": 7}',
+        "7",
+        "null",
+    ],
+)
+def test_an_entry_that_holds_no_login_counts_as_none(entry: str) -> None:
+    assert not Credentials.parse(Secret(f'{{"auths": {{"ghcr.io": {entry}}}}}'))
+
+
+def test_a_configuration_without_a_bottom_is_none() -> None:
+    with pytest.raises(ValueError, match=r"is not a Docker config\.json"):
+        Credentials.parse(Secret("[" * 100_000))

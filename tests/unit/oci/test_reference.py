@@ -59,6 +59,7 @@ def test_what_a_reference_means(
         ("ghcr.io/", 'the repository "" is not valid'),
         ("ghcr.io/-app", 'the repository "-app" is not valid'),
         ("ghcr.io:port/app", '"ghcr.io:port" is not a registry host'),
+        ("[::::]/app", '"[::::]" is not a registry host'),
         ("--flag", "the repository"),
         ("ghcr.io/" + "a" * 256, "is not valid"),
         ("ghcr.io/a\nb", "is not valid"),
