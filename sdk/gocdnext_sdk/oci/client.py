@@ -81,10 +81,10 @@ class _Answer:
     """What came back, read to its end.
 
     Args:
-        host: who answered; another one than was asked after a redirect.
+        is_foreign: whether a redirect led to somebody else: another host, port or scheme.
     """
 
-    host: str
+    is_foreign: bool
     status: int
     reason: str
     headers: Mapping[str, str]
@@ -210,7 +210,7 @@ class RegistryClient:
         known = self._authorization.setdefault((registry, reference.repository), {})
         response = self._send(method, url, headers, known.get(actions), body)
         # Nobody whom a redirect led to may ask for the login.
-        if response.status == 401 and response.host == registry.api_host:
+        if response.status == 401 and not response.is_foreign:
             challenge = response.headers.get("WWW-Authenticate", "")
             authorization = self._authorize(reference, challenge, actions)
             if authorization is not None:
@@ -244,9 +244,9 @@ class RegistryClient:
         except (urllib3.exceptions.HTTPError, ValueError, OverflowError) as error:
             reason = getattr(error, "reason", None) or error
             raise RegistryError(f"{host} cannot be reached: {_innermost(reason)}") from None
-        answered = urlsplit(response.geturl() or "").netloc or host  # only after a redirect it is a whole URL
-        reason = "".join(filter(str.isprintable, response.reason or ""))[:_MAX_EXPLANATION]
-        return _Answer(answered, response.status, reason, response.headers, content)
+        final = response.geturl() or ""
+        is_foreign = "://" in final and urlsplit(final)[:2] != urlsplit(url)[:2]
+        return _Answer(is_foreign, response.status, _line(response.reason), response.headers, content)
 
     def _authorize(self, reference: Reference, challenge: str, actions: str) -> str | None:
         """Answer a 401: Basic as it is, Bearer by asking the token server it names."""
@@ -369,8 +369,13 @@ def _explanation(body: bytes) -> str:
         message = json.loads(body)["errors"][0]["message"]
     except (ValueError, LookupError, TypeError, RecursionError):
         return ""
-    line = "".join(filter(str.isprintable, " ".join(str(message).split())))
-    return f': "{line[:_MAX_EXPLANATION]}"' if line else ""
+    line = _line(message)
+    return f': "{line}"' if line else ""
+
+
+def _line(text: object) -> str:
+    """Return what a registry says as one line for a log: printable, and not endless."""
+    return "".join(filter(str.isprintable, " ".join(str(text or "").split())))[:_MAX_EXPLANATION]
 
 
 def _innermost(error: object) -> str:
