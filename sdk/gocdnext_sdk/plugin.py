@@ -130,6 +130,8 @@ def _execute(plugin: Plugin[Inputs], environ: Mapping[str, str], masker: Masker)
         # A job's secrets are also there under their own names, and may be part of other inputs.
         if _SECRET_NAME.search(name) and len(value) >= _SECRET_LENGTH:
             masker.add(value)
+        if name.lower().endswith("_proxy") and "://" not in value:
+            value = f"http://{value}"  # as tools take it
         for password in _URL_PASSWORD.findall(value):
             masker.add(password)
             masker.add(unquote(password))

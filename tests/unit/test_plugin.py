@@ -149,10 +149,11 @@ def test_the_jobs_own_secrets_are_masked_as_well(run_plugin: PluginRunner, puppe
 
 @MODES
 @pytest.mark.parametrize("password", ["pr0xy%40p4ss", "pr0xy@p4ss"])
+@pytest.mark.parametrize("scheme", ["http://", ""])
 def test_the_password_in_a_url_is_masked_wherever_it_stands(
-    run_plugin: PluginRunner, puppet: Path, mode: Mode, password: str
+    run_plugin: PluginRunner, puppet: Path, mode: Mode, password: str, scheme: str
 ) -> None:
-    environ = {"HTTPS_PROXY": "http://me:pr0xy%40p4ss@proxy.example:3128"}
+    environ = {"HTTPS_PROXY": f"{scheme}me:pr0xy%40p4ss@proxy.example:3128"}
     result = run_plugin(puppet, {"do": password}, env=environ, mode=mode).exited(2)
     assert '"***"' in result.errors[0]
 
