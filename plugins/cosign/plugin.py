@@ -42,6 +42,7 @@ from gocdnext_sdk.cosign import (
     verify,
     verify_attestation,
 )
+from gocdnext_sdk.inputs.types import read_text
 from gocdnext_sdk.oidc import IdentityToken
 from gocdnext_sdk.sigstore import NOBODY, Document, signing_config, without_log
 
@@ -255,7 +256,7 @@ class CosignInputs(RegistryLogin):
             return
         name = "key" if self.key else "key-content"
         try:
-            text = Path(self.key).read_text() if self.key else (self.key_content or Secret("")).reveal()
+            text = read_text(self.key) if self.key else (self.key_content or Secret("")).reveal()
             kind = key_kind(text)
         except (OSError, UnicodeDecodeError):
             yield Problem("key", f'there is no key file "{self.key}" in the workspace')
@@ -426,7 +427,7 @@ def keys(inputs: CosignInputs, job: Job, cosign: Tool) -> tuple[str | None, str 
     """Return path or URI of the key to sign with, and of the one to verify with; nothing if keyless."""
     if inputs.keyless or kms_scheme(inputs.key):
         return inputs.key, inputs.key
-    pem = inputs.key_content or Secret(Path(inputs.key or "").read_text())
+    pem = inputs.key_content or Secret(read_text(inputs.key or ""))
     key = job.secret_file(pem, "cosign.key")
     if key_kind(pem.reveal()) == "public":
         return None, key

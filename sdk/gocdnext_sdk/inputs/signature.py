@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from pydantic import AfterValidator
@@ -22,7 +21,7 @@ from gocdnext_sdk.cosign import (
 from gocdnext_sdk.errors import Problem
 from gocdnext_sdk.inputs.constraints import Constraint, MutuallyExclusive
 from gocdnext_sdk.inputs.model import Input, PluginInputs
-from gocdnext_sdk.inputs.types import Boolean, JsonDocument
+from gocdnext_sdk.inputs.types import Boolean, JsonDocument, read_text
 from gocdnext_sdk.oci.credentials import Credentials
 from gocdnext_sdk.oci.reference import Reference
 from gocdnext_sdk.sigstore import NOBODY
@@ -97,7 +96,7 @@ class SignatureDemand(PluginInputs):
         if key is None or kms_scheme(key) or _is_pem(key):
             return
         try:
-            kind = key_kind(Path(key).read_text())
+            kind = key_kind(read_text(key))
         except (OSError, UnicodeDecodeError):
             yield Problem("verify-key", f'there is no key file "{key}" in the workspace')
         except ValueError as error:

@@ -5,7 +5,10 @@ Besides these, `str`, `int`, `Literal[...]`, `Reference`, `Secret` and any pydan
 
 from __future__ import annotations
 
+import errno
 import json
+import os
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -21,6 +24,9 @@ from gocdnext_sdk.inputs.parsers import (
     parse_words,
 )
 from gocdnext_sdk.oci.reference import Reference, Registry, is_tag
+
+_MAX_FILE = 4 * 1024 * 1024
+"""Bytes."""
 
 
 def _from_text(parse: Any) -> BeforeValidator:
@@ -39,6 +45,22 @@ def workspace_path(text: str) -> str:
     return text
 
 
+def read_text(path: str | Path) -> str:
+    """Return the text of a file that came with the checkout, and may be anything.
+
+    Raises:
+        OSError: it is not there, no regular file (a pipe may never end), or larger than 4 MiB.
+        UnicodeDecodeError: it is no text.
+    """
+    with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as stream:  # noqa: PTH123
+        if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
+            raise OSError(errno.EINVAL, "is no regular file", str(path))
+        content = stream.read(_MAX_FILE + 1)
+    if len(content) > _MAX_FILE:
+        raise OSError(errno.EFBIG, "is too large", str(path))
+    return content.decode()
+
+
 def is_in_workspace(path: str | Path) -> bool:
     """Tell whether `path` stays in the workspace, links followed."""
     try:
@@ -51,7 +73,7 @@ def _json_document(text: str) -> dict[str, Any]:
     source = text
     if not text.lstrip().startswith("{"):
         try:
-            source = Path(workspace_path(text)).read_text()
+            source = read_text(workspace_path(text))
         except (OSError, UnicodeDecodeError):
             raise ValueError(
                 f'there is no readable file "{text}" in the workspace; give a path or the JSON itself'

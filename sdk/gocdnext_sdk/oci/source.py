@@ -15,7 +15,7 @@ from pydantic import GetCoreSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
 from gocdnext_sdk.errors import Error
-from gocdnext_sdk.inputs.types import workspace_path
+from gocdnext_sdk.inputs.types import read_text, workspace_path
 from gocdnext_sdk.oci.reference import HUB, Reference, is_digest
 
 _FILE_TRANSPORTS = ("oci", "oci-archive", "docker-archive")
@@ -115,7 +115,7 @@ def layout_digest(layout: Path, name: str | None) -> str:
         Error: it is no layout, or the image is not in it, or several are.
     """
     try:
-        index = json.loads((layout / "index.json").read_text())
+        index = json.loads(read_text(layout / "index.json"))
         images = {
             (each.get("annotations") or {}).get(_REF_NAME): each["digest"] for each in index["manifests"]
         }

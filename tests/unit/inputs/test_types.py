@@ -1,0 +1,35 @@
+"""What input types make of files in the workspace."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from gocdnext_sdk.inputs import types
+from gocdnext_sdk.inputs.types import read_text
+
+
+@pytest.fixture
+def odd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A checkout of files that never end, or take all memory."""
+    monkeypatch.setattr(types, "_MAX_FILE", 10)
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "zero").symlink_to("/dev/zero")
+    (tmp_path / "large").write_text("12345678901")
+    (tmp_path / "binary").write_bytes(b"\xff")
+    (tmp_path / "text").write_text("1234567890")
+    return tmp_path
+
+
+@pytest.mark.parametrize("name", ["pipe", "zero", "large", "missing", "."])
+def test_only_a_regular_file_of_a_sensible_size_is_read(odd: Path, name: str) -> None:
+    with pytest.raises(OSError, match=r"no regular file|too large|No such file|directory"):
+        read_text(odd / name)
+
+
+def test_a_text_is_read_and_what_is_none_is_told(odd: Path) -> None:
+    assert read_text(odd / "text") == "1234567890"
+    with pytest.raises(UnicodeDecodeError):
+        read_text(odd / "binary")
