@@ -19,7 +19,7 @@ from urllib.parse import unquote, urlencode, urlsplit
 
 from gocdnext_sdk.errors import RegistryError
 from gocdnext_sdk.oci.credentials import Credentials
-from gocdnext_sdk.oci.reference import Reference, Registry, is_digest
+from gocdnext_sdk.oci.reference import HUB, Reference, Registry, is_digest
 
 if TYPE_CHECKING:
     import urllib3
@@ -177,6 +177,25 @@ class RegistryClient:
         except (AttributeError, KeyError, TypeError, ValueError):
             raise RegistryError(f"{reference}: the registry sent an index that is none") from None
 
+    def absent(self, index: Reference) -> tuple[str, ...]:
+        """Return the digests of manifests that an index names, at any depth, and that are not there.
+
+        Raises:
+            RegistryError: as `children`.
+        """
+        absent, known, unread = [], {index.digest}, [index]
+        while unread:
+            for child in self.children(unread.pop()):
+                if child.digest in known:
+                    continue
+                known.add(child.digest)
+                image = index.with_digest(child.digest)
+                if self.find(image) is None:
+                    absent.append(child.digest)
+                elif child.is_index:
+                    unread.append(image)
+        return tuple(absent)
+
     def platforms(self, reference: Reference) -> tuple[Descriptor, ...]:
         """Return the platform images of an index; nothing for a single image.
 
@@ -199,7 +218,7 @@ class RegistryClient:
         if response.status in (200, 201):
             return response
         error = _NotFound if response.status == 404 else RegistryError
-        raise error(f"{reference}: {self._refusal(response, reference.registry, body)}")
+        raise error(f"{reference}: {self._refusal(response, reference, body)}")
 
     def _request(
         self, method: str, reference: Reference, path: str, headers: Mapping[str, str], body: bytes | None
@@ -277,16 +296,23 @@ class RegistryClient:
             ) from None
         return f"Bearer {token}" if token else None
 
-    def _refusal(self, response: _Answer, registry: Registry, body: bytes | None = None) -> str:
+    def _refusal(self, response: _Answer, image: Reference, body: bytes | None) -> str:
+        registry = image.registry
+        # Nobody but Docker publishes there, so the registry was forgotten.
+        unnamed = registry.host == HUB and image.repository.startswith("library/")
+        hint = f'; "{image.short_name}" names no registry, so it is on Docker Hub' if unnamed else ""
         if response.status == 404:
-            return "not found; is it pushed, and is the name right?"
+            return f"not found; is it pushed, and is the name right?{hint}"
+        said = _explanation(response.body)
         if response.status in (401, 403):
-            if self._credentials.get(registry) is None:
-                return f"{registry} wants a login; give `username` and `password`"
-            act = "read" if body is None else "write to"
-            return f"{registry} refused the login ({response.status}); may this user {act} the repository?"
+            credential = self._credentials.get(registry)
+            if credential is None:
+                return f"{registry} wants a login; give `username` and `password`{hint}"
+            who = f'{registry} refused the login "{_line(credential.username)}" ({response.status}{said})'
+            act = "read" if body is None else "write"
+            return f"{who}; is the password right, and may this user {act} there?{hint}"
         reason = f"{response.status} {response.reason}".rstrip()
-        return f"{registry} answered {reason}{_explanation(response.body)}"
+        return f"{registry} answered {reason}{said}"
 
 
 def _is_local(realm: str) -> bool:

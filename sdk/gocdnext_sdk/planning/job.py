@@ -164,6 +164,9 @@ class _PlannedRegistry(RegistryClient):
     def tag(self, image: Reference, tag: str) -> None:
         self._notes.steps.append(Step("tag", (self._shown.show(str(image.with_tag(tag))),)))
 
+    def absent(self, index: Reference) -> tuple[str, ...]:
+        return ()
+
     def children(self, reference: Reference) -> tuple[Descriptor, ...]:
         self.resolve(reference)
         return ()

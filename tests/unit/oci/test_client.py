@@ -233,6 +233,26 @@ class TestManifest:
         assert registry.client().platforms(registry.reference()) == ()
 
 
+class TestAbsent:
+    """An index that is there may name what is not, at any depth."""
+
+    def test_what_is_not_there_is_named_once(self, registry: Server) -> None:
+        def entry(answer: Answer, media_type: str) -> dict[str, object]:
+            return {"digest": digest_of(answer), "mediaType": media_type, "size": len(answer.body)}
+
+        here, gone = manifest({"os": "here"}), manifest({"os": "gone"})
+        inner = manifest({"manifests": [entry(gone, MANIFEST), entry(here, MANIFEST)]}, INDEX)
+        outer = manifest(
+            {"manifests": [entry(inner, INDEX), entry(here, MANIFEST), entry(gone, MANIFEST)]}, INDEX
+        )
+        there = {f"/v2/team/app/manifests/{digest_of(each)}": each for each in (here, inner, outer)}
+        registry.answer = lambda request: there.get(request.path, Answer(404))
+        image = registry.reference(f"team/app@{digest_of(outer)}")
+        assert registry.client().absent(image) == (digest_of(gone),)
+        assert registry.client().absent(registry.reference(f"team/app@{digest_of(here)}")) == ()
+        assert len({(each.method, each.path) for each in registry.requests}) == len(registry.requests)
+
+
 class TestTag:
     """One more name for what is there: its very bytes, under their type."""
 
@@ -288,7 +308,14 @@ class TestTag:
     @pytest.mark.parametrize(
         ("answer", "expected"),
         [
-            (Answer(403), "refused the login (403); may this user write to the repository?"),
+            (
+                Answer(403),
+                'refused the login "me" (403); is the password right, and may this user write there?',
+            ),
+            (
+                Answer(401, b'{"errors": [{"message": "no"}]}'),
+                'refused the login "me" (401: "no"); is the password right, and may this user write there?',
+            ),
             (
                 Answer(400, b'{"errors": [{"message": "v1 is\\n immutable\\u001b[0m"}]}'),
                 'answered 400 Bad Request: "v1 is immutable[0m"',
@@ -395,10 +422,23 @@ class TestLogin:
     @pytest.mark.parametrize("status", [401, 403])
     def test_a_refused_login_is_told_without_the_password(self, registry: Server, status: int) -> None:
         registry.answer = lambda request: Answer(status, headers={"WWW-Authenticate": "Basic"})
-        with pytest.raises(RegistryError, match=rf"refused the login \({status}\)") as caught:
+        with pytest.raises(RegistryError, match=rf'refused the login "me" \({status}\)') as caught:
             registry.client("me").resolve(registry.reference())
         assert PASSWORD not in str(caught.value)
         assert len(registry.requests) <= 2
+
+
+@pytest.mark.parametrize("status", [401, 403, 404])
+def test_who_forgot_the_registry_is_told_where_the_name_leads(
+    registry: Server, monkeypatch: pytest.MonkeyPatch, status: int
+) -> None:
+    client = registry.client()
+    monkeypatch.setattr(client, "_send", lambda *args: client_module._Answer(False, status, "", {}, b""))
+    with pytest.raises(RegistryError, match=r'; "app" names no registry, so it is on Docker Hub$'):
+        client.resolve(Reference.parse("app:1"))
+    with pytest.raises(RegistryError) as caught:
+        client.resolve(Reference.parse("org/app:1"))
+    assert "Docker Hub" not in str(caught.value)
 
 
 class TestTheWayThere:
