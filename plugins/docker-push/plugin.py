@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
@@ -38,6 +39,9 @@ from gocdnext_sdk.regctl import CONFIG_VARIABLE, Host, Regctl, configuration, la
 
 SOURCE_HOST = Registry("source.invalid")
 """Regctl's second name for a target's registry, where the source is read there with a login of its own."""
+
+TAG_PATTERN = re.compile(r"(?:[\w.*?-]|\[!?[\w.-]+\])+", re.ASCII)
+"""What can fit a tag, as fnmatch reads it."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +94,7 @@ class DockerPushInputs(SignatureDemand, RegistryLogin):
     immutable_tags: Words = Input(
         "",
         description="Patterns, such as `v*.*.*`, of tags that are created but never moved to another digest. "
-        "The same digest is success.",
+        "The same digest is success. `delete-tag` refuses them.",
     )
 
     constraints = (
@@ -141,9 +145,21 @@ class DockerPushInputs(SignatureDemand, RegistryLogin):
         untagged = any(target.tag is None for target in self.target)
         if self.action == "delete-tag" and untagged and "tags" not in self.model_fields_set:
             yield Problem("tags", "is missing or empty, and action: delete-tag needs it", "name the tags")
+        yield from self._check_immutable_tags()
         yield from self._check_logins()
         if self.source is not None and self.action == "push":
             yield from self._check_source(self.source, environ)
+
+    def _check_immutable_tags(self) -> Iterator[Problem]:
+        for pattern in self.immutable_tags:
+            if not TAG_PATTERN.fullmatch(pattern):
+                what = f'"{pattern}" fits no tag'
+                yield Problem("immutable-tags", what, 'write it as "v*.*.*" or "[0-9]*"')
+        if self.action == "delete-tag":
+            for target in self.targets:
+                if pattern := fitting(self.immutable_tags, target):
+                    what = f'"{target.tag}" is not to be deleted: immutable-tags has "{pattern}"'
+                    yield Problem("tags", what, "take the tag or the pattern out")
 
     def _check_logins(self) -> Iterator[Problem]:
         if self.docker_config is not None:
@@ -165,8 +181,11 @@ class DockerPushInputs(SignatureDemand, RegistryLogin):
             yield Problem("registry", f'no image is at "{self.registry}"', f"the target's is {hosts}")
 
     def _check_source(self, source: Source, environ: Mapping[str, str]) -> Iterator[Problem]:
-        if source.transport is Transport.FILES and not Path(source.path or "").exists():
+        path = Path(source.path or "")
+        if source.transport is Transport.FILES and not path.exists():
             yield Problem("source", f'there is no "{source.path}" in the workspace')
+        elif source.transport is Transport.FILES and not (path.is_dir() or path.is_file()):
+            yield Problem("source", f'"{source.path}" is neither a folder nor a file')
         unclear = source.transport is Transport.ANY and not (self.pull or source.names_registry)
         if self.demands_signature and (unclear or source.transport in (Transport.DAEMON, Transport.FILES)):
             yield Problem("source", f'"{source}" carries no signature', "only an image in a registry does")
@@ -210,6 +229,16 @@ class Registries:
     source: RegistryClient
     targets: RegistryClient
     regctl: Regctl
+
+    def missing(self, target: Reference, belonging: frozenset[str]) -> frozenset[str]:
+        """Return what a target lacks although the image itself is there.
+
+        Args:
+            target: the image there.
+            belonging: what belongs to it beside its own children, as regctl names it.
+        """
+        attached = belonging and belonging - self.regctl.attached(str(target))
+        return attached.union(self.targets.absent(target))
 
     @classmethod
     def of(cls, inputs: DockerPushInputs, job: Job) -> Self:
@@ -305,11 +334,14 @@ class DockerPush(Plugin[DockerPushInputs]):
         Raises:
             RegistryError: a target does not have all of it.
         """
-        here = content.reference.name if content.reference else None
-        targets = [each.with_digest(content.digest) for each in inputs.repositories if each.name != here]
+        regctl, there = registries.regctl, registries.targets
+        targets = [repository.with_digest(content.digest) for repository in inputs.repositories]
+        if content.reference in targets:
+            targets.remove(content.reference)
+            if absent := there.absent(content.reference):
+                raise RegistryError(f"{content.reference} names what is not there: {', '.join(absent)}")
         if not targets:
             return
-        regctl, there = registries.regctl, registries.targets
         with ExitStack() as copies:
             for target in targets:
                 copies.enter_context(regctl.copying(content.location, target))
@@ -319,15 +351,13 @@ class DockerPush(Plugin[DockerPushInputs]):
             find_tags(there, inputs.targets)
             belonging = regctl.attached(content.location)
         for target in targets:
-            if belonging and belonging - regctl.attached(str(target)):
-                # Where there is no referrers API, a copy that was killed may have left a signature that the
-                # index of referrers does not name; regctl finds the signature itself there and goes on.
+            if registries.missing(target, belonging):
+                # Regctl passes over what is there without a look at what that names: a platform that was
+                # deleted since; or, where there is no referrers API and a copy was killed, a signature that
+                # the index of referrers does not name.
                 regctl.mend(content.location, target)
-                missing = belonging - regctl.attached(str(target))
-                if missing:
+                if missing := registries.missing(target, belonging):
                     raise RegistryError(f"{target}: did not arrive: {', '.join(sorted(missing))}")
-            for child in there.children(target):
-                there.resolve(target.with_digest(child.digest))
             more = f", {len(belonging)} signatures and attestations with it" if belonging else ""
             job.say(f"{target} is complete{more}")
 
@@ -336,17 +366,22 @@ class DockerPush(Plugin[DockerPushInputs]):
 
         Raises:
             Findings: an immutable one would move; none has been moved then.
-            RegistryError: one points elsewhere afterwards.
+            RegistryError: one is refused, or points elsewhere afterwards.
         """
         previous = find_tags(registry, inputs.targets)  # again: the copy may have taken minutes
         refuse_moves(inputs.immutable_tags, previous, digest)
         job.output(PREVIOUS=describe(previous))
+        moved: list[str] = []
         for target, before in previous.items():
             if before == digest:
                 job.say(f"{target} is there already")
-            else:
+                continue
+            try:
                 registry.tag(target.with_digest(digest), str(target.tag))
-                job.say(f"{target}: {before or 'new'} -> {digest}")
+            except RegistryError as error:
+                raise RegistryError(f"{error}; moved before that: {', '.join(moved) or 'no tag'}") from None
+            moved.append(str(target))
+            job.say(f"{target}: {before or 'new'} -> {digest}")
         for target, now in find_tags(registry, inputs.targets, assumed=digest).items():
             if now != digest:
                 raise RegistryError(f"{target} is {now or 'gone'} now; did another job move it too?")
@@ -474,6 +509,11 @@ def find_tags(
     return {target: descriptor.digest if descriptor else None for target, descriptor in found}
 
 
+def fitting(patterns: Iterable[str], target: Reference) -> str | None:
+    """Return the pattern that a tag fits."""
+    return next((each for each in patterns if fnmatchcase(str(target.tag), each)), None)
+
+
 def refuse_moves(patterns: Iterable[str], current: Mapping[Reference, str | None], digest: str) -> None:
     """Check that no immutable tag would move.
 
@@ -486,7 +526,7 @@ def refuse_moves(patterns: Iterable[str], current: Mapping[Reference, str | None
         Findings: one would; nothing has been moved.
     """
     for target, now in current.items():
-        pattern = next((each for each in patterns if fnmatchcase(str(target.tag), each)), None)
+        pattern = fitting(patterns, target)
         if pattern is not None and now not in (None, digest):
             raise Findings(
                 f'{target} is {now} and must not become {digest}: immutable-tags has "{pattern}"; no tag was '

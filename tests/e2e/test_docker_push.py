@@ -649,6 +649,24 @@ def _kill_session(session: int) -> None:
                     os.kill(int(entry.name), signal.SIGKILL)
 
 
+def test_a_platform_that_was_deleted_at_the_target_is_sent_again(
+    run_plugin: PluginRunner, bench: Bench, plain: Place
+) -> None:
+    staging, production = plain.repository(), plain.repository()
+    digest = bench.push(staging)
+    child = bench.children(f"{staging}@{digest}")[0]
+    inputs = {"source": f"{staging}:rc", "target": production, **plain.login}
+    run_plugin(FOLDER, inputs).passed()
+    bench.crane("delete", f"{production}@{child}")
+    run_plugin(FOLDER, inputs).passed()
+    assert bench.digest(f"{production}@{child}") == child
+    # In one repository there is nowhere to send it from.
+    bench.crane("delete", f"{production}@{child}")
+    result = run_plugin(FOLDER, inputs | {"source": f"{production}:latest", "tags": "stable"}).exited(3)
+    assert f"{production}@{digest} names what is not there: {child}" in result.errors[0]
+    assert bench.tags(production) == {"latest"}
+
+
 def test_a_lost_index_of_referrers_is_mended(run_plugin: PluginRunner, bench: Bench, plain: Place) -> None:
     staging, production = plain.repository(), plain.repository()
     digest = bench.push(staging)

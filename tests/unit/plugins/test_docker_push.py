@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from gocdnext_sdk import Findings, InputError, Reference
+from gocdnext_sdk import Findings, InputError, Reference, RegistryError
 from gocdnext_sdk.inputs.reader import read_inputs
 from gocdnext_sdk.manifest.load import load_plugin
 from gocdnext_sdk.regctl import configuration
@@ -118,7 +119,9 @@ def test_an_image_without_a_registry_is_the_daemons_and_never_docker_hubs() -> N
     assert read({"source": "docker.io/library/app:build-1"})
 
 
-def test_files_must_be_there_and_in_the_workspace() -> None:
+def test_files_must_be_there_and_in_the_workspace(checkout: Path) -> None:
+    os.mkfifo(checkout / "pipe.tar")
+    assert mistakes({"source": "pipe.tar"}) == ['with.source: "pipe.tar" is neither a folder nor a file']
     assert mistakes({"source": "dist/app.tar"}) == [
         'with.source: there is no "dist/app.tar" in the workspace'
     ]
@@ -235,6 +238,43 @@ def test_immutable_tags_may_appear_and_stay_but_not_move() -> None:
     MODULE.refuse_moves(("v*.*.*",), {new: None, same: ONE, other: TWO}, ONE)
     with pytest.raises(Findings, match=r'v1\.0\.1 is .* and must not become .* immutable-tags has "v\*'):
         MODULE.refuse_moves(("nope", "v*.*.*"), {new: None, same: ONE, other: TWO}, TWO)
+
+
+@pytest.mark.parametrize("pattern", ["v[", "v[1-", "v/*", "v:1", "[!]"])
+def test_a_pattern_that_fits_no_tag_protects_nothing_and_is_refused(pattern: str) -> None:
+    assert mistakes({"immutable-tags": f"{pattern} v*"}) == [
+        f'with.immutable-tags: "{pattern}" fits no tag; write it as "v*.*.*" or "[0-9]*"'
+    ]
+
+
+@pytest.mark.parametrize("pattern", ["v*.*.*", "[0-9]*", "v?.[!0-9x_.-]", "latest"])
+def test_patterns_as_fnmatch_reads_them(pattern: str) -> None:
+    assert read({"immutable-tags": pattern}).immutable_tags == (pattern,)
+
+
+def test_an_immutable_tag_is_not_deleted_either() -> None:
+    deleted = {"action": "delete-tag", "tags": "v1.0.0 rc", "immutable-tags": "v*.*.*"}
+    what = '"v1.0.0" is not to be deleted: immutable-tags has "v*.*.*"'
+    assert mistakes(deleted) == [f"with.tags: {what}; take the tag or the pattern out"]
+
+
+def test_the_tags_that_moved_before_one_was_refused_are_told() -> None:
+    class Refusing:
+        def find(self, reference: Reference, *, assumed: str | None = None) -> None:
+            return None
+
+        def tag(self, image: Reference, tag: str) -> None:
+            if tag == "v2":
+                raise RegistryError("v2 is immutable")
+
+    class SilentJob:
+        def output(self, **values: str) -> None: ...
+
+        def say(self, message: str) -> None: ...
+
+    with pytest.raises(RegistryError) as caught:
+        PLUGIN()._move_tags(read({"tags": "v1 v2 v3"}), ONE, SilentJob(), Refusing())  # type: ignore[attr-defined]
+    assert str(caught.value) == "v2 is immutable; moved before that: ghcr.io/org/app:v1"
 
 
 def test_a_record_of_where_tags_pointed_is_one_line() -> None:
