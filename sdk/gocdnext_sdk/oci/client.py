@@ -106,6 +106,7 @@ class RegistryClient:
         self._credentials = credentials or Credentials()
         self._authorization: dict[tuple[Registry, str], dict[str, str]] = {}
         self._pools: dict[str | None, urllib3.PoolManager] = {}
+        self._latest: tuple[Reference, Descriptor, bytes] | None = None
 
     def resolve(self, reference: Reference) -> Descriptor:
         """Return the descriptor of what `reference` points to now.
@@ -155,13 +156,18 @@ class RegistryClient:
         self._manifest("PUT", image.with_tag(tag), body, descriptor.media_type)
 
     def _read(self, reference: Reference) -> tuple[Descriptor, bytes]:
+        if self._latest is not None and self._latest[0] == reference:
+            return self._latest[1:]
         response = self._manifest("GET", reference)
         body = response.body
         algorithm = (reference.digest or "sha256:").partition(":")[0]
         digest = f"{algorithm}:{hashlib.new(algorithm, body).hexdigest()}"
         if reference.digest and digest != reference.digest:
             raise RegistryError(f"{reference}: the registry sent other content, with digest {digest}")
-        return Descriptor(digest, response.media_type, len(body)), body
+        descriptor = Descriptor(digest, response.media_type, len(body))
+        if reference.digest:  # what a digest names stays the same, and is often wanted for several tags
+            self._latest = (reference, descriptor, body)
+        return descriptor, body
 
     def children(self, reference: Reference) -> tuple[Descriptor, ...]:
         """Return the manifests that an index names, attestations among them; nothing for a single image.

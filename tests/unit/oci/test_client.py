@@ -269,6 +269,13 @@ class TestTag:
         assert (written.method, written.path) == ("PUT", "/v2/team/app/manifests/v1")
         assert (written.body, written.headers["Content-Type"]) == (self.INDEX.body, INDEX)
 
+    def test_the_bytes_are_read_once_for_several_tags(self, registry: Server) -> None:
+        registry.answer = lambda request: self.INDEX if request.method == "GET" else Answer(201)
+        client = registry.client()
+        for tag in ("v1", "v2"):
+            client.tag(self.image(registry), tag)
+        assert [each.method for each in registry.requests] == ["GET", "PUT", "PUT"]
+
     def test_other_bytes_than_the_digest_names_get_no_tag(self, registry: Server) -> None:
         registry.answer = lambda request: manifest({"swapped": True})
         with pytest.raises(RegistryError, match="the registry sent other content"):
