@@ -1,0 +1,147 @@
+"""The page about a run's objects names all that they have, and nothing else, and its examples work."""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from dataclasses import is_dataclass
+from pathlib import Path
+
+import pytest
+
+from gocdnext_sdk import (
+    Completed,
+    Credential,
+    Credentials,
+    Job,
+    Plugin,
+    Reference,
+    Registry,
+    RegistryClient,
+    Secret,
+    Tool,
+)
+from gocdnext_sdk.manifest.load import load_plugin
+from gocdnext_sdk.oci.client import Descriptor
+from gocdnext_sdk.planning import Placeholders, plan_run
+from gocdnext_sdk.testing import PluginRunner
+from gocdnext_sdk.testing.fixtures import FakeTools
+
+ROOT = Path(__file__).parents[3]
+PAGE = (ROOT / "docs" / "job.md").read_text()
+SECTIONS = dict(re.findall(r"^## `?(\w+)`?\n(.*?)(?=^## |\Z)", PAGE, re.MULTILINE | re.DOTALL))
+EXAMPLES = {
+    name: found[1]
+    for name, text in SECTIONS.items()
+    if (found := re.search(r"^```python\n(.*?)^```$", text, re.MULTILINE | re.DOTALL))
+}
+
+PLUGIN = '''
+from gocdnext_sdk import *
+
+
+class ExampleInputs(RegistryLogin):
+    """The inputs that the page speaks of."""
+
+    image: Reference = Input(description="…")
+    token: Secret = Input(description="…")
+
+
+class Example(Plugin[ExampleInputs]):
+    """An example."""
+
+    name = "gocdnext-plugin-example"
+    inputs = ExampleInputs
+    outputs = {"DIGEST": "…", "IMAGE": "…"}
+
+    def run(self, inputs, job):
+BODY
+        return {}
+
+
+if __name__ == "__main__":
+    Example.main()
+'''
+
+GIVEN = {
+    "image": "ghcr.io/org/app:v1",
+    "token": "robot:long-password",
+    "username": "me",
+    "password": "another-password",
+}
+
+
+def members(kind: type) -> set[str]:
+    """Return what is public in a class: methods, properties, and what authors read of its fields."""
+    found = {name for name in vars(kind) if not name.startswith("_")}
+    if kind is Job:
+        return found | {"environ", "workspace"}
+    fields = set(kind.__dataclass_fields__) if is_dataclass(kind) else set()
+    return found - fields if kind is Tool else found | fields  # a tool's fields are for `Job.tool` alone
+
+
+def example(name: str, tmp_path: Path) -> Path:
+    folder = tmp_path / "example"
+    folder.mkdir()
+    body = textwrap.indent(EXAMPLES[name], " " * 8)
+    (folder / "plugin.py").write_text(PLUGIN.replace("BODY", body))
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("kind", "section"),
+    [
+        (Job, "Job"),
+        (Tool, "Tool"),
+        (Completed, "Tool"),
+        (RegistryClient, "RegistryClient"),
+        (Descriptor, "RegistryClient"),
+        (Reference, "Reference"),
+        (Credentials, "Credentials"),
+        (Credential, "Credentials"),
+        (Secret, "Secret"),
+    ],
+)
+def test_every_public_name_is_on_the_page(kind: type, section: str) -> None:
+    named = set(re.findall(r"`[^`\n]*?\.(\w+)\b[^`\n]*`", SECTIONS[section]))
+    assert members(kind) <= named, f"docs/job.md lacks {sorted(members(kind) - named)} of {kind.__name__}"
+
+
+@pytest.mark.parametrize(
+    ("prefix", "kind"),
+    [
+        ("job", Job),
+        ("tool", Tool),
+        ("registry", RegistryClient),
+        ("credentials", Credentials),
+        ("Credentials", Credentials),
+        ("secret", Secret),
+        ("Reference", Reference),
+        ("Registry", Registry),
+    ],
+)
+def test_every_method_on_the_page_is_there(prefix: str, kind: type) -> None:
+    named = set(re.findall(rf"`(?:with )?{prefix}\.(\w+)\(", PAGE))
+    assert named
+    assert all(hasattr(kind, name) for name in named), named
+
+
+def test_every_section_has_an_example() -> None:
+    assert set(EXAMPLES) == set(SECTIONS)
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_an_example_is_planned_to_its_end(name: str, tmp_path: Path) -> None:
+    environ = {f"PLUGIN_{key.upper()}": value for key, value in GIVEN.items()}
+    plugin: type[Plugin] = load_plugin(example(name, tmp_path))  # type: ignore[type-arg]
+    workspace = tmp_path / "workspace"
+    workspace.mkdir()
+    found = plan_run(plugin, environ, workspace, Placeholders())
+    assert not found.ends
+
+
+@pytest.mark.parametrize("name", [name for name, text in EXAMPLES.items() if "job.registry(" not in text])
+def test_an_example_runs(name: str, tmp_path: Path, run_plugin: PluginRunner, fake_tools: FakeTools) -> None:
+    fake_tools.add("linter", stdout="1.0\n")
+    fake_tools.add("copier")
+    run_plugin(example(name, tmp_path), GIVEN, mode="function").passed()
