@@ -1,0 +1,76 @@
+"""The page about the examples names each folder, and its commands are good: some are done."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from gocdnext_sdk.cli import group
+from gocdnext_sdk.cli import run as run_command
+from gocdnext_sdk.harness import docker_engine
+
+ROOT = Path(__file__).parents[3]
+PAGE = (ROOT / "examples" / "README.md").read_text()
+BLOCKS = re.findall(r"^```sh\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+RUNS = re.findall(r"^gocdnext-plugin (run .*)$", "".join(BLOCKS), re.MULTILINE)
+OFFLINE = [
+    *(block for block in BLOCKS if "gocdnext-plugin plan" in block),
+    *re.findall(r"\| `(gocdnext-plugin .*?)` \|", PAGE),
+]
+KEY = next(block for block in BLOCKS if "cosign generate-key-pair" in block)
+PEM = "-----BEGIN {0}-----\nZ29jZG5leHQ=\n-----END {0}-----\n"
+
+
+def shell(commands: str, folder: Path) -> None:
+    """Run commands at the top of the checkout, with another folder for /tmp."""
+    path = os.pathsep.join([str(folder), str(Path(sys.executable).parent), os.environ["PATH"]])
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", commands.replace("/tmp/", f"{folder}/")],
+        cwd=ROOT,
+        env={**os.environ, "PATH": path},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_every_folder_is_on_the_page() -> None:
+    folders = {path.name for path in (ROOT / "examples").iterdir() if path.is_dir()}
+    assert set(re.findall(r"^\| \[(\S+)/\]\(\1/\) \|", PAGE, re.MULTILINE)) == folders
+
+
+@pytest.mark.parametrize("commands", OFFLINE, ids=lambda text: text.splitlines()[-1])
+def test_what_needs_no_engine_works(commands: str, tmp_path: Path) -> None:
+    shell(commands, tmp_path)
+
+
+class Reached(Exception):
+    """All that is checked before the engine is asked was good."""
+
+
+@pytest.mark.parametrize("command", RUNS)
+def test_a_run_gets_as_far_as_the_engine(
+    command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def reach(*_: object) -> None:
+        raise Reached
+
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setattr(docker_engine, "DockerEngine", lambda: None)
+    monkeypatch.setattr(run_command, "Session", reach)
+    (tmp_path / "example.key").write_text(PEM.format("ENCRYPTED SIGSTORE PRIVATE KEY"))
+    (tmp_path / "example.pub").write_text(PEM.format("PUBLIC KEY"))
+    (tmp_path / "cosign").write_text("#!/bin/sh\n")
+    (tmp_path / "cosign").chmod(0o700)
+    shell(KEY, tmp_path)
+    words = shlex.split(command.replace("/tmp/", f"{tmp_path}/"))
+    result = CliRunner().invoke(group, words)
+    assert isinstance(result.exception, Reached), (result.output, result.exception)
