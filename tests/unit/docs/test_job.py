@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-import textwrap
 from dataclasses import is_dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,17 +14,13 @@ from gocdnext_sdk import (
     Credential,
     Credentials,
     Job,
-    Plugin,
     Reference,
     Registry,
     RegistryClient,
     Secret,
     Tool,
 )
-from gocdnext_sdk.manifest.load import load_plugin
 from gocdnext_sdk.oci.client import Descriptor
-from gocdnext_sdk.planning import Placeholders, plan_run
-from gocdnext_sdk.testing import PluginRunner
 from gocdnext_sdk.testing.fixtures import FakeTools
 
 ROOT = Path(__file__).parents[3]
@@ -36,40 +32,6 @@ EXAMPLES = {
     if (found := re.search(r"^```python\n(.*?)^```$", text, re.MULTILINE | re.DOTALL))
 }
 
-PLUGIN = '''
-from gocdnext_sdk import *
-
-
-class ExampleInputs(RegistryLogin):
-    """The inputs that the page speaks of."""
-
-    image: Reference = Input(description="…")
-    token: Secret = Input(description="…")
-
-
-class Example(Plugin[ExampleInputs]):
-    """An example."""
-
-    name = "gocdnext-plugin-example"
-    inputs = ExampleInputs
-    outputs = {"DIGEST": "…", "IMAGE": "…"}
-
-    def run(self, inputs, job):
-BODY
-        return {}
-
-
-if __name__ == "__main__":
-    Example.main()
-'''
-
-GIVEN = {
-    "image": "ghcr.io/org/app:v1",
-    "token": "robot:long-password",
-    "username": "me",
-    "password": "another-password",
-}
-
 
 def members(kind: type) -> set[str]:
     """Return what is public in a class: methods, properties, and what authors read of its fields."""
@@ -78,14 +40,6 @@ def members(kind: type) -> set[str]:
         return found | {"environ", "workspace"}
     fields = set(kind.__dataclass_fields__) if is_dataclass(kind) else set()
     return found - fields if kind is Tool else found | fields  # a tool's fields are for `Job.tool` alone
-
-
-def example(name: str, tmp_path: Path) -> Path:
-    folder = tmp_path / "example"
-    folder.mkdir()
-    body = textwrap.indent(EXAMPLES[name], " " * 8)
-    (folder / "plugin.py").write_text(PLUGIN.replace("BODY", body))
-    return folder
 
 
 @pytest.mark.parametrize(
@@ -131,17 +85,12 @@ def test_every_section_has_an_example() -> None:
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
-def test_an_example_is_planned_to_its_end(name: str, tmp_path: Path) -> None:
-    environ = {f"PLUGIN_{key.upper()}": value for key, value in GIVEN.items()}
-    plugin: type[Plugin] = load_plugin(example(name, tmp_path))  # type: ignore[type-arg]
-    workspace = tmp_path / "workspace"
-    workspace.mkdir()
-    found = plan_run(plugin, environ, workspace, Placeholders())
-    assert not found.ends
+def test_an_example_is_planned_to_its_end(name: str, example: Any) -> None:
+    assert not example.plan(EXAMPLES[name]).ends
 
 
 @pytest.mark.parametrize("name", [name for name, text in EXAMPLES.items() if "job.registry(" not in text])
-def test_an_example_runs(name: str, tmp_path: Path, run_plugin: PluginRunner, fake_tools: FakeTools) -> None:
+def test_an_example_runs(name: str, example: Any, fake_tools: FakeTools) -> None:
     fake_tools.add("linter", stdout="1.0\n")
     fake_tools.add("copier")
-    run_plugin(example(name, tmp_path), GIVEN, mode="function").passed()
+    example.run(EXAMPLES[name]).passed()
