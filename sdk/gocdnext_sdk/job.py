@@ -142,12 +142,15 @@ class Job:
 
         Args:
             subject: what was made, for people; a plan shows `<digest of SUBJECT>`.
-            read: finds the digest, such as in a file that the tool wrote.
+            read: finds the digest, such as in a file that the tool wrote; None or OSError if there is none.
 
         Raises:
             ToolError: there is none.
         """
-        digest = read()
+        try:
+            digest = read()
+        except OSError:
+            digest = None
         if digest is None or not is_digest(digest):
             raise ToolError(f"the tool has ended well and left no digest of {subject}")
         return digest

@@ -28,7 +28,13 @@ class OutputFile:
         return self._values
 
     def set(self, name: str, value: str) -> None:
-        """Remember an output; a later value replaces an earlier one."""
+        """Remember an output; a later value replaces an earlier one.
+
+        Raises:
+            Error: it is no text.
+        """
+        if not isinstance(value, str):
+            raise Error(f"outputs: {name} is of type {type(value).__name__}, and must be a text")
         self._values[name] = value
 
     def write(self) -> None:

@@ -19,6 +19,7 @@ from gocdnext_sdk import Registry as Host
 from gocdnext_sdk.harness import RunOptions, RunReport, Session, run_pipeline
 from gocdnext_sdk.harness.docker_engine import DockerEngine
 from gocdnext_sdk.harness.registry import Registry
+from gocdnext_sdk.pipeline.builtins import Run, Tag
 from gocdnext_sdk.testing.keys import KeyPair, generate_key_pair
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -143,11 +144,13 @@ def test_promotion_between_two_registries_keeps_digest_and_signatures(bench: Ben
     released = bench.run("requirements.txt", "demo/app")
     assert released.passed, "\n".join(job.text for job in released.jobs)
     source = Reference.parse(released["build"].outputs["reference"])
+    client(bench.registry).tag(source, "v1.0.0")
     production = bench.session.start_registry()
     options = RunOptions(
         use_images=images("docker-push"),
+        run=Run(cause="tag", tag=Tag("v1.0.0")),
         network="host",  # both registries are on the engine's loopback
-        variables={"STAGING": bench.registry.address, "PRODUCTION": production.address, "VERSION": "latest"},
+        variables={"STAGING": bench.registry.address, "PRODUCTION": production.address},
         secrets={
             "STAGING_USERNAME": bench.registry.username,
             "STAGING_PASSWORD": bench.registry.password,
@@ -162,9 +165,9 @@ def test_promotion_between_two_registries_keeps_digest_and_signatures(bench: Ben
     assert first["promote"].outputs["digest"] == source.digest
     assert second.passed, second["promote"].text
 
-    target = Reference.parse(f"{production.address}/demo/app:latest")
+    target = Reference.parse(f"{production.address}/demo/app:v1.0.0")
     there = client(production)
-    assert there.resolve(target).digest == source.digest
+    assert there.resolve(target).digest == there.resolve(target.with_tag("latest")).digest == source.digest
     assert there.platforms(target) == client(bench.registry).platforms(source)
     signature = str(source.digest).replace(":", "-")
     assert there.resolve(target.with_tag(signature)).is_index

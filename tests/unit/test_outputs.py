@@ -77,6 +77,11 @@ def test_what_no_file_can_carry_is_an_error_and_leaves_the_file_alone(tmp_path: 
     assert path.read_text() == ""
 
 
+def test_what_is_no_text_is_told_where_it_is_set() -> None:
+    with pytest.raises(Error, match="outputs: COUNT is of type int, and must be a text"):
+        OutputFile({}).set("COUNT", 3)  # type: ignore[arg-type]
+
+
 def test_a_file_that_cannot_be_written_is_an_error_that_names_it(tmp_path: Path) -> None:
     path = tmp_path / "absent" / "out.env"
     with pytest.raises(Error, match=f"^outputs: {path} cannot be written: No such file or directory$"):

@@ -82,7 +82,9 @@ class PluginInputs(BaseModel):
     @classmethod
     def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
         super().__pydantic_init_subclass__(**kwargs)
-        for name in cls.model_fields:
+        for name, field in cls.model_fields.items():
+            if isinstance(field.default, str) and is_secret(field):
+                raise TypeError(f"{cls.__qualname__}.{name}: a secret has no default but None")
             if not _NAME.fullmatch(name):
                 # Only such names reach a container alike on every engine (contract §4).
                 raise TypeError(f"{cls.__qualname__}.{name}: an input is named like build_args")

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
-from pydantic import ValidationError
+from pydantic import ValidationError, create_model
 
 from gocdnext_sdk import Boolean, Input, Items, PluginInputs, RegistryHost, Secret
 from gocdnext_sdk.inputs.model import as_text, is_secret, traits
@@ -35,6 +35,14 @@ def test_inputs_reach_the_tool_through_the_variables_they_name() -> None:
 def test_inputs_do_not_change() -> None:
     with pytest.raises(ValidationError, match="frozen"):
         Example().level = "high"
+
+
+@pytest.mark.parametrize("annotation", [Secret, Secret | None])
+def test_a_secret_in_the_code_is_refused_at_once(annotation: Any) -> None:
+    with pytest.raises(TypeError, match=r"^Model\.token: a secret has no default but None$"):
+        create_model(
+            "Model", __base__=PluginInputs, token=(annotation, Input("s3cret", description="Token."))
+        )
 
 
 @pytest.mark.parametrize("name", ["buildArgs", "Build", "build__args", "build_", "9lives", "été"])
