@@ -79,7 +79,7 @@ def command(
     sources = Sources(run=Run(checkout=checkout.read(workspace)), secrets=given)
     job = resolve(pipeline, planned, sources, engine)
     if in_image or use_image:
-        ended = _in_container(folder, plugin.name, use_image, job, workspace)
+        ended = _in_container(folder, plugin.name, use_image, job, workspace, secrets_file)
     else:
         ended = run_process(folder, job, workspace)
     for name, value in ended.outputs.items():
@@ -97,7 +97,9 @@ class _Lines(Silence):
         click.echo(f"note: {text}", err=True)
 
 
-def _in_container(folder: Path, name: str, image: str | None, job: ResolvedJob, workspace: Path) -> Ended:
+def _in_container(
+    folder: Path, name: str, image: str | None, job: ResolvedJob, workspace: Path, secrets_file: Path | None
+) -> Ended:
     from gocdnext_sdk.cli.run import interruptible
     from gocdnext_sdk.harness.docker_engine import DockerEngine
     from gocdnext_sdk.harness.images import build_contexts, build_image
@@ -108,4 +110,5 @@ def _in_container(folder: Path, name: str, image: str | None, job: ResolvedJob, 
         click.echo(f"building {image}", err=True)
         build_image(folder, image, build_contexts())
     with interruptible() as stop, Session(DockerEngine(), stop) as session:
-        return run_image(session, image, job, workspace, _Lines())
+        private = (secrets_file,) if secrets_file else ()
+        return run_image(session, image, job, workspace, _Lines(), private)

@@ -125,9 +125,10 @@ def command(
 ) -> None:
     """Run pipeline FILE on the local engine as the platform would.
 
-    Every job starts from a fresh copy of the checkout in a fresh container. What it writes is brought back
-    into your tree afterwards. The exit code is 0 if all jobs passed, 1 if one failed, 2 if the pipeline or
-    the options are wrong, 3 if the engine fails, and 128+n after signal n.
+    Every job starts from a fresh copy of the checkout in a fresh container: .git and all files that are not
+    ignored, the secrets file never. What it writes is brought back into your tree afterwards. The exit code
+    is 0 if all jobs passed, 1 if one failed, 2 if the pipeline or the options are wrong, 3 if the engine
+    fails, and 128+n after signal n.
     """
     from gocdnext_sdk.harness.docker_engine import DockerEngine
     from gocdnext_sdk.harness.report import ConsoleListener, open_console

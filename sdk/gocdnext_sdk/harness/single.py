@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -64,7 +64,14 @@ def run_process(folder: Path, job: ResolvedJob, workspace: Path) -> Ended:
         return Ended(128 - code if code < 0 else code, parse(outputs.read_bytes()))
 
 
-def run_image(session: Session, image: str, job: ResolvedJob, workspace: Path, listener: Listener) -> Ended:
+def run_image(
+    session: Session,
+    image: str,
+    job: ResolvedJob,
+    workspace: Path,
+    listener: Listener,
+    private: Collection[Path] = (),
+) -> Ended:
     """Run `image` in a fresh container on a copy of `workspace`, as a job; what it writes comes back.
 
     Args:
@@ -73,6 +80,7 @@ def run_image(session: Session, image: str, job: ResolvedJob, workspace: Path, l
         job: its environment, and whether it gets the engine.
         workspace: the checkout.
         listener: hears its lines.
+        private: files of the checkout that it must not get.
 
     Raises:
         DaemonError: the engine cannot run it.
@@ -87,7 +95,9 @@ def run_image(session: Session, image: str, job: ResolvedJob, workspace: Path, l
     outputs.touch()
     env = {**job.env, VARIABLE: f"{WORKSPACE}/{outputs.name}"}
     try:
-        with Snapshot(workspace) as snapshot:
+        with Snapshot(workspace, private) as snapshot:
+            for text in snapshot.notices:
+                listener.notice(text)
             report = JobRunner(
                 session=session,
                 snapshot=snapshot,

@@ -47,14 +47,15 @@ class Snapshot:
 
     Args:
         root: the checkout.
-        exclude: files that jobs must not get, such as the secrets file.
+        exclude: files that jobs must not get, such as the secrets file, by whatever name they are found.
     """
 
     def __init__(self, root: Path, exclude: Collection[Path] = ()) -> None:
         self.root = root.resolve()
         self.notices: list[str] = []
         self.taken_at = time.time()
-        self.excluded = {path.resolve() for path in exclude}
+        self.excluded = {each for path in exclude for each in (path.resolve(), _unfollowed(path))}
+        self._excluded_files = {_identity(path) for path in self.excluded} - {None}
         self.entries: dict[str, Entry] = {}
         self._file = tempfile.TemporaryFile(prefix="gocdnext-")  # noqa: SIM115 - closed by close()
         try:
@@ -64,6 +65,7 @@ class Snapshot:
                     self._add(tar, self.root, path)
                 self._add_history(tar)
             self._file.flush()
+            self.notices += self._tracked_secrets()
         except BaseException:
             self._file.close()
             raise
@@ -87,7 +89,8 @@ class Snapshot:
 
     def _add(self, tar: tarfile.TarFile, root: Path, relative: str) -> None:
         path = root / relative
-        if path in self.excluded:
+        if self._is_excluded(path):
+            self.excluded.add(path)
             return
         try:
             if path.is_symlink():
@@ -99,6 +102,22 @@ class Snapshot:
             return
         except PermissionError as error:
             self.notices.append(f"{relative}: left out: {error.strerror}")
+
+    def _is_excluded(self, path: Path) -> bool:
+        """Return whether `path` is a file that jobs must not get, or another name of one, links followed."""
+        return path in self.excluded or _identity(path) in self._excluded_files
+
+    def _tracked_secrets(self) -> Iterator[str]:
+        """Yield a notice for each file that is kept from jobs and comes to them in the history."""
+        for path in sorted(self.excluded) if (self.root / ".git").exists() else ():
+            if path.is_relative_to(self.root) and not path.is_symlink():
+                relative = path.relative_to(self.root).as_posix()
+                options = ("--literal-pathspecs", "ls-files", "--error-unmatch", "--", relative)
+                if _git(self.root, *options) is not None:
+                    yield (
+                        f"{relative}: jobs do not get the file, but git tracks it and they get .git; "
+                        "`git rm --cached` it, and change secrets that were committed"
+                    )
 
     def _put(self, tar: tarfile.TarFile, member: tarfile.TarInfo, content: IO[bytes] | None) -> None:
         if member.islnk():  # two names of one file are two files in a checkout
@@ -142,6 +161,20 @@ class Snapshot:
             self.root, "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--deduplicate"
         )
         return None if listing is None else [os.fsdecode(name) for name in listing.split(b"\0") if name]
+
+
+def _unfollowed(path: Path) -> Path:
+    """Return `path` itself, which may be a link, in the resolved folder that holds it."""
+    return path.parent.resolve() / path.name
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Return what tells one file from all others, whatever its name; None if there is none."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
 
 
 def _git(folder: Path, *arguments: str) -> bytes | None:

@@ -73,6 +73,40 @@ def test_the_secrets_file_stays_out(clone: Path) -> None:
     (clone / "secrets.env").write_text("TOKEN=hunter2")
     with Snapshot(clone, [clone / "secrets.env"]) as snapshot:
         assert b"hunter2" not in b"".join(snapshot.stream())
+        assert snapshot.notices == []
+
+
+@pytest.mark.parametrize("named", ["real.env", "link.env", "twin.env", "../outside.env"])
+def test_the_secrets_file_stays_out_by_every_name_it_has(clone: Path, named: str) -> None:
+    (clone / "real.env").write_text("TOKEN=hunter2")
+    (clone / "link.env").symlink_to("real.env")
+    os.link(clone / "real.env", clone / "twin.env")
+    (clone.parent / "outside.env").symlink_to(clone / "link.env")
+    with Snapshot(clone, [clone / named]) as snapshot:
+        assert names(snapshot) == {".", "tracked.txt", ".gitignore"}
+        back = WriteBack(snapshot)
+        files = workspace(*((name, "TOKEN=evil") for name in ("real.env", "link.env", "twin.env")))
+        assert back.absorb("job", files).written == []
+
+
+def test_an_ignored_link_to_the_secrets_file_is_not_replaced(clone: Path) -> None:
+    (clone.parent / "vault.env").write_text("TOKEN=hunter2")
+    (clone / "ignored").mkdir()
+    (clone / "ignored" / "link.env").symlink_to("../../vault.env")
+    with Snapshot(clone, [clone / "ignored" / "link.env"]) as snapshot:
+        changes = WriteBack(snapshot).absorb("job", workspace(("ignored/link.env", "TOKEN=evil")))
+    assert changes.written == []
+
+
+def test_a_secrets_file_in_the_history_is_told(clone: Path) -> None:
+    (clone / "secrets.env").write_text("TOKEN=hunter2")
+    git(clone, "add", "secrets.env")
+    with Snapshot(clone, [clone / "secrets.env"]) as snapshot:
+        assert "secrets.env" not in names(snapshot)
+        (notice,) = snapshot.notices
+        assert notice.startswith(
+            "secrets.env: jobs do not get the file, but git tracks it and they get .git;"
+        )
 
 
 def test_a_folder_without_git_is_taken_whole(tmp_path: Path) -> None:
