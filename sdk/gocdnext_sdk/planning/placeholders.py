@@ -18,6 +18,7 @@ class Placeholders:
 
     def __init__(self) -> None:
         self._names: dict[str, str] = {}
+        self._words: list[str] = []
         self._masker = Masker()
 
     def digest(self, subject: object) -> str:
@@ -26,8 +27,9 @@ class Placeholders:
         return self._add(f"sha256:{hashlib.sha256(text.encode()).hexdigest()}", text)
 
     def text(self, name: str) -> str:
-        """Return a word that is shown as `<NAME>`."""
-        return self._add(f"placeholder-{hashlib.sha256(name.encode()).hexdigest()[:16]}", name)
+        """Return a word that is shown as `<NAME>`. It may lack the form of the real thing."""
+        self._words.append(f"placeholder-{hashlib.sha256(name.encode()).hexdigest()[:16]}")
+        return self._add(self._words[-1], name)
 
     def commit(self) -> str:
         """Return a revision that is shown as `<commit>`, in its short form too."""
@@ -47,6 +49,10 @@ class Placeholders:
     def alias(self, value: str, shown: str) -> None:
         """Let `value`, such as a temporary path, be shown as `shown`."""
         self._names.setdefault(value, shown)
+
+    def has_word(self, text: str) -> bool:
+        """Tell whether a word that `text()` gave stands in `text`: what it says of the word means nothing."""
+        return any(word in text for word in self._words)
 
     def show(self, text: str) -> str:
         """Return `text` with every stand-in and every secret replaced by its name."""

@@ -12,8 +12,8 @@ from typing import Any, Literal
 from unittest.mock import patch
 
 from gocdnext_sdk.errors import Error, InputError
-from gocdnext_sdk.inputs.model import as_text, is_secret, with_key
-from gocdnext_sdk.inputs.reader import read_inputs
+from gocdnext_sdk.inputs.model import PluginInputs, as_text, is_secret, with_key
+from gocdnext_sdk.inputs.reader import env_names, read_inputs
 from gocdnext_sdk.planning.guard import PlanEnds, guard
 from gocdnext_sdk.planning.placeholders import Placeholders
 from gocdnext_sdk.plugin import Plugin
@@ -123,24 +123,27 @@ def plan_run(
     ):
         shown.alias(str(files.directory()), "<scratch>")
         shown.alias(str(workspace), "/workspace")
-        inputs = read_inputs(
-            plugin.inputs, environ, lambda text: shown.secret(text, "secret"), notes.warnings.append
-        )
-        job = PlanningJob(environ, workspace, files, notes, shown)
+        given: dict[str, str] = {}
         try:
+            inputs = read_inputs(
+                plugin.inputs, environ, lambda text: shown.secret(text, "secret"), notes.warnings.append
+            )
+            given = _given(inputs, shown)
+            job = PlanningJob(environ, workspace, files, notes, shown)
             with guard(str(workspace)):
                 job.output(**plugin().run(inputs, job))
         except PlanEnds as end:
             ends = str(end)
-        except InputError:
-            raise
+        except InputError as error:
+            ends = _unknown(error, shown)
+            given = given or _raw(plugin.inputs, environ, shown)
         except Error as error:
             ends = f"with what is known here the run would fail: {shown.show(str(error))}"
         except FileNotFoundError as error:
             ends = f"what follows depends on {shown.show(str(error.filename))}, which only a run writes"
     return RunPlan(
         plugin=plugin.name,
-        inputs=_given(inputs, shown),
+        inputs=given,
         logins=tuple(notes.logins),
         steps=tuple(notes.steps),
         outputs=notes.outputs,
@@ -149,6 +152,30 @@ def plan_run(
         ends=ends,
         values=notes.values,
     )
+
+
+def _unknown(error: InputError, shown: Placeholders) -> str:
+    """Return why the plan ends where all that is wrong are stand-ins for what only a run knows.
+
+    Raises:
+        InputError: with the mistakes that are none of a stand-in.
+    """
+    mistakes = [problem for problem in error.problems if not shown.has_word(str(problem))]
+    if mistakes:
+        raise InputError(mistakes) from None
+    keys = dict.fromkeys(f"with.{problem.key}" for problem in error.problems)
+    return f"what follows depends on {', '.join(keys)}, which only a run knows"
+
+
+def _raw(model: type[PluginInputs], environ: Mapping[str, str], shown: Placeholders) -> dict[str, str]:
+    """Return the inputs as written, in the model's order."""
+    secrets = {with_key(name) for name, field in model.model_fields.items() if is_secret(field)}
+    found = {}
+    for variable, key in env_names(model).items():
+        if text := environ.get(variable, "").strip():
+            shown_text = shown.show(text)
+            found[key] = "***" if key in secrets and shown_text == text else shown_text
+    return found
 
 
 def _given(inputs: Any, shown: Placeholders) -> dict[str, str]:

@@ -154,6 +154,59 @@ def test_what_only_a_script_knows_is_named(checkout: Path) -> None:
     }
 
 
+SETTINGS = {
+    "image": "alpine",
+    "script": ["true"],
+    "outputs": {name: name.upper() for name in ("flag", "number", "word", "file")},
+}
+"""A job whose outputs only a run knows."""
+
+
+@pytest.mark.parametrize(
+    ("key", "output"),
+    [
+        ("ignore-unfixed", "flag"),  # a boolean
+        ("exit-code", "number"),  # an integer
+        ("format", "word"),  # one of a few words
+        ("scanners", "word"),  # some of a few words
+        ("ignorefile", "file"),  # a file that has to be there
+    ],
+)
+def test_a_value_that_only_a_run_knows_is_no_mistake(key: str, output: str, checkout: Path) -> None:
+    scan: dict[str, Any] = {
+        "uses": "ghcr.io/klinux/gocdnext-plugin-trivy@v1",
+        "needs": ["settings"],
+        "with": {"scan-type": "fs", key: f"${{{{ needs.settings.outputs.{output} }}}}", "severity": "HIGH"},
+        "outputs": {"critical": "CRITICAL"},
+    }
+    again = {**scan, "needs": ["scan"], "with": {key: "${{ needs.scan.outputs.critical }}"}}
+    found, later = plan_text(jobs(settings=SETTINGS, scan=scan, again=again), checkout)[1:]
+    assert found.problems == later.problems == ()
+    assert found.run is not None
+    assert found.run.ends == f"what follows depends on with.{key}, which only a run knows"
+    assert found.run.inputs == {"scan-type": "fs", key: f"<{output} of settings>", "severity": "HIGH"}
+    assert "CRITICAL" in found.run.unknown
+    assert not found.run.steps
+
+    scan["with"] |= {"severity": "HIHG", "skip-db-update": "maybe"}
+    found = plan_text(jobs(settings=SETTINGS, scan=scan), checkout)[1]
+    assert [re.sub(r".*: with\.(.*?): .*", r"\1", each) for each in found.problems] == [
+        "severity",
+        "skip-db-update",
+    ]
+
+
+def test_rules_between_inputs_hold_for_a_value_that_only_a_run_knows(checkout: Path) -> None:
+    scan = {
+        "uses": "ghcr.io/klinux/gocdnext-plugin-trivy@v1",
+        "needs": ["settings"],
+        "with": {"ignore-unfixed": "${{ needs.settings.outputs.flag }}", "username": "bot"},
+    }
+    found = plan_text(jobs(settings=SETTINGS, scan=scan), checkout)[1]
+    (problem,) = found.problems
+    assert "with.password: is missing" in problem
+
+
 def test_a_secret_that_is_given_shows_nowhere(checkout: Path) -> None:
     text = (ROOT / "examples" / "recipe" / "release.yaml").read_text()
     secrets = {
