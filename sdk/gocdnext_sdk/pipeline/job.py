@@ -269,8 +269,10 @@ class _Reader:
     def _marks(self) -> dict[str, Mark]:
         secrets: list[Value] = self._fields.get("secrets", [])
         outputs: dict[str, Fields] = self._fields.get("outputs", {})
+        script: list[Value] = self._fields.get("script", [])
         return (
             self._fields.marks
+            | {f"script.{number}": line.mark for number, line in enumerate(script)}
             | {f"secrets.{name.text}": name.mark for name in secrets}
             | {f"outputs.{alias}": entry.mark for alias, entry in outputs.items()}
         )

@@ -177,7 +177,9 @@ class Job:
     environment: str = ""
     deploy: Deploy | None = None
     marks: Mapping[str, Mark] = field(default_factory=dict)
-    """Where each key of the job stands, and each entry of `secrets` and `outputs`, as `secrets.NAME`."""
+    """Where each key of the job stands, and each entry of `secrets` and `outputs`, as `secrets.NAME`, and of
+    `script`, as `script.0`.
+    """
 
     def at(self, key: str) -> Mark:
         """Where a key of this job stands; the job itself when it is not written."""

@@ -271,3 +271,44 @@ class TestSilence:
             "there is no rule GP999",
             "there is no rule trivy",
         ]
+
+
+@pytest.mark.parametrize(
+    ("reference", "advice"),
+    [
+        (
+            "needs.build.outputs.image-tag",
+            (
+                "put `IMAGE_TAG: ${{ needs.build.outputs.image-tag }}` into the job's `variables:`, "
+                "and write $IMAGE_TAG"
+            ),
+        ),
+        ("TOKEN", "write $TOKEN"),
+        ("CI_COMMIT_SHA", "write $CI_COMMIT_SHA"),
+        ("OTHER", "declare OTHER in the job's `secrets:` or `variables:`, and write $OTHER"),
+        ("github.sha", "a script has the job's variables and secrets as $NAME"),
+    ],
+)
+def test_a_reference_in_a_script_is_found_at_its_line(lint: Lint, reference: str, advice: str) -> None:
+    text = "build: {stage: build, image: alpine, script: [make], outputs: {image-tag: TAG}}\n"
+    text += "deploy:\n  stage: scan\n  image: alpine\n  needs: [build]\n  secrets: [TOKEN]\n  script:\n"
+    text += "    - echo ${CI_BRANCH} $((1 + 1)) '{{ x }}'\n"
+    text += f"    - |\n      ./deploy ${{{{ {reference} }}}}\n"
+    (finding,) = found(lint(text))
+    what = f"job `deploy`: ${{{{ {reference} }}}} is not resolved in `script:`"
+    assert finding == f"release.yaml:11:9: error: {what}; {advice} [GP308]"
+
+
+def test_a_script_finds_its_line_through_a_template_too(lint: Lint) -> None:
+    text = ".base:\n  image: alpine\n  script:\n    - make\n    - echo ${{ CI }}\n"
+    text += "build: {stage: build, extends: .base}\n"
+    assert found(lint(text)) == [
+        "release.yaml:7:9: error: job `build`: ${{ CI }} is not resolved in `script:`; write $CI [GP308]"
+    ]
+
+
+def test_a_script_that_uses_a_needed_output_as_a_variable_is_right(lint: Lint) -> None:
+    text = "build: {stage: build, image: alpine, script: [make], outputs: {tag: TAG}}\n"
+    text += "deploy:\n  stage: scan\n  image: alpine\n  needs: [build]\n"
+    text += '  variables:\n    TAG: ${{ needs.build.outputs.tag }}\n  script: [./deploy "$TAG"]\n'
+    assert found(lint(text)) == []

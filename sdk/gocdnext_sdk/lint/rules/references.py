@@ -382,3 +382,63 @@ def soft_in_variables(view: View) -> Iterator[Problem]:
             better = _braced(found) if found in ALWAYS or found in SOMETIMES else "the text itself"
             what = f"variable {name}: ${{{found}}} is not resolved in `variables:`"
             yield Problem(value.mark, what, f"write {better}")
+
+
+@rule("GP308", Severity.ERROR)
+def reference_in_script(view: View) -> Iterator[Problem]:
+    """A reference in `script:`.
+
+    The platform substitutes in `with:` and `variables:` only. A script gets the braces as they stand, and
+    the shell ends with "bad substitution". Put an output of another job into the job's `variables:`; these,
+    its secrets and the platform's variables are in the script's environment, as `$NAME`.
+
+    Wrong::
+
+        build:
+          stage: build
+          image: alpine
+          script: [./build.sh]
+          outputs:
+            version: VERSION
+        release:
+          stage: scan
+          image: alpine
+          needs: [build]
+          script:
+            - ./release.sh "${{ needs.build.outputs.version }}"
+
+    Right::
+
+        build:
+          stage: build
+          image: alpine
+          script: [./build.sh]
+          outputs:
+            version: VERSION
+        release:
+          stage: scan
+          image: alpine
+          needs: [build]
+          variables:
+            VERSION: ${{ needs.build.outputs.version }}
+          script:
+            - ./release.sh "$VERSION"
+    """
+    for job in view.pipeline.jobs:
+        lines = job.action.lines if isinstance(job.action, Script) else ()
+        for number, line in enumerate(lines):
+            for body in dict.fromkeys(refs.references(line)):
+                what = f"job `{job.name}`: {_braced(body)} is not resolved in `script:`"
+                yield Problem(job.at(f"script.{number}"), what, _for_a_script(body, view.names(job)))
+
+
+def _for_a_script(body: str, known: set[str]) -> str:
+    """Return how a script gets what a reference stands for."""
+    for output in refs.needed_outputs(_braced(body)):
+        name = output.alias.upper().replace("-", "_")
+        return f"put `{name}: {_braced(body)}` into the job's `variables:`, and write ${name}"
+    if not refs.is_name(body):
+        return "a script has the job's variables and secrets as $NAME"
+    if body in known:
+        return f"write ${body}"
+    return f"declare {body} in the job's `secrets:` or `variables:`, and write ${body}"
