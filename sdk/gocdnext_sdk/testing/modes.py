@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from unittest.mock import patch
 
 from gocdnext_sdk.errors import DaemonError
 from gocdnext_sdk.plugin import Plugin, execute
@@ -84,7 +83,7 @@ def in_function(job: Job, plugin: type[Plugin[Any]]) -> Ended:
     """Run it in this process, which for that time has the job's environment and directory."""
     log = io.BytesIO()
     with (
-        patch.dict(os.environ, job.host_environ(), clear=True),
+        _environment(job.host_environ()),
         contextlib.chdir(job.workspace),
         _printing_to(log),
     ):
@@ -157,6 +156,19 @@ def _built(folder: Path, name: str) -> str:
     image = f"localhost/{name}:test"
     build_image(folder, image, build_contexts())
     return image
+
+
+@contextlib.contextmanager
+def _environment(environ: Mapping[str, str]) -> Iterator[None]:
+    """Have `environ` and nothing else; also where one of its variables is refused, all is as before."""
+    before = dict(os.environ)
+    try:
+        os.environ.clear()
+        os.environ.update(environ)
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
 
 
 @contextlib.contextmanager

@@ -8,11 +8,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from gocdnext_sdk.contract.keys import Transform, variable
 from gocdnext_sdk.contract.outputs import VARIABLE, parse
-from gocdnext_sdk.inputs.model import is_secret, with_key
+from gocdnext_sdk.errors import InputError, Problem
+from gocdnext_sdk.inputs.model import as_text, is_secret, with_key
 from gocdnext_sdk.manifest.load import load_plugin
 from gocdnext_sdk.testing import modes
 from gocdnext_sdk.testing.leaks import find_leaks
@@ -22,6 +23,9 @@ from gocdnext_sdk.tools import TRACE_VARIABLE
 if TYPE_CHECKING:
     from gocdnext_sdk.harness import Session
     from gocdnext_sdk.plugin import Plugin
+
+YamlValue: TypeAlias = str | int | float | bool | None
+"""A single value, as a `with:` map holds it."""
 
 _PRIVATE = ".gocdnext/testing"
 _OUTPUTS = f"{_PRIVATE}/outputs.env"
@@ -60,9 +64,9 @@ class PluginRunner:
     def __call__(
         self,
         folder: Path | str,
-        with_: Mapping[str, str] | None = None,
+        with_: Mapping[str, YamlValue] | None = None,
         *,
-        env: Mapping[str, str] | None = None,
+        env: Mapping[str, YamlValue] | None = None,
         secrets: Mapping[str, str] | None = None,
         mode: Mode | str = Mode.PROCESS,
         transform: Transform = "shared",
@@ -77,8 +81,8 @@ class PluginRunner:
 
         Args:
             folder: the plugin's, with its ``plugin.py``.
-            with_: the `with:` map, values as their text.
-            env: variables of the job.
+            with_: the `with:` map; a value is its text, or what YAML writes alike: a number, a boolean, null.
+            env: variables of the job, with such values too.
             secrets: the job's secrets, which are variables too.
             mode: where it runs.
             transform: which of the platform's key transforms names the `PLUGIN_*` variables.
@@ -87,16 +91,17 @@ class PluginRunner:
             image: the image; built from `folder` when not given.
 
         Raises:
+            InputError: a value is a list or a map, which the platform does not take.
             Error: it could not be run at all.
         """
         folder = Path(folder).resolve()
         plugin = load_plugin(folder)
-        inputs, hidden = dict(with_ or {}), dict(secrets or {})
+        inputs, variables, hidden = _texts("with", with_), _texts("variables", env), dict(secrets or {})
         job = modes.Job(
             folder=folder,
             workspace=self.workspace.resolve(),
             private=self.private,
-            environ={variable(key, transform): inputs[key] for key in inputs} | hidden | dict(env or {}),
+            environ={variable(key, transform): inputs[key] for key in inputs} | hidden | variables,
             files={VARIABLE: _OUTPUTS, TRACE_VARIABLE: _TRACE},
             path=self.path,
             docker=docker,
@@ -124,6 +129,22 @@ class PluginRunner:
         )
         hunted = [*hidden.values(), *(text for key, text in inputs.items() if _holds_secret(plugin, key))]
         return find_leaks(result, hunted, {"workspace": job.workspace, **ended.left})
+
+
+def _texts(where: str, values: Mapping[str, YamlValue] | None) -> dict[str, str]:
+    """Return a map of the pipeline as the platform hands it on: text only, null as the empty text."""
+    given = dict(values or {})
+    wrong = {key: value for key, value in given.items() if not isinstance(value, YamlValue)}
+    if wrong:
+        raise InputError(
+            Problem(
+                "",
+                f"{where}.{key}: is a {type(value).__name__}, and the platform takes a single value",
+                "write its text",
+            )
+            for key, value in wrong.items()
+        )
+    return {key: "" if value is None else as_text(value) for key, value in given.items()}
 
 
 def _holds_secret(plugin: type[Plugin[Any]], key: str) -> bool:

@@ -6,9 +6,11 @@ import base64
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from gocdnext_sdk.errors import InputError
 from gocdnext_sdk.testing import Mode, PluginRunner
 from gocdnext_sdk.testing.fixtures import FakeTools
 
@@ -169,3 +171,66 @@ def test_the_tests_own_process_is_as_before(run_plugin: PluginRunner, leaky: Pat
     before = dict(os.environ), Path.cwd()
     run_plugin(leaky, {"where": "nowhere/at/all"}, mode="function").exited(3)
     assert (dict(os.environ), Path.cwd()) == before
+
+
+TYPED = '''
+from gocdnext_sdk import Boolean, Input, Job, Plugin, PluginInputs
+
+
+class Inputs(PluginInputs):
+    max: int = Input("1", description="How many.")
+    dry: Boolean = Input("false", description="Whether to leave it.")
+    ratio: float = Input("0", description="How much.")
+    word: str = Input("default", description="What.")
+
+
+class Typed(Plugin[Inputs]):
+    """Tells what it got."""
+
+    name = "gocdnext-plugin-typed"
+    inputs = Inputs
+    outputs = {"SEEN": "All of it."}
+
+    def run(self, inputs, job):
+        return {"SEEN": f"{inputs.max} {inputs.dry} {inputs.ratio} {inputs.word} {job.environ['RETRIES']}"}
+
+
+if __name__ == "__main__":
+    Typed.main()
+'''
+
+
+@pytest.fixture
+def typed(tmp_path: Path) -> Path:
+    (tmp_path / "typed").mkdir()
+    (tmp_path / "typed" / "plugin.py").write_text(TYPED)
+    return tmp_path / "typed"
+
+
+@MODES
+def test_values_may_be_all_that_yaml_may_write(run_plugin: PluginRunner, typed: Path, mode: Mode) -> None:
+    with_ = {"max": 5, "dry": True, "ratio": 1.5, "word": None}
+    result = run_plugin(typed, with_, env={"RETRIES": 3}, mode=mode).passed()
+    assert result.outputs == {"SEEN": "5 True 1.5 default 3"}
+
+
+@MODES
+def test_a_list_is_refused_as_the_platform_does(run_plugin: PluginRunner, typed: Path, mode: Mode) -> None:
+    before = dict(os.environ)
+    with_: Any = {"max": [1], "word": {"a": "b"}}
+    with pytest.raises(InputError) as caught:
+        run_plugin(typed, with_, env={"RETRIES": 3}, mode=mode)
+    assert caught.value.lines() == [
+        "with.max: is a list, and the platform takes a single value; write its text",
+        "with.word: is a dict, and the platform takes a single value; write its text",
+    ]
+    assert dict(os.environ) == before
+
+
+def test_the_environment_is_whole_after_a_variable_that_none_can_be(
+    run_plugin: PluginRunner, typed: Path
+) -> None:
+    before = dict(os.environ)
+    with pytest.raises(ValueError, match="null"):
+        run_plugin(typed, {"word": "a\0b"}, env={"RETRIES": "3"}, mode=Mode.FUNCTION)
+    assert dict(os.environ) == before
