@@ -42,6 +42,9 @@ _PIPE = 1 << 20
 _TAIL = 64 * 1024
 """Bytes of standard error that are kept: enough to tell why a tool failed."""
 
+_SHOWN = 4096
+"""Bytes of captured standard output that are shown of a tool that failed without another word."""
+
 
 @dataclass(frozen=True)
 class Completed:
@@ -93,6 +96,8 @@ class Tool:
 
     def capture(self, *argv: object, ok: Iterable[int] = (0,), assumed: bytes | None = None) -> Completed:
         """As `run`, with standard output in the result instead of the log.
+
+        If the tool fails and wrote nothing to standard error, the end of its standard output is logged.
 
         Args:
             argv: its arguments.
@@ -146,8 +151,24 @@ class Tool:
         self.signals.check()
         if code not in ok:
             how = f"ended by signal {-code}" if code < 0 else f"failed with exit code {code}"
-            raise ToolError(f"{Path(self.path).name} {how}; its own message is above")
+            said = True
+            if captured is not None and not stderr.strip():
+                said = self._show_end(b"".join(captured).strip())
+            why = "; its own message is above" if said else " and printed nothing"
+            raise ToolError(f"{Path(self.path).name} {how}{why}")
         return Completed(code, b"".join(captured or ()), stderr)
+
+    def _show_end(self, captured: bytes) -> bool:
+        """Log the end of what a tool said on standard output only; return whether it said anything."""
+        masked = self.masker.mask_bytes(captured)  # before it is cut: half a secret is not known as one
+        end = masked[-_SHOWN:]
+        if len(end) < len(masked):
+            end = "…\n".encode() + (end.partition(b"\n")[2] or end)
+        log = MaskedWriter(self.masker, _raw(sys.stderr))
+        log.write(end)
+        log.finish()
+        log.end_line()
+        return bool(end)
 
     def _start(self, command: list[str]) -> subprocess.Popen[bytes]:
         try:

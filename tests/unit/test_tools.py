@@ -152,6 +152,33 @@ class TestFailure:
             bench.job().tool("fail").run()
         assert "reason" in bench.printed()
 
+    def test_what_a_failed_tool_said_shows_also_where_it_was_captured(self, bench: Bench) -> None:
+        bench.make("fail", "echo \"no login for $P\"; echo 'try again'; exit 7")
+        tool = bench.job().tool("fail", env={"P": Secret(PASSWORD)})
+        with pytest.raises(ToolError, match=r"^fail failed with exit code 7; its own message is above$"):
+            tool.capture()
+        assert bench.printed().splitlines() == ["$ fail", "no login for ***", "try again"]
+
+    def test_of_a_long_output_the_end_is_shown_and_no_piece_of_a_secret(self, bench: Bench) -> None:
+        bench.make("fail", 'i=0; while [ $i -lt 2000 ]; do echo "$P"; i=$((i + 1)); done; echo last; exit 7')
+        with pytest.raises(ToolError):
+            bench.job().tool("fail", env={"P": Secret(PASSWORD)}).capture()
+        command, dots, *lines, last = bench.printed().splitlines()
+        assert (command, dots, last) == ("$ fail", "…", "last")
+        assert 100 < len(lines) < 2000
+        assert set(lines) == {"***"}
+
+    def test_a_message_on_standard_error_is_enough(self, bench: Bench) -> None:
+        bench.make("fail", "echo '{}'; echo reason >&2; exit 7")
+        with pytest.raises(ToolError, match="its own message is above"):
+            bench.job().tool("fail").capture()
+        assert bench.printed().splitlines() == ["$ fail", "reason"]
+
+    def test_a_captured_tool_that_said_nothing_is_not_said_to_have(self, bench: Bench) -> None:
+        bench.make("fail", "echo; exit 7")
+        with pytest.raises(ToolError, match=r"^fail failed with exit code 7 and printed nothing$"):
+            bench.job().tool("fail").capture()
+
     def test_codes_that_mean_findings_are_none(self, bench: Bench) -> None:
         bench.make("scan", "exit 5")
         assert bench.job().tool("scan").run(ok={0, 5}).exit_code == 5
