@@ -85,12 +85,43 @@ class Inputs(PluginInputs):
 class Quick(Plugin[Inputs]):
     name, inputs = "quick", Inputs
     def run(self, inputs, job):
-        slow = ("urllib3", "ssl", "docker", "difflib", "traceback", "runpy")
+        slow = ("urllib3", "ssl", "docker", "difflib", "traceback", "runpy", "importlib.metadata")
         print(inputs.count, [name for name in slow if name in sys.modules])
         return {}
 Quick.main()
 """
     assert run(client, plugin) == "7 []\n"
+
+
+def test_pydantic_is_whole_though_it_starts_with_less(client: docker.DockerClient) -> None:
+    """The launcher keeps from it what only type checkers and pydantic plugins need."""
+    plugin = """
+import importlib.metadata, typing
+from pydantic import BaseModel, TypeAdapter, ValidationError, computed_field
+class Point(typing.TypedDict, total=False):
+    x: typing.Required[int]
+    y: int
+class Model(BaseModel):
+    point: Point
+    points: dict[str, list[Point]] = {}
+    @computed_field
+    def count(self) -> int:
+        return len(self.points)
+print(typing.is_typeddict(Point), Point.__required_keys__, importlib.metadata.__name__)
+text = '{"point": {"x": "1"}, "points": {"a": [{"x": 2, "y": 3}]}}'
+print(Model.model_validate_json(text).model_dump_json())
+print(Model.model_json_schema(mode="serialization")["$defs"]["Point"]["required"])
+try:
+    TypeAdapter(Point).validate_python({"y": "no"})
+except ValidationError as error:
+    print([each["type"] for each in error.errors()])
+"""
+    assert run(client, plugin).splitlines() == [
+        "True frozenset({'x'}) importlib.metadata",
+        '{"point":{"x":1},"points":{"a":[{"x":2,"y":3}]},"count":1}',
+        "['x']",
+        "['missing', 'int_parsing']",
+    ]
 
 
 def test_no_other_process_reads_the_jobs_secrets(client: docker.DockerClient) -> None:
