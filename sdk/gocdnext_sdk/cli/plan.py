@@ -106,7 +106,10 @@ def command(
             engine,
             shown,
         )
-        plans = list(planner.plan(plan(with_variables(parse_file(target), variables), jobs)))
+        pipeline = with_variables(parse_file(target), variables)
+        for notice in pipeline.notices:
+            click.echo(f"note: {notice}", err=True)
+        plans = list(planner.plan(plan(pipeline, jobs)))
     if as_json:
         click.echo(json.dumps({"jobs": [each.as_dict() for each in plans]}, indent=2, ensure_ascii=False))
     else:

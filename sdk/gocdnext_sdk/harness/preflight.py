@@ -111,7 +111,9 @@ def with_outputs(so_far: JobOutputs | None, job: Job, cell_key: str, values: Map
 
 
 def notices(plan: Plan) -> Iterator[tuple[str, str]]:
-    """Yield (text, job) for what the pipeline asks for and a local run does not do."""
+    """Yield (text, job) for what the pipeline asks for and a local run, or the platform too, does not do."""
+    for problem in plan.pipeline.notices:
+        yield str(problem), ""
     for job in (plan.pipeline.job(name) for name in dict.fromkeys(p.job.name for p in plan.jobs)):
         if isinstance(job.action, Approval):
             yield "approval gate: passed without asking anybody", job.name

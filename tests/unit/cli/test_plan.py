@@ -90,6 +90,17 @@ def test_a_mistake_in_a_pipeline_is_told_with_its_place(checkout: Path) -> None:
     assert f"  error: {file}:4:3: with.target: is missing or empty" in result.output
 
 
+def test_what_the_platform_ignores_is_noted_beside_the_plan(checkout: Path) -> None:
+    (checkout / "p.yaml").write_text(
+        "stages: [a]\njobs:\n  x: {stage: a, image: alpine, script: [ls], retry: 3}\n"
+    )
+    result = plan("p.yaml")
+    assert result.exit_code == 0
+    assert result.stderr.startswith("note: p.yaml:3:")
+    assert "the platform ignores `retry`" in result.stderr
+    assert "note" not in result.stdout
+
+
 def test_a_plugin_of_ones_own_is_found_by_the_images_name(checkout: Path) -> None:
     from gocdnext_sdk.scaffold import scaffold
 

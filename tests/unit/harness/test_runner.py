@@ -244,6 +244,13 @@ jobs:
     assert "gate: approval gate: passed without asking anybody" in notices.texts
 
 
+def test_what_the_platform_ignores_is_noted_with_its_place(engine: Any, project: Path) -> None:
+    notices = Notices()
+    text = "stages: [a]\njobs:\n  x: {stage: a, uses: one/x@v1, retry: 3}\n"
+    assert run(engine, project, text, listener=notices).passed
+    assert any("test.yaml:3:" in each and "retry" in each for each in notices.texts), notices.texts
+
+
 def test_docker_true_gets_the_socket_and_its_variables(engine: Any, project: Path) -> None:
     text = (
         "stages: [a]\njobs:\n  x: {stage: a, uses: one/x@v1, docker: true}\n  y: {stage: a, uses: one/y@v1}\n"
