@@ -156,9 +156,9 @@ class DockerPushInputs(SignatureDemand, RegistryLogin):
                 what = f'"{pattern}" fits no tag'
                 yield Problem("immutable-tags", what, 'write it as "v*.*.*" or "[0-9]*"')
         if self.action == "delete-tag":
-            for target in self.targets:
-                if pattern := fitting(self.immutable_tags, target):
-                    what = f'"{target.tag}" is not to be deleted: immutable-tags has "{pattern}"'
+            for tag in dict.fromkeys(str(target.tag) for target in self.targets):
+                if pattern := fitting(self.immutable_tags, tag):
+                    what = f'"{tag}" is not to be deleted: immutable-tags has "{pattern}"'
                     yield Problem("tags", what, "take the tag or the pattern out")
 
     def _check_logins(self) -> Iterator[Problem]:
@@ -509,9 +509,9 @@ def find_tags(
     return {target: descriptor.digest if descriptor else None for target, descriptor in found}
 
 
-def fitting(patterns: Iterable[str], target: Reference) -> str | None:
+def fitting(patterns: Iterable[str], tag: str) -> str | None:
     """Return the pattern that a tag fits."""
-    return next((each for each in patterns if fnmatchcase(str(target.tag), each)), None)
+    return next((each for each in patterns if fnmatchcase(tag, each)), None)
 
 
 def refuse_moves(patterns: Iterable[str], current: Mapping[Reference, str | None], digest: str) -> None:
@@ -526,7 +526,7 @@ def refuse_moves(patterns: Iterable[str], current: Mapping[Reference, str | None
         Findings: one would; nothing has been moved.
     """
     for target, now in current.items():
-        pattern = fitting(patterns, target)
+        pattern = fitting(patterns, str(target.tag))
         if pattern is not None and now not in (None, digest):
             raise Findings(
                 f'{target} is {now} and must not become {digest}: immutable-tags has "{pattern}"; no tag was '

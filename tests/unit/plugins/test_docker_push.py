@@ -253,7 +253,8 @@ def test_patterns_as_fnmatch_reads_them(pattern: str) -> None:
 
 
 def test_an_immutable_tag_is_not_deleted_either() -> None:
-    deleted = {"action": "delete-tag", "tags": "v1.0.0 rc", "immutable-tags": "v*.*.*"}
+    deleted = {"action": "delete-tag", "target": f"{TARGET} quay.io/org/app", "tags": "v1.0.0 rc"}
+    deleted["immutable-tags"] = "v*.*.*"
     what = '"v1.0.0" is not to be deleted: immutable-tags has "v*.*.*"'
     assert mistakes(deleted) == [f"with.tags: {what}; take the tag or the pattern out"]
 
