@@ -6,10 +6,12 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from unittest import mock
 
 import pytest
 from testbed.environment import environment
 
+from gocdnext_sdk.harness.registry import Registry
 from gocdnext_sdk.scaffold import scaffold
 
 
@@ -38,6 +40,19 @@ def test_the_image_is_built_and_works_on_a_copy_of_the_folder(plugin: Path, work
     assert "app.py:1: FIXME" in done.stdout
     assert "output FOUND=1" in done.stdout
     assert [path.name for path in workspace.iterdir()] == ["app.py"]
+
+
+def test_a_container_reaches_what_its_network_has(workspace: Path, registry: Registry) -> None:
+    docker_push = Path(__file__).parents[2] / "plugins" / "docker-push"
+    target = f"{registry.address}/team/app"
+    login = ("--with", f"username={registry.username}", "--secret", "PASSWORD")
+    argv = ("--with", "action=delete-tag", "--with", f"target={target}:gone", *login)
+    password = ("--with", "password=${{ PASSWORD }}")
+    with mock.patch.dict(os.environ, PASSWORD=registry.password):
+        apart = run(docker_push, workspace, *argv, *password)
+        beside = run(docker_push, workspace, *argv, *password, "--network", registry.network)
+    assert (apart.returncode, beside.returncode) == (3, 0), apart.stdout + beside.stdout
+    assert f"{target}:gone is not there" in beside.stdout
 
 
 def test_an_engine_that_maps_keys_differently_shows_what_the_plugin_would_get(

@@ -10,7 +10,7 @@ from gocdnext_sdk.cli.options import ENGINES, pairs
 from gocdnext_sdk.contract.refs import is_name, references
 from gocdnext_sdk.harness.results import LogLine, Silence
 from gocdnext_sdk.harness.secrets_source import collect
-from gocdnext_sdk.harness.single import Ended, run_image, run_process
+from gocdnext_sdk.harness.single import DEFAULT_NETWORK, Ended, run_image, run_process
 from gocdnext_sdk.manifest.load import load_plugin
 from gocdnext_sdk.pipeline import Run, Sources, checkout
 from gocdnext_sdk.pipeline.resolve import EngineMapping, ResolvedJob, resolve
@@ -34,6 +34,7 @@ from gocdnext_sdk.pipeline.single import single
 @click.option("--docker", is_flag=True, help="Give it the Docker engine, as `docker: true` does.")
 @click.option("--image", "in_image", is_flag=True, help="Build its image and run it in a fresh container.")
 @click.option("--use-image", metavar="REF", help="Run it in a container of this image.")
+@click.option("--network", metavar="NAME", help="Run its container in this network, such as `host`.")
 @click.option(
     "--engine",
     type=click.Choice(ENGINES),
@@ -53,6 +54,7 @@ def command(
     docker: bool,
     in_image: bool,
     use_image: str | None,
+    network: str | None,
     engine: EngineMapping,
 ) -> None:
     """Run the plugin in FOLDER once, in the current folder.
@@ -60,6 +62,8 @@ def command(
     It runs as a process that finds its tools in your PATH, or with --image in its own image on a copy of the
     current folder. The exit code is the plugin's.
     """
+    if network and not (in_image or use_image):
+        raise click.UsageError("--network is for a container; add --image")
     plugin = load_plugin(folder)
     given = collect(file=secrets_file, names=secrets, wanted=())
     for key, text in inputs.items():
@@ -79,7 +83,7 @@ def command(
     sources = Sources(run=Run(checkout=checkout.read(workspace)), secrets=given)
     job = resolve(pipeline, planned, sources, engine)
     if in_image or use_image:
-        ended = _in_container(folder, plugin.name, use_image, job, workspace, secrets_file)
+        ended = _in_container(folder, plugin.name, use_image, job, workspace, secrets_file, network)
     else:
         ended = run_process(folder, job, workspace)
     for name, value in ended.outputs.items():
@@ -98,7 +102,13 @@ class _Lines(Silence):
 
 
 def _in_container(
-    folder: Path, name: str, image: str | None, job: ResolvedJob, workspace: Path, secrets_file: Path | None
+    folder: Path,
+    name: str,
+    image: str | None,
+    job: ResolvedJob,
+    workspace: Path,
+    secrets_file: Path | None,
+    network: str | None,
 ) -> Ended:
     from gocdnext_sdk.cli.run import interruptible
     from gocdnext_sdk.harness.docker_engine import DockerEngine
@@ -111,4 +121,4 @@ def _in_container(
         build_image(folder, image, build_contexts())
     with interruptible() as stop, Session(DockerEngine(), stop) as session:
         private = (secrets_file,) if secrets_file else ()
-        return run_image(session, image, job, workspace, _Lines(), private)
+        return run_image(session, image, job, workspace, _Lines(), private, network or DEFAULT_NETWORK)

@@ -117,3 +117,9 @@ def test_a_folder_without_a_plugin_is_told(workspace: Path) -> None:
     done = run(workspace, workspace)
     assert done.returncode == 2
     assert "has no plugin.py" in done.stdout
+
+
+def test_a_network_is_for_a_container(plugin: Path, workspace: Path) -> None:
+    done = run(plugin, workspace, "--with", "do=show", "--network", "host")
+    assert done.returncode == 2
+    assert "--network is for a container; add --image" in done.stdout
