@@ -8,7 +8,6 @@ import gc
 import os
 import signal
 import sys
-import typing
 
 # A signal to PID 1 that has no handler is lost. Until the SDK has its own, there is nothing to clean up.
 for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
@@ -22,6 +21,7 @@ gc.disable()
 # Nor is anything imported twice here.
 sys.dont_write_bytecode = True
 
+import typing  # noqa: E402
 from importlib.machinery import SourceFileLoader  # noqa: E402
 from types import ModuleType  # noqa: E402
 
