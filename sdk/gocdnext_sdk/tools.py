@@ -151,9 +151,7 @@ class Tool:
         self.signals.check()
         if code not in ok:
             how = f"ended by signal {-code}" if code < 0 else f"failed with exit code {code}"
-            said = True
-            if captured is not None and not stderr.strip():
-                said = self._show_end(b"".join(captured).strip())
+            said = captured is None or bool(stderr.strip()) or self._show_end(b"".join(captured).strip())
             why = "; its own message is above" if said else " and printed nothing"
             raise ToolError(f"{Path(self.path).name} {how}{why}")
         return Completed(code, b"".join(captured or ()), stderr)

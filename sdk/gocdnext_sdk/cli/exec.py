@@ -10,7 +10,7 @@ from gocdnext_sdk.cli.options import ENGINES, pairs
 from gocdnext_sdk.contract.refs import is_name, references
 from gocdnext_sdk.harness.results import LogLine, Silence
 from gocdnext_sdk.harness.secrets_source import collect
-from gocdnext_sdk.harness.single import DEFAULT_NETWORK, Ended, run_image, run_process
+from gocdnext_sdk.harness.single import Ended, run_image, run_process
 from gocdnext_sdk.manifest.load import load_plugin
 from gocdnext_sdk.pipeline import Run, Sources, checkout
 from gocdnext_sdk.pipeline.resolve import EngineMapping, ResolvedJob, resolve
@@ -121,4 +121,4 @@ def _in_container(
         build_image(folder, image, build_contexts())
     with interruptible() as stop, Session(DockerEngine(), stop) as session:
         private = (secrets_file,) if secrets_file else ()
-        return run_image(session, image, job, workspace, _Lines(), private, network or DEFAULT_NETWORK)
+        return run_image(session, image, job, workspace, _Lines(), private, network)

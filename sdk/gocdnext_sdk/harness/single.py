@@ -24,9 +24,6 @@ if TYPE_CHECKING:
     from gocdnext_sdk.harness import Session
     from gocdnext_sdk.harness.results import Listener
 
-DEFAULT_NETWORK = "bridge"
-"""The engine's own, from which a registry on this machine's loopback is out of reach."""
-
 
 @dataclass(frozen=True)
 class Ended:
@@ -74,7 +71,7 @@ def run_image(
     workspace: Path,
     listener: Listener,
     private: Collection[Path] = (),
-    network: str = DEFAULT_NETWORK,
+    network: str | None = None,
 ) -> Ended:
     """Run `image` in a fresh container on a copy of `workspace`, as a job; what it writes comes back.
 
@@ -85,7 +82,8 @@ def run_image(
         workspace: the checkout.
         listener: hears its lines.
         private: files of the checkout that it must not get.
-        network: the container's: a name that the engine knows, or ``container:NAME``.
+        network: the container's: a name that the engine knows, or ``container:NAME``. Without one it is the
+            engine's own, from which a registry on this machine's loopback is out of reach.
 
     Raises:
         DaemonError: the engine cannot run it.
@@ -108,7 +106,7 @@ def run_image(
                 snapshot=snapshot,
                 write_back=WriteBack(snapshot),
                 running=Running(session.engine),
-                network=network,
+                network=network or "bridge",
                 pull=Pull.MISSING,
                 listener=listener,
             ).run(replace(job, image=image, env=env), secrets={})

@@ -105,7 +105,9 @@ class Snapshot:
 
     def _is_excluded(self, path: Path) -> bool:
         """Return whether `path` is a file that jobs must not get, or another name of one, links followed."""
-        return path in self.excluded or _identity(path) in self._excluded_files
+        if path in self.excluded:
+            return True
+        return bool(self._excluded_files) and _identity(path) in self._excluded_files
 
     def _tracked_secrets(self) -> Iterator[str]:
         """Yield a notice for each file that is kept from jobs and comes to them in the history."""
