@@ -56,7 +56,7 @@ COMPILE = build/lock/bin/uv pip compile --quiet --upgrade --generate-hashes --cu
 lock:
 	@$(PYTHON) -m venv build/lock && build/lock/bin/pip install --quiet uv
 	@$(COMPILE) --python-version 3.13 --python-platform linux --extra plugin --output-file sdk/requirements.lock pyproject.toml
-	@printf 'cryptography>=44\n' | $(COMPILE) --python-version 3.13 --python-platform linux --output-file sdk/sigstore/requirements.lock -
+	@printf 'cryptography>=44\npyjwt>=2.10\n' | $(COMPILE) --python-version 3.13 --python-platform linux --output-file sdk/sigstore/requirements.lock -
 	@printf 'hatchling\neditables\n' | $(COMPILE) --universal --extra dev --output-file requirements-dev.lock pyproject.toml -
 	@$(COMPILE) --universal --extra docs --output-file docs/requirements.lock pyproject.toml
 

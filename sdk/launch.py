@@ -26,7 +26,10 @@ from importlib.machinery import SourceFileLoader  # noqa: E402
 from types import ModuleType  # noqa: E402
 
 home = __file__.rpartition("/")[0]
-sys.path += [f"{home}/plugin", f"{home}/packages"]
+sys.path.append(f"{home}/packages")
+# The plugin's folder is a package of its own: plugin.py imports its other modules with `from . import checks`.
+sys.modules["plugin"] = package = ModuleType("plugin")
+package.__path__ = [f"{home}/plugin"]
 # There are no pydantic plugins; looking for some would import importlib.metadata: 6 ms at every start.
 sys.modules["pydantic.plugin._loader"] = none = ModuleType("pydantic.plugin._loader")
 none.get_plugins = tuple  # type: ignore[attr-defined]
@@ -48,7 +51,7 @@ typing.TypedDict = typed_dict
 sys.argv[0] = f"{home}/plugin/plugin.py"
 launcher = sys.modules["__main__"]  # or nothing would hold it any more
 sys.modules["__main__"] = plugin = ModuleType("__main__")
-plugin.__file__ = sys.argv[0]
+plugin.__file__, plugin.__package__ = sys.argv[0], "plugin"
 try:
     # As runpy would, which takes longer to import.
     exec(SourceFileLoader("__main__", sys.argv[0]).get_code("__main__"), plugin.__dict__)  # noqa: S102

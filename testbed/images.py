@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from gocdnext_sdk.harness.images import build_contexts, build_image
+from gocdnext_sdk.host.harness.build import build_contexts, build_image
 from testbed import engine
 from testbed.cache import lock, step
 from testbed.pins import ROOT

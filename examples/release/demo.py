@@ -23,17 +23,17 @@ from gocdnext_sdk import (
     Daemon,
     Error,
     Reference,
+    Registry,
     RegistryClient,
     RegistryError,
     Secret,
 )
-from gocdnext_sdk import Registry as Host
-from gocdnext_sdk.harness import RunOptions, RunReport, Session, run_pipeline
-from gocdnext_sdk.harness.docker_engine import DockerEngine
-from gocdnext_sdk.harness.registry import Registry
-from gocdnext_sdk.harness.report import ConsoleListener
-from gocdnext_sdk.pipeline import Checkout, Run, checkout
-from gocdnext_sdk.testing.keys import KeyPair, generate_key_pair
+from gocdnext_sdk.host.harness import RunOptions, RunReport, Session, run_pipeline
+from gocdnext_sdk.host.harness.engine.docker import DockerEngine
+from gocdnext_sdk.host.harness.local_registry import LocalRegistry
+from gocdnext_sdk.host.harness.report.console import ConsoleListener
+from gocdnext_sdk.host.pipeline import Checkout, Run, checkout
+from gocdnext_sdk.host.testing.keys import KeyPair, generate_key_pair
 
 HERE = Path(__file__).resolve().parent
 PIPELINES = HERE / ".gocdnext"
@@ -43,7 +43,7 @@ IMAGES = {
 }
 
 
-def options(registry: Registry, keys: KeyPair, requirements: str, images: dict[str, str]) -> RunOptions:
+def options(registry: LocalRegistry, keys: KeyPair, requirements: str, images: dict[str, str]) -> RunOptions:
     """Return how the pipelines are run: against `registry`, on branch main, with the host's own base image.
 
     Args:
@@ -75,7 +75,7 @@ def _revision() -> Checkout:
     return Checkout(sha=checkout.read(HERE).sha or "0" * 40, branch="main")
 
 
-def push_database(registry: Registry) -> None:
+def push_database(registry: LocalRegistry) -> None:
     """Put the small vulnerability database into `registry`."""
     subprocess.run(
         [sys.executable, "-m", "testbed", "trivy-db", "push", f"{registry.address}/trivy/db:2"],
@@ -86,9 +86,9 @@ def push_database(registry: Registry) -> None:
     )
 
 
-def client(registry: Registry) -> RegistryClient:
+def client(registry: LocalRegistry) -> RegistryClient:
     """Return a client that looks at `registry` from this machine."""
-    host = Host.parse(registry.address)
+    host = Registry.parse(registry.address)
     return RegistryClient(Credentials([Credential(host, registry.username, Secret(registry.password))]))
 
 
@@ -119,7 +119,7 @@ def main() -> int:
 def _summary(
     console: Console,
     registry: RegistryClient,
-    at: Registry,
+    at: LocalRegistry,
     failed: RunReport,
     passed: RunReport,
     verified: RunReport,

@@ -13,7 +13,7 @@ from gocdnext_sdk import (
     Boolean,
     Daemon,
     DaemonError,
-    ImageBuild,
+    ImageBuildInputs,
     Input,
     Job,
     Lines,
@@ -24,8 +24,8 @@ from gocdnext_sdk import (
     Tool,
     Words,
 )
-from gocdnext_sdk.buildkit.arguments import BuildArg, plan_build_args
-from gocdnext_sdk.buildkit.builders import (
+from gocdnext_sdk.tools.buildkit.arguments import BuildArg, plan_build_args
+from gocdnext_sdk.tools.buildkit.builders import (
     BINFMT,
     BUILDKIT,
     Builder,
@@ -35,10 +35,10 @@ from gocdnext_sdk.buildkit.builders import (
     mirror_config,
     read_digest,
 )
-from gocdnext_sdk.buildkit.cache import CacheEntries, CacheEntry, comma_separated
+from gocdnext_sdk.tools.buildkit.cache import CacheEntries, CacheEntry, comma_separated
 
 
-class BuildxInputs(ImageBuild):
+class BuildxInputs(ImageBuildInputs):
     """The `with:` map."""
 
     platforms: Words = Input("linux/amd64,linux/arm64", description="Platforms to build for.")

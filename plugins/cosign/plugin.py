@@ -22,14 +22,15 @@ from gocdnext_sdk import (
     Problem,
     Reference,
     RegistryClient,
-    RegistryLogin,
+    RegistryLoginInputs,
     RequiredIf,
     Secret,
     Tool,
     ToolError,
     WorkspacePath,
 )
-from gocdnext_sdk.cosign import (
+from gocdnext_sdk.inputs.types import read_text
+from gocdnext_sdk.tools.cosign import (
     INHERITED,
     KEY_EXAMPLES,
     Policy,
@@ -42,9 +43,8 @@ from gocdnext_sdk.cosign import (
     verify,
     verify_attestation,
 )
-from gocdnext_sdk.inputs.types import read_text
-from gocdnext_sdk.oidc import IdentityToken
-from gocdnext_sdk.sigstore import NOBODY, Document, signing_config, without_log
+from gocdnext_sdk.tools.identity_token import IdentityToken
+from gocdnext_sdk.tools.sigstore import NOBODY, Document, signing_config, without_log
 
 PREDICATES = (
     *("custom", "slsaprovenance", "slsaprovenance02", "slsaprovenance1", "link"),
@@ -67,7 +67,7 @@ def _url(text: str) -> str:
 Url = Annotated[str, AfterValidator(_url)]
 
 
-class CosignInputs(RegistryLogin):
+class CosignInputs(RegistryLoginInputs):
     """The `with:` map."""
 
     image: Reference = Input(

@@ -26,16 +26,16 @@ from gocdnext_sdk import (
     Registry,
     RegistryClient,
     RegistryError,
-    RegistryLogin,
+    RegistryLoginInputs,
     RequiredIf,
     RequiredTogether,
     Secret,
     ToolError,
     Words,
 )
-from gocdnext_sdk.inputs.signature import SignatureDemand
+from gocdnext_sdk.inputs.image_signature import ImageSignatureInputs
 from gocdnext_sdk.oci.source import Source, Transport, layout_digest
-from gocdnext_sdk.regctl import CONFIG_VARIABLE, Host, Regctl, configuration, layout
+from gocdnext_sdk.tools.regctl import CONFIG_VARIABLE, Host, Regctl, configuration, layout
 
 SOURCE_HOST = Registry("source.invalid")
 """Regctl's second name for a target's registry, where the source is read there with a login of its own."""
@@ -52,7 +52,7 @@ class Logins:
     targets: Credentials
 
 
-class DockerPushInputs(SignatureDemand, RegistryLogin):
+class DockerPushInputs(ImageSignatureInputs, RegistryLoginInputs):
     """The `with:` map."""
 
     action: Literal["push", "delete-tag"] = Input(

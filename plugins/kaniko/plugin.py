@@ -7,12 +7,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
-import preflight
-
 from gocdnext_sdk import (
     BUILD_OUTPUTS,
     Boolean,
-    ImageBuild,
+    ImageBuildInputs,
     Input,
     Job,
     Plugin,
@@ -20,10 +18,12 @@ from gocdnext_sdk import (
     Reference,
     Secret,
     Words,
-    dockerfile,
 )
-from gocdnext_sdk.buildkit.arguments import BuildArg, plan_build_args
 from gocdnext_sdk.inputs.image_build import without_scheme
+from gocdnext_sdk.tools import dockerfile
+from gocdnext_sdk.tools.buildkit.arguments import BuildArg, plan_build_args
+
+from . import preflight
 
 RUNTIME = "/gocdnext"
 """Where this program itself is in its image; kaniko is told to leave it alone, as it leaves /kaniko alone."""
@@ -44,7 +44,7 @@ STEERS = re.compile(
 """Variables that change what kaniko itself does. Source: what kaniko 1.28 and its credential helpers read."""
 
 
-class KanikoInputs(ImageBuild):
+class KanikoInputs(ImageBuildInputs):
     """The `with:` map."""
 
     platforms: Words = Input(

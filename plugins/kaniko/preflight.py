@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from gocdnext_sdk.dockerfile import Dockerfile, Heredoc, Instruction, json_words
+from gocdnext_sdk.tools.dockerfile import Dockerfile, Heredoc, Instruction, json_words
 
 _FRONTENDS = re.compile(r"(docker\.io/)?docker/dockerfile(-upstream)?([:@].*)?")
 _GIT = re.compile(r"git@|git://|(https?|ssh)://\S+\.git([#?]|$)")

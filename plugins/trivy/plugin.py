@@ -27,7 +27,7 @@ from gocdnext_sdk import (
     Problem,
     Reference,
     References,
-    RegistryLogin,
+    RegistryLoginInputs,
     RequiredIf,
     RequiredTogether,
     Secret,
@@ -75,7 +75,7 @@ def _duration(text: str) -> str:
     return text
 
 
-class TrivyInputs(RegistryLogin):
+class TrivyInputs(RegistryLoginInputs):
     """What to scan, what to look for, and where the report goes."""
 
     scan_type: Literal["image", "fs", "repo", "config", "rootfs", "sbom"] = Input(

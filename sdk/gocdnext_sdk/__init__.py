@@ -30,7 +30,6 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from gocdnext_sdk.daemon import Daemon
     from gocdnext_sdk.errors import (
         DaemonError,
         Error,
@@ -41,9 +40,9 @@ if TYPE_CHECKING:
         ToolError,
     )
     from gocdnext_sdk.inputs.constraints import AtLeastOne, MutuallyExclusive, RequiredIf, RequiredTogether
-    from gocdnext_sdk.inputs.image_build import BUILD_OUTPUTS, ImageBuild
-    from gocdnext_sdk.inputs.login import RegistryLogin
+    from gocdnext_sdk.inputs.image_build import BUILD_OUTPUTS, ImageBuildInputs
     from gocdnext_sdk.inputs.model import Input, PluginInputs
+    from gocdnext_sdk.inputs.registry_login import RegistryLoginInputs
     from gocdnext_sdk.inputs.types import (
         Boolean,
         BranchTags,
@@ -58,20 +57,21 @@ if TYPE_CHECKING:
         WorkspacePath,
         one_of,
     )
-    from gocdnext_sdk.job import Job
     from gocdnext_sdk.oci.client import RegistryClient
     from gocdnext_sdk.oci.credentials import Credential, Credentials
     from gocdnext_sdk.oci.reference import Reference, Registry
     from gocdnext_sdk.plugin import Plugin
-    from gocdnext_sdk.secrets import Secret
-    from gocdnext_sdk.tools import Completed, Tool
+    from gocdnext_sdk.runtime.daemon import Daemon
+    from gocdnext_sdk.runtime.job import Job
+    from gocdnext_sdk.runtime.tool import Completed, Tool
+    from gocdnext_sdk.secret import Secret
 
 _NAMES = {
-    "daemon": ("Daemon",),
+    "runtime.daemon": ("Daemon",),
     "errors": ("DaemonError", "Error", "Findings", "InputError", "Problem", "RegistryError", "ToolError"),
     "inputs.constraints": ("AtLeastOne", "MutuallyExclusive", "RequiredIf", "RequiredTogether"),
-    "inputs.image_build": ("BUILD_OUTPUTS", "ImageBuild"),
-    "inputs.login": ("RegistryLogin",),
+    "inputs.image_build": ("BUILD_OUTPUTS", "ImageBuildInputs"),
+    "inputs.registry_login": ("RegistryLoginInputs",),
     "inputs.model": ("Input", "PluginInputs"),
     "inputs.types": (
         "Boolean",
@@ -87,13 +87,13 @@ _NAMES = {
         "WorkspacePath",
         "one_of",
     ),
-    "job": ("Job",),
+    "runtime.job": ("Job",),
     "oci.client": ("RegistryClient",),
     "oci.credentials": ("Credential", "Credentials"),
     "oci.reference": ("Reference", "Registry"),
     "plugin": ("Plugin",),
-    "secrets": ("Secret",),
-    "tools": ("Completed", "Tool"),
+    "secret": ("Secret",),
+    "runtime.tool": ("Completed", "Tool"),
 }
 """Where each name lives.
 
@@ -114,7 +114,7 @@ __all__ = [
     "DaemonError",
     "Error",
     "Findings",
-    "ImageBuild",
+    "ImageBuildInputs",
     "Input",
     "InputError",
     "Items",
@@ -132,7 +132,7 @@ __all__ = [
     "RegistryClient",
     "RegistryError",
     "RegistryHost",
-    "RegistryLogin",
+    "RegistryLoginInputs",
     "RequiredIf",
     "RequiredTogether",
     "Secret",

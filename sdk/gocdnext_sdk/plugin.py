@@ -19,11 +19,11 @@ from urllib.parse import unquote
 from gocdnext_sdk.errors import Error, InputError
 from gocdnext_sdk.inputs.model import PluginInputs
 from gocdnext_sdk.inputs.reader import read_inputs
-from gocdnext_sdk.job import Job
-from gocdnext_sdk.masking import MaskedText, MaskedWriter, Masker
-from gocdnext_sdk.outputs import OutputFile
-from gocdnext_sdk.secrets import SecretFiles
-from gocdnext_sdk.signals import Signals
+from gocdnext_sdk.runtime.job import Job
+from gocdnext_sdk.runtime.masking import MaskedText, MaskedWriter, Masker
+from gocdnext_sdk.runtime.outputs import OutputFile
+from gocdnext_sdk.runtime.secret_files import SecretFiles
+from gocdnext_sdk.runtime.signals import Signals
 
 _SECRET_NAME = re.compile(r"TOKEN|PASSW(OR)?D|SECRET|PRIVATE_KEY|API_?KEY|CREDENTIAL", re.IGNORECASE)
 _SECRET_LENGTH = 8

@@ -19,8 +19,8 @@ from uuid import uuid4
 
 import pytest
 
-from gocdnext_sdk.harness.images import build_contexts, build_image
-from gocdnext_sdk.harness.registry import DEFAULT_IMAGE, IMAGE_VARIABLE
+from gocdnext_sdk.host.harness.build import build_contexts, build_image
+from gocdnext_sdk.host.harness.local_registry import DEFAULT_IMAGE, IMAGE_VARIABLE
 
 FOLDER = Path(__file__).parents[2] / "plugins" / "docker-push"
 LAYERS, LAYER = 3, 100 * 1000 * 1000

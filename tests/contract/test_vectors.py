@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from gocdnext_sdk.contract import ContractError, keys, masks, outputs, refs, uses
-from gocdnext_sdk.pipeline.decode import Decoder
-from gocdnext_sdk.pipeline.yaml import compose
+from gocdnext_sdk.host.pipeline.decode import Decoder
+from gocdnext_sdk.host.pipeline.yaml import compose
 
 FILE = Path(os.environ.get("CONTRACT_VECTORS") or Path(__file__).with_name("vectors.json"))
 VECTORS: dict[str, Any] = json.loads(FILE.read_text("utf-8"))

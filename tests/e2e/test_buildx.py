@@ -25,14 +25,13 @@ from typing import Any
 
 import pytest
 
-from gocdnext_sdk import Credential, Credentials, Daemon, Reference, RegistryClient, Secret
-from gocdnext_sdk import Registry as Host
-from gocdnext_sdk.buildkit.builders import Builder, remove_stale_builders
+from gocdnext_sdk import Credential, Credentials, Daemon, Reference, Registry, RegistryClient, Secret
 from gocdnext_sdk.contract.keys import variable
-from gocdnext_sdk.harness import Registry
+from gocdnext_sdk.host.harness import LocalRegistry
+from gocdnext_sdk.host.manifest.load import load_plugin
+from gocdnext_sdk.host.testing import Mode, PluginRunner
 from gocdnext_sdk.inputs.reader import read_inputs
-from gocdnext_sdk.manifest.load import load_plugin
-from gocdnext_sdk.testing import Mode, PluginRunner
+from gocdnext_sdk.tools.buildkit.builders import Builder, remove_stale_builders
 
 FOLDER = Path(__file__).parents[2] / "plugins" / "buildx"
 BUILDER = re.compile(r"--name (gocdnext-\w+-\w+)")
@@ -42,7 +41,7 @@ BUILDER = re.compile(r"--name (gocdnext-\w+-\w+)")
 class Target:
     """A repository in the registry, with what it takes to push there and to look at what was pushed."""
 
-    registry: Registry
+    registry: LocalRegistry
     image: str
 
     @property
@@ -52,7 +51,7 @@ class Target:
     @property
     def client(self) -> RegistryClient:
         login = Credential(
-            Host.parse(self.registry.address), self.registry.username, Secret(self.registry.password)
+            Registry.parse(self.registry.address), self.registry.username, Secret(self.registry.password)
         )
         return RegistryClient(Credentials([login]))
 
@@ -96,7 +95,7 @@ class Target:
 
 
 @pytest.fixture
-def target(registry: Registry, repository: str) -> Target:
+def target(registry: LocalRegistry, repository: str) -> Target:
     return Target(registry, repository)
 
 
@@ -106,7 +105,7 @@ def daemon() -> Daemon:
 
 
 @pytest.fixture
-def own_buildkit(registry: Registry) -> dict[str, str]:
+def own_buildkit(registry: LocalRegistry) -> dict[str, str]:
     """The inputs that ask for a BuildKit in a container, which sees the registry at its own address."""
     image = os.environ.get("BUILDKIT_IMAGE")
     return {"driver-opts": f"network={registry.network}"} | ({"buildkit-image": image} if image else {})

@@ -19,12 +19,12 @@ from typing import Any
 
 import pytest
 
-from gocdnext_sdk.cosign import Policy
-from gocdnext_sdk.harness import Registry
+from gocdnext_sdk.host.harness import LocalRegistry
+from gocdnext_sdk.host.manifest.load import load_plugin
+from gocdnext_sdk.host.testing import PluginRunner, Result
 from gocdnext_sdk.inputs.reader import read_inputs
-from gocdnext_sdk.manifest.load import load_plugin
-from gocdnext_sdk.sigstore import NOBODY, signing_config
-from gocdnext_sdk.testing import PluginRunner, Result
+from gocdnext_sdk.tools.cosign import Policy
+from gocdnext_sdk.tools.sigstore import NOBODY, signing_config
 
 FOLDER = Path(__file__).parents[2] / "plugins" / "cosign"
 PLUGIN = load_plugin(FOLDER)
@@ -129,7 +129,7 @@ class Image:
 
 
 @pytest.fixture
-def image(registry: Registry, repository: str, tmp_path: Path) -> Image:
+def image(registry: LocalRegistry, repository: str, tmp_path: Path) -> Image:
     login = {"username": registry.username, "password": registry.password}
     config = tmp_path / "docker"
     config.mkdir()
@@ -144,7 +144,7 @@ def last(result: Result) -> str:
 
 @pytest.mark.parametrize("mode", ["process", "image"])
 def test_a_tag_is_resolved_once_and_its_digest_is_signed(
-    run_plugin: PluginRunner, registry: Registry, image: Image, key: KeyPair, mode: str
+    run_plugin: PluginRunner, registry: LocalRegistry, image: Image, key: KeyPair, mode: str
 ) -> None:
     digest = image.push("one")
     result = run_plugin(FOLDER, image.inputs | key.signing, mode=mode, network=registry.network).passed()

@@ -27,10 +27,10 @@ from uuid import uuid4
 import pytest
 
 from gocdnext_sdk import Completed, Reference
-from gocdnext_sdk.harness import Registry
-from gocdnext_sdk.regctl import Regctl
-from gocdnext_sdk.sigstore import NOBODY, signing_config
-from gocdnext_sdk.testing import PluginRunner, Result
+from gocdnext_sdk.host.harness import LocalRegistry
+from gocdnext_sdk.host.testing import PluginRunner, Result
+from gocdnext_sdk.tools.regctl import Regctl
+from gocdnext_sdk.tools.sigstore import NOBODY, signing_config
 
 FOLDER = Path(__file__).parents[2] / "plugins" / "docker-push"
 PLATFORMS = ("linux/amd64", "linux/arm64")
@@ -351,7 +351,7 @@ def write_layout(folder: Path, content: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def plain(registry: Registry) -> Place:
+def plain(registry: LocalRegistry) -> Place:
     """A registry without the referrers API."""
     return Place(registry.address, registry.username, registry.password)
 
@@ -437,7 +437,7 @@ def test_running_again_changes_nothing(
 
 
 def test_the_image_promotes_without_a_daemon(
-    run_plugin: PluginRunner, registry: Registry, bench: Bench, plain: Place
+    run_plugin: PluginRunner, registry: LocalRegistry, bench: Bench, plain: Place
 ) -> None:
     staging, production = plain.repository(), plain.repository()
     digest = bench.push(staging)
@@ -543,7 +543,7 @@ def test_what_is_not_signed_as_demanded_is_not_promoted(
 
 
 def test_each_login_is_sent_to_its_own_registry_only(
-    run_plugin: PluginRunner, bench: Bench, registry: Registry, modern: Place, modern_gate: Gate
+    run_plugin: PluginRunner, bench: Bench, registry: LocalRegistry, modern: Place, modern_gate: Gate
 ) -> None:
     with Gate(registry.address) as gate:
         staging = f"{gate.address}/push-{uuid4().hex[:8]}/app"
@@ -560,7 +560,7 @@ def test_each_login_is_sent_to_its_own_registry_only(
 
 
 def test_two_logins_at_one_registry_read_and_write(
-    run_plugin: PluginRunner, bench: Bench, registry: Registry
+    run_plugin: PluginRunner, bench: Bench, registry: LocalRegistry
 ) -> None:
     with (
         _olareg() as upstream,
@@ -578,7 +578,7 @@ def test_two_logins_at_one_registry_read_and_write(
 
 
 def test_a_copy_that_is_killed_leaves_no_tag_and_finishes_when_run_again(
-    bench: Bench, registry: Registry, plain: Place, tmp_path: Path
+    bench: Bench, registry: LocalRegistry, plain: Place, tmp_path: Path
 ) -> None:
     """What kills leave differs by the manifests that are there: one kill before each, and one at the end."""
     staging = plain.repository()
@@ -684,7 +684,7 @@ def test_a_lost_index_of_referrers_is_mended(run_plugin: PluginRunner, bench: Be
 
 @pytest.fixture
 def daemon() -> Any:
-    from gocdnext_sdk.daemon import Daemon
+    from gocdnext_sdk.runtime.daemon import Daemon
 
     return Daemon(os.environ)
 

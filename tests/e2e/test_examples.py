@@ -14,13 +14,12 @@ from pathlib import Path
 import pytest
 import urllib3
 
-from gocdnext_sdk import Credential, Credentials, Daemon, Reference, RegistryClient, Secret
-from gocdnext_sdk import Registry as Host
-from gocdnext_sdk.harness import RunOptions, RunReport, Session, run_pipeline
-from gocdnext_sdk.harness.docker_engine import DockerEngine
-from gocdnext_sdk.harness.registry import Registry
-from gocdnext_sdk.pipeline.builtins import Run, Tag
-from gocdnext_sdk.testing.keys import KeyPair, generate_key_pair
+from gocdnext_sdk import Credential, Credentials, Daemon, Reference, Registry, RegistryClient, Secret
+from gocdnext_sdk.host.harness import RunOptions, RunReport, Session, run_pipeline
+from gocdnext_sdk.host.harness.engine.docker import DockerEngine
+from gocdnext_sdk.host.harness.local_registry import LocalRegistry
+from gocdnext_sdk.host.pipeline.builtins import Run, Tag
+from gocdnext_sdk.host.testing.keys import KeyPair, generate_key_pair
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = ROOT / "examples"
@@ -30,7 +29,7 @@ def images(*names: str) -> dict[str, str]:
     return {f"gocdnext-plugin-{name}": f"localhost/gocdnext-plugin-{name}:dev" for name in names}
 
 
-def provide(registry: Registry, folder: Path, *argv: str) -> None:
+def provide(registry: LocalRegistry, folder: Path, *argv: str) -> None:
     """Put something of the testbed's into `registry`."""
     login = base64.b64encode(f"{registry.username}:{registry.password}".encode()).decode()
     (folder / "config.json").write_text(json.dumps({"auths": {registry.address: {"auth": login}}}))
@@ -41,12 +40,12 @@ def provide(registry: Registry, folder: Path, *argv: str) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def client(registry: Registry) -> RegistryClient:
-    host = Host.parse(registry.address)
+def client(registry: LocalRegistry) -> RegistryClient:
+    host = Registry.parse(registry.address)
     return RegistryClient(Credentials([Credential(host, registry.username, Secret(registry.password))]))
 
 
-def tags(registry: Registry, repository: str) -> set[str]:
+def tags(registry: LocalRegistry, repository: str) -> set[str]:
     """All tags of a repository but those that stand in for the referrers API."""
     headers = urllib3.make_headers(basic_auth=f"{registry.username}:{registry.password}")
     url = f"http://{registry.address}/v2/{repository}/tags/list"
@@ -62,7 +61,7 @@ class Bench:
     """A registry with a base image, a vulnerability database and a key."""
 
     session: Session
-    registry: Registry
+    registry: LocalRegistry
     keys: KeyPair
     base: str
 

@@ -11,8 +11,8 @@ from unittest import mock
 import pytest
 from testbed.environment import environment
 
-from gocdnext_sdk.harness.registry import Registry
-from gocdnext_sdk.scaffold import scaffold
+from gocdnext_sdk.host.harness.local_registry import LocalRegistry
+from gocdnext_sdk.host.scaffold import scaffold
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +24,7 @@ def plugin(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def run(plugin: Path, workspace: Path, *argv: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "gocdnext_sdk.cli", "exec", str(plugin), "--image", *argv],
+        [sys.executable, "-m", "gocdnext_sdk.host.cli", "exec", str(plugin), "--image", *argv],
         cwd=workspace,
         env={**os.environ, **environment()},
         capture_output=True,
@@ -42,7 +42,7 @@ def test_the_image_is_built_and_works_on_a_copy_of_the_folder(plugin: Path, work
     assert [path.name for path in workspace.iterdir()] == ["app.py"]
 
 
-def test_a_container_reaches_what_its_network_has(workspace: Path, registry: Registry) -> None:
+def test_a_container_reaches_what_its_network_has(workspace: Path, registry: LocalRegistry) -> None:
     docker_push = Path(__file__).parents[2] / "plugins" / "docker-push"
     target = f"{registry.address}/team/app"
     login = ("--with", f"username={registry.username}", "--secret", "PASSWORD")

@@ -21,11 +21,11 @@ from typing import Any
 import docker
 import pytest
 
-from gocdnext_sdk.harness import Pull, RunOptions, RunReport, Session, Status, run_pipeline
-from gocdnext_sdk.harness.docker_engine import DockerEngine
-from gocdnext_sdk.harness.engine import OWNER_LABEL, RUN_LABEL
+from gocdnext_sdk.host.harness import Pull, RunOptions, RunReport, Session, Status, run_pipeline
+from gocdnext_sdk.host.harness.engine.docker import DockerEngine
+from gocdnext_sdk.host.harness.engine.interface import OWNER_LABEL, RUN_LABEL
 
-COMMAND = [sys.executable, "-m", "gocdnext_sdk.cli", "run"]
+COMMAND = [sys.executable, "-m", "gocdnext_sdk.host.cli", "run"]
 
 
 @pytest.fixture(scope="session")

@@ -21,11 +21,11 @@ import pytest
 from testbed.pins import pins
 
 from gocdnext_sdk.contract.keys import variable
-from gocdnext_sdk.harness import Registry
-from gocdnext_sdk.harness.images import build_contexts, build_image
+from gocdnext_sdk.host.harness import LocalRegistry
+from gocdnext_sdk.host.harness.build import build_contexts, build_image
+from gocdnext_sdk.host.manifest.load import load_plugin
+from gocdnext_sdk.host.testing import Mode, PluginRunner, Result
 from gocdnext_sdk.inputs.reader import read_inputs
-from gocdnext_sdk.manifest.load import load_plugin
-from gocdnext_sdk.testing import Mode, PluginRunner, Result
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "plugins" / "kaniko"
@@ -57,7 +57,7 @@ def executor(*argv: str) -> str:
 class Hub:
     """The registry, as tests look at it."""
 
-    registry: Registry
+    registry: LocalRegistry
     docker_config: Path
 
     @property
@@ -102,7 +102,7 @@ class Hub:
 
 
 @pytest.fixture(scope="session")
-def hub(registry: Registry, tmp_path_factory: pytest.TempPathFactory) -> Hub:
+def hub(registry: LocalRegistry, tmp_path_factory: pytest.TempPathFactory) -> Hub:
     folder = tmp_path_factory.mktemp("docker")
     pair = base64.b64encode(f"{registry.username}:{registry.password}".encode()).decode()
     (folder / "config.json").write_text(json.dumps({"auths": {registry.address: {"auth": pair}}}))
@@ -127,7 +127,7 @@ class Kaniko:
 
     runner: PluginRunner
     image: str
-    registry: Registry
+    registry: LocalRegistry
     repository: str
 
     def __call__(self, secrets: dict[str, str] | None = None, **with_: str) -> Result:
@@ -148,7 +148,7 @@ class Kaniko:
 
 
 @pytest.fixture
-def kaniko(run_plugin: PluginRunner, image: str, registry: Registry, repository: str) -> Kaniko:
+def kaniko(run_plugin: PluginRunner, image: str, registry: LocalRegistry, repository: str) -> Kaniko:
     return Kaniko(run_plugin, image, registry, repository)
 
 
@@ -386,7 +386,7 @@ def test_what_kaniko_does_not_do_is_told_with_its_line_before_anything_is_pulled
 
 
 def test_a_signal_ends_the_build_and_all_of_its_steps(
-    image: str, registry: Registry, base: str, repository: str, workspace: Path
+    image: str, registry: LocalRegistry, base: str, repository: str, workspace: Path
 ) -> None:
     import docker
 

@@ -30,13 +30,13 @@ import urllib3
 
 from gocdnext_sdk import Reference
 from gocdnext_sdk.contract.id_tokens import LIFETIME, Identity, claims
-from gocdnext_sdk.harness import Registry, RunOptions, RunReport, Session, run_pipeline
-from gocdnext_sdk.harness.docker_engine import DockerEngine
-from gocdnext_sdk.harness.engine import OWNER_LABEL, RUN_LABEL
-from gocdnext_sdk.harness.sigstore import Sigstore
-from gocdnext_sdk.pipeline import Checkout, Run
-from gocdnext_sdk.sigstore_local.tokens import Issuer
-from gocdnext_sdk.testing import PluginRunner, Result
+from gocdnext_sdk.host.harness import LocalRegistry, RunOptions, RunReport, Session, run_pipeline
+from gocdnext_sdk.host.harness.engine.docker import DockerEngine
+from gocdnext_sdk.host.harness.engine.interface import OWNER_LABEL, RUN_LABEL
+from gocdnext_sdk.host.harness.local_sigstore import LocalSigstore
+from gocdnext_sdk.host.pipeline import Checkout, Run
+from gocdnext_sdk.host.testing import PluginRunner, Result
+from local_sigstore.tokens import Issuer
 
 ROOT = Path(__file__).resolve().parents[2]
 COSIGN = ROOT / "plugins" / "cosign"
@@ -59,11 +59,11 @@ ISSUER = "http://gocdnext.test"
 SIGNER = f"{ISSUER}/shop/release@branch/main"
 
 
-def login(registry: Registry) -> dict[str, str]:
+def login(registry: LocalRegistry) -> dict[str, str]:
     return {"username": registry.username, "password": registry.password}
 
 
-def docker_config(folder: Path, registry: Registry) -> dict[str, str]:
+def docker_config(folder: Path, registry: LocalRegistry) -> dict[str, str]:
     """Return the variable by which tools of the test's own log in."""
     folder.mkdir(parents=True, exist_ok=True)
     pair = base64.b64encode(f"{registry.username}:{registry.password}".encode()).decode()
@@ -71,7 +71,7 @@ def docker_config(folder: Path, registry: Registry) -> dict[str, str]:
     return {"DOCKER_CONFIG": str(folder)}
 
 
-def push(folder: Path, registry: Registry, image: str) -> Reference:
+def push(folder: Path, registry: LocalRegistry, image: str) -> Reference:
     """Push an image whose only file holds its name."""
     environ = {**os.environ, **docker_config(folder, registry)}
     layer = folder / "layer.tar"
@@ -85,7 +85,9 @@ def push(folder: Path, registry: Registry, image: str) -> Reference:
     return Reference.parse(image).with_digest(done.stdout.strip())
 
 
-def verified_by_cosign(folder: Path, registry: Registry, sigstore: Sigstore, image: str, signer: str) -> bool:
+def verified_by_cosign(
+    folder: Path, registry: LocalRegistry, sigstore: LocalSigstore, image: str, signer: str
+) -> bool:
     """Ask cosign, not the plugin, on this machine: no service of the Sigstore is in reach from here."""
     environ = {**os.environ, **docker_config(folder, registry)}
     root = folder / "trusted-root.json"
@@ -98,12 +100,12 @@ def verified_by_cosign(folder: Path, registry: Registry, sigstore: Sigstore, ima
 # The example, from the build to the promotion.
 
 
-def start_olareg(session: Session) -> Registry:
+def start_olareg(session: Session) -> LocalRegistry:
     """Start olareg, which has the referrers API, as the harness starts its registry; it takes any login."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    registry = Registry(session.name("olareg"), port, "anybody", "any-password-1")
+    registry = LocalRegistry(session.name("olareg"), port, "anybody", "any-password-1")
     session.engine.create_network(registry.container, session.labels)
     binary = shutil.which("olareg")
     assert binary, "olareg is not on PATH"
@@ -132,7 +134,7 @@ def start_olareg(session: Session) -> Registry:
     return registry
 
 
-STARTS: Mapping[str, Callable[[Session], Registry]] = {
+STARTS: Mapping[str, Callable[[Session], LocalRegistry]] = {
     "distribution": Session.start_registry,
     "olareg": start_olareg,
 }
@@ -197,8 +199,8 @@ def texts(report: RunReport) -> str:
 class Bench:
     """The cosign plugin in its container, on a registry, with a Sigstore."""
 
-    registry: Registry
-    sigstore: Sigstore
+    registry: LocalRegistry
+    sigstore: LocalSigstore
     run_plugin: PluginRunner
     folder: Path
 
@@ -244,7 +246,10 @@ class Bench:
 
 @pytest.fixture(scope="module")
 def bench(
-    registry: Registry, sigstore: Sigstore, engine_session: Session, tmp_path_factory: pytest.TempPathFactory
+    registry: LocalRegistry,
+    sigstore: LocalSigstore,
+    engine_session: Session,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Bench:
     folder = tmp_path_factory.mktemp("keyless")
     workspace = folder / "workspace"
@@ -262,7 +267,7 @@ def signed(bench: Bench) -> Reference:
 
 
 @pytest.fixture(scope="module")
-def other(engine_session: Session, registry: Registry) -> Sigstore:
+def other(engine_session: Session, registry: LocalRegistry) -> LocalSigstore:
     """Another Sigstore, with other keys and another issuer."""
     return engine_session.start_sigstore(registry.network, "other.test")
 
@@ -295,7 +300,7 @@ def test_another_issuer_is_not_accepted(bench: Bench, signed: Reference) -> None
     assert f"not verified: {signed}" in refused.log
 
 
-def test_another_issuers_token_gets_no_certificate(bench: Bench, other: Sigstore) -> None:
+def test_another_issuers_token_gets_no_certificate(bench: Bench, other: LocalSigstore) -> None:
     image = bench.push("other-issuer")
     refused = bench.sign(image, other.token(JOB)).exited(3)
     assert "a key that the issuer does not publish" in refused.log
@@ -341,7 +346,7 @@ def test_a_token_for_another_audience_gets_no_certificate(bench: Bench) -> None:
     ],
 )
 def test_a_log_or_an_authority_that_is_not_trusted_proves_nothing(
-    bench: Bench, signed: Reference, other: Sigstore, service: str, reason: str
+    bench: Bench, signed: Reference, other: LocalSigstore, service: str, reason: str
 ) -> None:
     root = {**bench.sigstore.trusted_root, service: other.trusted_root[service]}
     assert reason in bench.verify(signed, root=root).exited(1).log
@@ -373,7 +378,7 @@ def fallback_tag(image: Reference) -> str:
 class Manifests:
     """A registry's manifests, byte by byte."""
 
-    def __init__(self, registry: Registry) -> None:
+    def __init__(self, registry: LocalRegistry) -> None:
         self._headers = urllib3.make_headers(basic_auth=":".join(login(registry).values()))
         self._base = f"http://{registry.address}/v2"
 
@@ -423,7 +428,7 @@ class Recorder(BaseHTTPRequestHandler):
 
     requests: list[Request]
     hosts: Mapping[str, str]
-    """Host as clients write it to address; the registry's under the empty name."""
+    """Registry as clients write it to address; the registry's under the empty name."""
 
     def forward(self) -> None:
         url = urlsplit(self.path)
@@ -548,7 +553,7 @@ class Who:
     def run(self, *options: object) -> tuple[int, str]:
         """Run it by command; return the process's id and the log."""
         pipeline = self.folder / ".gocdnext" / "who.yaml"
-        argv = [sys.executable, "-m", "gocdnext_sdk.cli", "run", pipeline, "--no-color", *options]
+        argv = [sys.executable, "-m", "gocdnext_sdk.host.cli", "run", pipeline, "--no-color", *options]
         with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
             log = process.communicate()[0]
         assert process.returncode == 0, log
@@ -581,7 +586,7 @@ def test_a_local_run_issues_tokens_that_jobs_can_check_and_leaves_nothing_behind
 
 def test_several_runs_share_a_sigstore_until_it_is_stopped(who: Who, tmp_path: Path) -> None:
     shared = tmp_path / "sigstore"
-    argv = [sys.executable, "-m", "gocdnext_sdk.cli", "sigstore", shared]
+    argv = [sys.executable, "-m", "gocdnext_sdk.host.cli", "sigstore", shared]
     with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
         assert process.stdout is not None
         said = ""

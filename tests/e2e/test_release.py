@@ -18,10 +18,10 @@ from typing import Self
 import pytest
 
 from gocdnext_sdk import Daemon, Reference, RegistryError
-from gocdnext_sdk.harness import RunReport, Session, run_pipeline
-from gocdnext_sdk.harness.docker_engine import DockerEngine, endpoint
-from gocdnext_sdk.harness.registry import Registry
-from gocdnext_sdk.testing.keys import KeyPair, generate_key_pair
+from gocdnext_sdk.host.harness import RunReport, Session, run_pipeline
+from gocdnext_sdk.host.harness.engine.docker import DockerEngine, endpoint
+from gocdnext_sdk.host.harness.local_registry import LocalRegistry
+from gocdnext_sdk.host.testing.keys import KeyPair, generate_key_pair
 
 PEM_BODY = "c2VjcmV0IGtleSBib2R5IHRoYXQgbm9ib2R5IHNlZXM="
 
@@ -75,7 +75,7 @@ class ArgvWatch:
 class Release:
     """Both runs of the release pipeline against one registry, and what was seen meanwhile."""
 
-    registry: Registry
+    registry: LocalRegistry
     keys: KeyPair
     vulnerable: RunReport
     clean: RunReport

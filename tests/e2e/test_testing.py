@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from gocdnext_sdk.harness import Registry
-from gocdnext_sdk.testing import PluginRunner
-from gocdnext_sdk.testing.fixtures import PipelineRunner
+from gocdnext_sdk.host.harness import LocalRegistry
+from gocdnext_sdk.host.testing import PluginRunner
+from gocdnext_sdk.host.testing.fixtures import PipelineRunner
 
 PLUGIN = '''
 from pathlib import Path
@@ -80,7 +80,7 @@ def test_wrong_inputs_in_the_image(run_plugin: PluginRunner, sample: Path) -> No
     assert [line.split(":")[0] for line in result.errors] == ["with.tokn", "with.token", "nothing was done"]
 
 
-def test_the_registry_wants_its_login(registry: Registry, repository: str) -> None:
+def test_the_registry_wants_its_login(registry: LocalRegistry, repository: str) -> None:
     def status(authorization: str) -> int:
         request = urllib.request.Request(f"http://{registry.address}/v2/")
         request.add_header("Authorization", authorization)

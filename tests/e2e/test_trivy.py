@@ -21,11 +21,11 @@ from typing import Any, Self
 
 import pytest
 
-from gocdnext_sdk.harness import Registry
+from gocdnext_sdk.host.harness import LocalRegistry
+from gocdnext_sdk.host.manifest.load import load_plugin
+from gocdnext_sdk.host.testing.result import Result
+from gocdnext_sdk.host.testing.run import PluginRunner
 from gocdnext_sdk.inputs.reader import read_inputs
-from gocdnext_sdk.manifest.load import load_plugin
-from gocdnext_sdk.testing.result import Result
-from gocdnext_sdk.testing.run import PluginRunner
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "plugins" / "trivy"
@@ -38,7 +38,7 @@ Scan = Callable[..., Result]
 class Images:
     """A database, an index of two unlike platforms, and its two images, tagged by architecture."""
 
-    registry: Registry
+    registry: LocalRegistry
     docker_config: Path
 
     @property
@@ -70,7 +70,7 @@ class Images:
 
 
 @pytest.fixture(scope="module")
-def images(registry: Registry, tmp_path_factory: pytest.TempPathFactory) -> Images:
+def images(registry: LocalRegistry, tmp_path_factory: pytest.TempPathFactory) -> Images:
     scratch = tmp_path_factory.mktemp("trivy")
     pair = base64.b64encode(f"{registry.username}:{registry.password}".encode()).decode()
     (scratch / "config.json").write_text(json.dumps({"auths": {registry.address: {"auth": pair}}}))

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from gocdnext_sdk.testing import Mode, PluginRunner
+from gocdnext_sdk.host.testing import Mode, PluginRunner
 
 SOURCE = '''
 """A plugin that does what its input says."""

@@ -7,6 +7,9 @@ from __future__ import annotations
 
 from gocdnext_sdk.contract.errors import ContractError
 
+PREFIX = "gocdnext-plugin-"
+"""What the platform's own plugin images are called, before the name of their manifest."""
+
 
 def image(uses: str) -> str:
     """The image reference that runs for a `uses:` value.
@@ -40,3 +43,8 @@ def catalog_name(image: str) -> str:
     name = image.partition("@")[0].rpartition("/")[2]
     head, colon, _ = name.rpartition(":")
     return head if colon else name
+
+
+def short_name(name: str) -> str:
+    """The name without the prefix of the platform's own images."""
+    return name.removeprefix(PREFIX)

@@ -9,12 +9,12 @@ from typing import ClassVar
 
 from gocdnext_sdk.errors import Problem
 from gocdnext_sdk.inputs.constraints import Constraint, RequiredTogether
-from gocdnext_sdk.inputs.login import RegistryLogin
 from gocdnext_sdk.inputs.model import Input
+from gocdnext_sdk.inputs.registry_login import RegistryLoginInputs
 from gocdnext_sdk.inputs.types import Boolean, BranchTags, Lines, Pairs, WorkspacePath, is_in_workspace
 from gocdnext_sdk.oci.credentials import Credential, Credentials
 from gocdnext_sdk.oci.reference import Reference, Registry
-from gocdnext_sdk.secrets import Secret
+from gocdnext_sdk.secret import Secret
 
 BUILD_OUTPUTS = {
     "IMAGE": "The image's name, without a tag.",
@@ -26,7 +26,7 @@ BUILD_OUTPUTS = {
 """What every image builder tells."""
 
 
-class ImageBuild(RegistryLogin):
+class ImageBuildInputs(RegistryLoginInputs):
     """The inputs all image builders share."""
 
     image: Reference = Input(

@@ -12,7 +12,7 @@ from pydantic.fields import FieldInfo
 
 from gocdnext_sdk.errors import Problem
 from gocdnext_sdk.inputs.constraints import Constraint
-from gocdnext_sdk.secrets import Secret
+from gocdnext_sdk.secret import Secret
 
 _NAME = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 

@@ -14,7 +14,7 @@ from gocdnext_sdk.contract.keys import PREFIX, isolated_key, shared_key
 from gocdnext_sdk.errors import InputError, Problem
 from gocdnext_sdk.inputs.model import PluginInputs, all_constraints, as_text, is_secret, traits, with_key
 from gocdnext_sdk.inputs.parsers import parse_boolean
-from gocdnext_sdk.secrets import Secret
+from gocdnext_sdk.secret import Secret
 
 INJECTED = frozenset({"PLUGIN_KUBECONFIG"})
 """Names the platform itself may add (contract §5), which no plugin has to declare."""

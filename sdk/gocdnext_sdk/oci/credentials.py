@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from gocdnext_sdk.oci.reference import Registry
-from gocdnext_sdk.secrets import Secret
+from gocdnext_sdk.secret import Secret
 
 
 @dataclass(frozen=True)

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from gocdnext_sdk import Plugin
-from gocdnext_sdk.manifest.load import load_plugin
-from gocdnext_sdk.planning import Placeholders, RunPlan, plan_run
-from gocdnext_sdk.testing import PluginRunner
-from gocdnext_sdk.testing.result import Result
+from gocdnext_sdk.host.manifest.load import load_plugin
+from gocdnext_sdk.host.planning import Placeholders, RunPlan, plan_run
+from gocdnext_sdk.host.testing import PluginRunner
+from gocdnext_sdk.host.testing.result import Result
 
 PLUGIN = '''
 import json
@@ -21,7 +21,7 @@ import json
 from gocdnext_sdk import *
 
 
-class ExampleInputs(RegistryLogin):
+class ExampleInputs(RegistryLoginInputs):
     """The inputs that the page speaks of."""
 
     image: Reference = Input(description="…")

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from gocdnext_sdk.cli import group
-from gocdnext_sdk.cli import run as run_command
-from gocdnext_sdk.harness import docker_engine
+from gocdnext_sdk.host.cli import group
+from gocdnext_sdk.host.cli import run as run_command
+from gocdnext_sdk.host.harness.engine import docker as docker_engine
 
 ROOT = Path(__file__).parents[3]
 PAGE = (ROOT / "examples" / "README.md").read_text()

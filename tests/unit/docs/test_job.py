@@ -20,8 +20,8 @@ from gocdnext_sdk import (
     Secret,
     Tool,
 )
+from gocdnext_sdk.host.testing.fixtures import FakeTools
 from gocdnext_sdk.oci.client import Descriptor
-from gocdnext_sdk.testing.fixtures import FakeTools
 
 ROOT = Path(__file__).parents[3]
 PAGE = (ROOT / "docs" / "job.md").read_text()

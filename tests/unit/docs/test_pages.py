@@ -9,9 +9,9 @@ import pytest
 
 import gocdnext_sdk
 from gocdnext_sdk import errors
-from gocdnext_sdk.cli import COMMANDS
+from gocdnext_sdk.host.cli import COMMANDS
+from gocdnext_sdk.host.testing import PluginRunner
 from gocdnext_sdk.inputs.constraints import Constraint
-from gocdnext_sdk.testing import PluginRunner
 
 ROOT = Path(__file__).parents[3]
 DOCS = ROOT / "docs"

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from gocdnext_sdk.pipeline import extends, schema
+from gocdnext_sdk.host.pipeline import extends, schema
 
 PAGE = (Path(__file__).parents[3] / "docs" / "pipeline.md").read_text()
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from gocdnext_sdk.planning.pipeline import JobPlan
-from gocdnext_sdk.planning.text import lines
-from gocdnext_sdk.testing.fixtures import FakeTools
+from gocdnext_sdk.host.planning.plan_pipeline import JobPlan
+from gocdnext_sdk.host.planning.text import lines
+from gocdnext_sdk.host.testing.fixtures import FakeTools
 
 TEXT = (
     (Path(__file__).parents[3] / "docs" / "plan.md").read_text().partition("## A report in the workspace")[2]

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from gocdnext_sdk.catalogue import Catalogue
-from gocdnext_sdk.lint.check import lint_text
-from gocdnext_sdk.scaffold import scaffold
+from gocdnext_sdk.host.lint.check import lint_text
+from gocdnext_sdk.host.manifest.catalog import Catalog
+from gocdnext_sdk.host.scaffold import scaffold
 
 PAGE = (Path(__file__).parents[3] / "docs" / "tutorial.md").read_text()
 FILES = re.findall(r'^```\w+ title="([^"]+)"\n(.*?)^```$', PAGE, re.MULTILINE | re.DOTALL)
@@ -41,4 +41,4 @@ def test_the_job_in_the_readme_is_good(folder: Path) -> None:
     (job,) = re.findall(r"^```yaml\n(.*?)^```$", (folder / "README.md").read_text(), re.MULTILINE | re.DOTALL)
     text = "stages: [check]\njobs:\n" + re.sub(r"^", "  ", job, flags=re.MULTILINE)
     assert "image: ghcr.io/org/app:v1" in text
-    assert lint_text(text, "README.md", Catalogue.load([folder])) == []
+    assert lint_text(text, "README.md", Catalog.load([folder])) == []

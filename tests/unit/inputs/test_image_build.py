@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from gocdnext_sdk import ImageBuild, InputError, Registry, Secret
+from gocdnext_sdk import ImageBuildInputs, InputError, Registry, Secret
 from gocdnext_sdk.inputs.reader import read_inputs
 
 
@@ -18,9 +18,9 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def build(**inputs: str) -> ImageBuild:
+def build(**inputs: str) -> ImageBuildInputs:
     given = {"image": "ghcr.io/org/app"} | inputs
-    return read_inputs(ImageBuild, {f"PLUGIN_{name.upper()}": text for name, text in given.items()})
+    return read_inputs(ImageBuildInputs, {f"PLUGIN_{name.upper()}": text for name, text in given.items()})
 
 
 def mistakes(**inputs: str) -> list[str]:
@@ -72,7 +72,7 @@ def test_build_secrets_are_secret() -> None:
         "NPM_LOGIN": "x",
         "PIP": "y",
     }
-    inputs = read_inputs(ImageBuild, environ)
+    inputs = read_inputs(ImageBuildInputs, environ)
     assert inputs.secret_environ(environ) == {"NPM_LOGIN": Secret("x"), "PIP": Secret("y")}
 
 

@@ -20,7 +20,7 @@ from gocdnext_sdk.oci import client as client_module
 from gocdnext_sdk.oci.client import RegistryClient
 from gocdnext_sdk.oci.credentials import Credential, Credentials
 from gocdnext_sdk.oci.reference import Reference, Registry
-from gocdnext_sdk.secrets import Secret
+from gocdnext_sdk.secret import Secret
 
 PASSWORD = "hunter2-hunter2"
 INDEX = "application/vnd.oci.image.index.v1+json"

@@ -10,7 +10,7 @@ import pytest
 
 from gocdnext_sdk.oci.credentials import Credential, Credentials
 from gocdnext_sdk.oci.reference import Registry
-from gocdnext_sdk.secrets import Secret
+from gocdnext_sdk.secret import Secret
 
 PASSWORD = "hunter2:with:colons"
 HUB = Registry.parse("docker.io")

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from gocdnext_sdk import InputError
-from gocdnext_sdk.buildkit.builders import Builder
+from gocdnext_sdk.host.manifest.load import load_plugin
 from gocdnext_sdk.inputs.reader import read_inputs
-from gocdnext_sdk.manifest.load import load_plugin
+from gocdnext_sdk.tools.buildkit.builders import Builder
 
 PLUGIN = load_plugin(Path(__file__).parents[3] / "plugins" / "buildx")
 buildx = sys.modules[PLUGIN.__module__]

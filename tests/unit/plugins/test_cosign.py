@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 
 from gocdnext_sdk import InputError
+from gocdnext_sdk.host.manifest.load import load_plugin
+from gocdnext_sdk.host.testing import PluginRunner
 from gocdnext_sdk.inputs.reader import read_inputs
-from gocdnext_sdk.manifest.load import load_plugin
-from gocdnext_sdk.sigstore import NOBODY, signing_config
-from gocdnext_sdk.testing import PluginRunner
-from gocdnext_sdk.tools import INHERITED
+from gocdnext_sdk.runtime.tool import INHERITED
+from gocdnext_sdk.tools.sigstore import NOBODY, signing_config
 
 FOLDER = Path(__file__).parents[3] / "plugins" / "cosign"
 PLUGIN = load_plugin(FOLDER)

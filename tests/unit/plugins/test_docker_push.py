@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from gocdnext_sdk import Findings, InputError, Reference, RegistryError
+from gocdnext_sdk.host.manifest.load import load_plugin
+from gocdnext_sdk.host.testing import PluginRunner
 from gocdnext_sdk.inputs.reader import read_inputs
-from gocdnext_sdk.manifest.load import load_plugin
-from gocdnext_sdk.regctl import configuration
-from gocdnext_sdk.testing import PluginRunner
+from gocdnext_sdk.tools.regctl import configuration
 
 FOLDER = Path(__file__).parents[3] / "plugins" / "docker-push"
 PLUGIN = load_plugin(FOLDER)

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from gocdnext_sdk import InputError, Secret
-from gocdnext_sdk.dockerfile import parse
+from gocdnext_sdk.host.manifest.load import load_plugin
 from gocdnext_sdk.inputs.reader import read_inputs
-from gocdnext_sdk.manifest.load import load_plugin
+from gocdnext_sdk.tools.dockerfile import parse
 
 plugin = load_plugin(Path(__file__).parents[3] / "plugins" / "kaniko")
 kaniko = sys.modules[plugin.__module__]

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from gocdnext_sdk import Findings, InputError, Secret, ToolError
+from gocdnext_sdk.host.manifest.load import load_plugin
 from gocdnext_sdk.inputs.reader import read_inputs
-from gocdnext_sdk.manifest.load import load_plugin
 
 trivy = sys.modules[load_plugin(Path(__file__).parents[3] / "plugins" / "trivy").__module__]
 

@@ -14,9 +14,9 @@ import pytest
 
 from gocdnext_sdk import InputError, Plugin
 from gocdnext_sdk.contract.keys import variable
+from gocdnext_sdk.host.manifest.load import load_plugin
+from gocdnext_sdk.host.planning import Placeholders, RunPlan, plan_run
 from gocdnext_sdk.inputs.reader import read_inputs
-from gocdnext_sdk.manifest.load import load_plugin
-from gocdnext_sdk.planning import Placeholders, RunPlan, plan_run
 
 PLUGINS = Path(__file__).parents[3] / "plugins"
 SECRET = "hunter2-hunter2"

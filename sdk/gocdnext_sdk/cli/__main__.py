@@ -1,5 +1,0 @@
-"""``python -m gocdnext_sdk.cli`` is `gocdnext-plugin`."""
-
-from gocdnext_sdk.cli import main
-
-main()

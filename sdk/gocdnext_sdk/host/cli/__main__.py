@@ -1,0 +1,5 @@
+"""``python -m gocdnext_sdk.host.cli`` is `gocdnext-plugin`."""
+
+from gocdnext_sdk.host.cli import main
+
+main()

@@ -1,0 +1,124 @@
+"""``gocdnext-plugin exec``: one plugin, one `with:` map."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from gocdnext_sdk.contract.refs import is_name, references
+from gocdnext_sdk.host.cli.options import ENGINES, pairs
+from gocdnext_sdk.host.cli.secrets import collect
+from gocdnext_sdk.host.harness.report.interface import LogLine, NullListener
+from gocdnext_sdk.host.harness.single import Ended, run_image, run_process
+from gocdnext_sdk.host.manifest.load import load_plugin
+from gocdnext_sdk.host.pipeline import Run, Sources, checkout
+from gocdnext_sdk.host.pipeline.resolve import EngineMapping, ResolvedJob, resolve
+from gocdnext_sdk.host.pipeline.single import single
+
+
+@click.command("exec", short_help="Run one plugin with one with: map.")
+@click.argument("folder", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.option("--with", "inputs", callback=pairs, multiple=True, metavar="KEY=VALUE", help="An input.")
+@click.option("--var", "variables", callback=pairs, multiple=True, metavar="NAME=VALUE", help="A variable.")
+@click.option(
+    "--secret",
+    "secrets",
+    multiple=True,
+    metavar="NAME",
+    help="Take a secret from the environment, or ask. --with 'password=${{ NAME }}' refers to it.",
+)
+@click.option(
+    "--secrets-file", type=click.Path(path_type=Path, exists=True, dir_okay=False), help="As for `run`."
+)
+@click.option("--docker", is_flag=True, help="Give it the Docker engine, as `docker: true` does.")
+@click.option("--image", "in_image", is_flag=True, help="Build its image and run it in a fresh container.")
+@click.option("--use-image", metavar="REF", help="Run it in a container of this image.")
+@click.option("--network", metavar="NAME", help="Run its container in this network, such as `host`.")
+@click.option(
+    "--engine",
+    type=click.Choice(ENGINES),
+    default="docker",
+    show_default=True,
+    help="Whose rules make the variables' names of the inputs' keys.",
+)
+@click.pass_context
+def command(
+    ctx: click.Context,
+    *,
+    folder: Path,
+    inputs: dict[str, str],
+    variables: dict[str, str],
+    secrets: tuple[str, ...],
+    secrets_file: Path | None,
+    docker: bool,
+    in_image: bool,
+    use_image: str | None,
+    network: str | None,
+    engine: EngineMapping,
+) -> None:
+    """Run the plugin in FOLDER once, in the current folder.
+
+    It runs as a process that finds its tools in your PATH, or with --image in its own image on a copy of the
+    current folder. The exit code is the plugin's.
+    """
+    if network and not (in_image or use_image):
+        raise click.UsageError("--network is for a container; add --image")
+    plugin = load_plugin(folder)
+    given = collect(file=secrets_file, names=secrets, wanted=())
+    for key, text in inputs.items():
+        for name in filter(is_name, references(text)):
+            if name not in (*given, *variables) and not name.startswith("CI"):
+                advice = f"add --secret {name}, or --var {name}=VALUE"
+                raise click.UsageError(f"--with {key}: ${{{{ {name} }}}} is not known; {advice}")
+    workspace = Path.cwd()
+    pipeline, instance = single(
+        f"{plugin.name}:{plugin.image_tag}",
+        inputs,
+        name=folder.resolve().name,
+        variables=variables,
+        secrets=given,
+        docker=docker,
+    )
+    sources = Sources(run=Run(checkout=checkout.read(workspace)), secrets=given)
+    job = resolve(pipeline, instance, sources, engine)
+    if in_image or use_image:
+        ended = _in_container(folder, plugin.name, use_image, job, workspace, secrets_file, network)
+    else:
+        ended = run_process(folder, job, workspace)
+    for name, value in ended.outputs.items():
+        click.echo(f"output {name}={value}")
+    ctx.exit(ended.exit_code)
+
+
+class _Lines(NullListener):
+    """Prints what the plugin prints."""
+
+    def line(self, job: str, line: LogLine) -> None:
+        click.echo(line.text, err=line.stream == "stderr")
+
+    def notice(self, text: str, job: str = "") -> None:
+        click.echo(f"note: {text}", err=True)
+
+
+def _in_container(
+    folder: Path,
+    name: str,
+    image: str | None,
+    job: ResolvedJob,
+    workspace: Path,
+    secrets_file: Path | None,
+    network: str | None,
+) -> Ended:
+    from gocdnext_sdk.host.cli.run import interruptible
+    from gocdnext_sdk.host.harness.build import build_contexts, build_image
+    from gocdnext_sdk.host.harness.engine.docker import DockerEngine
+    from gocdnext_sdk.host.harness.session import Session
+
+    if image is None:
+        image = f"localhost/{name}:dev"
+        click.echo(f"building {image}", err=True)
+        build_image(folder, image, build_contexts())
+    with interruptible() as stop, Session(DockerEngine(), stop) as session:
+        private = (secrets_file,) if secrets_file else ()
+        return run_image(session, image, job, workspace, _Lines(), private, network)

@@ -1,0 +1,69 @@
+"""`gocdnext-plugin lint`: check pipelines before anything runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from gocdnext_sdk.host.lint.check import lint_file, pipelines
+from gocdnext_sdk.host.lint.report import FORMATS, explain
+from gocdnext_sdk.host.lint.rule import RULES, Severity
+from gocdnext_sdk.host.manifest.catalog import Catalog
+
+_FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
+
+
+def _explain(ctx: click.Context, param: click.Parameter, id_: str | None) -> None:
+    if id_ is None or ctx.resilient_parsing:
+        return
+    rule = RULES.get(id_.upper())
+    if rule is None:
+        raise click.BadParameter(f"there is no rule {id_}; `--rules` lists them", ctx, param)
+    click.echo("\n".join(explain(rule)))
+    ctx.exit()
+
+
+def _list(ctx: click.Context, param: click.Parameter, wanted: bool) -> None:
+    if wanted and not ctx.resilient_parsing:
+        for id_, rule in sorted(RULES.items()):
+            click.echo(f"{id_}  {rule.severity:7}  {rule.title}")
+        ctx.exit()
+
+
+@click.command("lint", short_help="Check pipelines before anything runs.")
+@click.argument("paths", nargs=-1, type=click.Path(path_type=Path, exists=True))
+@click.option(
+    "--plugins",
+    multiple=True,
+    type=_FOLDER,
+    metavar="FOLDER",
+    help="Plugins of your own: a folder with a plugin.yaml, or one of such folders. Repeatable.",
+)
+@click.option("--format", "format_", type=click.Choice(list(FORMATS)), default="text", show_default=True)
+@click.option("--strict", is_flag=True, help="Let warnings fail too.")
+@click.option(
+    "--explain", metavar="RULE", callback=_explain, is_eager=True, help="Say what a rule means, and exit."
+)
+@click.option("--rules", is_flag=True, callback=_list, is_eager=True, help="List the rules, and exit.")
+@click.pass_context
+def command(
+    ctx: click.Context,
+    paths: tuple[Path, ...],
+    plugins: tuple[Path, ...],
+    format_: str,
+    strict: bool,
+    explain: None,
+    rules: None,
+) -> None:
+    """Check pipelines: files, or folders with a .gocdnext. [default: the current folder]
+
+    The exit code is 0 if nothing is wrong, 1 if there are errors (or warnings, with --strict), and 2 if the
+    command is wrong. A comment `# gocdnext: ignore=RULE reason` silences a rule on its line or the next.
+    """
+    catalogue = Catalog.load(plugins)
+    files = list(dict.fromkeys(pipelines(paths or (Path(),))))
+    findings = [finding for file in files for finding in lint_file(file, catalogue)]
+    click.echo(FORMATS[format_](findings, len(files)))
+    failing = {Severity.ERROR, Severity.WARNING} if strict else {Severity.ERROR}
+    ctx.exit(any(finding.rule.severity in failing for finding in findings))

@@ -1,0 +1,27 @@
+"""``gocdnext-plugin manifest``: bring generated files up to date, or say which are not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from gocdnext_sdk.host.manifest.files import outdated, write
+
+
+@click.command()
+@click.argument(
+    "folders", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True, file_okay=False)
+)
+@click.option("--check", is_flag=True, help="Write nothing; exit with 1 if a file is not up to date.")
+@click.pass_context
+def command(context: click.Context, folders: tuple[Path, ...], check: bool) -> None:
+    """Generate plugin.yaml, schema.json and the README's tables from the model in plugin.py."""
+    stale = 0
+    for folder in folders:
+        for path in outdated(folder) if check else write(folder):
+            stale += check
+            click.echo(f"{path}: not what plugin.py says" if check else f"{path}: written")
+    if stale:
+        click.echo(f"run: gocdnext-plugin manifest {' '.join(map(str, folders))}")
+        context.exit(1)

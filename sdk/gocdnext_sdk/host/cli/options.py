@@ -1,0 +1,80 @@
+"""Options that several subcommands have."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+import click
+
+from gocdnext_sdk.host.pipeline import checkout
+from gocdnext_sdk.host.pipeline.builtins import Cause, Checkout, PullRequest, Run, Tag
+
+ENGINES: Final = ("docker", "k8s-shared", "k8s-isolated")
+"""The platform's engines, as far as they name a plugin's variables differently."""
+
+
+def pairs(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> dict[str, str]:
+    """Return NAME=VALUE options as a map."""
+    found: dict[str, str] = {}
+    for value in values:
+        name, equals, text = value.partition("=")
+        if not name or not equals:
+            raise click.BadParameter(f"{value!r} is not NAME=VALUE", ctx, param)
+        found[name] = text
+    return found
+
+
+_EVENTS: Final[dict[str, Cause]] = {
+    "push": "webhook",
+    "tag": "tag",
+    "pull_request": "pull_request",
+    "manual": "manual",
+}
+
+
+def event_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options that say why a run takes place; `run_of` takes them."""
+    for option in (
+        click.option(
+            "--pr", type=int, default=1, help="The pull request's number, with --event pull_request."
+        ),
+        click.option("--tag", help="What CI_TAG_NAME is, with --event tag. [default: the one checked out]"),
+        click.option("--branch", help="What CI_BRANCH is. [default: the one checked out]"),
+        click.option("--event", type=click.Choice(list(_EVENTS)), default="manual", show_default=True),
+    ):
+        command = option(command)
+    return command
+
+
+def run_of(
+    workspace: Path,
+    event: str,
+    branch: str | None,
+    tag: str | None,
+    pr: int,
+    project: str = "",
+    unknown: Checkout | None = None,
+) -> Run:
+    """Return the run that `event_options` ask for.
+
+    Args:
+        workspace: the checkout, which tells the revision, and the branch and the tag that are not given.
+        event: one of the option's choices.
+        branch: what it is on.
+        tag: with the event `tag`.
+        pr: number, with the event `pull_request`.
+        project: the project's name in URLs.
+        unknown: what stands for a revision and a branch that the checkout does not tell.
+    """
+    found, unknown = checkout.read(workspace), unknown or Checkout()
+    found = Checkout(found.sha or unknown.sha, branch or found.branch or unknown.branch)
+    cause = _EVENTS[event]
+    return Run(
+        checkout=found,
+        cause=cause,
+        tag=Tag(tag or checkout.tag(workspace)) if cause == "tag" else None,
+        pull_request=PullRequest(pr, branch=found.branch) if cause == "pull_request" else None,
+        project_slug=project,
+    )

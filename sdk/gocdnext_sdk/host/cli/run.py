@@ -1,0 +1,209 @@
+"""`gocdnext-plugin run`: a pipeline on the local Docker engine."""
+
+from __future__ import annotations
+
+import json
+import signal
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import replace
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING
+
+import click
+
+from gocdnext_sdk.host.cli.options import event_options, pairs, run_of
+from gocdnext_sdk.host.cli.secrets import collect
+from gocdnext_sdk.host.cli.sigstore import STATE, running
+from gocdnext_sdk.host.harness.engine.interface import Pull
+from gocdnext_sdk.host.harness.local_registry import LocalRegistry
+from gocdnext_sdk.host.harness.preflight import REGISTRY_SECRETS, UsageError
+from gocdnext_sdk.host.harness.runner import RunOptions, prepare, run_pipeline, workspace_of
+from gocdnext_sdk.host.harness.session import Session, Stop
+from gocdnext_sdk.host.pipeline import Graph, parse_file
+
+if TYPE_CHECKING:
+    from gocdnext_sdk.host.harness.local_sigstore import LocalSigstore
+
+_PATH = click.Path(path_type=Path)
+_FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
+_FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
+
+
+@click.command("run", short_help="Run a pipeline on the local engine as the platform would.")
+@click.argument("file", type=_FILE)
+@click.option("--job", "jobs", multiple=True, metavar="NAME", help="Run a job and what it needs. Repeatable.")
+@click.option("--secrets-file", type=_FILE, help="Secrets as dotenv, or as a YAML map (.yaml, .yml).")
+@click.option(
+    "--secret", "secrets", multiple=True, metavar="NAME", help="Take a secret from the environment, or ask."
+)
+@click.option(
+    "--var",
+    "variables",
+    callback=pairs,
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="Set a pipeline variable. Repeatable.",
+)
+@click.option(
+    "--local",
+    callback=pairs,
+    multiple=True,
+    metavar="NAME=FOLDER",
+    help="Build the plugin from a folder instead of using its published image. Repeatable.",
+)
+@click.option(
+    "--use-image",
+    "use_images",
+    callback=pairs,
+    multiple=True,
+    metavar="NAME=REF",
+    help="Use this image for the plugin. Repeatable.",
+)
+@click.option(
+    "--build-context",
+    "build_contexts",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="Replace a stage of the Dockerfiles built by --local. Also: $GOCDNEXT_BUILD_CONTEXTS.",
+)
+@click.option("--registry", is_flag=True, help="Start a throw-away registry with a login for the jobs.")
+@click.option("--registry-port", type=click.IntRange(1, 65535), help="Its port; implies --registry.")
+@click.option(
+    "--sigstore",
+    is_flag=True,
+    help="Issue id_tokens and start a private Sigstore for keyless signing. FOR LOCAL USE AND TESTS ONLY.",
+)
+@click.option(
+    "--sigstore-at",
+    type=_PATH,
+    metavar="FOLDER",
+    help="Use the registry and the Sigstore that `gocdnext-plugin sigstore FOLDER` started.",
+)
+@click.option("--project", help="The project's slug in identity tokens. [default: the checkout's folder]")
+@click.option(
+    "--network", metavar="NAME", help="Run jobs in this network, or in that of container:NAME, not a new one."
+)
+@event_options
+@click.option("--workspace", type=_FOLDER, help="The checkout. [default: the folder that holds .gocdnext]")
+@click.option("--default-image", default="", metavar="REF", help="For scripts that name no image.")
+@click.option(
+    "--pull", type=click.Choice([each.value for each in Pull]), default="missing", show_default=True
+)
+@click.option("--parallel", type=click.IntRange(0), default=0, help="At most so many jobs at a time.")
+@click.option("--json", "json_file", type=_PATH, metavar="FILE", help="Write a machine-readable report.")
+@click.option("--no-color", is_flag=True, help="Plain text. Also: $NO_COLOR.")
+@click.pass_context
+def command(
+    ctx: click.Context,
+    *,
+    file: Path,
+    jobs: tuple[str, ...],
+    secrets_file: Path | None,
+    secrets: tuple[str, ...],
+    variables: dict[str, str],
+    local: dict[str, str],
+    use_images: dict[str, str],
+    build_contexts: tuple[str, ...],
+    registry: bool,
+    registry_port: int | None,
+    sigstore: bool,
+    sigstore_at: Path | None,
+    project: str | None,
+    network: str | None,
+    event: str,
+    branch: str | None,
+    tag: str | None,
+    pr: int,
+    workspace: Path | None,
+    default_image: str,
+    pull: str,
+    parallel: int,
+    json_file: Path | None,
+    no_color: bool,
+) -> None:
+    """Run pipeline FILE on the local engine as the platform would.
+
+    Every job starts from a fresh copy of the checkout in a fresh container: .git and all files that are not
+    ignored, the secrets file never. What it writes is brought back into your tree afterwards. The exit code
+    is 0 if all jobs passed, 1 if one failed, 2 if the pipeline or the options are wrong, 3 if the engine
+    fails, and 128+n after signal n.
+    """
+    from gocdnext_sdk.host.harness.engine.docker import DockerEngine
+    from gocdnext_sdk.host.harness.report.console import ConsoleListener, open_console
+
+    workspace = (workspace or workspace_of(file)).resolve()
+    wanted = {name for job in Graph.of(parse_file(file), jobs).jobs for name in job.job.secrets}
+    with_registry = registry or registry_port is not None
+    shared = running(sigstore_at) if sigstore_at else None
+    if shared and (with_registry or sigstore or network):
+        raise UsageError("--sigstore-at brings its own registry and network; leave the other options out")
+    if with_registry or shared:
+        wanted.difference_update(REGISTRY_SECRETS)
+    options = RunOptions(
+        workspace=workspace,
+        jobs=jobs,
+        secrets=collect(file=secrets_file, names=secrets, wanted=sorted(wanted)),
+        variables=variables,
+        local={name: _folder(folder) for name, folder in local.items()},
+        use_images=use_images,
+        build_contexts=build_contexts,
+        registry=shared[0] if shared else None,
+        sigstore=shared[1] if shared else None,
+        network=network,
+        run=run_of(workspace, event, branch, tag, pr, project or ""),
+        pull=Pull(pull),
+        parallel=parallel,
+        default_image=default_image,
+        private=tuple(each for each in (secrets_file, sigstore_at and sigstore_at / STATE) if each),
+    )
+    engine = DockerEngine()
+    console = open_console("never" if no_color else "auto")
+    # Every mistake shows before the registry starts; what it will give is only known by name until then.
+    expected = LocalRegistry("", registry_port or 0, "", "") if with_registry else options.registry
+    prepare(file, replace(options, registry=expected, sigstore=_expected() if sigstore else options.sigstore))
+    with (
+        interruptible() as stop,
+        closing(ConsoleListener(console)) as listener,
+        Session(engine, stop) as session,
+    ):
+        if with_registry:
+            options = replace(options, registry=session.start_registry(registry_port or 0))
+        if sigstore:
+            jobs_network = options.registry.network if options.registry else network
+            options = replace(options, sigstore=session.start_sigstore(jobs_network))
+        report = run_pipeline(file, options, session=session, listener=listener)
+    if json_file:
+        json_file.write_text(json.dumps(report.as_dict(), indent=2) + "\n")
+    ctx.exit(report.exit_code)
+
+
+def _folder(text: str) -> Path:
+    folder = Path(text)
+    if not folder.is_dir():
+        raise UsageError(f"--local: {text} is no folder")
+    return folder
+
+
+def _expected() -> LocalSigstore:
+    from gocdnext_sdk.host.harness.local_sigstore import LocalSigstore
+
+    return LocalSigstore.expected()
+
+
+@contextmanager
+def interruptible() -> Iterator[Stop]:
+    """Turn SIGINT, SIGTERM and SIGHUP into requests to stop."""
+    stop = Stop()
+
+    def handle(signum: int, frame: FrameType | None) -> None:
+        stop.request(signum)
+
+    signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = {each: signal.signal(each, handle) for each in signals}
+    try:
+        yield stop
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)

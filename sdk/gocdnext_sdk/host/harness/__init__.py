@@ -1,0 +1,26 @@
+"""Run a pipeline on a local engine as the platform would.
+
+with Session(DockerEngine()) as session:
+    report = run_pipeline(Path(".gocdnext/release.yaml"), RunOptions(secrets=secrets), session=session)
+assert report.passed
+"""
+
+from gocdnext_sdk.host.harness.engine.interface import Pull
+from gocdnext_sdk.host.harness.local_registry import LocalRegistry
+from gocdnext_sdk.host.harness.report.interface import JobReport, Listener, LogLine, RunReport, Status
+from gocdnext_sdk.host.harness.runner import RunOptions, run_pipeline
+from gocdnext_sdk.host.harness.session import Session, Stop
+
+__all__ = [
+    "JobReport",
+    "Listener",
+    "LocalRegistry",
+    "LogLine",
+    "Pull",
+    "RunOptions",
+    "RunReport",
+    "Session",
+    "Status",
+    "Stop",
+    "run_pipeline",
+]

@@ -1,0 +1,64 @@
+"""The key with which the harness, in the platform's place, signs the jobs' identity tokens."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+import jwt
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, generate_private_key
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+    load_pem_private_key,
+)
+from jwt.algorithms import RSAAlgorithm
+
+ALGORITHM = "RS256"
+
+
+@dataclass(frozen=True)
+class SigningKey:
+    """The key of an issuer."""
+
+    private: RSAPrivateKey = field(repr=False)
+
+    @classmethod
+    def generate(cls) -> Self:
+        """Make one, of the size the platform uses."""
+        return cls(generate_private_key(public_exponent=65537, key_size=2048))
+
+    @classmethod
+    def load(cls, pem: str) -> Self:
+        """Return the key that `pem` holds.
+
+        Raises:
+            ValueError: it holds no RSA key.
+        """
+        key = load_pem_private_key(pem.encode(), None)
+        if not isinstance(key, RSAPrivateKey):
+            raise ValueError("not an RSA key")
+        return cls(key)
+
+    def pem(self) -> str:
+        """Return the private key, unprotected."""
+        return self.private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+
+    @property
+    def id(self) -> str:
+        """The `kid` by which a token names it."""
+        public = self.private.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+        return hashlib.sha256(public).hexdigest()[:16]
+
+    def jwks(self) -> dict[str, Any]:
+        """Return the public key as the issuer publishes it (RFC 7517)."""
+        key = RSAAlgorithm.to_jwk(self.private.public_key(), as_dict=True)
+        return {"keys": [{**key, "use": "sig", "alg": ALGORITHM, "kid": self.id}]}
+
+    def sign(self, claims: Mapping[str, Any]) -> str:
+        """Return a token that states `claims`."""
+        return jwt.encode(dict(claims), self.private, ALGORITHM, headers={"kid": self.id})

@@ -1,0 +1,151 @@
+"""A throw-away registry with a login, under one name for the engine and for the jobs.
+
+It listens on a port of its own network that is published on the engine's loopback under the same number,
+and jobs share its network. So ``localhost:PORT/team/app`` means the same registry to the engine (which
+accepts plain http on loopback), to buildx, trivy and cosign inside the jobs, and to the user.
+"""
+
+from __future__ import annotations
+
+import http.client
+import os
+import secrets
+import socket
+import tarfile
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from io import BytesIO
+from typing import Self
+
+from gocdnext_sdk.errors import DaemonError
+from gocdnext_sdk.host.harness.engine.interface import SHARED_NETWORK, ContainerSpec, Engine, Pull
+from gocdnext_sdk.host.harness.preflight import REGISTRY_SECRETS
+
+IMAGE_VARIABLE = "GOCDNEXT_REGISTRY_IMAGE"
+DEFAULT_IMAGE = (
+    "docker.io/library/registry:3.1.1@sha256:1be55279f18a2fe1a74edf2664cac61c1bea305b7b4642dab412e7affdcb3e33"
+)
+
+_READY_WITHIN = 30.0
+
+
+@dataclass(frozen=True)
+class LocalRegistry:
+    """A running registry.
+
+    Args:
+        container: its container's name.
+        port: on the loopback of the engine's host, and of every job that shares `network`.
+        username: of the only account.
+        password: of the only account.
+    """
+
+    container: str
+    port: int
+    username: str = field(repr=False)
+    password: str = field(repr=False)
+
+    @property
+    def address(self) -> str:
+        """``localhost:PORT``, the first part of every reference to it."""
+        return f"localhost:{self.port}"
+
+    @property
+    def network(self) -> str:
+        """The network jobs run in to reach it under `address`."""
+        return f"{SHARED_NETWORK}{self.container}"
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """What pipelines get as variables."""
+        return {"REGISTRY": self.address}
+
+    @property
+    def secrets(self) -> dict[str, str]:
+        """What pipelines get as secrets."""
+        return dict(zip(REGISTRY_SECRETS, (self.username, self.password), strict=True))
+
+    @classmethod
+    def start(cls, engine: Engine, name: str, labels: Mapping[str, str], *, port: int = 0) -> Self:
+        """Start one, with deletes enabled, and wait until it answers.
+
+        Args:
+            engine: where.
+            name: of its container and its network.
+            labels: by which it will be removed.
+            port: 0 takes a free one.
+
+        Raises:
+            DaemonError: it does not start, or does not answer within 30 seconds.
+        """
+        image = os.environ.get(IMAGE_VARIABLE) or DEFAULT_IMAGE
+        engine.ensure_image(image, Pull.MISSING, lambda: False)
+        chosen = port or _free_port()
+        registry = cls(name, chosen, "harness", secrets.token_urlsafe(24))
+        engine.create_network(name, labels)
+        container = engine.create(
+            ContainerSpec(
+                name=name,
+                image=image,
+                labels=labels,
+                env={
+                    "REGISTRY_HTTP_ADDR": f":{chosen}",
+                    "REGISTRY_AUTH": "htpasswd",
+                    "REGISTRY_AUTH_HTPASSWD_REALM": "gocdnext-plugin",
+                    "REGISTRY_AUTH_HTPASSWD_PATH": "/htpasswd",
+                    "REGISTRY_STORAGE_DELETE_ENABLED": "true",
+                    "REGISTRY_LOG_LEVEL": "warn",
+                    "OTEL_TRACES_EXPORTER": "none",
+                },
+                network=name,
+                # Jobs share its /etc/hosts, and cannot add to it.
+                extra_hosts={"host.docker.internal": "host-gateway"},
+                ports=(chosen,),
+                output="kept",
+            )
+        )
+        engine.put(container, "/", [_htpasswd(registry.username, registry.password)])
+        engine.start(container)
+        registry._wait(engine, container)
+        return registry
+
+    def _wait(self, engine: Engine, container: str) -> None:
+        give_up = time.monotonic() + _READY_WITHIN
+        while time.monotonic() < give_up:
+            if not engine.is_running(container):
+                raise DaemonError(f"the registry ended at once:\n{engine.logs(container)}")
+            connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=2)
+            try:
+                connection.request("GET", "/v2/")
+                if connection.getresponse().status == http.HTTPStatus.UNAUTHORIZED:
+                    return
+            except OSError:
+                pass
+            finally:
+                connection.close()
+            time.sleep(0.05)
+        raise DaemonError(
+            f"the registry does not answer at {self.address} within {_READY_WITHIN:.0f} s; "
+            "it needs an engine whose published ports are this machine's"
+        )
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _htpasswd(username: str, password: str) -> bytes:
+    """Return a tar that holds the password file; distribution accepts bcrypt only."""
+    import bcrypt
+
+    # The registry hashes on every request; the password is random, so a higher cost would only cost time.
+    line = f"{username}:{bcrypt.hashpw(password.encode(), bcrypt.gensalt(4)).decode()}\n".encode()
+    buffer = BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as tar:
+        member = tarfile.TarInfo("htpasswd")
+        member.size, member.mode = len(line), 0o644
+        tar.addfile(member, BytesIO(line))
+    return buffer.getvalue()

@@ -1,0 +1,153 @@
+"""A private Sigstore FOR LOCAL USE AND TESTS ONLY, and the issuer of the jobs' identity tokens.
+
+The harness stands for the platform: it holds the issuer's key and gives tokens to jobs that declare them.
+Everything else (certificate authority, transparency log, timestamp authority, the issuer's public documents)
+runs in one container on the jobs' network, under one name, with keys that are made there and never leave it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Self
+from uuid import uuid4
+
+from gocdnext_sdk.contract import id_tokens
+from gocdnext_sdk.contract.id_tokens import Identity
+from gocdnext_sdk.errors import DaemonError
+from gocdnext_sdk.host.harness.engine.interface import ContainerSpec, Engine, Pull, named_network
+from gocdnext_sdk.host.harness.issuer import SigningKey
+
+IMAGE_VARIABLE = "GOCDNEXT_SIGSTORE_IMAGE"
+DEFAULT_IMAGE = "ghcr.io/klinux/gocdnext-sigstore:v1"
+
+HOST = "gocdnext.test"
+"""The name jobs reach it by. The top-level domain is reserved for this (RFC 2606)."""
+
+_READY_WITHIN = 30.0
+_DOCUMENTS = '{"signing_config"'
+
+
+@dataclass(frozen=True)
+class LocalSigstore:
+    """A running one.
+
+    Args:
+        container: its container's name.
+        network: the network jobs run in to reach it.
+        host: the name jobs reach it by.
+        key: what the issuer signs with.
+        signing_config: names its services.
+        trusted_root: says whom to trust when verifying.
+    """
+
+    container: str
+    network: str
+    host: str
+    key: SigningKey = field(repr=False)
+    signing_config: Mapping[str, Any] = field(repr=False)
+    trusted_root: Mapping[str, Any] = field(repr=False)
+
+    @property
+    def issuer(self) -> str:
+        """The issuer's URL, the `iss` of its tokens."""
+        return f"http://{self.host}"
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """What pipelines get as variables."""
+        return {
+            "SIGSTORE_ISSUER": self.issuer,
+            "SIGSTORE_SIGNING_CONFIG": json.dumps(self.signing_config),
+            "SIGSTORE_TRUSTED_ROOT": json.dumps(self.trusted_root),
+        }
+
+    def token(self, identity: Identity, audiences: Sequence[str] = ("sigstore",)) -> str:
+        """Return a token as the platform issues it.
+
+        Args:
+            identity: of the job that gets it.
+            audiences: as the job declares them.
+        """
+        now = int(time.time())
+        return self.key.sign(
+            id_tokens.claims(
+                identity, issuer=self.issuer, audiences=audiences, now=now, token_id=str(uuid4())
+            )
+        )
+
+    def dump(self) -> dict[str, Any]:
+        """Return what `load` takes, the issuer's private key included."""
+        return {
+            "container": self.container,
+            "network": self.network,
+            "host": self.host,
+            "key": self.key.pem(),
+            "signing_config": self.signing_config,
+            "trusted_root": self.trusted_root,
+        }
+
+    @classmethod
+    def load(cls, state: Mapping[str, Any]) -> Self:
+        """Return the one that `dump` told of.
+
+        Raises:
+            ValueError, TypeError, KeyError: it told nothing.
+        """
+        return cls(**{**state, "key": SigningKey.load(state["key"])})
+
+    @classmethod
+    def expected(cls) -> Self:
+        """Return one that does not run, to check a pipeline with."""
+        return cls("", "", HOST, SigningKey.generate(), {}, {})
+
+    @classmethod
+    def start(cls, engine: Engine, name: str, labels: Mapping[str, str], network: str, host: str) -> Self:
+        """Start one and wait until all its services answer.
+
+        Args:
+            engine: where.
+            name: of its container.
+            labels: by which it will be removed.
+            network: the jobs', or ``container:NAME``.
+            host: the name under which jobs will find it.
+
+        Raises:
+            DaemonError: it does not start, or does not answer within 30 seconds.
+        """
+        image = os.environ.get(IMAGE_VARIABLE) or DEFAULT_IMAGE
+        engine.ensure_image(image, Pull.MISSING, lambda: False)
+        key = SigningKey.generate()
+        container = engine.create(
+            ContainerSpec(
+                name=name,
+                image=image,
+                labels=labels,
+                env={"SIGSTORE_HOST": host, "SIGSTORE_JWKS": json.dumps(key.jwks())},
+                network=named_network(engine, network),
+                aliases=(host,),
+                output="kept",
+            )
+        )
+        engine.start(container)
+        documents = _documents(engine, container)
+        return cls(name, network, host, key, documents["signing_config"], documents["trusted_root"])
+
+
+def _documents(engine: Engine, container: str) -> dict[str, Any]:
+    """Wait for the line that the container prints once all its services answer."""
+    give_up = time.monotonic() + _READY_WITHIN
+    while time.monotonic() < give_up:
+        running = engine.is_running(container)
+        log = engine.logs(container)
+        for line in log.splitlines():
+            if line.startswith(_DOCUMENTS):
+                found: dict[str, Any] = json.loads(line)
+                return found
+        if not running:
+            raise DaemonError(f"the local Sigstore ended at once:\n{log}")
+        time.sleep(0.05)
+    raise DaemonError(f"the local Sigstore does not answer within {_READY_WITHIN:.0f} s")

@@ -1,0 +1,133 @@
+"""What can be known to be wrong before anything starts, and what the harness does differently."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+
+from gocdnext_sdk.contract.refs import JobOutputs
+from gocdnext_sdk.errors import Error
+from gocdnext_sdk.host.pipeline import Diagnostic, PipelineError, Sources, resolve
+from gocdnext_sdk.host.pipeline.graph import Graph
+from gocdnext_sdk.host.pipeline.model import Approval, Job, Script
+
+REGISTRY_SECRETS = ("REGISTRY_USERNAME", "REGISTRY_PASSWORD")
+"""Secrets that a throw-away registry gives."""
+
+
+class UsageError(Error):
+    """The run was asked for in a way that makes no sense."""
+
+    exit_code = 2
+
+
+def check(graph: Graph, sources: Sources, *, default_image: str, issues_tokens: bool) -> None:
+    """Find every mistake that running would find later.
+
+    Args:
+        graph: what will run.
+        sources: what references may stand for; outputs of needed jobs are made up here.
+        default_image: of scripts that name none.
+        issues_tokens: whether there is an issuer for `id_tokens:`.
+
+    Raises:
+        PipelineError: with all mistakes at once.
+    """
+    problems = list(dict.fromkeys(_unsupported(graph, sources.secrets, default_image, issues_tokens)))
+    if not problems:
+        needs = expected_outputs(graph)
+        for instance in graph.jobs:
+            if not runs(instance.job):
+                continue
+            try:
+                resolve(
+                    graph.pipeline,
+                    instance,
+                    replace(
+                        sources, needs=needs, id_tokens={name: f"({name})" for name in instance.job.id_tokens}
+                    ),
+                )
+            except PipelineError as error:
+                problems += [each for each in error.problems if each not in problems]
+    if problems:
+        raise PipelineError(problems)
+
+
+def runs(job: Job) -> bool:
+    """Return whether the job has anything to run; a gate has not."""
+    return job.action is not None and not isinstance(job.action, Approval)
+
+
+def _unsupported(
+    graph: Graph, secrets: Mapping[str, str], default_image: str, issues_tokens: bool
+) -> Iterator[Diagnostic]:
+    for job in dict.fromkeys(instance.job.name for instance in graph.jobs):
+        found = graph.pipeline.job(job)
+        for name in found.secrets:
+            if name not in secrets:
+                yield Diagnostic(
+                    found.at("secrets"),
+                    f"job `{job}` needs the secret {name}, which is not given",
+                    f"put it into a file and pass --secrets-file, or export it and pass --secret {name}"
+                    + (", or pass --registry" if name in REGISTRY_SECRETS else ""),
+                )
+        if found.id_tokens and not issues_tokens:
+            names = ", ".join(found.id_tokens)
+            yield Diagnostic(
+                found.at("id_tokens"),
+                f"job `{job}` wants an identity token ({names}), and nobody here issues any",
+                "pass --sigstore for an issuer and a private Sigstore of this run's own",
+            )
+        if found.cluster:
+            yield Diagnostic(
+                found.at("cluster"),
+                f"job `{job}` wants the credentials of cluster {found.cluster}, which only a server has",
+                "run the other jobs with --job",
+            )
+        if isinstance(found.action, Script) and not (found.action.image or default_image):
+            yield Diagnostic(
+                found.at("script"),
+                f"job `{job}` names no image; the platform takes its runner profile's",
+                "add image:, or pass --default-image",
+            )
+
+
+def expected_outputs(graph: Graph) -> dict[str, JobOutputs]:
+    """Return made-up outputs of every job, to check references with."""
+    made: dict[str, JobOutputs] = {}
+    for instance in graph.jobs:
+        job = instance.job
+        values = {alias: f"({job.name}.{alias})" for alias in job.outputs}
+        made[job.name] = with_outputs(made.get(job.name), job, instance.cell_key, values)
+    return made
+
+
+def with_outputs(so_far: JobOutputs | None, job: Job, cell_key: str, values: Mapping[str, str]) -> JobOutputs:
+    """Return what `job` offers once this run of it, or of one cell of its matrix, is done."""
+    if not job.matrix:
+        return JobOutputs(values=values)
+    cells = {**((so_far.cells if so_far else None) or {}), cell_key: values}
+    return JobOutputs(cells=cells, dimensions=tuple(sorted(job.matrix)))
+
+
+def notices(graph: Graph) -> Iterator[tuple[str, str]]:
+    """Yield (text, job) for what the pipeline asks for and a local run, or the platform too, does not do."""
+    for problem in graph.pipeline.notices:
+        yield str(problem), ""
+    for job in (graph.pipeline.job(name) for name in dict.fromkeys(p.job.name for p in graph.jobs)):
+        if isinstance(job.action, Approval):
+            yield "approval gate: passed without asking anybody", job.name
+        elif job.action is None:
+            yield "declares nothing to run", job.name
+        if job.needs_artifacts:
+            yield "needs_artifacts: not unpacked; jobs start from the checkout alone", job.name
+        if job.artifacts:
+            yield "artifacts: not stored; what the job writes is in your tree afterwards", job.name
+        if job.cache:
+            yield "cache: neither restored nor stored", job.name
+        if job.test_reports or job.coverage_report:
+            yield "test and coverage reports: not read", job.name
+        if job.deploy:
+            yield "deploy: not recorded", job.name
+    if graph.pipeline.notifications:
+        yield "notifications: not sent", ""

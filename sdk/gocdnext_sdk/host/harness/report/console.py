@@ -1,0 +1,160 @@
+"""A run on the terminal: every line as it comes, what runs now, and a table at the end."""
+
+from __future__ import annotations
+
+import re
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from typing import Literal
+
+from rich.console import Console
+from rich.live import Live
+from rich.spinner import Spinner
+from rich.table import Table
+from rich.text import Text
+
+from gocdnext_sdk.host.harness.report.interface import JobReport, LogLine, RunReport, Status
+
+_FILE_WIDTH = 200
+"""Columns of the table where there is no terminal to fit it into."""
+
+_CONTROL = re.compile(
+    r"""(?x) (?P<colour> \x1b\[[0-9;:]*m)
+    | \x1b\[[0-?]*[ -/]*[@-~]? | \x1b[\]PX^_].*?(?:\x07|\x1b\\|$) | \x1b[ -/]*[0-~]?
+    | [\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]
+    """
+)
+"""Escape sequences and control characters, as ECMA-48 has them; not the tab, nor a progress bar's return."""
+
+_COLOURS = ("cyan", "magenta", "yellow", "blue", "green", "bright_cyan", "bright_magenta")
+_STYLES = {
+    Status.PASSED: "green",
+    Status.FAILED: "bold red",
+    Status.ERROR: "bold red",
+    Status.SKIPPED: "dim",
+    Status.CANCELLED: "yellow",
+}
+
+
+def open_console(colour: Literal["auto", "never"] = "auto") -> Console:
+    """Return a console on stdout; what is no terminal is taken as wide enough for the table."""
+    return Console(
+        highlight=False,
+        no_color=True if colour == "never" else None,
+        force_terminal=False if colour == "never" else None,
+        width=None if sys.stdout.isatty() else _FILE_WIDTH,
+    )
+
+
+class ConsoleListener:
+    """Prints a run. On a terminal with a line of running jobs below, elsewhere plain text.
+
+    Args:
+        console: where to.
+    """
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._lock = threading.Lock()
+        self._running: dict[str, float] = {}
+        self._width = 0
+        self._colours: dict[str, str] = {}
+        self._live = Live(
+            console=console, get_renderable=self._now_running, transient=True, refresh_per_second=8
+        )
+
+    def notice(self, text: str, job: str = "") -> None:
+        """Print what the user should know."""
+        with self._lock:
+            self._print(("note: ", "yellow"), (f"{job}: " if job else "", "bold"), _shown(text))
+
+    def run_started(self, pipeline: str, jobs: Sequence[tuple[str, str]]) -> None:
+        """Print what is going to run."""
+        with self._lock:
+            self._width = max((len(name) for _, name in jobs), default=0)
+            for at, (_, name) in enumerate(jobs):
+                self._colours[name] = _COLOURS[at % len(_COLOURS)]
+            stages: dict[str, list[str]] = {}
+            for stage, name in jobs:
+                stages.setdefault(stage, []).append(name)
+            order = " → ".join(f"{stage} ({', '.join(names)})" for stage, names in stages.items())
+            self._print((f"pipeline {pipeline}: {order}", "bold"))
+            if self._console.is_terminal:
+                self._live.start()
+
+    def job_started(self, name: str) -> None:
+        """Show that a job runs."""
+        with self._lock:
+            self._running[name] = time.monotonic()
+
+    def line(self, name: str, line: LogLine) -> None:
+        """Print a line behind its job's name."""
+        with self._lock:
+            self._print(self._prefix(name), _shown(line.text))
+
+    def job_finished(self, report: JobReport) -> None:
+        """Print how a job ended."""
+        with self._lock:
+            self._running.pop(report.name, None)
+            told = f"{report.status}" + (f" in {report.seconds:.1f} s" if report.seconds else "")
+            reason = f": {_shown(report.reason)}" if report.reason else ""
+            self._print(self._prefix(report.name), (told + reason, _STYLES[report.status]))
+
+    def run_finished(self, report: RunReport) -> None:
+        """Print the table."""
+        with self._lock:
+            self._live.stop()
+            table = Table(box=None, pad_edge=False, header_style="bold")
+            for title in ("STAGE", "JOB", "RESULT", "EXIT", "TIME", "DETAILS"):
+                table.add_column(title, justify="right" if title in {"EXIT", "TIME"} else "left")
+            for job in report.jobs:
+                table.add_row(
+                    Text(job.stage),
+                    Text(job.name),
+                    Text(job.status, style=_STYLES[job.status]),
+                    "" if job.exit_code is None else str(job.exit_code),
+                    f"{job.seconds:.1f} s" if job.seconds else "",
+                    Text(_shown(_details(job)).plain, overflow="fold"),
+                )
+            self._console.print()
+            self._console.print(table)
+            passed = sum(job.status is Status.PASSED for job in report.jobs)
+            skipped = sum(job.status is Status.SKIPPED for job in report.jobs)
+            verdict = "passed" if report.passed else "stopped" if report.stopped_by else "failed"
+            counts = f"{passed} of {len(report.jobs)} jobs passed, {skipped} skipped"
+            self._console.print(
+                Text(
+                    f"{report.pipeline} {verdict}: {counts}, {report.seconds:.1f} s",
+                    style="green" if report.passed else "bold red",
+                )
+            )
+
+    def close(self) -> None:
+        """Give the terminal back, also after an exception."""
+        self._live.stop()
+
+    def _prefix(self, name: str) -> tuple[str, str]:
+        return f"{name:<{self._width}} │ ", self._colours.get(name, "")
+
+    def _print(self, *parts: str | Text | tuple[str, str]) -> None:
+        self._console.print(Text.assemble(*parts), soft_wrap=True)
+
+    def _now_running(self) -> Table:
+        table = Table.grid(padding=(0, 1))
+        for name, since in tuple(self._running.items()):
+            table.add_row(Spinner("dots"), Text(name), Text(f"{time.monotonic() - since:.0f} s", style="dim"))
+        return table
+
+
+def _shown(text: str) -> Text:
+    """Return what a job says, with its colours but without what else drives a terminal."""
+    return Text.from_ansi(_CONTROL.sub(lambda found: found["colour"] or "", text))
+
+
+def _details(job: JobReport) -> str:
+    if job.reason:
+        return job.reason.splitlines()[0]
+    shown = job.as_dict()["outputs"]
+    return " ".join(f"{alias}={value}" for alias, value in shown.items())

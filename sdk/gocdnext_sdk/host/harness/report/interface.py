@@ -1,0 +1,169 @@
+"""What a run tells: while it goes on, to a listener; afterwards, as a value."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Literal, Protocol
+
+from gocdnext_sdk.errors import DaemonError
+
+
+class Status(StrEnum):
+    """How a job ended."""
+
+    PASSED = "passed"
+    FAILED = "failed"
+    """It ran and failed, or could not be resolved, as on the platform."""
+    ERROR = "error"
+    """The engine could not run it."""
+    SKIPPED = "skipped"
+    CANCELLED = "cancelled"
+
+
+@dataclass(frozen=True)
+class LogLine:
+    """One line of a job's output, masked."""
+
+    stream: Literal["stdout", "stderr"]
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class JobReport:
+    """How one job (or one cell of its matrix) ended.
+
+    Args:
+        name: the job's, or the cell's.
+        stage: its stage.
+        status: how it ended.
+        exit_code: its container's, if that ran to its end.
+        reason: why it did not pass, in one line.
+        seconds: how long it ran.
+        outputs: alias to value, as the platform hands them on.
+        log: all it printed, masked.
+        written: the paths it brought back into the tree.
+    """
+
+    name: str
+    stage: str
+    status: Status
+    exit_code: int | None = None
+    reason: str = ""
+    seconds: float = 0.0
+    outputs: Mapping[str, str] = field(default_factory=dict, repr=False)
+    masked_outputs: frozenset[str] = frozenset()
+    log: tuple[LogLine, ...] = field(default=(), repr=False)
+    written: tuple[str, ...] = ()
+
+    @property
+    def text(self) -> str:
+        """The log as one text."""
+        return "".join(f"{line.text}\n" for line in self.log)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return what goes into the machine-readable report: everything but the log."""
+        shown = {
+            alias: "***" if alias in self.masked_outputs else value for alias, value in self.outputs.items()
+        }
+        return {
+            "name": self.name,
+            "stage": self.stage,
+            "status": self.status.value,
+            "exit_code": self.exit_code,
+            "reason": self.reason,
+            "seconds": round(self.seconds, 3),
+            "outputs": shown,
+            "written": list(self.written),
+        }
+
+
+@dataclass(frozen=True)
+class RunReport:
+    """How a run ended.
+
+    Args:
+        pipeline: its name.
+        jobs: in the order of the plan.
+        seconds: from the first job to the last.
+        stopped_by: the number of the signal that ended it early, or 0.
+    """
+
+    pipeline: str
+    jobs: tuple[JobReport, ...]
+    seconds: float
+    stopped_by: int = 0
+
+    @property
+    def passed(self) -> bool:
+        """Whether every job that had to run passed."""
+        return self.exit_code == 0
+
+    @property
+    def exit_code(self) -> int:
+        """0 all passed, 1 a job failed, 3 the engine could not run one, 128+n stopped by signal n."""
+        statuses = {job.status for job in self.jobs}
+        if self.stopped_by:
+            return 128 + self.stopped_by
+        if Status.ERROR in statuses:
+            return DaemonError.exit_code
+        return 1 if statuses & {Status.FAILED, Status.CANCELLED} else 0
+
+    def __getitem__(self, name: str) -> JobReport:
+        """Return the job or matrix cell of that name."""
+        return next(job for job in self.jobs if job.name == name)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the machine-readable report."""
+        return {
+            "pipeline": self.pipeline,
+            "passed": self.passed,
+            "exit_code": self.exit_code,
+            "seconds": round(self.seconds, 3),
+            "jobs": [job.as_dict() for job in self.jobs],
+        }
+
+
+class Listener(Protocol):
+    """Hears what happens in a run. Called from several threads at once."""
+
+    def notice(self, text: str, job: str = "") -> None:
+        """Something the user should know, about one job or the whole run."""
+
+    def run_started(self, pipeline: str, jobs: Sequence[tuple[str, str]]) -> None:
+        """The run begins; `jobs` are (stage, name) in the order of the plan."""
+
+    def job_started(self, name: str) -> None:
+        """A job begins."""
+
+    def line(self, name: str, line: LogLine) -> None:
+        """A job printed a line."""
+
+    def job_finished(self, report: JobReport) -> None:
+        """A job ended, or was skipped."""
+
+    def run_finished(self, report: RunReport) -> None:
+        """The run ended."""
+
+
+class NullListener:
+    """A listener that hears nothing."""
+
+    def notice(self, text: str, job: str = "") -> None:
+        """Do nothing."""
+
+    def run_started(self, pipeline: str, jobs: Sequence[tuple[str, str]]) -> None:
+        """Do nothing."""
+
+    def job_started(self, name: str) -> None:
+        """Do nothing."""
+
+    def line(self, name: str, line: LogLine) -> None:
+        """Do nothing."""
+
+    def job_finished(self, report: JobReport) -> None:
+        """Do nothing."""
+
+    def run_finished(self, report: RunReport) -> None:
+        """Do nothing."""

@@ -1,0 +1,70 @@
+"""Apply the rules: to a text, a file, or all pipelines of a folder."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import gocdnext_sdk.host.lint.rules  # noqa: F401 - registers them
+from gocdnext_sdk.errors import Error
+from gocdnext_sdk.host.lint.rule import RULES, Finding
+from gocdnext_sdk.host.lint.suppress import comments, silence
+from gocdnext_sdk.host.lint.view import View
+from gocdnext_sdk.host.manifest.catalog import Catalog
+from gocdnext_sdk.host.pipeline import Diagnostic, Mark, PipelineError, parse_text
+
+FOLDER = ".gocdnext"
+"""Where the platform looks for pipelines."""
+
+
+class NothingToLint(Error):
+    """There is no pipeline where one was expected."""
+
+    exit_code = 2
+
+
+def lint_text(text: str, file: str, catalogue: Catalog) -> list[Finding]:
+    """Check one pipeline.
+
+    Args:
+        text: its YAML.
+        file: the name that findings carry.
+        catalogue: the plugins that are known.
+
+    Returns:
+        What was found, in the file's order.
+    """
+    try:
+        view = View(parse_text(text, file), catalogue)
+    except PipelineError as error:
+        return [Finding(RULES["GP001"], problem) for problem in error.problems]
+    found = (Finding(rule, problem) for rule in RULES.values() for problem in rule.check(view))
+    left = dict.fromkeys(silence(found, comments(text, file)))
+    return sorted(left, key=lambda finding: (finding.problem.mark, finding.rule.id))
+
+
+def lint_file(path: Path, catalogue: Catalog) -> list[Finding]:
+    """Check the pipeline in a file; one that cannot be read is a finding too."""
+    try:
+        text = path.read_text("utf-8")
+    except UnicodeDecodeError:
+        problem = Diagnostic(Mark(str(path), 1, 1), "the file is not UTF-8", "save it as UTF-8")
+        return [Finding(RULES["GP001"], problem)]
+    return lint_text(text, str(path), catalogue)
+
+
+def pipelines(paths: Iterable[Path]) -> Iterator[Path]:
+    """Yield the pipelines that `paths` stand for: files, folders of them, or folders with `.gocdnext`.
+
+    Raises:
+        NothingToLint: one of them stands for none.
+    """
+    for path in paths:
+        if path.is_file():
+            yield path
+            continue
+        folder = path / FOLDER if (path / FOLDER).is_dir() else path
+        found = sorted(each for each in folder.glob("*.y*ml") if each.suffix in (".yaml", ".yml"))
+        if not found:
+            raise NothingToLint(f"{path} holds no pipeline; name a file, or a folder with {FOLDER}/*.yaml")
+        yield from found

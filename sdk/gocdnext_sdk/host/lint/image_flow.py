@@ -1,0 +1,161 @@
+"""Which job publishes which image, and which job reads it, as far as the file says."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+
+from gocdnext_sdk.contract import refs
+from gocdnext_sdk.host.lint.view import Use, View, is_known
+from gocdnext_sdk.host.pipeline.errors import Mark
+from gocdnext_sdk.host.pipeline.model import Job
+from gocdnext_sdk.inputs.parsers import parse_words
+from gocdnext_sdk.oci.reference import Reference
+
+BUILDERS = frozenset({"buildx", "kaniko"})
+
+_BODY = re.compile(r"\$\{\{[^}]*\}\}|\$\{[^}]*\}")
+
+
+@dataclass(frozen=True)
+class Name:
+    """An image as the file names it, references included.
+
+    Args:
+        repository: registry and repository; equal texts are the same repository.
+        tag: without its colon.
+        digest: without its `@`.
+    """
+
+    repository: str
+    tag: str = ""
+    digest: str = ""
+
+    @classmethod
+    def parse(cls, text: str) -> Name:
+        """Split `text`, in which references may stand anywhere."""
+        bodies: list[str] = []
+
+        def hide(match: re.Match[str]) -> str:
+            bodies.append(match[0])
+            return f"\0{len(bodies) - 1}\0"
+
+        def show(part: str) -> str:
+            return re.sub("\0([0-9]+)\0", lambda match: bodies[int(match[1])], part)
+
+        rest, _, digest = _BODY.sub(hide, text.strip()).partition("@")
+        head, slash, last = rest.rpartition("/")
+        last, _, tag = last.partition(":")
+        repository = show(head + slash + last)
+        if is_known(repository):
+            with suppress(ValueError):  # GP103 reports it
+                repository = Reference.parse(repository).name
+        return cls(repository, show(tag), show(digest))
+
+    @property
+    def host(self) -> str:
+        """The registry, or the text that stands for it."""
+        return self.repository.partition("/")[0]
+
+
+@dataclass(frozen=True)
+class Published:
+    """What a job publishes, or builds without publishing.
+
+    Args:
+        use: the plugin.
+        job: the job.
+        image: where it goes.
+        tags: the tags it gets; empty if that is not known.
+        pushed: False: it is certainly not pushed.
+    """
+
+    use: Use
+    job: Job
+    image: Name
+    tags: frozenset[str]
+    pushed: bool
+
+
+@dataclass(frozen=True)
+class Read:
+    """An image that a job takes from a registry.
+
+    Args:
+        use: the plugin.
+        job: the job.
+        key: the input that names it.
+        image: its name; None: it comes out of another job.
+        source: that job's name.
+    """
+
+    use: Use
+    job: Job
+    key: str
+    image: Name | None
+    source: str = ""
+
+    @property
+    def mark(self) -> Mark:
+        """Where it is named."""
+        return self.use.at(self.key)
+
+
+def published(view: View) -> Iterator[Published]:
+    """Yield what the pipeline's jobs build or publish."""
+    for use in view.known_uses:
+        if use.job is None:
+            continue
+        if use.name in BUILDERS and "image" in use.given:
+            image = Name.parse(view.expand(use.job, use.given["image"].text))
+            pushed = not use.is_false("push")
+            yield Published(use, use.job, image, _tags(view, use, image), pushed)
+        elif use.name == "docker-push" and use.text("action") == "push":
+            for target in parse_words(_close(view.expand(use.job, use.text("target")))):
+                image = Name.parse(target)
+                yield Published(use, use.job, image, _tags(view, use, image), pushed=True)
+
+
+def read(view: View) -> Iterator[Read]:
+    """Yield what the pipeline's jobs take from registries."""
+    for use in view.known_uses:
+        key = _source_key(use)
+        if use.job is None or key is None or key not in use.given:
+            continue
+        text = view.expand(use.job, use.given[key].text)
+        needed = refs.needed_outputs(text)
+        if needed:
+            yield Read(use, use.job, key, None, needed[0].job)
+        else:
+            yield Read(use, use.job, key, Name.parse(text.removeprefix("docker://")))
+
+
+def _source_key(use: Use) -> str | None:
+    match use.name:
+        case "cosign":
+            return "image"
+        case "trivy" if use.text("scan-type") == "image" and use.text("image-source") != "docker":
+            return "target"
+        # With a daemon, a plain reference may be the daemon's.
+        case "docker-push" if use.job is not None and (not use.job.docker or use.is_true("pull")):
+            return "source"
+        case _:
+            return None
+
+
+def _tags(view: View, use: Use, image: Name) -> frozenset[str]:
+    if use.is_true("push-by-digest"):
+        return frozenset()
+    given = "tags" in use.given
+    tags = parse_words(_close(view.expand(use.job, use.given["tags"].text))) if given else ()
+    found = {tag.replace("/", "-") if is_known(tag) else tag for tag in tags}
+    if image.tag:
+        found.add(image.tag)
+    return frozenset(found or {"latest"})
+
+
+def _close(text: str) -> str:
+    """Take the blanks out of references, so that the text can be split at blanks."""
+    return _BODY.sub(lambda match: "".join(match[0].split()), text)

@@ -1,0 +1,15 @@
+"""The rules, one module a theme. Importing this registers them all.
+
+===== ================================================
+GP0xx the file itself: `document`
+GP1xx `uses:` and `with:`: `inputs`
+GP2xx secrets: `secrets`
+GP3xx references, and outputs between jobs: `references`
+GP4xx images, from build to signature: `images`
+GP5xx what the platform's engines do differently: `engines`
+===== ================================================
+"""
+
+from gocdnext_sdk.host.lint.rules import document, engines, images, inputs, references, secrets
+
+__all__ = ["document", "engines", "images", "inputs", "references", "secrets"]

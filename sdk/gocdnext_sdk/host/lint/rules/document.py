@@ -1,0 +1,89 @@
+"""GP0xx: the file itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from gocdnext_sdk.contract import keys
+from gocdnext_sdk.host.lint.rule import Severity, rule
+from gocdnext_sdk.host.lint.view import View
+from gocdnext_sdk.host.pipeline.errors import Diagnostic
+
+
+@rule("GP001", Severity.ERROR)
+def refused(view: View) -> Iterator[Diagnostic]:
+    """The platform refuses the file.
+
+    It is not YAML, has a key the platform does not know, or breaks one of its rules: the pipeline would not
+    be accepted. Nothing else is checked until this is mended.
+
+    Wrong::
+
+        build:
+          stage: build
+          image: alpine
+          scripts: [make]
+
+    Right::
+
+        build:
+          stage: build
+          image: alpine
+          script: [make]
+    """
+    return iter(())  # such a file gives no view; `check` reports what the parser says
+
+
+@rule("GP002", Severity.WARNING)
+def ignored(view: View) -> Iterator[Diagnostic]:
+    """The platform ignores what is written.
+
+    It accepts some keys and does nothing with them, so that a job looks as if it were retried, timed out or
+    run several times, and is not. Remove the key.
+
+    Wrong::
+
+        build:
+          stage: build
+          image: alpine
+          script: [make]
+          retry: 2
+
+    Right::
+
+        build:
+          stage: build
+          image: alpine
+          script: [make]
+    """
+    collisions = {
+        use.plugin.inputs[names[-1]].mark for use in view.uses for names in keys.collisions(use.plugin.inputs)
+    }
+    for notice in view.pipeline.notices:
+        if notice.mark not in collisions:  # GP502
+            yield notice
+
+
+@rule("GP003", Severity.WARNING)
+def idle_comment(view: View) -> Iterator[Diagnostic]:
+    """A comment that silences nothing.
+
+    `# gocdnext: ignore=GP101 reason` silences a rule on its own line, or, standing alone, on the next line.
+    One that names no rule, finds nothing to silence, or gives no reason hides more than it helps: mend or
+    remove it.
+
+    Wrong::
+
+        # gocdnext: ignore=GP107 we always want the newest
+        build:
+          stage: build
+          uses: ghcr.io/org/plugin@v1
+
+    Right::
+
+        build:
+          stage: build
+          # gocdnext: ignore=GP107 we always want the newest
+          uses: ghcr.io/org/plugin
+    """
+    return iter(())  # known only after all other rules; see `silence`

@@ -1,0 +1,516 @@
+"""GP4xx: images, from build to signature: what must come before what, and with which rights."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from gocdnext_sdk.host.lint import image_flow
+from gocdnext_sdk.host.lint.rule import Severity, rule
+from gocdnext_sdk.host.lint.view import Use, View
+from gocdnext_sdk.host.pipeline.errors import Diagnostic
+from gocdnext_sdk.inputs.parsers import parse_lines, parse_words
+
+
+@rule("GP401", Severity.ERROR)
+def too_early(view: View) -> Iterator[Diagnostic]:
+    """An image is scanned, signed or copied before the job that pushes it.
+
+    Jobs of one stage run side by side unless `needs:` orders them. Without that, the job finds no image, or
+    worse, that of the run before.
+
+    Wrong::
+
+        build:
+          stage: build
+          docker: true
+          uses: ghcr.io/klinux/gocdnext-plugin-buildx@v1
+          secrets: [USERNAME, TOKEN]
+          with: {image: "ghcr.io/org/app:v1", username: "${{ USERNAME }}", password: "${{ TOKEN }}"}
+        scan:
+          stage: build
+          uses: ghcr.io/klinux/gocdnext-plugin-trivy@v1
+          secrets: [USERNAME, TOKEN]
+          with:
+            scan-type: image
+            target: ghcr.io/org/app:v1
+            username: ${{ USERNAME }}
+            password: ${{ TOKEN }}
+
+    Right::
+
+        build:
+          stage: build
+          docker: true
+          uses: ghcr.io/klinux/gocdnext-plugin-buildx@v1
+          secrets: [USERNAME, TOKEN]
+          with: {image: "ghcr.io/org/app:v1", username: "${{ USERNAME }}", password: "${{ TOKEN }}"}
+        scan:
+          stage: build
+          needs: [build]
+          uses: ghcr.io/klinux/gocdnext-plugin-trivy@v1
+          secrets: [USERNAME, TOKEN]
+          with:
+            scan-type: image
+            target: ghcr.io/org/app:v1
+            username: ${{ USERNAME }}
+            password: ${{ TOKEN }}
+    """
+    published = list(image_flow.published(view))
+    for read in image_flow.read(view):
+        pushers = [
+            each.job.name for each in published if each.pushed and each.image.repository == _repository(read)
+        ]
+        others = [name for name in pushers if name != read.job.name]
+        if others and not view.before(read.job).intersection(others):
+            what = f"{read.use.where} takes the image that job `{others[0]}` pushes, and does not wait for it"
+            yield Diagnostic(read.mark, what, f"add `needs: [{others[0]}]`")
+
+
+@rule("GP402", Severity.ERROR)
+def never_pushed(view: View) -> Iterator[Diagnostic]:
+    """An image is scanned, signed or copied that no job pushes.
+
+    The job that builds it has `push: "false"`, and each job has its own container: what is built there is
+    gone when the next job starts. Scanners and cosign read from the registry. Push it, as a candidate
+    without a tag (`push-by-digest: "true"`) if it must not be used before it is scanned.
+
+    Wrong::
+
+        build:
+          stage: build
+          docker: true
+          uses: ghcr.io/klinux/gocdnext-plugin-buildx@v1
+          with:
+            image: ghcr.io/org/app
+            platforms: linux/amd64
+            tags: v1
+            push: "false"
+        sign:
+          stage: sign
+          uses: ghcr.io/klinux/gocdnext-plugin-cosign@v1
+          secrets: [COSIGN_PRIVATE_KEY, USERNAME, TOKEN]
+          with:
+            image: ghcr.io/org/app:v1
+            key-content: ${{ COSIGN_PRIVATE_KEY }}
+            username: ${{ USERNAME }}
+            password: ${{ TOKEN }}
+
+    Right::
+
+        build:
+          stage: build
+          docker: true
+          uses: ghcr.io/klinux/gocdnext-plugin-buildx@v1
+          secrets: [USERNAME, TOKEN]
+          with:
+            image: ghcr.io/org/app
+            platforms: linux/amd64
+            tags: v1
+            username: ${{ USERNAME }}
+            password: ${{ TOKEN }}
+        sign:
+          stage: sign
+          uses: ghcr.io/klinux/gocdnext-plugin-cosign@v1
+          secrets: [COSIGN_PRIVATE_KEY, USERNAME, TOKEN]
+          with:
+            image: ghcr.io/org/app:v1
+            key-content: ${{ COSIGN_PRIVATE_KEY }}
+            username: ${{ USERNAME }}
+            password: ${{ TOKEN }}
+    """
+    published = list(image_flow.published(view))
+    for read in image_flow.read(view):
+        built = [
+            each
+            for each in published
+            if each.job.name != read.job.name
+            and (each.job.name == read.source or each.image.repository == _repository(read))
+        ]
+        if built and not any(each.pushed for each in built):
+            what = f'{read.use.where} wants an image that job `{built[0].job.name}` builds with push: "false"'
+            yield Diagnostic(read.mark, what, "push it; `push-by-digest` publishes it without a tag")
+
+
+@rule("GP403", Severity.WARNING)
+def other_tag(view: View) -> Iterator[Diagnostic]:
+    """A tag is scanned, signed or copied that the build does not push.
+
+    The repository is the one this pipeline pushes to, the tag is none of those it pushes: the job works on
+    what an earlier run left there, and says that all is well.
+
+    Wrong::
+
+        build:
+          stage: build
+          docker: true
+          uses: ghcr.io/klinux/gocdnext-plugin-buildx@v1
+          secrets: [USERNAME, TOKEN]
+          with:
+            image: ghcr.io/org/app
+            tags: ${CI_COMMIT_SHORT_SHA}
+            username: ${{ USERNAME }}
+            password: ${{ TOKEN }}
+        scan:
+          stage: scan
+          uses: ghcr.io/klinux/gocdnext-plugin-trivy@v1
+          secrets: [USERNAME, TOKEN]
+          with:
+            scan-type: image
+            target: ghcr.io/org/app:latest
+            username: ${{ USERNAME }}
+            password: ${{ TOKEN }}
+
+    Right::
+
+        build:
+          stage: build
+          docker: true
+          uses: ghcr.io/klinux/gocdnext-plugin-buildx@v1
+          secrets: [USERNAME, TOKEN]
+          with:
+            image: ghcr.io/org/app
+            tags: ${CI_COMMIT_SHORT_SHA}
+            username: ${{ USERNAME }}
+            password: ${{ TOKEN }}
+        scan:
+          stage: scan
+          uses: ghcr.io/klinux/gocdnext-plugin-trivy@v1
+          secrets: [USERNAME, TOKEN]
+          with:
+            scan-type: image
+            target: ghcr.io/org/app:${CI_COMMIT_SHORT_SHA}
+            username: ${{ USERNAME }}
+            password: ${{ TOKEN }}
+    """
+    published = [each for each in image_flow.published(view) if each.pushed]
+    for read in image_flow.read(view):
+        if read.image is None or read.image.digest:
+            continue
+        pushers = [
+            each
+            for each in published
+            if each.image.repository == read.image.repository and each.job.name != read.job.name
+        ]
+        tags = frozenset().union(*(each.tags for each in pushers))
+        tag = read.image.tag or "latest"
+        if pushers and tag not in tags:
+            shown = ", ".join(sorted(tags)) or "no tag, only a digest"
+            what = f"{read.use.where} takes the tag {tag}, and job `{pushers[0].job.name}` pushes {shown}"
+            yield Diagnostic(read.mark, what, "take what the job pushed, by its output REFERENCE")
+
+
+@rule("GP404", Severity.WARNING)
+def no_login(view: View) -> Iterator[Diagnostic]:
+    """A registry is written to, or a private one read, without a login.
+
+    Publishing, and signing too, wants a login at nearly every registry. A login does not reach other jobs:
+    each has its own container. So a scanner needs the login of the job that pushed, unless the image is
+    public. A runner profile or the registry itself may let the job in without one.
+
+    Wrong::
+
+        build:
+          stage: build
+          docker: true
+          uses: ghcr.io/klinux/gocdnext-plugin-buildx@v1
+          with:
+            image: ghcr.io/org/app
+
+    Right::
+
+        build:
+          stage: build
+          docker: true
+          uses: ghcr.io/klinux/gocdnext-plugin-buildx@v1
+          secrets: [USERNAME, TOKEN]
+          with:
+            image: ghcr.io/org/app
+            username: ${{ USERNAME }}
+            password: ${{ TOKEN }}
+    """
+    published = [each for each in image_flow.published(view) if each.pushed]
+    private = {each.image.host: each.job.name for each in published if _has_login(each.use)}
+    sources = {each.job.name: each.image.host for each in published}
+    for each in published:
+        if not _has_login(each.use) and not _is_local(each.image.host):
+            what = f"{each.use.where} pushes to {each.image.host} without a login"
+            yield Diagnostic(each.use.mark, what, "give `username` and `password`")
+    for read in image_flow.read(view):
+        host = read.image.host if read.image else sources.get(read.source, "")
+        if _has_login(read.use) or _is_local(host) or read.use.name == "docker-push":
+            continue
+        if read.use.name == "cosign" and read.use.text("action") in ("sign", "attest"):
+            what = f"{read.use.where} pushes a signature to {host or 'a registry'} without a login"
+        elif host in private:
+            what = (
+                f"{read.use.where} reads from {host} without the login that job `{private[host]}` has there"
+            )
+        else:
+            continue
+        yield Diagnostic(read.use.mark, what, "give `username` and `password`")
+
+
+@rule("GP405", Severity.NOTE)
+def built_for_nothing(view: View) -> Iterator[Diagnostic]:
+    """Several platforms are built and not pushed.
+
+    An image of several platforms can only be put together in a registry, so with `push: "false"` the result
+    is thrown away: nothing can be loaded, scanned or signed. That is right to check a pull request, and
+    nothing else. A pipeline that only pull requests start is not reported.
+
+    Wrong::
+
+        build:
+          stage: build
+          docker: true
+          uses: ghcr.io/klinux/gocdnext-plugin-buildx@v1
+          with:
+            image: ghcr.io/org/app
+            platforms: linux/amd64,linux/arm64
+            push: "false"
+
+    Right::
+
+        build:
+          stage: build
+          docker: true
+          uses: ghcr.io/klinux/gocdnext-plugin-buildx@v1
+          with:
+            image: ghcr.io/org/app
+            platforms: linux/amd64
+            push: "false"
+    """
+    if view.pipeline.trigger.events == ("pull_request",):
+        return
+    for use in view.known_uses:
+        if use.name == "buildx" and use.is_false("push") and len(parse_words(use.text("platforms"))) > 1:
+            what = f'{use.where} builds for {use.text("platforms")} with push: "false", and keeps nothing'
+            yield Diagnostic(use.at("push"), what, "push it, or build for one platform")
+
+
+@rule("GP406", Severity.WARNING)
+def github_cache(view: View) -> Iterator[Diagnostic]:
+    """A cache that only GitHub's runners have.
+
+    `type=gha` needs a token and a service that gocdnext does not provide. buildx leaves such a cache out
+    without a word, and every build starts from nothing. `cache: registry` works everywhere.
+
+    Wrong::
+
+        build:
+          stage: build
+          docker: true
+          uses: ghcr.io/klinux/gocdnext-plugin-buildx@v1
+          secrets: [USERNAME, TOKEN]
+          with:
+            image: ghcr.io/org/app
+            cache-from: type=gha,scope=app
+            username: ${{ USERNAME }}
+            password: ${{ TOKEN }}
+
+    Right::
+
+        build:
+          stage: build
+          docker: true
+          uses: ghcr.io/klinux/gocdnext-plugin-buildx@v1
+          secrets: [USERNAME, TOKEN]
+          with:
+            image: ghcr.io/org/app
+            cache: registry
+            username: ${{ USERNAME }}
+            password: ${{ TOKEN }}
+    """
+    for use in view.known_uses:
+        if use.name != "buildx" or "ACTIONS_RUNTIME_TOKEN" in view.names(use.job):
+            continue
+        for key in ("cache", "cache-from", "cache-to"):
+            entries = parse_lines(use.text(key))
+            if any("type=gha" in entry.split(",") and "token=" not in entry for entry in entries):
+                what = f"`{key}` of {use.where}: the GitHub Actions cache is never there"
+                yield Diagnostic(use.at(key), what, "write `cache: registry`")
+
+
+@rule("GP407", Severity.NOTE)
+def tag_not_digest(view: View) -> Iterator[Diagnostic]:
+    """A tag is scanned or signed where the digest is at hand.
+
+    A tag can move between the build, the scan and the signature: what is signed need not be what was scanned.
+    The build job's output REFERENCE names the content itself.
+
+    Wrong::
+
+        build:
+          stage: build
+          docker: true
+          uses: ghcr.io/klinux/gocdnext-plugin-buildx@v1
+          secrets: [USERNAME, TOKEN]
+          with: {image: "ghcr.io/org/app:v1", username: "${{ USERNAME }}", password: "${{ TOKEN }}"}
+        scan:
+          stage: scan
+          needs: [build]
+          uses: ghcr.io/klinux/gocdnext-plugin-trivy@v1
+          secrets: [USERNAME, TOKEN]
+          with:
+            scan-type: image
+            target: ghcr.io/org/app:v1
+            username: ${{ USERNAME }}
+            password: ${{ TOKEN }}
+
+    Right::
+
+        build:
+          stage: build
+          docker: true
+          uses: ghcr.io/klinux/gocdnext-plugin-buildx@v1
+          secrets: [USERNAME, TOKEN]
+          with: {image: "ghcr.io/org/app:v1", username: "${{ USERNAME }}", password: "${{ TOKEN }}"}
+          outputs:
+            reference: REFERENCE
+        scan:
+          stage: scan
+          needs: [build]
+          uses: ghcr.io/klinux/gocdnext-plugin-trivy@v1
+          secrets: [USERNAME, TOKEN]
+          with:
+            scan-type: image
+            target: ${{ needs.build.outputs.reference }}
+            username: ${{ USERNAME }}
+            password: ${{ TOKEN }}
+    """
+    published = [each for each in image_flow.published(view) if each.pushed]
+    for read in image_flow.read(view):
+        if read.image is None or read.image.digest:
+            continue
+        for each in published:
+            if each.image.repository == read.image.repository and each.job.name in view.before(read.job):
+                name = each.job.name
+                what = f"{read.use.where} takes a tag, which can move after job `{name}` pushed it"
+                there, here = "outputs: {reference: REFERENCE}", f"${{{{ needs.{name}.outputs.reference }}}}"
+                yield Diagnostic(read.mark, what, f"write `{there}` there and `{here}` here")
+                break
+
+
+@rule("GP408", Severity.ERROR)
+def no_daemon(view: View) -> Iterator[Diagnostic]:
+    """buildx without a Docker daemon.
+
+    It builds through the daemon, which a job has only with `docker: true`, or through a variable
+    DOCKER_HOST of its own. kaniko builds without a daemon.
+
+    Wrong::
+
+        build:
+          stage: build
+          uses: ghcr.io/klinux/gocdnext-plugin-buildx@v1
+          secrets: [USERNAME, TOKEN]
+          with: {image: "ghcr.io/org/app:v1", username: "${{ USERNAME }}", password: "${{ TOKEN }}"}
+
+    Right::
+
+        build:
+          stage: build
+          docker: true
+          uses: ghcr.io/klinux/gocdnext-plugin-buildx@v1
+          secrets: [USERNAME, TOKEN]
+          with: {image: "ghcr.io/org/app:v1", username: "${{ USERNAME }}", password: "${{ TOKEN }}"}
+    """
+    for use in view.known_uses:
+        job = use.job
+        if use.name != "buildx" or job is None or job.docker or job.profile:
+            continue
+        if "DOCKER_HOST" not in view.names(job):
+            yield Diagnostic(use.mark, f"{use.where} has no Docker daemon", "add `docker: true` to the job")
+
+
+@rule("GP409", Severity.WARNING)
+def idle_daemon(view: View) -> Iterator[Diagnostic]:
+    """A Docker daemon that the plugin does not use.
+
+    `docker: true` is as good as root on the host, and the job carries a login. trivy and cosign talk to the
+    registry, and kaniko builds without a daemon: remove it.
+
+    Wrong::
+
+        scan:
+          stage: scan
+          docker: true
+          uses: ghcr.io/klinux/gocdnext-plugin-trivy@v1
+          with:
+            scan-type: image
+            target: ghcr.io/org/app:v1
+
+    Right::
+
+        scan:
+          stage: scan
+          uses: ghcr.io/klinux/gocdnext-plugin-trivy@v1
+          with:
+            scan-type: image
+            target: ghcr.io/org/app:v1
+    """
+    for use in view.known_uses:
+        idle = use.name in ("cosign", "kaniko") or (
+            use.name == "trivy" and use.text("image-source") != "docker"
+        )
+        if idle and use.job is not None and use.job.docker:
+            what = f"{use.where} has the Docker socket, and {use.name} does not use it"
+            yield Diagnostic(use.job.at("docker"), what, "remove `docker: true`")
+
+
+@rule("GP410", Severity.WARNING)
+def no_identity(view: View) -> Iterator[Diagnostic]:
+    """Keyless signing without an identity.
+
+    Without a key cosign signs with a certificate, for which it needs the job's identity token. The platform
+    issues one to jobs that declare it in `id_tokens:`; `cert-identity` does not stand in for it.
+
+    Wrong::
+
+        sign:
+          stage: sign
+          uses: ghcr.io/klinux/gocdnext-plugin-cosign@v1
+          secrets: [USERNAME, TOKEN]
+          with:
+            image: ghcr.io/org/app:v1
+            username: ${{ USERNAME }}
+            password: ${{ TOKEN }}
+
+    Right::
+
+        sign:
+          stage: sign
+          uses: ghcr.io/klinux/gocdnext-plugin-cosign@v1
+          id_tokens:
+            SIGSTORE_ID_TOKEN:
+              aud: sigstore
+          secrets: [USERNAME, TOKEN]
+          with:
+            image: ghcr.io/org/app:v1
+            username: ${{ USERNAME }}
+            password: ${{ TOKEN }}
+    """
+    for use in view.known_uses:
+        if use.name != "cosign" or use.job is None or use.text("action") not in ("sign", "attest"):
+            continue
+        if not {"key", "key-content", "identity-token"}.isdisjoint(use.given):
+            continue
+        name = use.text("identity-token-name")
+        if name not in view.names(use.job):
+            what = f"{use.where} signs keyless, and has no identity token"
+            yield Diagnostic(
+                use.mark, what, f"add `id_tokens: {{{name}: {{aud: sigstore}}}}`, or give `key-content`"
+            )
+
+
+def _repository(read: image_flow.Read) -> str | None:
+    return read.image.repository if read.image else None
+
+
+def _has_login(use: Use) -> bool:
+    profile = use.job is not None and bool(use.job.profile)  # may bring one
+    return profile or "username" in use.given or "docker-config" in use.given
+
+
+def _is_local(host: str) -> bool:
+    return host.partition(":")[0] in ("localhost", "127.0.0.1", "[::1]")

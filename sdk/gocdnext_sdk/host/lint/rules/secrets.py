@@ -1,0 +1,316 @@
+"""GP2xx: secrets, declared and used, and what must not be near them."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from gocdnext_sdk.contract import refs
+from gocdnext_sdk.host.lint.rule import Severity, rule
+from gocdnext_sdk.host.lint.view import ALWAYS, SOMETIMES, Use, View, is_known
+from gocdnext_sdk.host.pipeline.errors import Diagnostic
+from gocdnext_sdk.host.pipeline.model import Job, Pipeline, Plugin, Script
+
+LOOKS_SECRET: Final = re.compile(r"TOKEN|PASSW(OR)?D|SECRET|(PRIVATE|API|ACCESS|SIGNING)_?KEY|CREDENTIAL")
+"""Names that people give to secrets."""
+
+_SIGNING_KEY: Final = re.compile(r"(COSIGN|SIGNING|PRIVATE)_?(PRIVATE_?)?KEY|_PEM$")
+
+_READ_BY_NAME: Final = (
+    *(
+        "AWS_",
+        "AZURE_",
+        "ARM_",
+        "GOOGLE_",
+        "GCP_",
+        "VAULT_",
+        "KUBE",
+        "ACTIONS_",
+        "SIGSTORE_",
+        "TRIVY_",
+        "PLUGIN_",
+    ),
+    *("GITHUB_TOKEN", "GITLAB_TOKEN", "DOCKER_", "BUILDX_", "HTTP_", "HTTPS_"),
+)
+"""Beginnings of names that tools look up in their environment themselves."""
+
+
+@rule("GP201", Severity.ERROR)
+def undeclared_secret(view: View) -> Iterator[Diagnostic]:
+    """A secret that is used and not declared.
+
+    A job sees only the secrets its own `secrets:` lists; those of another job do not count. The platform
+    fails the job when it hands it out.
+
+    Wrong::
+
+        scan:
+          stage: scan
+          uses: ghcr.io/klinux/gocdnext-plugin-trivy@v1
+          secrets: [GHCR_USERNAME]
+          with:
+            scan-type: image
+            target: ghcr.io/org/app:v1
+            username: ${{ GHCR_USERNAME }}
+            password: ${{ GHCR_TOKEN }}
+
+    Right::
+
+        scan:
+          stage: scan
+          uses: ghcr.io/klinux/gocdnext-plugin-trivy@v1
+          secrets: [GHCR_USERNAME, GHCR_TOKEN]
+          with:
+            scan-type: image
+            target: ghcr.io/org/app:v1
+            username: ${{ GHCR_USERNAME }}
+            password: ${{ GHCR_TOKEN }}
+    """
+    for use in view.uses:
+        if use.job is not None and use.job.profile:
+            continue  # a runner profile may bring it
+        known = view.names(use.job).union(use.secrets)
+        for key, value in use.plugin.inputs.items():
+            spec = use.spec(key)
+            for name in dict.fromkeys(refs.references(value.text)):
+                if name in known or not is_secret_name(view, name, secret_input=bool(spec and spec.secret)):
+                    continue
+                what = f"{use.where} uses the secret {name}, which it does not declare"
+                close = difflib.get_close_matches(name, use.secrets, n=1, cutoff=0.8)
+                advice = f"did you mean {close[0]}?" if close else f"add {name} to its `secrets:`"
+                yield Diagnostic(value.mark, what, advice)
+
+
+def is_secret_name(view: View, name: str, *, secret_input: bool = False) -> bool:
+    """Tell whether a name that is not known is most likely a secret's."""
+    declared = {secret for job in view.pipeline.jobs for secret in job.secrets}
+    looks = secret_input or LOOKS_SECRET.search(name) is not None
+    return refs.is_name(name) and (name in declared or looks)
+
+
+@rule("GP202", Severity.WARNING)
+def idle_secret(view: View) -> Iterator[Diagnostic]:
+    """A secret that is declared and not used.
+
+    Every secret a job declares is in its environment, where everything the job starts can read it. Nothing
+    in this job mentions this one, and the plugin has no use for it by its name: remove it. Names that tools
+    look up themselves, such as `AWS_…`, are not reported.
+
+    Wrong::
+
+        scan:
+          stage: scan
+          uses: ghcr.io/klinux/gocdnext-plugin-trivy@v1
+          secrets: [DEPLOY_KEY]
+          with:
+            scan-type: fs
+
+    Right::
+
+        scan:
+          stage: scan
+          uses: ghcr.io/klinux/gocdnext-plugin-trivy@v1
+          with:
+            scan-type: fs
+    """
+    for use in view.known_uses:
+        job = use.job
+        if job is None:
+            continue
+        texts = [value.text for value in (*use.plugin.inputs.values(), *view.variables(job).values())]
+        used = {word for text in texts for word in re.findall(r"\w+", text)}
+        for name in job.secrets:
+            if name not in used and not name.startswith(_READ_BY_NAME):
+                mark = job.at(f"secrets.{name}")
+                yield Diagnostic(
+                    mark, f"{use.where} declares the secret {name} and does not use it", "remove it"
+                )
+
+
+@rule("GP203", Severity.ERROR)
+def secret_in_file(view: View) -> Iterator[Diagnostic]:
+    """A secret that stands in the file.
+
+    Whoever can read the repository has it, and no log hides it. Put it into the project's secrets, declare
+    it, and refer to it; and change it, since it is out. A public key is no secret.
+
+    Wrong::
+
+        scan:
+          stage: scan
+          uses: ghcr.io/klinux/gocdnext-plugin-trivy@v1
+          with:
+            scan-type: image
+            target: registry.example.com/app:v1
+            username: ci
+            password: hunter2
+
+    Right::
+
+        scan:
+          stage: scan
+          uses: ghcr.io/klinux/gocdnext-plugin-trivy@v1
+          secrets: [REGISTRY_TOKEN]
+          with:
+            scan-type: image
+            target: registry.example.com/app:v1
+            username: ci
+            password: ${{ REGISTRY_TOKEN }}
+    """
+    for use in view.known_uses:
+        for key, value in use.plugin.inputs.items():
+            spec = use.spec(key)
+            text = view.expand(use.job, value.text)
+            if spec is None or not spec.secret or not text.strip() or not is_known(text):
+                continue
+            if "PUBLIC KEY-----" not in text:
+                name = f"{use.name}_{spec.name}".upper().replace("-", "_")
+                what = f"`{key}` of {use.where} is a secret and stands in the file"
+                yield Diagnostic(value.mark, what, f"write `{key}: ${{{{ {name} }}}}` and declare {name}")
+
+
+@rule("GP204", Severity.ERROR)
+def key_text_as_path(view: View) -> Iterator[Diagnostic]:
+    """The text of a key where its path belongs.
+
+    cosign's `key:` names a file in the workspace, or a key in a KMS. The text of a key goes into
+    `key-content:`, which reaches cosign in memory and never in a file.
+
+    Wrong::
+
+        sign:
+          stage: sign
+          uses: ghcr.io/klinux/gocdnext-plugin-cosign@v1
+          secrets: [COSIGN_PRIVATE_KEY, USERNAME, TOKEN]
+          with:
+            image: ghcr.io/org/app:v1
+            key: ${{ COSIGN_PRIVATE_KEY }}
+            username: ${{ USERNAME }}
+            password: ${{ TOKEN }}
+
+    Right::
+
+        sign:
+          stage: sign
+          uses: ghcr.io/klinux/gocdnext-plugin-cosign@v1
+          secrets: [COSIGN_PRIVATE_KEY, USERNAME, TOKEN]
+          with:
+            image: ghcr.io/org/app:v1
+            key-content: ${{ COSIGN_PRIVATE_KEY }}
+            username: ${{ USERNAME }}
+            password: ${{ TOKEN }}
+    """
+    for use in view.known_uses:
+        if use.name != "cosign" or "key" not in use.given:
+            continue
+        value = use.given["key"]
+        names = [*refs.references(value.text), *refs.soft_references(value.text)]
+        secret = any(name in use.secrets and _SIGNING_KEY.search(name) for name in names)
+        if secret or "-----BEGIN" in value.text:
+            what = f"`key` of {use.where} holds the text of a key, and takes a path or a KMS URI"
+            yield Diagnostic(value.mark, what, "write `key-content:`")
+
+
+@rule("GP205", Severity.ERROR)
+def socket_beside_key(view: View) -> Iterator[Diagnostic]:
+    """The Docker socket on a job that carries a signing key.
+
+    `docker: true` gives the job the daemon of the host, which is as good as root there; whatever gets hold of
+    the job then has the key that everybody trusts, and whatever shares the daemon can read it out of the job.
+    Signing talks to the registry and needs no daemon: build in one job, sign in another.
+
+    Wrong::
+
+        sign:
+          stage: sign
+          docker: true
+          uses: ghcr.io/klinux/gocdnext-plugin-cosign@v1
+          secrets: [COSIGN_PRIVATE_KEY, USERNAME, TOKEN]
+          with:
+            image: ghcr.io/org/app:v1
+            key-content: ${{ COSIGN_PRIVATE_KEY }}
+            username: ${{ USERNAME }}
+            password: ${{ TOKEN }}
+
+    Right::
+
+        sign:
+          stage: sign
+          uses: ghcr.io/klinux/gocdnext-plugin-cosign@v1
+          secrets: [COSIGN_PRIVATE_KEY, USERNAME, TOKEN]
+          with:
+            image: ghcr.io/org/app:v1
+            key-content: ${{ COSIGN_PRIVATE_KEY }}
+            username: ${{ USERNAME }}
+            password: ${{ TOKEN }}
+    """
+    uses = {use.job.name: use for use in view.uses if use.job is not None}
+    for job in view.pipeline.jobs:
+        if job.docker and (carried := _signing_key(job, uses.get(job.name))):
+            what = f"job `{job.name}` has the Docker socket and the signing key {carried}"
+            yield Diagnostic(
+                job.at("docker"), what, "build in one job and sign in another, without `docker: true`"
+            )
+
+
+def _signing_key(job: Job, use: Use | None) -> str | None:
+    if use is not None and use.name == "cosign":
+        for key in ("key-content", "identity-token", "key"):
+            if key in use.given and use.text("action") in ("sign", "attest"):
+                return f"of `{key}`"
+    named = next((name for name in job.secrets if _SIGNING_KEY.search(name)), None)
+    return named or ("of its id_token" if "SIGSTORE_ID_TOKEN" in job.id_tokens else None)
+
+
+@rule("GP206", Severity.ERROR)
+def secret_in_variables(view: View) -> Iterator[Diagnostic]:
+    """A variable that refers to a secret some job does not declare.
+
+    The pipeline's variables are resolved for every job, with that job's secrets: a single job that does not
+    declare the secret cannot start. Set the variable on the jobs that need it, or refer to the secret in
+    `with:`.
+
+    Wrong::
+
+        variables:
+          TOKEN: ${{ DEPLOY_TOKEN }}
+        stages: [build]
+        jobs:
+          build:
+            stage: build
+            image: alpine
+            script: [make]
+
+    Right::
+
+        stages: [build]
+        jobs:
+          build:
+            stage: build
+            image: alpine
+            secrets: [DEPLOY_TOKEN]
+            variables:
+              TOKEN: ${{ DEPLOY_TOKEN }}
+            script: [make]
+    """
+    for name, value in view.pipeline.variables.items():
+        for body in dict.fromkeys(refs.references(value.text)):
+            if not is_secret_name(view, body) or body in ALWAYS or body in SOMETIMES:
+                continue
+            if lacking := _lacking(view.pipeline, name, body):
+                what = (
+                    f"variable {name} refers to the secret {body}, which job `{lacking[0]}` does not declare"
+                )
+                yield Diagnostic(value.mark, what, "set the variable on the jobs that declare the secret")
+
+
+def _lacking(pipeline: Pipeline, variable: str, secret: str) -> list[str]:
+    return [
+        job.name
+        for job in pipeline.jobs
+        if isinstance(job.action, Plugin | Script)
+        and variable not in job.variables
+        and secret not in job.secrets
+    ]

@@ -1,0 +1,190 @@
+"""A pipeline as rules look at it: plugins with their manifests, what is known, who comes first."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Final
+
+from gocdnext_sdk.contract import keys
+from gocdnext_sdk.contract.uses import short_name
+from gocdnext_sdk.host.manifest.catalog import Catalog
+from gocdnext_sdk.host.manifest.model import InputSpec, Manifest
+from gocdnext_sdk.host.pipeline.errors import Mark
+from gocdnext_sdk.host.pipeline.model import Job, Pipeline, Plugin, Value
+from gocdnext_sdk.inputs.parsers import parse_boolean
+
+ALWAYS: Final = frozenset(
+    {
+        *("CI", "GOCDNEXT", "CI_RUN_ID", "CI_RUN_COUNTER", "CI_PIPELINE_ID", "CI_PROJECT_ID", "CI_JOB_NAME"),
+        *("CI_COMMIT_SHA", "CI_COMMIT_SHORT_SHA", "CI_BRANCH", "CI_CAUSE"),
+    }
+)
+"""The platform's own variables in every job (contract §5.1)."""
+
+SOMETIMES: Final[Mapping[str, str]] = {
+    **{
+        f"CI_PULL_REQUEST_{name}": "pull_request"
+        for name in ("KEY", "BRANCH", "BASE", "TITLE", "AUTHOR", "URL", "LABELS")
+    },
+    **{f"CI_TAG_{name}": "tag" for name in ("NAME", "MESSAGE", "AUTHOR")},
+    **{f"CI_UPSTREAM_{name}": "upstream" for name in ("PIPELINE", "RUN_COUNTER", "STAGE")},
+}
+"""The platform's variables that only some runs have, and the event that starts these."""
+
+_SOFT = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+_STRICT = re.compile(r"\$\{\{\s*([^}]+?)\s*\}\}")
+
+
+def is_known(text: str) -> bool:
+    """Tell whether the file says all of a value, so that it can be checked before a run."""
+    return "${" not in text
+
+
+@dataclass(frozen=True)
+class Use:
+    """A plugin at work: a job, or a notification.
+
+    Args:
+        where: whose it is, for messages.
+        plugin: its image and inputs.
+        manifest: what is known of the plugin; None: nothing is.
+        job: the job; None for a notification.
+        secrets: the names it may see.
+    """
+
+    where: str
+    plugin: Plugin
+    manifest: Manifest | None
+    job: Job | None
+    secrets: tuple[str, ...]
+
+    @property
+    def mark(self) -> Mark:
+        """Where `uses:` names the plugin."""
+        return self.plugin.uses.mark
+
+    @property
+    def name(self) -> str:
+        """The plugin's short name, such as `trivy`; empty for one that is not known."""
+        return short_name(self.manifest.name) if self.manifest else ""
+
+    @cached_property
+    def given(self) -> Mapping[str, Value]:
+        """Inputs that are there and not empty, by the manifest's spelling, former keys renewed."""
+        found: dict[str, Value] = {}
+        for key, value in self.plugin.inputs.items():
+            spec = self.spec(key)
+            if spec is not None and value.text.strip():
+                found.setdefault(spec.successor or spec.name, value)
+        return found
+
+    def spec(self, key: str) -> InputSpec | None:
+        """The input that a key means to the plugin, in whatever spelling; None if there is none."""
+        if self.manifest is None:
+            return None
+        exact = self.manifest.input(key)
+        if exact is not None:
+            return exact
+        variable = keys.variable(key)
+        return next((each for each in self.manifest.inputs if keys.variable(each.name) == variable), None)
+
+    def text(self, key: str) -> str:
+        """An input's text, or its default's; empty if it has neither."""
+        if key in self.given:
+            return self.given[key].text.strip()
+        spec = self.manifest.input(key) if self.manifest else None
+        return (spec.default or "") if spec else ""
+
+    def is_false(self, key: str) -> bool:
+        """Whether an input is certainly false."""
+        try:
+            return not parse_boolean(self.text(key))
+        except ValueError:
+            return False
+
+    def is_true(self, key: str) -> bool:
+        """Whether an input is certainly true."""
+        try:
+            return parse_boolean(self.text(key))
+        except ValueError:
+            return False
+
+    def at(self, key: str) -> Mark:
+        """Where an input's value stands, or else the plugin."""
+        return self.given[key].mark if key in self.given else self.mark
+
+
+class View:
+    """One pipeline, for rules.
+
+    Args:
+        pipeline: what the file says.
+        catalogue: the plugins that are known.
+    """
+
+    def __init__(self, pipeline: Pipeline, catalogue: Catalog) -> None:
+        self.pipeline = pipeline
+        self.catalogue = catalogue
+
+    @cached_property
+    def uses(self) -> tuple[Use, ...]:
+        """Every plugin at work."""
+        found = [
+            Use(f"job `{job.name}`", job.action, self.catalogue.find(job.action.image), job, job.secrets)
+            for job in self.pipeline.jobs
+            if isinstance(job.action, Plugin)
+        ]
+        for each in self.pipeline.notifications or ():
+            manifest = self.catalogue.find(each.plugin.image)
+            found.append(Use("the notification", each.plugin, manifest, None, each.secrets))
+        return tuple(found)
+
+    @cached_property
+    def known_uses(self) -> tuple[Use, ...]:
+        """Those whose plugin has a manifest here."""
+        return tuple(use for use in self.uses if use.manifest is not None)
+
+    def variables(self, job: Job | None) -> Mapping[str, Value]:
+        """The variables of a job as written: the pipeline's, and its own over them."""
+        return {**self.pipeline.variables, **(job.variables if job else {})}
+
+    def names(self, job: Job | None) -> set[str]:
+        """What references in `with:` may stand for, as far as the file says."""
+        found = {*ALWAYS, *SOMETIMES, *self.variables(job)}
+        if job is not None:
+            found |= {*job.secrets, *job.id_tokens, *job.matrix}
+            if job.matrix:
+                found.add("GOCDNEXT_MATRIX")
+        return found
+
+    def expand(self, job: Job | None, text: str) -> str:
+        """Replace what the file itself decides, and write what is left in one way, so that texts compare."""
+        decided = {
+            name: value.text
+            for name, value in self.variables(job).items()
+            if is_known(value.text) and not (job and name in {*job.secrets, *job.id_tokens, *job.matrix})
+        }
+        strict = _STRICT.sub(lambda match: decided.get(match[1], f"${{{{ {match[1]} }}}}"), text.strip())
+        return _SOFT.sub(lambda match: decided.get(match[1], match[0]), strict)
+
+    @cached_property
+    def _before(self) -> Mapping[str, frozenset[str]]:
+        order = {stage: number for number, stage in enumerate(self.pipeline.stages)}
+        jobs = {job.name: job for job in self.pipeline.jobs}
+        found: dict[str, frozenset[str]] = {}
+
+        def before(name: str) -> frozenset[str]:
+            if name not in found:
+                job = jobs[name]
+                earlier = {each.name for each in jobs.values() if order[each.stage] < order[job.stage]}
+                found[name] = frozenset(earlier.union(job.needs, *map(before, job.needs)))
+            return found[name]
+
+        return {name: before(name) for name in jobs}
+
+    def before(self, job: Job) -> frozenset[str]:
+        """The names of the jobs that are certainly done when `job` starts."""
+        return self._before[job.name]

@@ -1,0 +1,77 @@
+"""The manifests of known plugins, and which of them an image is checked against.
+
+An installed SDK carries its own plugins in ``bundled`` beside this file; a checkout has them in ``plugins/``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Self
+
+from gocdnext_sdk.contract.uses import catalog_name, short_name
+from gocdnext_sdk.host.manifest.load import FolderError
+from gocdnext_sdk.host.manifest.model import Manifest
+from gocdnext_sdk.host.manifest.plugin_yaml import read_catalog
+
+
+class Catalog:
+    """Plugins by the image that `uses:` names.
+
+    Args:
+        manifests: the plugins; of two with one name the later counts.
+    """
+
+    def __init__(self, manifests: Iterable[Manifest]) -> None:
+        self._manifests = {manifest.name: manifest for manifest in manifests}
+
+    @classmethod
+    def load(cls, folders: Iterable[Path] = ()) -> Self:
+        """Read the SDK's own plugins, and those in `folders`, which win.
+
+        Args:
+            folders: each a plugin's folder, or a folder of such.
+
+        Raises:
+            FolderError: one of them holds no manifest, or one that cannot be read.
+        """
+        paths = [
+            *(folder / "plugin.yaml" for folder in bundled()),
+            *(path for folder in folders for path in _in(folder)),
+        ]
+        return cls(map(read_catalog, paths))
+
+    def find(self, image: str) -> Manifest | None:
+        """Return the manifest of an image, by the last segment of its path.
+
+        The platform looks up exactly that segment; images that it publishes itself are called
+        `gocdnext-plugin-NAME`, where the manifest's name is `NAME`. Both are understood. `aquasec/trivy` is
+        no plugin of ours, though.
+        """
+        name = catalog_name(image)
+        return self._manifests.get(name) or self._manifests.get(short_name(name))
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The last segments of the plugins' images, in alphabetical order."""
+        return tuple(sorted(self._manifests))
+
+    def __iter__(self) -> Iterator[Manifest]:
+        return iter(self._manifests[name] for name in sorted(self._manifests))
+
+
+def bundled() -> list[Path]:
+    """Return the folders of the SDK's own plugins: those that the wheel carries, else the checkout's."""
+    here = Path(__file__).resolve().parent / "bundled"
+    root = here if here.is_dir() else here.parents[4] / "plugins"
+    return sorted(path.parent for path in root.glob("*/plugin.yaml"))
+
+
+def _in(folder: Path) -> list[Path]:
+    found = [folder / "plugin.yaml"] if (folder / "plugin.yaml").is_file() else []
+    found = found or sorted(folder.glob("*/plugin.yaml"))
+    if not found:
+        raise FolderError(
+            f"{folder} holds no plugin.yaml, nor does a folder in it; `gocdnext-plugin manifest` writes one"
+        )
+    return found

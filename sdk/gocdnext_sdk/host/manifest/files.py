@@ -1,0 +1,53 @@
+"""The generated files of a plugin's folder: written, or compared with what is there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from gocdnext_sdk.host.manifest.model import Manifest
+from gocdnext_sdk.host.manifest.plugin_yaml import render_catalog
+from gocdnext_sdk.host.manifest.readme import render_readme
+from gocdnext_sdk.host.manifest.schema import render_schema
+
+
+def generate(folder: Path) -> dict[Path, str]:
+    """Return what the generated files of `folder` have to hold. Touches nothing.
+
+    Raises:
+        FolderError: `folder` holds no plugin, or its README has no place for the tables.
+    """
+    manifest = Manifest.of(folder)
+    files = {
+        folder / "plugin.yaml": render_catalog(manifest),
+        folder / "schema.json": render_schema(manifest),
+    }
+    readme = folder / "README.md"
+    if readme.is_file():
+        files[readme] = render_readme(readme.read_text(encoding="utf-8"), manifest)
+    return files
+
+
+def outdated(folder: Path) -> list[Path]:
+    """Return the files of `folder` that do not hold what the model says.
+
+    Raises:
+        FolderError: as `generate`.
+    """
+    return [path for path, text in generate(folder).items() if _read(path) != text]
+
+
+def write(folder: Path) -> list[Path]:
+    """Write the generated files of `folder` and return those that changed.
+
+    Raises:
+        FolderError: as `generate`.
+    """
+    changed = outdated(folder)
+    for path, text in generate(folder).items():
+        if path in changed:
+            path.write_text(text, encoding="utf-8", newline="\n")
+    return changed
+
+
+def _read(path: Path) -> str | None:
+    return path.read_text(encoding="utf-8") if path.is_file() else None

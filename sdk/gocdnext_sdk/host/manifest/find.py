@@ -1,0 +1,45 @@
+"""Find the code of a plugin by the image that `uses:` names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from gocdnext_sdk.contract.uses import catalog_name, short_name
+from gocdnext_sdk.host.manifest.catalog import bundled
+from gocdnext_sdk.host.manifest.load import FolderError, load_plugin
+from gocdnext_sdk.plugin import Plugin
+
+
+def find_plugin(image: str, folders: Iterable[Path] = ()) -> type[Plugin[Any]] | None:
+    """Return the plugin whose name is the last segment of the image's path, if its code is at hand.
+
+    Args:
+        image: a reference.
+        folders: where to look first: each a plugin's folder, or a folder of such. Then come the SDK's own.
+
+    Raises:
+        FolderError: there is no plugin in one of `folders`, or one that cannot be imported.
+    """
+    name = catalog_name(image)
+    for folder in folders:
+        found = list(_in(folder))
+        if not found:
+            raise FolderError(f"{folder} holds no plugin.py, nor does a folder in it")
+        for each in found:
+            plugin = load_plugin(each)
+            if plugin.name == name:
+                return plugin
+    for folder in bundled():
+        if folder.name == short_name(name):
+            plugin = load_plugin(folder)
+            return plugin if plugin.name == name else None
+    return None
+
+
+def _in(folder: Path) -> Iterator[Path]:
+    if (folder / "plugin.py").is_file():
+        yield folder
+    else:
+        yield from (path.parent for path in sorted(folder.glob("*/plugin.py")))

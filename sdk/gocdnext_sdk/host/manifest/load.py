@@ -1,0 +1,76 @@
+"""Find the plugin that a folder holds.
+
+The folder is a package of its own, as it is in the image: ``plugin.py`` imports its other modules with
+``from . import checks``. So two plugins may have a module of one name, and nothing of a plugin stands in
+the way of anybody else's imports.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import sys
+import traceback
+from functools import cache
+from hashlib import sha256
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from gocdnext_sdk.errors import Error
+from gocdnext_sdk.plugin import Plugin
+
+
+class FolderError(Error):
+    """A folder does not hold a plugin."""
+
+    exit_code = 2
+
+
+def load_plugin(folder: Path) -> type[Plugin[Any]]:
+    """Import ``plugin.py`` of `folder` and return the plugin it defines.
+
+    Raises:
+        FolderError: there is no ``plugin.py``, it cannot be imported, or it does not define one plugin.
+    """
+    return _load((folder / "plugin.py").resolve())
+
+
+@cache
+def _load(path: Path) -> type[Plugin[Any]]:
+    if not path.is_file():
+        raise FolderError(f"{path.parent} has no plugin.py; name a plugin's folder")
+    folder = path.parent
+    package = f"gocdnext_plugin_{sha256(str(folder).encode()).hexdigest()[:16]}"
+    sys.modules[package] = root = ModuleType(package)
+    root.__path__ = [str(folder)]
+    try:
+        module = importlib.import_module(f"{package}.plugin")
+    except Exception as error:
+        for name in [name for name in sys.modules if name.partition(".")[0] == package]:
+            del sys.modules[name]
+        raise FolderError(_reason(path, error)) from error
+    found = [
+        each
+        for each in vars(module).values()
+        if inspect.isclass(each) and issubclass(each, Plugin) and each.__module__ == module.__name__
+    ]
+    if len(found) != 1:
+        names = ", ".join(each.__name__ for each in found) or "none"
+        raise FolderError(f"{path} has to define one Plugin subclass; it defines {names}")
+    plugin: type[Plugin[Any]] = found[0]
+    return plugin
+
+
+def _reason(path: Path, error: Exception) -> str:
+    """Return where in the plugin's folder an import fails, and why."""
+    at = path
+    line = error.lineno if isinstance(error, SyntaxError) else None
+    for frame in traceback.extract_tb(error.__traceback__):
+        if Path(frame.filename).is_relative_to(path.parent):
+            at, line = Path(frame.filename), frame.lineno
+    text = f"{at}:{line}: cannot be imported: {type(error).__name__}: {error}"
+    name = getattr(error, "name", None) if isinstance(error, ModuleNotFoundError) else None
+    if name and (path.parent / f"{name}.py").is_file():
+        text += f"; a plugin's folder is a package: write `from . import {name}`"
+    return text

@@ -1,0 +1,181 @@
+"""What is generated from a plugin's model, before it has a format."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+from pydantic.fields import FieldInfo
+
+from gocdnext_sdk.host.manifest.load import FolderError, load_plugin
+from gocdnext_sdk.inputs.constraints import Constraint
+from gocdnext_sdk.inputs.image_signature import ImageSignatureInputs
+from gocdnext_sdk.inputs.model import all_constraints, as_text, is_secret, traits, with_key
+from gocdnext_sdk.inputs.registry_login import RegistryLoginInputs
+
+_HEADER = re.compile(r"# (name|description): (.+)")
+
+
+@dataclass(frozen=True, kw_only=True)
+class InputSpec:
+    """One key of the `with:` map.
+
+    Args:
+        name: the key.
+        type: string, boolean or integer; the value in YAML is always text.
+        description: what it is for.
+        required: whether it must be there.
+        default: what it is when it is not there, as text.
+        format: what the text is, beyond its type, by the names in `gocdnext_sdk.inputs.types`.
+        choices: the values it may have; empty for any.
+        items: what a list in the text may hold; empty for any.
+        secret: whether its value must never show.
+        successor: the key to write instead, of one that is deprecated.
+    """
+
+    name: str
+    type: str
+    description: str
+    required: bool = False
+    default: str | None = None
+    format: str | None = None
+    choices: tuple[str, ...] = ()
+    items: tuple[str, ...] = ()
+    secret: bool = False
+    successor: str | None = None
+
+
+@dataclass(frozen=True)
+class Example:
+    """A job that uses the plugin, without its name.
+
+    Args:
+        name: a title.
+        description: what it shows.
+        yaml: the job's keys.
+    """
+
+    name: str
+    description: str
+    yaml: str
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """Read a file that begins with the comments ``# name:`` and ``# description:``.
+
+        Raises:
+            FolderError: one of the comments is missing.
+        """
+        lines = path.read_text().splitlines()
+        header: dict[str, str] = {}
+        while lines and (match := _HEADER.fullmatch(lines[0])):
+            header[match[1]] = match[2].strip()
+            del lines[0]
+        for key in ("name", "description"):
+            if key not in header:
+                raise FolderError(f'{path}: begin it with the comments "# name: …" and "# description: …"')
+        return cls(header["name"], header["description"], "\n".join(lines).strip() + "\n")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Manifest:
+    """Everything that others need to know of a plugin.
+
+    Args:
+        name: its image's last path segment.
+        category: its group in the server's catalogue.
+        image_tag: the channel on which the image is published.
+        description: what it does, as one line.
+        inputs: what must be given first, the registry's login last.
+        outputs: variable to description; empty if that is not known.
+        constraints: rules between inputs.
+        examples: in the order of their files.
+    """
+
+    name: str
+    category: str = ""
+    image_tag: str = "v1"
+    description: str = ""
+    inputs: tuple[InputSpec, ...] = ()
+    outputs: Mapping[str, str] = field(default_factory=dict)
+    constraints: tuple[Constraint, ...] = ()
+    examples: tuple[Example, ...] = ()
+
+    def input(self, key: str) -> InputSpec | None:
+        """The input of that key, if there is one."""
+        return next((spec for spec in self.inputs if spec.name == key), None)
+
+    @classmethod
+    def of(cls, folder: Path) -> Self:
+        """Read the model in ``plugin.py`` and the files in ``examples``.
+
+        Raises:
+            FolderError: `folder` holds no plugin, or an example that is none.
+        """
+        plugin = load_plugin(folder)
+        fields = plugin.inputs.model_fields
+        mixins = (
+            base for base in (RegistryLoginInputs, ImageSignatureInputs) if issubclass(plugin.inputs, base)
+        )
+        shared = {name for base in mixins for name in base.model_fields}
+        ordered = sorted(fields, key=lambda name: (not fields[name].is_required(), name in shared))
+        schema = plugin.inputs.model_json_schema()["properties"]
+        inputs = (spec for name in ordered for spec in _specs(name, fields[name], schema[with_key(name)]))
+        examples = (Example.read(path) for path in sorted((folder / "examples").glob("*.yaml")))
+        return cls(
+            name=plugin.name,
+            category=plugin.category,
+            image_tag=plugin.image_tag,
+            description=" ".join(inspect.cleandoc(plugin.__doc__ or "").partition("\n\n")[0].split()),
+            inputs=tuple(inputs),
+            outputs=plugin.outputs,
+            constraints=all_constraints(plugin.inputs),
+            examples=tuple(examples),
+        )
+
+
+def _specs(name: str, info: FieldInfo, schema: Mapping[str, Any]) -> Iterator[InputSpec]:
+    """Yield the input, then its former keys: the server refuses a key the manifest does not list."""
+    variants = [each for each in schema.get("anyOf", [schema]) if each.get("type") != "null"]
+    kinds = {kind for each in variants for kind in _as_list(each.get("type", "string"))}
+    spec = InputSpec(
+        name=with_key(name),
+        type=next((kind for kind in ("boolean", "integer", "number") if kind in kinds), "string"),
+        description=info.description or "",
+        format=next((each["format"] for each in variants if "format" in each), None),
+        items=tuple(item for each in variants for item in each.get("x-items", ())),
+        required=info.is_required(),
+        default=_default(info),
+        choices=tuple(
+            str(choice)
+            for each in variants
+            for choice in each.get("enum", [each["const"]] if "const" in each else ())
+        ),
+        secret=is_secret(info),
+    )
+    yield spec
+    for alias in traits(info).deprecated_aliases:
+        yield InputSpec(
+            name=with_key(alias),
+            type=spec.type,
+            format=spec.format,
+            choices=spec.choices,
+            items=spec.items,
+            description=f"Deprecated: write `{spec.name}`.",
+            secret=spec.secret,
+            successor=spec.name,
+        )
+
+
+def _default(info: FieldInfo) -> str | None:
+    if info.is_required() or info.default in (None, "", ()):
+        return None
+    return as_text(info.default)
+
+
+def _as_list(value: str | list[str]) -> list[str]:
+    return [value] if isinstance(value, str) else value

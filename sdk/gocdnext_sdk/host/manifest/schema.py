@@ -1,0 +1,98 @@
+"""The JSON Schema of a plugin's `with:` map, for editors and linters.
+
+`with:` values are YAML scalars whose text counts, so `push: true` and `push: "true"` are the same; and any
+value may be a reference, which only a run can resolve.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from gocdnext_sdk.host.manifest.model import InputSpec, Manifest
+from gocdnext_sdk.inputs.constraints import (
+    AtLeastOne,
+    Constraint,
+    MutuallyExclusive,
+    RequiredIf,
+    RequiredTogether,
+)
+
+Schema = dict[str, Any]
+
+_REFERENCE: Schema = {"type": "string", "pattern": r"\$\{"}
+_ANY: Schema = {"type": ["string", "number", "boolean", "null"]}
+_BOOLEAN = "^\\s*([Tt]rue|TRUE|[Yy]es|YES|[Oo]n|ON|[Yy]|1|[Ff]alse|FALSE|[Nn]o|NO|[Oo]ff|OFF|[Nn]|0)?\\s*$"
+
+
+def render_schema(manifest: Manifest) -> str:
+    """Return the schema as JSON."""
+    return json.dumps(with_schema(manifest), indent=2, ensure_ascii=False) + "\n"
+
+
+def with_schema(manifest: Manifest) -> Schema:
+    """Return the schema of the `with:` map."""
+    schema: Schema = {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": f"with: of {manifest.name}",
+        "description": manifest.description,
+        "type": "object",
+        "properties": {spec.name: _property(spec) for spec in manifest.inputs},
+        "required": [spec.name for spec in manifest.inputs if spec.required],
+        "additionalProperties": False,
+    }
+    former = {spec.successor for spec in manifest.inputs if spec.successor}
+    schema["required"] = [name for name in schema["required"] if name not in former]
+    rules = [rule for each in manifest.constraints for rule in _rules(each, manifest)]
+    return schema | ({"allOf": rules} if rules else {})
+
+
+def _property(spec: InputSpec) -> Schema:
+    entry: Schema = {"description": spec.description}
+    if spec.default is not None:
+        entry["default"] = spec.default
+    if spec.secret:
+        entry["writeOnly"] = True
+    if spec.successor:
+        entry["deprecated"] = True
+    match spec:
+        case InputSpec(choices=(_, *_)):
+            return entry | {"anyOf": [{"enum": [*spec.choices, "", None]}, _REFERENCE]}
+        case InputSpec(type="boolean"):
+            variants: list[Schema] = [
+                {"type": ["boolean", "null"]},
+                {"enum": [0, 1]},
+                {"type": "string", "pattern": _BOOLEAN},
+            ]
+            return entry | {"anyOf": [*variants, _REFERENCE]}
+        case InputSpec(type="integer"):
+            return entry | {
+                "anyOf": [
+                    {"type": ["integer", "null"]},
+                    {"type": "string", "pattern": r"^\s*([-+]?[0-9]+)?\s*$"},
+                    _REFERENCE,
+                ]
+            }
+        case _:
+            return entry | _ANY
+
+
+def _rules(constraint: Constraint, manifest: Manifest) -> Iterator[Schema]:
+    """Yield what JSON Schema can say of a constraint between inputs."""
+    match constraint:
+        case RequiredTogether(keys=keys):
+            yield {"dependentRequired": {key: [each for each in keys if each != key] for key in keys}}
+        case MutuallyExclusive(keys=keys):
+            for number, first in enumerate(keys):
+                yield from ({"not": {"required": [first, second]}} for second in keys[number + 1 :])
+        case AtLeastOne(keys=keys):
+            yield {"anyOf": [{"required": [key]} for key in keys]}
+        case RequiredIf(key=key, other=other, values=values):
+            default = next((spec.default for spec in manifest.inputs if spec.name == other), None)
+            condition: Schema = {"properties": {other: {"enum": sorted(values)}}}
+            if default not in values:
+                condition["required"] = [other]
+            yield {"if": condition, "then": {"required": [key]}}
+        case _:  # one of an author's own, which only the plugin can check
+            return

@@ -1,0 +1,36 @@
+"""Reads the local git checkout, for the built-ins that describe the revision."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+from gocdnext_sdk.host.pipeline.builtins import Checkout
+
+
+def read(folder: Path) -> Checkout:
+    """The commit and branch that are checked out in a folder.
+
+    Both are empty where there is no git, no repository or no commit yet; the branch also on a
+    detached head.
+    """
+    return Checkout(
+        sha=_git(folder, "rev-parse", "--verify", "--quiet", "HEAD"),
+        branch=_git(folder, "symbolic-ref", "--quiet", "--short", "HEAD"),
+    )
+
+
+def tag(folder: Path) -> str:
+    """The tag that points at the checked-out commit; empty without one. Of several, git's pick."""
+    return _git(folder, "describe", "--tags", "--exact-match", "HEAD")
+
+
+def _git(folder: Path, *arguments: str) -> str:
+    # The folder is the user's own word, so git need not doubt who owns it; `*` because the
+    # repository's root may lie above.
+    command = ["git", "-c", "safe.directory=*", "-C", str(folder), *arguments]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        return ""
+    return done.stdout.strip() if done.returncode == 0 else ""

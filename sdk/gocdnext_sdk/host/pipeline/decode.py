@@ -1,0 +1,192 @@
+"""Nodes to typed fields, as strictly as the server: unknown keys, wrong kinds and duplicates are
+errors at every level. All of them are collected, so that a user meets each only once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeAlias, TypeVar
+
+from gocdnext_sdk.contract import ContractError, scalars
+from gocdnext_sdk.contract.scalars import Scalar
+from gocdnext_sdk.host.pipeline.errors import Diagnostic, Mark, suggest
+from gocdnext_sdk.host.pipeline.model import Value
+from gocdnext_sdk.host.pipeline.yaml import MappingNode, Node, ScalarNode, SequenceNode, is_null
+
+T = TypeVar("T")
+
+Read: TypeAlias = Callable[["Decoder", Node], Any]
+"""How one field is decoded."""
+
+_MERGE = "<<"
+
+
+@dataclass(slots=True)
+class Fields:
+    """A map with known keys: what was decoded, and where each key stands, null ones too."""
+
+    mark: Mark
+    values: dict[str, Any] = field(default_factory=dict)
+    marks: dict[str, Mark] = field(default_factory=dict)
+
+    def get(self, key: str, default: T) -> T:
+        """The decoded value; the default when the key is absent or null."""
+        found: T = self.values.get(key, default)
+        return found
+
+    def text(self, key: str) -> str:
+        """The text of a text field; empty when absent or null."""
+        value: Value | None = self.values.get(key)
+        return value.text if value else ""
+
+    def texts(self, key: str) -> tuple[str, ...]:
+        """The texts of a list field; none when absent or null."""
+        values: list[Value] = self.values.get(key, [])
+        return tuple(value.text for value in values)
+
+    def at(self, key: str) -> Mark:
+        """Where the key stands, or else the map."""
+        return self.marks.get(key, self.mark)
+
+
+class Decoder:
+    """Decodes and collects problems. A method returns an empty value where it found one."""
+
+    def __init__(self) -> None:
+        self.problems: list[Diagnostic] = []
+        """Mistakes: the platform refuses the file."""
+        self.notices: list[Diagnostic] = []
+        """What the platform accepts and ignores."""
+
+    def error(self, mark: Mark, what: str, advice: str = "") -> None:
+        """Note a mistake."""
+        self.problems.append(Diagnostic(mark, what, advice))
+
+    def notice(self, mark: Mark, what: str, advice: str = "") -> None:
+        """Note something that will surprise, but is no mistake to the platform."""
+        self.notices.append(Diagnostic(mark, what, advice))
+
+    def text(self, node: Node) -> Value:
+        """A text field."""
+        return Value(self._scalar(node, scalars.as_text, "", "a single text"), node.mark)
+
+    def flag(self, node: Node) -> bool:
+        """A true-or-false field."""
+        return self._scalar(node, scalars.as_bool, default=False, wanted="true or false")
+
+    def integer(self, node: Node) -> int:
+        """A whole-number field."""
+        return self._scalar(node, scalars.as_int, 0, "a whole number")
+
+    def number(self, node: Node) -> float:
+        """A number field."""
+        return self._scalar(node, scalars.as_float, 0.0, "a number")
+
+    def list_of(self, node: Node, read: Callable[[Node], T]) -> list[T]:
+        """A list field; null entries are dropped, as the server does."""
+        if not isinstance(node, SequenceNode):
+            return self._wrong(node, "a list", [], "write [a, b], or one `- a` a line")
+        return [read(item) for item in node.items if not is_null(item)]
+
+    def texts(self, node: Node) -> list[Value]:
+        """A list of texts."""
+        return self.list_of(node, self.text)
+
+    def map_of(self, node: Node, read: Callable[[Node], T]) -> dict[str, T]:
+        """A map field with free keys."""
+        if not isinstance(node, MappingNode):
+            return self._wrong(node, "a map", {})
+        return {key.text: read(value) for key, value in self._entries(node)}
+
+    def text_map(self, node: Node) -> dict[str, Value]:
+        """A map of texts, such as `with:`. Null values are empty texts."""
+        if not isinstance(node, MappingNode):
+            return self._wrong(node, "a map", {})
+        return {key.text: replace(self.text(value), key=key.mark) for key, value in self._entries(node)}
+
+    def fields(self, node: Node, known: Mapping[str, Read], where: str) -> Fields:
+        """A map with known keys.
+
+        Arguments:
+            node: the map.
+            known: key to how it is decoded.
+            where: the map's name in messages, e.g. "job `build`".
+        """
+        found = Fields(node.mark)
+        if not isinstance(node, MappingNode):
+            self._wrong(node, "a map", None)
+            return found
+        for key, value in self._entries(node):
+            if key.text not in known:
+                self.error(key.mark, f"{where} has no key `{key.text}`", suggest(key.text, known, "keys"))
+                continue
+            found.marks[key.text] = key.mark
+            if not is_null(value):
+                found.values[key.text] = known[key.text](self, value)
+        return found
+
+    def keys(self, node: Node) -> Iterator[tuple[Value, Node]]:
+        """The entries of a map with free keys, in order; nothing if it is no map."""
+        if isinstance(node, MappingNode):
+            yield from self._entries(node)
+        else:
+            self._wrong(node, "a map", None)
+
+    def _entries(self, node: MappingNode) -> list[tuple[Value, Node]]:
+        # A key of the map itself wins over merged ones, an earlier merged map over a later.
+        own: dict[str, tuple[Value, Node]] = {}
+        merged: list[tuple[Value, Node]] = []
+        seen: dict[str, Mark] = {}
+        for key, value in node.entries:
+            if not isinstance(key, ScalarNode):
+                self.error(key.mark, "a key must be a single text")
+                continue
+            text = key.scalar.text
+            if text in seen:
+                self.error(key.mark, f"duplicate key `{text}`", f"it is set at {seen[text]}")
+                continue
+            seen[text] = key.mark
+            if _is_merge(key.scalar):
+                merged.extend(self._merged(value))
+            elif not is_null(key):
+                name = self.text(key)
+                own[name.text] = (name, value)
+        entries = dict(own)
+        for name, value in merged:
+            entries.setdefault(name.text, (name, value))
+        return list(entries.values())
+
+    def _merged(self, node: Node) -> list[tuple[Value, Node]]:
+        sources = node.items if isinstance(node, SequenceNode) else (node,)
+        entries: list[tuple[Value, Node]] = []
+        for source in sources:
+            if isinstance(source, MappingNode):
+                entries.extend(self._entries(source))
+            else:
+                self._wrong(source, "a map or a list of maps to merge", None)
+        return entries
+
+    def _scalar(self, node: Node, read: Callable[[Scalar], T], default: T, wanted: str) -> T:
+        if not isinstance(node, ScalarNode):
+            return self._wrong(node, wanted, default)
+        try:
+            return read(node.scalar)
+        except ContractError as error:
+            self.error(node.mark, str(error))
+            return default
+
+    def _wrong(self, node: Node, wanted: str, result: T, advice: str = "") -> T:
+        match node:
+            case MappingNode():
+                found = "a map"
+            case SequenceNode():
+                found = "a list"
+            case _:
+                found = f"`{node.scalar.text}`" if len(node.scalar.text) <= 40 else "a text"
+        self.error(node.mark, f"{found} stands where {wanted} is expected", advice)
+        return result
+
+
+def _is_merge(scalar: Scalar) -> bool:
+    return scalar.text == _MERGE and scalar.plain and scalar.core_tag in {None, "merge"}

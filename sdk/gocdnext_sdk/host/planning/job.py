@@ -1,0 +1,227 @@
+"""A `Job` that notes what it is asked for, and does nothing."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from gocdnext_sdk.host.planning.guard import PlanEnds
+from gocdnext_sdk.host.planning.placeholders import Placeholders
+from gocdnext_sdk.host.planning.plan_run import Login, Notes, Step
+from gocdnext_sdk.oci.client import Descriptor, RegistryClient
+from gocdnext_sdk.oci.credentials import Credentials
+from gocdnext_sdk.oci.reference import Reference
+from gocdnext_sdk.runtime.daemon import VARIABLES, Daemon
+from gocdnext_sdk.runtime.job import Job
+from gocdnext_sdk.runtime.masking import Masker
+from gocdnext_sdk.runtime.outputs import OutputFile
+from gocdnext_sdk.runtime.secret_files import SecretFiles
+from gocdnext_sdk.runtime.signals import Signals
+from gocdnext_sdk.runtime.tool import Completed, Tool, tool_environ
+from gocdnext_sdk.secret import Secret
+
+_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
+
+
+class PlanningJob(Job):
+    """Takes the place of a run's job.
+
+    Args:
+        environ: the job's environment.
+        workspace: the checkout.
+        files: gives scratch folders, for configuration that `run` writes.
+        notes: gets what is asked for.
+        shown: what stands for what.
+    """
+
+    def __init__(
+        self,
+        environ: Mapping[str, str],
+        workspace: Path,
+        files: SecretFiles,
+        notes: Notes,
+        shown: Placeholders,
+    ) -> None:
+        super().__init__(environ, workspace, Masker(), files, Signals(), OutputFile({}))
+        self._notes = notes
+        self._shown = shown
+
+    def say(self, message: str) -> None:
+        """Leave it out: what a job says is about what it did."""
+
+    def warn(self, message: str) -> None:
+        """Keep the warning."""
+        self._notes.warnings.append(self._shown.show(message))
+
+    def output(self, **values: str) -> None:
+        """Keep the outputs."""
+        self._notes.outputs |= {name: self._shown.show(value) for name, value in values.items()}
+        self._notes.values |= values
+
+    def tool(
+        self, name: str, *, env: Mapping[str, str | Secret] | None = None, inherit: Iterable[str] = ()
+    ) -> Tool:
+        """Return a tool that notes how it would be run. It need not be installed."""
+        environ = tool_environ(self.environ, self.workspace, env or {}, inherit)
+        return _PlannedTool(
+            name, environ, self._masker, self._files, self._signals, notes=self._notes, shown=self._shown
+        )
+
+    def registry(self, credentials: Credentials) -> RegistryClient:
+        """Return a registry client that contacts nobody."""
+        self._log_in(credentials)
+        return _PlannedRegistry(self._notes, self._shown)
+
+    def daemon(self) -> Daemon:
+        """Return a daemon as most jobs have it."""
+        if not self.environ.get("DOCKER_HOST"):
+            self.warn("the job needs a Docker daemon and has none; add `docker: true`")
+        return _PlannedDaemon(self.environ, self._notes)
+
+    def secret_file(self, content: Secret | str | bytes, name: str = "secret") -> str:
+        """Return what stands for the path."""
+        return f"<memory: {name}>"
+
+    def docker_config(self, credentials: Credentials, folder: Path | None = None) -> dict[str, str]:
+        """Note the logins that a tool gets."""
+        self._log_in(credentials)
+        return {"DOCKER_CONFIG": "<memory: config.json>"} if credentials else {}
+
+    def digest(self, subject: object, read: Callable[[], str | None]) -> str:
+        """Return what stands for the digest."""
+        return self._shown.digest(subject)
+
+    def _log_in(self, credentials: Credentials) -> None:
+        for each in credentials:
+            bare = each.password.reveal()
+            named = self._shown.show(bare)
+            login = Login(
+                str(each.registry), self._shown.show(each.username), "***" if named == bare else named
+            )
+            self._notes.logins.setdefault(login)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _PlannedTool(Tool):
+    notes: Notes = field(repr=False)
+    shown: Placeholders = field(repr=False)
+
+    def capture(self, *argv: object, ok: Iterable[int] = (0,), assumed: bytes | None = None) -> Completed:
+        self._note(argv)
+        return _Unread(shlex.join([self.path, str(argv[0])])) if assumed is None else Completed(0, assumed)
+
+    def run(self, *argv: object, ok: Iterable[int] = (0,)) -> Completed:
+        self._note(argv)
+        return Completed(0)
+
+    @contextmanager
+    def running(self, *argv: object, ok: Iterable[int] = (0,)) -> Iterator[None]:
+        self._note(argv)
+        yield
+
+    def _note(self, argv: tuple[object, ...]) -> None:
+        words = tuple(self.shown.show(str(word)) for word in argv)
+        self.notes.steps.append(Step("run", (self.path, *words), environ=tuple(sorted(self.environ))))
+
+
+class _Unread(Completed):
+    """What a tool would print is not known; whoever looks at it ends the plan."""
+
+    def __init__(self, command: str) -> None:
+        super().__init__(0)
+        object.__setattr__(self, "command", command)
+
+    def __getattribute__(self, name: str) -> Any:
+        if name == "stdout":
+            raise PlanEnds(f"what follows depends on what `{self.command}` prints")
+        return super().__getattribute__(name)
+
+
+class _PlannedRegistry(RegistryClient):
+    """Knows every image, and takes it for one of a single platform."""
+
+    def __init__(self, notes: Notes, shown: Placeholders) -> None:
+        super().__init__()
+        self._notes = notes
+        self._shown = shown
+
+    def resolve(self, reference: Reference) -> Descriptor:
+        digest = reference.digest or self._shown.digest(reference)
+        self._note(reference, self._shown.show(digest))
+        return Descriptor(digest, _MANIFEST, 0)
+
+    def find(self, reference: Reference, *, assumed: str | None = None) -> Descriptor | None:
+        self._note(reference, "assumed not to be there" if assumed is None else self._shown.show(assumed))
+        return None if assumed is None else Descriptor(assumed, _MANIFEST, 0)
+
+    def manifest(self, reference: Reference) -> tuple[Descriptor, dict[str, Any]]:
+        return self.resolve(reference), {}
+
+    def tag(self, image: Reference, tag: str) -> None:
+        self._notes.steps.append(Step("tag", (self._shown.show(str(image.with_tag(tag))),)))
+
+    def absent(self, index: Reference) -> tuple[str, ...]:
+        return ()
+
+    def children(self, reference: Reference) -> tuple[Descriptor, ...]:
+        self.resolve(reference)
+        return ()
+
+    def _note(self, reference: Reference, answer: str) -> None:
+        self._notes.steps.append(Step("look up", (self._shown.show(str(reference)),), answer))
+
+
+class _PlannedDaemon(Daemon):
+    """A daemon as most have it: images in containerd."""
+
+    def __init__(self, environ: Mapping[str, str], notes: Notes) -> None:
+        super().__init__(environ)
+        self._notes = notes
+
+    @cached_property
+    def environ(self) -> dict[str, str]:
+        return {name: self._environ[name] for name in VARIABLES if self._environ.get(name)}
+
+    @cached_property
+    def client(self) -> Any:
+        return _Client(self._notes)
+
+    @cached_property
+    def info(self) -> Mapping[str, Any]:
+        return {"DriverStatus": [["driver-type", "io.containerd.snapshotter.v1"]]}
+
+    def ping(self) -> None:
+        pass
+
+    def wait(self, seconds: float = 0) -> None:
+        pass
+
+
+class _Client:
+    """What the plugins here ask of the docker package's client; the daemon has what is asked for."""
+
+    def __init__(self, notes: Notes) -> None:
+        self._notes = notes
+        self.volumes = self.images = self.containers = self.api = self
+
+    def list(self, **filters: object) -> list[object]:
+        return []
+
+    def get(self, name: str) -> str:
+        return name
+
+    def get_image(self, name: str) -> Iterator[bytes]:
+        self._notes.steps.append(Step("ask the daemon for", (name,)))
+        return iter(())
+
+    def run(self, image: str, command: Iterable[str] = (), **options: object) -> bytes:
+        self._notes.steps.append(Step("start a container of", (image, *command)))
+        return b""
+
+    def __getattr__(self, name: str) -> Any:
+        raise PlanEnds(f"what follows depends on the Docker daemon ({name})")

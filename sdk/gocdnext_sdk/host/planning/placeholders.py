@@ -1,0 +1,67 @@
+"""Stand-ins for what only a run can know.
+
+A stand-in has the form of the real thing (a digest is one), so that all checks and all code take it. Only
+where a plan is shown, its name takes its place.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+
+from gocdnext_sdk.host.pipeline.builtins import SHORT_SHA
+from gocdnext_sdk.runtime.masking import MIN_LENGTH, Masker
+
+
+class Placeholders:
+    """The stand-ins and the secrets of one plan, by the name under which they are shown."""
+
+    def __init__(self) -> None:
+        self._names: dict[str, str] = {}
+        self._words: list[str] = []
+        self._masker = Masker()
+
+    def digest(self, subject: object) -> str:
+        """Return a digest that is shown as `<digest of SUBJECT>`."""
+        text = f"digest of {self.show(str(subject))}"
+        return self._add(f"sha256:{hashlib.sha256(text.encode()).hexdigest()}", text)
+
+    def text(self, name: str) -> str:
+        """Return a word that is shown as `<NAME>`. It may lack the form of the real thing."""
+        self._words.append(f"placeholder-{hashlib.sha256(name.encode()).hexdigest()[:16]}")
+        return self._add(self._words[-1], name)
+
+    def commit(self) -> str:
+        """Return a revision that is shown as `<commit>`, in its short form too."""
+        sha = hashlib.sha1(b"commit", usedforsecurity=False).hexdigest()
+        self.alias(sha, "<commit>")
+        self.alias(sha[:SHORT_SHA], "<commit>")
+        return sha
+
+    def secret(self, value: str, name: str) -> str:
+        """Return `value`, which is shown as `<NAME>`, and as `***` in any other form."""
+        if len(value.encode()) >= MIN_LENGTH:
+            self._masker.add(value)
+            self._add(value.strip(), name)  # as inputs are read
+            return self._add(value, name)
+        return value
+
+    def alias(self, value: str, shown: str) -> None:
+        """Let `value`, such as a temporary path, be shown as `shown`."""
+        self._names.setdefault(value, shown)
+
+    def has_word(self, text: str) -> bool:
+        """Tell whether a word that `text()` gave stands in `text`: what it says of the word means nothing."""
+        return any(word in text for word in self._words)
+
+    def show(self, text: str) -> str:
+        """Return `text` with every stand-in and every secret replaced by its name."""
+        if self._names:
+            longest_first = sorted(self._names, key=len, reverse=True)
+            pattern = re.compile("|".join(map(re.escape, longest_first)))
+            text = pattern.sub(lambda match: self._names[match[0]], text)
+        return self._masker.mask(text)
+
+    def _add(self, value: str, name: str) -> str:
+        self._names.setdefault(value, f"<{name}>")
+        return value

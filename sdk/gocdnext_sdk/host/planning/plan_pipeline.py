@@ -1,0 +1,212 @@
+"""The plan of a pipeline: of each of its jobs what it would do, with stand-ins for what others give it."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from gocdnext_sdk.contract.refs import JobOutputs
+from gocdnext_sdk.errors import InputError
+from gocdnext_sdk.host.harness.preflight import with_outputs
+from gocdnext_sdk.host.pipeline.errors import PipelineError
+from gocdnext_sdk.host.pipeline.graph import Graph, JobInstance
+from gocdnext_sdk.host.pipeline.model import Approval, Plugin, Script
+from gocdnext_sdk.host.pipeline.resolve import EngineMapping, Sources, resolve
+from gocdnext_sdk.host.pipeline.single import COMMAND_LINE
+from gocdnext_sdk.host.planning.placeholders import Placeholders
+from gocdnext_sdk.host.planning.plan_run import RunPlan, plan_run
+from gocdnext_sdk.inputs.model import with_key
+from gocdnext_sdk.plugin import Plugin as PluginClass
+
+FindPlugin: TypeAlias = Callable[[str], "type[PluginClass[Any]] | None"]
+"""Returns the plugin of an image, if its code is at hand."""
+
+DOCKER_HOST = "unix:///var/run/docker.sock"
+"""Where the platform's engines put a job's daemon, as far as a plan is concerned."""
+
+_TOKEN_SECONDS = 3600
+
+
+@dataclass(frozen=True, kw_only=True)
+class JobPlan:
+    """What one job would do.
+
+    Args:
+        name: with its matrix cell.
+        stage: its stage.
+        image: what runs; empty where only the platform knows.
+        docker: whether it gets a Docker daemon.
+        environ: names of the variables that the job sees.
+        run: what its plugin would do, where that is known.
+        note: what there is to say instead.
+        problems: what is wrong; it would not run.
+    """
+
+    name: str
+    stage: str
+    image: str = ""
+    docker: bool = False
+    environ: tuple[str, ...] = ()
+    run: RunPlan | None = None
+    note: str = ""
+    problems: tuple[str, ...] = ()
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it as JSON has it."""
+        found = {key: getattr(self, key) for key in self.__dataclass_fields__ if key != "run"}
+        return found | {"run": self.run and self.run.as_dict()}
+
+
+@dataclass
+class Planner:
+    """Plans the jobs of a pipeline one after the other.
+
+    Args:
+        sources: what references stand for; stand-ins take the place of secrets that are not there.
+        workspace: the checkout.
+        find: finds plugins.
+        engine: whose rules name the `PLUGIN_*` variables.
+        shown: what stands for what.
+    """
+
+    sources: Sources
+    workspace: Path
+    find: FindPlugin
+    engine: EngineMapping = "docker"
+    shown: Placeholders = field(default_factory=Placeholders)
+
+    def plan(self, graph: Graph) -> Iterator[JobPlan]:
+        """Yield the plan of each job, in order."""
+        given: dict[str, JobOutputs] = {}
+        for instance in graph.jobs:
+            self.sources = replace(self.sources, needs=given)
+            found = self.job(graph.pipeline, instance)
+            yield found
+            values = dict(self._outputs(instance, found))
+            name = instance.job.name
+            given[name] = with_outputs(given.get(name), instance.job, instance.cell_key, values)
+
+    def job(self, pipeline: Any, instance: JobInstance) -> JobPlan:
+        """Return the plan of one job."""
+        found = JobPlan(name=instance.name, stage=instance.job.stage, docker=instance.job.docker)
+        plugin: type[PluginClass[Any]] | None
+        match instance.job.action:
+            case Plugin(image=image):
+                found = replace(found, image=image)
+                plugin = self.find(image)
+            case Script(image=image):
+                found, plugin = replace(found, image=image, note="runs its script"), None
+            case Approval():
+                return replace(found, note="waits for an approval")
+            case None:
+                return replace(found, note="declares nothing to run")
+        try:
+            return self._resolved(pipeline, instance, found, plugin)
+        except PipelineError as error:
+            return replace(found, problems=tuple(map(self.shown.show, error.lines())))
+
+    def _resolved(
+        self, pipeline: Any, instance: JobInstance, found: JobPlan, plugin: type[PluginClass[Any]] | None
+    ) -> JobPlan:
+        """Graph with the stand-ins for secrets that the plugin's checks take; the last ones must do."""
+        candidates = _examples(instance, plugin)
+        chosen = dict.fromkeys(candidates, 0)
+        while True:
+            standins = {name: candidates[name][chosen[name]] for name in candidates}
+            job = resolve(pipeline, instance, self._sources(instance, standins), self.engine)
+            environ = dict(job.env) | ({"DOCKER_HOST": DOCKER_HOST} if job.docker else {})
+            found = replace(found, environ=tuple(sorted(environ)))
+            if plugin is None:
+                advice = f"{job.image}: its code is not here; --plugins FOLDER names where"
+                return found if found.note else replace(found, note=advice)
+            try:
+                return replace(found, run=plan_run(plugin, environ, self.workspace, self.shown))
+            except InputError as error:
+                tried = {key for key, name in _references(instance).items() if name in candidates}
+                blamed = {_references(instance)[each.key] for each in error.problems if each.key in tried}
+                more = [name for name in blamed if chosen[name] + 1 < len(candidates[name])]
+                if not more:
+                    return replace(found, problems=tuple(self._problems(error, instance)))
+                for name in more:
+                    chosen[name] += 1
+
+    def _problems(self, error: InputError, instance: JobInstance) -> Iterator[str]:
+        """Yield what is wrong and where; a missing input is missing in the job."""
+        inputs = instance.job.action.inputs if isinstance(instance.job.action, Plugin) else {}
+        for problem, line in zip(error.problems, error.lines(), strict=True):
+            mark = inputs[problem.key].mark if problem.key in inputs else instance.job.mark
+            shown = self.shown.show(line)
+            hint = "" if shown == line else " (what only a run knows cannot be checked here)"
+            yield f"{shown}{hint}" if mark == COMMAND_LINE else f"{mark}: {shown}{hint}"
+
+    def _sources(self, instance: JobInstance, standins: Mapping[str, str]) -> Sources:
+        known = self.sources.secrets
+        for name, value in known.items():
+            self.shown.secret(value, f"secret {name}")
+        missing = (name for name in instance.job.secrets if name not in known)
+        made = {
+            name: self.shown.secret(standins[name], f"secret {name}")
+            if name in standins
+            else self.shown.text(f"secret {name}")
+            for name in missing
+        }
+        tokens = {
+            name: self.shown.secret(_token(name, audiences, instance), f"token {name}")
+            for name, audiences in instance.job.id_tokens.items()
+        }
+        return replace(self.sources, secrets={**known, **made}, id_tokens=tokens)
+
+    def _outputs(self, instance: JobInstance, found: JobPlan) -> Iterator[tuple[str, str]]:
+        """Yield what later jobs get: what the plan knows, else a stand-in."""
+        values = found.run.values if found.run else {}
+        for alias, output in instance.job.outputs.items():
+            if output.key in values:
+                yield alias, values[output.key]
+            elif output.key.endswith("DIGEST"):
+                yield alias, self.shown.digest(f"{instance.name}'s {alias}")
+            else:
+                yield alias, self.shown.text(f"{alias} of {instance.name}")
+
+
+def _references(instance: JobInstance) -> dict[str, str]:
+    """Return which inputs are exactly one `${{ SECRET }}`."""
+    action = instance.job.action
+    if not isinstance(action, Plugin):
+        return {}
+    names = {f"${{{{ {name} }}}}": name for name in instance.job.secrets}
+    found = {key: " ".join(value.text.split()) for key, value in action.inputs.items()}
+    return {key: names[text] for key, text in found.items() if text in names}
+
+
+def _examples(instance: JobInstance, plugin: type[PluginClass[Any]] | None) -> dict[str, list[str]]:
+    """Return which texts may stand for a secret: the examples of the input that it is given to."""
+    fields = plugin.inputs.model_fields.items() if plugin else ()
+    examples = {with_key(name): each.examples for name, each in fields if each.examples}
+    return {
+        # Two secrets must not have one stand-in.
+        name: [str(each).replace("…", hashlib.sha256(name.encode()).hexdigest()) for each in examples[key]]
+        for key, name in _references(instance).items()
+        if key in examples
+    }
+
+
+def _token(name: str, audiences: Iterable[str], instance: JobInstance) -> str:
+    """Return a token that says what is known of the real one before it is issued."""
+    inputs = instance.job.action.inputs if isinstance(instance.job.action, Plugin) else {}
+    # Nothing tells who will issue it but the pipeline, where it states the issuer.
+    stated = [value.text for key, value in inputs.items() if key.endswith("oidc-issuer")]
+    claims = {
+        "iss": stated[0] if stated else f"https://issuer-of-{name.lower().replace('_', '-')}.invalid",
+        "aud": list(audiences),
+        "sub": instance.name,
+        "exp": int(time.time()) + _TOKEN_SECONDS,
+    }
+    parts = (json.dumps(part).encode() for part in ({"alg": "RS256"}, claims))
+    encoded = [base64.urlsafe_b64encode(part).rstrip(b"=").decode() for part in parts]
+    return ".".join([*encoded, "none"])

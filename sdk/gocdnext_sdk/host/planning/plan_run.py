@@ -1,0 +1,189 @@
+"""The plan of one run of a plugin."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import tempfile
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+from unittest.mock import patch
+
+from gocdnext_sdk.errors import Error, InputError
+from gocdnext_sdk.host.planning.guard import PlanEnds, guard
+from gocdnext_sdk.host.planning.placeholders import Placeholders
+from gocdnext_sdk.inputs.model import PluginInputs, as_text, is_secret, with_key
+from gocdnext_sdk.inputs.reader import env_names, read_inputs
+from gocdnext_sdk.plugin import Plugin
+from gocdnext_sdk.runtime.secret_files import SecretFiles
+
+
+@dataclass(frozen=True)
+class Login:
+    """A credential and the only host it goes to.
+
+    Args:
+        host: the registry.
+        username: as text, or what it comes from.
+        password: what it comes from, such as `<secret GHCR_TOKEN>`.
+    """
+
+    host: str
+    username: str
+    password: str
+
+
+@dataclass(frozen=True)
+class Step:
+    """One thing a run does.
+
+    Args:
+        action: what it does.
+        words: to run: the tool and its arguments; else with what.
+        answer: what is taken for the answer.
+        environ: names of the variables that the tool sees.
+    """
+
+    action: Literal["run", "look up", "tag", "ask the daemon for", "start a container of"]
+    words: tuple[str, ...]
+    answer: str = ""
+    environ: tuple[str, ...] = ()
+
+
+@dataclass
+class Notes:
+    """What a run has asked for so far."""
+
+    steps: list[Step] = field(default_factory=list)
+    logins: dict[Login, None] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
+    outputs: dict[str, str] = field(default_factory=dict)
+    values: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunPlan:
+    """What one run of a plugin would do; secrets and what only a run knows stand there by name.
+
+    Args:
+        plugin: its name.
+        inputs: key to value, of what is given.
+        logins: which credential goes to which host.
+        steps: in order.
+        outputs: name to value, of what is known to be written.
+        unknown: further outputs that the plugin may write.
+        warnings: what the run would warn of.
+        ends: why the plan ends before the run does; empty if it does not.
+        values: the outputs with stand-ins, for jobs that need this one.
+    """
+
+    plugin: str
+    inputs: Mapping[str, str]
+    logins: tuple[Login, ...]
+    steps: tuple[Step, ...]
+    outputs: Mapping[str, str]
+    unknown: tuple[str, ...]
+    warnings: tuple[str, ...]
+    ends: str
+    values: Mapping[str, str] = field(repr=False)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it as JSON has it."""
+        found = asdict(self)
+        del found["values"]
+        return found
+
+
+def plan_run(
+    plugin: type[Plugin[Any]], environ: Mapping[str, str], workspace: Path, shown: Placeholders
+) -> RunPlan:
+    """Call the plugin's `run` with a job that does nothing, and return what it would do.
+
+    Args:
+        plugin: the plugin.
+        environ: the job's environment, with its `PLUGIN_*` variables.
+        workspace: the checkout; files in it are looked at, none is written.
+        shown: what stands for what; gets what the run adds.
+
+    Raises:
+        InputError: the inputs are wrong.
+    """
+    from gocdnext_sdk.host.planning.job import PlanningJob
+
+    notes, ends = Notes(), ""
+    printed = io.StringIO()
+    with (
+        SecretFiles() as files,
+        contextlib.chdir(workspace),
+        contextlib.redirect_stdout(printed),
+        contextlib.redirect_stderr(printed),
+        patch.object(tempfile, "tempdir", str(files.directory())),
+    ):
+        shown.alias(str(files.directory()), "<scratch>")
+        shown.alias(str(workspace), "/workspace")
+        given: dict[str, str] = {}
+        try:
+            inputs = read_inputs(
+                plugin.inputs, environ, lambda text: shown.secret(text, "secret"), notes.warnings.append
+            )
+            given = _given(inputs, shown)
+            job = PlanningJob(environ, workspace, files, notes, shown)
+            with guard(str(workspace)):
+                job.output(**plugin().run(inputs, job))
+        except PlanEnds as end:
+            ends = str(end)
+        except InputError as error:
+            ends = _unknown(error, shown)
+            given = given or _raw(plugin.inputs, environ, shown)
+        except Error as error:
+            ends = f"with what is known here the run would fail: {shown.show(str(error))}"
+        except FileNotFoundError as error:
+            ends = f"what follows depends on {shown.show(str(error.filename))}, which only a run writes"
+    return RunPlan(
+        plugin=plugin.name,
+        inputs=given,
+        logins=tuple(notes.logins),
+        steps=tuple(notes.steps),
+        outputs=notes.outputs,
+        unknown=tuple(name for name in plugin.outputs if name not in notes.outputs) if ends else (),
+        warnings=tuple(notes.warnings),
+        ends=ends,
+        values=notes.values,
+    )
+
+
+def _unknown(error: InputError, shown: Placeholders) -> str:
+    """Return why the plan ends where all that is wrong are stand-ins for what only a run knows.
+
+    Raises:
+        InputError: with the mistakes that are none of a stand-in.
+    """
+    mistakes = [problem for problem in error.problems if not shown.has_word(str(problem))]
+    if mistakes:
+        raise InputError(mistakes) from None
+    keys = dict.fromkeys(f"with.{problem.key}" for problem in error.problems)
+    return f"what follows depends on {', '.join(keys)}, which only a run knows"
+
+
+def _raw(model: type[PluginInputs], environ: Mapping[str, str], shown: Placeholders) -> dict[str, str]:
+    """Return the inputs as written, in the model's order."""
+    secrets = {with_key(name) for name, field in model.model_fields.items() if is_secret(field)}
+    found = {}
+    for variable, key in env_names(model).items():
+        if text := environ.get(variable, "").strip():
+            shown_text = shown.show(text)
+            found[key] = "***" if key in secrets and shown_text == text else shown_text
+    return found
+
+
+def _given(inputs: Any, shown: Placeholders) -> dict[str, str]:
+    fields = type(inputs).model_fields
+    found = {}
+    for name in fields:
+        value = getattr(inputs, name)
+        if name in inputs.model_fields_set and value is not None:
+            text = shown.show(as_text(value))
+            found[with_key(name)] = "***" if is_secret(fields[name]) and text == as_text(value) else text
+    return found

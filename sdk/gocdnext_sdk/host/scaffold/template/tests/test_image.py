@@ -1,0 +1,14 @@
+"""The plugin in its image, as a job runs it. Needs a Docker engine; builds the image."""
+
+from pathlib import Path
+
+from gocdnext_sdk.host.testing import PluginRunner
+
+PLUGIN = Path(__file__).parents[1]
+
+
+def test_the_image_does_what_the_plugin_does(run_plugin: PluginRunner, workspace: Path) -> None:
+    (workspace / "app.py").write_text("# FIXME\n")
+    result = run_plugin(PLUGIN, mode="image").exited(1)
+    assert "app.py:1: FIXME" in result.log
+    assert result.outputs == {"FOUND": "1"}

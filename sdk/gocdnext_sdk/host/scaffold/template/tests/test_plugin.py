@@ -1,0 +1,30 @@
+"""The plugin alone: as a process, with the job's environment and nothing else."""
+
+from pathlib import Path
+
+from gocdnext_sdk.host.testing import PluginRunner
+
+PLUGIN = Path(__file__).parents[1]
+
+
+def test_what_is_clean_passes(run_plugin: PluginRunner, workspace: Path) -> None:
+    (workspace / "app.py").write_text("print()\n")
+    result = run_plugin(PLUGIN).passed()
+    assert result.outputs == {"FOUND": "0"}
+
+
+def test_a_word_is_found_with_its_place(run_plugin: PluginRunner, workspace: Path) -> None:
+    (workspace / "app.py").write_text("print()\n# FIXME: later\n")
+    result = run_plugin(PLUGIN, {"words": "FIXME, XXX"}).exited(1)
+    assert "app.py:2: FIXME" in result.log
+    assert result.outputs == {"FOUND": "1"}
+
+
+def test_some_may_be_allowed(run_plugin: PluginRunner, workspace: Path) -> None:
+    (workspace / "app.py").write_text("# FIXME\n")
+    run_plugin(PLUGIN, {"allowed": "1"}).passed()
+
+
+def test_a_mistake_is_told_before_anything_is_done(run_plugin: PluginRunner) -> None:
+    result = run_plugin(PLUGIN, {"pth": "src", "allowed": "many"}).exited(2)
+    assert "with.pth: there is no such input; did you mean `path`?" in result.errors

@@ -1,0 +1,68 @@
+"""A signing key made for one test, by the real cosign in a plugin's image."""
+
+from __future__ import annotations
+
+import io
+import secrets
+import tarfile
+from dataclasses import dataclass, field
+
+from gocdnext_sdk.errors import ToolError
+from gocdnext_sdk.runtime.daemon import Daemon
+
+
+@dataclass(frozen=True)
+class KeyPair:
+    """A cosign key pair.
+
+    Args:
+        private: the encrypted private key, PEM.
+        public: the public key, PEM.
+        password: of the private key.
+    """
+
+    private: str = field(repr=False)
+    public: str
+    password: str = field(repr=False)
+
+
+def generate_key_pair(daemon: Daemon, image: str) -> KeyPair:
+    """Run `cosign generate-key-pair` in a container that is removed at once.
+
+    Args:
+        daemon: where.
+        image: an image that has cosign in its PATH, such as the cosign plugin's.
+
+    Raises:
+        ToolError: cosign failed.
+        DaemonError: the container cannot run.
+    """
+    password = secrets.token_urlsafe(16)
+    with daemon.translated("make a signing key"):
+        container = daemon.client.containers.create(
+            image,
+            entrypoint=["cosign"],
+            command=["generate-key-pair"],
+            environment={"COSIGN_PASSWORD": password},
+            working_dir="/tmp",  # noqa: S108 - inside a container of its own
+            network_mode="none",
+        )
+        try:
+            container.start()
+            code = container.wait()["StatusCode"]
+            if code != 0:
+                raise ToolError(
+                    f"cosign generate-key-pair failed: {container.logs().decode(errors='replace')}"
+                )
+
+            def read(name: str) -> str:
+                archive = b"".join(container.get_archive(f"/tmp/{name}")[0])  # noqa: S108
+                with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
+                    member = tar.extractfile(name)
+                    if member is None:
+                        raise ToolError(f"cosign made no {name}")
+                    return member.read().decode()
+
+            return KeyPair(read("cosign.key"), read("cosign.pub"), password)
+        finally:
+            container.remove(force=True)

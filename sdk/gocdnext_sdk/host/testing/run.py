@@ -1,0 +1,168 @@
+"""Run a plugin once: in this process, as a process of its own, or in its image. One call, one result."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from gocdnext_sdk.contract.keys import Transform, variable
+from gocdnext_sdk.contract.outputs import VARIABLE, parse
+from gocdnext_sdk.errors import InputError, Problem
+from gocdnext_sdk.host.manifest.load import load_plugin
+from gocdnext_sdk.host.testing import modes
+from gocdnext_sdk.host.testing.leaks import find_leaks
+from gocdnext_sdk.host.testing.result import Argv, Call, Result
+from gocdnext_sdk.inputs.model import as_text, is_secret, with_key
+from gocdnext_sdk.runtime.tool import TRACE_VARIABLE
+
+if TYPE_CHECKING:
+    from gocdnext_sdk.host.harness import Session
+    from gocdnext_sdk.plugin import Plugin
+
+YamlValue: TypeAlias = str | int | float | bool | None
+"""A single value, as a `with:` map holds it."""
+
+_PRIVATE = ".gocdnext/testing"
+_OUTPUTS = f"{_PRIVATE}/outputs.env"
+_TRACE = f"{_PRIVATE}/tools.jsonl"
+
+
+class Mode(StrEnum):
+    """Where a plugin runs."""
+
+    FUNCTION = "function"
+    """In this process: the quickest, and a debugger can step through it. Its tools are real processes."""
+
+    PROCESS = "process"
+    """As ``python plugin.py``."""
+
+    IMAGE = "image"
+    """In a fresh container of its image, on a Docker engine."""
+
+
+@dataclass
+class PluginRunner:
+    """Runs plugins in one workspace.
+
+    Args:
+        workspace: the checkout; what plugins write stays there.
+        private: a folder for what a fresh container has: a home, a place for temporary files.
+        session: gives the session that owns containers; asked only in mode "image".
+        path: folders in which tools are looked for before those of `PATH`; not in containers.
+    """
+
+    workspace: Path
+    private: Path
+    session: Callable[[], Session]
+    path: tuple[Path, ...] = ()
+
+    def __call__(
+        self,
+        folder: Path | str,
+        with_: Mapping[str, YamlValue] | None = None,
+        *,
+        env: Mapping[str, YamlValue] | None = None,
+        secrets: Mapping[str, str] | None = None,
+        mode: Mode | str = Mode.PROCESS,
+        transform: Transform = "shared",
+        docker: bool = False,
+        network: str = "bridge",
+        image: str | None = None,
+    ) -> Result:
+        """Run the plugin of `folder` once.
+
+        The values of its secret inputs and of `secrets` are then looked for in all it printed, wrote and
+        started: `Result.leaks`.
+
+        Args:
+            folder: the plugin's, with its ``plugin.py``.
+            with_: the `with:` map; a value is its text, or what YAML writes alike: a number, a boolean, null.
+            env: variables of the job, with such values too.
+            secrets: the job's secrets, which are variables too.
+            mode: where it runs.
+            transform: which of the platform's key transforms names the `PLUGIN_*` variables.
+            docker: the job's `docker:`, which gives it the engine.
+            network: the container's, such as that of a test registry.
+            image: the image; built from `folder` when not given.
+
+        Raises:
+            InputError: a value is a list or a map, which the platform does not take.
+            Error: it could not be run at all.
+        """
+        folder = Path(folder).resolve()
+        plugin = load_plugin(folder)
+        inputs, variables, hidden = _texts("with", with_), _texts("variables", env), dict(secrets or {})
+        job = modes.Job(
+            folder=folder,
+            workspace=self.workspace.resolve(),
+            private=self.private,
+            environ={variable(key, transform): inputs[key] for key in inputs} | hidden | variables,
+            files={VARIABLE: _OUTPUTS, TRACE_VARIABLE: _TRACE},
+            path=self.path,
+            docker=docker,
+        )
+        (job.workspace / _PRIVATE).mkdir(parents=True, exist_ok=True)
+        for name in job.files.values():
+            (job.workspace / name).write_bytes(b"")
+        before = _state(job.workspace)
+        mode = Mode(mode)
+        if mode is Mode.FUNCTION:
+            ended = modes.in_function(job, plugin)
+        elif mode is Mode.PROCESS:
+            ended = modes.in_process(job)
+        else:
+            ended = modes.in_image(job, plugin, self.session(), image, network)
+        after = _state(job.workspace)
+        outputs, calls = parse((job.workspace / _OUTPUTS).read_bytes()), _calls(job.workspace / _TRACE)
+        shutil.rmtree(job.workspace / _PRIVATE)
+        result = Result(
+            exit_code=ended.exit_code,
+            log=ended.log,
+            outputs=outputs,
+            calls=calls,
+            changed=frozenset(path for path in after if after[path] != before.get(path)),
+        )
+        hunted = [*hidden.values(), *(text for key, text in inputs.items() if _holds_secret(plugin, key))]
+        return find_leaks(result, hunted, {"workspace": job.workspace, **ended.left})
+
+
+def _texts(where: str, values: Mapping[str, YamlValue] | None) -> dict[str, str]:
+    """Return a map of the pipeline as the platform hands it on: text only, null as the empty text."""
+    given = dict(values or {})
+    wrong = {key: value for key, value in given.items() if not isinstance(value, YamlValue)}
+    if wrong:
+        raise InputError(
+            Problem(
+                "",
+                f"{where}.{key}: is a {type(value).__name__}, and the platform takes a single value",
+                "write its text",
+            )
+            for key, value in wrong.items()
+        )
+    return {key: "" if value is None else as_text(value) for key, value in given.items()}
+
+
+def _holds_secret(plugin: type[Plugin[Any]], key: str) -> bool:
+    fields = {with_key(name): field for name, field in plugin.inputs.model_fields.items()}
+    return key in fields and is_secret(fields[key])
+
+
+def _calls(trace: Path) -> tuple[Call, ...]:
+    lines = map(json.loads, trace.read_text().splitlines())
+    return tuple(Call(each["tool"], Argv(each["argv"]), frozenset(each["environ"])) for each in lines)
+
+
+def _state(folder: Path) -> dict[str, tuple[int, int, int]]:
+    """Return what tells whether a file has changed, by path."""
+    found = {}
+    for path in folder.rglob("*"):
+        relative = path.relative_to(folder).as_posix()
+        if not relative.startswith(_PRIVATE) and (path.is_symlink() or path.is_file()):
+            status = path.lstat()
+            found[relative] = (status.st_mode, status.st_size, status.st_mtime_ns)
+    return found

@@ -1,0 +1,135 @@
+"""What it takes to demand a signature before an image is used."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Annotated, ClassVar
+
+from pydantic import AfterValidator
+
+from gocdnext_sdk.errors import Problem
+from gocdnext_sdk.inputs.constraints import Constraint, MutuallyExclusive
+from gocdnext_sdk.inputs.model import Input, PluginInputs
+from gocdnext_sdk.inputs.types import Boolean, JsonDocument, read_text
+from gocdnext_sdk.oci.credentials import Credentials
+from gocdnext_sdk.oci.reference import Reference
+from gocdnext_sdk.tools.cosign import (
+    INHERITED,
+    KEY_EXAMPLES,
+    Policy,
+    key_kind,
+    key_reference,
+    kms_environ,
+    kms_scheme,
+    verify,
+)
+from gocdnext_sdk.tools.sigstore import NOBODY
+
+if TYPE_CHECKING:
+    from gocdnext_sdk.runtime.job import Job
+
+
+def _public_key(text: str) -> str:
+    if not _is_pem(text):
+        return key_reference(text)
+    if key_kind(text) == "private":
+        raise ValueError("holds a private key; verifying takes the public one, cosign.pub")
+    return text
+
+
+def _is_pem(key: str) -> bool:
+    return "-----BEGIN" in key
+
+
+class ImageSignatureInputs(PluginInputs):
+    """`verify-key`, or `verify-identity` and `verify-issuer`: who must have signed an image."""
+
+    verify_key: Annotated[str, AfterValidator(_public_key)] | None = Input(
+        None,
+        description="Take only what is signed with this key: a path in the workspace, a KMS URI, or the PEM "
+        "itself.",
+        examples=list(KEY_EXAMPLES[:1]),
+    )
+    verify_identity: str | None = Input(
+        None,
+        description="Take only what this identity signed keyless: the URI or e-mail in its certificate.",
+    )
+    verify_identity_regexp: str | None = Input(
+        None, description="As `verify-identity`, by a regular expression for the whole identity."
+    )
+    verify_issuer: str | None = Input(
+        None, description="The issuer that the certificate must name, for a keyless signature."
+    )
+    verify_issuer_regexp: str | None = Input(
+        None, description="As `verify-issuer`, by a regular expression for the whole URL."
+    )
+    trusted_root: JsonDocument | None = Input(
+        None,
+        description="Whom to trust, as Sigstore's trusted root: a workspace path or the JSON. The public one "
+        "if not given.",
+    )
+    tlog: Boolean = Input("true", description='"false": demand no entry in a transparency log.')
+
+    constraints: ClassVar[tuple[Constraint, ...]] = (
+        MutuallyExclusive("verify-key", "verify-identity", "verify-identity-regexp"),
+        MutuallyExclusive("verify-key", "verify-issuer", "verify-issuer-regexp"),
+    )
+
+    @property
+    def demands_signature(self) -> bool:
+        """Whether a signature is demanded."""
+        return bool(self.verify_key or self.verify_identity or self.verify_identity_regexp)
+
+    def check(self, environ: Mapping[str, str]) -> Iterable[Problem]:
+        """Check that the demand is complete, and that the key is a public one."""
+        identity = self.verify_identity or self.verify_identity_regexp
+        issuer = self.verify_issuer or self.verify_issuer_regexp
+        if identity and not issuer:
+            yield Problem("verify-issuer", 'is missing or empty, and "verify-identity" needs it')
+        if issuer and not identity:
+            yield Problem("verify-identity", 'is missing or empty, and "verify-issuer" needs it')
+        yield from self._check_key_file()
+
+    def _check_key_file(self) -> Iterator[Problem]:
+        key = self.verify_key
+        if key is None or kms_scheme(key) or _is_pem(key):
+            return
+        try:
+            kind = key_kind(read_text(key))
+        except (OSError, UnicodeDecodeError):
+            yield Problem("verify-key", f'there is no key file "{key}" in the workspace')
+        except ValueError as error:
+            yield Problem("verify-key", *str(error).split("; "))
+        else:
+            if kind == "private":
+                yield Problem("verify-key", f'"{key}" is a private key', "give the public one, cosign.pub")
+
+    def verify_signature(self, job: Job, subject: Reference, credentials: Credentials) -> None:
+        """Let cosign check that `subject` is signed as demanded.
+
+        Args:
+            job: what the check may touch.
+            subject: the image, with its digest.
+            credentials: the logins to read it with.
+
+        Raises:
+            Findings: it is not.
+            ToolError: that could not be found out.
+        """
+        key, root = self.verify_key, self.trusted_root
+        if key is not None and not self.tlog and root is None:
+            root = dict(NOBODY)
+        policy = Policy(
+            key=job.secret_file(key, "cosign.pub") if key is not None and _is_pem(key) else key,
+            identity=self.verify_identity,
+            identity_regexp=self.verify_identity_regexp,
+            issuer=self.verify_issuer,
+            issuer_regexp=self.verify_issuer_regexp,
+            trusted_root=None if root is None else job.secret_file(json.dumps(root), "root.json"),
+            tlog=self.tlog,
+            sct=root is None or bool(root.get("ctlogs")),
+        )
+        environ = {**kms_environ(key, job.environ), **job.docker_config(credentials)}
+        verify(job.tool("cosign", env=environ, inherit=INHERITED), policy, subject)
+        job.say(f"{subject} is signed as demanded")

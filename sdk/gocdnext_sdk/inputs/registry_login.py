@@ -1,0 +1,39 @@
+"""The registry login that every plugin takes the same way."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from gocdnext_sdk.inputs.constraints import Constraint, RequiredTogether
+from gocdnext_sdk.inputs.model import Input, PluginInputs
+from gocdnext_sdk.inputs.types import RegistryHost
+from gocdnext_sdk.oci.credentials import Credential, Credentials
+from gocdnext_sdk.oci.reference import Registry
+from gocdnext_sdk.secret import Secret
+
+
+class RegistryLoginInputs(PluginInputs):
+    """`registry`, `username` and `password`."""
+
+    registry: RegistryHost | None = Input(
+        None,
+        description='Registry host to log in to, e.g. "ghcr.io". The image\'s own registry if not given.',
+    )
+    username: str | None = Input(
+        None, description="User name at the registry. Empty: no login. It is sent to that registry only."
+    )
+    password: Secret | None = Input(
+        None, description="Password or token for `username`. Give it through the job's `secrets:`."
+    )
+
+    constraints: ClassVar[tuple[Constraint, ...]] = (RequiredTogether("username", "password"),)
+
+    def credentials(self, default: Registry) -> Credentials:
+        """Return the login, bound to one host.
+
+        Args:
+            default: the host it belongs to if `registry` is not given.
+        """
+        if self.username is None or self.password is None:
+            return Credentials()
+        return Credentials([Credential(self.registry or default, self.username, self.password)])

@@ -1,0 +1,167 @@
+"""What one run of a plugin may touch: tools, registries, secret files, outputs and the log."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+
+from gocdnext_sdk.errors import DaemonError, ToolError
+from gocdnext_sdk.oci.client import RegistryClient
+from gocdnext_sdk.oci.credentials import Credentials
+from gocdnext_sdk.oci.reference import is_digest
+from gocdnext_sdk.runtime.daemon import Daemon
+from gocdnext_sdk.runtime.masking import Masker
+from gocdnext_sdk.runtime.outputs import OutputFile
+from gocdnext_sdk.runtime.secret_files import SecretFiles
+from gocdnext_sdk.runtime.signals import Signals
+from gocdnext_sdk.runtime.tool import TRACE_VARIABLE, Tool, find_tool, home, tool_environ
+from gocdnext_sdk.secret import Secret
+
+
+class Job:
+    """One run of a plugin.
+
+    Args:
+        environ: the job's environment.
+        workspace: the checkout, which is the working directory.
+        masker: hides secrets in everything printed.
+        files: where secret files live.
+        signals: what cancels the job.
+        outputs: where outputs are collected.
+    """
+
+    def __init__(
+        self,
+        environ: Mapping[str, str],
+        workspace: Path,
+        masker: Masker,
+        files: SecretFiles,
+        signals: Signals,
+        outputs: OutputFile,
+    ) -> None:
+        self.environ = {**environ, "HOME": home(environ, workspace)}
+        self.workspace = workspace
+        self._masker = masker
+        self._files = files
+        self._signals = signals
+        self._outputs = outputs
+
+    def say(self, message: str) -> None:
+        """Print a line to the log."""
+        print(f"==> {message}")
+
+    def warn(self, message: str) -> None:
+        """Print a warning to the log."""
+        print(f"warning: {message}", file=sys.stderr)
+
+    def mask(self, value: str | Secret) -> None:
+        """Hide `value` in everything printed from now on. Secret inputs are hidden without asking."""
+        self._masker.add(value.reveal() if isinstance(value, Secret) else value)
+
+    def output(self, **values: str) -> None:
+        """Set outputs while still at work, so that they are known even if a later step fails."""
+        for name, value in values.items():
+            self._outputs.set(name, value)
+
+    def tool(
+        self,
+        name: str,
+        *,
+        env: Mapping[str, str | Secret] | None = None,
+        inherit: Iterable[str] = (),
+    ) -> Tool:
+        """Return a tool ready to run.
+
+        Args:
+            name: of the executable.
+            env: variables for this tool; secrets among them are masked.
+            inherit: further variables of the job that it may see. It sees no others.
+
+        Raises:
+            ToolError: it is not installed.
+        """
+        given = env or {}
+        for value in given.values():
+            if isinstance(value, Secret):
+                self.mask(value)
+        path = find_tool(name, self.environ, self.workspace)
+        environ = tool_environ(self.environ, self.workspace, given, inherit)
+        trace = self.environ.get(TRACE_VARIABLE)
+        return Tool(path, environ, self._masker, self._files, self._signals, trace)
+
+    def registry(self, credentials: Credentials) -> RegistryClient:
+        """Return a registry client that logs in with `credentials`, or with the user's own."""
+        return RegistryClient(credentials or Credentials.ambient(self.environ))
+
+    def daemon(self) -> Daemon:
+        """Return the Docker daemon, once it answers.
+
+        Raises:
+            DaemonError: there is none.
+        """
+        daemon = Daemon(self.environ)
+        try:
+            daemon.ping()
+        except DaemonError:
+            self.say(f"waiting for the Docker daemon at {daemon.address}")
+            daemon.wait()
+        return daemon
+
+    def secret_file(self, content: Secret | str | bytes, name: str = "secret") -> str:
+        """Return a path from which a tool can read `content`; in memory, gone when the job ends."""
+        if isinstance(content, Secret):
+            self.mask(content)
+        return self._files.file(content, name)
+
+    def docker_config(self, credentials: Credentials, folder: Path | None = None) -> dict[str, str]:
+        """Return the environment that gives a tool exactly these registry logins.
+
+        Without any, it is empty: the tool then finds what it would find by itself.
+
+        Args:
+            credentials: the logins.
+            folder: a new folder for them, below `scratch`, instead of anonymous memory; for a tool that
+                would hand the memory's descriptor on to programs of other people.
+        """
+        if not credentials:
+            return {}
+        for credential in credentials:
+            self.mask(credential.password)
+            self.mask(credential.basic)
+        content = credentials.docker_config()
+        if folder is None:
+            return {"DOCKER_CONFIG": str(self._files.named("config.json", content))}
+        folder.mkdir(mode=0o700)
+        (folder / "config.json").touch(mode=0o600)
+        (folder / "config.json").write_text(content.reveal())
+        return {"DOCKER_CONFIG": str(folder)}
+
+    def digest(self, subject: object, read: Callable[[], str | None]) -> str:
+        """Return the digest of what a tool has just made.
+
+        Args:
+            subject: what was made, for people; a plan shows `<digest of SUBJECT>`.
+            read: finds the digest, such as in a file that the tool wrote; None or OSError if there is none.
+
+        Raises:
+            ToolError: there is none.
+        """
+        try:
+            digest = read()
+        except OSError:
+            digest = None
+        if digest is None or not is_digest(digest):
+            raise ToolError(f"the tool has ended well and left no digest of {subject}")
+        return digest
+
+    def scratch(self) -> Path:
+        """Return a private directory that is removed when the job ends."""
+        return self._files.directory()
+
+    @contextlib.contextmanager
+    def cleanup(self) -> Iterator[None]:
+        """Let the steps in the block run even after a signal; keep them short."""
+        with self._signals.shield():
+            yield

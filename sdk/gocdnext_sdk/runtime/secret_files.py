@@ -1,0 +1,115 @@
+"""Key material for tools: how it reaches them without touching a file system.
+
+Where the kernel has memfd, key material lives in anonymous memory and a tool reads it through
+``/proc/self/fd/N``: nothing is left behind, not even after SIGKILL. Elsewhere it is a 0600 file in a
+private 0700 directory, on tmpfs if there is one, overwritten and removed when the job ends.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import ExitStack, suppress
+from pathlib import Path
+from typing import Self
+
+from gocdnext_sdk.secret import Secret
+
+
+class SecretFiles:
+    """Files that exist only while the job runs. A context manager; leaving it wipes everything."""
+
+    def __init__(self) -> None:
+        self._fds: list[int] = []
+        self._wiping = ExitStack()
+        self._root: Path | None = None
+        self._count = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.wipe()
+
+    @property
+    def fds(self) -> tuple[int, ...]:
+        """File descriptors that a tool must inherit to open what `file` returned."""
+        return tuple(self._fds)
+
+    def file(self, content: str | bytes | Secret, name: str = "secret") -> str:
+        """Return a path from which a tool can read `content`.
+
+        Args:
+            content: what the file holds.
+            name: what the file is called where it has to be a real one.
+        """
+        if isinstance(content, Secret):
+            content = content.reveal()
+        data = content.encode(errors="surrogateescape") if isinstance(content, str) else content
+        try:
+            fd = os.memfd_create(name)
+        except (AttributeError, OSError):  # another system; a seccomp profile that refuses it
+            return str(self._write(name, data))
+        self._fds.append(fd)
+        self._wiping.callback(os.close, fd)
+        with os.fdopen(os.dup(fd), "wb") as stream:
+            stream.write(data)
+        # Every open of /proc/self/fd/N starts at 0; only users of the descriptor itself see this offset.
+        os.lseek(fd, 0, os.SEEK_SET)
+        return f"/proc/self/fd/{fd}"
+
+    def named(self, name: str, content: str | bytes | Secret) -> Path:
+        """Return a private directory that holds `content` under exactly `name`.
+
+        Some tools take a directory and look for a file of a fixed name in it (``DOCKER_CONFIG``).
+        """
+        directory = _private(self.directory())
+        directory.mkdir(mode=0o700)
+        (directory / name).symlink_to(self.file(content, name))
+        return directory
+
+    def directory(self) -> Path:
+        """Return the job's private 0700 directory, on tmpfs where there is one."""
+        if self._root is None:
+            from shutil import rmtree
+
+            shm = Path("/dev/shm")  # noqa: S108 - a tmpfs by definition; what is made in it is private
+            usable = shm.is_dir() and os.access(shm, os.W_OK | os.X_OK)
+            root = _private(shm if usable else _temporary())
+            # In this order: a signal may come between any two lines.
+            self._wiping.callback(rmtree, root, ignore_errors=True)
+            root.mkdir(mode=0o700)
+            self._root = root
+        return self._root
+
+    def wipe(self) -> None:
+        """Overwrite and remove everything. May be called more than once."""
+        self._wiping.close()
+        self._fds.clear()
+        self._root = None
+
+    def _write(self, name: str, data: bytes) -> Path:
+        self._count += 1
+        path = self.directory() / f"{self._count}-{name}"
+        self._wiping.callback(_overwrite, path)
+        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(fd, "wb") as stream:
+            stream.write(data)
+        return path
+
+
+def _private(parent: Path) -> Path:
+    """Return a path that nobody can guess and `mkdir` will find free."""
+    return parent / f"gocdnext-{os.urandom(8).hex()}"
+
+
+def _temporary() -> Path:
+    from tempfile import gettempdir
+
+    return Path(gettempdir())
+
+
+def _overwrite(path: Path) -> None:
+    with suppress(FileNotFoundError), path.open("r+b") as stream:
+        stream.write(b"\0" * path.stat().st_size)
+        stream.flush()
+        os.fsync(stream.fileno())

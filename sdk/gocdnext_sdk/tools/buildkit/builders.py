@@ -1,0 +1,188 @@
+"""Builders: the Docker daemon's own, or one in a container; and what they need of the daemon."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from gocdnext_sdk.errors import DaemonError, ToolError
+from gocdnext_sdk.inputs.image_build import without_scheme
+from gocdnext_sdk.oci.reference import Reference
+from gocdnext_sdk.runtime.daemon import Daemon
+from gocdnext_sdk.runtime.tool import Tool
+from gocdnext_sdk.tools.buildkit.cache import comma_separated
+
+BUILDKIT = (
+    "docker.io/moby/buildkit:v0.33.1@sha256:cec9f139f45e93c5c69c60f8b07cfad9f43f4ef6b6a6cd917527fea5ff2e3dea"
+)
+"""The BuildKit of a builder in a container; `tools.toml` has the same."""
+
+BINFMT = (
+    "docker.io/tonistiigi/binfmt:qemu-v10.2.3"
+    "@sha256:400a4873b838d1b89194d982c45e5fb3cda4593fbfd7e08a02e76b03b21166f0"
+)
+"""The image that registers QEMU in a daemon's kernel; `tools.toml` has the same."""
+
+
+_DAEMONS_OWN = "default"
+
+
+@dataclass(frozen=True)
+class Builder:
+    """A builder that is ready.
+
+    Args:
+        name: what `--builder` takes.
+        platforms: what it can build for, and run steps for.
+    """
+
+    name: str
+    platforms: frozenset[str]
+
+    @property
+    def is_daemons_own(self) -> bool:
+        """Whether it is part of the Docker daemon and stores images there."""
+        return self.name == _DAEMONS_OWN
+
+    def missing(self, wanted: Iterable[str]) -> tuple[str, ...]:
+        """Return the Linux platforms among `wanted` that it cannot run steps for without an emulator."""
+        return tuple(
+            each for each in wanted if each.startswith("linux/") and _normal(each) not in self.platforms
+        )
+
+
+_PREFIX = "gocdnext-"
+_CONTAINER = "buildx_buildkit_"
+_STAMP = "%Y%m%dt%H%M%S"
+_STALE = timedelta(hours=24)
+
+
+@contextmanager
+def daemon_builder(buildx: Tool) -> Iterator[Builder]:
+    """Use the daemon's own builder, which needs no helper image."""
+    yield Builder(_DAEMONS_OWN, _platforms(buildx, _DAEMONS_OWN))
+
+
+@contextmanager
+def container_builder(
+    buildx: Tool, daemon: Daemon, image: Reference, options: Iterable[str] = (), config: Path | None = None
+) -> Iterator[Builder]:
+    """Start a BuildKit of one's own in a container, and remove it and its volume at the end.
+
+    A killed job cannot clean up, so what one left a day ago or more is removed here.
+
+    Args:
+        buildx: the tool.
+        daemon: where the container runs.
+        image: the BuildKit image.
+        options: further `--driver-opt` values, one `key=value` each.
+        config: a `buildkitd.toml`.
+
+    Raises:
+        ToolError: it does not start.
+    """
+    remove_stale_builders(daemon)
+    name = f"{_PREFIX}{datetime.now(UTC):{_STAMP}}-{secrets.token_hex(4)}"
+    # A digest says more than the signature that buildx would go and look for beside a tag.
+    exact = image.with_digest(image.digest) if image.digest else image
+    create = ["create", "--name", name, "--driver", "docker-container"]
+    for option in (f"image={exact}", *options):
+        create += ["--driver-opt", comma_separated([option])]
+    if config is not None:
+        create += ["--buildkitd-config", str(config)]
+    try:
+        buildx.capture(*create, "--bootstrap")
+        yield Builder(name, _platforms(buildx, name))
+    finally:
+        with buildx.signals.shield(), suppress(ToolError):
+            buildx.capture("rm", "--force", name)
+
+
+def remove_stale_builders(daemon: Daemon, now: datetime | None = None) -> None:
+    """Remove the builders that killed jobs left on `daemon` a day ago or more; others are not touched.
+
+    Several jobs may do so at once, and no job fails because it cannot.
+
+    Args:
+        daemon: where to look.
+        now: the time to compare with, which has a time zone.
+    """
+    from docker.errors import NotFound
+
+    with suppress(DaemonError), daemon.translated("list builders that killed jobs left"):
+        for volume in daemon.client.volumes.list(filters={"name": _CONTAINER + _PREFIX}):
+            container = volume.name.removesuffix("_state")
+            created = _created(container.removeprefix(_CONTAINER + _PREFIX))
+            if created is None or (now or datetime.now(UTC)) - created < _STALE:
+                continue
+            with suppress(NotFound):
+                daemon.client.containers.get(container).remove(force=True)
+            with suppress(NotFound):
+                volume.remove(force=True)
+
+
+def install_emulators(daemon: Daemon, image: Reference, platforms: Iterable[str]) -> None:
+    """Register QEMU for `platforms` in the daemon's kernel.
+
+    Args:
+        daemon: where.
+        image: tonistiigi/binfmt, or what works as it does.
+        platforms: `linux/arch[/variant]` each.
+
+    Raises:
+        DaemonError: the daemon refuses privileged containers, or cannot get the image.
+    """
+    architectures = ",".join(dict.fromkeys(platform.split("/")[1] for platform in platforms))
+    with daemon.translated(f"emulate {architectures}"):
+        daemon.client.containers.run(str(image), ["--install", architectures], privileged=True, remove=True)
+
+
+def mirror_config(mirror: str) -> str:
+    """Return the `buildkitd.toml` that reads docker.io through `mirror`, a host with a path or its URL."""
+    place = without_scheme(mirror)
+    config = f'[registry."docker.io"]\nmirrors = ["{place}"]\n'
+    if mirror.startswith("http://"):
+        config += f'[registry."{place.split("/")[0]}"]\nhttp = true\n'
+    return config
+
+
+def read_digest(metadata: Path) -> str | None:
+    """Return the digest of what was built, from the file of `--metadata-file`; None if nothing was kept."""
+    digest = json.loads(metadata.read_text()).get("containerimage.digest")
+    return str(digest) if digest else None
+
+
+def _platforms(buildx: Tool, builder: str) -> frozenset[str]:
+    usual = json.dumps({"Name": builder, "Nodes": [{"Platforms": _USUAL}]}).encode()
+    for line in buildx.capture("ls", "--format", "{{json .}}", assumed=usual).stdout.splitlines():
+        row = json.loads(line)
+        if row.get("Name") != builder:
+            continue
+        if row.get("Err"):
+            raise ToolError(f"the builder {builder} does not work: {row['Err']}")
+        return frozenset(_normal(each) for node in row["Nodes"] for each in node.get("Platforms") or ())
+    raise ToolError(f"buildx does not know the builder {builder}")
+
+
+_USUAL = ["linux/amd64", "linux/arm64", "linux/arm/v7", "linux/386", "linux/ppc64le", "linux/s390x"]
+"""What a builder has once QEMU is registered."""
+
+_SHORT = {"linux/arm64/v8": "linux/arm64", "linux/amd64/v1": "linux/amd64", "linux/arm": "linux/arm/v7"}
+
+
+def _normal(platform: str) -> str:
+    """Return a platform as containerd normalises it."""
+    return _SHORT.get(platform, platform)
+
+
+def _created(rest: str) -> datetime | None:
+    """Return when a builder was made, which its name says on every engine alike."""
+    try:
+        return datetime.strptime(rest.partition("-")[0], _STAMP).replace(tzinfo=UTC)
+    except ValueError:
+        return None

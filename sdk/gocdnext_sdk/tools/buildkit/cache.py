@@ -1,0 +1,124 @@
+"""Layer caches, as `--cache-from` and `--cache-to` take them."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Annotated
+
+from pydantic import BeforeValidator, WithJsonSchema
+
+from gocdnext_sdk.inputs.parsers import parse_lines
+from gocdnext_sdk.oci.reference import Reference
+from gocdnext_sdk.secret import Secret
+
+_SECRET_ATTRIBUTES = {
+    ("s3", "access_key_id"): "AWS_ACCESS_KEY_ID",
+    ("s3", "secret_access_key"): "AWS_SECRET_ACCESS_KEY",
+    ("s3", "session_token"): "AWS_SESSION_TOKEN",
+    ("gha", "token"): "ACTIONS_RUNTIME_TOKEN",
+}
+"""Attributes that buildx also takes from a variable of its own environment, off the command line.
+
+Source: docker/buildx `build/opt.go`, `addAwsCredentials` and `addGithubToken`.
+"""
+
+_VARIABLES = {"s3": "AWS_", "gha": "ACTIONS_"}
+"""What the variables begin with that a backend's client reads."""
+
+_TOLERANT = frozenset({"registry", "local", "gha", "s3", "azblob"})
+"""Backends that know `ignore-error`."""
+
+_DAEMON_CACHES = frozenset({"registry", "local", "gha", "inline"})
+"""Backends that are part of the Docker daemon. Source: moby `builder-next/controller.go`."""
+
+
+@dataclass(frozen=True)
+class CacheEntry:
+    """One `--cache-from` or `--cache-to`.
+
+    Args:
+        attributes: its attributes in order, `type` among them; none of them secret.
+        environ: the secret ones, by the variable that carries them.
+    """
+
+    attributes: Mapping[str, str]
+    environ: Mapping[str, Secret]
+
+    @classmethod
+    def parse(cls, text: str) -> CacheEntry:
+        """Parse a BuildKit cache entry (`type=…,key=value`), or the reference of an image in a registry.
+
+        Raises:
+            ValueError: it is neither, or has a secret that could only go onto the command line. As there
+                may be a secret in it, the message does not quote the entry.
+        """
+        if "=" not in text.partition(",")[0]:
+            return cls({"type": "registry", "ref": str(Reference.parse(text))}, {})
+        fields = [field.partition("=") for field in next(csv.reader([text]))]
+        if any(not equals for _, equals, _ in fields):
+            raise ValueError('a cache entry is not of the form "type=…,key=value"')
+        attributes = {key.strip().lower(): value for key, _, value in fields}
+        if not attributes.get("type"):
+            raise ValueError('a cache entry has no type; write "type=registry,ref=…" or the reference alone')
+        environ: dict[str, Secret] = {}
+        for key in [key for key in attributes if re.search(r"secret|token|key_id", key)]:
+            variable = _SECRET_ATTRIBUTES.get((attributes["type"], key))
+            if variable is None:
+                raise ValueError(f'"{key}" would stand on a command line; buildx takes it no other way')
+            environ[variable] = Secret(attributes.pop(key))
+        return cls(attributes, environ)
+
+    @property
+    def type(self) -> str:
+        """The backend."""
+        return self.attributes["type"]
+
+    @property
+    def needs_container(self) -> bool:
+        """Whether only a BuildKit of one's own has the backend, and the Docker daemon's lacks it."""
+        return self.type not in _DAEMON_CACHES
+
+    @property
+    def variables(self) -> str | None:
+        """What the variables begin with that buildx reads for it, if it reads any."""
+        return _VARIABLES.get(self.type)
+
+    def is_active(self, environ: Mapping[str, str]) -> bool:
+        """Tell whether buildx will use it: it drops `gha` entries without a word when there is no token.
+
+        Source: docker/buildx `build/opt.go`, `isActive`.
+        """
+        if self.type != "gha":
+            return True
+        token = "ACTIONS_RUNTIME_TOKEN" in self.environ or environ.get("ACTIONS_RUNTIME_TOKEN")
+        url = "url" in self.attributes or "url_v2" in self.attributes
+        urls = ("ACTIONS_CACHE_URL", "ACTIONS_RESULTS_URL")
+        return bool(token) and (url or any(environ.get(each) for each in urls))
+
+    def as_export(self) -> CacheEntry:
+        """Return the entry for `--cache-to`: a failed export must not fail a build whose image is fine."""
+        if self.type not in _TOLERANT or "ignore-error" in self.attributes:
+            return self
+        return CacheEntry({**self.attributes, "ignore-error": "true"}, self.environ)
+
+    def __str__(self) -> str:
+        return comma_separated(f"{key}={value}" for key, value in self.attributes.items())
+
+
+def comma_separated(fields: Iterable[str]) -> str:
+    """Return `fields` as one line of CSV, which is how buildx splits the values of many flags."""
+    line = io.StringIO()
+    csv.writer(line, lineterminator="").writerow(fields)
+    return line.getvalue()
+
+
+CacheEntries = Annotated[
+    tuple[CacheEntry, ...],
+    BeforeValidator(lambda text: tuple(map(CacheEntry.parse, parse_lines(text)))),
+    WithJsonSchema({"type": "string"}),
+]
+"""The input type: cache entries or references, one a line."""

@@ -1,0 +1,225 @@
+"""Cosign's ways, for plugins that sign or demand signatures: keys, whom to trust, what counts as signed.
+
+The flags and messages are those of cosign 3.1.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from gocdnext_sdk.errors import Findings, ToolError
+from gocdnext_sdk.inputs.types import workspace_path
+from gocdnext_sdk.oci.reference import Reference
+from gocdnext_sdk.runtime.tool import Tool
+from gocdnext_sdk.secret import Secret
+
+KMS: Mapping[str, tuple[str, ...]] = {
+    "awskms": ("AWS_",),
+    "gcpkms": ("GOOGLE_", "GCE_METADATA_"),
+    "azurekms": ("AZURE_", "IDENTITY_", "MSI_"),
+    "hashivault": ("VAULT_", "BAO_", "TRANSIT_SECRET_ENGINE_PATH"),
+    "k8s": ("KUBECONFIG", "KUBERNETES_SERVICE_"),
+    "gitlab": ("GITLAB_HOST", "GITLAB_TOKEN"),
+}
+"""Where a key may live outside the workspace, and which of the job's variables cosign needs for it."""
+
+INHERITED = (
+    *("DOCKER_CONFIG", "COSIGN_REPOSITORY", "COSIGN_DOCKER_MEDIA_TYPES", "COSIGN_MAX_ATTACHMENT_SIZE"),
+    *("TUF_MIRROR", "SOURCE_DATE_EPOCH"),
+)
+"""Variables of the job that cosign may see. No secrets, and none that trusts another key or root.
+
+A mirror is not trusted: what it serves is signed. `TUF_ROOT`, a folder of roots, and `TUF_ROOT_JSON` are;
+they could lie in the checkout, so that whom to trust is told by `trusted-root` alone.
+"""
+
+SIGNATURES = frozenset({"https://sigstore.dev/cosign/sign/v1", "cosign container image signature"})
+"""The types of an image signature, as a bundle and in the older format."""
+
+REFUSALS = (
+    b"no signatures found",
+    b"no matching signatures",
+    b"no matching attestations",
+    b"no certificate found on signature",
+    b"none of the attestations matched",
+)
+"""What cosign says when it could look at everything and none of it will do."""
+
+REFUSED = frozenset({10, 12, 13})
+"""Exit codes that say the same, for signatures in the older format. Source: cosign `exit_codes.go`."""
+
+_VERIFIED = b'[{"critical": {"type": "https://sigstore.dev/cosign/sign/v1"}}]'
+"""What `cosign verify` prints of a signed image, in short."""
+
+_PEM = re.compile(r"-----BEGIN ([A-Z ]+)-----\r?\n.+\n-----END \1-----", re.DOTALL)
+_PRIVATE = frozenset({"ENCRYPTED SIGSTORE PRIVATE KEY", "ENCRYPTED COSIGN PRIVATE KEY"})
+_CREDENTIAL = re.compile("KEY|PASSWORD|SECRET|TOKEN")
+
+
+def key_reference(text: str) -> str:
+    """Return `text`, the path of a key in the workspace or a KMS URI.
+
+    Raises:
+        ValueError: it is neither; if it is a key itself, the message does not hold any of it.
+    """
+    if "-----BEGIN" in text or "\n" in text:
+        raise ValueError("is a path or a KMS URI, and this is key material; give it as `key-content`")
+    scheme = kms_scheme(text)
+    if scheme is None:
+        return workspace_path(text)
+    if scheme not in KMS:
+        raise ValueError(f'"{scheme}://" is not known; give a path or one of {", ".join(KMS)}')
+    return text
+
+
+def kms_scheme(key: str | None) -> str | None:
+    """Return the scheme of a key that is no file."""
+    scheme, separator, _ = (key or "").partition("://")
+    return scheme if separator else None
+
+
+def kms_environ(key: str | None, environ: Mapping[str, str]) -> dict[str, str | Secret]:
+    """Return the job's variables with which cosign reaches the KMS of `key`; nothing for a file."""
+    scheme = kms_scheme(key)
+    prefixes = KMS[scheme] if scheme else ()
+    return {
+        name: Secret(value) if _CREDENTIAL.search(name) else value
+        for name, value in environ.items()
+        if name.startswith(prefixes)
+    }
+
+
+def key_kind(text: str) -> Literal["private", "public"]:
+    """Tell what the PEM of a key holds.
+
+    Raises:
+        ValueError: nothing that cosign can use; the message does not hold any of it.
+    """
+    found = _PEM.search(text)
+    if found is None:
+        if "-----BEGIN" in text:
+            raise ValueError("the PEM has lost its line breaks or its end; store the key file as it is")
+        raise ValueError('is no PEM; cosign.key begins with "-----BEGIN ENCRYPTED SIGSTORE PRIVATE KEY-----"')
+    if found[1] in _PRIVATE:
+        return "private"
+    if found[1].endswith("PUBLIC KEY"):
+        return "public"
+    raise ValueError(f"holds a {found[1]}; convert it with `cosign import-key-pair`")
+
+
+KEY_EXAMPLES = tuple(
+    f"-----BEGIN {kind}-----\n…\n-----END {kind}-----\n"
+    for kind in ("PUBLIC KEY", "ENCRYPTED SIGSTORE PRIVATE KEY")
+)
+"""What keys look like; a plan takes one for a key that it does not have."""
+
+
+@dataclass(frozen=True)
+class Policy:
+    """Who must have signed, and what proves it.
+
+    Args:
+        key: path or KMS URI of the public key; None: a certificate proves it.
+        identity: the identity that the certificate must name.
+        identity_regexp: an expression for the whole identity, instead.
+        issuer: the issuer of the identity.
+        issuer_regexp: an expression for the whole issuer, instead.
+        trusted_root: path of the trusted root; the public Sigstore's if not given.
+        tlog: whether an entry in a transparency log is demanded.
+        sct: whether the certificate's entry in a certificate transparency log is demanded.
+    """
+
+    key: str | None = None
+    identity: str | None = None
+    identity_regexp: str | None = None
+    issuer: str | None = None
+    issuer_regexp: str | None = None
+    trusted_root: str | None = None
+    tlog: bool = True
+    sct: bool = True
+
+    def argv(self) -> list[str]:
+        """Return cosign's flags."""
+        argv = flag("--key", self.key)
+        if self.key is None:
+            argv += flag("--certificate-identity", self.identity)
+            argv += flag("--certificate-identity-regexp", _whole(self.identity_regexp))
+            argv += flag("--certificate-oidc-issuer", self.issuer)
+            argv += flag("--certificate-oidc-issuer-regexp", _whole(self.issuer_regexp))
+            argv += [] if self.sct else ["--insecure-ignore-sct"]
+        argv += flag("--trusted-root", self.trusted_root)
+        if not self.tlog:
+            argv += ["--insecure-ignore-tlog"]
+            # A certificate lives for minutes: without a log only a timestamp tells that it was valid then.
+            argv += ["--use-signed-timestamps"] if self.key is None else []
+        return argv
+
+
+def verify(
+    cosign: Tool, policy: Policy, subject: Reference, annotations: Iterable[tuple[str, str]] = ()
+) -> None:
+    """Check that `subject` is signed.
+
+    Args:
+        cosign: the tool.
+        policy: by whom.
+        subject: with its digest.
+        annotations: what the signature must state.
+
+    Raises:
+        Findings: it is not, or not by them.
+        ToolError: that could not be found out.
+    """
+    argv = ("verify", "--output", "json", *policy.argv(), *annotation_flags(annotations), subject)
+    stdout = _demand(cosign, argv, subject)
+    try:
+        signed = any(each["critical"]["type"] in SIGNATURES for each in json.loads(stdout))
+    except (ValueError, KeyError, TypeError):
+        raise ToolError("cosign verify printed no JSON as this plugin knows it") from None
+    if not signed:
+        # `cosign verify` takes any attestation by the same signer for a signature.
+        raise Findings(f"not verified: {subject} has attestations by this signer, but no signature")
+
+
+def verify_attestation(cosign: Tool, policy: Policy, subject: Reference, predicate_type: str) -> None:
+    """Check that `subject` has an attestation of `predicate_type`.
+
+    Raises:
+        Findings: it has none, or none of that type or by them.
+        ToolError: that could not be found out.
+    """
+    _demand(cosign, ("verify-attestation", "--type", predicate_type, *policy.argv(), subject), subject)
+
+
+def _demand(cosign: Tool, argv: Iterable[object], subject: Reference) -> bytes:
+    done = cosign.capture(*argv, ok={0, 1, *REFUSED}, assumed=_VERIFIED)
+    if done.exit_code == 0:
+        return done.stdout
+    if done.exit_code in REFUSED or any(refusal in done.stderr for refusal in REFUSALS):
+        raise Findings(f"not verified: {subject}; cosign's own message is above")
+    raise ToolError(f"cosign could not verify {subject}; its own message is above")
+
+
+def annotation_flags(annotations: Iterable[tuple[str, str]]) -> Iterator[str]:
+    """Yield the flags for `annotations`, each a CSV record, since cosign reads them as such."""
+    import csv
+    import io
+
+    for name, value in annotations:
+        record = io.StringIO()
+        csv.writer(record, lineterminator="").writerow([f"{name}={value}"])
+        yield from ("--annotations", record.getvalue())
+
+
+def flag(name: str, value: str | None) -> list[str]:
+    """Return a flag and its value; nothing without one."""
+    return [] if value is None else [name, value]
+
+
+def _whole(expression: str | None) -> str | None:
+    """Make `expression` match the whole text only; cosign is content with a part of it."""
+    return None if expression is None else f"^(?:{expression})$"

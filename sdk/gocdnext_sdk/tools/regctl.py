@@ -1,0 +1,128 @@
+"""Regctl's ways, for plugins that copy images: its configuration, copies, tags, and what hangs on an image.
+
+The commands and formats are those of regctl 0.11.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from gocdnext_sdk.oci.credentials import Credential
+from gocdnext_sdk.oci.reference import Reference, Registry
+from gocdnext_sdk.runtime.tool import Tool
+from gocdnext_sdk.secret import Secret
+
+CONFIG_VARIABLE = "REGCTL_CONFIG"
+"""Names the file from which regctl reads `configuration`."""
+
+
+@dataclass(frozen=True)
+class Host:
+    """A registry as regctl shall know it.
+
+    Args:
+        registry: where it is.
+        credential: the login there.
+    """
+
+    registry: Registry
+    credential: Credential | None = None
+
+
+def configuration(hosts: Mapping[str, Host]) -> Secret:
+    """Return a configuration with exactly these hosts and logins.
+
+    Args:
+        hosts: by the name that references use. Two names may stand for one registry: that is how it can be
+            read with one login and written with another.
+    """
+    return Secret(json.dumps({"incDockerCred": False, "hosts": dict(_hosts(hosts))}))
+
+
+def _hosts(hosts: Mapping[str, Host]) -> Iterator[tuple[str, Mapping[str, str]]]:
+    for name, host in hosts.items():
+        entry = {
+            "hostname": host.registry.api_host,
+            "tls": "disabled" if host.registry.plain_http else "enabled",
+        }
+        if host.credential is not None:
+            entry |= {"user": host.credential.username, "pass": host.credential.password.reveal()}
+        yield name, entry
+
+
+@dataclass(frozen=True)
+class Regctl:
+    """What plugins ask of regctl.
+
+    Args:
+        tool: regctl, with its configuration.
+    """
+
+    tool: Tool
+
+    def copying(self, source: str, target: Reference) -> AbstractContextManager[None]:
+        """Copy an image with all that belongs to it, while the block runs; what is there already is skipped.
+
+        That is every platform, and every signature, attestation and SBOM of the image and of its children,
+        whether they are referrers or have a `sha256-….sig` tag.
+
+        Args:
+            source: where it is, with its digest: a reference, or `layout`.
+            target: with a tag or a digest; with a digest, no tag is written.
+        """
+        return self.tool.running("image", "copy", "--referrers", "--digest-tags", source, target)
+
+    def mend(self, source: str, target: Reference) -> None:
+        """Copy as `copying`, but send every manifest again, so that the registry links all referrers anew."""
+        self.tool.run("image", "copy", "--referrers", "--digest-tags", "--force-recursive", source, target)
+
+    def attached(self, image: str) -> frozenset[str]:
+        """Return what belongs to an image: digests of referrers, and tags such as `sha256-….sig`.
+
+        Args:
+            image: a reference, or `layout`, with its digest.
+        """
+        argv = ("artifact", "tree", "--digest-tags", "--format", "{{json .}}", image)
+        done = self.tool.capture(*argv, assumed=b"{}")
+        return frozenset(_referrers(json.loads(done.stdout)))
+
+    def delete_tag(self, tag: Reference) -> bool:
+        """Delete a tag and no other tag on its digest. Return whether the registry let it.
+
+        Where a registry has no way to delete a tag, regctl moves it to an empty manifest and deletes that.
+        """
+        return self.tool.run("tag", "delete", tag, ok=(0, 1)).exit_code == 0
+
+    def load(self, archive: Path, name: str | None, folder: Path) -> None:
+        """Unpack an archive, of an OCI image layout or of `docker save`, into a layout.
+
+        Args:
+            archive: the file.
+            name: which one of several images in it.
+            folder: where the layout goes; the image gets the name `image` there.
+        """
+        wanted = ("--name", name) if name else ()
+        self.tool.run("image", "import", *wanted, f"{layout(folder)}:image", archive)
+
+    def compress(self, folder: Path) -> None:
+        """Compress the layers of `image` in a layout; the older store's `docker save` does not."""
+        self.tool.run("image", "mod", "--replace", "--layer-compress", "gzip", f"{layout(folder)}:image")
+
+
+def layout(folder: Path) -> str:
+    """Return what regctl calls an OCI image layout in `folder`."""
+    return f"ocidir://{folder}"
+
+
+def _referrers(node: Mapping[str, Any]) -> Iterator[str]:
+    for referrer in node.get("referrer", ()):
+        reference = referrer["reference"]
+        yield reference["Tag"] or reference["Digest"]
+        yield from _referrers(referrer)
+    for child in node.get("child", ()):
+        yield from _referrers(child)

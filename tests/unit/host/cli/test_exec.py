@@ -1,0 +1,125 @@
+"""`gocdnext-plugin exec`: a plugin with one `with:` map, as a process."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+PLUGIN = """
+import os, time
+from pathlib import Path
+from gocdnext_sdk import Findings, Input, Job, Plugin, PluginInputs, Secret
+
+class Inputs(PluginInputs):
+    do: str = Input("show", description="What to do.")
+    api_token: Secret | None = Input(None, description="A secret.")
+
+class Probe(Plugin[Inputs]):
+    \"\"\"Does what a test asks for.\"\"\"
+    name = "gocdnext-plugin-probe"
+    inputs = Inputs
+    outputs = {"SEEN": "What it saw."}
+
+    def run(self, inputs: Inputs, job: Job) -> dict[str, str]:
+        job.output(SEEN=" ".join(sorted(name for name in job.environ if name.startswith(("PLUGIN_", "MY_")))))
+        if inputs.do == "find":
+            raise Findings("found")
+        if inputs.do == "sleep":
+            Path("started").touch()
+            time.sleep(60)
+        print(inputs.api_token.reveal() if inputs.api_token else "no token", Path.cwd().name)
+        return {}
+
+if __name__ == "__main__":
+    Probe.main()
+"""
+
+
+@pytest.fixture
+def plugin(tmp_path: Path) -> Path:
+    folder = tmp_path / "probe"
+    folder.mkdir()
+    (folder / "plugin.py").write_text(PLUGIN)
+    return folder
+
+
+def command(plugin: Path, *argv: str) -> list[str]:
+    return [sys.executable, "-m", "gocdnext_sdk.host.cli", "exec", str(plugin), *argv]
+
+
+def run(plugin: Path, workspace: Path, *argv: str, **environ: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command(plugin, *argv),
+        cwd=workspace,
+        env={**os.environ, **environ},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+
+
+def test_it_works_in_the_current_folder_and_prints_its_outputs(plugin: Path, workspace: Path) -> None:
+    done = run(plugin, workspace, "--with", "do=show", "--var", "MY_MODE=x", MY_OTHER="y")
+    assert done.returncode == 0
+    assert done.stdout.splitlines() == ["no token workspace", "output SEEN=MY_MODE PLUGIN_DO"]
+
+
+def test_a_secret_is_taken_from_the_environment_and_masked(plugin: Path, workspace: Path) -> None:
+    argv = ("--secret", "MY_TOKEN", "--with", "api-token=${{ MY_TOKEN }}")
+    done = run(plugin, workspace, *argv, MY_TOKEN="canary-Qx81")
+    assert done.stdout.splitlines() == ["*** workspace", "output SEEN=MY_TOKEN PLUGIN_API_TOKEN"]
+
+
+def test_a_secret_that_is_not_given_is_told_with_the_option_for_it(plugin: Path, workspace: Path) -> None:
+    done = run(plugin, workspace, "--with", "api-token=${{ MY_TOKEN }}")
+    assert done.returncode == 2
+    assert "--with api-token: ${{ MY_TOKEN }} is not known; add --secret MY_TOKEN" in done.stdout
+
+
+def test_the_exit_code_is_the_plugins(plugin: Path, workspace: Path) -> None:
+    done = run(plugin, workspace, "--with", "do=find")
+    assert done.returncode == 1
+    assert "error: found" in done.stdout
+    assert run(plugin, workspace, "--with", "doo=find").returncode == 2
+
+
+def test_an_engine_names_the_variables(plugin: Path, workspace: Path) -> None:
+    assert "SEEN=PLUGIN_API_TOKEN" in run(plugin, workspace, "--with", "apiToken=12345").stdout
+    isolated = run(plugin, workspace, "--with", "apiToken=12345", "--engine", "k8s-isolated")
+    assert "SEEN=PLUGIN_APITOKEN" in isolated.stdout
+
+
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_the_plugin_and_says_so(plugin: Path, workspace: Path, signum: int) -> None:
+    process = subprocess.Popen(
+        command(plugin, "--with", "do=sleep"),
+        cwd=workspace,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+    )
+    while not (workspace / "started").exists():
+        assert process.poll() is None
+        time.sleep(0.02)
+    process.send_signal(signum)
+    _, errors = process.communicate()
+    assert process.returncode == 128 + signum
+    assert f"error: stopped by {signal.Signals(signum).name}" in errors.decode()
+
+
+def test_a_folder_without_a_plugin_is_told(workspace: Path) -> None:
+    done = run(workspace, workspace)
+    assert done.returncode == 2
+    assert "has no plugin.py" in done.stdout
+
+
+def test_a_network_is_for_a_container(plugin: Path, workspace: Path) -> None:
+    done = run(plugin, workspace, "--with", "do=show", "--network", "host")
+    assert done.returncode == 2
+    assert "--network is for a container; add --image" in done.stdout

@@ -1,0 +1,111 @@
+"""What a run looks like where there is no terminal."""
+
+from __future__ import annotations
+
+import io
+import re
+from dataclasses import replace
+
+import pytest
+from rich.console import Console
+
+from gocdnext_sdk.host.harness.report.console import ConsoleListener
+from gocdnext_sdk.host.harness.report.interface import JobReport, LogLine, RunReport, Status
+
+BUILD = JobReport(
+    name="build",
+    stage="make",
+    status=Status.PASSED,
+    exit_code=0,
+    seconds=1.25,
+    outputs={"digest": "sha256:1", "token": "hunter2"},
+    masked_outputs=frozenset({"token"}),
+)
+SIGN = JobReport(name="sign", stage="ship", status=Status.FAILED, exit_code=2, reason="exited with 2")
+
+
+def told() -> str:
+    file = io.StringIO()
+    listener = ConsoleListener(Console(file=file, width=120))
+    listener.run_started("release", [("make", "build"), ("ship", "sign")])
+    listener.job_started("build")
+    listener.line(
+        "build", LogLine("stdout", "plain [bold]text[/bold] \x1b[31mred\x1b[0m \x1b[2J" + "x" * 200)
+    )
+    listener.notice("cache: not stored", "build")
+    listener.job_finished(BUILD)
+    listener.job_finished(SIGN)
+    listener.run_finished(RunReport("release", (BUILD, SIGN), 2.0))
+    listener.close()
+    return file.getvalue()
+
+
+def test_every_line_stands_behind_its_job_whole_and_without_escape_sequences() -> None:
+    text = told()
+    assert "build │ plain [bold]text[/bold] red " in text
+    assert "x" * 200 + "\n" in text
+    assert "\x1b" not in text
+
+
+@pytest.mark.parametrize(
+    "sequence",
+    [
+        *(
+            "\x1bc",
+            "\x1b#8",
+            "\x1b[2J",
+            "\x1b[?1049h",
+            "\x1b[1;1H",
+            "\x1b(0",
+            "\x1b",
+            "\x1b[31",
+            "\x9b2J",
+            "\x9dx\x9c",
+        ),
+        *(
+            "\x1b]0;title\x07",
+            "\x1b]52;c;aGk=\x1b\\",
+            "\x1b]8;;https://evil.example\x1b\\",
+            "\x1bPq\x1b\\",
+            "\b",
+            "\a",
+        ),
+    ],
+)
+def test_no_job_drives_the_terminal(sequence: str) -> None:
+    """By what it prints, or by the names of its files, or by its outputs."""
+    file = io.StringIO()
+    listener = ConsoleListener(Console(file=file, width=120, force_terminal=True, no_color=True))
+    job = JobReport(
+        name="job",
+        stage="s",
+        status=Status.FAILED,
+        reason=f"reason{sequence}",
+        outputs={"a": f"value{sequence}"},
+    )
+    listener.line("job", LogLine("stdout", f"line{sequence}"))
+    listener.notice(f"{sequence}file: not brought back", "job")
+    listener.job_finished(job)
+    listener.run_finished(RunReport("p", (job, replace(job, status=Status.PASSED, reason="")), 1.0))
+    listener.close()
+    said = re.sub(r"\x1b\[[0-9;]*m", "", file.getvalue())
+    assert sequence[0] not in said.replace("\x1b[?25h", "")
+
+
+def test_the_table_says_how_each_job_ended_and_hides_masked_outputs() -> None:
+    *_, header, build, sign, verdict = told().splitlines()
+    assert header.split() == ["STAGE", "JOB", "RESULT", "EXIT", "TIME", "DETAILS"]
+    assert build.split() == ["make", "build", "passed", "0", "1.2", "s", "digest=sha256:1", "token=***"]
+    assert sign.split() == ["ship", "sign", "failed", "2", "exited", "with", "2"]
+    assert verdict == "release failed: 1 of 2 jobs passed, 0 skipped, 2.0 s"
+
+
+def test_exit_codes_follow_the_worst_job() -> None:
+    def code(*statuses: Status, stopped_by: int = 0) -> int:
+        jobs = tuple(JobReport(name=str(at), stage="s", status=each) for at, each in enumerate(statuses))
+        return RunReport("p", jobs, 0.0, stopped_by).exit_code
+
+    assert code(Status.PASSED, Status.PASSED) == 0
+    assert code(Status.PASSED, Status.FAILED, Status.SKIPPED) == 1
+    assert code(Status.FAILED, Status.ERROR) == 3
+    assert code(Status.CANCELLED, stopped_by=2) == 130

@@ -1,0 +1,33 @@
+"""Sessions own what they create, and clean up after those that could not."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+from typing import Any
+
+from gocdnext_sdk.host.harness import Session
+from gocdnext_sdk.host.harness.engine.interface import OWNER_LABEL
+
+
+def test_what_a_killed_process_left_is_removed(engine: Any) -> None:
+    script = f"from gocdnext_sdk.host.harness import Session;print(Session(None).labels['{OWNER_LABEL}'])"
+    ended = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True)
+    engine.leftovers["dead"] = ended.stdout.strip()
+    with Session(engine):
+        assert "dead" not in engine.owners()
+
+
+def test_what_others_still_use_or_own_elsewhere_stays(engine: Any) -> None:
+    alive = Session(engine).labels[OWNER_LABEL]
+    engine.leftovers |= {"alive": alive, "elsewhere": "another-host 1 1", "unknown": ""}
+    with Session(engine):
+        assert set(engine.owners()) == {"alive", "elsewhere", "unknown"}
+
+
+def test_a_recycled_process_id_is_not_the_owner(engine: Any) -> None:
+    engine.leftovers["recycled"] = f"{socket.gethostname()} {os.getpid()} 1"
+    with Session(engine):
+        assert "recycled" not in engine.owners()

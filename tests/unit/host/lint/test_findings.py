@@ -1,0 +1,314 @@
+"""Where findings stand, what they advise, what is left alone, and how they are silenced."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from gocdnext_sdk.host.lint.image_flow import Name
+from gocdnext_sdk.host.lint.rule import Finding
+
+Lint = Callable[[str], list[Finding]]
+
+TRIVY = "scan:\n  stage: scan\n  uses: ghcr.io/klinux/gocdnext-plugin-trivy@v1\n"
+BUILD = "build:\n  stage: build\n  docker: true\n  uses: ghcr.io/klinux/gocdnext-plugin-buildx@v1\n"
+LOGIN = "    username: ${{ USERNAME }}\n    password: ${{ TOKEN }}\n"
+SECRETS = "  secrets: [USERNAME, TOKEN]\n"
+
+
+def found(findings: list[Finding]) -> list[str]:
+    return [str(finding) for finding in findings]
+
+
+def rules(findings: list[Finding]) -> list[str]:
+    return [finding.rule.id for finding in findings]
+
+
+def test_an_unknown_key_is_found_at_the_key_with_the_nearest_one(lint: Lint) -> None:
+    assert found(lint(TRIVY + "  with:\n    sevrity: |\n      HIGH\n")) == [
+        "release.yaml:7:7: error: trivy has no input `sevrity`; did you mean `severity`? [GP101]"
+    ]
+
+
+def test_a_wrong_value_is_found_at_the_value(lint: Lint) -> None:
+    assert found(lint(TRIVY + "  with:\n    format: tabel\n    severity: HIGH,CRITICL\n")) == [
+        (
+            'release.yaml:7:15: error: trivy, `format`: "tabel" is not one of '
+            "table, json, sarif, template, cyclonedx, spdx, spdx-json, github, cosign-vuln; "
+            'did you mean "table"? [GP103]'
+        ),
+        (
+            'release.yaml:8:17: error: trivy, `severity`: "CRITICL" is not known; '
+            'did you mean "CRITICAL"? [GP103]'
+        ),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("plugin", "value"),
+    [
+        ("trivy", "ignore-unfixed: maybe"),
+        ("trivy", "exit-code: one"),
+        ("trivy", "output: ../report.json"),
+        ("buildx", "image: ghcr.io/Org/app"),
+        ("buildx", "registry: ghcr.io/org/app"),
+        ("buildx", "tags: v1 +meta"),
+        ("buildx", "build-args: =1"),
+        ("docker-push", "target: ghcr.io/org/app:+"),
+        ("cosign", "signing-config: '{'"),
+    ],
+)
+def test_each_format_is_read_by_the_plugins_own_parser(lint: Lint, plugin: str, value: str) -> None:
+    findings = lint(
+        f"job:\n  stage: scan\n  uses: ghcr.io/a/gocdnext-plugin-{plugin}@v1\n  with:\n    {value}\n"
+    )
+    assert "GP103" in rules(findings)
+
+
+def test_a_value_with_a_reference_is_known_when_the_job_runs(lint: Lint) -> None:
+    inputs = (
+        "    ignore-unfixed: ${{ CI_BRANCH }}\n    severity: HIGH,${CI_BRANCH}\n    output: ../${CI_BRANCH}\n"
+    )
+    assert not lint(TRIVY + "  with:\n" + inputs)
+
+
+def test_a_deprecated_key_satisfies_what_needs_the_new_one(lint: Lint) -> None:
+    job = "job:\n  stage: scan\n  uses: ghcr.io/org/gocdnext-plugin-sample@v1\n  with:\n    degree: medium\n"
+    assert rules(lint(job)) == ["GP105"]
+
+
+@pytest.mark.parametrize(
+    "image", ["gocdnext-plugin-trivy", "localhost:5000/a/b/gocdnext-plugin-trivy:v1@sha256:0"]
+)
+def test_a_plugin_is_known_by_its_last_segment(lint: Lint, image: str) -> None:
+    assert "GP101" in rules(lint(f"job:\n  stage: scan\n  uses: {image}\n  with:\n    nope: 1\n"))
+
+
+def test_somebody_elses_image_is_not_checked_against_ours(lint: Lint) -> None:
+    assert not lint("job:\n  stage: scan\n  uses: docker.io/aquasec/trivy@0.74.0\n  with:\n    nope: 1\n")
+
+
+class TestSecrets:
+    def test_a_missing_secret_is_named_with_the_job(self, lint: Lint) -> None:
+        job = (
+            TRIVY
+            + "  with:\n    scan-type: image\n    target: a.b/c:1\n"
+            + "    username: ci\n    password: ${{ PW }}\n"
+        )
+        assert found(lint(job)) == [
+            (
+                "release.yaml:10:17: error: job `scan` uses the secret PW, which it does not declare; "
+                "add PW to its `secrets:` [GP201]"
+            )
+        ]
+
+    def test_a_misspelt_secret_is_held_against_those_declared(self, lint: Lint) -> None:
+        job = (
+            TRIVY
+            + "  secrets: [GHCR_TOKEN]\n  with:\n    scan-type: image\n    target: a.b/c:1\n"
+            + "    username: ci\n    password: ${{ GHCR_TOEKN }}\n"
+        )
+        assert "did you mean GHCR_TOKEN?" in "\n".join(found(lint(job)))
+
+    def test_an_idle_secret_is_found_where_it_is_declared(self, lint: Lint) -> None:
+        assert found(lint(TRIVY + "  secrets: [AWS_SECRET_ACCESS_KEY, OTHER]\n")) == [
+            (
+                "release.yaml:6:38: warning: job `scan` declares the secret OTHER and does not use it; "
+                "remove it [GP202]"
+            )
+        ]
+
+    def test_a_secret_that_an_input_names_is_used(self, lint: Lint) -> None:
+        job = BUILD + SECRETS.replace("]", ", NPM, ARG]") + "  with:\n    image: a.b/c\n" + LOGIN
+        assert not lint(job + "    secret-envs: npm=NPM\n    build-args: ARG\n")
+
+    def test_a_secret_in_the_file_is_never_shown(self, lint: Lint) -> None:
+        job = (
+            TRIVY
+            + "  with:\n    scan-type: image\n    target: a.b/c:1\n    username: ci\n    password: hunter2\n"
+        )
+        assert rules(lint(job)) == ["GP203"]
+        assert "hunter2" not in str(found(lint(job)))
+
+    def test_a_secret_in_the_file_is_found_behind_a_variable(self, lint: Lint) -> None:
+        inputs = "    scan-type: image\n    target: a.b/c:1\n    username: ci\n    password: ${{ WORD }}\n"
+        assert rules(lint(TRIVY + "  variables:\n    WORD: hunter2\n  with:\n" + inputs)) == ["GP203"]
+
+    def test_a_public_key_may_stand_in_the_file(self, lint: Lint) -> None:
+        key = "    key-content: |\n      -----BEGIN PUBLIC KEY-----\n      AAAA\n"
+        job = "job:\n  stage: sign\n  uses: ghcr.io/a/gocdnext-plugin-cosign@v1\n"
+        assert not lint(job + "  with:\n    image: a.b/c:1\n    action: verify\n" + key)
+
+    def test_a_script_with_socket_and_key_is_as_bad(self, lint: Lint) -> None:
+        job = "job:\n  stage: sign\n  image: alpine\n  script: [make]\n  secrets: [COSIGN_PRIVATE_KEY]\n"
+        assert rules(lint(job + "  docker: true\n")) == ["GP205"]
+        assert not lint(job)
+
+    def test_a_profile_may_bring_what_is_not_in_the_file(self, lint: Lint) -> None:
+        inputs = (
+            "    scan-type: image\n    target: a.b/${X}:1\n    username: ${{ U }}\n    password: ${{ PW }}\n"
+        )
+        assert not lint(TRIVY + "  agent: {profile: big}\n  with:\n" + inputs)
+
+
+class TestImages:
+    @pytest.mark.parametrize(
+        ("text", "name"),
+        [
+            ("ghcr.io/org/app:v1", Name("ghcr.io/org/app", "v1")),
+            ("app", Name("docker.io/library/app")),
+            ("localhost:5000/app@sha256:${SUM}", Name("localhost:5000/app", "", "sha256:${SUM}")),
+            ("${REGISTRY}/app:${CI_BRANCH}", Name("${REGISTRY}/app", "${CI_BRANCH}")),
+            (
+                "${{ needs.a.matrix[V=1:2/3].outputs.image }}",
+                Name("${{ needs.a.matrix[V=1:2/3].outputs.image }}"),
+            ),
+        ],
+    )
+    def test_a_name_is_split_with_the_references_in_it(self, text: str, name: Name) -> None:
+        assert Name.parse(text) == name
+
+    def test_names_compare_after_what_the_file_itself_decides(self, lint: Lint) -> None:
+        text = (
+            "variables:\n  HOST: ghcr.io\nstages: [build, scan]\njobs:\n"
+            "  build:\n    stage: build\n    docker: true\n    uses: a.b/gocdnext-plugin-buildx@v1\n"
+            "    with: {image: '${HOST}/org/app', push: 'false', platforms: linux/amd64}\n"
+            "  scan:\n    stage: scan\n    uses: a.b/gocdnext-plugin-trivy@v1\n"
+            "    with: {scan-type: image, target: 'ghcr.io/org/app:latest'}\n"
+        )
+        assert rules(lint(text)) == ["GP402"]
+        assert not lint(text.replace("HOST: ghcr.io", "HOST: quay.io"))
+
+    def test_an_output_of_a_build_that_does_not_push(self, lint: Lint) -> None:
+        build = (
+            BUILD
+            + "  with: {image: a.b/c, platforms: linux/amd64, push: 'false'}\n  outputs: {r: REFERENCE}\n"
+        )
+        scan = (
+            TRIVY
+            + "  needs: [build]\n  with:\n    scan-type: image\n    target: ${{ needs.build.outputs.r }}\n"
+        )
+        assert rules(lint(build + scan)) == ["GP402"]
+
+    def test_a_job_that_waits_through_another_waits(self, lint: Lint) -> None:
+        build = BUILD + SECRETS + "  with:\n    image: a.b/c:1\n" + LOGIN
+        between = "between: {stage: build, image: alpine, script: [make], needs: [build]}\n"
+        scan = TRIVY.replace("stage: scan", "stage: build") + SECRETS
+        scan += "  needs: [between]\n  with:\n    scan-type: image\n    target: a.b/c:1\n" + LOGIN
+        assert rules(lint(build + between + scan)) == ["GP407"]
+        assert "GP401" in rules(lint(build + between.replace(", needs: [build]", "") + scan))
+
+    def test_another_jobs_login_does_not_reach_a_scan(self, lint: Lint) -> None:
+        build = BUILD + SECRETS + "  with:\n    image: a.b/c:1\n" + LOGIN
+        scan = TRIVY + "  with:\n    scan-type: image\n    target: a.b/c:1\n"
+        assert rules(lint(build + scan)) == ["GP404", "GP407"]
+        assert not lint(scan)  # of a public image, as far as the file says
+
+    def test_a_candidate_has_no_tag(self, lint: Lint) -> None:
+        build = BUILD + SECRETS + "  with:\n    image: a.b/c\n    push-by-digest: 'true'\n" + LOGIN
+        scan = TRIVY + SECRETS + "  with:\n    scan-type: image\n    target: a.b/c:latest\n" + LOGIN
+        assert "GP403" in rules(lint(build + scan))
+
+
+class TestReferences:
+    def test_a_matrix_wants_a_cell(self, lint: Lint) -> None:
+        build = "build:\n  stage: build\n  image: alpine\n  script: [make]\n  outputs: {image: IMAGE}\n"
+        build += "  parallel: {matrix: [{ARCH: [amd64, arm64]}]}\n"
+        scan = (
+            TRIVY
+            + "  needs: [build]\n  with:\n    scan-type: image\n"
+            + "    target: ${{ needs.build.outputs.image }}\n"
+        )
+        assert found(lint(build + scan)) == [
+            (
+                "release.yaml:15:15: error: job `scan`: `build` is a matrix, and no cell is named; "
+                "write needs.build.matrix[ARCH=amd64].outputs.image [GP302]"
+            )
+        ]
+        assert not lint(build + scan.replace("build.outputs", "build.matrix[ARCH=arm64].outputs"))
+
+    def test_github_habits_are_told_what_to_write(self, lint: Lint) -> None:
+        findings = lint(TRIVY + "  with:\n    target: ${{ secrets.PATH }}/${{ CI_COMMIT_BRANCH }}\n")
+        assert [finding.problem.advice for finding in findings] == ["write ${{ PATH }}", "write CI_BRANCH"]
+
+    def test_variables_see_no_variables(self, lint: Lint) -> None:
+        job = "job:\n  stage: scan\n  image: alpine\n  script: [make]\n  variables: {A: a, B: '${{ A }}'}\n"
+        assert rules(lint(job)) == ["GP301"]
+
+
+class TestSilence:
+    USES = "  uses: ghcr.io/klinux/gocdnext-plugin-trivy"
+
+    @pytest.mark.parametrize(
+        "lines",
+        [
+            f"{USES} # gocdnext: ignore=GP107 tested here",
+            f"  # gocdnext: ignore=GP107 tested here\n{USES}",
+            f"  # gocdnext: ignore=GP107 tested here\n\n  # why not\n{USES}",
+            f"{USES} # newest # gocdnext: ignore=GP107,GP107 tested here",
+        ],
+    )
+    def test_on_the_line_or_the_line_above(self, lint: Lint, lines: str) -> None:
+        assert not lint(f"scan:\n  stage: scan\n{lines}\n")
+
+    def test_only_the_rule_that_is_named(self, lint: Lint) -> None:
+        findings = lint(f"scan:\n  stage: scan\n{self.USES} # gocdnext: ignore=GP101 why\n")
+        assert rules(findings) == ["GP107", "GP003"]
+
+    def test_a_reason_is_asked_for(self, lint: Lint) -> None:
+        findings = lint(f"scan:\n  stage: scan\n{self.USES} # gocdnext: ignore=GP107\n")
+        assert found(findings) == [
+            (
+                "release.yaml:5:48: warning: a comment that silences a rule gives no reason; "
+                "say why after the rule [GP003]"
+            )
+        ]
+
+    def test_a_rule_that_does_not_exist(self, lint: Lint) -> None:
+        findings = lint(TRIVY + "  # gocdnext: ignore=GP999,trivy why\n")
+        assert [finding.problem.what for finding in findings] == [
+            "there is no rule GP999",
+            "there is no rule trivy",
+        ]
+
+
+@pytest.mark.parametrize(
+    ("reference", "advice"),
+    [
+        (
+            "needs.build.outputs.image-tag",
+            (
+                "put `IMAGE_TAG: ${{ needs.build.outputs.image-tag }}` into the job's `variables:`, "
+                "and write $IMAGE_TAG"
+            ),
+        ),
+        ("TOKEN", "write $TOKEN"),
+        ("CI_COMMIT_SHA", "write $CI_COMMIT_SHA"),
+        ("OTHER", "declare OTHER in the job's `secrets:` or `variables:`, and write $OTHER"),
+        ("github.sha", "a script has the job's variables and secrets as $NAME"),
+    ],
+)
+def test_a_reference_in_a_script_is_found_at_its_line(lint: Lint, reference: str, advice: str) -> None:
+    text = "build: {stage: build, image: alpine, script: [make], outputs: {image-tag: TAG}}\n"
+    text += "deploy:\n  stage: scan\n  image: alpine\n  needs: [build]\n  secrets: [TOKEN]\n  script:\n"
+    text += "    - echo ${CI_BRANCH} $((1 + 1)) '{{ x }}'\n"
+    text += f"    - |\n      ./deploy ${{{{ {reference} }}}}\n"
+    (finding,) = found(lint(text))
+    what = f"job `deploy`: ${{{{ {reference} }}}} is not resolved in `script:`"
+    assert finding == f"release.yaml:11:9: error: {what}; {advice} [GP308]"
+
+
+def test_a_script_finds_its_line_through_a_template_too(lint: Lint) -> None:
+    text = ".base:\n  image: alpine\n  script:\n    - make\n    - echo ${{ CI }}\n"
+    text += "build: {stage: build, extends: .base}\n"
+    assert found(lint(text)) == [
+        "release.yaml:7:9: error: job `build`: ${{ CI }} is not resolved in `script:`; write $CI [GP308]"
+    ]
+
+
+def test_a_script_that_uses_a_needed_output_as_a_variable_is_right(lint: Lint) -> None:
+    text = "build: {stage: build, image: alpine, script: [make], outputs: {tag: TAG}}\n"
+    text += "deploy:\n  stage: scan\n  image: alpine\n  needs: [build]\n"
+    text += '  variables:\n    TAG: ${{ needs.build.outputs.tag }}\n  script: [./deploy "$TAG"]\n'
+    assert found(lint(text)) == []

@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from gocdnext_sdk.host.pipeline import Checkout, checkout
+
+
+@pytest.fixture
+def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    for name in ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE"):
+        monkeypatch.delenv(name, raising=False)
+    git(tmp_path, "init", "--quiet", "--initial-branch=main")
+    return tmp_path
+
+
+def git(folder: Path, *arguments: str) -> str:
+    identity = ["-c", "user.name=t", "-c", "user.email=t@example.invalid"]
+    done = subprocess.run(
+        ["git", *identity, "-C", str(folder), *arguments], capture_output=True, text=True, check=True
+    )
+    return done.stdout.strip()
+
+
+def commit(folder: Path) -> str:
+    git(folder, "commit", "--quiet", "--allow-empty", "-m", "work")
+    return git(folder, "rev-parse", "HEAD")
+
+
+def test_commit_and_branch(repository: Path) -> None:
+    sha = commit(repository)
+    (repository / "sub").mkdir()
+    assert checkout.read(repository) == Checkout(sha, "main")
+    assert checkout.read(repository / "sub") == Checkout(sha, "main")
+
+
+def test_a_detached_head_has_no_branch(repository: Path) -> None:
+    sha = commit(repository)
+    git(repository, "checkout", "--quiet", "--detach")
+    assert checkout.read(repository) == Checkout(sha, "")
+
+
+def test_a_repository_without_a_commit(repository: Path) -> None:
+    assert checkout.read(repository).sha == ""
+
+
+def test_a_folder_that_is_no_repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
+    assert checkout.read(tmp_path) == Checkout()
+
+
+def test_a_host_without_git(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    commit(repository)
+    monkeypatch.setenv("PATH", str(repository))
+    assert checkout.read(repository) == Checkout()
+
+
+def test_the_tag_at_the_commit(repository: Path) -> None:
+    commit(repository)
+    assert checkout.tag(repository) == ""
+    git(repository, "tag", "v1.0.0")
+    assert checkout.tag(repository) == "v1.0.0"

@@ -1,0 +1,88 @@
+"""What a plugin writes is what the platform reads."""
+
+from __future__ import annotations
+
+import stat
+from pathlib import Path
+
+import pytest
+
+from gocdnext_sdk.contract.outputs import parse
+from gocdnext_sdk.errors import Error
+from gocdnext_sdk.runtime.outputs import OutputFile
+
+
+def written(path: Path, **values: str) -> dict[str, str]:
+    outputs = OutputFile({"GOCDNEXT_OUTPUT_FILE": str(path)})
+    for name, value in values.items():
+        outputs.set(name, value)
+    outputs.write()
+    return parse(path.read_bytes())
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "",
+        "1",
+        "a b",
+        " blanks around ",
+        "a=b=c",
+        "#no comment",
+        '"quoted"',
+        "'quoted'",
+        '""',
+        '"',
+        "ünï \U0001f680",
+    ],
+)
+def test_a_value_arrives_unchanged(tmp_path: Path, value: str) -> None:
+    assert written(tmp_path / "out.env", A=value, B="next") == {"A": value, "B": "next"}
+
+
+def test_the_file_the_platform_made_is_used_and_stays_private(tmp_path: Path) -> None:
+    path = tmp_path / "out.env"
+    path.touch(mode=0o600)
+    written(path, DIGEST="sha256:abc")
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize("environ", [{}, {"GOCDNEXT_OUTPUT_FILE": ""}])
+def test_a_job_that_declares_no_outputs_has_no_file(
+    environ: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    outputs = OutputFile(environ)
+    outputs.set("A", "1")
+    outputs.write()
+    assert list(tmp_path.iterdir()) == []
+    assert outputs.values == {"A": "1"}
+
+
+def test_a_later_value_replaces_an_earlier_one_and_writing_twice_repeats_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "out.env"
+    outputs = OutputFile({"GOCDNEXT_OUTPUT_FILE": str(path)})
+    for value in ("1", "2"):
+        outputs.set("A", value)
+        outputs.write()
+    assert parse(path.read_bytes()) == {"A": "2"}
+
+
+@pytest.mark.parametrize("value", ["two\nlines", "carriage\rreturn", "nul\0", "x" * 70_000, "\udcff"])
+def test_what_no_file_can_carry_is_an_error_and_leaves_the_file_alone(tmp_path: Path, value: str) -> None:
+    path = tmp_path / "out.env"
+    path.write_text("")
+    with pytest.raises(Error, match=r"^outputs: "):
+        written(path, GOOD="1", BAD=value)
+    assert path.read_text() == ""
+
+
+def test_what_is_no_text_is_told_where_it_is_set() -> None:
+    with pytest.raises(Error, match="outputs: COUNT is of type int, and must be a text"):
+        OutputFile({}).set("COUNT", 3)  # type: ignore[arg-type]
+
+
+def test_a_file_that_cannot_be_written_is_an_error_that_names_it(tmp_path: Path) -> None:
+    path = tmp_path / "absent" / "out.env"
+    with pytest.raises(Error, match=f"^outputs: {path} cannot be written: No such file or directory$"):
+        written(path, A="1")

@@ -1,0 +1,44 @@
+"""What a builder can do, and what it is told of a mirror."""
+
+from __future__ import annotations
+
+import tomllib
+
+import pytest
+from testbed.pins import pins
+
+from gocdnext_sdk.tools.buildkit.builders import BINFMT, BUILDKIT, Builder, mirror_config
+
+BUILDER = Builder("default", frozenset({"linux/amd64", "linux/arm64", "linux/arm/v7"}))
+
+
+@pytest.mark.parametrize("platform", ["linux/amd64", "linux/amd64/v1", "linux/arm64/v8", "linux/arm"])
+def test_a_platform_is_known_by_all_its_names(platform: str) -> None:
+    assert BUILDER.missing([platform]) == ()
+
+
+def test_only_what_the_daemon_lacks_is_emulated() -> None:
+    assert BUILDER.missing(["linux/amd64", "linux/s390x", "linux/arm64"]) == ("linux/s390x",)
+
+
+def test_nothing_emulates_other_systems() -> None:
+    assert BUILDER.missing(["windows/amd64", "wasip1/wasm"]) == ()
+
+
+@pytest.mark.parametrize(
+    ("mirror", "place", "http"),
+    [
+        ("mirror.gcr.io", "mirror.gcr.io", False),
+        ("https://registry.example.com/dockerhub/", "registry.example.com/dockerhub", False),
+        ("http://registry.example.com:5000/hub", "registry.example.com:5000/hub", True),
+    ],
+)
+def test_docker_hub_is_read_through_the_mirror(mirror: str, place: str, http: bool) -> None:
+    registries = tomllib.loads(mirror_config(mirror))["registry"]
+    assert registries["docker.io"] == {"mirrors": [place]}
+    assert registries.get(place.split("/")[0], {}).get("http", False) is http
+
+
+@pytest.mark.parametrize(("name", "image"), [("binfmt", BINFMT), ("buildkit", BUILDKIT)])
+def test_helper_images_are_those_of_the_one_file_of_versions(name: str, image: str) -> None:
+    assert image == pins()[name].image

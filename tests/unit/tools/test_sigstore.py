@@ -1,0 +1,23 @@
+"""Signing configs made from URLs."""
+
+from __future__ import annotations
+
+from gocdnext_sdk.tools.sigstore import signing_config, without_log
+
+
+def test_exactly_the_named_services_are_in_it() -> None:
+    config = signing_config(rekor="https://rekor.example/", rekor_version=2)
+    assert set(config) == {"mediaType", "rekorTlogUrls", "rekorTlogConfig", "tsaConfig"}
+    (log,) = config["rekorTlogUrls"]
+    assert (log["url"], log["majorApiVersion"]) == ("https://rekor.example", 2)
+    assert config["rekorTlogConfig"] == {"selector": "ANY"}
+    assert config["tsaConfig"] == {}
+
+
+def test_the_log_can_be_taken_out() -> None:
+    config = signing_config(fulcio="https://fulcio.example", rekor="https://rekor.example")
+    stripped = without_log(config)
+    assert stripped["rekorTlogUrls"] == []
+    assert stripped["rekorTlogConfig"] == {}
+    assert stripped["caUrls"] == config["caUrls"]
+    assert config["rekorTlogUrls"], "the original is left alone"
