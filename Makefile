@@ -29,6 +29,7 @@ lint: .venv/installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	@$(BIN)/lint-imports
 
 setup: .venv/installed
 	@$(BIN)/python -m testbed setup demo

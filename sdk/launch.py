@@ -27,7 +27,7 @@ from types import ModuleType  # noqa: E402
 
 home = __file__.rpartition("/")[0]
 sys.path.append(f"{home}/packages")
-# The plugin's folder is a package of its own: plugin.py imports its other modules with `from . import checks`.
+# The plugin's folder is a package: plugin.py imports its other modules with `from . import checks`.
 sys.modules["plugin"] = package = ModuleType("plugin")
 package.__path__ = [f"{home}/plugin"]
 # There are no pydantic plugins; looking for some would import importlib.metadata: 6 ms at every start.

@@ -7,6 +7,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
+
+from pydantic import BeforeValidator, WithJsonSchema
 
 from gocdnext_sdk import (
     BUILD_OUTPUTS,
@@ -24,6 +27,7 @@ from gocdnext_sdk import (
     Tool,
     Words,
 )
+from gocdnext_sdk.inputs.parsers import parse_lines
 from gocdnext_sdk.tools.buildkit.arguments import BuildArg, plan_build_args
 from gocdnext_sdk.tools.buildkit.builders import (
     BINFMT,
@@ -35,7 +39,14 @@ from gocdnext_sdk.tools.buildkit.builders import (
     mirror_config,
     read_digest,
 )
-from gocdnext_sdk.tools.buildkit.cache import CacheEntries, CacheEntry, comma_separated
+from gocdnext_sdk.tools.buildkit.cache import CacheEntry, comma_separated
+
+CacheEntries = Annotated[
+    tuple[CacheEntry, ...],
+    BeforeValidator(lambda text: tuple(map(CacheEntry.parse, parse_lines(text)))),
+    WithJsonSchema({"type": "string"}),
+]
+"""Cache entries or references, one a line."""
 
 
 class BuildxInputs(ImageBuildInputs):

@@ -29,7 +29,6 @@ from gocdnext_sdk import (
     ToolError,
     WorkspacePath,
 )
-from gocdnext_sdk.inputs.types import read_text
 from gocdnext_sdk.tools.cosign import (
     INHERITED,
     KEY_EXAMPLES,
@@ -45,6 +44,7 @@ from gocdnext_sdk.tools.cosign import (
 )
 from gocdnext_sdk.tools.identity_token import IdentityToken
 from gocdnext_sdk.tools.sigstore import NOBODY, Document, signing_config, without_log
+from gocdnext_sdk.workspace import read_text
 
 PREDICATES = (
     *("custom", "slsaprovenance", "slsaprovenance02", "slsaprovenance1", "link"),

@@ -19,7 +19,7 @@ from gocdnext_sdk import (
     Secret,
     Words,
 )
-from gocdnext_sdk.inputs.image_build import without_scheme
+from gocdnext_sdk.oci.reference import without_scheme
 from gocdnext_sdk.tools import dockerfile
 from gocdnext_sdk.tools.buildkit.arguments import BuildArg, plan_build_args
 

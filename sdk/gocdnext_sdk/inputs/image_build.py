@@ -11,10 +11,11 @@ from gocdnext_sdk.errors import Problem
 from gocdnext_sdk.inputs.constraints import Constraint, RequiredTogether
 from gocdnext_sdk.inputs.model import Input
 from gocdnext_sdk.inputs.registry_login import RegistryLoginInputs
-from gocdnext_sdk.inputs.types import Boolean, BranchTags, Lines, Pairs, WorkspacePath, is_in_workspace
+from gocdnext_sdk.inputs.types import Boolean, BranchTags, Lines, Pairs, WorkspacePath
 from gocdnext_sdk.oci.credentials import Credential, Credentials
-from gocdnext_sdk.oci.reference import Reference, Registry
+from gocdnext_sdk.oci.reference import Reference, Registry, without_scheme
 from gocdnext_sdk.secret import Secret
+from gocdnext_sdk.workspace import is_in_workspace
 
 BUILD_OUTPUTS = {
     "IMAGE": "The image's name, without a tag.",
@@ -144,8 +145,3 @@ class ImageBuildInputs(RegistryLoginInputs):
                     f'"{key}" has no value and is not in the job\'s environment',
                     f"write {key}=VALUE",
                 )
-
-
-def without_scheme(mirror: str) -> str:
-    """Return the host and path of a mirror that may be written as a URL."""
-    return re.sub(r"^https?://", "", mirror).rstrip("/")

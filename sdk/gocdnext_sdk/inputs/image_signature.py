@@ -11,7 +11,7 @@ from pydantic import AfterValidator
 from gocdnext_sdk.errors import Problem
 from gocdnext_sdk.inputs.constraints import Constraint, MutuallyExclusive
 from gocdnext_sdk.inputs.model import Input, PluginInputs
-from gocdnext_sdk.inputs.types import Boolean, JsonDocument, read_text
+from gocdnext_sdk.inputs.types import Boolean, JsonDocument
 from gocdnext_sdk.oci.credentials import Credentials
 from gocdnext_sdk.oci.reference import Reference
 from gocdnext_sdk.tools.cosign import (
@@ -25,6 +25,7 @@ from gocdnext_sdk.tools.cosign import (
     verify,
 )
 from gocdnext_sdk.tools.sigstore import NOBODY
+from gocdnext_sdk.workspace import read_text
 
 if TYPE_CHECKING:
     from gocdnext_sdk.runtime.job import Job

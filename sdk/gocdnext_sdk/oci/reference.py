@@ -49,6 +49,11 @@ def _is_host(text: str) -> bool:
     return True
 
 
+def without_scheme(mirror: str) -> str:
+    """Return the host and path of a mirror that may be written as a URL."""
+    return re.sub(r"^https?://", "", mirror).rstrip("/")
+
+
 @dataclass(frozen=True, order=True)
 class Registry:
     """A registry host, `docker.io` standing for all names of Docker Hub.

@@ -15,8 +15,8 @@ from pydantic import GetCoreSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
 from gocdnext_sdk.errors import Error
-from gocdnext_sdk.inputs.types import read_text, workspace_path
 from gocdnext_sdk.oci.reference import HUB, Reference, is_digest
+from gocdnext_sdk.workspace import read_text, workspace_path
 
 _FILE_TRANSPORTS = ("oci", "oci-archive", "docker-archive")
 _ARCHIVE_SUFFIXES = (".tar", ".tar.gz", ".tgz")

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 from gocdnext_sdk.errors import Findings, ToolError
-from gocdnext_sdk.inputs.types import workspace_path
 from gocdnext_sdk.oci.reference import Reference
 from gocdnext_sdk.runtime.tool import Tool
 from gocdnext_sdk.secret import Secret
+from gocdnext_sdk.workspace import workspace_path
 
 KMS: Mapping[str, tuple[str, ...]] = {
     "awskms": ("AWS_",),

@@ -110,7 +110,7 @@ def _in_container(
     secrets_file: Path | None,
     network: str | None,
 ) -> Ended:
-    from gocdnext_sdk.host.cli.run import interruptible
+    from gocdnext_sdk.host.cli.interrupt import interruptible
     from gocdnext_sdk.host.harness.build import build_contexts, build_image
     from gocdnext_sdk.host.harness.engine.docker import DockerEngine
     from gocdnext_sdk.host.harness.session import Session

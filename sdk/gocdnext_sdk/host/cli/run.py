@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import json
-import signal
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING
 
 import click
 
+from gocdnext_sdk.host.cli.interrupt import interruptible
 from gocdnext_sdk.host.cli.options import event_options, pairs, run_of
 from gocdnext_sdk.host.cli.secrets import collect
 from gocdnext_sdk.host.cli.sigstore import STATE, running
@@ -20,7 +18,7 @@ from gocdnext_sdk.host.harness.engine.interface import Pull
 from gocdnext_sdk.host.harness.local_registry import LocalRegistry
 from gocdnext_sdk.host.harness.preflight import REGISTRY_SECRETS, UsageError
 from gocdnext_sdk.host.harness.runner import RunOptions, prepare, run_pipeline, workspace_of
-from gocdnext_sdk.host.harness.session import Session, Stop
+from gocdnext_sdk.host.harness.session import Session
 from gocdnext_sdk.host.pipeline import Graph, parse_file
 
 if TYPE_CHECKING:
@@ -190,20 +188,3 @@ def _expected() -> LocalSigstore:
     from gocdnext_sdk.host.harness.local_sigstore import LocalSigstore
 
     return LocalSigstore.expected()
-
-
-@contextmanager
-def interruptible() -> Iterator[Stop]:
-    """Turn SIGINT, SIGTERM and SIGHUP into requests to stop."""
-    stop = Stop()
-
-    def handle(signum: int, frame: FrameType | None) -> None:
-        stop.request(signum)
-
-    signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    before = {each: signal.signal(each, handle) for each in signals}
-    try:
-        yield stop
-    finally:
-        for each, handler in before.items():
-            signal.signal(each, handler)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 from gocdnext_sdk.errors import Error
+from gocdnext_sdk.host.cli.interrupt import interruptible
 from gocdnext_sdk.host.harness.local_registry import LocalRegistry
 from gocdnext_sdk.host.harness.preflight import UsageError
 from gocdnext_sdk.host.harness.session import Session
@@ -34,7 +35,6 @@ def command(folder: Path) -> None:
     made afresh, LIE THERE AND IN A CONTAINER UNPROTECTED, and are gone when this ends, with all else. NEVER
     TRUST THEM FOR ANYTHING THAT IS PUBLISHED.
     """
-    from gocdnext_sdk.host.cli.run import interruptible
     from gocdnext_sdk.host.harness.engine.docker import DockerEngine
 
     signals: SimpleQueue[int] = SimpleQueue()

@@ -98,16 +98,8 @@ def expected_outputs(graph: Graph) -> dict[str, JobOutputs]:
     for instance in graph.jobs:
         job = instance.job
         values = {alias: f"({job.name}.{alias})" for alias in job.outputs}
-        made[job.name] = with_outputs(made.get(job.name), job, instance.cell_key, values)
+        made[job.name] = instance.collect(made.get(job.name), values)
     return made
-
-
-def with_outputs(so_far: JobOutputs | None, job: Job, cell_key: str, values: Mapping[str, str]) -> JobOutputs:
-    """Return what `job` offers once this run of it, or of one cell of its matrix, is done."""
-    if not job.matrix:
-        return JobOutputs(values=values)
-    cells = {**((so_far.cells if so_far else None) or {}), cell_key: values}
-    return JobOutputs(cells=cells, dimensions=tuple(sorted(job.matrix)))
 
 
 def notices(graph: Graph) -> Iterator[tuple[str, str]]:

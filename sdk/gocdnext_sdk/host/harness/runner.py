@@ -22,7 +22,7 @@ from gocdnext_sdk.host.harness.build import build_contexts, build_image
 from gocdnext_sdk.host.harness.engine.interface import ContainerSpec, Pull, named_network
 from gocdnext_sdk.host.harness.job import JobRunner, RunningContainers
 from gocdnext_sdk.host.harness.local_registry import LocalRegistry
-from gocdnext_sdk.host.harness.preflight import UsageError, check, notices, runs, with_outputs
+from gocdnext_sdk.host.harness.preflight import UsageError, check, notices, runs
 from gocdnext_sdk.host.harness.report.interface import JobReport, Listener, NullListener, RunReport, Status
 from gocdnext_sdk.host.harness.schedule import Schedule
 from gocdnext_sdk.host.harness.session import Session
@@ -304,9 +304,8 @@ class _Execution:
                 raise event
             case instance, report:
                 self._schedule.finish(instance, passed=report.status is Status.PASSED)
-                self._outputs[instance.job.name] = with_outputs(
-                    self._outputs.get(instance.job.name), instance.job, instance.cell_key, report.outputs
-                )
+                name = instance.job.name
+                self._outputs[name] = instance.collect(self._outputs.get(name), report.outputs)
                 self._finish(report)
 
     def _start(self, instance: JobInstance, jobs: JobRunner, threads: ThreadPoolExecutor) -> None:

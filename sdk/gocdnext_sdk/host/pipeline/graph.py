@@ -34,6 +34,18 @@ class JobInstance:
         """`GO=1.25,OS=alpine`, also the value of `GOCDNEXT_MATRIX`; empty without a matrix."""
         return refs.cell_key(self.cell) if self.cell is not None else ""
 
+    def collect(self, so_far: refs.JobOutputs | None, values: Mapping[str, str]) -> refs.JobOutputs:
+        """What the job offers to others once this run of it, or of one cell of its matrix, is done.
+
+        Arguments:
+            so_far: what the matrix' earlier cells left.
+            values: alias to value.
+        """
+        if self.cell is None:
+            return refs.JobOutputs(values=values)
+        cells = {**((so_far.cells if so_far else None) or {}), self.cell_key: values}
+        return refs.JobOutputs(cells=cells, dimensions=tuple(sorted(self.cell)))
+
 
 @dataclass(frozen=True, slots=True)
 class Stage:

@@ -4,7 +4,8 @@ A plugin's `run` is called with a `PlanningJob`, which starts no tool, asks no r
 What only a run can know stands in the plan as what it is: `<digest of ghcr.io/org/app:v1>`.
 """
 
+from gocdnext_sdk.host.planning.model import Login, RunPlan, Step
 from gocdnext_sdk.host.planning.placeholders import Placeholders
-from gocdnext_sdk.host.planning.plan_run import Login, RunPlan, Step, plan_run
+from gocdnext_sdk.host.planning.plan_run import plan_run
 
 __all__ = ["Login", "Placeholders", "RunPlan", "Step", "plan_run"]

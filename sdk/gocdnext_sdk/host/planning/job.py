@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from gocdnext_sdk.host.planning.guard import PlanEnds
+from gocdnext_sdk.host.planning.model import Login, Notes, Step
 from gocdnext_sdk.host.planning.placeholders import Placeholders
-from gocdnext_sdk.host.planning.plan_run import Login, Notes, Step
 from gocdnext_sdk.oci.client import Descriptor, RegistryClient
 from gocdnext_sdk.oci.credentials import Credentials
 from gocdnext_sdk.oci.reference import Reference

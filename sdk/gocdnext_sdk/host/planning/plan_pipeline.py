@@ -13,14 +13,14 @@ from typing import Any, TypeAlias
 
 from gocdnext_sdk.contract.refs import JobOutputs
 from gocdnext_sdk.errors import InputError
-from gocdnext_sdk.host.harness.preflight import with_outputs
 from gocdnext_sdk.host.pipeline.errors import PipelineError
 from gocdnext_sdk.host.pipeline.graph import Graph, JobInstance
 from gocdnext_sdk.host.pipeline.model import Approval, Plugin, Script
 from gocdnext_sdk.host.pipeline.resolve import EngineMapping, Sources, resolve
 from gocdnext_sdk.host.pipeline.single import COMMAND_LINE
+from gocdnext_sdk.host.planning.model import RunPlan
 from gocdnext_sdk.host.planning.placeholders import Placeholders
-from gocdnext_sdk.host.planning.plan_run import RunPlan, plan_run
+from gocdnext_sdk.host.planning.plan_run import plan_run
 from gocdnext_sdk.inputs.model import with_key
 from gocdnext_sdk.plugin import Plugin as PluginClass
 
@@ -90,7 +90,7 @@ class Planner:
             yield found
             values = dict(self._outputs(instance, found))
             name = instance.job.name
-            given[name] = with_outputs(given.get(name), instance.job, instance.cell_key, values)
+            given[name] = instance.collect(given.get(name), values)
 
     def job(self, pipeline: Any, instance: JobInstance) -> JobPlan:
         """Return the plan of one job."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator
 
+from gocdnext_sdk.host.planning.model import RunPlan, Step
 from gocdnext_sdk.host.planning.plan_pipeline import JobPlan
-from gocdnext_sdk.host.planning.plan_run import RunPlan, Step
 
 _PLAIN = frozenset({"HOME", "LANG", "LC_ALL", "PATH", "TMPDIR", "TZ"})
 """Variables that every tool sees and nobody asks about."""

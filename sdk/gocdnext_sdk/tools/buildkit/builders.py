@@ -11,8 +11,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from gocdnext_sdk.errors import DaemonError, ToolError
-from gocdnext_sdk.inputs.image_build import without_scheme
-from gocdnext_sdk.oci.reference import Reference
+from gocdnext_sdk.oci.reference import Reference, without_scheme
 from gocdnext_sdk.runtime.daemon import Daemon
 from gocdnext_sdk.runtime.tool import Tool
 from gocdnext_sdk.tools.buildkit.cache import comma_separated

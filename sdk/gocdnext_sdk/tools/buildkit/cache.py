@@ -7,11 +7,7 @@ import io
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Annotated
 
-from pydantic import BeforeValidator, WithJsonSchema
-
-from gocdnext_sdk.inputs.parsers import parse_lines
 from gocdnext_sdk.oci.reference import Reference
 from gocdnext_sdk.secret import Secret
 
@@ -114,11 +110,3 @@ def comma_separated(fields: Iterable[str]) -> str:
     line = io.StringIO()
     csv.writer(line, lineterminator="").writerow(fields)
     return line.getvalue()
-
-
-CacheEntries = Annotated[
-    tuple[CacheEntry, ...],
-    BeforeValidator(lambda text: tuple(map(CacheEntry.parse, parse_lines(text)))),
-    WithJsonSchema({"type": "string"}),
-]
-"""The input type: cache entries or references, one a line."""

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from gocdnext_sdk.inputs import types
-from gocdnext_sdk.inputs.types import read_text
+from gocdnext_sdk import workspace
+from gocdnext_sdk.workspace import read_text
 
 
 @pytest.fixture
 def odd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A checkout of files that never end, or take all memory."""
-    monkeypatch.setattr(types, "_MAX_FILE", 10)
+    monkeypatch.setattr(workspace, "_MAX_FILE", 10)
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "zero").symlink_to("/dev/zero")
     (tmp_path / "large").write_text("12345678901")
