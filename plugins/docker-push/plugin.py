@@ -409,7 +409,7 @@ class DockerPush(Plugin[DockerPushInputs]):
 
 
 def has_daemon(environ: Mapping[str, str]) -> bool:
-    """Tell whether the job was given a Docker daemon, as `docker: true` does (contract §7.4)."""
+    """Tell whether the job was given a Docker daemon, as `docker: true` does (docs/contract.md §7.4)."""
     return bool(environ.get("DOCKER_HOST"))
 
 

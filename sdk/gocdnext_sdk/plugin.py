@@ -55,7 +55,7 @@ class Plugin(ABC, Generic[Inputs]):
     """
 
     name: ClassVar[str]
-    """The image's last path segment; the platform looks a manifest up by it (contract §1.3)."""
+    """The image's last path segment; the platform looks a manifest up by it (docs/contract.md §1.3)."""
 
     category: ClassVar[str] = ""
     """The group in the server's catalogue: build, security, registry …"""

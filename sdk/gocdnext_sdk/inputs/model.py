@@ -86,7 +86,7 @@ class PluginInputs(BaseModel):
             if isinstance(field.default, str) and is_secret(field):
                 raise TypeError(f"{cls.__qualname__}.{name}: a secret has no default but None")
             if not _NAME.fullmatch(name):
-                # Only such names reach a container alike on every engine (contract §4).
+                # Only such names reach a container alike on every engine (docs/contract.md §4).
                 raise TypeError(f"{cls.__qualname__}.{name}: an input is named like build_args")
 
     def check(self, environ: Mapping[str, str]) -> Iterable[Problem]:

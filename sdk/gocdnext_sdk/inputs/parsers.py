@@ -1,6 +1,6 @@
 """The one way each kind of text in a `with:` map is read.
 
-`with:` carries scalars only, with their text as written (contract §3), so lists and pairs are text too.
+`with:` carries scalars only, with their text as written (docs/contract.md §3): lists and pairs are text too.
 Every parser raises `ValueError` with what is wrong; the caller knows the key.
 """
 

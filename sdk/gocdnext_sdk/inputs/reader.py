@@ -17,7 +17,7 @@ from gocdnext_sdk.inputs.parsers import parse_boolean
 from gocdnext_sdk.secret import Secret
 
 INJECTED = frozenset({"PLUGIN_KUBECONFIG"})
-"""Names the platform itself may add (contract §5), which no plugin has to declare."""
+"""Names the platform itself may add (docs/contract.md §5), which no plugin has to declare."""
 
 Model = TypeVar("Model", bound=PluginInputs)
 
@@ -61,7 +61,7 @@ def env_names(model: type[PluginInputs]) -> dict[str, str]:
     """Return which variable names carry which `with:` key.
 
     A key can be spelled in kebab, snake, camel or dotted form, and the engines map the spellings
-    differently (contract §4); every result is understood.
+    differently (docs/contract.md §4); every result is understood.
     """
     names: dict[str, str] = {}
     for field_name, field in model.model_fields.items():

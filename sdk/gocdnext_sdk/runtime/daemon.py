@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import docker
 
 READY_SECONDS = 60
-"""How long a daemon may take: on Kubernetes it starts beside the job, with no gate (contract §7.4)."""
+"""How long a daemon may take: on Kubernetes it starts beside the job (docs/contract.md §7.4)."""
 
 VARIABLES = ("DOCKER_HOST", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH", "DOCKER_API_VERSION")
 """What tells a client which daemon to talk to; a tool that needs the daemon inherits these."""

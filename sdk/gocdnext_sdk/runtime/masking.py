@@ -161,7 +161,7 @@ _LINE = re.compile(rb"[^\n]*\n|[^\n]+")
 """Lines as the platform cuts them: a carriage return (of a progress bar) ends none."""
 
 MAX_LINE = 256 * 1024
-"""Bytes. The platform loses everything after a line of 1 MiB (contract §9)."""
+"""Bytes. The platform loses everything after a line of 1 MiB (docs/contract.md §9)."""
 
 
 class MaskedWriter:

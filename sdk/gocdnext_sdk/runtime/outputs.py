@@ -1,4 +1,4 @@
-"""The outputs of a job, written as the platform reads them (contract §8)."""
+"""The outputs of a job, written as the platform reads them (docs/contract.md §8)."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """What broke in the bash plugins, input by input: it works here, or ends with one clear line.
 
-The letters are those of the survey of the upstream plugins: B buildx, T trivy, C cosign, K kaniko,
-P docker-push. What only a run can show (leftovers, signals, several platforms in a registry) is in tests/e2e.
+docs/bash-plugins.md describes each defect under the letter in its test's name: B buildx, T trivy, C cosign,
+K kaniko, P docker-push. What only a run can show (leftovers, signals, several platforms) is in tests/e2e.
 """
 
 from __future__ import annotations

@@ -210,7 +210,7 @@ def _directory(name: str, mode: int = 0o755) -> tarfile.TarInfo:
 
 
 OUTPUTS_DIR = outputs.DIRECTORY
-"""Where the platform puts a job's output file, below the workspace (contract §8)."""
+"""Where the platform puts a job's output file, below the workspace (docs/contract.md §8)."""
 
 
 def outputs_tar(filename: str) -> Iterator[bytes]:

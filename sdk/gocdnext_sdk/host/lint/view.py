@@ -22,7 +22,7 @@ ALWAYS: Final = frozenset(
         *("CI_COMMIT_SHA", "CI_COMMIT_SHORT_SHA", "CI_BRANCH", "CI_CAUSE"),
     }
 )
-"""The platform's own variables in every job (contract §5.1)."""
+"""The platform's own variables in every job (docs/contract.md §5.1)."""
 
 SOMETIMES: Final[Mapping[str, str]] = {
     **{
