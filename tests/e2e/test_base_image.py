@@ -72,7 +72,7 @@ except ModuleNotFoundError:
 
 def test_a_plugin_may_have_modules_of_its_own_which_shadow_nothing(client: docker.DockerClient) -> None:
     files = {"gocdnext/plugin/helper.py": "GREETING = 'hello'", "gocdnext/plugin/json.py": HOSTILE}
-    assert run(client, "import helper, json; print(helper.GREETING)", files) == "hello\n"
+    assert run(client, "import json\nfrom . import helper\nprint(helper.GREETING)", files) == "hello\n"
 
 
 def test_nothing_is_imported_before_it_is_needed(client: docker.DockerClient) -> None:

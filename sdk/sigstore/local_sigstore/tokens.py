@@ -56,7 +56,7 @@ class Issuer:
                 options={"require": ["exp", "iss", "aud"]},
             )
         except KeyError:
-            raise Refused("the token names no key that the issuer publishes") from None
+            raise Refused("the token is signed with a key that the issuer does not publish") from None
         except jwt.InvalidAlgorithmError:
             raise Refused(f"the token's alg is not {ALGORITHM}") from None
         except jwt.InvalidSignatureError:

@@ -50,7 +50,7 @@ def test_a_token_with_a_wrong_claim_is_refused(claims: dict[str, Any], reason: s
 
 def test_another_issuers_key_is_refused_even_under_the_same_name() -> None:
     other = SigningKey(generate_private_key(public_exponent=65537, key_size=2048))
-    with pytest.raises(Refused, match="no key that the issuer publishes"):
+    with pytest.raises(Refused, match="does not publish"):
         ISSUER.verify(other.sign(stated()))
     header = encoded({"alg": "RS256", "kid": KEY.id, "typ": "JWT"})
     _, payload, signature = other.sign(stated()).split(".")
@@ -81,5 +81,5 @@ def test_what_is_no_token_is_refused_without_repeating_it(text: str) -> None:
 
 
 def test_a_token_without_a_key_and_a_signature_is_refused() -> None:
-    with pytest.raises(Refused, match="no key that the issuer publishes"):
+    with pytest.raises(Refused, match="does not publish"):
         ISSUER.verify("e30.e30.")
