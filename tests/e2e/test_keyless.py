@@ -248,13 +248,13 @@ class Bench:
 def bench(
     registry: LocalRegistry,
     sigstore: LocalSigstore,
-    engine_session: Session,
+    gocdnext_session: Session,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Bench:
     folder = tmp_path_factory.mktemp("keyless")
     workspace = folder / "workspace"
     workspace.mkdir()
-    runner = PluginRunner(workspace, folder / "private", lambda: engine_session)
+    runner = PluginRunner(workspace, folder / "private", lambda: gocdnext_session)
     return Bench(registry, sigstore, runner, folder)
 
 
@@ -267,9 +267,9 @@ def signed(bench: Bench) -> Reference:
 
 
 @pytest.fixture(scope="module")
-def other(engine_session: Session, registry: LocalRegistry) -> LocalSigstore:
+def other(gocdnext_session: Session, registry: LocalRegistry) -> LocalSigstore:
     """Another Sigstore, with other keys and another issuer."""
-    return engine_session.start_sigstore(registry.network, "other.test")
+    return gocdnext_session.start_sigstore(registry.network, "other.test")
 
 
 def test_what_is_signed_is_accepted(bench: Bench, signed: Reference) -> None:

@@ -2,9 +2,9 @@
 
 The fixtures of `fixtures` are there in every pytest run once the SDK is installed::
 
-    def test_the_scan_target_reaches_trivy(run_plugin, fake_tools):
-        fake_tools.add("trivy", stdout="{}")
-        result = run_plugin("plugins/trivy", {"scan-type": "fs", "target": "src"}).passed()
+    def test_the_scan_target_reaches_trivy(gocdnext_run_plugin, gocdnext_fake_tools):
+        gocdnext_fake_tools.add("trivy", stdout="{}")
+        result = gocdnext_run_plugin("plugins/trivy", {"scan-type": "fs", "target": "src"}).passed()
         assert result.call("trivy").argv == ("fs", "src")
 """
 

@@ -27,7 +27,7 @@ class FakeTools:
     """Stand-ins for tools a unit test does not have. What they were started with is in `Result.calls`.
 
     Args:
-        folder: where they are; `run_plugin` looks there first, except in containers.
+        folder: where they are; `gocdnext_run_plugin` looks there first, except in containers.
     """
 
     folder: Path
@@ -48,34 +48,37 @@ class FakeTools:
 
 
 @pytest.fixture
-def fake_tools(tmp_path: Path) -> FakeTools:
-    """Stand-ins for tools: `fake_tools.add("trivy", stdout="{}")`."""
+def gocdnext_fake_tools(tmp_path: Path) -> FakeTools:
+    """Stand-ins for tools: `gocdnext_fake_tools.add("trivy", stdout="{}")`."""
     return FakeTools(tmp_path / "fake-tools")
 
 
 @pytest.fixture
-def workspace(tmp_path: Path) -> Path:
-    """An empty checkout, where `run_plugin` works."""
+def gocdnext_workspace(tmp_path: Path) -> Path:
+    """An empty checkout, where `gocdnext_run_plugin` works."""
     folder = tmp_path / "workspace"
     folder.mkdir()
     return folder
 
 
 @pytest.fixture
-def run_plugin(
-    workspace: Path, tmp_path: Path, fake_tools: FakeTools, request: pytest.FixtureRequest
+def gocdnext_run_plugin(
+    gocdnext_workspace: Path,
+    gocdnext_fake_tools: FakeTools,
+    tmp_path: Path,
+    request: pytest.FixtureRequest,
 ) -> PluginRunner:
-    """Run a plugin in `workspace`: ``run_plugin("plugins/trivy", {"target": "."}, mode="image")``."""
+    """Run a plugin in the workspace: ``gocdnext_run_plugin("plugins/trivy", {"target": "."})``."""
 
     def session() -> Session:
-        found: Session = request.getfixturevalue("engine_session")
+        found: Session = request.getfixturevalue("gocdnext_session")
         return found
 
-    return PluginRunner(workspace, tmp_path / "private", session, (fake_tools.folder,))
+    return PluginRunner(gocdnext_workspace, tmp_path / "private", session, (gocdnext_fake_tools.folder,))
 
 
 @pytest.fixture(scope="session")
-def engine_session() -> Iterator[Session]:
+def gocdnext_session() -> Iterator[Session]:
     """Own containers, volumes and networks on the Docker engine; all are gone after the tests."""
     from gocdnext_sdk.host.harness import Session
     from gocdnext_sdk.host.harness.engine.docker import DockerEngine
@@ -85,21 +88,21 @@ def engine_session() -> Iterator[Session]:
 
 
 @pytest.fixture(scope="session")
-def registry(engine_session: Session) -> LocalRegistry:
+def gocdnext_registry(gocdnext_session: Session) -> LocalRegistry:
     """Give a real registry with a login, on one address for tests, engine and containers on its `network`."""
-    return engine_session.start_registry()
+    return gocdnext_session.start_registry()
 
 
 @pytest.fixture(scope="session")
-def sigstore(engine_session: Session, registry: LocalRegistry) -> LocalSigstore:
-    """Give a private Sigstore that containers on the `registry`'s network reach, and its issuer's tokens."""
-    return engine_session.start_sigstore(registry.network)
+def gocdnext_sigstore(gocdnext_session: Session, gocdnext_registry: LocalRegistry) -> LocalSigstore:
+    """Give a private Sigstore that containers on the registry's network reach, and its issuer's tokens."""
+    return gocdnext_session.start_sigstore(gocdnext_registry.network)
 
 
 @pytest.fixture
-def repository(registry: LocalRegistry) -> str:
-    """Name a repository in `registry` that no other test uses."""
-    return f"{registry.address}/test-{uuid4().hex[:8]}/app"
+def gocdnext_repository(gocdnext_registry: LocalRegistry) -> str:
+    """Name a repository in the registry that no other test uses."""
+    return f"{gocdnext_registry.address}/test-{uuid4().hex[:8]}/app"
 
 
 class PipelineRunner(Protocol):
@@ -110,13 +113,12 @@ class PipelineRunner(Protocol):
 
 
 @pytest.fixture
-def run_pipeline(engine_session: Session) -> PipelineRunner:
-    """Run a whole pipeline: ``run_pipeline(file, secrets={...}, registry=registry).passed``."""
-    from gocdnext_sdk.host.harness import RunOptions
-    from gocdnext_sdk.host.harness import run_pipeline as run
+def gocdnext_run_pipeline(gocdnext_session: Session) -> PipelineRunner:
+    """Run a whole pipeline: ``gocdnext_run_pipeline(file, secrets={...}).passed``."""
+    from gocdnext_sdk.host.harness import RunOptions, run_pipeline
 
     def runner(file: Path | str, **options: Any) -> RunReport:
-        return run(Path(file), RunOptions(**options), session=engine_session)
+        return run_pipeline(Path(file), RunOptions(**options), session=gocdnext_session)
 
     return runner
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from gocdnext_sdk.host.testing import fixtures
 from gocdnext_sdk.host.testing.result import Argv, Call, Result, side_by_side
 
 pytest_plugins = ["pytester"]
@@ -71,3 +72,14 @@ def test_pytest_shows_it(pytester: pytest.Pytester) -> None:
     outcome = pytester.runpytest_inprocess("-p", "no:cacheprovider")
     outcome.assert_outcomes(failed=1)
     outcome.stdout.fnmatch_lines(["*a tool got other arguments*", "*actual*expected*", "*! '--quiet'*"])
+
+
+def test_every_fixture_it_brings_has_its_prefix() -> None:
+    """They are installed into every test run of an environment that has the SDK."""
+    brought = {
+        name
+        for name, value in vars(fixtures).items()
+        if isinstance(value, type(fixtures.gocdnext_workspace)) and not name.startswith("_")
+    }
+    assert len(brought) >= 8
+    assert not {name for name in brought if not name.startswith("gocdnext_")}

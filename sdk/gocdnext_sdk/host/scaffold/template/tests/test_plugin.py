@@ -7,24 +7,24 @@ from gocdnext_sdk.host.testing import PluginRunner
 PLUGIN = Path(__file__).parents[1]
 
 
-def test_what_is_clean_passes(run_plugin: PluginRunner, workspace: Path) -> None:
-    (workspace / "app.py").write_text("print()\n")
-    result = run_plugin(PLUGIN).passed()
+def test_what_is_clean_passes(gocdnext_run_plugin: PluginRunner, gocdnext_workspace: Path) -> None:
+    (gocdnext_workspace / "app.py").write_text("print()\n")
+    result = gocdnext_run_plugin(PLUGIN).passed()
     assert result.outputs == {"FOUND": "0"}
 
 
-def test_a_word_is_found_with_its_place(run_plugin: PluginRunner, workspace: Path) -> None:
-    (workspace / "app.py").write_text("print()\n# FIXME: later\n")
-    result = run_plugin(PLUGIN, {"words": "FIXME, XXX"}).exited(1)
+def test_a_word_is_found_with_its_place(gocdnext_run_plugin: PluginRunner, gocdnext_workspace: Path) -> None:
+    (gocdnext_workspace / "app.py").write_text("print()\n# FIXME: later\n")
+    result = gocdnext_run_plugin(PLUGIN, {"words": "FIXME, XXX"}).exited(1)
     assert "app.py:2: FIXME" in result.log
     assert result.outputs == {"FOUND": "1"}
 
 
-def test_some_may_be_allowed(run_plugin: PluginRunner, workspace: Path) -> None:
-    (workspace / "app.py").write_text("# FIXME\n")
-    run_plugin(PLUGIN, {"allowed": "1"}).passed()
+def test_some_may_be_allowed(gocdnext_run_plugin: PluginRunner, gocdnext_workspace: Path) -> None:
+    (gocdnext_workspace / "app.py").write_text("# FIXME\n")
+    gocdnext_run_plugin(PLUGIN, {"allowed": "1"}).passed()
 
 
-def test_a_mistake_is_told_before_anything_is_done(run_plugin: PluginRunner) -> None:
-    result = run_plugin(PLUGIN, {"pth": "src", "allowed": "many"}).exited(2)
+def test_a_mistake_is_told_before_anything_is_done(gocdnext_run_plugin: PluginRunner) -> None:
+    result = gocdnext_run_plugin(PLUGIN, {"pth": "src", "allowed": "many"}).exited(2)
     assert "with.pth: there is no such input; did you mean `path`?" in result.errors
