@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from gocdnext_sdk.host.cli import group
+from gocdnext_sdk.host.cli.commands import group
 from gocdnext_sdk.host.cli import run as run_command
 from gocdnext_sdk.host.harness.engine import docker as docker_engine
 

@@ -9,7 +9,7 @@ import pytest
 
 import gocdnext_sdk
 from gocdnext_sdk import errors
-from gocdnext_sdk.host.cli import COMMANDS
+from gocdnext_sdk.host.cli.commands import COMMANDS
 from gocdnext_sdk.host.testing import PluginRunner
 from gocdnext_sdk.inputs.constraints import Constraint
 

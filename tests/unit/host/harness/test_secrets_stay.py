@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from gocdnext_sdk.host.cli import group
+from gocdnext_sdk.host.cli.commands import group
 from gocdnext_sdk.host.harness.engine import docker as docker_engine
 
 PLUGIN = Path(__file__).parents[4] / "plugins" / "trivy"

@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from gocdnext_sdk.errors import Error
-from gocdnext_sdk.host.cli import group
+from gocdnext_sdk.host.cli.commands import group
 from gocdnext_sdk.host.lint.rule import RULES
 
 GOOD = "stages: [s]\njobs:\n  a: {stage: s, image: alpine, script: [make]}\n"

@@ -12,7 +12,7 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
-from gocdnext_sdk.host.cli import group
+from gocdnext_sdk.host.cli.commands import group
 from gocdnext_sdk.host.manifest.files import generate, outdated, write
 from gocdnext_sdk.host.manifest.load import FolderError, load_plugin
 from gocdnext_sdk.host.manifest.model import Manifest

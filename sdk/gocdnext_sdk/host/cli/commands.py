@@ -1,0 +1,37 @@
+"""The subcommands of `gocdnext-plugin`, each imported when it is called."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Final
+
+import click
+
+COMMANDS: Final = {
+    "exec": "gocdnext_sdk.host.cli.exec",
+    "lint": "gocdnext_sdk.host.cli.lint",
+    "manifest": "gocdnext_sdk.host.cli.manifest",
+    "new": "gocdnext_sdk.host.cli.new",
+    "plan": "gocdnext_sdk.host.cli.plan",
+    "run": "gocdnext_sdk.host.cli.run",
+    "schema": "gocdnext_sdk.host.cli.schema",
+    "sigstore": "gocdnext_sdk.host.cli.sigstore",
+}
+"""Subcommand to the module whose `command` it is."""
+
+
+class _Lazy(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = importlib.import_module(COMMANDS[cmd_name]).command
+        return command
+
+
+@click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="gocdnext-plugin-sdk", message="%(prog)s %(version)s")
+def group() -> None:
+    """Write, run and test container plugins for gocdnext pipelines."""

@@ -1,0 +1,55 @@
+"""The command itself: how it ends when something is wrong."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+EXTRA = ("bcrypt", "click", "cryptography", "docker", "dotenv", "jwt", "rich", "urllib3", "yaml")
+"""What the extra `cli` brings."""
+
+
+def run(folder: Path, *argv: str, absent: tuple[str, ...] = ()) -> subprocess.CompletedProcess[str]:
+    """Run the command where the modules `absent` cannot be imported."""
+    script = (
+        f"import sys; sys.argv[1:] = {list(argv)}; sys.modules.update(dict.fromkeys({absent}))\n"
+        "from gocdnext_sdk.host.cli import main; main()"
+    )
+    return subprocess.run(
+        [sys.executable, "-c", script], cwd=folder, capture_output=True, text=True, check=False
+    )
+
+
+@pytest.mark.parametrize("argv", [("--help",), ("run", "--help"), ("lint", "."), ("new", "some-check")])
+def test_without_the_extra_it_names_the_extra(tmp_path: Path, argv: tuple[str, ...]) -> None:
+    done = run(tmp_path, *argv, absent=EXTRA)
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert "gocdnext-plugin-sdk[cli]" in line
+
+
+def test_debugging_shows_where_and_changes_no_exit_code(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "bad.yaml").write_text("jobs: 1\n")
+    assert run(tmp_path, "run", "bad.yaml").returncode == 2
+    monkeypatch.setenv("GOCDNEXT_DEBUG", "1")
+    done = run(tmp_path, "run", "bad.yaml")
+    assert done.returncode == 2
+    assert "Traceback" in done.stderr
+
+
+def test_the_pytest_plugin_hurts_nobody_without_the_extra(tmp_path: Path) -> None:
+    """Its entry point is there as well, and pytest imports it before anything else."""
+    (tmp_path / "test_it.py").write_text("def test_it(tmp_path): pass\n")
+    script = (
+        f"import sys; sys.modules.update(dict.fromkeys({EXTRA}))\n"
+        "import pytest; sys.exit(pytest.main(['-q', '-p', 'no:cacheprovider']))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
