@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from gocdnext_sdk.host.cli.commands import group
 from gocdnext_sdk.host.cli import run as run_command
+from gocdnext_sdk.host.cli.commands import group
 from gocdnext_sdk.host.harness.engine import docker as docker_engine
 
 ROOT = Path(__file__).parents[3]
