@@ -58,7 +58,7 @@ class Plugin(ABC, Generic[Inputs]):
     """The image's last path segment; the platform looks a manifest up by it (docs/contract.md §1.3)."""
 
     category: ClassVar[str] = ""
-    """The group in the server's catalogue: build, security, registry …"""
+    """The group in the server's catalog: build, security, registry …"""
 
     image_tag: ClassVar[str] = "v1"
     """The channel on which the image is published."""

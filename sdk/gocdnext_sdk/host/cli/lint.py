@@ -61,9 +61,9 @@ def command(
     The exit code is 0 if nothing is wrong, 1 if there are errors (or warnings, with --strict), and 2 if the
     command is wrong. A comment `# gocdnext: ignore=RULE reason` silences a rule on its line or the next.
     """
-    catalogue = Catalog.load(plugins)
+    catalog = Catalog.load(plugins)
     files = list(dict.fromkeys(pipelines(paths or (Path(),))))
-    findings = [finding for file in files for finding in lint_file(file, catalogue)]
+    findings = [finding for file in files for finding in lint_file(file, catalog)]
     click.echo(FORMATS[format_](findings, len(files)))
     failing = {Severity.ERROR, Severity.WARNING} if strict else {Severity.ERROR}
     ctx.exit(any(finding.rule.severity in failing for finding in findings))

@@ -33,13 +33,13 @@ def command(plugin: str | None, plugins: tuple[Path, ...]) -> None:
     if plugin is not None and (folder := Path(plugin) / "plugin.yaml").is_file():
         schema = with_schema(read_catalog(folder))
     else:
-        catalogue = Catalog.load(plugins)
+        catalog = Catalog.load(plugins)
         if plugin is None:
-            schema = pipeline_schema(catalogue)
-        elif found := catalogue.find(plugin) or catalogue.find(PREFIX + plugin):
+            schema = pipeline_schema(catalog)
+        elif found := catalog.find(plugin) or catalog.find(PREFIX + plugin):
             schema = with_schema(found)
         else:
             raise click.BadParameter(
-                f"there is no plugin {plugin!r}; there is {', '.join(catalogue.names)}", param_hint="PLUGIN"
+                f"there is no plugin {plugin!r}; there is {', '.join(catalog.names)}", param_hint="PLUGIN"
             )
     click.echo(json.dumps(schema, indent=2, ensure_ascii=False))

@@ -23,19 +23,19 @@ class NothingToLint(Error):
     exit_code = 2
 
 
-def lint_text(text: str, file: str, catalogue: Catalog) -> list[Finding]:
+def lint_text(text: str, file: str, catalog: Catalog) -> list[Finding]:
     """Check one pipeline.
 
     Args:
         text: its YAML.
         file: the name that findings carry.
-        catalogue: the plugins that are known.
+        catalog: the plugins that are known.
 
     Returns:
         What was found, in the file's order.
     """
     try:
-        view = View(parse_text(text, file), catalogue)
+        view = View(parse_text(text, file), catalog)
     except PipelineError as error:
         return [Finding(RULES["GP001"], problem) for problem in error.problems]
     found = (Finding(rule, problem) for rule in RULES.values() for problem in rule.check(view))
@@ -43,14 +43,14 @@ def lint_text(text: str, file: str, catalogue: Catalog) -> list[Finding]:
     return sorted(left, key=lambda finding: (finding.problem.mark, finding.rule.id))
 
 
-def lint_file(path: Path, catalogue: Catalog) -> list[Finding]:
+def lint_file(path: Path, catalog: Catalog) -> list[Finding]:
     """Check the pipeline in a file; one that cannot be read is a finding too."""
     try:
         text = path.read_text("utf-8")
     except UnicodeDecodeError:
         problem = Diagnostic(Mark(str(path), 1, 1), "the file is not UTF-8", "save it as UTF-8")
         return [Finding(RULES["GP001"], problem)]
-    return lint_text(text, str(path), catalogue)
+    return lint_text(text, str(path), catalog)
 
 
 def pipelines(paths: Iterable[Path]) -> Iterator[Path]:

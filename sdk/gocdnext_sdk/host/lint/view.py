@@ -122,23 +122,23 @@ class View:
 
     Args:
         pipeline: what the file says.
-        catalogue: the plugins that are known.
+        catalog: the plugins that are known.
     """
 
-    def __init__(self, pipeline: Pipeline, catalogue: Catalog) -> None:
+    def __init__(self, pipeline: Pipeline, catalog: Catalog) -> None:
         self.pipeline = pipeline
-        self.catalogue = catalogue
+        self.catalog = catalog
 
     @cached_property
     def uses(self) -> tuple[Use, ...]:
         """Every plugin at work."""
         found = [
-            Use(f"job `{job.name}`", job.action, self.catalogue.find(job.action.image), job, job.secrets)
+            Use(f"job `{job.name}`", job.action, self.catalog.find(job.action.image), job, job.secrets)
             for job in self.pipeline.jobs
             if isinstance(job.action, Plugin)
         ]
         for each in self.pipeline.notifications or ():
-            manifest = self.catalogue.find(each.plugin.image)
+            manifest = self.catalog.find(each.plugin.image)
             found.append(Use("the notification", each.plugin, manifest, None, each.secrets))
         return tuple(found)
 

@@ -87,7 +87,7 @@ class Manifest:
 
     Args:
         name: its image's last path segment.
-        category: its group in the server's catalogue.
+        category: its group in the server's catalog.
         image_tag: the channel on which the image is published.
         description: what it does, as one line.
         inputs: what must be given first, the registry's login last.

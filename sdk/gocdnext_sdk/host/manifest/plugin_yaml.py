@@ -1,4 +1,4 @@
-"""``plugin.yaml``: what the server's catalogue reads (docs/contract.md §1), and more beside it.
+"""``plugin.yaml``: what the server's catalog reads (docs/contract.md §1), and more beside it.
 
 The server ignores keys it does not know, so types, choices, secrets, outputs and constraints stand in the
 same file. What it reads is written so that no YAML reader takes it for something else: every default is a

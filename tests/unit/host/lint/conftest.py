@@ -22,17 +22,17 @@ JOBS = "stages: [build, scan, sign]\njobs:\n"
 
 
 @pytest.fixture(scope="session")
-def catalogue() -> Catalog:
+def catalog() -> Catalog:
     return Catalog([*Catalog.load(), SAMPLE])
 
 
 @pytest.fixture
-def lint(catalogue: Catalog) -> Callable[[str], list[Finding]]:
+def lint(catalog: Catalog) -> Callable[[str], list[Finding]]:
     """Check a pipeline, or the jobs of one; then line 1 is line 3 of what is checked, column 1 column 3."""
 
     def check(text: str) -> list[Finding]:
         if "\njobs:\n" not in f"\n{text}":
             text = JOBS + "".join(f"  {line}".rstrip() + "\n" for line in text.splitlines())
-        return lint_text(text, "release.yaml", catalogue)
+        return lint_text(text, "release.yaml", catalog)
 
     return check

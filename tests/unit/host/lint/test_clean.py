@@ -35,8 +35,8 @@ def problems(findings: list[Finding], *severities: Severity) -> list[str]:
 
 
 @pytest.mark.parametrize("path", PIPELINES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_a_pipeline_of_ours_has_no_errors(path: Path, catalogue: Catalog) -> None:
-    assert not problems(lint_file(path, catalogue), Severity.ERROR)
+def test_a_pipeline_of_ours_has_no_errors(path: Path, catalog: Catalog) -> None:
+    assert not problems(lint_file(path, catalog), Severity.ERROR)
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: f"{path.parts[-3]}/{path.stem}")

@@ -36,9 +36,9 @@ def test_an_image_is_looked_up_by_its_last_segment(image: str, name: str | None)
 
 
 def test_the_manifest_of_the_very_name_wins() -> None:
-    catalogue = Catalog([Manifest(name="gocdnext-plugin-trivy"), Manifest(name="trivy")])
-    assert catalogue.find("a.b/gocdnext-plugin-trivy") == Manifest(name="gocdnext-plugin-trivy")
-    assert catalogue.find("a.b/trivy") == Manifest(name="trivy")
+    catalog = Catalog([Manifest(name="gocdnext-plugin-trivy"), Manifest(name="trivy")])
+    assert catalog.find("a.b/gocdnext-plugin-trivy") == Manifest(name="gocdnext-plugin-trivy")
+    assert catalog.find("a.b/trivy") == Manifest(name="trivy")
 
 
 def test_an_authors_own_manifest_wins(tmp_path: Path) -> None:

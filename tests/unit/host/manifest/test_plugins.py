@@ -43,7 +43,7 @@ def test_the_name_is_what_the_server_looks_up(folder: Path) -> None:
 
 
 @plugins
-def test_the_manifest_loads_in_the_servers_catalogue(folder: Path) -> None:
+def test_the_manifest_loads_in_the_servers_catalog(folder: Path) -> None:
     """By the rules of its reader, each of which would stop the whole server (docs/contract.md §1)."""
     text = (folder / "plugin.yaml").read_text()
     assert re.search(r"^image_tag: v[0-9]+$", text, re.MULTILINE)

@@ -286,7 +286,7 @@ def unknown_plugin(view: View) -> Iterator[Diagnostic]:
     for use in view.uses:
         name = catalog_name(use.plugin.image)
         if use.manifest is None:
-            close = difflib.get_close_matches(name, view.catalogue.names, n=1, cutoff=0.93)
+            close = difflib.get_close_matches(name, view.catalog.names, n=1, cutoff=0.93)
             if close:
                 yield Diagnostic(
                     use.mark, f"there is no known plugin `{name}`", f"did you mean `{close[0]}`?"
