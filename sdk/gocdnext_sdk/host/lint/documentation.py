@@ -1,4 +1,4 @@
-"""`docs/lint.md`, made of the rules' own docstrings."""
+"""`docs/lint.md`, made of the rules' own docstrings and samples."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a rule is, and how one is added: a function with a docstring.
+"""What a rule is, and how one is added: a function with a docstring, and two samples beside it.
 
 ::
 
@@ -7,28 +7,21 @@
         \"\"\"A plugin without a version.
 
         One paragraph: why it matters, and what to do.
-
-        Wrong::
-
-            build: {stage: build, uses: ghcr.io/org/plugin}
-
-        Right::
-
-            build: {stage: build, uses: ghcr.io/org/plugin@v1}
         \"\"\"
 
-The docstring is what `lint --explain` prints and what the documentation is made of; the tests run both
-samples. A sample is the jobs of a pipeline, or the whole of one.
+``samples/GP107/wrong.yaml`` breaks the rule, ``samples/GP107/right.yaml`` is the same without it: the jobs of
+a pipeline, or the whole of one. Docstring and samples are what `lint --explain` prints and what the
+documentation is made of; the tests run the samples.
 """
 
 from __future__ import annotations
 
 import inspect
-import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from gocdnext_sdk.host.pipeline.errors import Diagnostic
@@ -36,7 +29,7 @@ from gocdnext_sdk.host.pipeline.errors import Diagnostic
 if TYPE_CHECKING:
     from gocdnext_sdk.host.lint.view import View
 
-_SAMPLE = re.compile(r"^(Wrong|Right)::\n\n((?:    .*\n|\n)+)", re.MULTILINE)
+_SAMPLES: Final = Path(__file__).parent / "samples"
 
 
 class Severity(StrEnum):
@@ -77,21 +70,19 @@ class Rule:
     @property
     def wrong(self) -> str:
         """YAML that has a finding."""
-        return self._samples["Wrong"]
+        return self._sample("wrong")
 
     @property
     def right(self) -> str:
         """The same without it."""
-        return self._samples["Right"]
+        return self._sample("right")
 
     @cached_property
     def _text(self) -> str:
         return inspect.cleandoc(self.check.__doc__ or "")
 
-    @cached_property
-    def _samples(self) -> dict[str, str]:
-        found = _SAMPLE.findall(self._text + "\n")
-        return {name: re.sub("^    ", "", text, flags=re.MULTILINE).strip() + "\n" for name, text in found}
+    def _sample(self, name: str) -> str:
+        return (_SAMPLES / self.id / f"{name}.yaml").read_text("utf-8")
 
 
 @dataclass(frozen=True)

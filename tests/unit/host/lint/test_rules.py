@@ -48,6 +48,11 @@ def test_a_rule_explains_itself(rule: Rule) -> None:
     assert rule.wrong != rule.right
 
 
+def test_every_sample_is_a_rules() -> None:
+    samples = Path(gocdnext_sdk.host.lint.rules.__file__ or "").parents[1] / "samples"
+    assert {folder.name for folder in samples.iterdir()} == set(RULES)
+
+
 def test_an_id_is_given_once() -> None:
     with pytest.raises(
         ValueError, match="GP101 is already the rule 'An input that the plugin does not have'"

@@ -16,20 +16,6 @@ def refused(view: View) -> Iterator[Diagnostic]:
 
     It is not YAML, has a key the platform does not know, or breaks one of its rules: the pipeline would not
     be accepted. Nothing else is checked until this is mended.
-
-    Wrong::
-
-        build:
-          stage: build
-          image: alpine
-          scripts: [make]
-
-    Right::
-
-        build:
-          stage: build
-          image: alpine
-          script: [make]
     """
     return iter(())  # such a file gives no view; `check` reports what the parser says
 
@@ -40,21 +26,6 @@ def ignored(view: View) -> Iterator[Diagnostic]:
 
     It accepts some keys and does nothing with them, so that a job looks as if it were retried, timed out or
     run several times, and is not. Remove the key.
-
-    Wrong::
-
-        build:
-          stage: build
-          image: alpine
-          script: [make]
-          retry: 2
-
-    Right::
-
-        build:
-          stage: build
-          image: alpine
-          script: [make]
     """
     collisions = {
         use.plugin.inputs[names[-1]].mark for use in view.uses for names in keys.collisions(use.plugin.inputs)
@@ -71,19 +42,5 @@ def idle_comment(view: View) -> Iterator[Diagnostic]:
     `# gocdnext: ignore=GP101 reason` silences a rule on its own line, or, standing alone, on the next line.
     One that names no rule, finds nothing to silence, or gives no reason hides more than it helps: mend or
     remove it.
-
-    Wrong::
-
-        # gocdnext: ignore=GP107 we always want the newest
-        build:
-          stage: build
-          uses: ghcr.io/org/plugin@v1
-
-    Right::
-
-        build:
-          stage: build
-          # gocdnext: ignore=GP107 we always want the newest
-          uses: ghcr.io/org/plugin
     """
     return iter(())  # known only after all other rules; see `silence`

@@ -20,22 +20,6 @@ def engine_spelling(view: View) -> Iterator[Diagnostic]:
     `targetEnv` becomes PLUGIN_TARGET_ENV on the Docker engine and PLUGIN_TARGETENV on Kubernetes in
     isolated mode. Most plugins look for one of the two. Lower-case words joined by `-` are the same
     everywhere.
-
-    Wrong::
-
-        deploy:
-          stage: build
-          uses: ghcr.io/org/deploy@v1
-          with:
-            targetEnv: prod
-
-    Right::
-
-        deploy:
-          stage: build
-          uses: ghcr.io/org/deploy@v1
-          with:
-            target-env: prod
     """
     for use in view.uses:
         for key, value in use.plugin.inputs.items():
@@ -53,23 +37,6 @@ def same_variable(view: View) -> Iterator[Diagnostic]:
 
     `build-args` and `build_args` are both PLUGIN_BUILD_ARGS. The platform takes any one of the two, and not
     always the same. Keep one.
-
-    Wrong::
-
-        deploy:
-          stage: build
-          uses: ghcr.io/org/deploy@v1
-          with:
-            target-env: prod
-            target_env: test
-
-    Right::
-
-        deploy:
-          stage: build
-          uses: ghcr.io/org/deploy@v1
-          with:
-            target-env: prod
     """
     for use in view.uses:
         inputs = use.plugin.inputs
@@ -90,22 +57,6 @@ def kubernetes_rewrites(view: View) -> Iterator[Diagnostic]:
 
     On Kubernetes `$$` becomes `$`, and `$(NAME)` the value of NAME, in everything the job gets through its
     environment; on Docker both stay. Write it in a way that needs neither, or read it from a file.
-
-    Wrong::
-
-        deploy:
-          stage: build
-          uses: ghcr.io/org/deploy@v1
-          with:
-            pattern: "^v[0-9]+$$"
-
-    Right::
-
-        deploy:
-          stage: build
-          uses: ghcr.io/org/deploy@v1
-          with:
-            pattern: "^v[0-9]+$"
     """
     values = [
         (f"`{key}` of {use.where}", each) for use in view.uses for key, each in use.plugin.inputs.items()
@@ -123,24 +74,6 @@ def overridden_input(view: View) -> Iterator[Diagnostic]:
 
     The job's own variables win over `with:`. One that is called PLUGIN_TAGS is the input `tags`, whatever
     `with:` says. Rename it, or write the input.
-
-    Wrong::
-
-        deploy:
-          stage: build
-          uses: ghcr.io/org/deploy@v1
-          variables:
-            PLUGIN_TARGET: test
-          with:
-            target: prod
-
-    Right::
-
-        deploy:
-          stage: build
-          uses: ghcr.io/org/deploy@v1
-          with:
-            target: prod
     """
     for use in view.uses:
         if use.job is None:

@@ -17,43 +17,6 @@ def too_early(view: View) -> Iterator[Diagnostic]:
 
     Jobs of one stage run side by side unless `needs:` orders them. Without that, the job finds no image, or
     worse, that of the run before.
-
-    Wrong::
-
-        build:
-          stage: build
-          docker: true
-          uses: ghcr.io/klinux/gocdnext-plugin-buildx@v1
-          secrets: [USERNAME, TOKEN]
-          with: {image: "ghcr.io/org/app:v1", username: "${{ USERNAME }}", password: "${{ TOKEN }}"}
-        scan:
-          stage: build
-          uses: ghcr.io/klinux/gocdnext-plugin-trivy@v1
-          secrets: [USERNAME, TOKEN]
-          with:
-            scan-type: image
-            target: ghcr.io/org/app:v1
-            username: ${{ USERNAME }}
-            password: ${{ TOKEN }}
-
-    Right::
-
-        build:
-          stage: build
-          docker: true
-          uses: ghcr.io/klinux/gocdnext-plugin-buildx@v1
-          secrets: [USERNAME, TOKEN]
-          with: {image: "ghcr.io/org/app:v1", username: "${{ USERNAME }}", password: "${{ TOKEN }}"}
-        scan:
-          stage: build
-          needs: [build]
-          uses: ghcr.io/klinux/gocdnext-plugin-trivy@v1
-          secrets: [USERNAME, TOKEN]
-          with:
-            scan-type: image
-            target: ghcr.io/org/app:v1
-            username: ${{ USERNAME }}
-            password: ${{ TOKEN }}
     """
     published = list(image_flow.published(view))
     for read in image_flow.read(view):
@@ -73,50 +36,6 @@ def never_pushed(view: View) -> Iterator[Diagnostic]:
     The job that builds it has `push: "false"`, and each job has its own container: what is built there is
     gone when the next job starts. Scanners and cosign read from the registry. Push it, as a candidate
     without a tag (`push-by-digest: "true"`) if it must not be used before it is scanned.
-
-    Wrong::
-
-        build:
-          stage: build
-          docker: true
-          uses: ghcr.io/klinux/gocdnext-plugin-buildx@v1
-          with:
-            image: ghcr.io/org/app
-            platforms: linux/amd64
-            tags: v1
-            push: "false"
-        sign:
-          stage: sign
-          uses: ghcr.io/klinux/gocdnext-plugin-cosign@v1
-          secrets: [COSIGN_PRIVATE_KEY, USERNAME, TOKEN]
-          with:
-            image: ghcr.io/org/app:v1
-            key-content: ${{ COSIGN_PRIVATE_KEY }}
-            username: ${{ USERNAME }}
-            password: ${{ TOKEN }}
-
-    Right::
-
-        build:
-          stage: build
-          docker: true
-          uses: ghcr.io/klinux/gocdnext-plugin-buildx@v1
-          secrets: [USERNAME, TOKEN]
-          with:
-            image: ghcr.io/org/app
-            platforms: linux/amd64
-            tags: v1
-            username: ${{ USERNAME }}
-            password: ${{ TOKEN }}
-        sign:
-          stage: sign
-          uses: ghcr.io/klinux/gocdnext-plugin-cosign@v1
-          secrets: [COSIGN_PRIVATE_KEY, USERNAME, TOKEN]
-          with:
-            image: ghcr.io/org/app:v1
-            key-content: ${{ COSIGN_PRIVATE_KEY }}
-            username: ${{ USERNAME }}
-            password: ${{ TOKEN }}
     """
     published = list(image_flow.published(view))
     for read in image_flow.read(view):
@@ -137,50 +56,6 @@ def other_tag(view: View) -> Iterator[Diagnostic]:
 
     The repository is the one this pipeline pushes to, the tag is none of those it pushes: the job works on
     what an earlier run left there, and says that all is well.
-
-    Wrong::
-
-        build:
-          stage: build
-          docker: true
-          uses: ghcr.io/klinux/gocdnext-plugin-buildx@v1
-          secrets: [USERNAME, TOKEN]
-          with:
-            image: ghcr.io/org/app
-            tags: ${CI_COMMIT_SHORT_SHA}
-            username: ${{ USERNAME }}
-            password: ${{ TOKEN }}
-        scan:
-          stage: scan
-          uses: ghcr.io/klinux/gocdnext-plugin-trivy@v1
-          secrets: [USERNAME, TOKEN]
-          with:
-            scan-type: image
-            target: ghcr.io/org/app:latest
-            username: ${{ USERNAME }}
-            password: ${{ TOKEN }}
-
-    Right::
-
-        build:
-          stage: build
-          docker: true
-          uses: ghcr.io/klinux/gocdnext-plugin-buildx@v1
-          secrets: [USERNAME, TOKEN]
-          with:
-            image: ghcr.io/org/app
-            tags: ${CI_COMMIT_SHORT_SHA}
-            username: ${{ USERNAME }}
-            password: ${{ TOKEN }}
-        scan:
-          stage: scan
-          uses: ghcr.io/klinux/gocdnext-plugin-trivy@v1
-          secrets: [USERNAME, TOKEN]
-          with:
-            scan-type: image
-            target: ghcr.io/org/app:${CI_COMMIT_SHORT_SHA}
-            username: ${{ USERNAME }}
-            password: ${{ TOKEN }}
     """
     published = [each for each in image_flow.published(view) if each.pushed]
     for read in image_flow.read(view):
@@ -206,27 +81,6 @@ def no_login(view: View) -> Iterator[Diagnostic]:
     Publishing, and signing too, wants a login at nearly every registry. A login does not reach other jobs:
     each has its own container. So a scanner needs the login of the job that pushed, unless the image is
     public. A runner profile or the registry itself may let the job in without one.
-
-    Wrong::
-
-        build:
-          stage: build
-          docker: true
-          uses: ghcr.io/klinux/gocdnext-plugin-buildx@v1
-          with:
-            image: ghcr.io/org/app
-
-    Right::
-
-        build:
-          stage: build
-          docker: true
-          uses: ghcr.io/klinux/gocdnext-plugin-buildx@v1
-          secrets: [USERNAME, TOKEN]
-          with:
-            image: ghcr.io/org/app
-            username: ${{ USERNAME }}
-            password: ${{ TOKEN }}
     """
     published = [each for each in image_flow.published(view) if each.pushed]
     private = {each.image.host: each.job.name for each in published if _has_login(each.use)}
@@ -257,28 +111,6 @@ def built_for_nothing(view: View) -> Iterator[Diagnostic]:
     An image of several platforms can only be put together in a registry, so with `push: "false"` the result
     is thrown away: nothing can be loaded, scanned or signed. That is right to check a pull request, and
     nothing else. A pipeline that only pull requests start is not reported.
-
-    Wrong::
-
-        build:
-          stage: build
-          docker: true
-          uses: ghcr.io/klinux/gocdnext-plugin-buildx@v1
-          with:
-            image: ghcr.io/org/app
-            platforms: linux/amd64,linux/arm64
-            push: "false"
-
-    Right::
-
-        build:
-          stage: build
-          docker: true
-          uses: ghcr.io/klinux/gocdnext-plugin-buildx@v1
-          with:
-            image: ghcr.io/org/app
-            platforms: linux/amd64
-            push: "false"
     """
     if view.pipeline.trigger.events == ("pull_request",):
         return
@@ -294,32 +126,6 @@ def github_cache(view: View) -> Iterator[Diagnostic]:
 
     `type=gha` needs a token and a service that gocdnext does not provide. buildx leaves such a cache out
     without a word, and every build starts from nothing. `cache: registry` works everywhere.
-
-    Wrong::
-
-        build:
-          stage: build
-          docker: true
-          uses: ghcr.io/klinux/gocdnext-plugin-buildx@v1
-          secrets: [USERNAME, TOKEN]
-          with:
-            image: ghcr.io/org/app
-            cache-from: type=gha,scope=app
-            username: ${{ USERNAME }}
-            password: ${{ TOKEN }}
-
-    Right::
-
-        build:
-          stage: build
-          docker: true
-          uses: ghcr.io/klinux/gocdnext-plugin-buildx@v1
-          secrets: [USERNAME, TOKEN]
-          with:
-            image: ghcr.io/org/app
-            cache: registry
-            username: ${{ USERNAME }}
-            password: ${{ TOKEN }}
     """
     for use in view.known_uses:
         if use.name != "buildx" or "ACTIONS_RUNTIME_TOKEN" in view.names(use.job):
@@ -337,46 +143,6 @@ def tag_not_digest(view: View) -> Iterator[Diagnostic]:
 
     A tag can move between the build, the scan and the signature: what is signed need not be what was scanned.
     The build job's output REFERENCE names the content itself.
-
-    Wrong::
-
-        build:
-          stage: build
-          docker: true
-          uses: ghcr.io/klinux/gocdnext-plugin-buildx@v1
-          secrets: [USERNAME, TOKEN]
-          with: {image: "ghcr.io/org/app:v1", username: "${{ USERNAME }}", password: "${{ TOKEN }}"}
-        scan:
-          stage: scan
-          needs: [build]
-          uses: ghcr.io/klinux/gocdnext-plugin-trivy@v1
-          secrets: [USERNAME, TOKEN]
-          with:
-            scan-type: image
-            target: ghcr.io/org/app:v1
-            username: ${{ USERNAME }}
-            password: ${{ TOKEN }}
-
-    Right::
-
-        build:
-          stage: build
-          docker: true
-          uses: ghcr.io/klinux/gocdnext-plugin-buildx@v1
-          secrets: [USERNAME, TOKEN]
-          with: {image: "ghcr.io/org/app:v1", username: "${{ USERNAME }}", password: "${{ TOKEN }}"}
-          outputs:
-            reference: REFERENCE
-        scan:
-          stage: scan
-          needs: [build]
-          uses: ghcr.io/klinux/gocdnext-plugin-trivy@v1
-          secrets: [USERNAME, TOKEN]
-          with:
-            scan-type: image
-            target: ${{ needs.build.outputs.reference }}
-            username: ${{ USERNAME }}
-            password: ${{ TOKEN }}
     """
     published = [each for each in image_flow.published(view) if each.pushed]
     for read in image_flow.read(view):
@@ -397,23 +163,6 @@ def no_daemon(view: View) -> Iterator[Diagnostic]:
 
     It builds through the daemon, which a job has only with `docker: true`, or through a variable
     DOCKER_HOST of its own. kaniko builds without a daemon.
-
-    Wrong::
-
-        build:
-          stage: build
-          uses: ghcr.io/klinux/gocdnext-plugin-buildx@v1
-          secrets: [USERNAME, TOKEN]
-          with: {image: "ghcr.io/org/app:v1", username: "${{ USERNAME }}", password: "${{ TOKEN }}"}
-
-    Right::
-
-        build:
-          stage: build
-          docker: true
-          uses: ghcr.io/klinux/gocdnext-plugin-buildx@v1
-          secrets: [USERNAME, TOKEN]
-          with: {image: "ghcr.io/org/app:v1", username: "${{ USERNAME }}", password: "${{ TOKEN }}"}
     """
     for use in view.known_uses:
         job = use.job
@@ -429,25 +178,6 @@ def idle_daemon(view: View) -> Iterator[Diagnostic]:
 
     `docker: true` is as good as root on the host, and the job carries a login. trivy and cosign talk to the
     registry, and kaniko builds without a daemon: remove it.
-
-    Wrong::
-
-        scan:
-          stage: scan
-          docker: true
-          uses: ghcr.io/klinux/gocdnext-plugin-trivy@v1
-          with:
-            scan-type: image
-            target: ghcr.io/org/app:v1
-
-    Right::
-
-        scan:
-          stage: scan
-          uses: ghcr.io/klinux/gocdnext-plugin-trivy@v1
-          with:
-            scan-type: image
-            target: ghcr.io/org/app:v1
     """
     for use in view.known_uses:
         idle = use.name in ("cosign", "kaniko") or (
@@ -464,31 +194,6 @@ def no_identity(view: View) -> Iterator[Diagnostic]:
 
     Without a key cosign signs with a certificate, for which it needs the job's identity token. The platform
     issues one to jobs that declare it in `id_tokens:`; `cert-identity` does not stand in for it.
-
-    Wrong::
-
-        sign:
-          stage: sign
-          uses: ghcr.io/klinux/gocdnext-plugin-cosign@v1
-          secrets: [USERNAME, TOKEN]
-          with:
-            image: ghcr.io/org/app:v1
-            username: ${{ USERNAME }}
-            password: ${{ TOKEN }}
-
-    Right::
-
-        sign:
-          stage: sign
-          uses: ghcr.io/klinux/gocdnext-plugin-cosign@v1
-          id_tokens:
-            SIGSTORE_ID_TOKEN:
-              aud: sigstore
-          secrets: [USERNAME, TOKEN]
-          with:
-            image: ghcr.io/org/app:v1
-            username: ${{ USERNAME }}
-            password: ${{ TOKEN }}
     """
     for use in view.known_uses:
         if use.name != "cosign" or use.job is None or use.text("action") not in ("sign", "attest"):

@@ -25,22 +25,6 @@ def unknown_input(view: View) -> Iterator[Diagnostic]:
 
     The plugin refuses the job for it, and so does a server that has the plugin's manifest. It is a
     misspelling, or belongs to another version of the plugin.
-
-    Wrong::
-
-        scan:
-          stage: scan
-          uses: ghcr.io/klinux/gocdnext-plugin-trivy@v1
-          with:
-            sevrity: HIGH
-
-    Right::
-
-        scan:
-          stage: scan
-          uses: ghcr.io/klinux/gocdnext-plugin-trivy@v1
-          with:
-            severity: HIGH
     """
     for use in view.known_uses:
         names = [spec.name for spec in use.manifest.inputs] if use.manifest else []
@@ -56,25 +40,6 @@ def missing_input(view: View) -> Iterator[Diagnostic]:
 
     The plugin refuses the job. The server only looks whether the key is there, so an empty value gets past
     it.
-
-    Wrong::
-
-        build:
-          stage: build
-          docker: true
-          uses: ghcr.io/klinux/gocdnext-plugin-buildx@v1
-          with:
-            push: "false"
-
-    Right::
-
-        build:
-          stage: build
-          docker: true
-          uses: ghcr.io/klinux/gocdnext-plugin-buildx@v1
-          with:
-            image: ghcr.io/org/app
-            push: "false"
     """
     for use in view.known_uses:
         for spec in use.manifest.inputs if use.manifest else ():
@@ -95,22 +60,6 @@ def wrong_value(view: View) -> Iterator[Diagnostic]:
     A boolean, a number, one of a few words, an image reference and so on, by the same parsers that the
     plugin uses. Only values that the file says in full are checked; with a reference in it, a value is
     known when the job runs.
-
-    Wrong::
-
-        scan:
-          stage: scan
-          uses: ghcr.io/klinux/gocdnext-plugin-trivy@v1
-          with:
-            ignore-unfixed: maybe
-
-    Right::
-
-        scan:
-          stage: scan
-          uses: ghcr.io/klinux/gocdnext-plugin-trivy@v1
-          with:
-            ignore-unfixed: "true"
     """
     for use in view.known_uses:
         for key, value in use.plugin.inputs.items():
@@ -131,31 +80,6 @@ def inputs_together(view: View) -> Iterator[Diagnostic]:
 
     Some inputs exclude each other, some are needed together, and some are needed for a certain value of
     another. The plugin refuses the job otherwise.
-
-    Wrong::
-
-        sign:
-          stage: sign
-          uses: ghcr.io/klinux/gocdnext-plugin-cosign@v1
-          secrets: [TOKEN]
-          with:
-            image: ghcr.io/org/app:v1
-            action: verify
-            key: cosign.pub
-            password: ${{ TOKEN }}
-
-    Right::
-
-        sign:
-          stage: sign
-          uses: ghcr.io/klinux/gocdnext-plugin-cosign@v1
-          secrets: [USERNAME, TOKEN]
-          with:
-            image: ghcr.io/org/app:v1
-            action: verify
-            key: cosign.pub
-            username: ${{ USERNAME }}
-            password: ${{ TOKEN }}
     """
     for use in view.known_uses:
         texts = _texts(use)
@@ -171,22 +95,6 @@ def former_key(view: View) -> Iterator[Diagnostic]:
     """A key that has a successor.
 
     The plugin still takes it, with a warning in the log, and a later version will not. Write the new key.
-
-    Wrong::
-
-        scan:
-          stage: scan
-          uses: ghcr.io/org/gocdnext-plugin-sample@v1
-          with:
-            degree: high
-
-    Right::
-
-        scan:
-          stage: scan
-          uses: ghcr.io/org/gocdnext-plugin-sample@v1
-          with:
-            level: high
     """
     for use in view.known_uses:
         for key, value in use.plugin.inputs.items():
@@ -202,28 +110,6 @@ def other_spelling(view: View) -> Iterator[Diagnostic]:
 
     `build_args` reaches the plugin like `build-args`, but a server that has the plugin's manifest compares
     the letters and refuses the pipeline. Write the key as the manifest does.
-
-    Wrong::
-
-        build:
-          stage: build
-          docker: true
-          uses: ghcr.io/klinux/gocdnext-plugin-buildx@v1
-          with:
-            image: ghcr.io/org/app
-            build_args: A=1
-            push: "false"
-
-    Right::
-
-        build:
-          stage: build
-          docker: true
-          uses: ghcr.io/klinux/gocdnext-plugin-buildx@v1
-          with:
-            image: ghcr.io/org/app
-            build-args: A=1
-            push: "false"
     """
     for use in view.known_uses:
         for key, value in use.plugin.inputs.items():
@@ -243,18 +129,6 @@ def no_version(view: View) -> Iterator[Diagnostic]:
 
     Without one the registry's `latest` runs, which may be another program tomorrow. Name a channel (`@v1`),
     or a digest (`@sha256:…`) where nothing may change.
-
-    Wrong::
-
-        scan:
-          stage: scan
-          uses: ghcr.io/klinux/gocdnext-plugin-trivy
-
-    Right::
-
-        scan:
-          stage: scan
-          uses: ghcr.io/klinux/gocdnext-plugin-trivy@v1
     """
     for use in view.uses:
         head, at, _ = use.plugin.image.partition("@")
@@ -270,18 +144,6 @@ def unknown_plugin(view: View) -> Iterator[Diagnostic]:
 
     Plugins that have no manifest here are not checked, but one that differs from a known name by a letter or
     two is most likely misspelled, and its image cannot be pulled.
-
-    Wrong::
-
-        scan:
-          stage: scan
-          uses: ghcr.io/klinux/gocdnext-plugin-trivvy@v1
-
-    Right::
-
-        scan:
-          stage: scan
-          uses: ghcr.io/klinux/gocdnext-plugin-trivy@v1
     """
     for use in view.uses:
         name = catalog_name(use.plugin.image)

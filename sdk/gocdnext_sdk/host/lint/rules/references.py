@@ -31,24 +31,6 @@ def unresolvable(view: View) -> Iterator[Diagnostic]:
     the job otherwise. Nothing but a plain name or `needs.JOB.outputs.ALIAS` may stand between the braces.
     In `variables:` only secrets and the platform's variables can be referred to. A runner profile may bring
     further names, so a job that chooses one is not checked.
-
-    Wrong::
-
-        scan:
-          stage: scan
-          uses: ghcr.io/klinux/gocdnext-plugin-trivy@v1
-          with:
-            scan-type: image
-            target: ghcr.io/org/app:${{ github.sha }}
-
-    Right::
-
-        scan:
-          stage: scan
-          uses: ghcr.io/klinux/gocdnext-plugin-trivy@v1
-          with:
-            scan-type: image
-            target: ghcr.io/org/app:${{ CI_COMMIT_SHA }}
     """
     for use in view.uses:
         known = view.names(use.job).union(use.secrets)
@@ -101,52 +83,6 @@ def missing_output(view: View) -> Iterator[Diagnostic]:
 
     `${{ needs.JOB.outputs.ALIAS }}` wants JOB in this job's own `needs:`, and ALIAS in that job's
     `outputs:`. Of a matrix job it wants one cell: `needs.JOB.matrix[KEY=VALUE].outputs.ALIAS`.
-
-    Wrong::
-
-        build:
-          stage: build
-          docker: true
-          uses: ghcr.io/klinux/gocdnext-plugin-buildx@v1
-          secrets: [USERNAME, TOKEN]
-          with:
-            image: ghcr.io/org/app
-            username: ${{ USERNAME }}
-            password: ${{ TOKEN }}
-        scan:
-          stage: scan
-          uses: ghcr.io/klinux/gocdnext-plugin-trivy@v1
-          needs: [build]
-          secrets: [USERNAME, TOKEN]
-          with:
-            scan-type: image
-            target: ${{ needs.build.outputs.reference }}
-            username: ${{ USERNAME }}
-            password: ${{ TOKEN }}
-
-    Right::
-
-        build:
-          stage: build
-          docker: true
-          uses: ghcr.io/klinux/gocdnext-plugin-buildx@v1
-          secrets: [USERNAME, TOKEN]
-          with:
-            image: ghcr.io/org/app
-            username: ${{ USERNAME }}
-            password: ${{ TOKEN }}
-          outputs:
-            reference: REFERENCE
-        scan:
-          stage: scan
-          uses: ghcr.io/klinux/gocdnext-plugin-trivy@v1
-          needs: [build]
-          secrets: [USERNAME, TOKEN]
-          with:
-            scan-type: image
-            target: ${{ needs.build.outputs.reference }}
-            username: ${{ USERNAME }}
-            password: ${{ TOKEN }}
     """
     jobs = {job.name: job for job in view.pipeline.jobs}
     for job in jobs.values():
@@ -183,34 +119,6 @@ def unwritten_output(view: View) -> Iterator[Diagnostic]:
 
     The platform fails a job that ends well without one of its declared outputs. On the right side of an
     output stands a name that the plugin documents.
-
-    Wrong::
-
-        build:
-          stage: build
-          docker: true
-          uses: ghcr.io/klinux/gocdnext-plugin-buildx@v1
-          secrets: [USERNAME, TOKEN]
-          with:
-            image: ghcr.io/org/app
-            username: ${{ USERNAME }}
-            password: ${{ TOKEN }}
-          outputs:
-            digest: SHA
-
-    Right::
-
-        build:
-          stage: build
-          docker: true
-          uses: ghcr.io/klinux/gocdnext-plugin-buildx@v1
-          secrets: [USERNAME, TOKEN]
-          with:
-            image: ghcr.io/org/app
-            username: ${{ USERNAME }}
-            password: ${{ TOKEN }}
-          outputs:
-            digest: DIGEST
     """
     for use in view.known_uses:
         written = use.manifest.outputs if use.manifest else {}
@@ -231,24 +139,6 @@ def literal_reference(view: View) -> Iterator[Diagnostic]:
     In `with:` it stays in the text as it is, without an error, unless the runner profile brings the name.
     Define it in `variables:`, or write `${{ NAME }}`, which fails clearly. Some names that people expect
     exist on no run, such as CI_COMMIT_BRANCH.
-
-    Wrong::
-
-        scan:
-          stage: scan
-          uses: ghcr.io/klinux/gocdnext-plugin-trivy@v1
-          with:
-            scan-type: image
-            target: ghcr.io/org/app:${CI_COMMIT_BRANCH}
-
-    Right::
-
-        scan:
-          stage: scan
-          uses: ghcr.io/klinux/gocdnext-plugin-trivy@v1
-          with:
-            scan-type: image
-            target: ghcr.io/org/app:${CI_BRANCH}
     """
     for use in view.uses:
         if use.job is not None and use.job.profile:
@@ -268,40 +158,6 @@ def other_event(view: View) -> Iterator[Diagnostic]:
 
     CI_TAG_NAME exists only on runs that a tag started, CI_PULL_REQUEST_KEY only on those of a pull request.
     This pipeline's `when.event` leaves out that event, so the text stays as it is, or the job cannot start.
-
-    Wrong::
-
-        when:
-          event: [push]
-        stages: [build]
-        jobs:
-          build:
-            stage: build
-            docker: true
-            uses: ghcr.io/klinux/gocdnext-plugin-buildx@v1
-            secrets: [USERNAME, TOKEN]
-            with:
-              image: ghcr.io/org/app
-              tags: ${CI_TAG_NAME}
-              username: ${{ USERNAME }}
-              password: ${{ TOKEN }}
-
-    Right::
-
-        when:
-          event: [tag]
-        stages: [build]
-        jobs:
-          build:
-            stage: build
-            docker: true
-            uses: ghcr.io/klinux/gocdnext-plugin-buildx@v1
-            secrets: [USERNAME, TOKEN]
-            with:
-              image: ghcr.io/org/app
-              tags: ${CI_TAG_NAME}
-              username: ${{ USERNAME }}
-              password: ${{ TOKEN }}
     """
     events = view.pipeline.trigger.events
     for use in view.uses if events else ():
@@ -321,20 +177,6 @@ def reference_in_image(view: View) -> Iterator[Diagnostic]:
 
     The platform substitutes in `with:` and `variables:` only. Here the text stays as it is, and no image has
     such a name.
-
-    Wrong::
-
-        build:
-          stage: build
-          image: golang:${GO_VERSION}
-          script: [go build ./...]
-
-    Right::
-
-        build:
-          stage: build
-          image: golang:1.26
-          script: [go build ./...]
     """
     for use in view.uses:
         if "${" in use.plugin.uses.text:
@@ -353,32 +195,6 @@ def soft_in_variables(view: View) -> Iterator[Diagnostic]:
 
     There it stays in the text as it is; only `${{ NAME }}` is resolved, and only for secrets and the
     platform's own variables. A plugin gets the text with the braces.
-
-    Wrong::
-
-        variables:
-          TAG: build-${CI_COMMIT_SHORT_SHA}
-        stages: [scan]
-        jobs:
-          scan:
-            stage: scan
-            uses: ghcr.io/klinux/gocdnext-plugin-trivy@v1
-            with:
-              scan-type: image
-              target: ghcr.io/org/app:${TAG}
-
-    Right::
-
-        variables:
-          TAG: build-${{ CI_COMMIT_SHORT_SHA }}
-        stages: [scan]
-        jobs:
-          scan:
-            stage: scan
-            uses: ghcr.io/klinux/gocdnext-plugin-trivy@v1
-            with:
-              scan-type: image
-              target: ghcr.io/org/app:${TAG}
     """
     layers = (view.pipeline.variables, *(job.variables for job in view.pipeline.jobs))
     for name, value in (pair for layer in layers for pair in layer.items()):
@@ -395,38 +211,6 @@ def reference_in_script(view: View) -> Iterator[Diagnostic]:
     The platform substitutes in `with:` and `variables:` only. A script gets the braces as they stand, and
     the shell ends with "bad substitution". Put an output of another job into the job's `variables:`; these,
     its secrets and the platform's variables are in the script's environment, as `$NAME`.
-
-    Wrong::
-
-        build:
-          stage: build
-          image: alpine
-          script: [./build.sh]
-          outputs:
-            version: VERSION
-        release:
-          stage: scan
-          image: alpine
-          needs: [build]
-          script:
-            - ./release.sh "${{ needs.build.outputs.version }}"
-
-    Right::
-
-        build:
-          stage: build
-          image: alpine
-          script: [./build.sh]
-          outputs:
-            version: VERSION
-        release:
-          stage: scan
-          image: alpine
-          needs: [build]
-          variables:
-            VERSION: ${{ needs.build.outputs.version }}
-          script:
-            - ./release.sh "$VERSION"
     """
     for job in view.pipeline.jobs:
         lines = job.action.lines if isinstance(job.action, Script) else ()

@@ -43,30 +43,6 @@ def undeclared_secret(view: View) -> Iterator[Diagnostic]:
 
     A job sees only the secrets its own `secrets:` lists; those of another job do not count. The platform
     fails the job when it hands it out.
-
-    Wrong::
-
-        scan:
-          stage: scan
-          uses: ghcr.io/klinux/gocdnext-plugin-trivy@v1
-          secrets: [GHCR_USERNAME]
-          with:
-            scan-type: image
-            target: ghcr.io/org/app:v1
-            username: ${{ GHCR_USERNAME }}
-            password: ${{ GHCR_TOKEN }}
-
-    Right::
-
-        scan:
-          stage: scan
-          uses: ghcr.io/klinux/gocdnext-plugin-trivy@v1
-          secrets: [GHCR_USERNAME, GHCR_TOKEN]
-          with:
-            scan-type: image
-            target: ghcr.io/org/app:v1
-            username: ${{ GHCR_USERNAME }}
-            password: ${{ GHCR_TOKEN }}
     """
     for use in view.uses:
         if use.job is not None and use.job.profile:
@@ -97,23 +73,6 @@ def idle_secret(view: View) -> Iterator[Diagnostic]:
     Every secret a job declares is in its environment, where everything the job starts can read it. Nothing
     in this job mentions this one, and the plugin has no use for it by its name: remove it. Names that tools
     look up themselves, such as `AWS_…`, are not reported.
-
-    Wrong::
-
-        scan:
-          stage: scan
-          uses: ghcr.io/klinux/gocdnext-plugin-trivy@v1
-          secrets: [DEPLOY_KEY]
-          with:
-            scan-type: fs
-
-    Right::
-
-        scan:
-          stage: scan
-          uses: ghcr.io/klinux/gocdnext-plugin-trivy@v1
-          with:
-            scan-type: fs
     """
     for use in view.known_uses:
         job = use.job
@@ -135,29 +94,6 @@ def secret_in_file(view: View) -> Iterator[Diagnostic]:
 
     Whoever can read the repository has it, and no log hides it. Put it into the project's secrets, declare
     it, and refer to it; and change it, since it is out. A public key is no secret.
-
-    Wrong::
-
-        scan:
-          stage: scan
-          uses: ghcr.io/klinux/gocdnext-plugin-trivy@v1
-          with:
-            scan-type: image
-            target: registry.example.com/app:v1
-            username: ci
-            password: hunter2
-
-    Right::
-
-        scan:
-          stage: scan
-          uses: ghcr.io/klinux/gocdnext-plugin-trivy@v1
-          secrets: [REGISTRY_TOKEN]
-          with:
-            scan-type: image
-            target: registry.example.com/app:v1
-            username: ci
-            password: ${{ REGISTRY_TOKEN }}
     """
     for use in view.known_uses:
         for key, value in use.plugin.inputs.items():
@@ -177,30 +113,6 @@ def key_text_as_path(view: View) -> Iterator[Diagnostic]:
 
     cosign's `key:` names a file in the workspace, or a key in a KMS. The text of a key goes into
     `key-content:`, which reaches cosign in memory and never in a file.
-
-    Wrong::
-
-        sign:
-          stage: sign
-          uses: ghcr.io/klinux/gocdnext-plugin-cosign@v1
-          secrets: [COSIGN_PRIVATE_KEY, USERNAME, TOKEN]
-          with:
-            image: ghcr.io/org/app:v1
-            key: ${{ COSIGN_PRIVATE_KEY }}
-            username: ${{ USERNAME }}
-            password: ${{ TOKEN }}
-
-    Right::
-
-        sign:
-          stage: sign
-          uses: ghcr.io/klinux/gocdnext-plugin-cosign@v1
-          secrets: [COSIGN_PRIVATE_KEY, USERNAME, TOKEN]
-          with:
-            image: ghcr.io/org/app:v1
-            key-content: ${{ COSIGN_PRIVATE_KEY }}
-            username: ${{ USERNAME }}
-            password: ${{ TOKEN }}
     """
     for use in view.known_uses:
         if use.name != "cosign" or "key" not in use.given:
@@ -220,31 +132,6 @@ def socket_beside_key(view: View) -> Iterator[Diagnostic]:
     `docker: true` gives the job the daemon of the host, which is as good as root there; whatever gets hold of
     the job then has the key that everybody trusts, and whatever shares the daemon can read it out of the job.
     Signing talks to the registry and needs no daemon: build in one job, sign in another.
-
-    Wrong::
-
-        sign:
-          stage: sign
-          docker: true
-          uses: ghcr.io/klinux/gocdnext-plugin-cosign@v1
-          secrets: [COSIGN_PRIVATE_KEY, USERNAME, TOKEN]
-          with:
-            image: ghcr.io/org/app:v1
-            key-content: ${{ COSIGN_PRIVATE_KEY }}
-            username: ${{ USERNAME }}
-            password: ${{ TOKEN }}
-
-    Right::
-
-        sign:
-          stage: sign
-          uses: ghcr.io/klinux/gocdnext-plugin-cosign@v1
-          secrets: [COSIGN_PRIVATE_KEY, USERNAME, TOKEN]
-          with:
-            image: ghcr.io/org/app:v1
-            key-content: ${{ COSIGN_PRIVATE_KEY }}
-            username: ${{ USERNAME }}
-            password: ${{ TOKEN }}
     """
     uses = {use.job.name: use for use in view.uses if use.job is not None}
     for job in view.pipeline.jobs:
@@ -271,29 +158,6 @@ def secret_in_variables(view: View) -> Iterator[Diagnostic]:
     The pipeline's variables are resolved for every job, with that job's secrets: a single job that does not
     declare the secret cannot start. Set the variable on the jobs that need it, or refer to the secret in
     `with:`.
-
-    Wrong::
-
-        variables:
-          TOKEN: ${{ DEPLOY_TOKEN }}
-        stages: [build]
-        jobs:
-          build:
-            stage: build
-            image: alpine
-            script: [make]
-
-    Right::
-
-        stages: [build]
-        jobs:
-          build:
-            stage: build
-            image: alpine
-            secrets: [DEPLOY_TOKEN]
-            variables:
-              TOKEN: ${{ DEPLOY_TOKEN }}
-            script: [make]
     """
     for name, value in view.pipeline.variables.items():
         for body in dict.fromkeys(refs.references(value.text)):
