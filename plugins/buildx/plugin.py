@@ -28,6 +28,7 @@ from gocdnext_sdk import (
     Words,
 )
 from gocdnext_sdk.inputs.parsers import parse_lines
+from gocdnext_sdk.secret import looks_secret
 from gocdnext_sdk.tools.buildkit.arguments import BuildArg, plan_build_args
 from gocdnext_sdk.tools.buildkit.builders import (
     BINFMT,
@@ -107,7 +108,7 @@ class BuildxInputs(ImageBuildInputs):
                 name, equals, value = line.partition("=")
                 if not equals:
                     yield Problem(key, f'"{line}" has no value', "write one KEY=VALUE a line")
-                elif re.search("(?i)TOKEN|SECRET|PASSW|KEY_ID", name) or re.search("https?://[^/]+@", value):
+                elif looks_secret(name) or re.search("https?://[^/]+@", value):
                     yield Problem(
                         key,
                         f'"{name}" would have a secret stand on a command line',

@@ -24,8 +24,8 @@ from gocdnext_sdk.runtime.masking import MaskedText, MaskedWriter, Masker
 from gocdnext_sdk.runtime.outputs import OutputFile
 from gocdnext_sdk.runtime.secret_files import SecretFiles
 from gocdnext_sdk.runtime.signals import Signals
+from gocdnext_sdk.secret import looks_secret
 
-_SECRET_NAME = re.compile(r"TOKEN|PASSW(OR)?D|SECRET|PRIVATE_KEY|API_?KEY|CREDENTIAL", re.IGNORECASE)
 _SECRET_LENGTH = 8
 """Characters. A variable that is only called like a secret may hold a short word."""
 _URL_PASSWORD = re.compile(r"://[^\s/:@]*:([^\s/]+)@")
@@ -128,7 +128,7 @@ def execute(plugin: Plugin[Inputs], environ: Mapping[str, str]) -> int:
 def _execute(plugin: Plugin[Inputs], environ: Mapping[str, str], masker: Masker) -> int:
     for name, value in environ.items():
         # A job's secrets are also there under their own names, and may be part of other inputs.
-        if _SECRET_NAME.search(name) and len(value) >= _SECRET_LENGTH:
+        if looks_secret(name) and len(value) >= _SECRET_LENGTH:
             masker.add(value)
         if name.lower().endswith("_proxy") and "://" not in value:
             value = f"http://{value}"  # as tools take it

@@ -1,11 +1,25 @@
-"""A value that never prints."""
+"""A value that never prints, and which names promise one."""
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import CoreSchema, core_schema
+
+_NAME = re.compile(
+    r"TOKEN|PASSW|PASSPHRASE|SECRET|CREDENTIAL|(PRIVATE|API|ACCESS|SIGNING)[_-]?KEY", re.IGNORECASE
+)
+
+
+def looks_secret(name: str) -> bool:
+    """Tell whether people give this name (of a variable, an attribute, an option) to secrets.
+
+    What a run masks and what lint calls a secret go by it. It is a guess; an input of the type `Secret` and
+    what the pipeline lists in `secrets:` need none.
+    """
+    return _NAME.search(name) is not None
 
 
 class Secret:

@@ -14,7 +14,7 @@ from typing import Literal
 from gocdnext_sdk.errors import Findings, ToolError
 from gocdnext_sdk.oci.reference import Reference
 from gocdnext_sdk.runtime.tool import Tool
-from gocdnext_sdk.secret import Secret
+from gocdnext_sdk.secret import Secret, looks_secret
 from gocdnext_sdk.workspace import workspace_path
 
 KMS: Mapping[str, tuple[str, ...]] = {
@@ -57,7 +57,6 @@ _VERIFIED = b'[{"critical": {"type": "https://sigstore.dev/cosign/sign/v1"}}]'
 
 _PEM = re.compile(r"-----BEGIN ([A-Z ]+)-----\r?\n.+\n-----END \1-----", re.DOTALL)
 _PRIVATE = frozenset({"ENCRYPTED SIGSTORE PRIVATE KEY", "ENCRYPTED COSIGN PRIVATE KEY"})
-_CREDENTIAL = re.compile("KEY|PASSWORD|SECRET|TOKEN")
 
 
 def key_reference(text: str) -> str:
@@ -87,7 +86,7 @@ def kms_environ(key: str | None, environ: Mapping[str, str]) -> dict[str, str | 
     scheme = kms_scheme(key)
     prefixes = KMS[scheme] if scheme else ()
     return {
-        name: Secret(value) if _CREDENTIAL.search(name) else value
+        name: Secret(value) if looks_secret(name) else value
         for name, value in environ.items()
         if name.startswith(prefixes)
     }

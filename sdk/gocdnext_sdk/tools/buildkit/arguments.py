@@ -11,6 +11,7 @@ from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from gocdnext_sdk.runtime.tool import INHERITED
+from gocdnext_sdk.secret import looks_secret
 
 STEERS_BUILDX = re.compile(
     r"""(?ix) (BUILDX|BUILDKIT|BAKE|OTEL|AWS|ACTIONS|EXPERIMENTAL|KUBE\w*|SUDO|LC)_\w+
@@ -23,7 +24,8 @@ STEERS_BUILDX = re.compile(
 )
 """Variables that change what buildx itself does. Source: what docker/buildx 0.36 and its modules read."""
 
-_SECRET = re.compile(r"(?i)TOKEN|SECRET|PASSW|AUTH|HEADERS")
+_HEADERS = re.compile(r"(?i)AUTH|HEADERS")
+"""Beside what looks secret: steering variables that carry logins or an `Authorization` header."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,10 @@ class BuildArg:
     @property
     def is_exposed(self) -> bool:
         """Whether a secret would stand on the command line, as far as one can tell."""
-        return not self.by_name and bool(_SECRET.search(self.key) or re.search(r"://[^/\s]+@", self.value))
+        if self.by_name:
+            return False
+        named = looks_secret(self.key) or _HEADERS.search(self.key)
+        return bool(named or re.search(r"://[^/\s]+@", self.value))
 
 
 def plan_build_args(

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import csv
 import io
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from gocdnext_sdk.oci.reference import Reference
-from gocdnext_sdk.secret import Secret
+from gocdnext_sdk.secret import Secret, looks_secret
 
 _SECRET_ATTRIBUTES = {
     ("s3", "access_key_id"): "AWS_ACCESS_KEY_ID",
@@ -61,7 +60,7 @@ class CacheEntry:
         if not attributes.get("type"):
             raise ValueError('a cache entry has no type; write "type=registry,ref=…" or the reference alone')
         environ: dict[str, Secret] = {}
-        for key in [key for key in attributes if re.search(r"secret|token|key_id", key)]:
+        for key in [key for key in attributes if looks_secret(key)]:
             variable = _SECRET_ATTRIBUTES.get((attributes["type"], key))
             if variable is None:
                 raise ValueError(f'"{key}" would stand on a command line; buildx takes it no other way')

@@ -12,10 +12,9 @@ from gocdnext_sdk.host.lint.rule import Severity, rule
 from gocdnext_sdk.host.lint.view import ALWAYS, SOMETIMES, Use, View, is_known
 from gocdnext_sdk.host.pipeline.errors import Diagnostic
 from gocdnext_sdk.host.pipeline.model import Job, Pipeline, Plugin, Script
+from gocdnext_sdk.secret import looks_secret
 
-LOOKS_SECRET: Final = re.compile(r"TOKEN|PASSW(OR)?D|SECRET|(PRIVATE|API|ACCESS|SIGNING)_?KEY|CREDENTIAL")
-"""Names that people give to secrets."""
-
+# Which secrets are keys to sign with is another question than `looks_secret`.
 _SIGNING_KEY: Final = re.compile(r"(COSIGN|SIGNING|PRIVATE)_?(PRIVATE_?)?KEY|_PEM$")
 
 _READ_BY_NAME: Final = (
@@ -62,7 +61,7 @@ def undeclared_secret(view: View) -> Iterator[Diagnostic]:
 def is_secret_name(view: View, name: str, *, secret_input: bool = False) -> bool:
     """Tell whether a name that is not known is most likely a secret's."""
     declared = {secret for job in view.pipeline.jobs for secret in job.secrets}
-    looks = secret_input or LOOKS_SECRET.search(name) is not None
+    looks = secret_input or looks_secret(name)
     return refs.is_name(name) and (name in declared or looks)
 
 
