@@ -76,3 +76,26 @@ def test_needed_outputs_are_found_before_anything_ran() -> None:
 
 def test_a_cells_key_is_sorted() -> None:
     assert refs.cell_key({"OS": "a", "GO": "1"}) == "GO=1,OS=a"
+
+
+@pytest.mark.parametrize(
+    ("text", "pieces"),
+    [
+        ("", [("", False)]),
+        ("a:b", [("a:b", False)]),
+        (
+            "r/${A}:${{ B.c }}",
+            [("r/", False), ("${A}", True), (":", False), ("${{ B.c }}", True), ("", False)],
+        ),
+        ("${A:-b}", [("${A:-b}", False)]),
+        ("$${A}", [("$", False), ("${A}", True), ("", False)]),
+    ],
+)
+def test_a_value_is_split_where_its_references_are(text: str, pieces: list[tuple[str, bool]]) -> None:
+    assert list(refs.split(text)) == pieces
+
+
+def test_blanks_between_the_braces_are_those_of_re2() -> None:
+    assert refs.references("${{\t\nA\f\r }}") == ["A"]
+    assert refs.references("${{\vA\u00a0}}") == ["\vA\u00a0"]
+    assert refs.replace_strict("${{ A }}-${{\vA}}", lambda body: f"<{body}>") == "<A>-<\vA>"

@@ -15,7 +15,7 @@ references, never a value.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from gocdnext_sdk.contract.errors import ContractError
@@ -25,6 +25,7 @@ _S = r"[\t\n\f\r ]*"
 _REFERENCE = re.compile(rf"\$\{{\{{{_S}([^}}]+?){_S}\}}\}}")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _SOFT = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+_ANY = re.compile(rf"{_REFERENCE.pattern}|{_SOFT.pattern}")
 _NEEDS = re.compile(
     r"needs\.(?P<job>[A-Za-z0-9_-]+)"
     r"(?:\.matrix\[(?P<cell>[^\]]+)\])?"
@@ -62,6 +63,21 @@ def references(value: str) -> list[str]:
 def soft_references(value: str) -> list[str]:
     """The names in all `${NAME}` of a value, in order."""
     return _SOFT.findall(value)
+
+
+def split(value: str) -> Iterator[tuple[str, bool]]:
+    """The pieces of a value in order, each with whether it is a reference, strict or soft."""
+    end = 0
+    for match in _ANY.finditer(value):
+        yield value[end : match.start()], False
+        yield match[0], True
+        end = match.end()
+    yield value[end:], False
+
+
+def replace_strict(value: str, text: Callable[[str], str]) -> str:
+    """The value with `text(body)` in the place of each `${{ body }}`, whatever its body is."""
+    return _REFERENCE.sub(lambda match: text(match[1]), value)
 
 
 def is_name(body: str) -> bool:

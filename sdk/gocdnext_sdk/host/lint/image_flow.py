@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -16,7 +16,7 @@ from gocdnext_sdk.oci.reference import Reference
 
 BUILDERS = frozenset({"buildx", "kaniko"})
 
-_BODY = re.compile(r"\$\{\{[^}]*\}\}|\$\{[^}]*\}")
+_STAND_IN = re.compile("\0([0-9]+)\0")
 
 
 @dataclass(frozen=True)
@@ -36,16 +36,8 @@ class Name:
     @classmethod
     def parse(cls, text: str) -> Name:
         """Split `text`, in which references may stand anywhere."""
-        bodies: list[str] = []
-
-        def hide(match: re.Match[str]) -> str:
-            bodies.append(match[0])
-            return f"\0{len(bodies) - 1}\0"
-
-        def show(part: str) -> str:
-            return re.sub("\0([0-9]+)\0", lambda match: bodies[int(match[1])], part)
-
-        rest, _, digest = _BODY.sub(hide, text.strip()).partition("@")
+        hidden, show = _hide(text.strip())
+        rest, _, digest = hidden.partition("@")
         head, slash, last = rest.rpartition("/")
         last, _, tag = last.partition(":")
         repository = show(head + slash + last)
@@ -113,7 +105,7 @@ def published(view: View) -> Iterator[Published]:
             pushed = not use.is_false("push")
             yield Published(use, use.job, image, _tags(view, use, image), pushed)
         elif use.name == "docker-push" and use.text("action") == "push":
-            for target in parse_words(_close(view.expand(use.job, use.text("target")))):
+            for target in _words(view.expand(use.job, use.text("target"))):
                 image = Name.parse(target)
                 yield Published(use, use.job, image, _tags(view, use, image), pushed=True)
 
@@ -149,13 +141,21 @@ def _tags(view: View, use: Use, image: Name) -> frozenset[str]:
     if use.is_true("push-by-digest"):
         return frozenset()
     given = "tags" in use.given
-    tags = parse_words(_close(view.expand(use.job, use.given["tags"].text))) if given else ()
+    tags = _words(view.expand(use.job, use.given["tags"].text)) if given else ()
     found = {tag.replace("/", "-") if is_known(tag) else tag for tag in tags}
     if image.tag:
         found.add(image.tag)
     return frozenset(found or {"latest"})
 
 
-def _close(text: str) -> str:
-    """Take the blanks out of references, so that the text can be split at blanks."""
-    return _BODY.sub(lambda match: "".join(match[0].split()), text)
+def _words(text: str) -> list[str]:
+    """Split as a plugin's list, but never inside a reference."""
+    hidden, show = _hide(text)
+    return [show(word) for word in parse_words(hidden)]
+
+
+def _hide(text: str) -> tuple[str, Callable[[str], str]]:
+    """Return the text with a stand-in for each reference, and what puts the references back into a part."""
+    pieces = list(refs.split(text.replace("\0", "")))  # no variable can hold one
+    hidden = "".join(f"\0{number}\0" if is_ref else piece for number, (piece, is_ref) in enumerate(pieces))
+    return hidden, lambda part: _STAND_IN.sub(lambda match: pieces[int(match[1])][0], part)

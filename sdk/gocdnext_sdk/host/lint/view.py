@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
 
-from gocdnext_sdk.contract import keys
+from gocdnext_sdk.contract import keys, refs
 from gocdnext_sdk.contract.uses import short_name
 from gocdnext_sdk.host.manifest.catalog import Catalog
 from gocdnext_sdk.host.manifest.model import InputSpec, Manifest
@@ -33,9 +32,6 @@ SOMETIMES: Final[Mapping[str, str]] = {
     **{f"CI_UPSTREAM_{name}": "upstream" for name in ("PIPELINE", "RUN_COUNTER", "STAGE")},
 }
 """The platform's variables that only some runs have, and the event that starts these."""
-
-_SOFT = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
-_STRICT = re.compile(r"\$\{\{\s*([^}]+?)\s*\}\}")
 
 
 def is_known(text: str) -> bool:
@@ -167,8 +163,8 @@ class View:
             for name, value in self.variables(job).items()
             if is_known(value.text) and not (job and name in {*job.secrets, *job.id_tokens, *job.matrix})
         }
-        strict = _STRICT.sub(lambda match: decided.get(match[1], f"${{{{ {match[1]} }}}}"), text.strip())
-        return _SOFT.sub(lambda match: decided.get(match[1], match[0]), strict)
+        strict = refs.replace_strict(text.strip(), lambda body: decided.get(body, f"${{{{ {body} }}}}"))
+        return refs.resolve_soft(strict, decided)
 
     @cached_property
     def _before(self) -> Mapping[str, frozenset[str]]:

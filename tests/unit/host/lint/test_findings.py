@@ -312,3 +312,10 @@ def test_a_script_that_uses_a_needed_output_as_a_variable_is_right(lint: Lint) -
     text += "deploy:\n  stage: scan\n  image: alpine\n  needs: [build]\n"
     text += '  variables:\n    TAG: ${{ needs.build.outputs.tag }}\n  script: [./deploy "$TAG"]\n'
     assert found(lint(text)) == []
+
+
+def test_blanks_that_are_none_to_the_platform_are_none_here(lint: Lint) -> None:
+    """Another character between the braces belongs to the name, as for the server; it defines no value."""
+    job = TRIVY + "  variables:\n    WORD: hunter2\n  with:\n    scan-type: image\n    target: a.b/c:1\n"
+    job += '    username: ci\n    password: "${{\\u00a0WORD }}"\n'
+    assert rules(lint(job)) == ["GP301"]
