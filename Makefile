@@ -9,7 +9,7 @@ PYTEST_ARGS ?= -n auto
 ENV := eval "$$($(BIN)/python -m testbed env)"
 
 .DELETE_ON_ERROR:
-.PHONY: demo test bench vectors lint setup setup-test images trivy-db lock engine-stop engine-remove clean docs
+.PHONY: demo test bench vectors lint setup setup-test images trivy-db lock engine-stop engine-remove clean docs picture
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 
@@ -65,6 +65,10 @@ lock:
 docs: build/docs/installed
 	@NO_MKDOCS_2_WARNING=1 build/docs/bin/mkdocs build --quiet
 	@echo "==> site/index.html"
+
+# The picture of the rooms and who imports whom, drawn from the code.
+picture: .venv/installed
+	@$(BIN)/python docs/picture.py
 
 build/docs/installed: docs/requirements.lock
 	@$(PYTHON) -m venv build/docs
