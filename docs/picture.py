@@ -1,8 +1,8 @@
 """Draw docs/architecture.svg from the imports of the code: `make picture`.
 
 A box is a room: a package or module right below ``gocdnext_sdk`` or ``gocdnext_sdk.host``, and ``plugins/``.
-An arrow means that one imports the other; an arrow that a path of others implies is left out. Rows follow from
-the arrows alone: a room stands above all that it imports.
+An arrow means that one imports the other; an arrow that a path of others implies is left out. Rows follow
+from the arrows alone: a room stands above all that it imports.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _HEAD = (
 _STYLE = """
 svg { --paper: #fff; --ink: #1f2328; --soft: #59636e; --line: #818b98; --room: #f6f8fa; --frame: #d1d9e0 }
 @media (prefers-color-scheme: dark) {
-  svg { --paper: #0d1117; --ink: #f0f6fc; --soft: #9198a1; --line: #7d8590; --room: #1b2129; --frame: #3d444d }
+  svg { --paper: #0d1117; --ink: #f0f6fc; --soft: #9198a1; --line: #7d8590; --room: #1b2129; --frame: #444 }
 }
 text { font: 11px ui-sans-serif, system-ui, sans-serif; fill: var(--soft); text-anchor: middle; }
 text.name { font-size: 14px; font-weight: 600; fill: var(--ink); }
