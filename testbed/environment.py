@@ -24,7 +24,11 @@ from testbed.pins import pins
 PLUGIN_TOOLS = ("buildx", "trivy", "cosign", "kaniko", "regctl")
 STAGES = (*PLUGIN_TOOLS, "rekor", "timestamp-server")
 # What each extent of the set-up needs: the demo runs the release recipe; tests run all there is.
-TOOLS = {"demo": PLUGIN_TOOLS[:3], "images": PLUGIN_TOOLS, "test": (*STAGES, "crane", "olareg")}
+TOOLS = {
+    "demo": PLUGIN_TOOLS[:3],
+    "images": PLUGIN_TOOLS,
+    "test": (*STAGES, "crane", "olareg", "dockerfile-parser"),
+}
 BASES = {"demo": ("python", "registry"), "images": ("python", "registry"), "test": tuple(bases.PLATFORMS)}
 IMAGES = {"demo": PLUGIN_TOOLS[:3], "images": (), "test": ()}  # none named: all plugins
 

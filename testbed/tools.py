@@ -32,7 +32,8 @@ def folder(name: str) -> Path:
     pin = pins()[name]
     recipe = repr(pin).encode()
     if pin.go:
-        recipe += (_module(pin) / "go.sum").read_bytes()
+        for file in sorted((_module(pin) / "go.sum", *_module(pin).glob("*.go"))):
+            recipe += file.read_bytes()
     return (
         cache_dir()
         / "tools"

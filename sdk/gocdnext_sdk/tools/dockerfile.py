@@ -1,28 +1,35 @@
 """Read a Dockerfile: its instructions, their flags and here-documents, each with its line.
 
-It reads as BuildKit's parser does (moby/buildkit, `frontend/dockerfile/parser`), as far as a plugin has to
-know what a Dockerfile asks for. Variables are not expanded, and no instruction is checked.
+It reads as BuildKit's parser does (moby/buildkit 0.33, `frontend/dockerfile/parser`); a test compares
+the two. Variables are not expanded, and what an instruction says is not checked.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-_DIRECTIVE = re.compile(r"#\s*([A-Za-z][A-Za-z0-9]*)\s*=\s*(\S.*?)\s*")
-_COMMENT = re.compile(r"\s*#")
-_FLAG = re.compile(
-    r"""--(?P<name>[A-Za-z][\w-]*)(?:=(?P<value>(?:"[^"]*"|'[^']*'|\\.|[^\s"'\\])*))?(?:\s+|$)"""
+from gocdnext_sdk.tools import shell_words
+from gocdnext_sdk.tools.shell_words import SPACE
+
+KEYWORDS = frozenset(
+    (
+        *("ADD", "ARG", "CMD", "COPY", "ENTRYPOINT", "ENV", "EXPOSE", "FROM", "HEALTHCHECK", "LABEL"),
+        *("MAINTAINER", "ONBUILD", "RUN", "SHELL", "STOPSIGNAL", "USER", "VOLUME", "WORKDIR"),
+    )
 )
-# A word of the shell that starts a here-document, outside of quotes.
-_HEREDOC = re.compile(
-    r"""(?P<quoted>"(?:\\.|[^"\\])*"|'[^']*'|\\.)
-    | (?<![<\w]) \d*<<(?P<dash>-?)(?P<word>(?:"[^"\s]*"|'[^'\s]*'|\\.|[^\s<>|;&()"'\\])+)""",
-    re.VERBOSE,
-)
+
 _WITH_HEREDOCS = frozenset({"ADD", "COPY", "RUN"})
+_WITH_JSON = frozenset({"ADD", "CMD", "COPY", "ENTRYPOINT", "HEALTHCHECK", "RUN", "SHELL", "VOLUME"})
+_DIRECTIVES = frozenset({"syntax", "escape", "check"})
+_DIRECTIVE = re.compile(r"([a-zA-Z][a-zA-Z0-9]*)[\t\n\f\r ]*=[\t\n\f\r ]*(.+?)[\t\n\f\r ]*")
+_BLANKS = re.compile(r"[\t\v\f\r ]+")
+_COMMENT = re.compile(f"[{SPACE}]*#")
+_HEREDOC = re.compile(r"(\d*)<<(-?)[\t\n\f\r ]*([^<]*)", re.ASCII)
+_MAX_LINE = 65536
+"""Bytes of a line with its end: Go's `bufio.MaxScanTokenSize`."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +49,7 @@ class Heredoc:
     @property
     def expands(self) -> bool:
         """Whether variables in it are expanded: the delimiter is not quoted."""
-        return not re.search(r"""["'\\]""", self.word)
+        return self.word.count("'") + self.word.count('"') == self.name.count("'") + self.name.count('"')
 
 
 @dataclass(frozen=True)
@@ -54,7 +61,8 @@ class Instruction:
         keyword: in upper case.
         flags: name to value, in order; a flag without a value has None.
         text: what follows the flags, on one line.
-        heredocs: of ADD, COPY and RUN.
+        heredocs: of ADD, COPY and RUN, and of an ONBUILD of these.
+        trigger: what an ONBUILD holds for the builds that start from its image.
     """
 
     line: int
@@ -62,6 +70,7 @@ class Instruction:
     flags: tuple[tuple[str, str | None], ...]
     text: str
     heredocs: tuple[Heredoc, ...] = ()
+    trigger: Instruction | None = None
 
     @property
     def words(self) -> tuple[str, ...]:
@@ -69,8 +78,14 @@ class Instruction:
         words = json_words(self.text)
         if words is not None:
             return words
-        plain = _HEREDOC.sub(lambda each: each[0] if each["quoted"] else "", self.text)
-        return tuple(word.strip("\"'") for word in plain.split())
+        plain = (word for word in _BLANKS.split(self.text) if word and parse_heredoc(word) is None)
+        return tuple(word.strip("\"'") for word in plain)
+
+    @property
+    def script(self) -> Heredoc | None:
+        """The here-document that is the whole command of a RUN, and not the input of one."""
+        is_script = self.keyword == "RUN" and len(self.heredocs) == 1 and parse_heredoc(self.text) is not None
+        return self.heredocs[0] if is_script else None
 
 
 @dataclass(frozen=True)
@@ -79,84 +94,239 @@ class Dockerfile:
 
     Args:
         directives: those at its top, names in lower case.
-        instructions: in order.
+        instructions: in order, at least one.
+        frontend: the image that its `syntax` directive names.
     """
 
     directives: Mapping[str, str]
     instructions: tuple[Instruction, ...]
+    frontend: str | None = None
 
 
 def json_words(text: str) -> tuple[str, ...] | None:
     """Return the words of an instruction's JSON (exec) form, None if it is not in that form."""
-    if not text.startswith("["):
+    words = _json_list(text)
+    if words is None:
         return None
-    try:
-        words = json.loads(text)
-    except ValueError:
-        return None
-    strings = isinstance(words, list) and all(isinstance(word, str) for word in words)
-    return tuple(words) if strings else None
+    strings = tuple(word for word in words if isinstance(word, str))
+    return strings if len(strings) == len(words) else None
 
 
 def parse(text: str) -> Dockerfile:
     """Parse a Dockerfile.
 
+    Args:
+        text: with its line ends, whatever they are.
+
     Raises:
-        ValueError: a here-document does not end; the message begins with its line.
+        ValueError: BuildKit would not build it; the message begins with the line if there is one.
     """
-    lines = text.removeprefix("\ufeff").splitlines()
-    directives = dict(_directives(lines))
-    escape = "`" if directives.get("escape") == "`" else "\\"
-    return Dockerfile(directives, tuple(_instructions(lines, escape)))
+    text = text.removeprefix("\ufeff")
+    lines = re.findall(r"[^\n]*\n|[^\n]+\Z", text)
+    for number, line in enumerate(lines, start=1):
+        if len(line) * 4 >= _MAX_LINE and len(line.encode(errors="replace")) > _MAX_LINE:
+            raise ValueError(f"line {number}: is longer than {_MAX_LINE - 1} bytes")
+    directives: dict[str, str] = {}
+    for number, name, value in _directives(lines):
+        if name in directives:
+            raise ValueError(f"line {number}: there is a second {name} directive")
+        directives[name] = value
+    escape = directives.get("escape", "\\")
+    if escape not in ("\\", "`"):
+        raise ValueError(f'the directive escape={escape} is neither "\\" nor "`"')
+    instructions = tuple(_Reader(lines, escape).instructions())
+    if not instructions:
+        raise ValueError("has no FROM, nor any other instruction")
+    return Dockerfile(directives, instructions, _frontend(text, lines))
 
 
-def _directives(lines: list[str]) -> Iterator[tuple[str, str]]:
-    for line in lines:
-        found = _DIRECTIVE.fullmatch(line.strip())
-        if not found:
+def parse_heredoc(word: str) -> Heredoc | None:
+    """Return the here-document, still without content, that a word of the shell starts; None if it is none.
+
+    Raises:
+        ValueError: its delimiter has a quote that does not end.
+    """
+    found = _HEREDOC.fullmatch(word)
+    if not found or not found[3]:
+        return None
+    names = shell_words.split(found[3], raw=False)
+    return Heredoc(names[0], found[2] + found[3], "") if len(names) == 1 else None
+
+
+def _directives(
+    lines: Sequence[str], comment: str = "#", *, indented: bool = True
+) -> Iterator[tuple[int, str, str]]:
+    """Yield line, name and value of the directives at the top of `lines`."""
+    for number, each in enumerate(lines, start=1):
+        line = each.rstrip("\r\n")
+        line = _trim(line) if indented else line
+        if not line.startswith(comment):
             return
-        yield found[1].lower(), found[2]
+        match = _DIRECTIVE.fullmatch(_trim(line.removeprefix(comment)))
+        if not match or match[1].lower() not in _DIRECTIVES:
+            return
+        yield number, match[1].lower(), match[2]
 
 
-def _instructions(lines: list[str], escape: str) -> Iterator[Instruction]:
-    numbered = iter(enumerate(lines, start=1))
-    continued = re.compile(rf"(?:(?<=[^{re.escape(escape)}])|^){re.escape(escape)}[ \t]*$")
-    for start, first in numbered:
-        if not first.strip() or _COMMENT.match(first):
-            continue
-        text = first.strip()
-        while (cut := continued.sub("", text)) != text:
-            text = cut
-            for _, line in numbered:  # comments and empty lines within are dropped
-                if line.strip() and not _COMMENT.match(line):
-                    text += line.rstrip()
-                    break
-            else:
-                break
-        keyword, *rest = text.split(maxsplit=1)
-        flags, text = _flags(rest[0].strip() if rest else "")
-        heredocs: tuple[Heredoc, ...] = ()
-        if keyword.upper() in _WITH_HEREDOCS and json_words(text) is None:
-            heredocs = tuple(
-                _heredoc(each, start, numbered) for each in _HEREDOC.finditer(text) if each["word"]
+def _frontend(text: str, lines: Sequence[str]) -> str | None:
+    """Return the image of the frontend, as `DetectSyntax` of `parser/directives.go` finds it."""
+    rest = lines[1:] if text.startswith("#!") else lines
+    for comment in ("#", "//"):
+        for _, name, value in _directives(rest, comment, indented=False):
+            if name == "syntax":
+                return value.partition(" ")[0]
+    try:
+        document = json.loads(text) if text.lstrip().startswith("{") else {}
+    except (ValueError, RecursionError):
+        return None
+    syntax = document.get("syntax") if isinstance(document, dict) else None
+    return syntax if isinstance(syntax, str) else None
+
+
+class _Reader:
+    """Reads instructions one after the other."""
+
+    def __init__(self, lines: Sequence[str], escape: str) -> None:
+        self._numbered = iter(enumerate(lines, start=1))
+        self._escape = escape
+        known = re.escape(escape)
+        self._continued = re.compile(rf"([^{known}]){known}[ \t]*\Z|^{known}[ \t]*\Z")
+
+    def instructions(self) -> Iterator[Instruction]:
+        for number, each in self._numbered:
+            first = re.sub(f"^[{SPACE}]+", "", each.rstrip("\r\n"))
+            if not first or _COMMENT.match(first):
+                continue
+            line = self._whole(first)
+            instruction = self._instruction(line, number)
+            documented = instruction.trigger or instruction
+            if documented.keyword not in _WITH_HEREDOCS or json_words(documented.text) is not None:
+                yield instruction
+                continue
+            heredocs = tuple(self._content(each, number) for each in _heredocs(line, number))
+            trigger = instruction.trigger and _with(instruction.trigger, heredocs)
+            yield Instruction(
+                number, instruction.keyword, instruction.flags, instruction.text, heredocs, trigger
             )
-        yield Instruction(start, keyword.upper(), flags, text, heredocs)
+
+    def _whole(self, line: str) -> str:
+        """Return an instruction's first line and those that continue it, as one."""
+        line, continues = self._cut(line)
+        parts = [line]
+        while continues:
+            _, following = next(self._numbered, (0, None))
+            if following is None:
+                break
+            stripped = following.rstrip("\r\n")
+            if _COMMENT.match(following) or not stripped.strip():
+                continue
+            line, continues = self._cut(stripped)
+            parts.append(line)
+        return "".join(parts)
+
+    def _cut(self, line: str) -> tuple[str, bool]:
+        found = self._continued.search(line)
+        return (line[: found.start()] + (found[1] or ""), True) if found else (line, False)
+
+    def _instruction(self, line: str, number: int) -> Instruction:
+        keyword, *rest = _BLANKS.split(_trim(line), maxsplit=1)
+        flags, text = _flags(rest[0], self._escape) if rest else ((), "")
+        text = _trim(text)
+        keyword = keyword.upper()
+        if keyword in _WITH_JSON:
+            # HEALTHCHECK has a word before it: `CMD ["test"]`.
+            array = text if keyword != "HEALTHCHECK" else re.sub(f"^[^{SPACE}]+[{SPACE}]*", "", text)
+            if not all(isinstance(word, str) for word in _json_list(array) or ()):
+                raise ValueError(f"line {number}: the JSON array of {keyword} may hold strings only")
+        trigger = self._instruction(text, number) if keyword == "ONBUILD" and text else None
+        return Instruction(number, keyword, flags, text, (), trigger)
+
+    def _content(self, heredoc: Heredoc, start: int) -> Heredoc:
+        content: list[str] = []
+        for _, line in self._numbered:
+            end = line.rstrip("\r\n")
+            if (end.lstrip("\t") if heredoc.word.startswith("-") else end) == heredoc.name:
+                return Heredoc(heredoc.name, heredoc.word, "".join(content))
+            content.append(line)
+        raise ValueError(f'line {start}: the here-document "{heredoc.name}" does not end')
 
 
-def _flags(text: str) -> tuple[tuple[tuple[str, str | None], ...], str]:
+def _with(instruction: Instruction, heredocs: tuple[Heredoc, ...]) -> Instruction:
+    return Instruction(instruction.line, instruction.keyword, instruction.flags, instruction.text, heredocs)
+
+
+def _heredocs(line: str, number: int) -> Iterator[Heredoc]:
+    """Yield the here-documents that a line starts, still without content."""
+    if "<<" not in line:
+        return
+    try:
+        words = shell_words.split(line, raw=True)
+    except ValueError:  # a quote that only the shell can understand: then there are none, as in BuildKit
+        return
+    for word in words:
+        try:
+            heredoc = parse_heredoc(word)
+        except ValueError as error:
+            raise ValueError(f"line {number}: {error}") from None
+        if heredoc is not None:
+            yield heredoc
+
+
+def _flags(text: str, escape: str) -> tuple[tuple[tuple[str, str | None], ...], str]:
+    """Return the flags at the beginning of `text`, and what follows them.
+
+    BuildKit looks at one byte at a time here (`extractBuilderFlags` in `parser/split_command.go`).
+    """
+    line = text.encode(errors="replace").decode("latin-1")
     flags: list[tuple[str, str | None]] = []
-    while found := _FLAG.match(text):
-        value = found["value"]
-        flags.append((found["name"], None if value is None else re.sub(r"[\"']", "", value)))
-        text = text[found.end() :]
-    return tuple(flags), text
+    position, end = 0, len(line)
+    while True:
+        while position < end and re.match(f"[{SPACE}]", line[position]):
+            position += 1
+        if not line.startswith("--", position):
+            break
+        word, position = _flag(line, position, escape)
+        if word == "--":
+            break
+        if word:
+            name, equals, value = word.removeprefix("--").partition("=")
+            flags.append((name, value if equals else None))
+    return tuple(flags), line[position:].encode("latin-1").decode(errors="replace")
 
 
-def _heredoc(found: re.Match[str], line: int, numbered: Iterator[tuple[int, str]]) -> Heredoc:
-    name = re.sub(r"""["'\\]""", "", found["word"])
-    content: list[str] = []
-    for _, each in numbered:
-        if (each.lstrip("\t") if found["dash"] else each) == name:
-            return Heredoc(name, found["dash"] + found["word"], "".join(f"{text}\n" for text in content))
-        content.append(each)
-    raise ValueError(f'line {line}: the here-document "{name}" does not end')
+def _flag(line: str, position: int, escape: str) -> tuple[str, int]:
+    """Return the word at `position` without quotes and escapes, and where it ends."""
+    word: list[str] = []
+    quote = ""
+    while position < len(line):
+        character = line[position]
+        if not quote and re.match(f"[{SPACE}]", character):
+            break
+        if character == quote:
+            quote = ""
+        elif not quote and character in "'\"":
+            quote = character
+        elif character == escape:
+            position += 1
+            word.append(line[position : position + 1])
+        else:
+            word.append(character)
+        position += 1
+    return "".join(word), position
+
+
+def _trim(text: str) -> str:
+    return re.sub(f"^[{SPACE}]+|[{SPACE}]+\\Z", "", text)
+
+
+def _json_list(text: str) -> list[object] | None:
+    def refuse(constant: str) -> object:
+        raise ValueError(constant)
+
+    if not text.startswith("["):
+        return None
+    try:
+        words = json.loads(text, parse_constant=refuse)
+    except (ValueError, RecursionError):
+        return None
+    return words if isinstance(words, list) else None

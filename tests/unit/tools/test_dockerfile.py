@@ -90,3 +90,71 @@ def test_the_json_form_is_read_as_json() -> None:
     assert json_words("[ -e x ] && y") is None
     assert json_words('["a", 1]') is None
     assert only('COPY ["a b", "/c d/"]').words == ("a b", "/c d/")
+
+
+class TestAsBuildKitReadsThem:
+    """What was read otherwise once. `tests/e2e/test_dockerfile.py` asks BuildKit's own parser."""
+
+    @pytest.mark.parametrize("text", ["RUN echo $((1<<2))", "RUN (cat <<EOF)", "RUN cat <<EOF>x"])
+    def test_a_here_document_is_a_whole_word(self, text: str) -> None:
+        if "EOF" in text:
+            with pytest.raises(ValueError, match="line 1: the here-document"):
+                parse(f"{text}\na\nEOF\n")
+        else:
+            assert only(text).heredocs == ()
+
+    def test_one_of_an_onbuild_belongs_to_what_it_holds(self) -> None:
+        onbuild, user = parse("ONBUILD RUN <<E\nRUN --network=none x\nE\nUSER x").instructions
+        assert onbuild.trigger is not None
+        assert onbuild.trigger.keyword == "RUN"
+        assert onbuild.heredocs == onbuild.trigger.heredocs == (Heredoc("E", "E", "RUN --network=none x\n"),)
+        assert user.line == 4
+
+    @pytest.mark.parametrize("end", ["\f", "\r", "\x85", "\u2028", "\v"])
+    def test_only_a_line_feed_ends_a_line(self, end: str) -> None:
+        assert len(parse(f"FROM x\nRUN a{end}RUN b").instructions) == 2
+
+    def test_its_lines_keep_their_ends(self) -> None:
+        assert only("RUN <<EOF\r\na\r\nEOF\r\n").heredocs == (Heredoc("EOF", "EOF", "a\r\n"),)
+
+    def test_a_name_that_is_none_ends_the_directives(self) -> None:
+        assert parse("# v=1\n# syntax=evil/f\n# escape=`\nFROM x").directives == {}
+        with pytest.raises(ValueError, match="line 2: there is a second escape"):
+            parse("# escape=`\n# escape=`\nFROM x")
+
+    @pytest.mark.parametrize(
+        ("text", "frontend"),
+        [
+            ("# syntax=a/b:1 more\nFROM x", "a/b:1"),
+            ("#!/bin/x\n# syntax=a\nFROM x", "a"),
+            ("// syntax=a\nFROM x", "a"),
+            ('{"syntax": "a"}', "a"),
+            ("  # syntax=a\nFROM x", None),
+        ],
+    )
+    def test_the_frontend_is_the_one_buildkit_finds(self, text: str, frontend: str | None) -> None:
+        assert parse(text).frontend == frontend
+
+    def test_two_dashes_end_the_flags(self) -> None:
+        assert only('CMD -- ["a"]').words == ("a",)
+        assert only("COPY --link -- x /y").flags == (("link", None),)
+        assert only("COPY --link -- x /y").words == ("x", "/y")
+
+    def test_the_escape_character_is_taken_out_of_flags(self) -> None:
+        run = only(r"RUN --mount=target=C:\cache --mount=target=/a\ b x")
+        assert run.flags == (("mount", "target=C:cache"), ("mount", "target=/a b"))
+
+    def test_a_script_is_a_run_that_is_its_here_document(self) -> None:
+        assert only("RUN <<EOF\nx\nEOF").script == Heredoc("EOF", "EOF", "x\n")
+        assert only("RUN << 'EOF'\nx\nEOF").script is not None
+        assert only("RUN sh <<EOF\nx\nEOF").script is None
+        assert only("COPY <<EOF /x\nx\nEOF").script is None
+
+    @pytest.mark.parametrize(("text", "said"), [("", "has no FROM"), ("# a\n\n", "has no FROM")])
+    def test_an_empty_one_is_a_mistake(self, text: str, said: str) -> None:
+        with pytest.raises(ValueError, match=said):
+            parse(text)
+
+    def test_a_word_that_is_no_string_in_json_is_a_mistake(self) -> None:
+        with pytest.raises(ValueError, match="line 2: the JSON array of COPY may hold strings only"):
+            parse('FROM x\nCOPY ["a", 1]')
