@@ -28,9 +28,8 @@ from gocdnext_sdk import (
     RegistryError,
     Secret,
 )
-from gocdnext_sdk.host.harness import RunOptions, RunReport, Session, run_pipeline
+from gocdnext_sdk.host.harness import LocalRegistry, RunOptions, RunReport, Session, run_pipeline
 from gocdnext_sdk.host.harness.engine.docker import DockerEngine
-from gocdnext_sdk.host.harness.local_registry import LocalRegistry
 from gocdnext_sdk.host.harness.report.console import ConsoleListener
 from gocdnext_sdk.host.pipeline import Checkout, Run, checkout
 from gocdnext_sdk.host.testing.keys import KeyPair, generate_key_pair

@@ -10,6 +10,8 @@
 
 A message says what happened, where, and what to do next. Users never see a traceback;
 ``GOCDNEXT_DEBUG=1`` shows it.
+
+Public through `gocdnext_sdk` (docs/api.md).
 """
 
 from __future__ import annotations

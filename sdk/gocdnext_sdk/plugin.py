@@ -1,6 +1,8 @@
 """What an author subclasses, and the life of one run.
 
 environment → typed inputs → `run` → outputs → secrets wiped → exit code.
+
+Public through `gocdnext_sdk` (docs/api.md).
 """
 
 from __future__ import annotations

@@ -10,6 +10,8 @@ reads out. Each module names the upstream file its rules come from; docs/contrac
 - `outputs`: the file behind `GOCDNEXT_OUTPUT_FILE` (§8)
 - `masks`: what the platform hides in logs (§9)
 - `id_tokens`: what a job's identity token says (§10)
+
+Not public (docs/api.md).
 """
 
 from gocdnext_sdk.contract.errors import ContractError

@@ -1,1 +1,4 @@
-"""Typed inputs: what a plugin declares, and how the `with:` map becomes it."""
+"""Typed inputs: what a plugin declares, and how the `with:` map becomes it.
+
+Public are the modules that docs/api.md names; the others may change in any version.
+"""

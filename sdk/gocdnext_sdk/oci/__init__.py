@@ -1,1 +1,4 @@
-"""References, credentials and a registry client."""
+"""References, credentials and a registry client.
+
+Public are the modules that docs/api.md names; the others may change in any version.
+"""
