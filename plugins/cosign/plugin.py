@@ -14,6 +14,7 @@ from gocdnext_sdk import (
     Boolean,
     Input,
     InputError,
+    Invalid,
     Job,
     JsonDocument,
     MutuallyExclusive,
@@ -54,13 +55,13 @@ PREDICATES = (
 
 def _predicate_type(text: str) -> str:
     if text not in PREDICATES and "://" not in text:
-        raise ValueError(f'"{text}" is not a predicate type; give a URI or one of {", ".join(PREDICATES)}')
+        raise Invalid(f'"{text}" is not a predicate type', f"give a URI or one of {', '.join(PREDICATES)}")
     return text
 
 
 def _url(text: str) -> str:
     if not re.fullmatch(r"https?://[^\s/@?#]+(/[^\s@?#]*)?", text):
-        raise ValueError(f'"{text.rpartition("@")[2]}" is not a service URL; write it as "https://host/path"')
+        raise Invalid(f'"{text.rpartition("@")[2]}" is not a service URL', 'write it as "https://host/path"')
     return text
 
 
@@ -261,8 +262,7 @@ class CosignInputs(RegistryLoginInputs):
         except (OSError, UnicodeDecodeError):
             yield Problem("key", f'there is no key file "{self.key}" in the workspace')
         except ValueError as error:
-            what, _, advice = str(error).partition("; ")
-            yield Problem(name, what, advice)
+            yield Problem.of(name, error)
         else:
             if self.signs and kind == "public":
                 yield Problem(name, f"is a public key, and action: {self.action} needs the private one")
@@ -281,7 +281,7 @@ class CosignInputs(RegistryLoginInputs):
         try:
             decoded = IdentityToken.decode(token)
         except ValueError as error:
-            yield Problem(key, str(error))
+            yield Problem.of(key, error)
             return
         issuers = tuple(issuer for issuer in (self.oidc_issuer, self.cert_oidc_issuer) if issuer)
         for what, advice in decoded.problems(audience=self.oidc_client_id, issuers=issuers):

@@ -166,7 +166,7 @@ class DockerPushInputs(ImageSignatureInputs, RegistryLoginInputs):
             try:
                 Credentials.parse(self.docker_config)
             except ValueError as error:
-                yield Problem("docker-config", *str(error).split("; "))
+                yield Problem.of("docker-config", error)
         if self.username is None:
             return
         hosts = ", ".join(map(str, self.registries))

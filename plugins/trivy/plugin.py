@@ -20,7 +20,8 @@ from gocdnext_sdk import (
     Error,
     Findings,
     Input,
-    InputError,
+    InputMismatch,
+    Invalid,
     Items,
     Job,
     Plugin,
@@ -71,7 +72,7 @@ Counts = Counter[str]
 
 def _duration(text: str) -> str:
     if not re.fullmatch(r"([0-9]+(\.[0-9]+)?(ms|s|m|h))+", text):
-        raise ValueError(f'"{text}" is not a duration; write it as "10m" or "1h30m"')
+        raise Invalid(f'"{text}" is not a duration', 'write it as "10m" or "1h30m"')
     return text
 
 
@@ -235,8 +236,7 @@ class TrivyInputs(RegistryLoginInputs):
                 try:
                     Reference.parse(target)
                 except ValueError as error:
-                    what, _, advice = str(error).partition("; ")
-                    yield Problem("target", what, advice)
+                    yield Problem.of("target", error)
         elif self.scan_type != "repo" and "://" in target:
             yield Problem("target", "is a URL", "a repository is scanned with scan-type: repo")
         elif target.startswith("-") or (self.scan_type != "repo" and not Path(target or ".").exists()):
@@ -317,14 +317,14 @@ def find_subjects(inputs: TrivyInputs, job: Job) -> list[Subject]:
     try:
         children = choose(inputs.platforms, registry.platforms(image.with_digest(found.digest)))
     except ValueError as error:
-        what, _, advice = str(error).partition("; ")
-        raise InputError(Problem("platforms", what, advice)) from None
+        problem = Problem.of("platforms", error)
+        raise InputMismatch(problem.key, problem.what, problem.advice) from None
     if not children:
         raise ToolError(f"no result: {name} is an index without images")
     if inputs.is_of_one_image and len(children) > 1:
         names = ", ".join(str(child.platform) for child in children)
         what = f"format: {inputs.format} describes one image, and here are several"
-        raise InputError(Problem("platforms", what, f"choose one of {names}"))
+        raise InputMismatch("platforms", what, f"choose one of {names}")
     return [
         Subject(name, ("--image-src", "remote", str(image.with_digest(child.digest))), child.platform or "")
         for child in children

@@ -1,15 +1,23 @@
-"""Every error a user can meet, and the exit code it ends with.
+"""Every error a user can meet, the exit code it ends with, and the one place that reports it.
 
     Error
-    ├── Findings          1   the tool did its work and found what the job forbids
-    ├── InputError        2   the `with:` map (or a file it names) is wrong; nothing was touched
-    ├── ToolError         3   a wrapped tool failed or is missing
-    ├── DaemonError       3   the Docker daemon cannot be used
-    ├── RegistryError     3   a registry cannot be reached or refused
-    └── Cancelled       128+n the job was stopped by signal n
+    ├── Findings            1   the tool did its work and found what the job forbids
+    ├── UsageError          2   what was asked for is wrong
+    │   ├── InputError      2   the `with:` map, or a file it names, is wrong; nothing was done
+    │   ├── InputMismatch   2   an input does not fit what the run has found, such as an image's platforms
+    │   ├── PipelineError   2   a pipeline file is wrong              (host/pipeline/errors.py)
+    │   ├── FolderError     2   a folder holds no usable plugin       (host/manifest/load.py)
+    │   ├── NothingToLint   2   there is no pipeline to check         (host/lint/check.py)
+    │   └── ScaffoldError   2   a new plugin cannot be made           (host/scaffold)
+    ├── ToolError           3   a wrapped tool failed or is missing
+    ├── DaemonError         3   the Docker daemon cannot be used
+    ├── RegistryError       3   a registry cannot be reached or refused
+    ├── OutputError         3   an output cannot be carried or written
+    ├── Bug                70   the plugin or the SDK failed: EX_SOFTWARE of sysexits.h
+    └── Cancelled       128+n   the job was stopped by signal n
 
-A message says what happened, where, and what to do next. Users never see a traceback;
-``GOCDNEXT_DEBUG=1`` shows it.
+`Invalid` is what a parser raises: the text is wrong, and the caller knows whose it is. `report` prints an
+error and returns its exit code; users see a traceback only with ``GOCDNEXT_DEBUG=1``.
 
 Public through `gocdnext_sdk` (docs/api.md).
 """
@@ -17,14 +25,27 @@ Public through `gocdnext_sdk` (docs/api.md).
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import TextIO
+
+DEBUG_VARIABLE = "GOCDNEXT_DEBUG"
 
 
 class Error(Exception):
-    """Base of all errors that are reported as a message and an exit code."""
+    """Base of all errors that are reported as a message and an exit code.
+
+    Args:
+        what: what happened, and where.
+        advice: what to do next.
+    """
 
     exit_code: int = 3
+
+    def __init__(self, what: str, advice: str = "") -> None:
+        self.what = what
+        self.advice = advice
+        super().__init__(_joined(what, advice))
 
     def lines(self) -> list[str]:
         """Return the message, one line per mistake."""
@@ -35,15 +56,36 @@ class Findings(Error):
     """The tool worked and found what the job forbids.
 
     Args:
-        message: what was found.
+        what: what was found.
+        advice: what to do next.
         exit_code: the job's own exit code for findings, 1 unless an input says otherwise.
     """
 
     exit_code = 1
 
-    def __init__(self, message: str, *, exit_code: int = 1) -> None:
-        super().__init__(message)
+    def __init__(self, what: str, advice: str = "", *, exit_code: int = 1) -> None:
+        super().__init__(what, advice)
         self.exit_code = exit_code
+
+
+class UsageError(Error):
+    """What was asked for is wrong: an input, a pipeline, a folder, an option."""
+
+    exit_code = 2
+
+
+class Invalid(ValueError):
+    """A text is not what it should be. Raised by parsers; the caller knows which input the text belongs to.
+
+    Args:
+        what: what is wrong.
+        advice: what to do next.
+    """
+
+    def __init__(self, what: str, advice: str = "") -> None:
+        self.what = what
+        self.advice = advice
+        super().__init__(_joined(what, advice))
 
 
 @dataclass(frozen=True)
@@ -60,16 +102,23 @@ class Problem:
     what: str
     advice: str = ""
 
+    @classmethod
+    def of(cls, key: str, error: ValueError) -> Problem:
+        """Return what a parser found wrong in the value of `key`."""
+        if isinstance(error, Invalid):
+            return cls(key, error.what, error.advice)
+        return cls(key, str(error))
+
     def __str__(self) -> str:
         where = f"with.{self.key}: " if self.key else ""
-        advice = f"; {self.advice}" if self.advice else ""
-        return " ".join(f"{where}{self.what}{advice}".splitlines())
+        return " ".join(_joined(f"{where}{self.what}", self.advice).splitlines())
 
 
-class InputError(Error):
-    """The inputs are wrong. Carries every mistake, not only the first."""
+class InputError(UsageError):
+    """The inputs are wrong, and nothing was done. Carries every mistake, not only the first.
 
-    exit_code = 2
+    For `PluginInputs.check` and the SDK; what a run finds out later is an `InputMismatch`.
+    """
 
     def __init__(self, problems: Iterable[Problem] | Problem) -> None:
         self.problems = (problems,) if isinstance(problems, Problem) else tuple(problems)
@@ -78,6 +127,22 @@ class InputError(Error):
     def lines(self) -> list[str]:
         """Return one line per mistake."""
         return [str(problem) for problem in self.problems]
+
+
+class InputMismatch(UsageError):
+    """An input is right in itself and does not fit what the run has found.
+
+    Only a look at the world can tell: a registry was asked, or outputs were written.
+
+    Args:
+        key: the `with:` key as the user writes it.
+        what: what does not fit.
+        advice: what to do next.
+    """
+
+    def __init__(self, key: str, what: str, advice: str = "") -> None:
+        super().__init__(f"with.{key}: {what}", advice)
+        self.key = key
 
 
 class ToolError(Error):
@@ -92,6 +157,26 @@ class RegistryError(Error):
     """A registry cannot be reached, or refused."""
 
 
+class OutputError(Error):
+    """An output cannot be carried to another job, or not be written."""
+
+
+class Bug(Error):
+    """The plugin or the SDK failed in a way that nobody foresaw.
+
+    Args:
+        error: what was raised.
+    """
+
+    exit_code = 70
+
+    def __init__(self, error: BaseException) -> None:
+        super().__init__(
+            f"internal error: {type(error).__name__}: {error}", f"{DEBUG_VARIABLE}=1 shows where"
+        )
+        self.__cause__ = error
+
+
 class Cancelled(Error):
     """The job was stopped by a signal.
 
@@ -103,3 +188,29 @@ class Cancelled(Error):
         self.signum = signum
         self.exit_code = 128 + signum
         super().__init__(f"stopped by {signal.Signals(signum).name}")
+
+
+def report(error: Exception, environ: Mapping[str, str], stream: TextIO) -> int:
+    """Print what ended a plugin or a command, and return the exit code.
+
+    Args:
+        error: any exception; one that is no `Error` is a `Bug`.
+        environ: with ``GOCDNEXT_DEBUG=1``, the traceback is printed too.
+        stream: the log.
+    """
+    known = error if isinstance(error, Error) else Bug(error)
+    if environ.get(DEBUG_VARIABLE) == "1":
+        import traceback
+
+        traceback.print_exception(error, file=stream)
+    for line in known.lines():
+        print(f"error: {line}", file=stream)
+    if isinstance(known, InputError):
+        count = len(known.problems)
+        mistakes = "1 mistake" if count == 1 else f"{count} mistakes"
+        print(f"error: nothing was done: {mistakes} in `with:`", file=stream)
+    return known.exit_code
+
+
+def _joined(what: str, advice: str) -> str:
+    return f"{what}; {advice}" if advice else what

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import ClassVar, Generic, NoReturn, TypeVar
 from urllib.parse import unquote
 
-from gocdnext_sdk.errors import Error, InputError
+from gocdnext_sdk.errors import Error, report
 from gocdnext_sdk.inputs.model import PluginInputs
 from gocdnext_sdk.inputs.reader import read_inputs
 from gocdnext_sdk.runtime.job import Job
@@ -148,29 +148,12 @@ def _execute(plugin: Plugin[Inputs], environ: Mapping[str, str], masker: Masker)
                     _warn(f"HOME is in the workspace and not used; tools get {job.environ['HOME']}")
                 job.output(**plugin.run(inputs, job))  # type: ignore[arg-type]
                 outputs.write()
-        except Error as error:
+        except Exception as error:  # noqa: BLE001 - the last line of defence: a message, never a traceback
             # What is known is written after a failure too; the platform reads it only after exit 0.
             with contextlib.suppress(Error):
                 outputs.write()
-            return _report(error, environ)
-        except Exception as error:  # noqa: BLE001 - the last line of defence: a message, never a traceback
-            what = f"internal error: {type(error).__name__}: {error}"
-            return _report(Error(f"{what}; the job variable GOCDNEXT_DEBUG=1 shows where"), environ)
+            return report(error, environ, sys.stderr)
     return 0
-
-
-def _report(error: Error, environ: Mapping[str, str]) -> int:
-    if environ.get("GOCDNEXT_DEBUG") == "1":
-        import traceback
-
-        traceback.print_exc()
-    for line in error.lines():
-        print(f"error: {line}", file=sys.stderr)
-    if isinstance(error, InputError):
-        count = len(error.problems)
-        mistakes = "1 mistake" if count == 1 else f"{count} mistakes"
-        print(f"error: nothing was done: {mistakes} in `with:`", file=sys.stderr)
-    return error.exit_code
 
 
 def _warn(message: str) -> None:

@@ -10,6 +10,8 @@ import os
 import stat
 from pathlib import Path
 
+from gocdnext_sdk.errors import Invalid
+
 _MAX_FILE = 4 * 1024 * 1024
 """Bytes."""
 
@@ -21,7 +23,7 @@ def workspace_path(text: str) -> str:
         ValueError: it leaves the workspace.
     """
     if not is_in_workspace(text):
-        raise ValueError(f'"{text}" is outside the workspace; give a path inside the checkout')
+        raise Invalid(f'"{text}" is outside the workspace', "give a path inside the checkout")
     return text
 
 

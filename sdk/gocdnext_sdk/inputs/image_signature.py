@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from pydantic import AfterValidator
 
-from gocdnext_sdk.errors import Problem
+from gocdnext_sdk.errors import Invalid, Problem
 from gocdnext_sdk.inputs.constraints import Constraint, MutuallyExclusive
 from gocdnext_sdk.inputs.model import Input, PluginInputs
 from gocdnext_sdk.inputs.types import Boolean, JsonDocument
@@ -35,7 +35,7 @@ def _public_key(text: str) -> str:
     if not _is_pem(text):
         return key_reference(text)
     if key_kind(text) == "private":
-        raise ValueError("holds a private key; verifying takes the public one, cosign.pub")
+        raise Invalid("holds a private key", "verifying takes the public one, cosign.pub")
     return text
 
 
@@ -101,7 +101,7 @@ class ImageSignatureInputs(PluginInputs):
         except (OSError, UnicodeDecodeError):
             yield Problem("verify-key", f'there is no key file "{key}" in the workspace')
         except ValueError as error:
-            yield Problem("verify-key", *str(error).split("; "))
+            yield Problem.of("verify-key", error)
         else:
             if kind == "private":
                 yield Problem("verify-key", f'"{key}" is a private key', "give the public one, cosign.pub")

@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+from gocdnext_sdk.errors import Invalid
+
 _TRUE = frozenset({"true", "yes", "on", "y", "1"})
 _FALSE = frozenset({"false", "no", "off", "n", "0"})
 
@@ -27,7 +29,7 @@ def parse_boolean(text: str) -> bool:
         return True
     if word in _FALSE:
         return False
-    raise ValueError(f'"{text}" is not a boolean; write "true" or "false"')
+    raise Invalid(f'"{text}" is not a boolean', 'write "true" or "false"')
 
 
 def parse_lines(text: str) -> tuple[str, ...]:
@@ -72,9 +74,9 @@ def parse_pairs(text: str) -> tuple[tuple[str, str | None], ...]:
     for line in lines:
         key, equals, value = line.partition("=")
         if not _VARIABLE.fullmatch(key):
-            raise ValueError(f'"{_shorten(key)}" is not a name; write one KEY=VALUE a line')
+            raise Invalid(f'"{_shorten(key)}" is not a name', "write one KEY=VALUE a line")
         if key in pairs:
-            raise ValueError(f'"{key}" is there twice')
+            raise Invalid(f'"{key}" is there twice')
         pairs[key] = value if equals else None
     return tuple(pairs.items())
 

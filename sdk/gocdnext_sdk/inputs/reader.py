@@ -155,8 +155,7 @@ def _problem(model: type[PluginInputs], detail: ErrorDetails, raw: Mapping[str, 
     if detail["type"] == "missing":
         return Problem(key, "is required and missing or empty", _purpose(field))
     if detail["type"] == "value_error":
-        what, _, advice = detail["msg"].removeprefix("Value error, ").partition("; ")
-        return Problem(key, what, advice)
+        return Problem.of(key, detail["ctx"]["error"])
     value = raw.get(key, "")
     quoted = "" if isinstance(value, Secret) else f'"{_shorten(value)}": '
     if detail["type"] == "literal_error":

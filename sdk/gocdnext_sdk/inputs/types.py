@@ -12,6 +12,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, GetCoreSchemaHandler, GetJsonSchemaHandler, WithJsonSchema
 from pydantic_core import CoreSchema, core_schema
 
+from gocdnext_sdk.errors import Invalid
 from gocdnext_sdk.inputs.parsers import (
     parse_boolean,
     parse_items,
@@ -34,23 +35,23 @@ def _json_document(text: str) -> dict[str, Any]:
         try:
             source = read_text(workspace_path(text))
         except (OSError, UnicodeDecodeError):
-            raise ValueError(
-                f'there is no readable file "{text}" in the workspace; give a path or the JSON itself'
+            raise Invalid(
+                f'there is no readable file "{text}" in the workspace', "give a path or the JSON itself"
             ) from None
     try:
         document = json.loads(source)
     except RecursionError:
-        raise ValueError("is not JSON: it is nested too deeply") from None
+        raise Invalid("is not JSON: it is nested too deeply") from None
     except ValueError as error:
-        raise ValueError(f"is not JSON: {error}") from None
+        raise Invalid(f"is not JSON: {error}") from None
     if not isinstance(document, dict):
-        raise ValueError("is JSON, but not an object")
+        raise Invalid("is JSON, but not an object")
     return document
 
 
 def _tag(text: str) -> str:
     if not is_tag(text):
-        raise ValueError(f'"{text}" is not a tag; letters, digits, "_", "." and "-", at most 128')
+        raise Invalid(f'"{text}" is not a tag', 'letters, digits, "_", "." and "-", at most 128')
     return text
 
 
@@ -76,7 +77,7 @@ class _OneOf:
         spelling = {item.lower(): item for item in self.allowed}
         for item in items:
             if item.lower() not in spelling:
-                raise ValueError(f'"{item}" is not known; choose from {", ".join(self.allowed)}')
+                raise Invalid(f'"{item}" is not known', f"choose from {', '.join(self.allowed)}")
         return tuple(spelling[item.lower()] for item in items)
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from gocdnext_sdk.errors import Invalid
 from gocdnext_sdk.oci.reference import Registry
 from gocdnext_sdk.secret import Secret
 
@@ -66,7 +67,7 @@ class Credentials:
             auths = json.loads(docker_config.reveal()).get("auths", {})
             return cls(_auths(auths))
         except (ValueError, AttributeError, RecursionError):
-            raise ValueError('is not a Docker config.json; it looks like {"auths": {"HOST": …}}') from None
+            raise Invalid("is not a Docker config.json", 'it looks like {"auths": {"HOST": …}}') from None
 
     @classmethod
     def ambient(cls, environ: Mapping[str, str]) -> Credentials:

@@ -15,6 +15,8 @@ from typing import Any, Self
 from pydantic import GetCoreSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
+from gocdnext_sdk.errors import Invalid
+
 HUB = "docker.io"
 _HUB_ALIASES = frozenset({"docker.io", "index.docker.io", "registry-1.docker.io", "registry.hub.docker.com"})
 
@@ -74,11 +76,11 @@ class Registry:
         host = re.sub(r"^https?://", "", text.strip()).rstrip("/")
         head, _, path = host.lower().partition("/")
         if "@" in head:  # not quoted: it may hold a password
-            raise ValueError('a registry has no user in its name; give "username" and "password"')
+            raise Invalid("a registry has no user in its name", 'give "username" and "password"')
         if path not in ("", "v1", "v2"):
-            raise ValueError(f'"{text}" is an image, not a registry; write only the host, "{head}"')
+            raise Invalid(f'"{text}" is an image, not a registry', f'write only the host, "{head}"')
         if not _is_host(head):
-            raise ValueError(f'"{text}" is not a registry host; write it as "ghcr.io"')
+            raise Invalid(f'"{text}" is not a registry host', 'write it as "ghcr.io"')
         return cls(HUB if head in _HUB_ALIASES else head)
 
     @property
@@ -136,9 +138,9 @@ class Reference:
         """
         rest, at, digest = text.strip().partition("@")
         if at and not is_digest(digest):
-            raise ValueError(f'"{digest}" is not a digest; write it as "sha256:<64 hex digits>"')
+            raise Invalid(f'"{digest}" is not a digest', 'write it as "sha256:<64 hex digits>"')
         if "://" in rest:
-            raise ValueError(f'"{text}" has a scheme; write it as "{rest.split("://", 1)[1]}"')
+            raise Invalid(f'"{text}" has a scheme', f'write it as "{rest.split("://", 1)[1]}"')
         head, slash, tail = rest.partition("/")
         if slash and (head == "localhost" or any(c in head for c in ".:[") or head != head.lower()):
             host, path = head, tail
@@ -148,17 +150,15 @@ class Reference:
         if ":" in path:
             path, _, tag = path.partition(":")
             if not is_tag(tag):
-                raise ValueError(f'"{tag}" is not a tag; letters, digits, "_", "." and "-", at most 128')
+                raise Invalid(f'"{tag}" is not a tag', 'letters, digits, "_", "." and "-", at most 128')
         if not _is_host(host):
-            raise ValueError(f'"{host}" is not a registry host')
+            raise Invalid(f'"{host}" is not a registry host')
         registry = Registry.parse(host)
         if registry.host == HUB and path and "/" not in path:
             path = f"library/{path}"
         if not path or len(path) > _MAX_NAME or not _PATH.fullmatch(path):
             hint = f'; write it as "{path.lower()}"' if path != path.lower() else ""
-            raise ValueError(
-                f'"{text}" is not an image reference: the repository "{path}" is not valid{hint}'
-            )
+            raise Invalid(f'"{text}" is not an image reference: the repository "{path}" is not valid{hint}')
         return cls(registry, path, tag, digest if at else None)
 
     @property

@@ -14,7 +14,7 @@ from typing import Any, Self
 from pydantic import GetCoreSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
-from gocdnext_sdk.errors import Error
+from gocdnext_sdk.errors import Error, Invalid
 from gocdnext_sdk.oci.reference import HUB, Reference, is_digest
 from gocdnext_sdk.workspace import read_text, workspace_path
 
@@ -79,7 +79,7 @@ class Source:
     def _files(cls, text: str, location: str) -> Self:
         path, _, name = location.partition(":")
         if not path:
-            raise ValueError(f'"{text}" has no path')
+            raise Invalid(f'"{text}" has no path')
         return cls(Transport.FILES, text, path=workspace_path(path), name=name or None)
 
     @property

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from gocdnext_sdk.contract.outputs import render
-from gocdnext_sdk.errors import Error
+from gocdnext_sdk.errors import OutputError
 
 VARIABLE = "GOCDNEXT_OUTPUT_FILE"
 """Set by the platform only when the job declares outputs; without it there is nobody to tell."""
@@ -31,17 +31,17 @@ class OutputFile:
         """Remember an output; a later value replaces an earlier one.
 
         Raises:
-            Error: it is no text.
+            TypeError: it is no text, which is a bug of the plugin.
         """
         if not isinstance(value, str):
-            raise Error(f"outputs: {name} is of type {type(value).__name__}, and must be a text")
+            raise TypeError(f"output {name} is of type {type(value).__name__}, and must be a text")
         self._values[name] = value
 
     def write(self) -> None:
         """Write everything. Does nothing when the job declares no outputs.
 
         Raises:
-            Error: a value cannot be carried (a line break, over 64 KiB), or the file cannot be written.
+            OutputError: a value cannot be carried (a line break, over 64 KiB), or the file cannot be written.
         """
         if self._path is None:
             return
@@ -50,6 +50,6 @@ class OutputFile:
             with open(self._path, "w", encoding="utf-8", newline="") as stream:  # noqa: PTH123
                 stream.write(text)
         except ValueError as error:
-            raise Error(f"outputs: {error}") from None
+            raise OutputError(f"outputs: {error}") from None
         except OSError as error:
-            raise Error(f"outputs: {self._path} cannot be written: {error.strerror}") from None
+            raise OutputError(f"outputs: {self._path} cannot be written: {error.strerror}") from None

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from gocdnext_sdk.errors import Findings, ToolError
+from gocdnext_sdk.errors import Findings, Invalid, ToolError
 from gocdnext_sdk.oci.reference import Reference
 from gocdnext_sdk.runtime.tool import Tool
 from gocdnext_sdk.secret import Secret, looks_secret
@@ -66,12 +66,12 @@ def key_reference(text: str) -> str:
         ValueError: it is neither; if it is a key itself, the message does not hold any of it.
     """
     if "-----BEGIN" in text or "\n" in text:
-        raise ValueError("is a path or a KMS URI, and this is key material; give it as `key-content`")
+        raise Invalid("is a path or a KMS URI, and this is key material", "give it as `key-content`")
     scheme = kms_scheme(text)
     if scheme is None:
         return workspace_path(text)
     if scheme not in KMS:
-        raise ValueError(f'"{scheme}://" is not known; give a path or one of {", ".join(KMS)}')
+        raise Invalid(f'"{scheme}://" is not known', f"give a path or one of {', '.join(KMS)}")
     return text
 
 
@@ -101,13 +101,13 @@ def key_kind(text: str) -> Literal["private", "public"]:
     found = _PEM.search(text)
     if found is None:
         if "-----BEGIN" in text:
-            raise ValueError("the PEM has lost its line breaks or its end; store the key file as it is")
-        raise ValueError('is no PEM; cosign.key begins with "-----BEGIN ENCRYPTED SIGSTORE PRIVATE KEY-----"')
+            raise Invalid("the PEM has lost its line breaks or its end", "store the key file as it is")
+        raise Invalid("is no PEM", 'cosign.key begins with "-----BEGIN ENCRYPTED SIGSTORE PRIVATE KEY-----"')
     if found[1] in _PRIVATE:
         return "private"
     if found[1].endswith("PUBLIC KEY"):
         return "public"
-    raise ValueError(f"holds a {found[1]}; convert it with `cosign import-key-pair`")
+    raise Invalid(f"holds a {found[1]}", "convert it with `cosign import-key-pair`")
 
 
 KEY_EXAMPLES = tuple(

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Self
 
+from gocdnext_sdk.errors import Invalid
 from gocdnext_sdk.secret import Secret
 
 SKEW = 60.0
@@ -49,7 +50,7 @@ class IdentityToken:
         parts = token.reveal().split(".")
         if len(parts) != 3 or not all(parts):
             dots = "one dot" if len(parts) == 2 else f"{len(parts) - 1} dots"
-            raise ValueError(f"is not a signed JWT: it has {dots}, a JWT has two")
+            raise Invalid(f"is not a signed JWT: it has {dots}, a JWT has two")
         return cls(_decode(parts[0], "header"), _decode(parts[1], "payload"))
 
     @property
@@ -122,7 +123,7 @@ def _decode(part: str, name: str) -> Mapping[str, Any]:
     except (ValueError, RecursionError):
         value = None
     if not isinstance(value, dict):
-        raise ValueError(f"is not a JWT: its {name} is not a JSON object in base64url")
+        raise Invalid(f"is not a JWT: its {name} is not a JSON object in base64url")
     return value
 
 

@@ -78,7 +78,7 @@ def test_what_no_file_can_carry_is_an_error_and_leaves_the_file_alone(tmp_path: 
 
 
 def test_what_is_no_text_is_told_where_it_is_set() -> None:
-    with pytest.raises(Error, match="outputs: COUNT is of type int, and must be a text"):
+    with pytest.raises(TypeError, match="COUNT"):
         OutputFile({}).set("COUNT", 3)  # type: ignore[arg-type]
 
 

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING
 
 import click
 
+from gocdnext_sdk.errors import UsageError
 from gocdnext_sdk.host.cli.interrupt import interruptible
 from gocdnext_sdk.host.cli.options import event_options, pairs, run_of
 from gocdnext_sdk.host.cli.secrets import collect
 from gocdnext_sdk.host.cli.sigstore import STATE, running
 from gocdnext_sdk.host.harness.engine.interface import Pull
 from gocdnext_sdk.host.harness.local_registry import LocalRegistry
-from gocdnext_sdk.host.harness.preflight import REGISTRY_SECRETS, UsageError
+from gocdnext_sdk.host.harness.preflight import REGISTRY_SECRETS
 from gocdnext_sdk.host.harness.runner import RunOptions, prepare, run_pipeline, workspace_of
 from gocdnext_sdk.host.harness.session import Session
 from gocdnext_sdk.host.pipeline import Graph, parse_file

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping
 from getpass import getpass
 from pathlib import Path
 
-from gocdnext_sdk.host.harness.preflight import UsageError
+from gocdnext_sdk.errors import UsageError
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 

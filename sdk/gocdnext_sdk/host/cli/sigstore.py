@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from gocdnext_sdk.errors import Error
+from gocdnext_sdk.errors import Error, UsageError
 from gocdnext_sdk.host.cli.interrupt import interruptible
 from gocdnext_sdk.host.harness.local_registry import LocalRegistry
-from gocdnext_sdk.host.harness.preflight import UsageError
 from gocdnext_sdk.host.harness.session import Session
 
 if TYPE_CHECKING:

@@ -18,11 +18,12 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from gocdnext_sdk.contract import uses
 from gocdnext_sdk.contract.refs import JobOutputs
+from gocdnext_sdk.errors import UsageError
 from gocdnext_sdk.host.harness.build import build_contexts, build_image
 from gocdnext_sdk.host.harness.engine.interface import ContainerSpec, Pull, named_network
 from gocdnext_sdk.host.harness.job import JobRunner, RunningContainers
 from gocdnext_sdk.host.harness.local_registry import LocalRegistry
-from gocdnext_sdk.host.harness.preflight import UsageError, check, notices, runs
+from gocdnext_sdk.host.harness.preflight import check, notices, runs
 from gocdnext_sdk.host.harness.report.interface import JobReport, Listener, NullListener, RunReport, Status
 from gocdnext_sdk.host.harness.schedule import Schedule
 from gocdnext_sdk.host.harness.session import Session

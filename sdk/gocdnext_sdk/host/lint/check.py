@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import gocdnext_sdk.host.lint.rules  # noqa: F401 - registers them
-from gocdnext_sdk.errors import Error
+from gocdnext_sdk.errors import UsageError
 from gocdnext_sdk.host.lint.rule import RULES, Finding
 from gocdnext_sdk.host.lint.suppress import comments, silence
 from gocdnext_sdk.host.lint.view import View
@@ -17,10 +17,8 @@ FOLDER = ".gocdnext"
 """Where the platform looks for pipelines."""
 
 
-class NothingToLint(Error):
+class NothingToLint(UsageError):
     """There is no pipeline where one was expected."""
-
-    exit_code = 2
 
 
 def lint_text(text: str, file: str, catalog: Catalog) -> list[Finding]:

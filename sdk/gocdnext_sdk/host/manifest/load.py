@@ -17,14 +17,12 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from gocdnext_sdk.errors import Error
+from gocdnext_sdk.errors import UsageError
 from gocdnext_sdk.plugin import Plugin
 
 
-class FolderError(Error):
+class FolderError(UsageError):
     """A folder does not hold a plugin."""
-
-    exit_code = 2
 
 
 def load_plugin(folder: Path) -> type[Plugin[Any]]:

@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
-from gocdnext_sdk.errors import Error
+from gocdnext_sdk.errors import UsageError
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -34,10 +34,8 @@ class Diagnostic:
         return f"{self.mark}: {self.what}" + (f"; {self.advice}" if self.advice else "")
 
 
-class PipelineError(Error):
+class PipelineError(UsageError):
     """The pipeline is wrong. Carries every mistake, in the file's order."""
-
-    exit_code = 2
 
     def __init__(self, problems: Iterable[Diagnostic] | Diagnostic) -> None:
         found = (problems,) if isinstance(problems, Diagnostic) else problems

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from gocdnext_sdk.errors import Error
+from gocdnext_sdk.errors import UsageError
 from gocdnext_sdk.host.manifest.files import write
 
 TEMPLATE = Path(__file__).parent / "template"
@@ -17,10 +17,8 @@ _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 _PREFIX = "gocdnext-plugin-"
 
 
-class ScaffoldError(Error):
+class ScaffoldError(UsageError):
     """The folder cannot be made."""
-
-    exit_code = 2
 
 
 def scaffold(name: str, folder: Path) -> list[Path]:

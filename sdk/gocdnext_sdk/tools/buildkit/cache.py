@@ -7,6 +7,7 @@ import io
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from gocdnext_sdk.errors import Invalid
 from gocdnext_sdk.oci.reference import Reference
 from gocdnext_sdk.secret import Secret, looks_secret
 
@@ -55,15 +56,15 @@ class CacheEntry:
             return cls({"type": "registry", "ref": str(Reference.parse(text))}, {})
         fields = [field.partition("=") for field in next(csv.reader([text]))]
         if any(not equals for _, equals, _ in fields):
-            raise ValueError('a cache entry is not of the form "type=…,key=value"')
+            raise Invalid('a cache entry is not of the form "type=…,key=value"')
         attributes = {key.strip().lower(): value for key, _, value in fields}
         if not attributes.get("type"):
-            raise ValueError('a cache entry has no type; write "type=registry,ref=…" or the reference alone')
+            raise Invalid("a cache entry has no type", 'write "type=registry,ref=…" or the reference alone')
         environ: dict[str, Secret] = {}
         for key in [key for key in attributes if looks_secret(key)]:
             variable = _SECRET_ATTRIBUTES.get((attributes["type"], key))
             if variable is None:
-                raise ValueError(f'"{key}" would stand on a command line; buildx takes it no other way')
+                raise Invalid(f'"{key}" would stand on a command line', "buildx takes it no other way")
             environ[variable] = Secret(attributes.pop(key))
         return cls(attributes, environ)
 

@@ -9,9 +9,8 @@ from typing import Any
 
 import pytest
 
-from gocdnext_sdk.errors import Cancelled
+from gocdnext_sdk.errors import Cancelled, UsageError
 from gocdnext_sdk.host.harness import RunOptions, RunReport, Session, Status, run_pipeline
-from gocdnext_sdk.host.harness.preflight import UsageError
 from gocdnext_sdk.host.pipeline import PipelineError
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from gocdnext_sdk.errors import UsageError
 from gocdnext_sdk.host.cli.secrets import collect, read_file
-from gocdnext_sdk.host.harness.preflight import UsageError
 
 PEM = "-----BEGIN KEY-----\nabc\ndef\n-----END KEY-----\n"
 

@@ -169,7 +169,7 @@ def test_a_fake_tool_does_what_it_is_told(
 
 def test_the_tests_own_process_is_as_before(run_plugin: PluginRunner, leaky: Path) -> None:
     before = dict(os.environ), Path.cwd()
-    run_plugin(leaky, {"where": "nowhere/at/all"}, mode="function").exited(3)
+    run_plugin(leaky, {"where": "nowhere/at/all"}, mode="function").exited(70)
     assert (dict(os.environ), Path.cwd()) == before
 
 

@@ -11,6 +11,7 @@ from typing import Final
 
 from gocdnext_sdk.contract import keys
 from gocdnext_sdk.contract.uses import catalog_name
+from gocdnext_sdk.errors import Invalid, Problem
 from gocdnext_sdk.host.lint.rule import Severity, rule
 from gocdnext_sdk.host.lint.view import Use, View, is_known
 from gocdnext_sdk.host.manifest.model import InputSpec
@@ -70,8 +71,8 @@ def wrong_value(view: View) -> Iterator[Diagnostic]:
             try:
                 _read(spec, text)
             except ValueError as error:
-                what, _, advice = str(error).partition("; ")
-                yield Diagnostic(value.mark, f"{use.name}, `{key}`: {what}", advice)
+                problem = Problem.of(key, error)
+                yield Diagnostic(value.mark, f"{use.name}, `{key}`: {problem.what}", problem.advice)
 
 
 @rule("GP104", Severity.ERROR)
@@ -175,12 +176,12 @@ def _read(spec: InputSpec, text: str) -> None:
     if spec.choices and text not in spec.choices:
         close = difflib.get_close_matches(text.lower(), spec.choices, n=1)
         advice = f'did you mean "{close[0]}"?' if close else "choose one of them"
-        raise ValueError(f'"{text}" is not one of {", ".join(spec.choices)}; {advice}')
+        raise Invalid(f'"{text}" is not one of {", ".join(spec.choices)}', f"{advice}")
     if spec.type == "boolean":
         parse_boolean(text)
     elif spec.type == "integer":
         if not re.fullmatch(r"[-+]?[0-9]+", text):
-            raise ValueError(f'"{text}" is not a whole number')
+            raise Invalid(f'"{text}" is not a whole number')
     elif spec.format is not None and (read := _READERS.get(spec.format)):
         read(text)
     if spec.items:
@@ -193,13 +194,13 @@ def _check_items(spec: InputSpec, text: str) -> None:
         if item.lower() not in allowed:
             close = difflib.get_close_matches(item.upper(), spec.items, n=1)
             advice = f'did you mean "{close[0]}"?' if close else f"choose from {', '.join(spec.items)}"
-            raise ValueError(f'"{item}" is not known; {advice}')
+            raise Invalid(f'"{item}" is not known', f"{advice}")
 
 
 def _tags(text: str) -> None:
     for tag in parse_words(text):
         if not is_tag(tag):
-            raise ValueError(f'"{tag}" is not a tag; letters, digits, "_", "." and "-", at most 128')
+            raise Invalid(f'"{tag}" is not a tag', 'letters, digits, "_", "." and "-", at most 128')
 
 
 def _references(text: str) -> None:
@@ -213,7 +214,7 @@ def _workspace_path(text: str) -> None:
     for part in PurePosixPath(text).parts:
         depth += -1 if part == ".." else 1
         if depth < 0:
-            raise ValueError(f'"{text}" is outside the workspace; give a path inside the checkout')
+            raise Invalid(f'"{text}" is outside the workspace', "give a path inside the checkout")
 
 
 def _json(text: str) -> None:
@@ -221,7 +222,7 @@ def _json(text: str) -> None:
         try:
             json.loads(text)
         except ValueError as error:
-            raise ValueError(f"is not JSON: {error}") from None
+            raise Invalid(f"is not JSON: {error}") from None
 
 
 _READERS: Final[Mapping[str, Callable[[str], object]]] = {

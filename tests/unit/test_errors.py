@@ -1,0 +1,89 @@
+"""One tree of errors, one place that reports them."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import io
+import pkgutil
+from collections.abc import Iterator
+
+import pytest
+
+import gocdnext_sdk
+from gocdnext_sdk import errors
+from gocdnext_sdk.errors import (
+    Cancelled,
+    Error,
+    Findings,
+    InputError,
+    InputMismatch,
+    Invalid,
+    Problem,
+    ToolError,
+    UsageError,
+    report,
+)
+
+
+def classes() -> Iterator[type[Error]]:
+    for module in pkgutil.walk_packages(gocdnext_sdk.__path__, "gocdnext_sdk."):
+        if ".template." not in module.name and not module.name.endswith("__main__"):
+            importlib.import_module(module.name)
+    found: list[type[Error]] = [Error]
+    for each in found:
+        found += each.__subclasses__()
+    return (each for each in found if each.__module__.startswith("gocdnext_sdk."))
+
+
+def reported(error: Exception, **environ: str) -> tuple[int, str]:
+    stream = io.StringIO()
+    return report(error, environ, stream), stream.getvalue()
+
+
+def test_the_drawing_has_every_error_with_its_exit_code() -> None:
+    drawing = {
+        words[0]: words[1]
+        for line in (inspect.getdoc(errors) or "").splitlines()
+        if (words := line.strip("│├└─ ").split()) and "──" in line
+    }
+    public = {each for each in classes() if not each.__name__.startswith("_") and each is not Error}
+    assert {each.__name__ for each in public} == set(drawing)
+    for each in public - {Cancelled}:
+        assert str(each.exit_code) == drawing[each.__name__]
+    assert all(issubclass(each, UsageError) for each in public if each.exit_code == 2)
+
+
+def test_what_and_advice_are_apart() -> None:
+    for error in (Error("no key", "add one"), Invalid("no key", "add one"), Findings("no key", "add one")):
+        assert (error.what, error.advice, str(error)) == ("no key", "add one", "no key; add one")
+    assert Problem.of("key", Invalid('"a; b" is no key', "add one")) == Problem(
+        "key", '"a; b" is no key', "add one"
+    )
+    assert Problem.of("key", ValueError("a; b")) == Problem("key", "a; b")
+
+
+@pytest.mark.parametrize(
+    ("error", "exit_code"),
+    [
+        (Findings("found", exit_code=7), 7),
+        (InputError(Problem("x", "is wrong")), 2),
+        (InputMismatch("x", "is not there"), 2),
+        (ToolError("it broke"), 3),
+        (KeyError("x"), 70),
+        (Cancelled(15), 143),
+    ],
+)
+@pytest.mark.parametrize("debug", ["", "1"])
+def test_showing_the_traceback_does_not_change_the_exit_code(
+    error: Exception, exit_code: int, debug: str
+) -> None:
+    code, log = reported(error, GOCDNEXT_DEBUG=debug)
+    assert code == exit_code
+    assert log.count("error: ") >= 1
+
+
+def test_only_wrong_inputs_promise_that_nothing_was_done() -> None:
+    assert "nothing was done" in reported(InputError(Problem("x", "is wrong")))[1]
+    assert "nothing was done" not in reported(InputMismatch("x", "is not there"))[1]
+    assert reported(InputMismatch("x", "is not there"))[1].startswith("error: with.x: ")
