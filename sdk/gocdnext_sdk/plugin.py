@@ -22,7 +22,8 @@ from gocdnext_sdk.errors import Error, report
 from gocdnext_sdk.inputs.model import PluginInputs
 from gocdnext_sdk.inputs.reader import read_inputs
 from gocdnext_sdk.runtime.job import Job
-from gocdnext_sdk.runtime.masking import MaskedText, MaskedWriter, Masker
+from gocdnext_sdk.runtime.log import MaskedText, MaskedWriter
+from gocdnext_sdk.runtime.masking import Masker
 from gocdnext_sdk.runtime.outputs import OutputFile
 from gocdnext_sdk.runtime.secret_files import SecretFiles
 from gocdnext_sdk.runtime.signals import Signals

@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 from gocdnext_sdk.errors import Cancelled, ToolError
-from gocdnext_sdk.runtime.masking import MaskedText, MaskedWriter, Masker
+from gocdnext_sdk.runtime.log import MaskedText, MaskedWriter
+from gocdnext_sdk.runtime.masking import Masker
 from gocdnext_sdk.runtime.secret_files import SecretFiles
 from gocdnext_sdk.runtime.signals import Signals, end_group
 from gocdnext_sdk.secret import Secret

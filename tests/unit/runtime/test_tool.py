@@ -16,7 +16,8 @@ import pytest
 
 from gocdnext_sdk.errors import ToolError
 from gocdnext_sdk.runtime.job import Job
-from gocdnext_sdk.runtime.masking import MaskedText, MaskedWriter, Masker
+from gocdnext_sdk.runtime.log import MaskedText, MaskedWriter
+from gocdnext_sdk.runtime.masking import Masker
 from gocdnext_sdk.runtime.outputs import OutputFile
 from gocdnext_sdk.runtime.secret_files import SecretFiles
 from gocdnext_sdk.runtime.signals import Signals

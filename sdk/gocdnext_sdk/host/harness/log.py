@@ -10,7 +10,8 @@ from typing import BinaryIO, Literal, cast
 from gocdnext_sdk.contract import masks
 from gocdnext_sdk.host.harness.engine.interface import Chunk
 from gocdnext_sdk.host.harness.report.interface import LogLine
-from gocdnext_sdk.runtime.masking import MaskedWriter, Masker
+from gocdnext_sdk.runtime.log import MaskedWriter
+from gocdnext_sdk.runtime.masking import Masker
 
 KEPT = 64 * 1024 * 1024
 """Characters of a job's log that are kept; of a longer one the end. The listener hears all of it."""

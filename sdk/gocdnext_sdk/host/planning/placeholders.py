@@ -10,7 +10,8 @@ import hashlib
 import re
 
 from gocdnext_sdk.host.pipeline.builtins import SHORT_SHA
-from gocdnext_sdk.runtime.masking import MIN_LENGTH, Masker
+from gocdnext_sdk.runtime.masking import Masker
+from gocdnext_sdk.runtime.spellings import MIN_LENGTH
 
 
 class Placeholders:

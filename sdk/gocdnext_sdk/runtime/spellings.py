@@ -1,0 +1,161 @@
+"""In what spellings a secret shows up in a log: as it is, encoded, quoted, wrapped, and in parts.
+
+A tool prints what it was given in its own way: JSON in an error of an API, base64 in a header, the path of a
+URL without its host. The platform masks whole values only (`contract.masks`).
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from collections.abc import Iterator
+from urllib.parse import quote, quote_plus, unquote, urlsplit
+
+MIN_LENGTH = 4
+"""Bytes. Shorter values would blank half the log; the platform draws the same line."""
+
+_MIN_PART = 8
+"""Bytes a part of a URL has at least: `/v2/` and `main` stand in every log."""
+
+_MIN_FOLDED = 12
+"""Bytes a value has at least to be known in lower and upper case too, as a host's name is written."""
+
+_PLAIN = re.compile(r"[A-Za-z0-9_.-]*")
+"""What every way of quoting leaves as it is."""
+
+_GO_JSON = re.compile("[<>&]")
+"""What Go's encoding/json escapes beside what JSON demands."""
+
+_GO_USERINFO = "$&+,;="
+"""What Go's net/url leaves alone in the user part of a URL."""
+
+_PERCENT = re.compile("%..")
+
+_SHELL = re.compile(r"[^\w@%+=:,./\x80-\U0010ffff-]", re.ASCII)
+"""What a shell needs a backslash for."""
+
+_IN_DOUBLE_QUOTES = re.compile(r'[\\"$`]')
+"""What a shell needs a backslash for between double quotes."""
+
+_IN_SINGLE_QUOTES = re.compile(r"[\\']")
+"""What a backslash stands before in `$'…'` of a shell, and in MySQL's strings."""
+
+_XML_TABLES = [
+    str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': double, "'": single})
+    for double in ('"', "&quot;", "&#34;")
+    for single in ("'", "&apos;", "&#39;", "&#x27;")
+]
+"""Text, attributes in either quotes, Python's html.escape, Go's encoding/xml and html/template."""
+
+_LATIN_1 = re.compile("[\x7f-\xff]")
+
+_PEM_BORDER = re.compile(r"-----(BEGIN|END) [A-Z0-9 ]+-----")
+
+_USER_AND_PASSWORD = re.compile(r"[^\s:/@]+:([^\s:/@]+)@?")
+
+
+def spellings(secret: str) -> Iterator[bytes]:
+    """Yield every spelling of `secret`, none with a line break in it; nothing for what is too short to hide.
+
+    A value of several lines is known by each of its lines, and whole where an encoding makes one line of it.
+    """
+    if len(_bytes(secret.strip())) < MIN_LENGTH:
+        return
+    for part in dict.fromkeys((secret, secret.strip(), *_lines(secret), *_parts(secret.strip()))):
+        raw = _bytes(part)
+        for form in _encoded(part, raw):
+            # What is encoded and comes out as one letter over and over (`AAAA`) is no secret any more.
+            if len(form) >= MIN_LENGTH and b"\n" not in form and (form == raw or not is_run(form)):
+                yield form
+
+
+def is_run(form: bytes) -> bool:
+    """Whether `form` is one byte over and over, as `0000`."""
+    return form.count(form[:1]) == len(form)
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode(errors="surrogateescape")
+
+
+def _lines(secret: str) -> Iterator[str]:
+    if len(lines := secret.splitlines()) > 1:
+        for line in map(str.strip, lines):
+            if not _PEM_BORDER.fullmatch(line) and not is_run(_bytes(line)):
+                yield line
+
+
+def _parts(secret: str) -> Iterator[str]:
+    """Yield what a log shows of a URL whose host it names apart, and the password of `user:password`."""
+    if found := _USER_AND_PASSWORD.fullmatch(secret):
+        yield from _long(found[1])
+    if "://" not in secret:
+        return
+    try:
+        url = urlsplit(secret)
+    except ValueError:  # of a bad address; what is not read as a URL is shown by nobody as one
+        return
+    userinfo = url.netloc.rpartition("@")[0]
+    user, _, password = userinfo.partition(":")
+    yield from (password, unquote(password))
+    query = [pair.partition("=")[2] for pair in url.query.split("&")]
+    path = f"{url.path}?{url.query}" if url.query else url.path
+    for part in (userinfo, user, path, url.path, url.path.rstrip("/").rpartition("/")[2], url.query, *query):
+        yield from _long(part, unquote(part))
+    yield from _long(url.fragment)
+
+
+def _long(*texts: str) -> Iterator[str]:
+    return (text for text in texts if len(_bytes(text)) >= _MIN_PART)
+
+
+def _encoded(text: str, raw: bytes) -> Iterator[bytes]:
+    yield raw
+    if len(raw) >= _MIN_FOLDED:
+        yield from map(_bytes, (text.lower(), text.upper()))
+    if not _PLAIN.fullmatch(text):
+        yield from map(_bytes, _quoted(text))
+        yield repr(raw)[2:-1].encode()
+        for percent in (*(quote(raw, safe=safe) for safe in ("", "/", _GO_USERINFO)), quote_plus(raw)):
+            yield percent.encode()
+            yield _PERCENT.sub(lambda code: code[0].lower(), percent).encode()
+    encoded = raw.hex()
+    yield from (encoded.encode(), encoded.upper().encode())
+    yield from _base64(raw)
+
+
+def _quoted(text: str) -> Iterator[str]:
+    escaped = json.dumps(text)[1:-1]
+    plain = json.dumps(text, ensure_ascii=False)[1:-1]
+    for each in (escaped, _GO_JSON.sub(lambda char: f"\\u{ord(char[0]):04x}", escaped), plain):
+        yield each
+        # An API's error is JSON, and the tool that got it logs JSON.
+        yield json.dumps(each, ensure_ascii=False)[1:-1]
+    yield repr(text)[1:-1]
+    yield _LATIN_1.sub(lambda char: f"\\x{ord(char[0]):02X}", plain)  # as YAML does
+    yield text.replace("'", "'\"'\"'")  # within shlex.quote
+    yield text.replace("'", "'\\''")  # as `sh -x` prints it
+    yield _SHELL.sub(r"\\\g<0>", text)  # as bash's `printf %q` does
+    yield _IN_DOUBLE_QUOTES.sub(r"\\\g<0>", text)
+    yield _IN_SINGLE_QUOTES.sub(r"\\\g<0>", text)
+    yield text.replace("'", "''")  # in SQL and YAML
+    yield text.replace('"', '""')  # in CSV
+    yield from map(text.translate, _XML_TABLES)
+
+
+def _base64(value: bytes) -> Iterator[bytes]:
+    """Yield the base64 text of `value` at each of the three alignments it can have in a longer text.
+
+    The first and last characters also depend on the neighbours, so they are left out.
+    """
+    for encode in (base64.b64encode, base64.urlsafe_b64encode):
+        for offset in range(3):
+            encoded = encode(b"\0" * offset + value).rstrip(b"=")
+            skip = (0, 2, 3)[offset]
+            incomplete = (offset + len(value)) % 3
+            yield encoded[skip : len(encoded) - (1 if incomplete else 0)]
+    encoded = base64.b64encode(value).rstrip(b"=")
+    for width in (76, 64):  # as base64(1) and openssl wrap it
+        if len(encoded) > width:
+            yield from (encoded[at : at + width] for at in range(0, len(encoded), width))
