@@ -1,7 +1,9 @@
 """The one way each kind of text in a `with:` map is read.
 
 `with:` carries scalars only, with their text as written (docs/contract.md §3): lists and pairs are text too.
-Every parser raises `ValueError` with what is wrong; the caller knows the key.
+Every parser raises `ValueError` with what is wrong; the caller knows the key. A list that is given and holds
+nothing, as when a variable came out empty between two commas, is wrong: what an input does without a list may
+be the opposite of what was written, such as to publish `latest`.
 """
 
 from __future__ import annotations
@@ -35,7 +37,7 @@ def parse_boolean(text: str) -> bool:
 def parse_lines(text: str) -> tuple[str, ...]:
     """Read one item a line. Blank lines and lines that start with ``#`` are dropped."""
     lines = (line.strip() for line in text.split("\n"))  # splitlines also cuts at characters of a value
-    return tuple(line for line in lines if line and not line.startswith("#"))
+    return _some(text, (line for line in lines if line and not line.startswith("#")))
 
 
 def parse_items(text: str) -> tuple[str, ...]:
@@ -45,7 +47,7 @@ def parse_items(text: str) -> tuple[str, ...]:
     """
     uncommented = "\n".join(_COMMENT.sub("", line) for line in text.split("\n"))
     items = (item.strip() for item in re.split(r"[,\n]", uncommented))
-    return tuple(dict.fromkeys(item for item in items if item))
+    return _some(text, dict.fromkeys(item for item in items if item))
 
 
 def parse_words(text: str) -> tuple[str, ...]:
@@ -54,7 +56,7 @@ def parse_words(text: str) -> tuple[str, ...]:
     As `parse_items` otherwise.
     """
     uncommented = "\n".join(_COMMENT.sub("", line) for line in text.split("\n"))
-    return tuple(dict.fromkeys(uncommented.replace(",", " ").split()))
+    return _some(text, dict.fromkeys(uncommented.replace(",", " ").split()))
 
 
 def parse_pairs(text: str) -> tuple[tuple[str, str | None], ...]:
@@ -79,6 +81,18 @@ def parse_pairs(text: str) -> tuple[tuple[str, str | None], ...]:
             raise Invalid(f'"{key}" is there twice')
         pairs[key] = value if equals else None
     return tuple(pairs.items())
+
+
+def _some(text: str, items: Iterable[str]) -> tuple[str, ...]:
+    """Return `items`, the list in `text`.
+
+    Raises:
+        ValueError: there are none, and `text` is not empty.
+    """
+    found = tuple(items)
+    if text.strip() and not found:
+        raise ValueError("is a list without an item; leave it out, or see which variable is empty")
+    return found
 
 
 def _split_legacy(line: str) -> tuple[str, ...]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from gocdnext_sdk.inputs.parsers import parse_boolean, parse_items, parse_lines, parse_pairs, parse_words
@@ -45,7 +47,6 @@ def test_lines(text: str, expected: tuple[str, ...]) -> None:
     ("text", "expected"),
     [
         ("", ()),
-        (" , ,\n", ()),
         ("a,b", ("a", "b")),
         ("a, b ,\nc\n", ("a", "b", "c")),
         ("a b, c", ("a b", "c")),
@@ -111,3 +112,22 @@ def test_a_message_does_not_repeat_a_long_text() -> None:
     with pytest.raises(ValueError, match="is not a name") as caught:
         parse_pairs("no name at all " * 100)
     assert len(str(caught.value)) < 100
+
+
+@pytest.mark.parametrize("parse", [parse_items, parse_lines, parse_pairs, parse_words])
+def test_a_list_that_is_not_given_is_empty(parse: Callable[[str], tuple[object, ...]]) -> None:
+    assert parse("") == parse(" \n\t") == ()
+
+
+@pytest.mark.parametrize(
+    ("parse", "text"),
+    [
+        *((parse, text) for parse in (parse_items, parse_words) for text in (",", " , ,\n", ",\n,", "# v1")),
+        *((parse, text) for parse in (parse_lines, parse_pairs) for text in ("# A=1", "\n # A\n#B\n")),
+    ],
+)
+def test_one_that_is_given_and_holds_nothing_is_a_mistake(
+    parse: Callable[[str], tuple[object, ...]], text: str
+) -> None:
+    with pytest.raises(ValueError, match="is a list without an item"):
+        parse(text)
