@@ -1,0 +1,71 @@
+"""An environment with the SDK in it, and the commands that run there."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+# Calls the installed command again and again in one process: a start costs more than what it does.
+_DRIVER = """
+import contextlib, io, json, sys
+from importlib.metadata import entry_points
+
+(command,) = entry_points(group="console_scripts", name="gocdnext-plugin")
+main = command.load()
+ended = []
+for argv in json.load(sys.stdin):
+    sys.argv = ["gocdnext-plugin", *argv]
+    out, err, code = io.StringIO(), io.StringIO(), 0
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        try:
+            main()
+        except SystemExit as end:
+            code = end.code or 0
+    ended.append([code, out.getvalue(), err.getvalue()])
+json.dump(ended, sys.stdout)
+"""
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a command ended."""
+
+    exit_code: int
+    out: str
+    err: str
+
+
+@dataclass(frozen=True)
+class Environment:
+    """A virtual environment, or the one that the tests run in."""
+
+    bin: Path
+
+    def python(self, *argv: str, cwd: Path, stdin: str = "") -> Ended:
+        return self._run(self.bin / "python", "-I", *argv, cwd=cwd, stdin=stdin)
+
+    def command(self, *argv: str, cwd: Path) -> Ended:
+        """Run `gocdnext-plugin`."""
+        return self._run(self.bin / "gocdnext-plugin", *argv, cwd=cwd)
+
+    def commands(self, *argvs: Sequence[str], cwd: Path) -> list[Ended]:
+        """Run `gocdnext-plugin` for each of `argvs`, all in one process."""
+        done = self.python("-c", _DRIVER, cwd=cwd, stdin=json.dumps(argvs))
+        assert done.exit_code == 0, done.err
+        return [Ended(*each) for each in json.loads(done.out)]
+
+    def shell(self, line: str, cwd: Path) -> Ended:
+        """Run a line of the documentation."""
+        return self._run("bash", "-c", line, cwd=cwd)
+
+    def _run(self, *argv: str | Path, cwd: Path, stdin: str = "") -> Ended:
+        # Nothing of the environment that the tests run in, whose interpreter would find the checkout.
+        environ = {"PATH": f"{self.bin}:{os.defpath}", "HOME": str(cwd), "COLUMNS": "100", "LANG": "C.UTF-8"}
+        done = subprocess.run(
+            argv, cwd=cwd, env=environ, input=stdin, capture_output=True, text=True, timeout=120, check=False
+        )
+        return Ended(done.returncode, done.stdout, done.stderr)
