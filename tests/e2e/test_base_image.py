@@ -199,3 +199,19 @@ for folder, _, names in os.walk("/"):
     assert not programs & {"sh", "bash", "pip", "gcc", "cc", "apt-get", "pip3"}
     assert not [path for path in paths if "/pip/" in path or "/test/" in path or "ensurepip" in path]
     assert sum(layer.size for layer in layers(BASE)) < 25_000_000
+
+
+def test_nothing_of_the_authors_side_is_in_the_image(client: docker.DockerClient) -> None:
+    plugin = """
+import importlib.util
+import pathlib
+import gocdnext_sdk
+for path in pathlib.Path("/gocdnext").rglob("*"):
+    if "local_sigstore" in path.parts or path.match("gocdnext_sdk/host") or path.match("build_runtime.*"):
+        print(path)
+for name in ("gocdnext_sdk.host", "click", "rich", "yaml", "pip", "local_sigstore"):
+    if importlib.util.find_spec(name):
+        print(name)
+print("looked", sum(1 for path in pathlib.Path(gocdnext_sdk.__file__).parent.rglob("*.pyc")) > 40)
+"""
+    assert run(client, plugin) == "looked True\n"
