@@ -13,7 +13,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from types import FrameType
 from typing import Any, Self
 
@@ -188,6 +188,22 @@ class Signals:
         if self._killer is not None:
             self._killer.cancel()
             self._killer = None
+
+
+@contextlib.contextmanager
+def handled(
+    signals: Iterable[signal.Signals], handler: Callable[[int, FrameType | None], object]
+) -> Iterator[None]:
+    """Have `handler` called for `signals` within the block; afterwards all is as before.
+
+    Only the main thread can have handlers.
+    """
+    before = {signum: signal.signal(signum, handler) for signum in signals}
+    try:
+        yield
+    finally:
+        for signum, former in before.items():
+            signal.signal(signum, former)
 
 
 def _signal_group(pgid: int, signum: int) -> None:

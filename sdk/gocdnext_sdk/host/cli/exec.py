@@ -9,11 +9,12 @@ import click
 from gocdnext_sdk.contract.refs import is_name, references
 from gocdnext_sdk.host.cli.options import ENGINES, pairs
 from gocdnext_sdk.host.cli.secrets import collect
+from gocdnext_sdk.host.harness.invocation.interface import Invocation, Outcome
+from gocdnext_sdk.host.harness.invocation.process import attached
 from gocdnext_sdk.host.harness.report.interface import LogLine, NullListener
-from gocdnext_sdk.host.harness.single import Ended, run_image, run_process
 from gocdnext_sdk.host.manifest.load import load_plugin
 from gocdnext_sdk.host.pipeline import Run, Sources, checkout
-from gocdnext_sdk.host.pipeline.resolve import EngineMapping, ResolvedJob, resolve
+from gocdnext_sdk.host.pipeline.resolve import EngineMapping, resolve
 from gocdnext_sdk.host.pipeline.single import single
 
 
@@ -82,13 +83,22 @@ def command(
     )
     sources = Sources(run=Run(checkout=checkout.read(workspace)), secrets=given)
     job = resolve(pipeline, instance, sources, engine)
+    invocation = Invocation(
+        name=job.name,
+        folder=folder,
+        workspace=workspace,
+        environ=job.env,
+        docker=docker,
+        masks=job.masks,
+        private=(secrets_file,) if secrets_file else (),
+    )
     if in_image or use_image:
-        ended = _in_container(folder, plugin.name, use_image, job, workspace, secrets_file, network)
+        outcome = _in_container(invocation, use_image or _built(folder, plugin.name), network)
     else:
-        ended = run_process(folder, job, workspace)
-    for name, value in ended.outputs.items():
+        outcome = attached(invocation)
+    for name, value in outcome.outputs.items():
         click.echo(f"output {name}={value}")
-    ctx.exit(ended.exit_code)
+    ctx.exit(outcome.exit_code)
 
 
 class _Lines(NullListener):
@@ -101,24 +111,20 @@ class _Lines(NullListener):
         click.echo(f"note: {text}", err=True)
 
 
-def _in_container(
-    folder: Path,
-    name: str,
-    image: str | None,
-    job: ResolvedJob,
-    workspace: Path,
-    secrets_file: Path | None,
-    network: str | None,
-) -> Ended:
-    from gocdnext_sdk.host.cli.interrupt import interruptible
+def _built(folder: Path, name: str) -> str:
     from gocdnext_sdk.host.harness.build import build_contexts, build_image
+
+    image = f"localhost/{name}:dev"
+    click.echo(f"building {image}", err=True)
+    build_image(folder, image, build_contexts())
+    return image
+
+
+def _in_container(invocation: Invocation, image: str, network: str | None) -> Outcome:
+    from gocdnext_sdk.host.cli.interrupt import interruptible
     from gocdnext_sdk.host.harness.engine.docker import DockerEngine
+    from gocdnext_sdk.host.harness.invocation.container import DEFAULT_NETWORK, InContainer
     from gocdnext_sdk.host.harness.session import Session
 
-    if image is None:
-        image = f"localhost/{name}:dev"
-        click.echo(f"building {image}", err=True)
-        build_image(folder, image, build_contexts())
     with interruptible() as stop, Session(DockerEngine(), stop) as session:
-        private = (secrets_file,) if secrets_file else ()
-        return run_image(session, image, job, workspace, _Lines(), private, network)
+        return InContainer(session, image, network or DEFAULT_NETWORK, _Lines())(invocation)

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 import click
 
 from gocdnext_sdk.host.pipeline import checkout
 from gocdnext_sdk.host.pipeline.builtins import Cause, Checkout, PullRequest, Run, Tag
+from gocdnext_sdk.host.pipeline.resolve import EngineMapping
 
-ENGINES: Final = ("docker", "k8s-shared", "k8s-isolated")
+ENGINES: Final = get_args(EngineMapping)
 """The platform's engines, as far as they name a plugin's variables differently."""
 
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -11,18 +14,22 @@ from gocdnext_sdk.contract.refs import references
 from gocdnext_sdk.host.cli.options import ENGINES, event_options, pairs, run_of
 from gocdnext_sdk.host.cli.secrets import collect
 from gocdnext_sdk.host.manifest.load import load_plugin
-from gocdnext_sdk.host.pipeline import Checkout, Sources, parse_file
+from gocdnext_sdk.host.pipeline import Checkout, Sources, checkout, parse_file
 from gocdnext_sdk.host.pipeline.graph import Graph
 from gocdnext_sdk.host.pipeline.resolve import EngineMapping
 from gocdnext_sdk.host.pipeline.single import single
-from gocdnext_sdk.host.planning import Placeholders
+
+if TYPE_CHECKING:
+    from gocdnext_sdk.host.planning import Placeholders
+    from gocdnext_sdk.host.planning.plan_pipeline import JobPlan, Planner
+    from gocdnext_sdk.plugin import Plugin
 
 
 @click.command("plan", short_help="Show what a pipeline or a plugin would do, without doing it.")
 @click.argument("target", type=click.Path(path_type=Path, exists=True))
 @click.option("--with", "inputs", callback=pairs, multiple=True, metavar="KEY=VALUE", help="An input.")
 @click.option("--var", "variables", callback=pairs, multiple=True, metavar="NAME=VALUE", help="A variable.")
-@click.option("--docker", is_flag=True, help="Graph a plugin's job with `docker: true`.")
+@click.option("--docker", is_flag=True, help="Plan a plugin's job with `docker: true`.")
 @click.option("--job", "jobs", multiple=True, metavar="NAME", help="Only this job and what it needs.")
 @click.option(
     "--secret", "secrets", multiple=True, metavar="NAME", help="Take a secret from the environment."
@@ -71,47 +78,74 @@ def command(
     shown; a secret that is not given is taken for a good one. What only a run can know stands there as what
     it is, such as `<digest of ghcr.io/org/app:v1>`. The exit code is 0, or 2 if inputs are wrong.
     """
-    from gocdnext_sdk.host.harness.runner import with_variables, workspace_of
-    from gocdnext_sdk.host.manifest.find import find_plugin
-    from gocdnext_sdk.host.planning.plan_pipeline import Planner
+    from gocdnext_sdk.host.planning import Placeholders
     from gocdnext_sdk.host.planning.text import lines
 
+    of_plugin = target.is_dir()
+    if not of_plugin and (inputs or docker):
+        raise click.UsageError("--with and --docker are for a plugin; a pipeline says them itself")
+    workspace = workspace or (Path.cwd() if of_plugin else checkout.workspace_of(target))
     shown = Placeholders()
-    workspace = (workspace or (Path.cwd() if target.is_dir() else workspace_of(target))).resolve()
     unknown = Checkout(shown.commit(), shown.text("branch"))
-    given = collect(file=secrets_file, names=secrets, wanted=(), ask=None)
-    sources = Sources(run=run_of(workspace, event, branch, tag, pr, unknown=unknown), secrets=given)
-    if target.is_dir():
-        plugin = load_plugin(target)
-        image = f"{plugin.name}:{plugin.image_tag}"
-        # Each ${{ NAME }} is taken for a secret, of the environment or not.
-        named = [name for text in inputs.values() for name in references(text)]
-        pipeline, instance = single(
-            image,
-            inputs,
-            name=target.resolve().name,
-            variables=variables,
-            secrets=dict.fromkeys([*given, *named]),
-            docker=docker,
-        )
-        planner = Planner(sources, workspace, lambda _: plugin, engine, shown)
-        plans = [planner.job(pipeline, instance)]
+    sources = Sources(
+        run=run_of(workspace.resolve(), event, branch, tag, pr, unknown=unknown),
+        secrets=collect(file=secrets_file, names=secrets, wanted=(), ask=None),
+    )
+    setting = _Setting(sources, workspace.resolve(), engine, shown)
+    if of_plugin:
+        plans = [_plan_plugin(target, inputs, variables, docker, setting)]
     else:
-        if inputs or docker:
-            raise click.UsageError("--with and --docker are for a plugin; a pipeline says them itself")
-        planner = Planner(
-            sources,
-            workspace,
-            lambda image: find_plugin(image, folders),
-            engine,
-            shown,
-        )
-        pipeline = with_variables(parse_file(target), variables)
-        for notice in pipeline.notices:
-            click.echo(f"note: {notice}", err=True)
-        plans = list(planner.plan(Graph.of(pipeline, jobs)))
+        plans = _plan_pipeline(target, jobs, variables, folders, setting)
     if as_json:
         click.echo(json.dumps({"jobs": [each.as_dict() for each in plans]}, indent=2, ensure_ascii=False))
     else:
         click.echo("\n\n".join("\n".join(lines(each)) for each in plans))
     ctx.exit(2 if any(each.problems for each in plans) else 0)
+
+
+@dataclass(frozen=True)
+class _Setting:
+    """What a plan is made in, of a plugin or of a pipeline."""
+
+    sources: Sources
+    workspace: Path
+    engine: EngineMapping
+    shown: Placeholders
+
+    def planner(self, find: Callable[[str], type[Plugin[Any]] | None]) -> Planner:
+        from gocdnext_sdk.host.planning.plan_pipeline import Planner
+
+        return Planner(self.sources, self.workspace, find, self.engine, self.shown)
+
+
+def _plan_plugin(
+    folder: Path, inputs: Mapping[str, str], variables: Mapping[str, str], docker: bool, setting: _Setting
+) -> JobPlan:
+    plugin = load_plugin(folder)
+    # Each ${{ NAME }} is taken for a secret, of the environment or not.
+    named = [name for text in inputs.values() for name in references(text)]
+    pipeline, instance = single(
+        f"{plugin.name}:{plugin.image_tag}",
+        inputs,
+        name=folder.resolve().name,
+        variables=variables,
+        secrets=dict.fromkeys([*setting.sources.secrets, *named]),
+        docker=docker,
+    )
+    return setting.planner(lambda _: plugin).job(pipeline, instance)
+
+
+def _plan_pipeline(
+    file: Path,
+    jobs: Sequence[str],
+    variables: Mapping[str, str],
+    plugins: Sequence[Path],
+    setting: _Setting,
+) -> list[JobPlan]:
+    from gocdnext_sdk.host.manifest.find import find_plugin
+
+    pipeline = parse_file(file).with_variables(variables)
+    for notice in pipeline.notices:
+        click.echo(f"note: {notice}", err=True)
+    planner = setting.planner(lambda image: find_plugin(image, plugins))
+    return list(planner.plan(Graph.of(pipeline, jobs)))

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 from contextlib import closing
-from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
@@ -16,14 +14,12 @@ from gocdnext_sdk.host.cli.options import event_options, pairs, run_of
 from gocdnext_sdk.host.cli.secrets import collect
 from gocdnext_sdk.host.cli.sigstore import STATE, running
 from gocdnext_sdk.host.harness.engine.interface import Pull
-from gocdnext_sdk.host.harness.local_registry import LocalRegistry
-from gocdnext_sdk.host.harness.preflight import REGISTRY_SECRETS
-from gocdnext_sdk.host.harness.runner import RunOptions, prepare, run_pipeline, workspace_of
+from gocdnext_sdk.host.harness.given import REGISTRY_SECRETS
+from gocdnext_sdk.host.harness.options import NewRegistry, NewSigstore, RunOptions
+from gocdnext_sdk.host.harness.prepare import prepare
+from gocdnext_sdk.host.harness.runner import run_prepared
 from gocdnext_sdk.host.harness.session import Session
-from gocdnext_sdk.host.pipeline import Graph, parse_file
-
-if TYPE_CHECKING:
-    from gocdnext_sdk.host.harness.local_sigstore import LocalSigstore
+from gocdnext_sdk.host.pipeline import Graph, checkout, parse_file
 
 _PATH = click.Path(path_type=Path)
 _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
@@ -132,24 +128,25 @@ def command(
     from gocdnext_sdk.host.harness.engine.docker import DockerEngine
     from gocdnext_sdk.host.harness.report.console import ConsoleListener, open_console
 
-    workspace = (workspace or workspace_of(file)).resolve()
-    wanted = {name for job in Graph.of(parse_file(file), jobs).jobs for name in job.job.secrets}
-    with_registry = registry or registry_port is not None
+    workspace = (workspace or checkout.workspace_of(file)).resolve()
+    new_registry = NewRegistry(registry_port or 0) if registry or registry_port else None
+    new_sigstore = NewSigstore() if sigstore else None
     shared = running(sigstore_at) if sigstore_at else None
-    if shared and (with_registry or sigstore or network):
+    if shared and (new_registry or new_sigstore or network):
         raise UsageError("--sigstore-at brings its own registry and network; leave the other options out")
-    if with_registry or shared:
+    pipeline = parse_file(file)
+    wanted = {name for each in Graph.of(pipeline, jobs).jobs for name in each.job.secrets}
+    if new_registry or shared:
         wanted.difference_update(REGISTRY_SECRETS)
     options = RunOptions(
-        workspace=workspace,
         jobs=jobs,
         secrets=collect(file=secrets_file, names=secrets, wanted=sorted(wanted)),
         variables=variables,
         local={name: _folder(folder) for name, folder in local.items()},
         use_images=use_images,
         build_contexts=build_contexts,
-        registry=shared[0] if shared else None,
-        sigstore=shared[1] if shared else None,
+        registry=shared[0] if shared else new_registry,
+        sigstore=shared[1] if shared else new_sigstore,
         network=network,
         run=run_of(workspace, event, branch, tag, pr, project or ""),
         pull=Pull(pull),
@@ -157,22 +154,13 @@ def command(
         default_image=default_image,
         private=tuple(each for each in (secrets_file, sigstore_at and sigstore_at / STATE) if each),
     )
-    engine = DockerEngine()
-    console = open_console("never" if no_color else "auto")
-    # Every mistake shows before the registry starts; what it will give is only known by name until then.
-    expected = LocalRegistry("", registry_port or 0, "", "") if with_registry else options.registry
-    prepare(file, replace(options, registry=expected, sigstore=_expected() if sigstore else options.sigstore))
+    prepared = prepare(pipeline, options, workspace)
     with (
         interruptible() as stop,
-        closing(ConsoleListener(console)) as listener,
-        Session(engine, stop) as session,
+        closing(ConsoleListener(open_console("never" if no_color else "auto"))) as listener,
+        Session(DockerEngine(), stop) as session,
     ):
-        if with_registry:
-            options = replace(options, registry=session.start_registry(registry_port or 0))
-        if sigstore:
-            jobs_network = options.registry.network if options.registry else network
-            options = replace(options, sigstore=session.start_sigstore(jobs_network))
-        report = run_pipeline(file, options, session=session, listener=listener)
+        report = run_prepared(prepared, session=session, listener=listener)
     if json_file:
         json_file.write_text(json.dumps(report.as_dict(), indent=2) + "\n")
     ctx.exit(report.exit_code)
@@ -183,9 +171,3 @@ def _folder(text: str) -> Path:
     if not folder.is_dir():
         raise UsageError(f"--local: {text} is no folder")
     return folder
-
-
-def _expected() -> LocalSigstore:
-    from gocdnext_sdk.host.harness.local_sigstore import LocalSigstore
-
-    return LocalSigstore.expected()

@@ -7,8 +7,9 @@ assert report.passed
 
 from gocdnext_sdk.host.harness.engine.interface import Pull
 from gocdnext_sdk.host.harness.local_registry import LocalRegistry
+from gocdnext_sdk.host.harness.options import NewRegistry, NewSigstore, RunOptions
 from gocdnext_sdk.host.harness.report.interface import JobReport, Listener, LogLine, RunReport, Status
-from gocdnext_sdk.host.harness.runner import RunOptions, run_pipeline
+from gocdnext_sdk.host.harness.runner import run_pipeline
 from gocdnext_sdk.host.harness.session import Session, Stop
 
 __all__ = [
@@ -16,6 +17,8 @@ __all__ = [
     "Listener",
     "LocalRegistry",
     "LogLine",
+    "NewRegistry",
+    "NewSigstore",
     "Pull",
     "RunOptions",
     "RunReport",

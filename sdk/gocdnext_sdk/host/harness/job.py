@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
-import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import Final, Literal
+from typing import Final
 from uuid import uuid4
 
 from gocdnext_sdk.contract import ContractError, outputs
 from gocdnext_sdk.errors import DaemonError
-from gocdnext_sdk.host.harness.engine.interface import JOB_LABEL, SHARED_NETWORK, ContainerSpec, Engine, Pull
+from gocdnext_sdk.host.harness.engine.interface import (
+    JOB_LABEL,
+    SHARED_NETWORK,
+    ContainerSpec,
+    NoSuchPath,
+    Pull,
+)
+from gocdnext_sdk.host.harness.job_files import DIRECTORY, empty_files, read_file
 from gocdnext_sdk.host.harness.log import Log
 from gocdnext_sdk.host.harness.report.interface import JobReport, Listener, Status
 from gocdnext_sdk.host.harness.session import Session
-from gocdnext_sdk.host.harness.snapshot import Snapshot, outputs_tar, read_single_file
+from gocdnext_sdk.host.harness.snapshot import Snapshot
+from gocdnext_sdk.host.harness.stopping import RunningContainers
 from gocdnext_sdk.host.harness.writeback import WriteBack
 from gocdnext_sdk.host.pipeline.resolve import ResolvedJob
 
@@ -33,35 +41,6 @@ _DOCKER: Final = {
 }
 
 
-class RunningContainers:
-    """The containers that run right now, so that they can be told to stop; each is told once."""
-
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
-        self._lock = threading.Lock()
-        self._containers: set[str] = set()
-        self._signal: Literal["SIGTERM", "SIGKILL"] | None = None
-
-    def add(self, container: str) -> None:
-        """Note a container that was started; what the others were told, it is told too."""
-        with self._lock:
-            self._containers.add(container)
-            if self._signal:
-                self._engine.signal(container, self._signal)
-
-    def discard(self, container: str) -> None:
-        """Forget a container that ended."""
-        with self._lock:
-            self._containers.discard(container)
-
-    def tell(self, signal: Literal["SIGTERM", "SIGKILL"]) -> None:
-        """Send `signal` to all that run, and to any that starts from now on."""
-        with self._lock:
-            self._signal = signal
-            for container in self._containers:
-                self._engine.signal(container, signal)
-
-
 @dataclass(frozen=True, kw_only=True)
 class JobRunner:
     """Runs resolved jobs of one run; used from several threads.
@@ -70,7 +49,7 @@ class JobRunner:
         session: owns what is created.
         snapshot: fills every workspace.
         write_back: takes what jobs wrote.
-        running: learns which containers run.
+        running: starts containers, and ends them when the session is asked to stop.
         network: the jobs', or ``container:NAME``.
         pull: when images are fetched.
         listener: hears lines and notices.
@@ -84,54 +63,59 @@ class JobRunner:
     pull: Pull
     listener: Listener
 
-    def run(self, job: ResolvedJob, secrets: Mapping[str, str]) -> JobReport:
+    def run(self, job: ResolvedJob, secrets: Mapping[str, str], files: Collection[str] = ()) -> JobReport:
         """Run one job to its end.
 
         Args:
             job: complete with image and environment.
             secrets: those the job may see, to be hidden in every form.
+            files: variables that name a file for the job to write, whose content the report then has.
         """
         started = time.monotonic()
         log = Log(job.masks, secrets.values(), lambda line: self.listener.line(job.name, line))
         report = JobReport(name=job.name, stage=job.stage, status=Status.CANCELLED)
         label = uuid4().hex[:12]
         try:
-            report = self._run(job, log, label, report)
+            report = self._run(job, log, _named(job, label, files), label, report)
         except DaemonError as error:
             report = replace(report, status=Status.ERROR, reason=log.masked(str(error)))
         finally:
-            self.session.engine.remove(JOB_LABEL, label)
+            self._remove(job.name, label)
         if self.session.stop.requested() and report.status is not Status.PASSED:
             report = replace(report, status=Status.CANCELLED, reason="stopped")
         return replace(report, log=tuple(log.lines), seconds=time.monotonic() - started)
 
-    def _run(self, job: ResolvedJob, log: Log, label: str, report: JobReport) -> JobReport:
+    def _run(
+        self, job: ResolvedJob, log: Log, files: Mapping[str, str], label: str, report: JobReport
+    ) -> JobReport:
         engine, stopping = self.session.engine, self.session.stop.requested
         engine.ensure_image(job.image, self.pull, stopping)
         if stopping():
             return report
-        outputs_file = f"{label}.env" if job.outputs else ""
-        container = self._create(job, label, outputs_file)
-        log.say(f"$ plugin {job.image}" if job.script is None else f"$ {job.script}")
+        container = self._create(job, label, files)
         output = engine.attach(container)
-        engine.start(container)
-        self.running.add(container)
+        if not self.running.start(container):
+            return report
         try:
+            log.say(f"$ plugin {job.image}" if job.script is None else f"$ {job.script}")
             log.follow(output)
             exit_code = engine.wait(container)
         finally:
             self.running.discard(container)
-        if stopping():
-            return replace(report, exit_code=exit_code)
+        report = replace(report, exit_code=exit_code)
+        if stopping() and exit_code:
+            return report
         changes = self.write_back.absorb(job.name, engine.get(container, WORKSPACE))
         for notice in changes.notices:
             self.listener.notice(log.masked(notice), job.name)
-        report = replace(report, exit_code=exit_code, written=tuple(changes.written))
+        report = replace(report, written=tuple(changes.written), files=self._read(container, files))
         if exit_code:
             return replace(report, status=Status.FAILED, reason=f"exited with {exit_code}")
-        if not job.outputs:
-            return replace(report, status=Status.PASSED)
-        content = self._read_outputs(container, outputs_file)
+        return self._with_outputs(job, log, report)
+
+    def _with_outputs(self, job: ResolvedJob, log: Log, report: JobReport) -> JobReport:
+        """Return how a job that exited with 0 ended, in view of the outputs it declares."""
+        content = report.files.get(outputs.VARIABLE, b"")
         try:
             values = outputs.collect(content, {alias: each.key for alias, each in job.outputs.items()})
         except ContractError as error:
@@ -143,7 +127,7 @@ class JobRunner:
         )
         return replace(report, status=Status.PASSED, outputs=values, masked_outputs=hidden)
 
-    def _create(self, job: ResolvedJob, label: str, outputs_file: str) -> str:
+    def _create(self, job: ResolvedJob, label: str, files: Mapping[str, str]) -> str:
         engine = self.session.engine
         labels = {**self.session.labels, JOB_LABEL: label}
         name = self.session.name(label)
@@ -153,8 +137,7 @@ class JobRunner:
             env |= _DOCKER
             if not self.network.startswith(SHARED_NETWORK):
                 extra_hosts["host.docker.internal"] = "host-gateway"
-        if outputs_file:
-            env[outputs.VARIABLE] = f"{WORKSPACE}/{outputs.DIRECTORY}/{outputs_file}"
+        env |= {variable: f"{WORKSPACE}/{DIRECTORY}/{name}" for variable, name in files.items()}
         engine.create_volume(name, labels)
         container = engine.create(
             ContainerSpec(
@@ -171,14 +154,28 @@ class JobRunner:
             )
         )
         engine.put(container, WORKSPACE, self.snapshot.stream())
-        if outputs_file:
-            engine.put(container, WORKSPACE, outputs_tar(outputs_file))
+        if files:
+            engine.put(container, WORKSPACE, empty_files(files.values()))
         return container
 
-    def _read_outputs(self, container: str, outputs_file: str) -> bytes:
-        path = f"{WORKSPACE}/{outputs.DIRECTORY}/{outputs_file}"
+    def _read(self, container: str, files: Mapping[str, str]) -> dict[str, bytes]:
+        """Return what the job wrote into its files; nothing of one that it removed."""
+        found: dict[str, bytes] = {}
+        for variable, name in files.items():
+            with suppress(NoSuchPath):
+                found[variable] = read_file(
+                    self.session.engine.get(container, f"{WORKSPACE}/{DIRECTORY}/{name}")
+                )
+        return found
+
+    def _remove(self, job: str, label: str) -> None:
         try:
-            tar = self.session.engine.get(container, path)
-            return read_single_file(tar, outputs.MAX_BYTES + 1) or b""
-        except DaemonError:  # the job removed it: nothing is written, which `collect` words
-            return b""
+            self.session.engine.remove(JOB_LABEL, label)
+        except DaemonError as error:  # how the job ended counts; the session's end tries again
+            self.listener.notice(f"is not cleaned up yet: {error}", job)
+
+
+def _named(job: ResolvedJob, label: str, files: Collection[str]) -> dict[str, str]:
+    """Return the name of each file that a job gets to write into, by the variable that tells the job."""
+    declared = {outputs.VARIABLE: f"{label}.env"} if job.outputs else {}
+    return {variable: f"{label}-{variable}" for variable in files} | declared

@@ -20,7 +20,7 @@ from typing import Self
 
 from gocdnext_sdk.errors import DaemonError
 from gocdnext_sdk.host.harness.engine.interface import SHARED_NETWORK, ContainerSpec, Engine, Pull
-from gocdnext_sdk.host.harness.preflight import REGISTRY_SECRETS
+from gocdnext_sdk.host.harness.given import REGISTRY_SECRETS, REGISTRY_VARIABLES
 
 IMAGE_VARIABLE = "GOCDNEXT_REGISTRY_IMAGE"
 DEFAULT_IMAGE = (
@@ -59,7 +59,7 @@ class LocalRegistry:
     @property
     def variables(self) -> dict[str, str]:
         """What pipelines get as variables."""
-        return {"REGISTRY": self.address}
+        return dict(zip(REGISTRY_VARIABLES, (self.address,), strict=True))
 
     @property
     def secrets(self) -> dict[str, str]:

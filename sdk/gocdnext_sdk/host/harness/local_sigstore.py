@@ -19,6 +19,7 @@ from gocdnext_sdk.contract import id_tokens
 from gocdnext_sdk.contract.id_tokens import Identity
 from gocdnext_sdk.errors import DaemonError
 from gocdnext_sdk.host.harness.engine.interface import ContainerSpec, Engine, Pull, named_network
+from gocdnext_sdk.host.harness.given import SIGSTORE_VARIABLES
 from gocdnext_sdk.host.harness.issuer import SigningKey
 
 IMAGE_VARIABLE = "GOCDNEXT_SIGSTORE_IMAGE"
@@ -59,11 +60,8 @@ class LocalSigstore:
     @property
     def variables(self) -> dict[str, str]:
         """What pipelines get as variables."""
-        return {
-            "SIGSTORE_ISSUER": self.issuer,
-            "SIGSTORE_SIGNING_CONFIG": json.dumps(self.signing_config),
-            "SIGSTORE_TRUSTED_ROOT": json.dumps(self.trusted_root),
-        }
+        values = (self.issuer, json.dumps(self.signing_config), json.dumps(self.trusted_root))
+        return dict(zip(SIGSTORE_VARIABLES, values, strict=True))
 
     def token(self, identity: Identity, audiences: Sequence[str] = ("sigstore",)) -> str:
         """Return a token as the platform issues it.
@@ -98,11 +96,6 @@ class LocalSigstore:
             ValueError, TypeError, KeyError: it told nothing.
         """
         return cls(**{**state, "key": SigningKey.load(state["key"])})
-
-    @classmethod
-    def expected(cls) -> Self:
-        """Return one that does not run, to check a pipeline with."""
-        return cls("", "", HOST, SigningKey.generate(), {}, {})
 
     @classmethod
     def start(cls, engine: Engine, name: str, labels: Mapping[str, str], network: str, host: str) -> Self:

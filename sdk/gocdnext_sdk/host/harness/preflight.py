@@ -6,12 +6,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from gocdnext_sdk.contract.refs import JobOutputs
+from gocdnext_sdk.host.harness.given import REGISTRY_SECRETS
 from gocdnext_sdk.host.pipeline import Diagnostic, PipelineError, Sources, resolve
 from gocdnext_sdk.host.pipeline.graph import Graph
 from gocdnext_sdk.host.pipeline.model import Approval, Job, Script
-
-REGISTRY_SECRETS = ("REGISTRY_USERNAME", "REGISTRY_PASSWORD")
-"""Secrets that a throw-away registry gives."""
 
 
 def check(graph: Graph, sources: Sources, *, default_image: str, issues_tokens: bool) -> None:

@@ -7,18 +7,14 @@ filled from the same tar, so no job sees what another one, or the user's editor,
 from __future__ import annotations
 
 import os
-import stat
 import subprocess
 import tarfile
 import tempfile
 import time
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from io import BytesIO
 from pathlib import Path
 from typing import IO, Self
-
-from gocdnext_sdk.contract import outputs
 
 _CHUNK = 1 << 20
 
@@ -207,28 +203,3 @@ def _directory(name: str, mode: int = 0o755) -> tarfile.TarInfo:
     member = tarfile.TarInfo(name)
     member.type, member.mode, member.mtime = tarfile.DIRTYPE, mode, int(time.time())
     return member
-
-
-OUTPUTS_DIR = outputs.DIRECTORY
-"""Where the platform puts a job's output file, below the workspace (docs/contract.md §8)."""
-
-
-def outputs_tar(filename: str) -> Iterator[bytes]:
-    """Yield a tar with the empty output file `filename`, 0600 in a 0700 directory, owned by the user."""
-    buffer = BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w") as tar:
-        tar.addfile(_owned(_directory(OUTPUTS_DIR.partition("/")[0])))
-        tar.addfile(_owned(_directory(OUTPUTS_DIR, 0o700)))
-        member = tarfile.TarInfo(f"{OUTPUTS_DIR}/{filename}")
-        member.mode = stat.S_IRUSR | stat.S_IWUSR
-        tar.addfile(_owned(member))
-    yield buffer.getvalue()
-
-
-def read_single_file(tar: Iterator[bytes], limit: int) -> bytes | None:
-    """Return the content of the one regular file in `tar`, at most `limit` bytes; None if it is none."""
-    buffer = BytesIO(b"".join(tar))
-    with tarfile.open(fileobj=buffer) as archive:
-        member = archive.next()
-        content = archive.extractfile(member) if member is not None and member.isreg() else None
-        return content.read(limit) if content is not None else None

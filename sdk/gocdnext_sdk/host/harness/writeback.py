@@ -16,15 +16,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from hashlib import sha256
-from io import BufferedReader, RawIOBase
 from itertools import takewhile
 from pathlib import PurePosixPath
 from typing import IO
 from uuid import uuid4
 
-from gocdnext_sdk.host.harness.snapshot import OUTPUTS_DIR, Entry, Snapshot
+from gocdnext_sdk.host.harness.chunks import as_file
+from gocdnext_sdk.host.harness.job_files import DIRECTORY
+from gocdnext_sdk.host.harness.snapshot import Entry, Snapshot
 
-_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
+_OPEN = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
 
 _IGNORED_BY_HFS = re.compile("[\u200c-\u200f\u202a-\u202e\u206a-\u206f\ufeff]")
 
@@ -61,7 +62,7 @@ class WriteBack:
         with (
             self._lock,
             _opened(os.open(self._root, os.O_RDONLY | os.O_DIRECTORY)) as root,
-            tarfile.open(fileobj=BufferedReader(_Reader(tar), 1 << 20), mode="r|") as archive,
+            tarfile.open(fileobj=as_file(tar), mode="r|") as archive,
         ):
             for member in archive:
                 parts = PurePosixPath(member.name).parts[1:]
@@ -94,7 +95,7 @@ class WriteBack:
     def _is_private(self, parts: tuple[str, ...]) -> bool:
         """Return whether a path is the clone's history, the platform's, or kept from jobs."""
         path = "/".join(parts)
-        outputs = path.startswith(f"{OUTPUTS_DIR}/")
+        outputs = path.startswith(f"{DIRECTORY}/")
         return outputs or any(map(_is_git, parts)) or self._root / path in self._snapshot.excluded
 
     def _write(
@@ -144,7 +145,7 @@ class WriteBack:
                 except FileExistsError:
                     pass
                 try:
-                    inner = os.open(part, _DIRECTORY, dir_fd=fd)
+                    inner = os.open(part, _OPEN, dir_fd=fd)
                 except OSError:
                     raise Refused(f"{part} is not a folder here") from None
                 os.close(fd)
@@ -236,26 +237,3 @@ def _opened(fd: int) -> Iterator[int]:
         yield fd
     finally:
         os.close(fd)
-
-
-class _Reader(RawIOBase):
-    """A byte iterator as a raw stream."""
-
-    def __init__(self, chunks: Iterator[bytes]) -> None:
-        self._chunks = chunks
-        self._rest = memoryview(b"")
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: object) -> int:
-        view = memoryview(buffer)  # type: ignore[arg-type]
-        while not self._rest:
-            chunk = next(self._chunks, None)
-            if chunk is None:
-                return 0
-            self._rest = memoryview(chunk)
-        count = min(len(view), len(self._rest))
-        view[:count] = self._rest[:count]
-        self._rest = self._rest[count:]
-        return count

@@ -8,6 +8,12 @@ from pathlib import Path
 from gocdnext_sdk.host.pipeline.builtins import Checkout
 
 
+def workspace_of(file: Path) -> Path:
+    """The checkout a pipeline file belongs to: the folder that holds its ``.gocdnext``."""
+    folder = file.resolve().parent
+    return folder.parent if folder.name == ".gocdnext" else Path.cwd()
+
+
 def read(folder: Path) -> Checkout:
     """The commit and branch that are checked out in a folder.
 

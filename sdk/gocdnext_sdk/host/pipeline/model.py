@@ -6,8 +6,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Literal, TypeAlias
+from dataclasses import dataclass, field, replace
+from typing import Literal, Self, TypeAlias
 
 from gocdnext_sdk.host.pipeline.errors import Diagnostic, Mark
 
@@ -258,6 +258,11 @@ class Pipeline:
     supersede: Literal["off", "branch", "pipeline"] = "off"
     notices: tuple[Diagnostic, ...] = ()
     """What the platform accepts and then ignores, for people to know."""
+
+    def with_variables(self, variables: Mapping[str, str]) -> Self:
+        """The pipeline with `variables` in place of its own of the same name."""
+        given = {name: Value(text, Mark("--var", 1, 1)) for name, text in variables.items()}
+        return replace(self, variables={**self.variables, **given})
 
     def job(self, name: str) -> Job:
         """The job of that name.

@@ -2,34 +2,27 @@
 
 from __future__ import annotations
 
-import json
-import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from gocdnext_sdk.contract.keys import Transform, variable
-from gocdnext_sdk.contract.outputs import VARIABLE, parse
 from gocdnext_sdk.errors import InputError, Problem
 from gocdnext_sdk.host.manifest.load import load_plugin
-from gocdnext_sdk.host.testing import modes
 from gocdnext_sdk.host.testing.leaks import find_leaks
 from gocdnext_sdk.host.testing.result import Argv, Call, Result
 from gocdnext_sdk.inputs.model import as_text, is_secret, with_key
-from gocdnext_sdk.runtime.tool import TRACE_VARIABLE
 
 if TYPE_CHECKING:
     from gocdnext_sdk.host.harness import Session
+    from gocdnext_sdk.host.harness.invocation.interface import Invoke
     from gocdnext_sdk.plugin import Plugin
 
 YamlValue: TypeAlias = str | int | float | bool | None
 """A single value, as a `with:` map holds it."""
-
-_PRIVATE = ".gocdnext/testing"
-_OUTPUTS = f"{_PRIVATE}/outputs.env"
-_TRACE = f"{_PRIVATE}/tools.jsonl"
 
 
 class Mode(StrEnum):
@@ -94,41 +87,57 @@ class PluginRunner:
             InputError: a value is a list or a map, which the platform does not take.
             Error: it could not be run at all.
         """
+        from gocdnext_sdk.host.harness.invocation.interface import Invocation
+
         folder = Path(folder).resolve()
         plugin = load_plugin(folder)
         inputs, variables, hidden = _texts("with", with_), _texts("variables", env), dict(secrets or {})
-        job = modes.Job(
+        invocation = Invocation(
+            name=plugin.name,
             folder=folder,
             workspace=self.workspace.resolve(),
-            private=self.private,
             environ={variable(key, transform): inputs[key] for key in inputs} | hidden | variables,
-            files={VARIABLE: _OUTPUTS, TRACE_VARIABLE: _TRACE},
-            path=self.path,
             docker=docker,
+            home=self.private,
+            path=self.path,
         )
-        (job.workspace / _PRIVATE).mkdir(parents=True, exist_ok=True)
-        for name in job.files.values():
-            (job.workspace / name).write_bytes(b"")
-        before = _state(job.workspace)
-        mode = Mode(mode)
-        if mode is Mode.FUNCTION:
-            ended = modes.in_function(job, plugin)
-        elif mode is Mode.PROCESS:
-            ended = modes.in_process(job)
-        else:
-            ended = modes.in_image(job, plugin, self.session(), image, network)
-        after = _state(job.workspace)
-        outputs, calls = parse((job.workspace / _OUTPUTS).read_bytes()), _calls(job.workspace / _TRACE)
-        shutil.rmtree(job.workspace / _PRIVATE)
+        before = _state(invocation.workspace)
+        outcome = self._way(Mode(mode), plugin, folder, image, network)(invocation)
+        after = _state(invocation.workspace)
         result = Result(
-            exit_code=ended.exit_code,
-            log=ended.log,
-            outputs=outputs,
-            calls=calls,
+            exit_code=outcome.exit_code,
+            log=outcome.log,
+            outputs=outcome.outputs,
+            calls=tuple(Call(each.tool, Argv(each.argv), each.environ) for each in outcome.starts),
             changed=frozenset(path for path in after if after[path] != before.get(path)),
         )
         hunted = [*hidden.values(), *(text for key, text in inputs.items() if _holds_secret(plugin, key))]
-        return find_leaks(result, hunted, {"workspace": job.workspace, **ended.left})
+        return find_leaks(result, hunted, {"workspace": invocation.workspace, **outcome.left})
+
+    def _way(
+        self, mode: Mode, plugin: type[Plugin[Any]], folder: Path, image: str | None, network: str
+    ) -> Invoke:
+        from gocdnext_sdk.host.harness.invocation.process import captured, in_function
+
+        match mode:
+            case Mode.FUNCTION:
+                return in_function
+            case Mode.PROCESS:
+                return captured
+            case Mode.IMAGE:
+                from gocdnext_sdk.host.harness.invocation.container import InContainer
+
+                return InContainer(self.session(), image or _built(folder, plugin.name), network)
+
+
+@cache
+def _built(folder: Path, name: str) -> str:
+    """Build the image, once in a test run; BuildKit's own cache makes the next run's quick."""
+    from gocdnext_sdk.host.harness.build import build_contexts, build_image
+
+    image = f"localhost/{name}:test"
+    build_image(folder, image, build_contexts())
+    return image
 
 
 def _texts(where: str, values: Mapping[str, YamlValue] | None) -> dict[str, str]:
@@ -152,17 +161,12 @@ def _holds_secret(plugin: type[Plugin[Any]], key: str) -> bool:
     return key in fields and is_secret(fields[key])
 
 
-def _calls(trace: Path) -> tuple[Call, ...]:
-    lines = map(json.loads, trace.read_text().splitlines())
-    return tuple(Call(each["tool"], Argv(each["argv"]), frozenset(each["environ"])) for each in lines)
-
-
 def _state(folder: Path) -> dict[str, tuple[int, int, int]]:
     """Return what tells whether a file has changed, by path."""
     found = {}
     for path in folder.rglob("*"):
         relative = path.relative_to(folder).as_posix()
-        if not relative.startswith(_PRIVATE) and (path.is_symlink() or path.is_file()):
+        if path.is_symlink() or path.is_file():
             status = path.lstat()
             found[relative] = (status.st_mode, status.st_size, status.st_mtime_ns)
     return found

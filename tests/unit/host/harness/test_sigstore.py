@@ -10,7 +10,8 @@ import pytest
 
 from gocdnext_sdk.errors import DaemonError
 from gocdnext_sdk.host.harness import RunOptions, RunReport, Session, run_pipeline
-from gocdnext_sdk.host.harness.local_sigstore import LocalSigstore
+from gocdnext_sdk.host.harness.issuer import SigningKey
+from gocdnext_sdk.host.harness.local_sigstore import HOST, LocalSigstore
 from gocdnext_sdk.host.pipeline import Checkout, PipelineError, Run
 from local_sigstore.tokens import Issuer
 
@@ -36,6 +37,10 @@ def image(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GOCDNEXT_SIGSTORE_IMAGE", IMAGE)
 
 
+def running() -> LocalSigstore:
+    return LocalSigstore("", "theirs", HOST, SigningKey.generate(), {}, {})
+
+
 def run(engine: Any, project: Path, **options: Any) -> RunReport:
     file = project / ".gocdnext" / "test.yaml"
     file.write_text(SIGN)
@@ -44,7 +49,7 @@ def run(engine: Any, project: Path, **options: Any) -> RunReport:
 
 
 def test_a_job_gets_its_tokens_and_the_log_never_does(engine: Any, project: Path) -> None:
-    sigstore, given = LocalSigstore.expected(), {}
+    sigstore, given = running(), {}
 
     def sign(box: Any) -> None:
         given.update(box.env)
@@ -65,7 +70,7 @@ def test_a_job_gets_its_tokens_and_the_log_never_does(engine: Any, project: Path
 
 def test_without_a_slug_the_project_is_called_like_its_folder(engine: Any, project: Path) -> None:
     subjects = []
-    sigstore = LocalSigstore.expected()
+    sigstore = running()
     issuer = Issuer(sigstore.issuer, sigstore.key.jwks())
     engine.behaviours["one/sign:v1"] = lambda box: subjects.append(
         issuer.verify(box.env["SIGSTORE_ID_TOKEN"])["project_slug"]

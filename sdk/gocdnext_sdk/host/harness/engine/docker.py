@@ -26,6 +26,7 @@ from gocdnext_sdk.host.harness.engine.interface import (
     SHARED_NETWORK,
     Chunk,
     ContainerSpec,
+    NoSuchPath,
     Pull,
 )
 
@@ -176,7 +177,10 @@ class DockerEngine:
     def get(self, container: str, path: str) -> Iterator[bytes]:
         """Stream `path` as a tar."""
         with _translated(f"copy {path} out of a container"):
-            stream, _ = self._api.get_archive(container, path)
+            try:
+                stream, _ = self._api.get_archive(container, path)
+            except NotFound as error:
+                raise NoSuchPath(f"the container has no {path}") from error
             yield from stream
 
     def attach(self, container: str) -> Iterator[Chunk]:

@@ -21,6 +21,10 @@ SHARED_NETWORK = "container:"
 """Prefix of a network name that means: the network of the container named after it."""
 
 
+class NoSuchPath(DaemonError):
+    """A container does not have the path that was asked for."""
+
+
 class Pull(StrEnum):
     """When an image is fetched from its registry."""
 
@@ -98,7 +102,7 @@ class Engine(Protocol):
         """Unpack a tar stream at `path` in the container, started or not."""
 
     def get(self, container: str, path: str) -> Iterator[bytes]:
-        """Stream `path` as a tar out of the container, running or ended."""
+        """Stream `path` as a tar out of the container, running or ended; raises `NoSuchPath`."""
 
     def attach(self, container: str) -> Iterator[Chunk]:
         """Connect to the output of a container that is not started yet; ends when its output does."""

@@ -44,6 +44,7 @@ class JobReport:
         outputs: alias to value, as the platform hands them on.
         log: all it printed, masked.
         written: the paths it brought back into the tree.
+        files: the content of the files it was given to write into, by variable.
     """
 
     name: str
@@ -56,6 +57,7 @@ class JobReport:
     masked_outputs: frozenset[str] = frozenset()
     log: tuple[LogLine, ...] = field(default=(), repr=False)
     written: tuple[str, ...] = ()
+    files: Mapping[str, bytes] = field(default_factory=dict, repr=False)
 
     @property
     def text(self) -> str:
@@ -87,7 +89,7 @@ class RunReport:
         pipeline: its name.
         jobs: in the order of the plan.
         seconds: from the first job to the last.
-        stopped_by: the number of the signal that ended it early, or 0.
+        stopped_by: the number of the signal that asked it to end early, or 0.
     """
 
     pipeline: str
@@ -104,7 +106,7 @@ class RunReport:
     def exit_code(self) -> int:
         """0 all passed, 1 a job failed, 3 the engine could not run one, 128+n stopped by signal n."""
         statuses = {job.status for job in self.jobs}
-        if self.stopped_by:
+        if self.stopped_by and statuses - {Status.PASSED}:
             return 128 + self.stopped_by
         if Status.ERROR in statuses:
             return DaemonError.exit_code

@@ -1,0 +1,50 @@
+"""The files a job is given to write into: the platform's output file, and what else is read after its end.
+
+They lie where the platform puts the output file, and never come back into the user's tree.
+"""
+
+from __future__ import annotations
+
+import os
+import tarfile
+import time
+from collections.abc import Iterable, Iterator
+from io import BytesIO
+
+from gocdnext_sdk.contract import outputs
+from gocdnext_sdk.host.harness.chunks import as_file
+
+DIRECTORY = outputs.DIRECTORY
+"""Where they are, below the workspace (docs/contract.md §8)."""
+
+LIMIT = 16 * 1024 * 1024
+"""Bytes that are read of one; the platform's own limit for outputs is smaller, and told by its reader."""
+
+
+def empty_files(names: Iterable[str]) -> Iterator[bytes]:
+    """Yield a tar with empty files, 0600 in a 0700 directory, owned by the user of this process."""
+    buffer = BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as tar:
+        tar.addfile(_member(DIRECTORY.partition("/")[0], tarfile.DIRTYPE, 0o755))
+        tar.addfile(_member(DIRECTORY, tarfile.DIRTYPE, 0o700))
+        for name in names:
+            tar.addfile(_member(f"{DIRECTORY}/{name}", tarfile.REGTYPE, 0o600))
+    yield buffer.getvalue()
+
+
+def read_file(tar: Iterable[bytes]) -> bytes:
+    """Return the content of the one regular file in `tar`, at most `LIMIT` bytes; empty if it is none."""
+    try:
+        with tarfile.open(fileobj=as_file(tar), mode="r|") as archive:
+            member = archive.next()
+            content = archive.extractfile(member) if member is not None and member.isreg() else None
+            return content.read(LIMIT) if content is not None else b""
+    except tarfile.TarError:
+        return b""
+
+
+def _member(name: str, type_: bytes, mode: int) -> tarfile.TarInfo:
+    member = tarfile.TarInfo(name)
+    member.type, member.mode, member.mtime = type_, mode, int(time.time())
+    member.uid, member.gid = os.getuid(), os.getgid()
+    return member

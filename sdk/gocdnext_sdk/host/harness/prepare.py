@@ -1,0 +1,116 @@
+"""From a pipeline to a run that passed every check that needs no engine.
+
+Everything that can be wrong is looked at before anything starts: the file, references, secrets, images.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from gocdnext_sdk.contract import uses
+from gocdnext_sdk.errors import UsageError
+from gocdnext_sdk.host.harness.given import REGISTRY_SECRETS, REGISTRY_VARIABLES, SIGSTORE_VARIABLES
+from gocdnext_sdk.host.harness.options import RunOptions
+from gocdnext_sdk.host.harness.preflight import check
+from gocdnext_sdk.host.pipeline import Graph, Run, Sources, checkout
+from gocdnext_sdk.host.pipeline.model import Pipeline, Plugin, Script
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prepared:
+    """A run that passed every check.
+
+    Args:
+        graph: what runs.
+        options: how.
+        sources: what references stand for, but for what only a started registry or Sigstore gives.
+        workspace: the checkout.
+        images: image reference to the one that runs instead.
+        builds: image reference to the folder it is built from, first.
+    """
+
+    graph: Graph
+    options: RunOptions
+    sources: Sources
+    workspace: Path
+    images: Mapping[str, str]
+    builds: Mapping[str, Path]
+
+
+def prepare(pipeline: Pipeline, options: RunOptions, workspace: Path) -> Prepared:
+    """Check everything that can be checked without an engine.
+
+    Args:
+        pipeline: as it stands in its file.
+        options: how it is to run.
+        workspace: the checkout, where `options` name none.
+
+    Raises:
+        PipelineError: the pipeline cannot run.
+        UsageError: the options do not fit it.
+    """
+    workspace = (options.workspace or workspace).resolve()
+    if options.registry and options.network:
+        raise UsageError("--registry and --network exclude each other: jobs run in the registry's network")
+    graph = Graph.of(pipeline, options.jobs)
+    run = options.run or Run(checkout=checkout.read(workspace))
+    sources = Sources(
+        run=run if run.project_slug else replace(run, project_slug=_slug(workspace.name)),
+        secrets=options.secrets,
+    )
+    _check(graph, sources, options)
+    images, builds = _replacements(graph, options)
+    return Prepared(
+        graph=replace(graph, pipeline=graph.pipeline.with_variables(options.variables)),
+        options=options,
+        sources=sources,
+        workspace=workspace,
+        images=images,
+        builds=builds,
+    )
+
+
+def _check(graph: Graph, sources: Sources, options: RunOptions) -> None:
+    """Check the graph as it will be once the registry and the Sigstore run: with made-up values of theirs."""
+    variables = {
+        **_made_up(REGISTRY_VARIABLES if options.registry else ()),
+        **_made_up(SIGSTORE_VARIABLES if options.sigstore else ()),
+        **options.variables,
+    }
+    secrets = {**sources.secrets, **_made_up(REGISTRY_SECRETS if options.registry else ())}
+    check(
+        replace(graph, pipeline=graph.pipeline.with_variables(variables)),
+        replace(sources, secrets=secrets),
+        default_image=options.default_image,
+        issues_tokens=options.sigstore is not None,
+    )
+
+
+def _made_up(names: tuple[str, ...]) -> dict[str, str]:
+    return {name: f"({name})" for name in names}
+
+
+def _slug(name: str) -> str:
+    """Return a project's slug as the platform would make it from the name of its folder."""
+    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
+
+
+def _replacements(graph: Graph, options: RunOptions) -> tuple[dict[str, str], dict[str, Path]]:
+    """Return which images are replaced by what, and which of those are to be built from where."""
+    used = {
+        action.image: uses.catalog_name(action.image)
+        for job in graph.jobs
+        if isinstance(action := job.job.action, Plugin | Script) and action.image
+    }
+    for name in (*options.local, *options.use_images):
+        if name not in used.values():
+            raise UsageError(
+                f"no job uses an image named {name}; the jobs use {', '.join(sorted(set(used.values())))}"
+            )
+    built = {name: f"localhost/{name}:dev" for name in options.local}
+    wanted = {**options.use_images, **built}
+    images = {image: wanted[name] for image, name in used.items() if name in wanted}
+    return images, {built[name]: folder for name, folder in options.local.items()}
