@@ -16,12 +16,14 @@ from gocdnext_sdk import (
     Boolean,
     Daemon,
     DaemonError,
+    DaemonUse,
     ImageBuildInputs,
     Input,
     Job,
     Lines,
     Plugin,
     Problem,
+    Publishes,
     Reference,
     Secret,
     Tool,
@@ -158,6 +160,12 @@ class Buildx(Plugin[BuildxInputs]):
     category = "container"
     inputs = BuildxInputs
     outputs = BUILD_OUTPUTS
+    publishes = Publishes(
+        "image", tags="tags", push="push", by_digest="push-by-digest", platforms="platforms"
+    )
+    daemon = DaemonUse("always")
+    caches = ("cache", "cache-from", "cache-to")
+    variables = ("BUILDX_", "ACTIONS_", "DOCKER_")
 
     def run(self, inputs: BuildxInputs, job: Job) -> dict[str, str]:
         """Build, and push if asked to."""

@@ -12,6 +12,8 @@ from pydantic import AfterValidator
 
 from gocdnext_sdk import (
     Boolean,
+    DaemonUse,
+    Gates,
     Input,
     InputError,
     Invalid,
@@ -21,11 +23,13 @@ from gocdnext_sdk import (
     Pairs,
     Plugin,
     Problem,
+    Reads,
     Reference,
     RegistryClient,
     RegistryLoginInputs,
     RequiredIf,
     Secret,
+    Signs,
     Tool,
     ToolError,
     WorkspacePath,
@@ -33,6 +37,7 @@ from gocdnext_sdk import (
 from gocdnext_sdk.tools.cosign import (
     INHERITED,
     KEY_EXAMPLES,
+    KMS,
     Policy,
     annotation_flags,
     flag,
@@ -386,6 +391,19 @@ class Cosign(Plugin[CosignInputs]):
         "REFERENCE": "`IMAGE@DIGEST`.",
         "TAGS": "The tag that `image` was given with; empty if it was given by digest.",
     }
+    reads = (Reads("image"),)
+    signs = Signs(
+        key="key",
+        key_content="key-content",
+        identity="identity-token",
+        identity_name="identity-token-name",
+        audience="oidc-client-id",
+        issuers=("oidc-issuer", "cert-oidc-issuer"),
+        when={"action": ("sign", "attest")},
+    )
+    gates = Gates(when={"action": ("verify", "verify-attestation")})
+    daemon = DaemonUse("never")
+    variables = ("SIGSTORE_", "DOCKER_", *(prefix for each in KMS.values() for prefix in each))
 
     def run(self, inputs: CosignInputs, job: Job) -> Mapping[str, str]:
         """Resolve, publish, verify."""

@@ -16,11 +16,14 @@ from gocdnext_sdk import (
     Credential,
     Credentials,
     DaemonError,
+    DaemonUse,
     Findings,
     Input,
     Job,
     Plugin,
     Problem,
+    Publishes,
+    Reads,
     Reference,
     References,
     Registry,
@@ -35,6 +38,7 @@ from gocdnext_sdk import (
 )
 from gocdnext_sdk.inputs.image_signature import ImageSignatureInputs
 from gocdnext_sdk.oci.source import Source, Transport, layout_digest
+from gocdnext_sdk.tools.cosign import KMS
 from gocdnext_sdk.tools.regctl import CONFIG_VARIABLE, Host, Regctl, configuration, layout
 
 SOURCE_HOST = Registry("source.invalid")
@@ -90,6 +94,7 @@ class DockerPushInputs(ImageSignatureInputs, RegistryLoginInputs):
         None,
         description="Further logins, as the text of a Docker config.json: for targets at several registries.",
         examples=['{"auths": {}}'],
+        login=True,
     )
     immutable_tags: Words = Input(
         "",
@@ -273,6 +278,11 @@ class DockerPush(Plugin[DockerPushInputs]):
         "PREVIOUS": "Every tag of every target with the digest it pointed to before, empty for a new one: "
         "`ghcr.io/org/app:v1=sha256:…,ghcr.io/org/app:latest=`.",
     }
+
+    publishes = Publishes("target", tags="tags", when={"action": "push"})
+    reads = (Reads("source", without_daemon=True), Reads("source", when={"pull": "true"}))
+    daemon = DaemonUse("maybe")
+    variables = ("DOCKER_", *(prefix for each in KMS.values() for prefix in each))
 
     def run(self, inputs: DockerPushInputs, job: Job) -> Mapping[str, str]:
         """Copy content, then move tags; or delete tags."""

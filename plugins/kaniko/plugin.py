@@ -10,11 +10,13 @@ from typing import Literal
 from gocdnext_sdk import (
     BUILD_OUTPUTS,
     Boolean,
+    DaemonUse,
     ImageBuildInputs,
     Input,
     Job,
     Plugin,
     Problem,
+    Publishes,
     Reference,
     Secret,
     Words,
@@ -140,6 +142,9 @@ class Kaniko(Plugin[KanikoInputs]):
     category = "container"
     inputs = KanikoInputs
     outputs = BUILD_OUTPUTS
+    publishes = Publishes("image", tags="tags", push="push")
+    daemon = DaemonUse("never")
+    variables = ("FF_KANIKO_", "DOCKER_")
 
     def run(self, inputs: KanikoInputs, job: Job) -> dict[str, str]:
         """Build, and push if asked to."""

@@ -17,8 +17,10 @@ from gocdnext_sdk import (
     Boolean,
     Credential,
     Credentials,
+    DaemonUse,
     Error,
     Findings,
+    Gates,
     Input,
     InputMismatch,
     Invalid,
@@ -26,6 +28,7 @@ from gocdnext_sdk import (
     Job,
     Plugin,
     Problem,
+    Reads,
     Reference,
     References,
     RegistryLoginInputs,
@@ -264,6 +267,11 @@ class Trivy(Plugin[TrivyInputs]):
         "FINDINGS": "Number of findings that count: those of `severity`.",
         **{each: f"Number of {each.lower()} findings in the report." for each in SEVERITIES},
     }
+
+    reads = (Reads("target", when={"scan-type": "image"}, unless={"image-source": "docker"}),)
+    gates = Gates(unless={"exit-code": "0"})
+    daemon = DaemonUse("always", when={"image-source": "docker"})
+    variables = ("TRIVY_", "DOCKER_", *GIT_TOKENS.values())
 
     def run(self, inputs: TrivyInputs, job: Job) -> dict[str, str]:
         """Find out what to scan, scan each part of it once, report, judge."""

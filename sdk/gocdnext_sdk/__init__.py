@@ -44,6 +44,7 @@ if TYPE_CHECKING:
         UsageError,
     )
     from gocdnext_sdk.inputs.constraints import AtLeastOne, MutuallyExclusive, RequiredIf, RequiredTogether
+    from gocdnext_sdk.inputs.facts import DaemonUse, Gates, Publishes, Reads, Signs
     from gocdnext_sdk.inputs.image_build import BUILD_OUTPUTS, ImageBuildInputs
     from gocdnext_sdk.inputs.model import Input, PluginInputs
     from gocdnext_sdk.inputs.registry_login import RegistryLoginInputs
@@ -86,6 +87,7 @@ _NAMES = {
         "UsageError",
     ),
     "inputs.constraints": ("AtLeastOne", "MutuallyExclusive", "RequiredIf", "RequiredTogether"),
+    "inputs.facts": ("DaemonUse", "Gates", "Publishes", "Reads", "Signs"),
     "inputs.image_build": ("BUILD_OUTPUTS", "ImageBuildInputs"),
     "inputs.registry_login": ("RegistryLoginInputs",),
     "inputs.model": ("Input", "PluginInputs"),
@@ -128,8 +130,10 @@ __all__ = [
     "Credentials",
     "Daemon",
     "DaemonError",
+    "DaemonUse",
     "Error",
     "Findings",
+    "Gates",
     "ImageBuildInputs",
     "Input",
     "InputError",
@@ -145,6 +149,8 @@ __all__ = [
     "Plugin",
     "PluginInputs",
     "Problem",
+    "Publishes",
+    "Reads",
     "Reference",
     "References",
     "Registry",
@@ -155,6 +161,7 @@ __all__ = [
     "RequiredIf",
     "RequiredTogether",
     "Secret",
+    "Signs",
     "Tags",
     "Tool",
     "ToolError",

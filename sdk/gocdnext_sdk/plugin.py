@@ -19,6 +19,7 @@ from typing import ClassVar, Generic, NoReturn, TypeVar
 from urllib.parse import unquote
 
 from gocdnext_sdk.errors import Error, report
+from gocdnext_sdk.inputs.facts import DaemonUse, Gates, Publishes, Reads, Signs
 from gocdnext_sdk.inputs.model import PluginInputs
 from gocdnext_sdk.inputs.reader import read_inputs
 from gocdnext_sdk.runtime.job import Job
@@ -71,6 +72,29 @@ class Plugin(ABC, Generic[Inputs]):
 
     outputs: ClassVar[Mapping[str, str]] = {}
     """What `run` may return: variable name to description."""
+
+    # What lint and plan know of the plugin; see `gocdnext_sdk.inputs.facts`.
+
+    publishes: ClassVar[Publishes | None] = None
+    """The image it pushes."""
+
+    reads: ClassVar[tuple[Reads, ...]] = ()
+    """The images it takes from a registry."""
+
+    signs: ClassVar[Signs | None] = None
+    """How it signs."""
+
+    gates: ClassVar[Gates | None] = None
+    """Whether its verdict can fail the job."""
+
+    daemon: ClassVar[DaemonUse | None] = None
+    """Whether it uses the Docker daemon; None: that is not said."""
+
+    caches: ClassVar[tuple[str, ...]] = ()
+    """Inputs that take caches in BuildKit's form, `type=…,key=value`, one a line."""
+
+    variables: ClassVar[tuple[str, ...]] = ()
+    """Beginnings of the names of job variables that its tools look up by themselves."""
 
     @abstractmethod
     def run(self, inputs: Inputs, job: Job) -> Mapping[str, str]:

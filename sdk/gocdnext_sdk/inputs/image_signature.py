@@ -72,6 +72,7 @@ class ImageSignatureInputs(PluginInputs):
     )
     tlog: Boolean = Input("true", description='"false": demand no entry in a transparency log.')
 
+    listed_last: ClassVar[bool] = True
     constraints: ClassVar[tuple[Constraint, ...]] = (
         MutuallyExclusive("verify-key", "verify-identity", "verify-identity-regexp"),
         MutuallyExclusive("verify-key", "verify-issuer", "verify-issuer-regexp"),

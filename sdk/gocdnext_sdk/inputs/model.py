@@ -24,10 +24,12 @@ class Traits:
     Args:
         tool_env: the variable through which the tool gets the value; no other way, no other tool.
         deprecated_aliases: former keys that still work, with a warning.
+        login: whether it logs the job in at its image's registry.
     """
 
     tool_env: str | None = None
     deprecated_aliases: tuple[str, ...] = ()
+    login: bool = False
 
 
 def Input(  # noqa: N802 - stands where pydantic's Field would stand
@@ -36,6 +38,7 @@ def Input(  # noqa: N802 - stands where pydantic's Field would stand
     description: str,
     tool_env: str | None = None,
     deprecated_aliases: tuple[str, ...] = (),
+    login: bool = False,
     **constraints: Any,
 ) -> Any:
     """Declare an input.
@@ -46,11 +49,12 @@ def Input(  # noqa: N802 - stands where pydantic's Field would stand
         description: one or two sentences for the manifest, the README and the schema.
         tool_env: the environment variable through which the wrapped tool gets the value.
         deprecated_aliases: former `with:` keys of this input.
+        login: whether it logs the job in at the registry of its image, as `username` does; lint asks for one.
         constraints: what `pydantic.Field` knows (`ge`, `pattern`, `max_length` …); `examples` are what a
             plan takes for the value when it is a secret that is not given; `…` in one becomes unique.
     """
     info: FieldInfo = Field(default, description=description, validate_default=True, **constraints)
-    info.metadata.append(Traits(tool_env, deprecated_aliases))
+    info.metadata.append(Traits(tool_env, deprecated_aliases, login))
     return info
 
 
@@ -78,6 +82,10 @@ class PluginInputs(BaseModel):
 
     constraints: ClassVar[tuple[Constraint, ...]] = ()
     """Rules between inputs; a subclass adds its own to its parents'."""
+
+    listed_last: ClassVar[bool] = False
+    """Whether a class's own fields stand below all others in what is generated: those that several plugins
+    take in the same way and that few jobs need. Not inherited."""
 
     @classmethod
     def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:

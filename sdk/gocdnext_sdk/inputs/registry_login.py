@@ -20,12 +20,15 @@ class RegistryLoginInputs(PluginInputs):
         description='Registry host to log in to, e.g. "ghcr.io". The image\'s own registry if not given.',
     )
     username: str | None = Input(
-        None, description="User name at the registry. Empty: no login. It is sent to that registry only."
+        None,
+        description="User name at the registry. Empty: no login. It is sent to that registry only.",
+        login=True,
     )
     password: Secret | None = Input(
         None, description="Password or token for `username`. Give it through the job's `secrets:`."
     )
 
+    listed_last: ClassVar[bool] = True
     constraints: ClassVar[tuple[Constraint, ...]] = (RequiredTogether("username", "password"),)
 
     def credentials(self, default: Registry) -> Credentials:

@@ -11,10 +11,9 @@ from gocdnext_sdk.contract import refs
 from gocdnext_sdk.host.lint.view import Use, View, is_known
 from gocdnext_sdk.host.pipeline.errors import Mark
 from gocdnext_sdk.host.pipeline.model import Job
+from gocdnext_sdk.inputs.facts import Publishes, Reads
 from gocdnext_sdk.inputs.parsers import parse_words
 from gocdnext_sdk.oci.reference import Reference
-
-BUILDERS = frozenset({"buildx", "kaniko"})
 
 _STAND_IN = re.compile("\0([0-9]+)\0")
 
@@ -90,6 +89,11 @@ class Read:
     source: str = ""
 
     @property
+    def image_of(self) -> str:
+        """What is equal for two that read one image: the repository, or the job that gives it."""
+        return self.image.repository if self.image else self.source
+
+    @property
     def mark(self) -> Mark:
         """Where it is named."""
         return self.use.at(self.key)
@@ -98,50 +102,41 @@ class Read:
 def published(view: View) -> Iterator[Published]:
     """Yield what the pipeline's jobs build or publish."""
     for use in view.known_uses:
-        if use.job is None:
+        fact = use.publishes
+        if use.job is None or fact is None:
             continue
-        if use.name in BUILDERS and "image" in use.given:
-            image = Name.parse(view.expand(use.job, use.given["image"].text))
-            pushed = not use.is_false("push")
-            yield Published(use, use.job, image, _tags(view, use, image), pushed)
-        elif use.name == "docker-push" and use.text("action") == "push":
-            for target in _words(view.expand(use.job, use.text("target"))):
-                image = Name.parse(target)
-                yield Published(use, use.job, image, _tags(view, use, image), pushed=True)
+        pushed = not (fact.push and use.is_false(fact.push))
+        for text in _words(view.expand(use.job, use.text(fact.image))):
+            image = Name.parse(text)
+            yield Published(use, use.job, image, _tags(view, use, fact, image), pushed)
 
 
 def read(view: View) -> Iterator[Read]:
     """Yield what the pipeline's jobs take from registries."""
     for use in view.known_uses:
-        key = _source_key(use)
-        if use.job is None or key is None or key not in use.given:
+        if use.job is None:
             continue
-        text = view.expand(use.job, use.given[key].text)
-        needed = refs.needed_outputs(text)
-        if needed:
-            yield Read(use, use.job, key, None, needed[0].job)
-        else:
-            yield Read(use, use.job, key, Name.parse(text.removeprefix("docker://")))
+        for key in dict.fromkeys(fact.image for fact in use.facts.reads if _holds(fact, use, use.job)):
+            if key not in use.given:
+                continue
+            text = view.expand(use.job, use.given[key].text)
+            needed = refs.needed_outputs(text)
+            if needed:
+                yield Read(use, use.job, key, None, needed[0].job)
+            else:
+                yield Read(use, use.job, key, Name.parse(text.removeprefix("docker://")))
 
 
-def _source_key(use: Use) -> str | None:
-    match use.name:
-        case "cosign":
-            return "image"
-        case "trivy" if use.text("scan-type") == "image" and use.text("image-source") != "docker":
-            return "target"
-        # With a daemon, a plain reference may be the daemon's.
-        case "docker-push" if use.job is not None and (not use.job.docker or use.is_true("pull")):
-            return "source"
-        case _:
-            return None
+def _holds(fact: Reads, use: Use, job: Job) -> bool:
+    excluded = fact.without_daemon and job.docker
+    return not excluded and use.holds(fact.when) and not (fact.unless and use.holds(fact.unless))
 
 
-def _tags(view: View, use: Use, image: Name) -> frozenset[str]:
-    if use.is_true("push-by-digest"):
+def _tags(view: View, use: Use, fact: Publishes, image: Name) -> frozenset[str]:
+    if fact.by_digest and use.is_true(fact.by_digest):
         return frozenset()
-    given = "tags" in use.given
-    tags = _words(view.expand(use.job, use.given["tags"].text)) if given else ()
+    given = use.given.get(fact.tags)
+    tags = _words(view.expand(use.job, given.text)) if given else ()
     found = {tag.replace("/", "-") if is_known(tag) else tag for tag in tags}
     if image.tag:
         found.add(image.tag)

@@ -10,9 +10,11 @@ from typing import Final
 from gocdnext_sdk.contract import keys, refs
 from gocdnext_sdk.contract.uses import short_name
 from gocdnext_sdk.host.manifest.catalog import Catalog
+from gocdnext_sdk.host.manifest.facts import Facts
 from gocdnext_sdk.host.manifest.model import InputSpec, Manifest
 from gocdnext_sdk.host.pipeline.errors import Mark
 from gocdnext_sdk.host.pipeline.model import Job, Pipeline, Plugin, Value
+from gocdnext_sdk.inputs.facts import Publishes, Signs, When
 from gocdnext_sdk.inputs.parsers import parse_boolean
 
 ALWAYS: Final = frozenset(
@@ -67,6 +69,39 @@ class Use:
         """The plugin's short name, such as `trivy`; empty for one that is not known."""
         return short_name(self.manifest.name) if self.manifest else ""
 
+    @property
+    def facts(self) -> Facts:
+        """What the plugin says it does with its inputs; nothing, if it is not known."""
+        return self.manifest.facts if self.manifest else Facts()
+
+    @property
+    def has_login(self) -> bool:
+        """Whether the job may be logged in at its image's registry: a runner profile may do it too."""
+        profile = self.job is not None and bool(self.job.profile)
+        return profile or any(spec.login and key in self.given for key, spec in self._specs.items())
+
+    @property
+    def publishes(self) -> Publishes | None:
+        """What it publishes with these inputs."""
+        fact = self.facts.publishes
+        return fact if fact is not None and self.holds(fact.when) else None
+
+    @property
+    def signs(self) -> Signs | None:
+        """How it signs with these inputs."""
+        fact = self.facts.signs
+        return fact if fact is not None and self.holds(fact.when) else None
+
+    @property
+    def gates(self) -> bool:
+        """Whether it fails the job when what it reads is not good enough."""
+        fact = self.facts.gates
+        return fact is not None and self.holds(fact.when) and not (fact.unless and self.holds(fact.unless))
+
+    @cached_property
+    def _specs(self) -> Mapping[str, InputSpec]:
+        return {spec.name: spec for spec in self.manifest.inputs} if self.manifest else {}
+
     @cached_property
     def given(self) -> Mapping[str, Value]:
         """Inputs that are there and not empty, by the manifest's spelling, former keys renewed."""
@@ -107,6 +142,17 @@ class Use:
             return parse_boolean(self.text(key))
         except ValueError:
             return False
+
+    def holds(self, when: When) -> bool:
+        """Whether inputs certainly have the values that a fact states."""
+        return all(self._is_one_of(key, values) for key, values in when.items())
+
+    def _is_one_of(self, key: str, values: str | tuple[str, ...]) -> bool:
+        wanted = (values,) if isinstance(values, str) else values
+        spec = self._specs.get(key)
+        if spec is not None and spec.type == "boolean":
+            return ("true" in wanted and self.is_true(key)) or ("false" in wanted and self.is_false(key))
+        return self.text(key) in wanted
 
     def at(self, key: str) -> Mark:
         """Where an input's value stands, or else the plugin."""

@@ -11,11 +11,10 @@ from typing import Any, Self
 
 from pydantic.fields import FieldInfo
 
+from gocdnext_sdk.host.manifest.facts import Facts
 from gocdnext_sdk.host.manifest.load import FolderError, load_plugin
 from gocdnext_sdk.inputs.constraints import Constraint
-from gocdnext_sdk.inputs.image_signature import ImageSignatureInputs
 from gocdnext_sdk.inputs.model import all_constraints, as_text, is_secret, traits, with_key
-from gocdnext_sdk.inputs.registry_login import RegistryLoginInputs
 
 _HEADER = re.compile(r"# (name|description): (.+)")
 
@@ -35,6 +34,7 @@ class InputSpec:
         items: what a list in the text may hold; empty for any.
         secret: whether its value must never show.
         successor: the key to write instead, of one that is deprecated.
+        login: whether it logs the job in at its image's registry.
     """
 
     name: str
@@ -47,6 +47,7 @@ class InputSpec:
     items: tuple[str, ...] = ()
     secret: bool = False
     successor: str | None = None
+    login: bool = False
 
 
 @dataclass(frozen=True)
@@ -94,6 +95,10 @@ class Manifest:
         outputs: variable to description; empty if that is not known.
         constraints: rules between inputs.
         examples: in the order of their files.
+        facts: what it does with its inputs.
+
+    Raises:
+        ValueError: a fact names an input that is not there.
     """
 
     name: str
@@ -104,6 +109,12 @@ class Manifest:
     outputs: Mapping[str, str] = field(default_factory=dict)
     constraints: tuple[Constraint, ...] = ()
     examples: tuple[Example, ...] = ()
+    facts: Facts = field(default_factory=Facts)
+
+    def __post_init__(self) -> None:
+        for key, fact in self.facts.inputs():
+            if self.input(key) is None:
+                raise ValueError(f'`{fact}` names the input "{key}", and there is none of that name')
 
     def input(self, key: str) -> InputSpec | None:
         """The input of that key, if there is one."""
@@ -114,28 +125,30 @@ class Manifest:
         """Read the model in ``plugin.py`` and the files in ``examples``.
 
         Raises:
-            FolderError: `folder` holds no plugin, or an example that is none.
+            FolderError: `folder` holds no plugin, an example that is none, or facts about other inputs.
         """
         plugin = load_plugin(folder)
         fields = plugin.inputs.model_fields
-        mixins = (
-            base for base in (RegistryLoginInputs, ImageSignatureInputs) if issubclass(plugin.inputs, base)
-        )
-        shared = {name for base in mixins for name in base.model_fields}
-        ordered = sorted(fields, key=lambda name: (not fields[name].is_required(), name in shared))
+        asides = (base for base in plugin.inputs.__mro__ if vars(base).get("listed_last"))
+        last = {name for base in asides for name in base.__annotations__}
+        ordered = sorted(fields, key=lambda name: (not fields[name].is_required(), name in last))
         schema = plugin.inputs.model_json_schema()["properties"]
         inputs = (spec for name in ordered for spec in _specs(name, fields[name], schema[with_key(name)]))
         examples = (Example.read(path) for path in sorted((folder / "examples").glob("*.yaml")))
-        return cls(
-            name=plugin.name,
-            category=plugin.category,
-            image_tag=plugin.image_tag,
-            description=" ".join(inspect.cleandoc(plugin.__doc__ or "").partition("\n\n")[0].split()),
-            inputs=tuple(inputs),
-            outputs=plugin.outputs,
-            constraints=all_constraints(plugin.inputs),
-            examples=tuple(examples),
-        )
+        try:
+            return cls(
+                name=plugin.name,
+                category=plugin.category,
+                image_tag=plugin.image_tag,
+                description=" ".join(inspect.cleandoc(plugin.__doc__ or "").partition("\n\n")[0].split()),
+                inputs=tuple(inputs),
+                outputs=plugin.outputs,
+                constraints=all_constraints(plugin.inputs),
+                examples=tuple(examples),
+                facts=Facts.of(plugin),
+            )
+        except ValueError as error:
+            raise FolderError(f"{folder / 'plugin.py'}: {error}") from None
 
 
 def _specs(name: str, info: FieldInfo, schema: Mapping[str, Any]) -> Iterator[InputSpec]:
@@ -156,6 +169,7 @@ def _specs(name: str, info: FieldInfo, schema: Mapping[str, Any]) -> Iterator[In
             for choice in each.get("enum", [each["const"]] if "const" in each else ())
         ),
         secret=is_secret(info),
+        login=traits(info).login,
     )
     yield spec
     for alias in traits(info).deprecated_aliases:
@@ -167,6 +181,7 @@ def _specs(name: str, info: FieldInfo, schema: Mapping[str, Any]) -> Iterator[In
             items=spec.items,
             description=f"Deprecated: write `{spec.name}`.",
             secret=spec.secret,
+            login=spec.login,
             successor=spec.name,
         )
 

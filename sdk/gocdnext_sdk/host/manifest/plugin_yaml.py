@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import yaml
 
+from gocdnext_sdk.host.manifest.facts import Facts
 from gocdnext_sdk.host.manifest.load import FolderError
 from gocdnext_sdk.host.manifest.model import Example, InputSpec, Manifest
 from gocdnext_sdk.inputs.constraints import (
@@ -48,6 +49,7 @@ def render_catalog(manifest: Manifest) -> str:
         "image_tag": manifest.image_tag,
         "description": manifest.description,
         "inputs": {spec.name: _input(spec) for spec in manifest.inputs},
+        **manifest.facts.render(),
         "outputs": {name: {"description": text} for name, text in manifest.outputs.items()},
         "constraints": [entry for each in manifest.constraints if (entry := _constraint(each))],
         "examples": [
@@ -72,6 +74,8 @@ def _input(spec: InputSpec) -> dict[str, Any]:
             entry[key] = [_Quoted(value) for value in values]
     if spec.secret:
         entry["secret"] = True
+    if spec.login:
+        entry["x-login"] = True
     if spec.successor:
         entry["deprecated"] = True
         entry["successor"] = spec.successor
@@ -113,6 +117,7 @@ def read_catalog(path: Path) -> Manifest:
                 Example(str(each["name"]), str(each.get("description", "")).strip(), str(each["yaml"]))
                 for each in content.get("examples", ())
             ),
+            facts=Facts.read(content),
         )
     except OSError as error:
         raise FolderError(f"{path}: {error.strerror}") from None
@@ -139,6 +144,7 @@ def _read_input(name: str, entry: Mapping[str, Any]) -> InputSpec:
         choices=tuple(map(str, entry.get("enum", ()))),
         items=tuple(map(str, entry.get("items", ()))),
         secret=bool(entry.get("secret", False)),
+        login=bool(entry.get("x-login", False)),
         successor=entry.get("successor"),
     )
 

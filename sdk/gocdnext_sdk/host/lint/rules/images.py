@@ -83,17 +83,17 @@ def no_login(view: View) -> Iterator[Diagnostic]:
     public. A runner profile or the registry itself may let the job in without one.
     """
     published = [each for each in image_flow.published(view) if each.pushed]
-    private = {each.image.host: each.job.name for each in published if _has_login(each.use)}
+    private = {each.image.host: each.job.name for each in published if each.use.has_login}
     sources = {each.job.name: each.image.host for each in published}
     for each in published:
-        if not _has_login(each.use) and not _is_local(each.image.host):
+        if not each.use.has_login and not _is_local(each.image.host):
             what = f"{each.use.where} pushes to {each.image.host} without a login"
             yield Diagnostic(each.use.mark, what, "give `username` and `password`")
     for read in image_flow.read(view):
         host = read.image.host if read.image else sources.get(read.source, "")
-        if _has_login(read.use) or _is_local(host) or read.use.name == "docker-push":
+        if read.use.has_login or _is_local(host) or read.use.publishes:  # reported above
             continue
-        if read.use.name == "cosign" and read.use.text("action") in ("sign", "attest"):
+        if read.use.signs:
             what = f"{read.use.where} pushes a signature to {host or 'a registry'} without a login"
         elif host in private:
             what = (
@@ -115,9 +115,13 @@ def built_for_nothing(view: View) -> Iterator[Diagnostic]:
     if view.pipeline.trigger.events == ("pull_request",):
         return
     for use in view.known_uses:
-        if use.name == "buildx" and use.is_false("push") and len(parse_words(use.text("platforms"))) > 1:
-            what = f'{use.where} builds for {use.text("platforms")} with push: "false", and keeps nothing'
-            yield Diagnostic(use.at("push"), what, "push it, or build for one platform")
+        fact = use.facts.publishes
+        if fact is None or not (fact.push and use.is_false(fact.push)):
+            continue
+        platforms = use.text(fact.platforms)
+        if len(parse_words(platforms)) > 1:
+            what = f'{use.where} builds for {platforms} with {fact.push}: "false", and keeps nothing'
+            yield Diagnostic(use.at(fact.push), what, "push it, or build for one platform")
 
 
 @rule("GP406", Severity.WARNING)
@@ -128,9 +132,9 @@ def github_cache(view: View) -> Iterator[Diagnostic]:
     without a word, and every build starts from nothing. `cache: registry` works everywhere.
     """
     for use in view.known_uses:
-        if use.name != "buildx" or "ACTIONS_RUNTIME_TOKEN" in view.names(use.job):
+        if "ACTIONS_RUNTIME_TOKEN" in view.names(use.job):
             continue
-        for key in ("cache", "cache-from", "cache-to"):
+        for key in use.facts.caches:
             entries = parse_lines(use.text(key))
             if any("type=gha" in entry.split(",") and "token=" not in entry for entry in entries):
                 what = f"`{key}` of {use.where}: the GitHub Actions cache is never there"
@@ -159,14 +163,14 @@ def tag_not_digest(view: View) -> Iterator[Diagnostic]:
 
 @rule("GP408", Severity.ERROR)
 def no_daemon(view: View) -> Iterator[Diagnostic]:
-    """buildx without a Docker daemon.
+    """A plugin that needs a Docker daemon, on a job without one.
 
-    It builds through the daemon, which a job has only with `docker: true`, or through a variable
-    DOCKER_HOST of its own. kaniko builds without a daemon.
+    buildx builds through the daemon, and trivy with `image-source: docker` scans what is there. A job has one
+    only with `docker: true`, or through a variable DOCKER_HOST of its own. kaniko builds without a daemon.
     """
     for use in view.known_uses:
         job = use.job
-        if use.name != "buildx" or job is None or job.docker or job.profile:
+        if job is None or job.docker or job.profile or _daemon(use) != "always":
             continue
         if "DOCKER_HOST" not in view.names(job):
             yield Diagnostic(use.mark, f"{use.where} has no Docker daemon", "add `docker: true` to the job")
@@ -180,10 +184,7 @@ def idle_daemon(view: View) -> Iterator[Diagnostic]:
     registry, and kaniko builds without a daemon: remove it.
     """
     for use in view.known_uses:
-        idle = use.name in ("cosign", "kaniko") or (
-            use.name == "trivy" and use.text("image-source") != "docker"
-        )
-        if idle and use.job is not None and use.job.docker:
+        if use.job is not None and use.job.docker and _daemon(use) == "never":
             what = f"{use.where} has the Docker socket, and {use.name} does not use it"
             yield Diagnostic(use.job.at("docker"), what, "remove `docker: true`")
 
@@ -196,25 +197,48 @@ def no_identity(view: View) -> Iterator[Diagnostic]:
     issues one to jobs that declare it in `id_tokens:`; `cert-identity` does not stand in for it.
     """
     for use in view.known_uses:
-        if use.name != "cosign" or use.job is None or use.text("action") not in ("sign", "attest"):
+        fact = use.signs
+        if use.job is None or fact is None or not fact.identity_name:
             continue
-        if not {"key", "key-content", "identity-token"}.isdisjoint(use.given):
+        if not {fact.key, fact.key_content, fact.identity}.isdisjoint(use.given):
             continue
-        name = use.text("identity-token-name")
+        name = use.text(fact.identity_name)
         if name not in view.names(use.job):
             what = f"{use.where} signs keyless, and has no identity token"
-            yield Diagnostic(
-                use.mark, what, f"add `id_tokens: {{{name}: {{aud: sigstore}}}}`, or give `key-content`"
-            )
+            advice = f"add `id_tokens: {{{name}: {{aud: {use.text(fact.audience) or 'sigstore'}}}}}`"
+            key = fact.key_content or fact.key
+            yield Diagnostic(use.mark, what, f"{advice}, or give `{key}`" if key else advice)
+
+
+@rule("GP411", Severity.WARNING)
+def beside_its_check(view: View) -> Iterator[Diagnostic]:
+    """An image is signed or copied beside the job that checks it.
+
+    A scan that fails the job keeps later jobs from running. A signature or a promotion that does not wait for
+    it happens whatever is found.
+    """
+    reads = list(image_flow.read(view))
+    checks = [read for read in reads if read.use.gates]
+    for read in reads:
+        if not (read.use.signs or read.use.publishes):
+            continue
+        for check in checks:
+            apart = read.job.name != check.job.name and read.job.name not in view.before(check.job)
+            if read.image_of == check.image_of and apart and check.job.name not in view.before(read.job):
+                what = f"{read.use.where} does not wait for job `{check.job.name}`, which checks the image"
+                yield Diagnostic(read.mark, what, f"add `needs: [{check.job.name}]`")
 
 
 def _repository(read: image_flow.Read) -> str | None:
     return read.image.repository if read.image else None
 
 
-def _has_login(use: Use) -> bool:
-    profile = use.job is not None and bool(use.job.profile)  # may bring one
-    return profile or "username" in use.given or "docker-config" in use.given
+def _daemon(use: Use) -> str:
+    """Return whether the plugin needs a daemon with these inputs: always, maybe or never; empty: unknown."""
+    fact = use.facts.daemon
+    if fact is None:
+        return ""
+    return fact.needed if use.holds(fact.when) else "never"
 
 
 def _is_local(host: str) -> bool:

@@ -18,22 +18,10 @@ from gocdnext_sdk.secret import looks_secret
 _SIGNING_KEY: Final = re.compile(r"(COSIGN|SIGNING|PRIVATE)_?(PRIVATE_?)?KEY|_PEM$")
 
 _READ_BY_NAME: Final = (
-    *(
-        "AWS_",
-        "AZURE_",
-        "ARM_",
-        "GOOGLE_",
-        "GCP_",
-        "VAULT_",
-        "KUBE",
-        "ACTIONS_",
-        "SIGSTORE_",
-        "TRIVY_",
-        "PLUGIN_",
-    ),
-    *("GITHUB_TOKEN", "GITLAB_TOKEN", "DOCKER_", "BUILDX_", "HTTP_", "HTTPS_"),
+    *("AWS_", "AZURE_", "ARM_", "GOOGLE_", "GCP_", "VAULT_", "KUBE", "ACTIONS_", "SIGSTORE_", "PLUGIN_"),
+    *("GITHUB_TOKEN", "GITLAB_TOKEN", "DOCKER_", "HTTP_", "HTTPS_"),
 )
-"""Beginnings of names that tools look up in their environment themselves."""
+"""Beginnings of names that many tools look up in their environment themselves; a plugin states its own."""
 
 
 @rule("GP201", Severity.ERROR)
@@ -79,8 +67,9 @@ def idle_secret(view: View) -> Iterator[Diagnostic]:
             continue
         texts = [value.text for value in (*use.plugin.inputs.values(), *view.variables(job).values())]
         used = {word for text in texts for word in re.findall(r"\w+", text)}
+        read_by_name = (*_READ_BY_NAME, *use.facts.variables)
         for name in job.secrets:
-            if name not in used and not name.startswith(_READ_BY_NAME):
+            if name not in used and not name.startswith(read_by_name):
                 mark = job.at(f"secrets.{name}")
                 yield Diagnostic(
                     mark, f"{use.where} declares the secret {name} and does not use it", "remove it"
@@ -110,18 +99,20 @@ def secret_in_file(view: View) -> Iterator[Diagnostic]:
 def key_text_as_path(view: View) -> Iterator[Diagnostic]:
     """The text of a key where its path belongs.
 
-    cosign's `key:` names a file in the workspace, or a key in a KMS. The text of a key goes into
+    The `key:` of cosign names a file in the workspace, or a key in a KMS. The text of a key goes into
     `key-content:`, which reaches cosign in memory and never in a file.
     """
     for use in view.known_uses:
-        if use.name != "cosign" or "key" not in use.given:
+        fact = use.facts.signs
+        if fact is None or fact.key not in use.given:
             continue
-        value = use.given["key"]
+        value = use.given[fact.key]
         names = [*refs.references(value.text), *refs.soft_references(value.text)]
         secret = any(name in use.secrets and _SIGNING_KEY.search(name) for name in names)
         if secret or "-----BEGIN" in value.text:
-            what = f"`key` of {use.where} holds the text of a key, and takes a path or a KMS URI"
-            yield Diagnostic(value.mark, what, "write `key-content:`")
+            what = f"`{fact.key}` of {use.where} holds the text of a key, and takes a path or a KMS URI"
+            advice = f"write `{fact.key_content}:`" if fact.key_content else "give its path"
+            yield Diagnostic(value.mark, what, advice)
 
 
 @rule("GP205", Severity.ERROR)
@@ -142,9 +133,9 @@ def socket_beside_key(view: View) -> Iterator[Diagnostic]:
 
 
 def _signing_key(job: Job, use: Use | None) -> str | None:
-    if use is not None and use.name == "cosign":
-        for key in ("key-content", "identity-token", "key"):
-            if key in use.given and use.text("action") in ("sign", "attest"):
+    if use is not None and (fact := use.signs):
+        for key in (fact.key_content, fact.identity, fact.key):
+            if key in use.given:
                 return f"of `{key}`"
     named = next((name for name in job.secrets if _SIGNING_KEY.search(name)), None)
     return named or ("of its id_token" if "SIGSTORE_ID_TOKEN" in job.id_tokens else None)
