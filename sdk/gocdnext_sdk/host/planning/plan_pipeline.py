@@ -119,7 +119,8 @@ class Planner:
         chosen = dict.fromkeys(candidates, 0)
         while True:
             standins = {name: candidates[name][chosen[name]] for name in candidates}
-            job = resolve(pipeline, instance, self._sources(instance, standins), self.engine)
+            sources = self._sources(instance, plugin, standins)
+            job = resolve(pipeline, instance, sources, self.engine)
             environ = dict(job.env) | ({"DOCKER_HOST": DOCKER_HOST} if job.docker else {})
             found = replace(found, environ=tuple(sorted(environ)))
             if plugin is None:
@@ -145,7 +146,9 @@ class Planner:
             hint = "" if shown == line else " (what only a run knows cannot be checked here)"
             yield f"{shown}{hint}" if mark == COMMAND_LINE else f"{mark}: {shown}{hint}"
 
-    def _sources(self, instance: JobInstance, standins: Mapping[str, str]) -> Sources:
+    def _sources(
+        self, instance: JobInstance, plugin: type[PluginClass[Any]] | None, standins: Mapping[str, str]
+    ) -> Sources:
         known = self.sources.secrets
         for name, value in known.items():
             self.shown.secret(value, f"secret {name}")
@@ -157,7 +160,7 @@ class Planner:
             for name in missing
         }
         tokens = {
-            name: self.shown.secret(_token(name, audiences, instance), f"token {name}")
+            name: self.shown.secret(_token(name, audiences, instance, plugin), f"token {name}")
             for name, audiences in instance.job.id_tokens.items()
         }
         return replace(self.sources, secrets={**known, **made}, id_tokens=tokens)
@@ -196,11 +199,14 @@ def _examples(instance: JobInstance, plugin: type[PluginClass[Any]] | None) -> d
     }
 
 
-def _token(name: str, audiences: Iterable[str], instance: JobInstance) -> str:
+def _token(
+    name: str, audiences: Iterable[str], instance: JobInstance, plugin: type[PluginClass[Any]] | None
+) -> str:
     """Return a token that says what is known of the real one before it is issued."""
     inputs = instance.job.action.inputs if isinstance(instance.job.action, Plugin) else {}
     # Nothing tells who will issue it but the pipeline, where it states the issuer.
-    stated = [value.text for key, value in inputs.items() if key.endswith("oidc-issuer")]
+    issuers = plugin.signs.issuers if plugin and plugin.signs else ()
+    stated = [inputs[key].text for key in issuers if key in inputs]
     claims = {
         "iss": stated[0] if stated else f"https://issuer-of-{name.lower().replace('_', '-')}.invalid",
         "aud": list(audiences),
