@@ -1,0 +1,70 @@
+"""What the README shows is so: commands print what stands below them, and its plugin is one."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gocdnext_sdk import Plugin
+from gocdnext_sdk.host.cli.commands import COMMANDS, group
+from gocdnext_sdk.host.manifest.load import load_plugin
+
+ROOT = Path(__file__).parents[3]
+PAGE = (ROOT / "README.md").read_text()
+SHOWN = re.findall(r"^```sh\n((?:(?!```).)*)^```\n\n```text\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+
+
+@pytest.mark.parametrize(("command", "output"), SHOWN, ids=["plan", "mistakes"])
+def test_a_command_prints_what_is_shown(command: str, output: str) -> None:
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    done = subprocess.run(
+        ["bash", "-c", command],
+        cwd=ROOT,
+        env={**os.environ, "PATH": path},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    assert done.stdout == output
+
+
+def test_the_plugin_is_one(tmp_path: Path) -> None:
+    (code,) = re.findall(r"^```python\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+    (tmp_path / "plugin.py").write_text(code)
+    plugin: type[Plugin[Any]] = load_plugin(tmp_path)
+    assert plugin.name == "gocdnext-plugin-hadolint"
+    assert set(plugin.inputs.model_fields) == {"dockerfile", "token"}
+
+
+def test_every_option_of_run_in_the_table_is_there() -> None:
+    command = group.get_command(None, "run")  # type: ignore[arg-type]
+    assert command
+    options = {name for parameter in command.params for name in parameter.opts}
+    shown = re.findall(r"^\| `(--[a-z-]+)", PAGE, re.MULTILINE)
+    assert shown
+    assert set(shown) <= options
+
+
+def test_every_command_that_is_named_is_there() -> None:
+    named = set(re.findall(r"gocdnext-plugin ([a-z]+)\b", PAGE))
+    assert named <= set(COMMANDS)
+
+
+def test_every_plugin_and_every_example_is_in_its_table() -> None:
+    for folder in ("plugins", "examples"):
+        there = {path.name for path in (ROOT / folder).iterdir() if path.is_dir()}
+        assert set(re.findall(rf"\]\({folder}/([\w-]+)/", PAGE)) - {"README.md"} == there
+
+
+@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", "examples/README.md"])
+def test_every_link_leads_somewhere(name: str) -> None:
+    file = ROOT / name
+    for target in re.findall(r"\]\((?!https?://|#)([^)#]+)[^)]*\)", file.read_text()):
+        assert (file.parent / target).exists(), target
