@@ -390,7 +390,7 @@ def select_builder(
         config = job.scratch() / "buildkitd.toml"
         config.write_text(mirror_config(inputs.mirror))
     options = (*inputs.driver_opts, *_s3_options(cache))
-    with container_builder(buildx, daemon, inputs.buildkit_image, options, config) as builder:
+    with container_builder(job, buildx, daemon, inputs.buildkit_image, options, config) as builder:
         yield builder
 
 

@@ -68,7 +68,8 @@ if TYPE_CHECKING:
     from gocdnext_sdk.plugin import Plugin
     from gocdnext_sdk.runtime.daemon import Daemon
     from gocdnext_sdk.runtime.job import Job
-    from gocdnext_sdk.runtime.tool import Completed, Tool
+    from gocdnext_sdk.runtime.runner import Completed
+    from gocdnext_sdk.runtime.tool import Tool
     from gocdnext_sdk.secret import Secret
 
 _NAMES = {
@@ -111,7 +112,8 @@ _NAMES = {
     "oci.reference": ("Reference", "Registry"),
     "plugin": ("Plugin",),
     "secret": ("Secret",),
-    "runtime.tool": ("Completed", "Tool"),
+    "runtime.runner": ("Completed",),
+    "runtime.tool": ("Tool",),
 }
 """Where each name lives.
 

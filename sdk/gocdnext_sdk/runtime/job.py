@@ -14,9 +14,10 @@ from gocdnext_sdk.oci.reference import is_digest
 from gocdnext_sdk.runtime.daemon import Daemon
 from gocdnext_sdk.runtime.masking import Masker
 from gocdnext_sdk.runtime.outputs import OutputFile
+from gocdnext_sdk.runtime.runner import ProcessRunner, Runner
 from gocdnext_sdk.runtime.secret_files import SecretFiles
 from gocdnext_sdk.runtime.signals import Signals
-from gocdnext_sdk.runtime.tool import TRACE_VARIABLE, Tool, find_tool, home, tool_environ
+from gocdnext_sdk.runtime.tool import Tool, find_tool, home, tool_environ
 from gocdnext_sdk.secret import Secret
 
 
@@ -88,8 +89,15 @@ class Job:
                 self.mask(value)
         path = find_tool(name, self.environ, self.workspace)
         environ = tool_environ(self.environ, self.workspace, given, inherit)
-        trace = self.environ.get(TRACE_VARIABLE)
-        return Tool(path, environ, self._masker, self._files, self._signals, trace)
+        return Tool(path, environ, self._runner())
+
+    def _runner(self) -> Runner:
+        runner = ProcessRunner(self._masker, self._files, self._signals)
+        if path := self.environ.get("GOCDNEXT_TRACE_FILE"):
+            from gocdnext_sdk.runtime.recording import RecordingRunner
+
+            return RecordingRunner(runner, path)
+        return runner
 
     def registry(self, credentials: Credentials) -> RegistryClient:
         """Return a registry client that logs in with `credentials`, or with the user's own."""

@@ -1,18 +1,23 @@
 """Key material for tools: how it reaches them without touching a file system.
 
 Where the kernel has memfd, key material lives in anonymous memory and a tool reads it through
-``/proc/self/fd/N``: nothing is left behind, not even after SIGKILL. Elsewhere it is a 0600 file in a
+``/proc/self/fd/N``: nothing is left behind, not even after SIGKILL, and only a tool that is told the name
+inherits the memory. Elsewhere it is a 0600 file in a
 private 0700 directory, on tmpfs if there is one, overwritten and removed when the job ends.
 """
 
 from __future__ import annotations
 
 import os
+import re
+from collections.abc import Iterable
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Self
 
 from gocdnext_sdk.secret import Secret
+
+_IN_MEMORY = re.compile(r"/proc/self/fd/([0-9]+)")
 
 
 class SecretFiles:
@@ -20,6 +25,7 @@ class SecretFiles:
 
     def __init__(self) -> None:
         self._fds: list[int] = []
+        self._folders: dict[Path, int] = {}
         self._wiping = ExitStack()
         self._root: Path | None = None
         self._count = 0
@@ -30,10 +36,16 @@ class SecretFiles:
     def __exit__(self, *exc: object) -> None:
         self.wipe()
 
-    @property
-    def fds(self) -> tuple[int, ...]:
-        """File descriptors that a tool must inherit to open what `file` returned."""
-        return tuple(self._fds)
+    def named_in(self, words: Iterable[str]) -> tuple[int, ...]:
+        """Return the descriptors that a tool must inherit to open the files that `words` name.
+
+        Args:
+            words: its arguments and the values of its variables.
+        """
+        text = "\0".join(words)
+        named = {int(number) for number in _IN_MEMORY.findall(text)}
+        named |= {fd for folder, fd in self._folders.items() if str(folder) in text}
+        return tuple(sorted(named.intersection(self._fds)))
 
     def file(self, content: str | bytes | Secret, name: str = "secret") -> str:
         """Return a path from which a tool can read `content`.
@@ -64,7 +76,10 @@ class SecretFiles:
         """
         directory = _private(self.directory())
         directory.mkdir(mode=0o700)
-        (directory / name).symlink_to(self.file(content, name))
+        path = self.file(content, name)
+        (directory / name).symlink_to(path)
+        if found := _IN_MEMORY.fullmatch(path):
+            self._folders[directory] = int(found[1])
         return directory
 
     def directory(self) -> Path:
@@ -85,6 +100,7 @@ class SecretFiles:
         """Overwrite and remove everything. May be called more than once."""
         self._wiping.close()
         self._fds.clear()
+        self._folders.clear()
         self._root = None
 
     def _write(self, name: str, data: bytes) -> Path:

@@ -41,7 +41,7 @@ def real_files(monkeypatch: pytest.MonkeyPatch) -> SecretFiles:
 def read_in_a_child(path: str, files: SecretFiles) -> str:
     """Read as a tool would; it inherits what the SDK hands on, and nothing else."""
     return subprocess.run(
-        ["cat", path], pass_fds=files.fds, capture_output=True, check=True, text=True
+        ["cat", path], pass_fds=files.named_in([path]), capture_output=True, check=True, text=True
     ).stdout
 
 
@@ -107,9 +107,9 @@ class TestFiles:
     def test_afterwards_nothing_is_left(self, files: SecretFiles) -> None:
         with files:
             path, folder = files.file(VALUE), files.directory()
-            fds = files.fds
+            fds = files.named_in([path])
         assert not folder.exists()
-        assert files.fds == ()
+        assert files.named_in([path]) == ()
         assert not Path(path).exists()
         for fd in fds:
             with pytest.raises(OSError, match="Bad file descriptor"):

@@ -7,6 +7,7 @@ import json
 import os
 import shlex
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -15,6 +16,8 @@ from pathlib import Path
 import pytest
 
 from gocdnext_sdk.errors import ToolError
+from gocdnext_sdk.oci.credentials import Credential, Credentials
+from gocdnext_sdk.oci.reference import Registry
 from gocdnext_sdk.runtime.job import Job
 from gocdnext_sdk.runtime.log import MaskedText, MaskedWriter
 from gocdnext_sdk.runtime.masking import Masker
@@ -353,3 +356,89 @@ def test_a_trace_tells_what_was_started_and_holds_no_value(bench: Bench, tmp_pat
     assert [line["argv"] for line in lines] == [["first"], ["second"]]
     assert (lines[0]["tool"], lines[0]["environ"]) == ("login", ["HOME", "P", "PATH"])
     assert PASSWORD not in trace.read_text()
+
+
+SPY = """for file in /proc/$1/fd/*; do
+    case "$(readlink "$file")" in /memfd:*) echo "$file: $(cat "$file")" ;; esac
+done
+exit 0"""
+"""Prints every anonymous memory that a process has open."""
+
+
+class TestSecretFiles:
+    """Each belongs to the tools that are told its name."""
+
+    def test_the_tool_whose_argument_names_it_reads_it(self, bench: Bench) -> None:
+        job = bench.job()
+        mine, theirs = job.secret_file("for me"), job.secret_file("for others")
+        assert job.tool("cat").capture(mine).stdout == b"for me"
+        spied = job.tool(bench.make("spy", SPY).name).capture("self", mine).stdout
+        assert b"for me" in spied
+        assert b"for others" not in spied
+        assert theirs.encode() not in spied
+
+    def test_the_tool_whose_variable_names_it_reads_it(self, bench: Bench) -> None:
+        job = bench.job()
+        bench.make("use", 'cat "$KEY"')
+        assert job.tool("use", env={"KEY": job.secret_file("k3y")}).capture().stdout == b"k3y"
+
+    def test_the_tool_that_is_given_its_folder_reads_it(self, bench: Bench) -> None:
+        job = bench.job()
+        bench.make("login", 'cat "$DOCKER_CONFIG/config.json"')
+        login = Credentials([Credential(Registry.parse("ghcr.io"), "me", Secret(PASSWORD))])
+        environ = job.docker_config(login)
+        assert b"ghcr.io" in job.tool("login", env=environ).capture().stdout
+        bench.make("steal", f'cat "{environ["DOCKER_CONFIG"]}/config.json"')
+        assert job.tool("steal").capture(ok={1}).stdout == b""
+
+    def test_a_tool_that_is_told_of_none_has_none(self, bench: Bench) -> None:
+        job = bench.job()
+        path = job.secret_file("for others")
+        job.tool("cat").capture(path)
+        bench.make("spy", SPY)
+        assert job.tool("spy").capture("self").stdout == b""
+        assert job.tool("spy").capture(path.rpartition("/")[2]).stdout == b""  # a number is no name
+
+
+PEEKING = f'''
+"""A plugin with two tools: the second looks for the first one's key in the plugin's own descriptors."""
+from gocdnext_sdk import *
+
+class Inputs(PluginInputs):
+    pass
+
+class Peeking(Plugin[Inputs]):
+    """Peeks."""
+
+    name = "gocdnext-plugin-peeking"
+    inputs = Inputs
+
+    def run(self, inputs, job):
+        job.tool("cat").capture(job.secret_file("the key"))
+        job.tool("sh").run("-c", {SPY.replace("$1", "$PPID")!r})
+        return {{}}
+
+if __name__ == "__main__":
+    Peeking.main()
+'''
+
+
+def test_a_tool_cannot_read_the_descriptors_of_the_plugin(tmp_path: Path) -> None:
+    """Not even as the same user: as in a container, where root has no CAP_SYS_PTRACE."""
+    (tmp_path / "plugin.py").write_text(PEEKING)
+    confined = ["setpriv", "--bounding-set=-sys_ptrace"] if os.geteuid() == 0 else []
+
+    def log(source: str) -> str:
+        (tmp_path / "plugin.py").write_text(source)
+        return subprocess.run(
+            [*confined, sys.executable, tmp_path / "plugin.py"],
+            cwd=tmp_path,
+            env={"PATH": os.environ["PATH"], "HOME": "/"},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+
+    assert "the key\n" not in log(PEEKING)
+    open_to_all = PEEKING.replace("Peeking.main()", "from gocdnext_sdk.plugin import execute; import os\n")
+    assert "the key\n" in log(open_to_all + "    execute(Peeking(), dict(os.environ))\n")

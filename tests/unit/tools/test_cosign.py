@@ -12,6 +12,7 @@ import pytest
 
 from gocdnext_sdk import Findings, Reference, Secret, Tool, ToolError
 from gocdnext_sdk.runtime.masking import Masker
+from gocdnext_sdk.runtime.runner import ProcessRunner
 from gocdnext_sdk.runtime.secret_files import SecretFiles
 from gocdnext_sdk.runtime.signals import Signals
 from gocdnext_sdk.tools.cosign import (
@@ -149,7 +150,7 @@ def cosign(tmp_path: Path) -> Iterator[Tool]:
     )
     script.chmod(0o755)
     with SecretFiles() as files, Signals() as signals:
-        yield Tool(str(script), {"PATH": os.defpath}, Masker(), files, signals)
+        yield Tool(str(script), {"PATH": os.defpath}, ProcessRunner(Masker(), files, signals))
 
 
 def answer(cosign: Tool, code: int, stdout: object = "", stderr: str = "") -> None:

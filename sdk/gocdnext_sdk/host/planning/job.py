@@ -5,7 +5,6 @@ from __future__ import annotations
 import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -20,9 +19,10 @@ from gocdnext_sdk.runtime.daemon import VARIABLES, Daemon
 from gocdnext_sdk.runtime.job import Job
 from gocdnext_sdk.runtime.masking import Masker
 from gocdnext_sdk.runtime.outputs import OutputFile
+from gocdnext_sdk.runtime.runner import Command, Completed
 from gocdnext_sdk.runtime.secret_files import SecretFiles
 from gocdnext_sdk.runtime.signals import Signals
-from gocdnext_sdk.runtime.tool import Completed, Tool, tool_environ
+from gocdnext_sdk.runtime.tool import Tool, tool_environ
 from gocdnext_sdk.secret import Secret
 
 _MANIFEST = "application/vnd.oci.image.manifest.v1+json"
@@ -68,9 +68,7 @@ class PlanningJob(Job):
     ) -> Tool:
         """Return a tool that notes how it would be run. It need not be installed."""
         environ = tool_environ(self.environ, self.workspace, env or {}, inherit)
-        return _PlannedTool(
-            name, environ, self._masker, self._files, self._signals, notes=self._notes, shown=self._shown
-        )
+        return Tool(name, environ, PlannedRunner(self._notes, self._shown))
 
     def registry(self, credentials: Credentials) -> RegistryClient:
         """Return a registry client that contacts nobody."""
@@ -106,27 +104,40 @@ class PlanningJob(Job):
             self._notes.logins.setdefault(login)
 
 
-@dataclass(frozen=True, kw_only=True)
-class _PlannedTool(Tool):
-    notes: Notes = field(repr=False)
-    shown: Placeholders = field(repr=False)
+class PlannedRunner:
+    """Notes what would be started.
 
-    def capture(self, *argv: object, ok: Iterable[int] = (0,), assumed: bytes | None = None) -> Completed:
-        self._note(argv)
-        return _Unread(shlex.join([self.path, str(argv[0])])) if assumed is None else Completed(0, assumed)
+    Args:
+        notes: gets the steps.
+        shown: what stands for what.
+    """
 
-    def run(self, *argv: object, ok: Iterable[int] = (0,)) -> Completed:
-        self._note(argv)
+    def __init__(self, notes: Notes, shown: Placeholders) -> None:
+        self._notes = notes
+        self._shown = shown
+
+    def run(self, command: Command) -> Completed:
+        """Note it; it is taken to succeed."""
+        self._note(command)
         return Completed(0)
 
+    def capture(self, command: Command, assumed: bytes | None) -> Completed:
+        """Note it; the output is what is assumed, or ends the plan for whoever looks at it."""
+        self._note(command)
+        if assumed is None:
+            return _Unread(shlex.join([command.name, *command.argv[:1]]))
+        return Completed(0, assumed)
+
     @contextmanager
-    def running(self, *argv: object, ok: Iterable[int] = (0,)) -> Iterator[None]:
-        self._note(argv)
+    def running(self, command: Command) -> Iterator[None]:
+        """Note it."""
+        self._note(command)
         yield
 
-    def _note(self, argv: tuple[object, ...]) -> None:
-        words = tuple(self.shown.show(str(word)) for word in argv)
-        self.notes.steps.append(Step("run", (self.path, *words), environ=tuple(sorted(self.environ))))
+    def _note(self, command: Command) -> None:
+        words = tuple(map(self._shown.show, command.argv))
+        step = Step("run", (command.name, *words), environ=tuple(sorted(command.environ)))
+        self._notes.steps.append(step)
 
 
 class _Unread(Completed):

@@ -13,6 +13,7 @@ from pathlib import Path
 from gocdnext_sdk.errors import DaemonError, ToolError
 from gocdnext_sdk.oci.reference import Reference, without_scheme
 from gocdnext_sdk.runtime.daemon import Daemon
+from gocdnext_sdk.runtime.job import Job
 from gocdnext_sdk.runtime.tool import Tool
 from gocdnext_sdk.tools.buildkit.cache import comma_separated
 
@@ -69,13 +70,19 @@ def daemon_builder(buildx: Tool) -> Iterator[Builder]:
 
 @contextmanager
 def container_builder(
-    buildx: Tool, daemon: Daemon, image: Reference, options: Iterable[str] = (), config: Path | None = None
+    job: Job,
+    buildx: Tool,
+    daemon: Daemon,
+    image: Reference,
+    options: Iterable[str] = (),
+    config: Path | None = None,
 ) -> Iterator[Builder]:
     """Start a BuildKit of one's own in a container, and remove it and its volume at the end.
 
     A killed job cannot clean up, so what one left a day ago or more is removed here.
 
     Args:
+        job: removes the container even after a signal.
         buildx: the tool.
         daemon: where the container runs.
         image: the BuildKit image.
@@ -98,7 +105,7 @@ def container_builder(
         buildx.capture(*create, "--bootstrap")
         yield Builder(name, _platforms(buildx, name))
     finally:
-        with buildx.signals.shield(), suppress(ToolError):
+        with job.cleanup(), suppress(ToolError):
             buildx.capture("rm", "--force", name)
 
 

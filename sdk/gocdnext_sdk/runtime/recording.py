@@ -1,0 +1,48 @@
+"""An audit log of the tools that a job has started.
+
+``GOCDNEXT_TRACE_FILE`` names a file, which gets one JSON object a line and start: ``tool``, its ``argv``, and
+the names, not the values, of the variables in its ``environ``. Argvs hold no secrets. The pytest plugin reads
+it.
+"""
+
+from __future__ import annotations
+
+import json
+from contextlib import AbstractContextManager
+
+from gocdnext_sdk.runtime.runner import Command, Completed, Runner
+
+VARIABLE = "GOCDNEXT_TRACE_FILE"
+
+
+class RecordingRunner:
+    """Writes down each start before `runner` does it.
+
+    Args:
+        runner: starts the tools.
+        path: the file, to which lines are added.
+    """
+
+    def __init__(self, runner: Runner, path: str) -> None:
+        self._runner = runner
+        self._path = path
+
+    def run(self, command: Command) -> Completed:
+        """Note it, then run it."""
+        self._record(command)
+        return self._runner.run(command)
+
+    def capture(self, command: Command, assumed: bytes | None = None) -> Completed:
+        """Note it, then capture it."""
+        self._record(command)
+        return self._runner.capture(command, assumed)
+
+    def running(self, command: Command) -> AbstractContextManager[None]:
+        """Note it, then run it beside the block."""
+        self._record(command)
+        return self._runner.running(command)
+
+    def _record(self, command: Command) -> None:
+        line = {"tool": command.name, "argv": command.argv, "environ": sorted(command.environ)}
+        with open(self._path, "a", encoding="utf-8") as stream:  # noqa: PTH123
+            stream.write(json.dumps(line) + "\n")

@@ -1,0 +1,226 @@
+"""How tools are started: the protocol, and the runner of real runs.
+
+A `Tool` is an argv, an environment and a `Runner`. The runner of a job starts processes (`ProcessRunner`);
+that of a plan notes what would be started (`host/planning`); `RecordingRunner` keeps a log of starts in front
+of another one.
+
+Public through `gocdnext_sdk` (docs/api.md).
+"""
+
+from __future__ import annotations
+
+import os
+import selectors
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO, Protocol
+
+from gocdnext_sdk.errors import Cancelled, ToolError
+from gocdnext_sdk.runtime.log import MaskedText, MaskedWriter
+from gocdnext_sdk.runtime.masking import Masker
+from gocdnext_sdk.runtime.secret_files import SecretFiles
+from gocdnext_sdk.runtime.signals import Signals, end_group
+
+_CHUNK = 65536
+
+_PIPE = 1 << 20
+"""Bytes a pipe may hold (Linux's `pipe-max-size`), and so at most left of what an ended tool wrote."""
+
+_TAIL = 64 * 1024
+"""Bytes of standard error that are kept: enough to tell why a tool failed."""
+
+_SHOWN = 4096
+"""Bytes of captured standard output that are shown of a tool that failed without another word."""
+
+
+@dataclass(frozen=True)
+class Completed:
+    """How a tool ended.
+
+    Args:
+        exit_code: its own; minus n if signal n ended it.
+        stdout: what it wrote there, when captured.
+        stderr: the end of what it wrote there, to tell one failure from another. It is not masked.
+    """
+
+    exit_code: int
+    stdout: bytes = field(default=b"", repr=False)
+    stderr: bytes = field(default=b"", repr=False)
+
+
+@dataclass(frozen=True)
+class Command:
+    """One start of a tool.
+
+    Args:
+        path: the executable.
+        argv: its arguments.
+        environ: everything its environment holds.
+        ok: the exit codes that are no failure.
+    """
+
+    path: str
+    argv: tuple[str, ...]
+    environ: Mapping[str, str] = field(repr=False)
+    ok: frozenset[int] = frozenset({0})
+
+    @property
+    def name(self) -> str:
+        """The tool's name."""
+        return Path(self.path).name
+
+
+class Runner(Protocol):
+    """Starts tools. `Tool` documents what each way of running means."""
+
+    def run(self, command: Command) -> Completed:
+        """Run to the end, with the output in the log."""
+
+    def capture(self, command: Command, assumed: bytes | None) -> Completed:
+        """Run to the end, with standard output in the result; `assumed` is for those that start nothing."""
+
+    def running(self, command: Command) -> AbstractContextManager[None]:
+        """Run while the block does something else."""
+
+
+class ProcessRunner:
+    """Starts processes, masks what they print, and hands signals on.
+
+    Args:
+        masker: hides secrets in all they print.
+        files: the job's secret files; a tool inherits those that its argv or its environment names.
+        signals: what cancels them.
+    """
+
+    def __init__(self, masker: Masker, files: SecretFiles, signals: Signals) -> None:
+        self._masker = masker
+        self._files = files
+        self._signals = signals
+
+    def run(self, command: Command) -> Completed:
+        """Run to the end, with the output in the log."""
+        with self._started(command) as process:
+            return self._finish(command, process, None)
+
+    def capture(self, command: Command, assumed: bytes | None = None) -> Completed:
+        """Run to the end, with standard output in the result."""
+        with self._started(command) as process:
+            return self._finish(command, process, [])
+
+    @contextmanager
+    def running(self, command: Command) -> Iterator[None]:
+        """Run while the block does something else."""
+        with self._started(command) as process:
+            try:
+                with self._signals.meanwhile():
+                    yield
+            except Cancelled:
+                self._pump(process, None)  # it has the signal too, and is given time
+                raise
+            self._finish(command, process, None)
+
+    @contextmanager
+    def _started(self, command: Command) -> Iterator[subprocess.Popen[bytes]]:
+        self._signals.check()
+        print(f"$ {shlex.join([command.name, *command.argv])}")
+        with self._signals.child(lambda: self._start(command)) as process:
+            yield process
+
+    def _finish(
+        self, command: Command, process: subprocess.Popen[bytes], captured: list[bytes] | None
+    ) -> Completed:
+        stderr = self._pump(process, captured)
+        code = process.wait()
+        self._signals.check()
+        if code not in command.ok:
+            how = f"ended by signal {-code}" if code < 0 else f"failed with exit code {code}"
+            said = captured is None or bool(stderr.strip()) or self._show_end(b"".join(captured).strip())
+            if said:
+                raise ToolError(f"{command.name} {how}", "its own message is above")
+            raise ToolError(f"{command.name} {how} and printed nothing")
+        return Completed(code, b"".join(captured or ()), stderr)
+
+    def _show_end(self, captured: bytes) -> bool:
+        """Log the end of what a tool said on standard output only; return whether it said anything."""
+        masked = self._masker.mask_bytes(captured)  # before it is cut: half a secret is not known as one
+        end = masked[-_SHOWN:]
+        if len(end) < len(masked):
+            end = "…\n".encode() + (end.partition(b"\n")[2] or end)
+        log = MaskedWriter(self._masker, _raw(sys.stderr))
+        log.write(end)
+        log.finish()
+        log.end_line()
+        return bool(end)
+
+    def _start(self, command: Command) -> subprocess.Popen[bytes]:
+        try:
+            return subprocess.Popen(
+                [command.path, *command.argv],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                env=dict(command.environ),
+                pass_fds=self._files.named_in((*command.argv, *command.environ.values())),
+                process_group=0,
+            )
+        except FileNotFoundError:  # the tool was found; what starts it was not
+            raise ToolError(
+                f"{command.path} cannot be started: its interpreter or loader is not in this image; "
+                "take a static build of the tool"
+            ) from None
+        except OSError as error:  # another architecture, too long an argv
+            raise ToolError(f"{command.path} cannot be started: {error.strerror}") from None
+
+    def _pump(self, process: subprocess.Popen[bytes], captured: list[bytes] | None) -> bytes:
+        """Copy both streams to the log, masked, until the tool has closed them or has ended.
+
+        Returns:
+            The end of its standard error.
+        """
+        if process.stdout is None or process.stderr is None:
+            raise AssertionError("both streams are pipes")
+        with selectors.DefaultSelector() as selector:
+            out = MaskedWriter(self._masker, _raw(sys.stdout))
+            err = MaskedWriter(self._masker, _raw(sys.stderr))
+            tail = bytearray()
+
+            def log_error(data: bytes) -> None:
+                err.write(data)
+                tail.extend(data)
+                del tail[:-_TAIL]
+
+            selector.register(
+                process.stdout, selectors.EVENT_READ, captured.append if captured is not None else out.write
+            )
+            selector.register(process.stderr, selectors.EVENT_READ, log_error)
+            rounds_left = _PIPE // _CHUNK
+            while selector.get_map():
+                ready = selector.select(timeout=0.5)
+                for key, _ in ready:
+                    data = os.read(key.fd, _CHUNK)
+                    if data:
+                        key.data(data)
+                    else:
+                        selector.unregister(key.fileobj)
+                if process.poll() is not None:
+                    end_group(process.pid)
+                    # A process that left the group may hold the pipes open, and even go on writing.
+                    rounds_left -= 1
+                    if not ready or not rounds_left:
+                        break
+            for writer in (out, err):
+                writer.finish()
+                writer.end_line()
+            return bytes(tail)
+
+
+def _raw(stream: object) -> BinaryIO:
+    """Return the bytes below a text stream; a tool's output has its own masked writer."""
+    if isinstance(stream, MaskedText):
+        return stream.sink
+    return stream.buffer  # type: ignore[attr-defined,no-any-return]
