@@ -1,4 +1,4 @@
-"""What the README shows is so: commands print what stands below them, and its plugin is one."""
+"""What the README and CONTRIBUTING show is so: commands print what stands below them, and paths exist."""
 
 from __future__ import annotations
 
@@ -68,3 +68,20 @@ def test_every_link_leads_somewhere(name: str) -> None:
     file = ROOT / name
     for target in re.findall(r"\]\((?!https?://|#)([^)#]+)[^)]*\)", file.read_text()):
         assert (file.parent / target).exists(), target
+
+
+def test_every_path_and_every_make_target_in_contributing_is_there() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text()
+    paths = re.findall(r"`((?:sdk|plugins|tests|docs|testbed)/[\w./-]*)`", text)
+    missing = [path for path in paths if "NAME" not in path and not (ROOT / path).exists()]
+    assert paths
+    assert not missing
+    targets = set(re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    assert set(re.findall(r"^make (\w+)", text, re.MULTILINE)) <= targets
+
+
+def test_every_room_is_in_contributing() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text()
+    for path in (ROOT / "sdk" / "gocdnext_sdk").iterdir():
+        if not path.name.startswith("_") and path.name != "py.typed":
+            assert path.name in text, f"CONTRIBUTING.md does not say what {path.name} is for"
