@@ -20,7 +20,6 @@ from rich.table import Table
 from gocdnext_sdk import (
     Credential,
     Credentials,
-    Daemon,
     Error,
     Reference,
     Registry,
@@ -98,7 +97,7 @@ def main() -> int:
         console.print("starting a registry with a login, with a vulnerability database and a signing key")
         registry = session.start_registry()
         push_database(registry)
-        keys = generate_key_pair(Daemon(os.environ), IMAGES["gocdnext-plugin-cosign"])
+        keys = generate_key_pair(os.environ, IMAGES["gocdnext-plugin-cosign"])
         listener = ConsoleListener(console)
 
         console.rule("1. a vulnerable dependency")

@@ -434,15 +434,8 @@ def is_in_daemon(inputs: DockerPushInputs, source: Source, reference: Reference,
     # A digest names the same content everywhere; the registry has all of it, with its signatures.
     if inputs.pull or inputs.demands_signature or reference.digest or not has_daemon(job.environ):
         return False
-    from docker.errors import ImageNotFound
-
-    daemon = job.daemon()
-    with daemon.translated(f"look for {reference}"):
-        try:
-            daemon.client.images.get(str(reference))
-            return True
-        except ImageNotFound:
-            pass
+    if job.daemon().has_image(str(reference)):
+        return True
     if source.names_registry:
         job.say(f"{reference} is not in the daemon: taking it from {reference.registry}")
         return False
@@ -461,9 +454,8 @@ def from_daemon(reference: Reference, folder: Path, job: Job, regctl: Regctl) ->
     """
     daemon = job.daemon()
     archive = folder.with_suffix(".tar")
-    with daemon.translated(f"save {reference}"), archive.open("wb") as stream:
-        for chunk in daemon.client.api.get_image(str(reference)):
-            stream.write(chunk)
+    with archive.open("wb") as stream:
+        stream.writelines(daemon.save(str(reference)))
     try:
         digest = from_files(archive, None, folder, job, regctl)
     except ToolError as error:

@@ -25,12 +25,14 @@ from typing import Any
 
 import pytest
 
-from gocdnext_sdk import Credential, Credentials, Daemon, Reference, Registry, RegistryClient, Secret
+from gocdnext_sdk import Credential, Credentials, Reference, Registry, RegistryClient, Secret
 from gocdnext_sdk.contract.keys import variable
 from gocdnext_sdk.host.harness import LocalRegistry
 from gocdnext_sdk.host.manifest.load import load_plugin
 from gocdnext_sdk.host.testing import Mode, PluginRunner
 from gocdnext_sdk.inputs.reader import read_inputs
+from gocdnext_sdk.runtime.daemon import DockerDaemon
+from gocdnext_sdk.runtime.docker_client import address, connect
 from gocdnext_sdk.tools.buildkit.builders import Builder, remove_stale_builders
 
 FOLDER = Path(__file__).parents[2] / "plugins" / "buildx"
@@ -100,8 +102,8 @@ def target(registry: LocalRegistry, repository: str) -> Target:
 
 
 @pytest.fixture(scope="session")
-def daemon() -> Daemon:
-    return Daemon(os.environ)
+def daemon() -> Any:
+    return connect(os.environ)
 
 
 @pytest.fixture
@@ -141,19 +143,19 @@ class TestPush:
         assert result.changed == frozenset()
 
     def test_the_daemon_keeps_nothing(
-        self, run_plugin: PluginRunner, workspace: Path, target: Target, daemon: Daemon
+        self, run_plugin: PluginRunner, workspace: Path, target: Target, daemon: Any
     ) -> None:
         write(workspace, SMALL)
         run_plugin(FOLDER, target.inputs, docker=True).passed()
-        assert daemon.client.images.list(name=target.image) == []
+        assert daemon.images.list(name=target.image) == []
 
     def test_unless_asked_to(
-        self, run_plugin: PluginRunner, workspace: Path, target: Target, daemon: Daemon
+        self, run_plugin: PluginRunner, workspace: Path, target: Target, daemon: Any
     ) -> None:
         write(workspace, SMALL)
         result = run_plugin(FOLDER, target.inputs | {"load": "true"}, docker=True).passed()
-        (image,) = daemon.client.images.list(name=target.image)
-        daemon.client.images.remove(f"{target.image}:latest")
+        (image,) = daemon.images.list(name=target.image)
+        daemon.images.remove(f"{target.image}:latest")
         assert image.id == result.outputs["DIGEST"]
 
     def test_without_push_the_registry_stays_empty(
@@ -291,7 +293,7 @@ class TestOwnBuildKit:
         workspace: Path,
         target: Target,
         own_buildkit: dict[str, str],
-        daemon: Daemon,
+        daemon: Any,
     ) -> None:
         write(workspace, SMALL)
         result = run_plugin(FOLDER, target.inputs | own_buildkit | {"tags": "a b"}, docker=True).passed()
@@ -330,7 +332,7 @@ class TestOwnBuildKit:
         workspace: Path,
         target: Target,
         own_buildkit: dict[str, str],
-        daemon: Daemon,
+        daemon: Any,
         tmp_path: Path,
         signum: signal.Signals,
     ) -> None:
@@ -360,7 +362,7 @@ class TestOwnBuildKit:
         assert process.wait() == 128 + signum, log
         assert left_of(name_of_builder(log), daemon) == []
 
-    def test_what_killed_jobs_left_is_removed_after_a_day(self, daemon: Daemon) -> None:
+    def test_what_killed_jobs_left_is_removed_after_a_day(self, daemon: Any) -> None:
         image = os.environ["GOCDNEXT_REGISTRY_IMAGE"]
         now = datetime.now(UTC)
         token = secrets.token_hex(4)
@@ -375,20 +377,16 @@ class TestOwnBuildKit:
         try:
             for name in (fresh, stale, other):
                 volume = f"{name}_state"
-                daemon.client.containers.create(
-                    image, name=name, volumes={volume: {"bind": "/state", "mode": "rw"}}
-                )
-            remove_stale_builders(daemon)
-            left = {
-                each.name for each in daemon.client.containers.list(all=True) if token in (each.name or "")
-            }
-            volumes = {each.name for each in daemon.client.volumes.list() if token in each.name}
+                daemon.containers.create(image, name=name, volumes={volume: {"bind": "/state", "mode": "rw"}})
+            remove_stale_builders(DockerDaemon(os.environ))
+            left = {each.name for each in daemon.containers.list(all=True) if token in (each.name or "")}
+            volumes = {each.name for each in daemon.volumes.list() if token in each.name}
             assert left == {fresh, other}
             assert volumes == {f"{fresh}_state", f"{other}_state"}
         finally:
-            for container in daemon.client.containers.list(all=True, filters={"name": token}):
+            for container in daemon.containers.list(all=True, filters={"name": token}):
                 container.remove(force=True)
-            for each in daemon.client.volumes.list(filters={"name": token}):
+            for each in daemon.volumes.list(filters={"name": token}):
                 each.remove()
 
 
@@ -407,12 +405,12 @@ class TestDaemon:
         assert target.platforms(result.outputs["DIGEST"]) == {"linux/amd64", "linux/sparc64"}
 
     def test_one_that_comes_up_late_is_waited_for(
-        self, run_plugin: PluginRunner, workspace: Path, target: Target, daemon: Daemon, tmp_path: Path
+        self, run_plugin: PluginRunner, workspace: Path, target: Target, daemon: Any, tmp_path: Path
     ) -> None:
         write(workspace, SMALL)
         late = tmp_path / "late.sock"
         with_ = target.inputs | {"push": "false", "platforms": "linux/amd64"}
-        with relayed(late, daemon.address.removeprefix("unix://"), refused=2):
+        with relayed(late, address(os.environ).removeprefix("unix://"), refused=2):
             result = run_plugin(FOLDER, with_, env={"DOCKER_HOST": f"unix://{late}"}).passed()
         assert f"waiting for the Docker daemon at unix://{late}" in result.log
 
@@ -471,11 +469,11 @@ def name_of_builder(log: str) -> str:
     return found[1]
 
 
-def left_of(builder: str, daemon: Daemon) -> list[str]:
+def left_of(builder: str, daemon: Any) -> list[str]:
     """Return the names of what is left of a builder."""
     filters = {"name": builder}
-    containers = [str(each.name) for each in daemon.client.containers.list(all=True, filters=filters)]
-    return containers + [each.name for each in daemon.client.volumes.list(filters=filters)]
+    containers = [str(each.name) for each in daemon.containers.list(all=True, filters=filters)]
+    return containers + [each.name for each in daemon.volumes.list(filters=filters)]
 
 
 @contextmanager

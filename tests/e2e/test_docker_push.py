@@ -29,6 +29,7 @@ import pytest
 from gocdnext_sdk import Completed, Reference
 from gocdnext_sdk.host.harness import LocalRegistry
 from gocdnext_sdk.host.testing import PluginRunner, Result
+from gocdnext_sdk.runtime.docker_client import connect
 from gocdnext_sdk.tools.regctl import Regctl
 from gocdnext_sdk.tools.sigstore import NOBODY, signing_config
 
@@ -684,9 +685,7 @@ def test_a_lost_index_of_referrers_is_mended(run_plugin: PluginRunner, bench: Be
 
 @pytest.fixture
 def daemon() -> Any:
-    from gocdnext_sdk.runtime.daemon import Daemon
-
-    return Daemon(os.environ)
+    return connect(os.environ)
 
 
 @pytest.fixture
@@ -739,14 +738,14 @@ def test_an_image_of_the_daemon_is_published_with_all_its_platforms(
     index["manifests"][0]["annotations"] = {"io.containerd.image.name": f"docker.io/{name}"}
     (layout / "index.json").write_text(json.dumps(index))
     with archive_of(layout, tmp_path / "load.tar").open("rb") as stream:
-        daemon.client.images.load(stream)
+        daemon.images.load(stream)
     try:
         inputs = {"source": name, "target": f"{plain.repository()}:v1", **plain.login}
         result = run_plugin(FOLDER, inputs, docker=True).passed()
         assert bench.digest(inputs["target"]) == digest_of(layout) == result.outputs["DIGEST"]
         assert len(bench.children(inputs["target"])) == 2
     finally:
-        daemon.client.images.remove(name, force=True)
+        daemon.images.remove(name, force=True)
 
 
 def test_an_image_that_is_not_in_the_daemon_comes_from_the_registry_it_names(
@@ -768,7 +767,7 @@ def test_one_platform_of_several_in_the_daemon_is_not_passed_off_as_the_image(
     staging, production = plain.repository(), plain.repository()
     digest = bench.push(staging, uuid4().hex)
     login = {"username": plain.username, "password": plain.password}
-    daemon.client.images.pull(staging, "rc", auth_config=login)
+    daemon.images.pull(staging, "rc", auth_config=login)
     try:
         inputs = {"source": f"{staging}:rc", "target": production, **plain.login}
         result = run_plugin(FOLDER, inputs, docker=True).exited(3)
@@ -777,7 +776,7 @@ def test_one_platform_of_several_in_the_daemon_is_not_passed_off_as_the_image(
         run_plugin(FOLDER, inputs | {"pull": "True"}, docker=True).passed()
         assert bench.digest(f"{production}:latest") == digest
     finally:
-        daemon.client.images.remove(f"{staging}:rc", force=True)
+        daemon.images.remove(f"{staging}:rc", force=True)
 
 
 @pytest.mark.parametrize("place", ["plain", "modern"])

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 import urllib3
 
-from gocdnext_sdk import Credential, Credentials, Daemon, Reference, Registry, RegistryClient, Secret
+from gocdnext_sdk import Credential, Credentials, Reference, Registry, RegistryClient, Secret
 from gocdnext_sdk.host.harness import RunOptions, RunReport, Session, run_pipeline
 from gocdnext_sdk.host.harness.engine.docker import DockerEngine
 from gocdnext_sdk.host.harness.local_registry import LocalRegistry
@@ -98,7 +98,7 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
         ):  # only the engine itself has it, and BuildKit in a container asks a registry
             base = f"{registry.address}/base/python:3.13"
             provide(registry, folder, "bases", "python", base)
-        keys = generate_key_pair(Daemon(os.environ), images("cosign")["gocdnext-plugin-cosign"])
+        keys = generate_key_pair(os.environ, images("cosign")["gocdnext-plugin-cosign"])
         yield Bench(session, registry, keys, base)
 
 

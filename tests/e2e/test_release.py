@@ -17,11 +17,12 @@ from typing import Self
 
 import pytest
 
-from gocdnext_sdk import Daemon, Reference, RegistryError
+from gocdnext_sdk import Reference, RegistryError
 from gocdnext_sdk.host.harness import RunReport, Session, run_pipeline
 from gocdnext_sdk.host.harness.engine.docker import DockerEngine, endpoint
 from gocdnext_sdk.host.harness.local_registry import LocalRegistry
 from gocdnext_sdk.host.testing.keys import KeyPair, generate_key_pair
+from gocdnext_sdk.runtime.docker_client import connect
 
 PEM_BODY = "c2VjcmV0IGtleSBib2R5IHRoYXQgbm9ib2R5IHNlZXM="
 
@@ -103,7 +104,7 @@ def release() -> Iterator[Release]:
     with Session(DockerEngine()) as session:
         registry = session.start_registry()
         demo.push_database(registry)
-        keys = generate_key_pair(Daemon(os.environ), demo.IMAGES["gocdnext-plugin-cosign"])
+        keys = generate_key_pair(os.environ, demo.IMAGES["gocdnext-plugin-cosign"])
         clean = demo.options(registry, keys, "requirements.txt", demo.IMAGES)
         with ArgvWatch() as argv:
             vulnerable = run_pipeline(
@@ -164,7 +165,7 @@ def run_plain(
     image: str, env: dict[str, str], network: str, workspace: Path, *, docker: bool
 ) -> tuple[int, str, bytes]:
     """`docker run -e PLUGIN_…`, without the harness: exit code, log, and all files the container leaves."""
-    client = Daemon(os.environ).client
+    client = connect(os.environ)
     socket = endpoint().removeprefix("unix://")
     container = client.containers.create(
         image,

@@ -1,14 +1,18 @@
-"""The Docker daemon a job with `docker: true` can reach, through the docker package."""
+"""The Docker daemon that a job with `docker: true` can reach: the verbs that plugins need, and no client.
+
+Public through `gocdnext_sdk` (docs/api.md).
+"""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Protocol
 
 from gocdnext_sdk.errors import DaemonError
+from gocdnext_sdk.runtime.docker_client import address, connect, daemon_environ, reason, translated
 
 if TYPE_CHECKING:
     import docker
@@ -16,57 +20,114 @@ if TYPE_CHECKING:
 READY_SECONDS = 60
 """How long a daemon may take: on Kubernetes it starts beside the job (docs/contract.md §7.4)."""
 
-VARIABLES = ("DOCKER_HOST", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH", "DOCKER_API_VERSION")
-"""What tells a client which daemon to talk to; a tool that needs the daemon inherits these."""
+
+class Daemon(Protocol):
+    """A Docker daemon. `Job.daemon` returns it once it answers.
+
+    Every method raises `DaemonError` if the daemon refuses or is gone.
+    """
+
+    @property
+    def environ(self) -> Mapping[str, str]:
+        """The variables that lead a tool to this daemon, whatever its own configuration says."""
+
+    @property
+    def has_containerd_store(self) -> bool:
+        """Whether images live in containerd, so that one name can hold several platforms."""
+
+    def has_image(self, name: str) -> bool:
+        """Tell whether there is an image of that name."""
+
+    def save(self, name: str) -> Iterator[bytes]:
+        """Stream an image as an archive, as `docker save` writes it."""
+
+    def run(self, image: str, argv: Iterable[str] = (), *, privileged: bool = False) -> bytes:
+        """Run a container to its end, remove it, and return what it printed."""
+
+    def volumes(self, part: str) -> list[str]:
+        """Return the names of the volumes that have `part` in theirs."""
+
+    def remove_volume(self, name: str) -> None:
+        """Remove a volume, or do nothing if there is none."""
+
+    def remove_container(self, name: str) -> None:
+        """Stop and remove a container, or do nothing if there is none."""
 
 
-class Daemon:
-    """A reachable Docker daemon.
+class DockerDaemon:
+    """The daemon of a real job.
 
     Args:
-        environ: the job's environment; the `VARIABLES` count, else the docker command's current context.
+        environ: the job's environment; says which daemon (`docker_client.daemon_environ`).
     """
 
     def __init__(self, environ: Mapping[str, str]) -> None:
         self._environ = dict(environ)
 
     @cached_property
-    def environ(self) -> dict[str, str]:
+    def environ(self) -> Mapping[str, str]:
         """The variables that lead a tool to this daemon, whatever its own configuration says."""
-        found = {name: self._environ[name] for name in VARIABLES if self._environ.get(name)}
-        if "DOCKER_HOST" not in found:
-            from docker.context import ContextAPI
-
-            host = ContextAPI.kwargs_from_context().get("base_url")
-            if host:
-                found["DOCKER_HOST"] = str(host)
-        return found
-
-    @cached_property
-    def client(self) -> docker.DockerClient:
-        """The docker package's client.
-
-        Raises:
-            DaemonError: the variables make no sense.
-        """
-        import docker
-
-        with self.translated("be reached"):
-            return docker.DockerClient.from_env(environment=self.environ, timeout=60)
+        return daemon_environ(self._environ)
 
     @property
     def address(self) -> str:
         """Where it listens."""
-        return self.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock")
+        return address(self._environ)
+
+    @cached_property
+    def has_containerd_store(self) -> bool:
+        """Whether images live in containerd, so that one name can hold several platforms."""
+        with translated("tell about itself"):
+            info = self._client.info()
+        return ["driver-type", "io.containerd.snapshotter.v1"] in (info.get("DriverStatus") or [])
+
+    def has_image(self, name: str) -> bool:
+        """Tell whether there is an image of that name."""
+        from docker.errors import ImageNotFound
+
+        with translated(f"look for {name}"):
+            try:
+                self._client.images.get(name)
+            except ImageNotFound:
+                return False
+        return True
+
+    def save(self, name: str) -> Iterator[bytes]:
+        """Stream an image as an archive, as `docker save` writes it."""
+        with translated(f"save {name}"):
+            yield from self._client.api.get_image(name)
+
+    def run(self, image: str, argv: Iterable[str] = (), *, privileged: bool = False) -> bytes:
+        """Run a container to its end, remove it, and return what it printed."""
+        with translated(f"run {image}"):
+            printed: bytes = self._client.containers.run(
+                image, list(argv), privileged=privileged, remove=True
+            )
+        return printed
+
+    def volumes(self, part: str) -> list[str]:
+        """Return the names of the volumes that have `part` in theirs."""
+        with translated("list volumes"):
+            return [str(each.name) for each in self._client.volumes.list(filters={"name": part})]
+
+    def remove_volume(self, name: str) -> None:
+        """Remove a volume, or do nothing if there is none."""
+        from docker.errors import NotFound
+
+        with translated(f"remove volume {name}"), suppress(NotFound):
+            self._client.api.remove_volume(name, force=True)
+
+    def remove_container(self, name: str) -> None:
+        """Stop and remove a container, or do nothing if there is none."""
+        from docker.errors import NotFound
+
+        with translated(f"remove container {name}"), suppress(NotFound):
+            self._client.api.remove_container(name, force=True)
 
     def ping(self) -> None:
-        """Ask the daemon for a sign of life.
-
-        Raises:
-            DaemonError: there is none.
-        """
-        with self.translated("be reached"):
-            self.client.ping()
+        """Ask the daemon for a sign of life."""
+        with translated("be reached"):
+            self._client.ping()
 
     def wait(self, seconds: float = READY_SECONDS) -> None:
         """Return as soon as the daemon answers.
@@ -80,51 +141,13 @@ class Daemon:
                 self.ping()
             except DaemonError as error:
                 if time.monotonic() > deadline:
-                    raise DaemonError(
-                        f"no Docker daemon at {self.address} after {seconds:.0f} s ({_reason(error)}); "
-                        "does the job say `docker: true`?"
-                    ) from None
+                    why = reason(error.__cause__ or error)
+                    what = f"no Docker daemon at {self.address} after {seconds:.0f} s ({why})"
+                    raise DaemonError(what, "does the job say `docker: true`?") from None
                 time.sleep(0.5)
             else:
                 return
 
     @cached_property
-    def info(self) -> Mapping[str, Any]:
-        """What `docker info` shows.
-
-        Raises:
-            DaemonError: it does not answer.
-        """
-        with self.translated("tell about itself"):
-            info: dict[str, Any] = self.client.info()
-            return info
-
-    @property
-    def has_containerd_store(self) -> bool:
-        """Whether images live in containerd, so that the daemon's own builder can do several platforms."""
-        return ["driver-type", "io.containerd.snapshotter.v1"] in (self.info.get("DriverStatus") or [])
-
-    @contextmanager
-    def translated(self, doing: str) -> Iterator[None]:
-        """Turn the docker package's errors in the block into a `DaemonError`.
-
-        Args:
-            doing: what the daemon was asked for, after "the Docker daemon cannot".
-        """
-        from docker.errors import DockerException
-        from requests.exceptions import RequestException
-
-        try:
-            yield
-        except (DockerException, RequestException) as error:
-            raise DaemonError(f"the Docker daemon cannot {doing}: {_reason(error)}") from error
-
-
-def _reason(error: BaseException) -> str:
-    """Return what the daemon itself said, or else the cause at the bottom of the chain."""
-    explanation = getattr(error, "explanation", None)
-    if explanation:
-        return str(explanation).strip()
-    while error.__context__ is not None:
-        error = error.__context__
-    return str(getattr(error, "strerror", None) or error)
+    def _client(self) -> docker.DockerClient:
+        return connect(self._environ, timeout=60)

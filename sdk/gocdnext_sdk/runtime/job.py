@@ -11,7 +11,7 @@ from gocdnext_sdk.errors import DaemonError, ToolError
 from gocdnext_sdk.oci.client import RegistryClient
 from gocdnext_sdk.oci.credentials import Credentials
 from gocdnext_sdk.oci.reference import is_digest
-from gocdnext_sdk.runtime.daemon import Daemon
+from gocdnext_sdk.runtime.daemon import Daemon, DockerDaemon
 from gocdnext_sdk.runtime.masking import Masker
 from gocdnext_sdk.runtime.outputs import OutputFile
 from gocdnext_sdk.runtime.runner import ProcessRunner, Runner
@@ -109,7 +109,7 @@ class Job:
         Raises:
             DaemonError: there is none.
         """
-        daemon = Daemon(self.environ)
+        daemon = DockerDaemon(self.environ)
         try:
             daemon.ping()
         except DaemonError:

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from gocdnext_sdk import Daemon, DaemonError
+from gocdnext_sdk import DaemonError
+from gocdnext_sdk.runtime.daemon import DockerDaemon
 
 
 class Api(BaseHTTPRequestHandler):
@@ -48,7 +49,7 @@ def free_port() -> int:
 
 def test_a_daemon_that_comes_up_late_is_waited_for() -> None:
     port = free_port()
-    daemon = Daemon({"DOCKER_HOST": f"tcp://127.0.0.1:{port}"})
+    daemon = DockerDaemon({"DOCKER_HOST": f"tcp://127.0.0.1:{port}"})
     with pytest.raises(DaemonError):
         daemon.ping()
     waiting = threading.Thread(target=daemon.wait)
@@ -61,7 +62,7 @@ def test_a_daemon_that_comes_up_late_is_waited_for() -> None:
 def test_one_that_never_comes_is_given_up_with_the_next_step() -> None:
     host = f"tcp://127.0.0.1:{free_port()}"
     with pytest.raises(DaemonError) as caught:
-        Daemon({"DOCKER_HOST": host}).wait(seconds=0.2)
+        DockerDaemon({"DOCKER_HOST": host}).wait(seconds=0.2)
     assert str(caught.value) == (
         f"no Docker daemon at {host} after 0 s (Connection refused); does the job say `docker: true`?"
     )
@@ -70,12 +71,12 @@ def test_one_that_never_comes_is_given_up_with_the_next_step() -> None:
 @pytest.mark.parametrize("host", ["nonsense", "tcp://host.invalid:2375", "tcp://127.0.0.1:1"])
 def test_no_address_gives_a_traceback(host: str) -> None:
     with pytest.raises(DaemonError, match="cannot be reached"):
-        Daemon({"DOCKER_HOST": host}).ping()
+        DockerDaemon({"DOCKER_HOST": host}).ping()
 
 
 def test_tools_are_led_to_the_same_daemon() -> None:
     given = {"DOCKER_HOST": "tcp://dind:2376", "DOCKER_TLS_VERIFY": "1", "DOCKER_CERT_PATH": "/certs"}
-    assert Daemon({**given, "DOCKER_CONTEXT": "other", "HOME": "/root"}).environ == given
+    assert DockerDaemon({**given, "DOCKER_CONTEXT": "other", "HOME": "/root"}).environ == given
 
 
 def test_without_variables_the_docker_commands_context_counts(
@@ -85,4 +86,4 @@ def test_without_variables_the_docker_commands_context_counts(
 
     monkeypatch.setattr(docker.context.config, "find_config_file", lambda: None)
     monkeypatch.setenv("HOME", str(tmp_path))
-    assert Daemon({}).address == "unix:///var/run/docker.sock"
+    assert DockerDaemon({}).address == "unix:///var/run/docker.sock"

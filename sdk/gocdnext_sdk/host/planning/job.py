@@ -5,7 +5,6 @@ from __future__ import annotations
 import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,8 @@ from gocdnext_sdk.host.planning.placeholders import Placeholders
 from gocdnext_sdk.oci.client import Descriptor, RegistryClient
 from gocdnext_sdk.oci.credentials import Credentials
 from gocdnext_sdk.oci.reference import Reference
-from gocdnext_sdk.runtime.daemon import VARIABLES, Daemon
+from gocdnext_sdk.runtime.daemon import Daemon
+from gocdnext_sdk.runtime.docker_client import VARIABLES
 from gocdnext_sdk.runtime.job import Job
 from gocdnext_sdk.runtime.masking import Masker
 from gocdnext_sdk.runtime.outputs import OutputFile
@@ -79,7 +79,7 @@ class PlanningJob(Job):
         """Return a daemon as most jobs have it."""
         if not self.environ.get("DOCKER_HOST"):
             self.warn("the job needs a Docker daemon and has none; add `docker: true`")
-        return _PlannedDaemon(self.environ, self._notes)
+        return PlannedDaemon(self.environ, self._notes)
 
     def secret_file(self, content: Secret | str | bytes, name: str = "secret") -> str:
         """Return what stands for the path."""
@@ -187,52 +187,40 @@ class _PlannedRegistry(RegistryClient):
         self._notes.steps.append(Step("look up", (self._shown.show(str(reference)),), answer))
 
 
-class _PlannedDaemon(Daemon):
-    """A daemon as most have it: images in containerd."""
+class PlannedDaemon:
+    """A daemon as most jobs have it: images in containerd, and every image that is asked for.
+
+    Args:
+        environ: the job's environment.
+        notes: gets what it is asked for.
+    """
+
+    has_containerd_store = True
 
     def __init__(self, environ: Mapping[str, str], notes: Notes) -> None:
-        super().__init__(environ)
+        self.environ: Mapping[str, str] = {name: environ[name] for name in VARIABLES if environ.get(name)}
         self._notes = notes
 
-    @cached_property
-    def environ(self) -> dict[str, str]:
-        return {name: self._environ[name] for name in VARIABLES if self._environ.get(name)}
+    def has_image(self, name: str) -> bool:
+        """Take it to be there."""
+        return True
 
-    @cached_property
-    def client(self) -> Any:
-        return _Client(self._notes)
-
-    @cached_property
-    def info(self) -> Mapping[str, Any]:
-        return {"DriverStatus": [["driver-type", "io.containerd.snapshotter.v1"]]}
-
-    def ping(self) -> None:
-        pass
-
-    def wait(self, seconds: float = 0) -> None:
-        pass
-
-
-class _Client:
-    """What the plugins here ask of the docker package's client; the daemon has what is asked for."""
-
-    def __init__(self, notes: Notes) -> None:
-        self._notes = notes
-        self.volumes = self.images = self.containers = self.api = self
-
-    def list(self, **filters: object) -> list[object]:
-        return []
-
-    def get(self, name: str) -> str:
-        return name
-
-    def get_image(self, name: str) -> Iterator[bytes]:
+    def save(self, name: str) -> Iterator[bytes]:
+        """Note it."""
         self._notes.steps.append(Step("ask the daemon for", (name,)))
         return iter(())
 
-    def run(self, image: str, command: Iterable[str] = (), **options: object) -> bytes:
-        self._notes.steps.append(Step("start a container of", (image, *command)))
+    def run(self, image: str, argv: Iterable[str] = (), *, privileged: bool = False) -> bytes:
+        """Note it."""
+        self._notes.steps.append(Step("start a container of", (image, *argv)))
         return b""
 
-    def __getattr__(self, name: str) -> Any:
-        raise PlanEnds(f"what follows depends on the Docker daemon ({name})")
+    def volumes(self, part: str) -> list[str]:
+        """Take it to have none."""
+        return []
+
+    def remove_volume(self, name: str) -> None:
+        """Do nothing."""
+
+    def remove_container(self, name: str) -> None:
+        """Do nothing."""

@@ -5,10 +5,12 @@ from __future__ import annotations
 import io
 import secrets
 import tarfile
+from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
 
 from gocdnext_sdk.errors import ToolError
-from gocdnext_sdk.runtime.daemon import Daemon
+from gocdnext_sdk.runtime.docker_client import connect, translated
 
 
 @dataclass(frozen=True)
@@ -26,11 +28,11 @@ class KeyPair:
     password: str = field(repr=False)
 
 
-def generate_key_pair(daemon: Daemon, image: str) -> KeyPair:
+def generate_key_pair(environ: Mapping[str, str], image: str) -> KeyPair:
     """Run `cosign generate-key-pair` in a container that is removed at once.
 
     Args:
-        daemon: where.
+        environ: says which daemon.
         image: an image that has cosign in its PATH, such as the cosign plugin's.
 
     Raises:
@@ -38,8 +40,9 @@ def generate_key_pair(daemon: Daemon, image: str) -> KeyPair:
         DaemonError: the container cannot run.
     """
     password = secrets.token_urlsafe(16)
-    with daemon.translated("make a signing key"):
-        container = daemon.client.containers.create(
+    client = connect(environ, timeout=60)
+    with closing(client), translated("make a signing key"):
+        container = client.containers.create(
             image,
             entrypoint=["cosign"],
             command=["generate-key-pair"],

@@ -118,18 +118,13 @@ def remove_stale_builders(daemon: Daemon, now: datetime | None = None) -> None:
         daemon: where to look.
         now: the time to compare with, which has a time zone.
     """
-    from docker.errors import NotFound
-
-    with suppress(DaemonError), daemon.translated("list builders that killed jobs left"):
-        for volume in daemon.client.volumes.list(filters={"name": _CONTAINER + _PREFIX}):
-            container = volume.name.removesuffix("_state")
+    with suppress(DaemonError):
+        for volume in daemon.volumes(_CONTAINER + _PREFIX):
+            container = volume.removesuffix("_state")
             created = _created(container.removeprefix(_CONTAINER + _PREFIX))
-            if created is None or (now or datetime.now(UTC)) - created < _STALE:
-                continue
-            with suppress(NotFound):
-                daemon.client.containers.get(container).remove(force=True)
-            with suppress(NotFound):
-                volume.remove(force=True)
+            if created is not None and (now or datetime.now(UTC)) - created >= _STALE:
+                daemon.remove_container(container)
+                daemon.remove_volume(volume)
 
 
 def install_emulators(daemon: Daemon, image: Reference, platforms: Iterable[str]) -> None:
@@ -144,8 +139,12 @@ def install_emulators(daemon: Daemon, image: Reference, platforms: Iterable[str]
         DaemonError: the daemon refuses privileged containers, or cannot get the image.
     """
     architectures = ",".join(dict.fromkeys(platform.split("/")[1] for platform in platforms))
-    with daemon.translated(f"emulate {architectures}"):
-        daemon.client.containers.run(str(image), ["--install", architectures], privileged=True, remove=True)
+    try:
+        daemon.run(str(image), ["--install", architectures], privileged=True)
+    except DaemonError as error:
+        raise DaemonError(
+            f"the Docker daemon cannot emulate {architectures}: {error.what}", error.advice
+        ) from None
 
 
 def mirror_config(mirror: str) -> str:

@@ -54,7 +54,7 @@ ACTS: dict[str, Any] = {
     "mkdir": lambda job, login: (job.workspace / "reports").mkdir(),
     "scratch": lambda job, login: (job.scratch() / "c.json").write_text("{}"),
     "missing": lambda job, login: (job.scratch() / "result.json").read_text(),
-    "client": lambda job, login: job.daemon().client.swarm,
+    "daemon": lambda job, login: job.daemon().run("alpine", ["true"]),
 }
 
 
@@ -111,6 +111,11 @@ class TestWhereAPlanEnds:
         assert found.ends == "what follows depends on what `inspector look` prints"
         assert found.unknown == ("LINES",)
 
+    def test_the_daemon_answers_whatever_a_plugin_asks(self, tmp_path: Path) -> None:
+        found = plan(tmp_path, PLUGIN_ACT="daemon")
+        assert found.ends == ""
+        assert ("start a container of", ("alpine", "true")) in [(e.action, e.words) for e in found.steps]
+
     @pytest.mark.parametrize(
         ("act", "message"),
         [
@@ -119,7 +124,6 @@ class TestWhereAPlanEnds:
             ("write", "run() writes report.json"),
             ("mkdir", "run() writes reports"),
             ("missing", "what follows depends on <scratch>/result.json, which only a run writes"),
-            ("client", "what follows depends on the Docker daemon (swarm)"),
         ],
     )
     def test_past_the_job_nothing_is_touched(self, tmp_path: Path, act: str, message: str) -> None:

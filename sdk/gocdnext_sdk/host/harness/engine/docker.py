@@ -9,12 +9,10 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
-import docker
-from docker.context import ContextAPI
 from docker.errors import APIError, DockerException, ImageNotFound, NotFound
 from docker.types import CancellableStream, LogConfig, Mount
 from requests.exceptions import RequestException
@@ -29,11 +27,10 @@ from gocdnext_sdk.host.harness.engine.interface import (
     NoSuchPath,
     Pull,
 )
+from gocdnext_sdk.runtime.docker_client import SOCKET, address, connect, translated
 
 if TYPE_CHECKING:
     from docker.api.client import APIClient
-
-DEFAULT_SOCKET = "/var/run/docker.sock"
 
 _CONNECTIONS = 64
 """Kept open at most: jobs that run side by side hold one each."""
@@ -41,20 +38,11 @@ _CONNECTIONS = 64
 
 def endpoint() -> str:
     """Return the URL of the engine that the docker command would talk to."""
-    found = os.environ.get("DOCKER_HOST") or ContextAPI.kwargs_from_context().get("base_url")
-    return str(found or f"unix://{DEFAULT_SOCKET}")
+    return address(os.environ)
 
 
-@contextmanager
-def _translated(doing: str, advice: str = "") -> Iterator[None]:
-    try:
-        yield
-    except APIError as error:
-        raise DaemonError(
-            f"the Docker engine cannot {doing}: {error.explanation or error}{advice}"
-        ) from error
-    except (DockerException, RequestException, OSError) as error:
-        raise DaemonError(f"lost the Docker engine at {endpoint()} ({doing}): {error}") from error
+def _translated(doing: str, advice: str = "") -> AbstractContextManager[None]:
+    return translated(doing, advice, who=f"the Docker engine at {endpoint()}")
 
 
 class DockerEngine:
@@ -63,12 +51,12 @@ class DockerEngine:
     @cached_property
     def _api(self) -> APIClient:
         try:
-            client: APIClient = docker.from_env(timeout=120, max_pool_size=_CONNECTIONS).api
+            client: APIClient = connect(os.environ, timeout=120, max_pool_size=_CONNECTIONS).api
             client.ping()
-        except (DockerException, RequestException) as error:
+        except (DaemonError, DockerException, RequestException) as error:
             raise DaemonError(
-                f"no Docker engine at {endpoint()}; start Docker, or point DOCKER_HOST or "
-                "`docker context use` at a running one"
+                f"no Docker engine at {endpoint()}",
+                "start Docker, or point DOCKER_HOST or `docker context use` at a running one",
             ) from error
         return client
 
@@ -90,9 +78,9 @@ class DockerEngine:
         """
         url = endpoint()
         if not url.startswith("unix://") or sys.platform != "linux":
-            return DEFAULT_SOCKET
+            return SOCKET
         if self._api.info().get("OperatingSystem") == "Docker Desktop":
-            return DEFAULT_SOCKET
+            return SOCKET
         return url.removeprefix("unix://")
 
     def ensure_image(self, image: str, pull: Pull, stopping: Callable[[], bool]) -> None:
@@ -109,7 +97,7 @@ class DockerEngine:
                     ) from None
             else:
                 return
-        elsewhere = "; a plugin may also come from --local NAME=FOLDER or --use-image NAME=REF"
+        elsewhere = "a plugin may also come from --local NAME=FOLDER or --use-image NAME=REF"
         with _translated(f"pull {image}", elsewhere):
             for event in api.pull(image, stream=True, decode=True):
                 if stopping():
