@@ -6,6 +6,8 @@ from typing import Any, Literal
 
 import pytest
 
+pytest_plugins = ["pytester"]
+
 
 def _short(name: str, scope: Literal["function", "session"]) -> Any:
     @pytest.fixture(name=name, scope=scope)

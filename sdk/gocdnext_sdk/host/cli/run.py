@@ -161,8 +161,8 @@ def command(
         Session(DockerEngine(), stop) as session,
     ):
         report = run_prepared(prepared, session=session, listener=listener)
-    if json_file:
-        json_file.write_text(json.dumps(report.as_dict(), indent=2) + "\n")
+        if json_file:
+            json_file.write_text(json.dumps(report.as_dict(), indent=2) + "\n")
     ctx.exit(report.exit_code)
 
 

@@ -8,7 +8,14 @@ assert report.passed
 from gocdnext_sdk.host.harness.engine.interface import Pull
 from gocdnext_sdk.host.harness.local_registry import LocalRegistry
 from gocdnext_sdk.host.harness.options import NewRegistry, NewSigstore, RunOptions
-from gocdnext_sdk.host.harness.report.interface import JobReport, Listener, LogLine, RunReport, Status
+from gocdnext_sdk.host.harness.report.interface import (
+    JobReport,
+    Listener,
+    LogLine,
+    NullListener,
+    RunReport,
+    Status,
+)
 from gocdnext_sdk.host.harness.runner import run_pipeline
 from gocdnext_sdk.host.harness.session import Session, Stop
 
@@ -19,6 +26,7 @@ __all__ = [
     "LogLine",
     "NewRegistry",
     "NewSigstore",
+    "NullListener",
     "Pull",
     "RunOptions",
     "RunReport",

@@ -102,6 +102,8 @@ class JobRunner:
             exit_code = engine.wait(container)
         finally:
             self.running.discard(container)
+        for loss in log.losses():
+            self.listener.notice(loss, job.name)
         report = replace(report, exit_code=exit_code)
         if stopping() and exit_code:
             return report

@@ -1,20 +1,88 @@
-"""A container's output as masked lines."""
+"""A container's output as masked lines.
+
+Small decoders in a row for each stream: `MaskingDecoder`, `LossDecoder`, `LineBreaker`, `LineDecoder`; then
+the platform's own masks, line by line.
+"""
 
 from __future__ import annotations
 
-import io
+import codecs
+import re
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
-from typing import BinaryIO, Literal, cast
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Literal
 
 from gocdnext_sdk.contract import masks
 from gocdnext_sdk.host.harness.engine.interface import Chunk
 from gocdnext_sdk.host.harness.report.interface import LogLine
-from gocdnext_sdk.runtime.log import MaskedWriter
-from gocdnext_sdk.runtime.masking import Masker
+from gocdnext_sdk.runtime.log import LineBreaker, LineDecoder
+from gocdnext_sdk.runtime.masking import Masker, MaskingDecoder
 
 KEPT = 64 * 1024 * 1024
 """Characters of a job's log that are kept; of a longer one the end. The listener hears all of it."""
+
+_LONGEST = 1024 * 1024
+"""Bytes of a line that the platform still reads."""
+
+_UNDECODED = re.compile("[\udc80-\udcff]")
+"""What `surrogateescape` makes of a byte that is no UTF-8."""
+
+
+class LossDecoder:
+    """Makes valid UTF-8 without NULs, and tells what the platform would have lost by what is there instead.
+
+    Source: docs/contract.md §9. What the SDK's plugins print never holds any of it.
+    """
+
+    def __init__(self) -> None:
+        self.losses: set[str] = set()
+        self._decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
+        self._column = 0
+
+    def decode(self, data: bytes) -> bytes:
+        """Return `data` without harm."""
+        self._measure(data)
+        if data.isascii() and b"\0" not in data and not self._decoder.getstate()[0]:
+            return data
+        return self._clean(self._decoder.decode(data))
+
+    def flush(self) -> bytes:
+        """Return the rest."""
+        return self._clean(self._decoder.decode(b"", final=True))
+
+    def _measure(self, data: bytes) -> None:
+        for at, piece in enumerate(data.split(b"\n")):
+            self._column = len(piece) + (0 if at else self._column)
+            if self._column > _LONGEST:
+                self.losses.add(
+                    "prints a line of more than 1 MiB; the platform loses it and all that follows"
+                )
+
+    def _clean(self, text: str) -> bytes:
+        if "\0" in text:
+            self.losses.add("prints a NUL byte; the platform loses that line and its neighbours")
+            text = text.replace("\0", "\N{REPLACEMENT CHARACTER}")
+        if _UNDECODED.search(text):
+            self.losses.add("prints bytes that are no UTF-8; they end the platform's agent, at every restart")
+            text = _UNDECODED.sub("\N{REPLACEMENT CHARACTER}", text)
+        return text.encode()
+
+
+class _Stream:
+    """The row of decoders of one stream."""
+
+    def __init__(self, masker: Masker) -> None:
+        self._masking = MaskingDecoder(masker)
+        self.loss = LossDecoder()
+        self._breaker = LineBreaker()
+        self._lines = LineDecoder()
+
+    def decode(self, data: bytes) -> list[str]:
+        return self._lines.decode(self._breaker.decode(self.loss.decode(self._masking.decode(data))))
+
+    def flush(self) -> list[str]:
+        rest = self.loss.decode(self._masking.flush()) + self.loss.flush()
+        return [*self._lines.decode(self._breaker.decode(rest)), *self._lines.flush()]
 
 
 class Log:
@@ -40,64 +108,35 @@ class Log:
         self._masks = platform_masks
         self._masker = Masker(secrets)
         self._listener = listener
+        self._streams: dict[Literal["stdout", "stderr"], _Stream] = {
+            "stdout": _Stream(self._masker),
+            "stderr": _Stream(self._masker),
+        }
 
     def follow(self, chunks: Iterable[Chunk]) -> None:
         """Take output until there is no more."""
-        sinks = {stream: _Lines(self, stream) for stream in ("stdout", "stderr")}
-        writers = {
-            stream: MaskedWriter(self._masker, cast("BinaryIO", sink)) for stream, sink in sinks.items()
-        }
         for chunk in chunks:
-            writers[chunk.stream].write(chunk.data)
-        for stream, writer in writers.items():
-            writer.finish()
-            sinks[stream].finish()
+            self._add(chunk.stream, self._streams[chunk.stream].decode(chunk.data))
+        for name, stream in self._streams.items():
+            self._add(name, stream.flush())
+
+    def losses(self) -> Iterator[str]:
+        """Yield what of this output the platform would have lost, or ended by."""
+        yield from sorted(set[str]().union(*(stream.loss.losses for stream in self._streams.values())))
 
     def say(self, text: str) -> None:
         """Add text of the harness's own, as the platform's agent does."""
-        for line in self._masker.mask(text).splitlines():
-            self.line("stdout", line)
-
-    def line(self, stream: Literal["stdout", "stderr"], text: str) -> None:
-        """Add one line."""
-        line = LogLine(stream, masks.apply(text, self._masks))
-        self.lines.append(line)
-        self._kept += len(line.text) + 1
-        while self._kept > KEPT:
-            self._kept -= len(self.lines.popleft().text) + 1
-        self._listener(line)
+        self._add("stdout", self._masker.mask(text).splitlines())
 
     def masked(self, text: str) -> str:
         """Return `text` without the job's secrets."""
         return masks.apply(self._masker.mask(text), self._masks)
 
-
-class _Lines(io.RawIOBase):
-    """Cuts bytes into lines at newlines, as the platform does."""
-
-    def __init__(self, log: Log, stream: str) -> None:
-        self._log = log
-        self._stream = cast('Literal["stdout", "stderr"]', stream)
-        self._partial = bytearray()
-
-    def writable(self) -> bool:
-        return True
-
-    def write(self, data: object) -> int:
-        piece = cast("bytes", data)
-        self._partial += piece
-        if b"\n" in piece:
-            *lines, rest = bytes(self._partial).split(b"\n")
-            self._partial = bytearray(rest)
-            for line in lines:
-                self._emit(line)
-        return len(piece)
-
-    def finish(self) -> None:
-        """Emit a last line that has no newline."""
-        if self._partial:
-            self._emit(bytes(self._partial))
-            self._partial.clear()
-
-    def _emit(self, line: bytes) -> None:
-        self._log.line(self._stream, line.removesuffix(b"\r").decode(errors="replace"))
+    def _add(self, stream: Literal["stdout", "stderr"], lines: Iterable[str]) -> None:
+        for text in lines:
+            line = LogLine(stream, masks.apply(text, self._masks))
+            self.lines.append(line)
+            self._kept += len(line.text) + 1
+            while self._kept > KEPT:
+                self._kept -= len(self.lines.popleft().text) + 1
+            self._listener(line)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import socket
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -20,6 +21,10 @@ from gocdnext_sdk.host.harness.local_registry import LocalRegistry
 
 if TYPE_CHECKING:
     from gocdnext_sdk.host.harness.local_sigstore import LocalSigstore
+
+
+_PAUSES = (0.2, 1.0)
+"""Seconds to wait before what could not be removed is tried again."""
 
 
 class Stop:
@@ -81,10 +86,32 @@ class Session:
                     self.engine.remove(RUN_LABEL, run)
         return self
 
-    def __exit__(self, *exc: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *exc: object) -> None:
         with self.stop.heard_by(lambda _: None):
+            try:
+                self._remove()
+            except DaemonError:
+                if kind is None:  # what ended the block says more
+                    raise
+            finally:
+                with suppress(DaemonError):
+                    self.engine.close()
+
+    def _remove(self) -> None:
+        for pause in _PAUSES:
+            try:
+                self.engine.remove(RUN_LABEL, self.id)
+            except DaemonError:
+                time.sleep(pause)
+            else:
+                return
+        try:
             self.engine.remove(RUN_LABEL, self.id)
-            self.engine.close()
+        except DaemonError as error:
+            raise DaemonError(
+                f"what has the label {RUN_LABEL}={self.id} is still on the engine: {error}",
+                "the next run on this machine removes it",
+            ) from error
 
     def name(self, what: str) -> str:
         """Return a name on the engine for something of this session."""

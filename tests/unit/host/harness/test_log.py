@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gocdnext_sdk.host.harness import log as harness_log
 from gocdnext_sdk.host.harness.engine.interface import Chunk
@@ -63,3 +67,46 @@ def test_a_job_that_does_not_stop_talking_does_not_fill_the_memory(monkeypatch: 
     log.follow([Chunk("stdout", b"line %d\n" % number) for number in range(9)])
     assert [line.text for line in heard] == [f"line {number}" for number in range(9)]
     assert [line.text for line in log.lines] == ["line 7", "line 8"]
+
+
+@pytest.mark.parametrize(
+    ("data", "word"),
+    [
+        (b"caf\xe9\n", "UTF-8"),
+        (b"\xe2\x86", "UTF-8"),  # a character that never ends
+        (b"a\0b\n", "NUL"),
+        (b"x" * (1 << 20) + b"y\n", "1 MiB"),
+    ],
+)
+@pytest.mark.parametrize("size", [1 << 30, 70_000, 3])
+def test_what_the_platform_would_lose_is_known(data: bytes, word: str, size: int) -> None:
+    if size == 3 and len(data) > 100:
+        size = 4096
+    log = Log((), (), lambda line: None)
+    log.follow(Chunk("stderr", data[at : at + size]) for at in range(0, len(data), size))
+    (loss,) = log.losses()
+    assert word in loss
+    assert "\0" not in "".join(line.text for line in log.lines)
+
+
+def test_what_it_carries_is_no_loss() -> None:
+    log = Log((), (), lambda line: None)
+    log.follow([Chunk("stdout", "→ \x1b[1mok\x1b[0m\r\n".encode()), Chunk("stdout", b"x" * (1 << 20))])
+    assert list(log.losses()) == []
+    assert log.lines[0].text == "→ \x1b[1mok\x1b[0m"
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from(["stdout", "stderr"]), st.binary(max_size=40)), max_size=8),
+    st.lists(st.text("ab\n\u2192", min_size=4, max_size=8), max_size=2),
+)
+def test_pieces_give_what_the_whole_gives(pieces: list[Any], secrets: list[str]) -> None:
+    def told(chunks: list[Any]) -> dict[str, list[str]]:
+        found = lines(*chunks, masks=("abab",), secrets=tuple(secrets))
+        return {name: [each.text for each in found if each.stream == name] for name in ("stdout", "stderr")}
+
+    whole = [
+        Chunk(stream, b"".join(data for name, data in pieces if name == stream))  # type: ignore[arg-type]
+        for stream in ("stdout", "stderr")
+    ]
+    assert told([Chunk(*piece) for piece in pieces]) == told(whole)

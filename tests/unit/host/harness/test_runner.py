@@ -110,7 +110,7 @@ def test_outputs_feed_jobs_that_need_them(engine: Any, project: Path) -> None:
     report = run(engine, project, OUTPUTS)
     assert report.passed
     assert report["make"].outputs == {"digest": "sha256:1234"}
-    used = next(box for box in engine.boxes.values() if box.spec.image == "one/use:v1")
+    used = next(box for box in engine.containers.values() if box.spec.image == "one/use:v1")
     assert (used.env["PLUGIN_DIGEST"], used.env["PLUGIN_ARM"]) == ("sha256:1234", "image-arm64")
     # As on the platform: needed outputs of eight bytes and more are masked downstream.
     assert report["use"].log[-1].text == "***"
@@ -167,14 +167,14 @@ jobs:
     assert ":4:" in first
     assert "needs the secret TOKEN, which is not given" in first
     assert "identity token" in second
-    assert engine.boxes == {}
+    assert engine.containers == {}
 
 
 def test_a_bad_reference_is_told_before_anything_starts(engine: Any, project: Path) -> None:
     text = "stages: [a]\njobs:\n  x: {stage: a, uses: one/x@v1, with: {a: '${{ NOPE }}'}}\n"
     with pytest.raises(PipelineError, match="NOPE"):
         run(engine, project, text)
-    assert engine.boxes == {}
+    assert engine.containers == {}
 
 
 def test_a_replacement_that_no_job_uses_is_a_mistake(engine: Any, project: Path) -> None:
@@ -196,7 +196,7 @@ jobs:
   x: {stage: a, uses: one/x@v1, variables: {B: job}}
 """
     run(engine, project, text, variables={"A": "given", "B": "given"})
-    (box,) = (box for box in engine.boxes.values() if box.spec.image == "one/x:v1")
+    (box,) = (box for box in engine.containers.values() if box.spec.image == "one/x:v1")
     assert (box.env["A"], box.env["B"]) == ("given", "job")
 
 
@@ -255,7 +255,7 @@ def test_docker_true_gets_the_socket_and_its_variables(engine: Any, project: Pat
         "stages: [a]\njobs:\n  x: {stage: a, uses: one/x@v1, docker: true}\n  y: {stage: a, uses: one/y@v1}\n"
     )
     run(engine, project, text)
-    specs = {box.spec.image: box.spec for box in engine.boxes.values()}
+    specs = {box.spec.image: box.spec for box in engine.containers.values()}
     assert specs["one/x:v1"].engine_socket == "/var/run/docker.sock"
     assert specs["one/x:v1"].env["DOCKER_HOST"] == "unix:///var/run/docker.sock"
     assert specs["one/x:v1"].extra_hosts == {"host.docker.internal": "host-gateway"}
@@ -271,7 +271,7 @@ jobs:
   x: {stage: a, uses: one/x@v1}
 """
     run(engine, project, text, network="container:registry")
-    specs = {box.spec.image: box.spec for box in engine.boxes.values()}
+    specs = {box.spec.image: box.spec for box in engine.containers.values()}
     assert (specs["postgres:17"].network, specs["postgres:17"].aliases) == ("theirs", ("db",))
     assert specs["one/x:v1"].network == "container:registry"
 
@@ -288,7 +288,7 @@ def test_stopping_terminates_what_runs_and_starts_nothing_more(engine: Any, proj
     report = run(engine, project, TWO_STAGES, session=session, parallel=1)
     assert report.exit_code == 128 + signal.SIGTERM
     assert statuses(report) == {"b1": "cancelled", "b2": "skipped", "b3": "skipped", "s1": "skipped"}
-    (box,) = (box for box in engine.boxes.values() if box.spec.image == "one/first:v1")
+    (box,) = (box for box in engine.containers.values() if box.spec.image == "one/first:v1")
     assert box.signals == ["SIGTERM"]
     assert engine.labels == {}
 
@@ -307,7 +307,7 @@ def test_asking_twice_kills_at_once(engine: Any, project: Path) -> None:
     engine.behaviours["one/first:v1"] = stubborn
     report = run(engine, project, TWO_STAGES, session=session, parallel=1)
     assert report.exit_code == 130
-    (box,) = (box for box in engine.boxes.values() if box.spec.image == "one/first:v1")
+    (box,) = (box for box in engine.containers.values() if box.spec.image == "one/first:v1")
     assert box.signals == ["SIGTERM", "SIGKILL"]
 
 

@@ -86,12 +86,12 @@ def test_without_an_issuer_a_pipeline_says_what_to_pass(engine: Any, project: Pa
     (line,) = caught.value.lines()
     assert "job `sign` wants an identity token (SIGSTORE_ID_TOKEN, VAULT)" in line
     assert "--sigstore" in line
-    assert engine.boxes == {}
+    assert engine.containers == {}
 
 
 def test_a_sigstore_that_ends_at_once_says_why(engine: Any) -> None:
     engine.behaviours[IMAGE] = lambda box: 1
-    engine.is_running = lambda container: not engine.boxes[container].ended.wait(10)
+    engine.is_running = lambda container: not engine.containers[container].ended.wait(10)
     engine.logs = lambda container: "no room left"
     with Session(engine) as session, pytest.raises(DaemonError, match="ended at once:\nno room left"):
         session.start_sigstore()
@@ -110,7 +110,7 @@ def test_a_sigstore_is_ready_once_it_hands_over_its_documents(engine: Any) -> No
     engine.is_running, engine.logs = lambda container: True, logs
     with Session(engine) as session:
         found = session.start_sigstore("container:registry", "other.test")
-        (spec,) = [box.spec for box in engine.boxes.values()]
+        (spec,) = [box.spec for box in engine.containers.values()]
     assert (found.signing_config, found.trusted_root) == ({"a": 1}, {"b": 2})
     assert (found.network, found.issuer) == ("container:registry", "http://other.test")
     assert (spec.network, spec.aliases, spec.ports) == ("theirs", ("other.test",), ())

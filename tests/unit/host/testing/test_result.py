@@ -7,8 +7,6 @@ import pytest
 from gocdnext_sdk.host.testing import fixtures
 from gocdnext_sdk.host.testing.result import Argv, Call, Result, side_by_side
 
-pytest_plugins = ["pytester"]
-
 SCAN = Call("trivy", Argv(("image", "--format", "json", "app")), frozenset({"PATH"}))
 CONVERT = Call("trivy", Argv(("convert", "report.json")), frozenset())
 

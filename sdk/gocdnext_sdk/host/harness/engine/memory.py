@@ -1,0 +1,278 @@
+"""An engine without containers, to test pipelines where there is no Docker.
+
+What an image does is a Python function of the container::
+
+    def scan(container: MemoryContainer) -> int:
+        container.print(f"scanning {container.env['PLUGIN_TARGET']}\n")
+        container.set_outputs("DIGEST=sha256:1234\n")
+        return 0  # the exit code; None is 0 too
+
+    engine = MemoryEngine({"ghcr.io/org/scan:v1": scan})
+    with Session(engine) as session:
+        report = run_pipeline(file, RunOptions(secrets={"TOKEN": "…"}), session=session)
+
+Everything else is the harness's own: order, needs, matrix, references, outputs, masks, files that come back.
+An image without a function does nothing and exits with 0.
+"""
+
+from __future__ import annotations
+
+import io
+import tarfile
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from queue import SimpleQueue
+from typing import Literal, TypeAlias
+
+from gocdnext_sdk.contract import outputs
+from gocdnext_sdk.errors import DaemonError
+from gocdnext_sdk.host.harness.engine.interface import (
+    OWNER_LABEL,
+    RUN_LABEL,
+    Chunk,
+    ContainerSpec,
+    NoSuchPath,
+    Pull,
+)
+
+_WORKSPACE = "/workspace"
+_LATER = 4102444800
+"""The time of every file that comes out, so that it counts as written by the job."""
+
+
+@dataclass
+class MemoryContainer:
+    """One container, as the function of its image sees it.
+
+    Args:
+        spec: what the harness asked for.
+        files: path below the workspace to content; what is added or changed comes back into the tree.
+        signals: those it was sent, in order.
+        signalled: set by each; a function that waits for one waits on this.
+    """
+
+    spec: ContainerSpec
+    files: dict[str, bytes] = field(default_factory=dict)
+    signals: list[str] = field(default_factory=list)
+    signalled: threading.Event = field(default_factory=threading.Event)
+    exit_code: int = 0
+    ended: threading.Event = field(default_factory=threading.Event)
+    _output: SimpleQueue[Chunk | None] = field(default_factory=SimpleQueue)
+
+    @property
+    def env(self) -> Mapping[str, str]:
+        """Its variables."""
+        return self.spec.env
+
+    def print(self, text: str, stream: Literal["stdout", "stderr"] = "stdout") -> None:
+        """Print `text`; a line needs its newline."""
+        self.print_bytes(text.encode(), stream)
+
+    def print_bytes(self, data: bytes, stream: Literal["stdout", "stderr"] = "stdout") -> None:
+        """Print what may be no text."""
+        self._output.put(Chunk(stream, data))
+
+    def set_outputs(self, text: str) -> None:
+        """Write the file of the job's outputs, ``KEY=value`` lines; the job must declare outputs."""
+        self.files[self.env[outputs.VARIABLE].removeprefix(f"{_WORKSPACE}/")] = text.encode()
+
+    def output(self) -> Iterator[Chunk]:
+        """Yield what it prints, until it has ended."""
+        while (chunk := self._output.get()) is not None:
+            yield chunk
+
+    def end(self, exit_code: int) -> None:
+        """End it, once."""
+        if not self.ended.is_set():
+            self.exit_code = exit_code
+            self.ended.set()
+            self._output.put(None)
+
+
+Behaviour: TypeAlias = Callable[[MemoryContainer], "int | None"]
+"""What an image does: prints, writes files, returns the exit code. SIGKILL ends a container without it."""
+
+
+def _nothing(container: MemoryContainer) -> None:
+    """Do nothing, well."""
+
+
+class MemoryEngine:
+    """Implements `Engine` without containers.
+
+    Args:
+        behaviours: image reference to what it does.
+        fail_at: the number of the call that fails with a `DaemonError`, counted from 1. Each piece of a
+            stream is a call too, as in a real engine, which may go away at any time.
+    """
+
+    def __init__(
+        self, behaviours: Mapping[str, Behaviour] | None = None, *, fail_at: int | None = None
+    ) -> None:
+        self.behaviours: dict[str, Behaviour] = dict(behaviours or {})
+        self.fail_at = fail_at
+        self.calls: list[str] = []
+        self.containers: dict[str, MemoryContainer] = {}
+        self.labels: dict[str, Mapping[str, str]] = {}
+        """What is on the engine now: the labels of containers, volumes and networks by name."""
+        self.order: list[str] = []
+        """The images of containers in the order in which they were started."""
+        self.most_at_once = 0
+        self._at_once = 0
+        self._lock = threading.Lock()
+
+    def _called(self, name: str) -> None:
+        with self._lock:
+            self.calls.append(name)
+            number = len(self.calls)
+        if number == self.fail_at:
+            raise DaemonError(f"the engine failed at call {number} ({name})")
+
+    def _found(self, container: str) -> MemoryContainer:
+        if container not in self.containers:
+            raise DaemonError(f"there is no container {container}")
+        return self.containers[container]
+
+    def describe(self) -> str:
+        """Return its name."""
+        self._called("describe")
+        return "memory"
+
+    def ensure_image(self, image: str, pull: Pull, stopping: Callable[[], bool]) -> None:
+        """Do nothing: every image is there."""
+        self._called("ensure_image")
+
+    def create_network(self, name: str, labels: Mapping[str, str]) -> None:
+        """Note a network."""
+        self._called("create_network")
+        self._add(f"network {name}", labels)
+
+    def create_volume(self, name: str, labels: Mapping[str, str]) -> None:
+        """Note a volume."""
+        self._called("create_volume")
+        self._add(f"volume {name}", labels)
+
+    def _add(self, name: str, labels: Mapping[str, str]) -> None:
+        with self._lock:
+            self.labels[name] = labels
+
+    def networks_of(self, container: str) -> list[str]:
+        """Return one network, whatever the container."""
+        self._called("networks_of")
+        return ["theirs"]
+
+    def create(self, spec: ContainerSpec) -> str:
+        """Create a container."""
+        self._called("create")
+        with self._lock:
+            self.containers[spec.name] = MemoryContainer(spec)
+        self._add(spec.name, spec.labels)
+        return spec.name
+
+    def put(self, container: str, path: str, tar: Iterable[bytes]) -> None:
+        """Take the regular files of a tar."""
+        self._called("put")
+        with tarfile.open(fileobj=io.BytesIO(b"".join(tar))) as archive:
+            for member in archive:
+                content = archive.extractfile(member) if member.isreg() else None
+                if content is not None:
+                    self._found(container).files[member.name] = content.read()
+
+    def get(self, container: str, path: str) -> Iterator[bytes]:
+        """Yield the files below `path` as a tar, in pieces."""
+        self._called("get")
+        inside = path.removeprefix(_WORKSPACE).lstrip("/")
+        files = {
+            name: content
+            for name, content in self._found(container).files.items()
+            if not inside or name == inside or name.startswith(f"{inside}/")
+        }
+        if inside and not files:
+            raise NoSuchPath(f"the container has no {path}")
+        buffer = io.BytesIO()
+        with tarfile.open(fileobj=buffer, mode="w") as archive:
+            for name, content in files.items():
+                member = tarfile.TarInfo(f"workspace/{name}")
+                member.size, member.mode, member.mtime = len(content), 0o644, _LATER
+                archive.addfile(member, io.BytesIO(content))
+        whole = buffer.getvalue()
+        for at in range(0, len(whole), tarfile.RECORDSIZE):
+            self._called("get …")
+            yield whole[at : at + tarfile.RECORDSIZE]
+
+    def attach(self, container: str) -> Iterator[Chunk]:
+        """Connect to the output."""
+        self._called("attach")
+        return self._output(self._found(container))
+
+    def _output(self, container: MemoryContainer) -> Iterator[Chunk]:
+        for chunk in container.output():
+            self._called("attach …")
+            yield chunk
+
+    def start(self, container: str) -> None:
+        """Run the image's function in a thread of its own."""
+        self._called("start")
+        found = self._found(container)
+        threading.Thread(target=self._run, args=(found,), daemon=True).start()
+
+    def _run(self, container: MemoryContainer) -> None:
+        with self._lock:
+            self.order.append(container.spec.image)
+            self._at_once += 1
+            self.most_at_once = max(self.most_at_once, self._at_once)
+        code = 125
+        try:
+            code = self.behaviours.get(container.spec.image, _nothing)(container) or 0
+        finally:
+            with self._lock:
+                self._at_once -= 1
+            container.end(code)
+
+    def wait(self, container: str) -> int:
+        """Wait for the function's end."""
+        self._called("wait")
+        found = self._found(container)
+        found.ended.wait()
+        return found.exit_code
+
+    def is_running(self, container: str) -> bool:
+        """Return whether the function still runs."""
+        self._called("is_running")
+        return not self._found(container).ended.is_set()
+
+    def logs(self, container: str) -> str:
+        """Return nothing."""
+        self._called("logs")
+        return ""
+
+    def signal(self, container: str, signal: Literal["SIGTERM", "SIGKILL"]) -> None:
+        """Tell the function; SIGKILL ends the container, the function or not."""
+        self._called("signal")
+        found = self._found(container)
+        found.signals.append(signal)
+        found.signalled.set()
+        if signal == "SIGKILL":
+            found.end(137)
+
+    def remove(self, label: str, value: str) -> None:
+        """Forget what has the label; containers among it end."""
+        self._called("remove")
+        with self._lock:
+            gone = [name for name, labels in self.labels.items() if labels.get(label) == value]
+            for name in gone:
+                del self.labels[name]
+        for name in gone:
+            if name in self.containers:
+                self.containers[name].end(137)
+
+    def close(self) -> None:
+        """Do nothing."""
+        self._called("close")
+
+    def owners(self) -> dict[str, str]:
+        """Return the owner of every run that has something here."""
+        self._called("owners")
+        with self._lock:
+            return {each[RUN_LABEL]: each[OWNER_LABEL] for each in self.labels.values()}
