@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
@@ -21,16 +22,22 @@ from gocdnext_sdk import (
     Secret,
     Words,
 )
+from gocdnext_sdk.inputs.image_build import Build
 from gocdnext_sdk.oci.reference import without_scheme
-from gocdnext_sdk.tools import dockerfile
-from gocdnext_sdk.tools.buildkit.arguments import BuildArg, plan_build_args
+from gocdnext_sdk.tools import dockerfile, dockerignore
 
-from . import preflight
+from . import context, preflight
 
 RUNTIME = "/gocdnext"
 """Where this program itself is in its image; kaniko is told to leave it alone, as it leaves /kaniko alone."""
 
-LIKE_DOCKER = ("FF_KANIKO_COPY_AS_ROOT", "FF_KANIKO_EXPAND_HEREDOC", "FF_KANIKO_RUN_HONOR_GROUP")
+LIKE_DOCKER = tuple(
+    f"FF_KANIKO_{name}"
+    for name in (
+        *("COPY_AS_ROOT", "EXPAND_HEREDOC", "RUN_HONOR_GROUP", "CHOWN_ON_IMPLICIT_DIRS"),
+        *("COPY_CHMOD_ON_IMPLICIT_DIRS", "UNTAR_SKIP_ROOT"),
+    )
+)
 """Switches with which kaniko builds what a Dockerfile means; without them it keeps to its own past."""
 
 INHERITED = re.compile(r"FF_KANIKO_\w+|(AWS|AZURE|GOOGLE)_\w+|SOURCE_DATE_EPOCH")
@@ -48,6 +55,9 @@ STEERS = re.compile(
 
 class KanikoInputs(ImageBuildInputs):
     """The `with:` map."""
+
+    builder = "kaniko"
+    steers = STEERS
 
     platforms: Words = Input(
         "",
@@ -95,31 +105,17 @@ class KanikoInputs(ImageBuildInputs):
             yield Problem("cache-repo", "has a tag or digest, which kaniko sets itself", "give the name only")
         if self.cache_repo and not self.cache:
             yield Problem("cache-repo", "is not used", 'add cache: "true"')
-        for label in self.labels:
-            if "=" not in label:
-                yield Problem("labels", f'"{label}" has no value', "write one KEY=VALUE a line")
         for id_, path in self.secret_files:
             if "," in id_ or "," in (path or ""):
                 yield Problem("secret-files", f'"{id_}": kaniko cannot take a comma here', "rename the file")
-        if not any(problem.key == "build-args" for problem in problems):
-            yield from self._check_build_args(environ)
         if not any(problem.key in ("context", "dockerfile") for problem in problems):
             yield from self._check_dockerfile(Path.cwd())
-
-    def _check_build_args(self, environ: Mapping[str, str]) -> Iterator[Problem]:
-        for argument in build_args(self, environ):
-            if argument.is_exposed:
-                yield Problem(
-                    "build-args",
-                    f'"{argument.key}" steers kaniko too, so its secret would stand on a command line',
-                    "use `secret-envs`, or another name; a proxy can be a variable of the job",
-                )
 
     def _check_dockerfile(self, workspace: Path) -> Iterator[Problem]:
         path = self.find_dockerfile(workspace)
         name = path.relative_to(workspace)
         try:
-            parsed = dockerfile.parse(path.read_text(errors="replace"))
+            parsed = dockerfile.parse(path.read_bytes().decode(errors="replace"))
         except ValueError as error:
             yield Problem("dockerfile", f"{name}: {error}")
             return
@@ -128,7 +124,8 @@ class KanikoInputs(ImageBuildInputs):
             secrets=frozenset(id_ for id_, _ in (*self.secret_envs, *self.secret_files)),
             left_out=tuple(PurePosixPath(each) for each in (mount_of(workspace), "/kaniko", RUNTIME)),
         )
-        for each in preflight.unsupported(parsed, build):
+        links = context.links(preflight.built(parsed, self.target), (workspace / self.context).resolve())
+        for each in (*preflight.unsupported(parsed, build), *links):
             yield Problem("dockerfile", f"{name}:{each.line}: {each.what}", each.advice)
 
 
@@ -150,78 +147,82 @@ class Kaniko(Plugin[KanikoInputs]):
         """Build, and push if asked to."""
         if inputs.cache and not inputs.push:
             job.warn('the cache is only read: push is "false"')
+        build = KanikoBuild(inputs, job)
         digest_file = job.scratch() / "digest"
-        arguments = build_args(inputs, job.environ)
         # Not in anonymous memory: kaniko would hand its descriptor on to every RUN step.
         login = job.docker_config(inputs.logins, job.scratch() / "docker")
-        executor = job.tool(
-            "executor",
-            env=tool_environ(arguments, job.environ) | inputs.secret_environ(job.environ) | login,
-            inherit=filter(INHERITED.fullmatch, job.environ),
-        )
-        executor.run(*build_command(inputs, arguments, job.workspace, digest_file))
+        inherit = filter(INHERITED.fullmatch, job.environ)
+        executor = job.tool("executor", env=build.environ | login, inherit=inherit)
+        executor.run(*build.command(digest_file))
         # From here on / is the image's: only /kaniko, this program and mounts are as before.
         if not inputs.push:
-            job.say(f"built {inputs.image.name}; nothing was pushed")
-            return {"IMAGE": inputs.image.name, "TAGS": ""}
+            return build.built()
         digest = job.digest(inputs.image, lambda: digest_file.read_text().strip())
-        reference = inputs.image.with_digest(digest)
-        tags = [str(target.tag) for target in inputs.targets]
-        job.say(f"pushed {reference} with the tags {', '.join(tags)}")
-        return inputs.published(digest, tags)
+        return build.pushed(digest, [str(target.tag) for target in inputs.targets])
 
 
-# ---- what kaniko is given
+@dataclass(frozen=True)
+class KanikoBuild(Build[KanikoInputs]):
+    """What kaniko is given."""
 
+    @property
+    def environ(self) -> dict[str, str | Secret]:
+        """Switches, build arguments and build secrets."""
+        switches = {name: "true" for name in LIKE_DOCKER if name not in self.job.environ}
+        # Without a name it looks itself up in a root file system that has no users yet.
+        return {"USER": "root", **switches, **super().environ}
 
-def build_args(inputs: KanikoInputs, environ: Mapping[str, str]) -> tuple[BuildArg, ...]:
-    """Return the build arguments, and how kaniko gets each."""
-    mounted = {variable or id_ for id_, variable in inputs.secret_envs}
-    return tuple(plan_build_args(inputs.build_args, environ, mounted, STEERS))
+    def ignored(self, patterns: tuple[str, ...]) -> tuple[str, ...]:
+        """Return the patterns in the form that means to kaniko what it means to BuildKit."""
+        return dockerignore.spelled_out(super().ignored(patterns))
 
+    def command(self, digest_file: Path) -> Iterator[str]:
+        """Yield the arguments of kaniko."""
+        inputs, workspace = self.inputs, self.job.workspace
+        yield f"--context=dir://{self.context}"
+        yield f"--dockerfile={self.dockerfile}"
+        for target in inputs.targets:
+            yield f"--destination={target}"
+        yield f"--digest-file={digest_file}"
+        for folder in (RUNTIME, workspace):
+            yield f"--ignore-path={folder}"
+        if not inputs.push:
+            yield "--no-push"
+        yield from self._cache()
+        for argument in self.arguments:
+            yield f"--build-arg={argument.word}"
+        for id_, variable in inputs.secret_envs:
+            yield f"--secret=id={id_},type=env,env={variable or id_}"
+        for id_, path in inputs.secret_files:
+            yield f"--secret=id={id_},type=file,src={workspace / (path or id_)}"
+        for label in inputs.labels:
+            yield f"--label={label}"
+        if inputs.target:
+            yield f"--target={inputs.target}"
+        for platform in inputs.platforms:
+            yield f"--custom-platform={platform}"
+        if inputs.mirror:
+            yield f"--registry-mirror={without_scheme(inputs.mirror)}"
+        if inputs.reproducible:
+            yield "--reproducible"
+        yield f"--snapshot-mode={inputs.snapshot_mode}"
+        for flag in ("push-retry", "image-download-retry"):
+            yield f"--{flag}={inputs.retries}"
+        yield f"--verbosity={inputs.verbosity}"
+        yield "--log-format=text"
 
-def tool_environ(arguments: Iterable[BuildArg], environ: Mapping[str, str]) -> dict[str, str | Secret]:
-    """Return what kaniko's environment holds beside the job's variables: switches and build arguments."""
-    switches = {name: "true" for name in LIKE_DOCKER if name not in environ}
-    # Without a name it looks itself up in a root file system that has no users yet.
-    return {"USER": "root", **switches, **{each.key: each.value for each in arguments if each.by_name}}
-
-
-def build_command(
-    inputs: KanikoInputs, arguments: Iterable[BuildArg], workspace: Path, digest_file: Path
-) -> Iterator[str]:
-    """Yield the arguments of kaniko."""
-    yield f"--context=dir://{workspace / inputs.context}"
-    yield f"--dockerfile={inputs.find_dockerfile(workspace)}"
-    for target in inputs.targets:
-        yield f"--destination={target}"
-    yield f"--digest-file={digest_file}"
-    for folder in (RUNTIME, workspace):
-        yield f"--ignore-path={folder}"
-    if not inputs.push:
-        yield "--no-push"
-    yield from _cache(inputs)
-    for argument in arguments:
-        yield f"--build-arg={argument.word}"
-    for id_, variable in inputs.secret_envs:
-        yield f"--secret=id={id_},type=env,env={variable or id_}"
-    for id_, path in inputs.secret_files:
-        yield f"--secret=id={id_},type=file,src={workspace / (path or id_)}"
-    for label in inputs.labels:
-        yield f"--label={label}"
-    if inputs.target:
-        yield f"--target={inputs.target}"
-    for platform in inputs.platforms:
-        yield f"--custom-platform={platform}"
-    if inputs.mirror:
-        yield f"--registry-mirror={without_scheme(inputs.mirror)}"
-    if inputs.reproducible:
-        yield "--reproducible"
-    yield f"--snapshot-mode={inputs.snapshot_mode}"
-    for flag in ("push-retry", "image-download-retry"):
-        yield f"--{flag}={inputs.retries}"
-    yield f"--verbosity={inputs.verbosity}"
-    yield "--log-format=text"
+    def _cache(self) -> Iterator[str]:
+        inputs = self.inputs
+        if not inputs.cache:
+            return
+        yield "--cache"
+        yield f"--cache-repo={cache_repository(inputs)}"
+        yield f"--cache-ttl={inputs.cache_ttl}"
+        if inputs.cache_copy_layers:
+            yield "--cache-copy-layers"
+        if not inputs.push:
+            # What a pull request builds must not get into the main branch's cache.
+            yield "--no-push-cache"
 
 
 def cache_repository(inputs: KanikoInputs) -> str:
@@ -230,19 +231,6 @@ def cache_repository(inputs: KanikoInputs) -> str:
         return inputs.cache_repo.name
     separator = "-" if inputs.image.registry.host == "docker.io" else "/"
     return f"{inputs.image.name}{separator}cache"
-
-
-def _cache(inputs: KanikoInputs) -> Iterator[str]:
-    if not inputs.cache:
-        return
-    yield "--cache"
-    yield f"--cache-repo={cache_repository(inputs)}"
-    yield f"--cache-ttl={inputs.cache_ttl}"
-    if inputs.cache_copy_layers:
-        yield "--cache-copy-layers"
-    if not inputs.push:
-        # What a pull request builds must not get into the main branch's cache.
-        yield "--no-push-cache"
 
 
 def mount_of(workspace: Path) -> Path:

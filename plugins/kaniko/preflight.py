@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from gocdnext_sdk.tools.dockerfile import Dockerfile, Heredoc, Instruction, json_words
+from gocdnext_sdk.tools.dockerfile import KEYWORDS, Dockerfile, Heredoc, Instruction
 
 _FRONTENDS = re.compile(r"(docker\.io/)?docker/dockerfile(-upstream)?([:@].*)?")
 _GIT = re.compile(r"git@|git://|(https?|ssh)://\S+\.git([#?]|$)")
@@ -48,10 +48,15 @@ class Build:
 
 def unsupported(dockerfile: Dockerfile, build: Build) -> Iterator[Unsupported]:
     """Yield what kaniko does not do, of all that is asked for in the stages that are built."""
-    syntax = dockerfile.directives.get("syntax")
+    for each in dockerfile.instructions:
+        if each.keyword not in KEYWORDS:
+            yield Unsupported(each.line, f'"{each.keyword[:20]}" is no instruction', "see the line before it")
+    if not any(each.keyword == "FROM" for each in dockerfile.instructions):
+        yield Unsupported(1, "there is no FROM", "an image needs a base, which may be `scratch`")
+    syntax = dockerfile.frontend
     if syntax and not _FRONTENDS.fullmatch(syntax):
         yield Unsupported(1, f"syntax={syntax}: kaniko has no frontends", "build it with buildx")
-    for stage in _built(_stages(dockerfile.instructions), build.target):
+    for stage in built(dockerfile, build.target):
         folder = PurePosixPath("/")
         for each in stage.instructions:
             if each.keyword == "WORKDIR":
@@ -65,34 +70,49 @@ def unsupported(dockerfile: Dockerfile, build: Build) -> Iterator[Unsupported]:
                 yield from _run(each, build)
 
 
-# ---- stages
-
-
 @dataclass(frozen=True)
-class _Stage:
+class Stage:
+    """A stage.
+
+    Args:
+        name: in lower case; empty without one.
+        base: what it starts from, in lower case.
+        instructions: those after its FROM, what its base left it with ONBUILD first.
+    """
+
     name: str
     base: str
     instructions: tuple[Instruction, ...]
 
 
-def _stages(instructions: Iterable[Instruction]) -> list[_Stage]:
-    stages: list[_Stage] = []
+def built(dockerfile: Dockerfile, target: str | None) -> Iterator[Stage]:
+    """Yield the stages that are built for `target`, in order; all when there is no such stage."""
+    stages = _stages(dockerfile.instructions)
+    by_name = {stage.name: stage for stage in stages if stage.name}
+    for stage in _built(stages, target):
+        base = by_name.get(stage.base)
+        left = [each.trigger for each in base.instructions if each.trigger] if base else []
+        yield Stage(stage.name, stage.base, (*left, *stage.instructions))
+
+
+def _stages(instructions: Iterable[Instruction]) -> list[Stage]:
+    stages: list[Stage] = []
     for each in instructions:
         if each.keyword == "FROM":
             base, *name = re.split(r"\s+as\s+", each.text.strip(), maxsplit=1, flags=re.IGNORECASE)
-            stages.append(_Stage(name[0].lower() if name else "", base.lower(), ()))
+            stages.append(Stage(name[0].lower() if name else "", base.lower(), ()))
         elif stages:  # an ARG may stand before the first stage
             last = stages[-1]
-            stages[-1] = _Stage(last.name, last.base, (*last.instructions, each))
+            stages[-1] = Stage(last.name, last.base, (*last.instructions, each))
     return stages
 
 
-def _built(stages: list[_Stage], target: str | None) -> Iterator[_Stage]:
+def _built(stages: list[Stage], target: str | None) -> Iterator[Stage]:
     """Yield the stages that are built for `target`, in order; all when there is no such stage."""
     number = {str(index): index for index in range(len(stages))}
     number |= {stage.name: index for index, stage in enumerate(stages) if stage.name}
     last = number.get(target.lower()) if target else len(stages) - 1
-    if last is None:
+    if last is None or not stages:
         yield from stages
         return
     wanted = {last}
@@ -104,9 +124,6 @@ def _built(stages: list[_Stage], target: str | None) -> Iterator[_Stage]:
                 if name and number.get(name.lower(), index) < index:
                     wanted.add(number[name.lower()])
     yield from (stages[index] for index in sorted(wanted))
-
-
-# ---- instructions
 
 
 def _left_out(each: Instruction, path: PurePosixPath, build: Build) -> Iterator[Unsupported]:
@@ -201,25 +218,26 @@ _MOUNTS: dict[str, Callable[[Mapping[str, str], Build], _Reason]] = {
 }
 
 
+_NOT_TWICE = re.compile(r"[$`\\]")
+"""What a shell around a here-document reads before the one that runs it does."""
+
+
 def _run_heredocs(each: Instruction) -> Iterator[Unsupported]:
-    if json_words(each.text) is not None or len(each.heredocs) != 1:
-        return
-    (document,) = each.heredocs
-    if each.text.strip() != f"<<{document.word}":
+    document = each.script
+    if document is None:
         return  # the shell reads it
-    if document.word != document.name:
-        yield Unsupported(
-            each.line,
-            f"RUN <<{document.word}: kaniko runs nothing",
-            f"write RUN <<{document.name}, or name a shell: RUN sh <<{document.word}",
-        )
-    elif document.content.startswith("#!"):
-        program = _program(document)
+    if document.content.startswith("#!"):
         yield Unsupported(
             each.line,
             f"RUN <<{document.word}: kaniko runs it with sh, whatever its first line says",
-            f"name the program: RUN {program} <<{document.word}",
+            f"name the program: RUN {_program(document)} <<'{document.name}'",
         )
+    elif each.text.strip() != f"<<{document.name}":
+        what = f"RUN {each.text.strip()}: kaniko runs nothing"
+        yield Unsupported(each.line, what, f"name a shell: RUN sh <<'{document.name}'")
+    elif _NOT_TWICE.search(document.content):
+        what = f"RUN <<{document.name} with $, ` or \\: kaniko has a shell expand it before it runs"
+        yield Unsupported(each.line, what, f"name a shell: RUN sh <<'{document.name}'")
 
 
 def _program(document: Heredoc) -> str:

@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import product
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -343,7 +344,7 @@ class TestOwnBuildKit:
             environ = {variable(key, "shared"): value for key, value in with_.items()}
             keep = {name: os.environ[name] for name in ("PATH", "DOCKER_HOST") if name in os.environ}
             process = subprocess.Popen(
-                [sys.executable, FOLDER / "plugin.py"],
+                [sys.executable, "-m", "gocdnext_sdk.host.harness.start", FOLDER],
                 cwd=workspace,
                 env={**keep, **environ, "HOME": str(tmp_path)},
                 stdout=subprocess.PIPE,
@@ -447,9 +448,8 @@ def test_every_flag_exists(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> 
             continue
         environ = {variable(key, "shared"): value for key, value in with_.items()} | {"HOME": "/"}
         inputs = read_inputs(plugin.inputs, environ)
-        cache = module.plan_cache(inputs, environ)
-        arguments = module.build_args(inputs, environ)
-        argv = module.build_command(inputs, arguments, cache, Builder("default", frozenset()), workspace)
+        job = SimpleNamespace(environ=environ, workspace=workspace)
+        argv = module.BuildxBuild(inputs, job).command(Builder("default", frozenset()))
         emitted |= {word for word in argv if word.startswith("--")}
     assert len(emitted) > 15
     assert emitted <= flags("build")

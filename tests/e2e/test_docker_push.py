@@ -601,7 +601,7 @@ def test_a_copy_that_is_killed_leaves_no_tag_and_finishes_when_run_again(
             environ = {f"PLUGIN_{k.upper().replace('-', '_')}": v for k, v in (inputs | login).items()}
             manifests = 0
             with subprocess.Popen(
-                [sys.executable, FOLDER / "plugin.py"],
+                [sys.executable, "-m", "gocdnext_sdk.host.harness.start", FOLDER],
                 cwd=tmp_path,
                 env={"PATH": os.environ["PATH"], "HOME": str(tmp_path), "TMPDIR": str(tmp_path), **environ},
                 stdout=subprocess.DEVNULL,

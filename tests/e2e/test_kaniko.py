@@ -16,6 +16,7 @@ import tarfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from testbed.pins import pins
@@ -437,8 +438,8 @@ def test_every_flag_exists(image: str, older: bool, workspace: Path, monkeypatch
     }
     environ = {variable(key, "shared"): value for key, value in with_.items()} | {"HOME": "/"}
     inputs = read_inputs(plugin.inputs, environ)
-    arguments = module.build_args(inputs, environ)
-    argv = module.build_command(inputs, arguments, workspace, workspace / "digest")
+    job = SimpleNamespace(environ=environ, workspace=workspace)
+    argv = module.KanikoBuild(inputs, job).command(workspace / "digest")
     emitted = {word.partition("=")[0] for word in argv}
     assert len(emitted) > 20
     missing = emitted - set(re.findall(r"--[a-z][a-z-]*", executor("--help")))

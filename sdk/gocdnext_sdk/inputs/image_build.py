@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar
 
 from gocdnext_sdk.errors import Problem
 from gocdnext_sdk.inputs.constraints import Constraint, RequiredTogether
@@ -15,7 +17,12 @@ from gocdnext_sdk.inputs.types import Boolean, BranchTags, Lines, Pairs, Workspa
 from gocdnext_sdk.oci.credentials import Credential, Credentials
 from gocdnext_sdk.oci.reference import Reference, Registry, without_scheme
 from gocdnext_sdk.secret import Secret
+from gocdnext_sdk.tools import dockerignore
+from gocdnext_sdk.tools.buildkit.arguments import STEERS_BUILDX, BuildArg, plan_build_args, secrets_of
 from gocdnext_sdk.workspace import is_in_workspace
+
+if TYPE_CHECKING:
+    from gocdnext_sdk.runtime.job import Job
 
 BUILD_OUTPUTS = {
     "IMAGE": "The image's name, without a tag.",
@@ -69,6 +76,12 @@ class ImageBuildInputs(RegistryLoginInputs):
 
     constraints: ClassVar[tuple[Constraint, ...]] = (RequiredTogether("mirror-username", "mirror-password"),)
 
+    builder: ClassVar[str] = "buildx"
+    """What messages call the tool that builds."""
+
+    steers: ClassVar[re.Pattern[str]] = STEERS_BUILDX
+    """Matches the variables that change what that tool itself does."""
+
     @property
     def targets(self) -> tuple[Reference, ...]:
         """Every reference that is published, in the order given."""
@@ -84,6 +97,15 @@ class ImageBuildInputs(RegistryLoginInputs):
             "REFERENCE": str(self.image.with_digest(digest)),
             "TAGS": ",".join(tags),
         }
+
+    def arguments(self, environ: Mapping[str, str]) -> tuple[BuildArg, ...]:
+        """Return the build arguments, and how the builder gets each.
+
+        Args:
+            environ: the job's.
+        """
+        mounted = {variable or id_ for id_, variable in self.secret_envs}
+        return tuple(plan_build_args(self.build_args, environ, mounted, self.steers))
 
     def find_dockerfile(self, workspace: Path) -> Path:
         """Return the Dockerfile's path: in the context if it is there, else in the workspace.
@@ -125,9 +147,17 @@ class ImageBuildInputs(RegistryLoginInputs):
             yield Problem(
                 "mirror", f'"{self.mirror}" is not a host with a path', 'write it as "mirror.gcr.io"'
             )
-        for id_, variable in self.secret_envs:
+        for label in self.labels:
+            if "=" not in label:
+                yield Problem("labels", f'"{label}" has no value', "write one KEY=VALUE a line")
+        yield from self._check_secrets(environ)
+        yield from self._check_arguments(environ)
+
+    def _check_secrets(self, environ: Mapping[str, str]) -> Iterator[Problem]:
+        for number, (id_, variable) in enumerate(self.secret_envs, start=1):
             if (variable or id_) not in environ:
-                yield Problem("secret-envs", f'"{variable or id_}" is not in the job\'s environment')
+                what = f"the variable of item {number} is not in the job's environment"
+                yield Problem("secret-envs", what, "write one ID=VARIABLE a line, the variable's name only")
         for id_, path in self.secret_files:
             if path is None or not Path(path).is_file():
                 yield Problem("secret-files", f'"{id_}": there is no file "{path or ""}"')
@@ -138,10 +168,85 @@ class ImageBuildInputs(RegistryLoginInputs):
                     f'"{id_}": "{path}" is outside the workspace',
                     "give a path inside the checkout",
                 )
-        for key, value in self.build_args:
+
+    def _check_arguments(self, environ: Mapping[str, str]) -> Iterator[Problem]:
+        own = (each for each in (self.password, self.mirror_password) if each)
+        secrets = (*secrets_of(environ), *(each.reveal() for each in own))
+        arguments = self.arguments(environ)
+        for number, ((key, value), argument) in enumerate(zip(self.build_args, arguments, strict=True), 1):
             if value is None and key not in environ:
+                # Not quoted: it may be a line of a secret of several lines.
+                what = f"item {number} has no value and is not in the job's environment"
+                yield Problem("build-args", what, "write KEY=VALUE on one line")
+            elif argument.is_exposed:
                 yield Problem(
                     "build-args",
-                    f'"{key}" has no value and is not in the job\'s environment',
-                    f"write {key}=VALUE",
+                    f'"{key}" steers {self.builder} too, so its secret would stand on a command line',
+                    "use `secret-envs`, or another name; a proxy can be a variable of the job",
                 )
+            elif argument.holds(secrets):
+                yield Problem(
+                    "build-args",
+                    f"item {number} holds a secret of the job, which the image's history and provenance keep",
+                    "give it by `secret-envs`, and mount it: RUN --mount=type=secret,id=ID",
+                )
+
+
+Inputs = TypeVar("Inputs", bound=ImageBuildInputs)
+
+
+@dataclass(frozen=True)
+class Build(Generic[Inputs]):
+    """One build of an image: what its builder is given, and what is said of it. Builders add their `command`.
+
+    Args:
+        inputs: the plugin's.
+        job: what the build may touch.
+    """
+
+    inputs: Inputs
+    job: Job
+
+    @cached_property
+    def arguments(self) -> tuple[BuildArg, ...]:
+        """The build arguments."""
+        return self.inputs.arguments(self.job.environ)
+
+    @property
+    def environ(self) -> dict[str, str | Secret]:
+        """The builder's own variables: the arguments it takes by name, and the build secrets."""
+        by_name = {each.key: each.value for each in self.arguments if each.by_name}
+        return {**by_name, **self.inputs.secret_environ(self.job.environ)}
+
+    @property
+    def context(self) -> Path:
+        """The folder that is built from, absolute, links followed."""
+        return (self.job.workspace / self.inputs.context).resolve()
+
+    @cached_property
+    def dockerfile(self) -> Path:
+        """The Dockerfile, with a `.dockerignore` beside it if the context's own would not do."""
+        path = self.inputs.find_dockerfile(self.job.workspace)
+        found = dockerignore.find(path, self.context)
+        given = dockerignore.parse(found.read_text(errors="surrogateescape")) if found else ()
+        patterns = self.ignored(given)
+        return path if patterns == given else dockerignore.stage(path, patterns, self.job.scratch() / "build")
+
+    def ignored(self, patterns: tuple[str, ...]) -> tuple[str, ...]:
+        """Return what stays out of the build.
+
+        Args:
+            patterns: of the `.dockerignore`.
+        """
+        return (*patterns, *dockerignore.of_the_platform(self.job.environ, self.context))
+
+    def built(self) -> dict[str, str]:
+        """Say that nothing was pushed, and return the outputs."""
+        self.job.say(f"built {self.inputs.image.name}; nothing was pushed")
+        return {"IMAGE": self.inputs.image.name, "TAGS": ""}
+
+    def pushed(self, digest: str, tags: Sequence[str]) -> dict[str, str]:
+        """Say what was pushed, and return the outputs."""
+        names = f"the tags {', '.join(tags)}" if tags else "no tag"
+        self.job.say(f"pushed {self.inputs.image.with_digest(digest)} with {names}")
+        return self.inputs.published(digest, tags)

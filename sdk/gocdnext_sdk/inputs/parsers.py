@@ -73,12 +73,13 @@ def parse_pairs(text: str) -> tuple[tuple[str, str | None], ...]:
     if len(lines) == 1:
         lines = _split_legacy(lines[0])
     pairs: dict[str, str | None] = {}
-    for line in lines:
+    for number, line in enumerate(lines, start=1):
         key, equals, value = line.partition("=")
+        # Nothing is quoted: a line may be part of a secret of several lines, whose parts nobody masks.
         if not _VARIABLE.fullmatch(key):
-            raise Invalid(f'"{_shorten(key)}" is not a name', "write one KEY=VALUE a line")
+            raise Invalid(f"item {number} begins with no name", "write one KEY=VALUE a line; a value is one")
         if key in pairs:
-            raise Invalid(f'"{key}" is there twice')
+            raise Invalid(f"item {number} has the name of one before it")
         pairs[key] = value if equals else None
     return tuple(pairs.items())
 
@@ -100,12 +101,3 @@ def _split_legacy(line: str) -> tuple[str, ...]:
     if " " not in line and len(parts) > 1 and all(re.match(r"[A-Z_][A-Z0-9_]*=", part) for part in parts):
         return tuple(parts)
     return (line,)
-
-
-def join_names(names: Iterable[str]) -> str:
-    """Return the names in quotes with commas between, for a message."""
-    return ", ".join(f'"{name}"' for name in names)
-
-
-def _shorten(text: str, limit: int = 40) -> str:
-    return text if len(text) <= limit else f"{text[: limit - 1]}…"

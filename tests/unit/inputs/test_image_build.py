@@ -85,8 +85,9 @@ def test_the_dockerfile_of_the_context_wins_over_the_workspaces(checkout: Path) 
 @pytest.mark.parametrize(
     ("inputs", "line"),
     [
-        ({"build_args": "NOT_THERE"}, 'with.build-args: "NOT_THERE" has no value'),
-        ({"secret_envs": "npm=NOT_THERE"}, 'with.secret-envs: "NOT_THERE" is not in'),
+        ({"build_args": "A=1\nNOT_THERE"}, "with.build-args: item 2 has no value"),
+        ({"secret_envs": "npm=NOT_THERE"}, "with.secret-envs: the variable of item 1 is not in"),
+        ({"secret_envs": "id=npm,env=NPM_TOKEN"}, "with.secret-envs: the variable of item 1 is not in"),
         ({"secret_files": "npm=nowhere"}, 'with.secret-files: "npm": there is no file "nowhere"'),
         ({"mirror": "a b"}, 'with.mirror: "a b" is not a host'),
         ({"mirror": "mirror.gcr.io", "mirror_username": "u"}, "with.mirror-password: is missing"),
@@ -106,10 +107,6 @@ def test_what_the_build_would_miss_is_said_before_it(inputs: dict[str, str], lin
             'with.dockerfile: "Other" is neither in the context "." nor in the workspace',
         ),
         ({"context": "/"}, 'with.context: "/" is outside the workspace'),
-        (
-            {"build_args": "ABSENT"},
-            'with.build-args: "ABSENT" has no value and is not in the job\'s environment',
-        ),
         ({"image": "app@sha256:" + "0" * 64}, "with.image: has a digest, which only the build can tell"),
         ({"tags": "a:b"}, 'with.tags: "a:b" is not a tag'),
         ({"username": "me"}, 'with.password: is missing or empty, and "username" needs it'),
@@ -129,3 +126,34 @@ def test_the_login_is_the_images_registrys_unless_another_is_named() -> None:
     (credential,) = build(**login, registry="index.docker.io").credentials(ghcr)
     assert credential.registry == hub
     assert not build().credentials(ghcr)
+
+
+PEM = (
+    "-----BEGIN PRIVATE KEY-----\nMIIEvQIBADANBgkqh/+G9w0B\nEFAASCBKcwggSjAgEAAoIB\n-----END PRIVATE KEY-----"
+)
+
+
+@pytest.mark.parametrize("text", [f"KEY={PEM}", PEM, 'SA={\n  "private_key_id": "MIIEvQIBADANBgkqh"\n}'])
+def test_no_piece_of_a_value_of_several_lines_is_quoted(text: str) -> None:
+    said = "".join(mistakes(build_args=text))
+    assert "with.build-args: item " in said
+    assert not [piece for piece in ("MIIEv", "EFAAS", "BEGIN") if piece in said]
+
+
+@pytest.mark.parametrize(
+    "value", ["canary-of-the-job", "https://u:canary-of-the-job@h/", "Y2FuYXJ5LW9mLXRoZS1qb2I=", None]
+)
+def test_a_build_argument_that_is_a_secret_of_the_job_is_refused(value: str | None) -> None:
+    """An image's history and provenance keep it."""
+    environ = {"PLUGIN_IMAGE": "ghcr.io/org/app", "NPM_TOKEN": "canary-of-the-job", "SHORT_TOKEN": "a"}
+    given = "A=a\nNPM_TOKEN" if value is None else f"A=a\nB={value}"
+    with pytest.raises(InputError) as caught:
+        read_inputs(ImageBuildInputs, environ | {"PLUGIN_BUILD_ARGS": given})
+    (line,) = caught.value.lines()
+    assert line.startswith("with.build-args: item 2 holds a secret of the job")
+    assert "canary" not in line
+
+
+def test_and_so_is_the_password_that_is_an_input() -> None:
+    (line,) = mistakes(username="u", password="canary-password", build_args="X=canary-password")
+    assert line.startswith("with.build-args: item 1 holds a secret")

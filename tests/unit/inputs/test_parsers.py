@@ -96,11 +96,11 @@ def test_pairs(text: str, expected: tuple[tuple[str, str | None], ...]) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("=1", '"" is not a name'),
-        ("A B=1", '"A B" is not a name'),
-        ("--flag=1", '"--flag" is not a name'),
-        ("9LIVES=1", '"9LIVES" is not a name'),
-        ("A=1\nA=2", '"A" is there twice'),
+        ("=1", "item 1 begins with no name"),
+        ("X=1\nA B=1", "item 2 begins with no name"),
+        ("--flag=1", "item 1 begins with no name"),
+        ("9LIVES=1", "item 1 begins with no name"),
+        ("A=1\nA=2", "item 2 has the name of one before it"),
     ],
 )
 def test_what_is_no_pair(text: str, message: str) -> None:
@@ -108,10 +108,10 @@ def test_what_is_no_pair(text: str, message: str) -> None:
         parse_pairs(text)
 
 
-def test_a_message_does_not_repeat_a_long_text() -> None:
-    with pytest.raises(ValueError, match="is not a name") as caught:
-        parse_pairs("no name at all " * 100)
-    assert len(str(caught.value)) < 100
+def test_a_message_quotes_nothing_of_what_may_be_a_secret() -> None:
+    with pytest.raises(ValueError, match="item 1 begins") as caught:
+        parse_pairs("canary+and/more=")
+    assert "canary" not in str(caught.value)
 
 
 @pytest.mark.parametrize("parse", [parse_items, parse_lines, parse_pairs, parse_words])

@@ -150,7 +150,7 @@ class TestMistakes:
         )
         assert sorted(found) == [
             'with.action: "sing" is not one of "sign", "verify"; did you mean "sign"?',
-            'with.build-args: "A" is there twice',
+            "with.build-args: item 2 has the name of one before it",
             'with.dockerfile: "../Dockerfile" is outside the workspace; give a path inside the checkout',
             "with.image: is required and missing or empty; it is: the image to publish",
             "with.platfroms: there is no such input; did you mean `platforms`?",

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import sys
+import tempfile
 from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -43,11 +45,14 @@ def plan(*, env: dict[str, str] | None = None, **with_: str) -> Any:
     return buildx.plan_cache(read(env=env, **with_), env or {})
 
 
+def build(*, env: dict[str, str] | None = None, **with_: str) -> Any:
+    scratch = Path(tempfile.mkdtemp(dir=Path.cwd().parent))
+    job = SimpleNamespace(environ=env or {}, workspace=Path.cwd(), scratch=lambda: scratch)
+    return buildx.BuildxBuild(read(env=env, **with_), job)
+
+
 def command(*, env: dict[str, str] | None = None, builder: str = "default", **with_: str) -> list[str]:
-    inputs = read(env=env, **with_)
-    arguments = buildx.build_args(inputs, env or {})
-    cache = buildx.plan_cache(inputs, env or {})
-    return list(buildx.build_command(inputs, arguments, cache, Builder(builder, frozenset()), Path.cwd()))
+    return list(build(env=env, **with_).command(Builder(builder, frozenset())))
 
 
 def values(argv: list[str], flag: str) -> list[str]:
@@ -175,8 +180,7 @@ class TestCache:
 
     def test_only_its_own_variables_reach_buildx(self) -> None:
         env = PROFILE | {"AWS_ACCESS_KEY_ID": "a", "AWS_WEB_IDENTITY_TOKEN_FILE": "/f", "OTHER": "x"}
-        inputs = read(cache="bucket", env=env)
-        inherited = set(buildx.inherited(buildx.plan_cache(inputs, env), env))
+        inherited = set(build(cache="bucket", env=env).inherited())
         assert inherited == {"SOURCE_DATE_EPOCH", "AWS_ACCESS_KEY_ID", "AWS_WEB_IDENTITY_TOKEN_FILE"}
 
 
@@ -232,12 +236,12 @@ class TestMistakes:
             ("platforms", "amd64", 'with.platforms: "amd64" is not a platform; write it as "linux/amd64"'),
             ("context", "nowhere", 'with.context: there is no folder "nowhere"'),
             ("dockerfile", "nowhere", 'with.dockerfile: "nowhere" is neither in the context'),
-            ("build_args", "TOKEN", 'with.build-args: "TOKEN" has no value'),
+            ("build_args", "TOKEN", "with.build-args: item 1 has no value"),
             ("build_args", "AWS_SECRET_ACCESS_KEY=canary", 'with.build-args: "AWS_SECRET_ACCESS_KEY" steers'),
             (
                 "secret_envs",
                 "npm=NPM_TOKEN",
-                'with.secret-envs: "NPM_TOKEN" is not in the job\'s environment',
+                "with.secret-envs: the variable of item 1 is not in the job's environment",
             ),
             ("secret_files", "rc=.npmrc", 'with.secret-files: "rc": there is no file ".npmrc"'),
             ("driver_opts", "network", 'with.driver-opts: "network" has no value'),
@@ -279,3 +283,20 @@ class TestMistakes:
             cache_from="type=s3,bucket=a,access_key_id=one", cache_to="type=s3,bucket=a,access_key_id=two"
         )
         assert "different logins" in mistake
+
+
+class TestContext:
+    def test_the_checkouts_own_dockerignore_does_where_nothing_is_to_be_added(self, checkout: Path) -> None:
+        (checkout / ".dockerignore").write_text("x\n")
+        assert build().dockerfile == checkout / "Dockerfile"
+
+    def test_the_file_of_the_outputs_is_left_out(self, checkout: Path) -> None:
+        file = checkout / ".gocdnext" / "outputs" / "1f3.env"
+        file.parent.mkdir(parents=True)
+        file.touch()
+        (checkout / ".gocdnext" / "ci.yaml").touch()
+        (checkout / ".dockerignore").write_text("*\n!.gocdnext\n")
+        dockerfile = build(env={"GOCDNEXT_OUTPUT_FILE": str(file)}).dockerfile
+        patterns = dockerfile.with_name("Dockerfile.dockerignore").read_text().split()
+        assert patterns == ["*", "!.gocdnext", ".gocdnext/outputs"]
+        assert (checkout / ".dockerignore").read_text() == "*\n!.gocdnext\n"

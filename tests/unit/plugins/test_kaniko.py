@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sys
+import tempfile
 from pathlib import Path, PurePosixPath
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -37,10 +39,14 @@ def mistakes(environ: dict[str, str] | None = None, **inputs: str) -> list[str]:
     return caught.value.lines()
 
 
+def build(environ: dict[str, str] | None = None, **inputs: str) -> Any:
+    scratch = Path(tempfile.mkdtemp(dir=Path.cwd().parent))
+    job = SimpleNamespace(environ=environ or {}, workspace=Path.cwd(), scratch=lambda: scratch)
+    return kaniko.KanikoBuild(read(environ, **inputs), job)
+
+
 def argv(environ: dict[str, str] | None = None, **inputs: str) -> list[str]:
-    model = read(environ, **inputs)
-    arguments = kaniko.build_args(model, environ or {})
-    return list(kaniko.build_command(model, arguments, Path.cwd(), Path("/s/digest")))
+    return list(build(environ, **inputs).command(Path("/s/digest")))
 
 
 class TestArgv:
@@ -67,11 +73,10 @@ class TestArgv:
 
     def test_build_arguments_are_one_word_each_and_their_values_are_elsewhere(self) -> None:
         tricky = "A=1 --destination=evil.io/x:1\nB=x *\nC=a,b=\"c\" 'd'\nD=--no-push\nE="
-        model = read(build_args=tricky)
         assert [each for each in argv(build_args=tricky) if each.startswith("--build-arg")] == [
             f"--build-arg={key}" for key in "ABCDE"
         ]
-        environ = kaniko.tool_environ(kaniko.build_args(model, {}), {})
+        environ = build(build_args=tricky).environ
         assert {key: environ[key] for key in "ABCDE"} == {
             "A": "1 --destination=evil.io/x:1",
             "B": "x *",
@@ -83,7 +88,7 @@ class TestArgv:
     @pytest.mark.parametrize("key", ["PATH", "HTTP_PROXY", "FF_KANIKO_X", "KANIKO_NO_PUSH", "DOCKER_CONFIG"])
     def test_an_argument_that_would_steer_kaniko_itself_stays_out_of_its_environment(self, key: str) -> None:
         assert f"--build-arg={key}=x" in argv(build_args=f"{key}=x")
-        assert key not in kaniko.tool_environ(kaniko.build_args(read(build_args=f"{key}=x"), {}), {})
+        assert key not in build(build_args=f"{key}=x").environ
 
     @pytest.mark.parametrize(
         ("image", "repo", "expected"),
@@ -136,9 +141,9 @@ class TestArgv:
 
 class TestEnvironment:
     def test_it_builds_as_docker_does_unless_the_job_says_otherwise(self) -> None:
-        assert kaniko.tool_environ((), {})["FF_KANIKO_COPY_AS_ROOT"] == "true"
+        assert build().environ["FF_KANIKO_COPY_AS_ROOT"] == "true"
         job = {"FF_KANIKO_COPY_AS_ROOT": "false"}
-        assert "FF_KANIKO_COPY_AS_ROOT" not in kaniko.tool_environ((), job)
+        assert "FF_KANIKO_COPY_AS_ROOT" not in build(job).environ
         assert set(filter(kaniko.INHERITED.fullmatch, job)) == {"FF_KANIKO_COPY_AS_ROOT"}
 
     def test_it_sees_cloud_logins_and_none_of_the_jobs_other_secrets(self) -> None:
@@ -242,10 +247,15 @@ class TestPreflight:
             ("RUN --network=none x", "--network=none: kaniko runs the step without it"),
             ("RUN --security=insecure x", "--security=insecure"),
             ("RUN --device=gpu x", "--device=gpu"),
-            ("RUN <<'EOF'\nx\nEOF", "write RUN <<EOF, or name a shell: RUN sh <<'EOF'"),
+            ("RUN <<'EOF'\nx\nEOF", "kaniko runs nothing; name a shell: RUN sh <<'EOF'"),
             ("RUN <<-EOF\n\tx\n\tEOF", "kaniko runs nothing"),
-            ("RUN <<EOF\n#!/usr/bin/env python3\nEOF", "name the program: RUN python3 <<EOF"),
-            ("RUN <<EOF\n#!/bin/bash -e\nEOF", "name the program: RUN /bin/bash <<EOF"),
+            ("RUN << EOF\nx\nEOF", "kaniko runs nothing"),
+            ("RUN <<EOF\na=1; echo $a\nEOF", "expand it before it runs; name a shell: RUN sh <<'EOF'"),
+            ("RUN <<EOF\necho `id`\nEOF", "expand it"),
+            ("RUN <<EOF\nprintf 'a\\n'\nEOF", "expand it"),
+            ("RUN <<EOF\n#!/usr/bin/env python3\nEOF", "name the program: RUN python3 <<'EOF'"),
+            ("RUN <<EOF\n#!/bin/bash -e\nEOF", "name the program: RUN /bin/bash <<'EOF'"),
+            ("\\", "is no instruction"),
             ("COPY --parents a/b /", "without the parent folders"),
             ("COPY --exclude=*.md . /x", "the excluded files too"),
             ("ADD --keep-git-dir=true https://x.io/a.git /", "does not clone"),
@@ -263,6 +273,14 @@ class TestPreflight:
         assert said in found[0]
         assert found[0].startswith(("3: ", "4: "))
 
+    def test_what_a_stage_left_for_those_that_start_from_it_counts_in_these(self) -> None:
+        text = (
+            "FROM x AS unused\nONBUILD RUN --network=none x\n"
+            "FROM x AS base\nONBUILD RUN --device=gpu x\nFROM base\n"
+        )
+        (said,) = refused(text)
+        assert said.startswith("4: RUN --device=gpu")
+
     def test_another_frontend_is_refused(self) -> None:
         (said,) = refused("# syntax=tonistiigi/dockerfile:exp\nFROM x")
         assert said == "1: syntax=tonistiigi/dockerfile:exp: kaniko has no frontends; build it with buildx"
@@ -278,3 +296,82 @@ class TestPreflight:
         lines = {target: [int(each.split(":")[0]) for each in refused(text, target=target)] for target in
                  ("dev", "APP", "last", None, "base", "1")}  # fmt: skip
         assert lines == {"dev": [3], "APP": [5, 7], "last": [7, 11], None: [7, 11], "base": [7], "1": [5]}
+
+
+class TestContext:
+    @pytest.fixture
+    def linked(self, workspace: Path) -> Path:
+        (workspace / "real").mkdir()
+        (workspace / "real" / "a.txt").write_text("A")
+        (workspace / "folder").symlink_to("real")
+        (workspace / "b.txt").symlink_to("real/a.txt")
+        return workspace
+
+    @pytest.mark.parametrize(
+        ("instruction", "link"),
+        [
+            ("COPY b.txt /x", "b.txt"),
+            ("COPY /b.txt /x", "b.txt"),
+            ("ADD folder /x/", "folder"),
+            ("COPY folder/ /x/", "folder"),
+            ("COPY folder/a.txt /x", "folder"),
+            ("COPY *.txt /x/", "b.txt"),
+            ('COPY ["real", "b.txt", "/x/"]', "b.txt"),
+            ("ONBUILD USER x\nCOPY --chown=1 b.txt /x", "b.txt"),
+        ],
+    )
+    def test_a_source_that_is_a_link_is_refused(self, linked: Path, instruction: str, link: str) -> None:
+        (linked / "Dockerfile").write_text(f"FROM scratch AS a\n{instruction}\n")
+        (said,) = mistakes()
+        assert f": {link} is a link" in said
+
+    @pytest.mark.parametrize(
+        "instruction",
+        [
+            "COPY . /x/",
+            "COPY real /x",
+            "COPY --from=a /b.txt /x",
+            "COPY $LINK /x",
+            "ADD https://x.io/b.txt /x",
+            "COPY <<b.txt /x\nb.txt",
+            "COPY a**b /x/",
+        ],
+    )
+    def test_one_that_is_not_is_fine(self, linked: Path, instruction: str) -> None:
+        (linked / "Dockerfile").write_text(f"FROM scratch AS a\nFROM scratch\n{instruction}\n")
+        assert argv()
+
+    def test_the_context_may_be_one(self, linked: Path) -> None:
+        (linked / "real" / "Dockerfile").write_text("FROM scratch\nCOPY . /\n")
+        assert f"--context=dir://{linked}/real" in argv(context="folder")
+
+    def test_what_is_below_an_excluded_folder_is_excluded(self, workspace: Path) -> None:
+        (workspace / ".dockerignore").write_text("# c\n**/test\n!/a/b/\n**\n")
+        dockerfile = Path(build().dockerfile)
+        assert dockerfile.read_text() == (workspace / "Dockerfile").read_text()
+        patterns = dockerfile.with_name("Dockerfile.dockerignore").read_text().split()
+        assert patterns == ["**/test", "**/test/**", "!a/b", "!a/b/**", "**"]
+
+    def test_the_file_of_the_outputs_is_left_out(self, workspace: Path) -> None:
+        file = workspace / ".gocdnext" / "outputs" / "1f3.env"
+        file.parent.mkdir(parents=True)
+        file.touch()
+        environ = {"GOCDNEXT_OUTPUT_FILE": str(file)}
+
+        def patterns() -> list[str]:
+            return build(environ).dockerfile.with_name("Dockerfile.dockerignore").read_text().split()
+
+        assert patterns() == [".gocdnext", ".gocdnext/**"]
+        (workspace / ".gocdnext" / "ci.yaml").touch()
+        assert patterns() == [".gocdnext/outputs", ".gocdnext/outputs/**"]
+        (workspace / "Dockerfile.dockerignore").write_text("x")
+        assert patterns() == ["x", "x/**", ".gocdnext/outputs", ".gocdnext/outputs/**"]
+        assert list(workspace.glob("*.dockerignore")) == [workspace / "Dockerfile.dockerignore"]
+        (workspace / "app").mkdir()
+        elsewhere = build(environ, context="app").dockerfile.with_name("Dockerfile.dockerignore")
+        assert elsewhere.read_text().split() == ["x", "x/**"]
+
+    @pytest.mark.parametrize("content", [b"", b"# only\n", b"\x7fELF\0\xff\n", b"FROM a\n\\", b"ARG X\n"])
+    def test_a_dockerfile_that_is_none_is_said_to_be(self, workspace: Path, content: bytes) -> None:
+        (workspace / "Dockerfile").write_bytes(content)
+        assert all(line.startswith("with.dockerfile: Dockerfile:") for line in mistakes())

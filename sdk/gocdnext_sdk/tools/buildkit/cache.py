@@ -54,7 +54,7 @@ class CacheEntry:
         """
         if "=" not in text.partition(",")[0]:
             return cls({"type": "registry", "ref": str(Reference.parse(text))}, {})
-        fields = [field.partition("=") for field in next(csv.reader([text]))]
+        fields = [field.partition("=") for field in _fields(text)]
         if any(not equals for _, equals, _ in fields):
             raise Invalid('a cache entry is not of the form "type=…,key=value"')
         attributes = {key.strip().lower(): value for key, _, value in fields}
@@ -103,6 +103,13 @@ class CacheEntry:
 
     def __str__(self) -> str:
         return comma_separated(f"{key}={value}" for key, value in self.attributes.items())
+
+
+def _fields(text: str) -> list[str]:
+    try:
+        return next(csv.reader([text]))
+    except csv.Error:
+        raise Invalid("a cache entry is one line") from None
 
 
 def comma_separated(fields: Iterable[str]) -> str:

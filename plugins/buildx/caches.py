@@ -1,0 +1,92 @@
+"""Which caches a build reads and writes, from the inputs and the runner profile."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from gocdnext_sdk.tools.buildkit.cache import CacheEntry
+
+from .inputs import BUCKETS, BuildxInputs, bucket_backend
+
+
+@dataclass(frozen=True)
+class CachePlan:
+    """What is read from and written to caches.
+
+    Args:
+        sources: read.
+        targets: written.
+        notes: what the user should know of it.
+    """
+
+    sources: tuple[CacheEntry, ...]
+    targets: tuple[CacheEntry, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def entries(self) -> tuple[CacheEntry, ...]:
+        """All of them."""
+        return (*self.sources, *self.targets)
+
+
+def plan_cache(inputs: BuildxInputs, environ: Mapping[str, str]) -> CachePlan:
+    """Decide which caches are used."""
+    notes = []
+    if inputs.cache_from or inputs.cache_to:
+        sources, targets = inputs.cache_from, inputs.cache_to
+        if inputs.cache not in (None, "none"):
+            notes.append("with.cache is not used: cache-from and cache-to win over it")
+    else:
+        sources, targets = _shorthand(inputs, environ)
+    dropped = dict.fromkeys(str(e) for e in (*sources, *targets) if not e.is_active(environ))
+    if dropped:
+        notes.append(
+            f"not used: {' and '.join(dropped)}: the GitHub Actions cache needs ACTIONS_RUNTIME_TOKEN and "
+            "ACTIONS_RESULTS_URL, which only GitHub's runners have; write `cache: registry` instead"
+        )
+    if targets and not inputs.push:
+        # What a pull request builds must not get into the main branch's cache.
+        notes.append('caches are only read: push is "false"')
+        targets = ()
+    return CachePlan(
+        tuple(each for each in sources if each.is_active(environ)),
+        tuple(each.as_export() for each in targets if each.is_active(environ)),
+        tuple(notes),
+    )
+
+
+def _shorthand(
+    inputs: BuildxInputs, environ: Mapping[str, str]
+) -> tuple[tuple[CacheEntry, ...], tuple[CacheEntry, ...]]:
+    """Return the caches to read and to write that `cache` stands for."""
+    match inputs.cache:
+        case None | "none":
+            return (), ()
+        case "inline":
+            return (), (CacheEntry({"type": "inline"}, {}),)
+        case "registry":
+            source = CacheEntry({"type": "registry", "ref": str(inputs.image.with_tag("buildcache"))}, {})
+        case "bucket":
+            source = _bucket(inputs, environ)
+        case entry:
+            source = CacheEntry.parse(entry)
+    return (source,), (CacheEntry({**source.attributes, "mode": "max"}, source.environ),)
+
+
+def _bucket(inputs: BuildxInputs, environ: Mapping[str, str]) -> CacheEntry:
+    """Return the cache of the runner profile: S3, or Google's bucket through its S3 interface."""
+
+    def setting(name: str) -> str:
+        return environ.get(f"GOCDNEXT_LAYER_CACHE_{name}", "").strip()
+
+    backend = bucket_backend(environ)
+    region = environ.get("AWS_REGION") or "us-east-1" if backend == "s3" else "auto"
+    endpoint = setting("ENDPOINT") or BUCKETS[backend]
+    attributes = {
+        "type": "s3",
+        "region": setting("REGION") or region,
+        "bucket": setting("BUCKET"),
+        "name": setting("NAME") or inputs.image.short_name,
+    }
+    return CacheEntry(attributes | ({"endpoint_url": endpoint} if endpoint else {}), {})

@@ -1,0 +1,117 @@
+"""The `with:` map of buildx."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Annotated
+
+from pydantic import BeforeValidator, WithJsonSchema
+
+from gocdnext_sdk import Boolean, ImageBuildInputs, Input, Lines, Problem, Reference, Secret, Words
+from gocdnext_sdk.inputs.parsers import parse_lines
+from gocdnext_sdk.secret import looks_secret
+from gocdnext_sdk.tools.buildkit.builders import BINFMT, BUILDKIT
+from gocdnext_sdk.tools.buildkit.cache import CacheEntry
+
+BUCKETS = {"s3": "", "gcs": "https://storage.googleapis.com", "gs": "https://storage.googleapis.com"}
+"""Backends of the runner profile's cache, and where they are if it does not say."""
+
+CacheEntries = Annotated[
+    tuple[CacheEntry, ...],
+    BeforeValidator(lambda text: tuple(map(CacheEntry.parse, parse_lines(text)))),
+    WithJsonSchema({"type": "string"}),
+]
+"""Cache entries or references, one a line."""
+
+
+class BuildxInputs(ImageBuildInputs):
+    """The `with:` map."""
+
+    platforms: Words = Input("linux/amd64,linux/arm64", description="Platforms to build for.")
+    cache: str | None = Input(
+        None,
+        description='Layer cache: "registry" (the tag `buildcache` beside the image), "inline", "bucket" '
+        "(from the runner profile's GOCDNEXT_LAYER_CACHE_*), a reference of your own such as "
+        '"ghcr.io/org/cache", or "none". `cache-from` and `cache-to` win over it.',
+    )
+    cache_from: CacheEntries = Input(
+        "", description="Caches to read, one a line: BuildKit entries (type=…,key=value) or references."
+    )
+    cache_to: CacheEntries = Input(
+        "", description="Caches to write, one a line, as in `cache-from`. Not written when `push` is false."
+    )
+    build_contexts: Lines = Input(
+        "", description="Named contexts, one NAME=VALUE a line, as buildx takes them."
+    )
+    provenance: str | None = Input(
+        None,
+        description='Provenance attestation: "mode=min", "mode=max" or "false". BuildKit\'s own default '
+        "otherwise.",
+    )
+    sbom: str | None = Input(None, description='SBOM attestation: "true", "false" or "generator=IMAGE".')
+    no_cache: Boolean = Input("false", description="Do not use any cache.")
+    pull: Boolean = Input("false", description="Look for newer base images.")
+    load: Boolean = Input("false", description="Put the image into the job's daemon too.")
+    push_by_digest: Boolean = Input(
+        "false",
+        description="Publish a candidate: push content without any tag, so that it can be scanned and signed "
+        "by `REFERENCE` before docker-push gives it its tags.",
+    )
+    buildkit_image: Reference = Input(
+        BUILDKIT, description="Image of the BuildKit that is started where the daemon's own will not do."
+    )
+    driver_opts: Lines = Input(
+        "",
+        description="Options for a BuildKit in a container, one KEY=VALUE a line, as `buildx create "
+        "--driver-opt` takes them, e.g. `network=host`. With any, one is started.",
+    )
+    qemu_image: Reference = Input(
+        BINFMT, description="Image that registers QEMU, used only when the daemon lacks a platform."
+    )
+
+    def check(self, environ: Mapping[str, str]) -> Iterable[Problem]:
+        """Check what needs the job's environment or two inputs at once."""
+        yield from super().check(environ)
+        for platform in self.platforms:
+            if not re.fullmatch(r"[a-z0-9]+/[a-z0-9_]+(/[a-z0-9]+)?", platform):
+                yield Problem("platforms", f'"{platform}" is not a platform', 'write it as "linux/amd64"')
+        if self.push_by_digest and not self.push:
+            yield Problem("push-by-digest", 'needs push: "true"')
+        for key, lines in (("build-contexts", self.build_contexts), ("driver-opts", self.driver_opts)):
+            for line in lines:
+                name, equals, value = line.partition("=")
+                if not equals:
+                    yield Problem(key, f'"{line}" has no value', "write one KEY=VALUE a line")
+                elif looks_secret(name) or re.search("https?://[^/]+@", value):
+                    yield Problem(
+                        key,
+                        f'"{name}" would have a secret stand on a command line',
+                        "`secret-envs` takes GIT_AUTH_TOKEN for git; `cache-to` takes the keys of a cache",
+                    )
+        yield from self._check_cache(environ)
+
+    def _check_cache(self, environ: Mapping[str, str]) -> Iterator[Problem]:
+        if self.cache == "bucket":
+            if not environ.get("GOCDNEXT_LAYER_CACHE_BUCKET"):
+                yield Problem(
+                    "cache", '"bucket" needs GOCDNEXT_LAYER_CACHE_BUCKET', "set it in the runner profile"
+                )
+            if bucket_backend(environ) not in BUCKETS:
+                yield Problem("cache", "GOCDNEXT_LAYER_CACHE_BACKEND is neither s3 nor gcs")
+        elif self.cache not in (None, "registry", "inline", "none"):
+            try:
+                CacheEntry.parse(self.cache)
+            except ValueError as error:
+                words = '"registry", "inline", "bucket", "none"'
+                yield Problem("cache", str(error), f"choose one of {words}, or give a reference")
+        given: dict[str, Secret] = {}
+        for entry in (*self.cache_from, *self.cache_to):
+            for variable, secret in entry.environ.items():
+                if given.setdefault(variable, secret) != secret:
+                    yield Problem("cache-to", "two entries have different logins", "buildx takes only one")
+
+
+def bucket_backend(environ: Mapping[str, str]) -> str:
+    """Return the backend of the runner profile's cache."""
+    return environ.get("GOCDNEXT_LAYER_CACHE_BACKEND", "").strip() or "s3"
