@@ -85,3 +85,10 @@ def test_every_room_is_in_contributing() -> None:
     for path in (ROOT / "sdk" / "gocdnext_sdk").iterdir():
         if not path.name.startswith("_") and path.name != "py.typed":
             assert path.name in text, f"CONTRIBUTING.md does not say what {path.name} is for"
+
+
+def test_the_exit_codes_are_those_of_the_page_about_errors() -> None:
+    def codes(text: str) -> set[str]:
+        return set(re.findall(r"^\| (\d+|128\+n) \|", text, re.MULTILINE))
+
+    assert codes(PAGE) == codes((ROOT / "docs" / "errors.md").read_text())
