@@ -5,7 +5,6 @@ Public through `gocdnext_sdk` (docs/api.md).
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from functools import cached_property
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from gocdnext_sdk.errors import DaemonError
 from gocdnext_sdk.runtime.docker_client import address, connect, daemon_environ, reason, translated
+from gocdnext_sdk.runtime.polling import poll
 
 if TYPE_CHECKING:
     import docker
@@ -135,18 +135,20 @@ class DockerDaemon:
         Raises:
             DaemonError: it did not within `seconds`.
         """
-        deadline = time.monotonic() + seconds
-        while True:
+        said: list[DaemonError] = []
+
+        def ask() -> bool | None:
             try:
                 self.ping()
             except DaemonError as error:
-                if time.monotonic() > deadline:
-                    why = reason(error.__cause__ or error)
-                    what = f"no Docker daemon at {self.address} after {seconds:.0f} s ({why})"
-                    raise DaemonError(what, "does the job say `docker: true`?") from None
-                time.sleep(0.5)
-            else:
-                return
+                said.append(error)
+                return None
+            return True
+
+        if poll(ask, within=seconds, every=0.5) is None:
+            why = reason(said[-1].__cause__ or said[-1])
+            what = f"no Docker daemon at {self.address} after {seconds:.0f} s ({why})"
+            raise DaemonError(what, "does the job say `docker: true`?")
 
     @cached_property
     def _client(self) -> docker.DockerClient:

@@ -26,17 +26,17 @@ from gocdnext_sdk.host.harness.snapshot import Snapshot
 from gocdnext_sdk.host.harness.stopping import RunningContainers
 from gocdnext_sdk.host.harness.writeback import WriteBack
 from gocdnext_sdk.host.pipeline.resolve import ResolvedJob
+from gocdnext_sdk.runtime.docker_client import SOCKET
 
 WORKSPACE: Final = "/workspace"
-_SOCKET: Final = "/var/run/docker.sock"
 
 # As upstream's docker engine starts a script: the checkout's owner is not the job's user, which git refuses.
 _SCRIPT: Final = ("sh", "-c", "--")
 _SAFE_DIRECTORY: Final = "git config --global --add safe.directory '*' 2>/dev/null || true; "
 
 _DOCKER: Final = {
-    "DOCKER_HOST": f"unix://{_SOCKET}",
-    "TESTCONTAINERS_DOCKER_SOCKET_OVERRIDE": _SOCKET,
+    "DOCKER_HOST": f"unix://{SOCKET}",
+    "TESTCONTAINERS_DOCKER_SOCKET_OVERRIDE": SOCKET,
     "TESTCONTAINERS_HOST_OVERRIDE": "host.docker.internal",
 }
 
@@ -150,7 +150,7 @@ class JobRunner:
                 env=env,
                 working_dir=WORKSPACE,
                 volumes={name: WORKSPACE},
-                engine_socket=_SOCKET if job.docker else None,
+                engine_socket=SOCKET if job.docker else None,
                 network=self.network,
                 extra_hosts=extra_hosts,
             )

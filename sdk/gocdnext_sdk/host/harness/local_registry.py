@@ -12,7 +12,6 @@ import os
 import secrets
 import socket
 import tarfile
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from io import BytesIO
@@ -21,6 +20,7 @@ from typing import Self
 from gocdnext_sdk.errors import DaemonError
 from gocdnext_sdk.host.harness.engine.interface import SHARED_NETWORK, ContainerSpec, Engine, Pull
 from gocdnext_sdk.host.harness.given import REGISTRY_SECRETS, REGISTRY_VARIABLES
+from gocdnext_sdk.runtime.polling import poll
 
 IMAGE_VARIABLE = "GOCDNEXT_REGISTRY_IMAGE"
 DEFAULT_IMAGE = (
@@ -111,24 +111,26 @@ class LocalRegistry:
         return registry
 
     def _wait(self, engine: Engine, container: str) -> None:
-        give_up = time.monotonic() + _READY_WITHIN
-        while time.monotonic() < give_up:
+        def ask() -> bool | None:
             if not engine.is_running(container):
-                raise DaemonError(f"the registry ended at once:\n{engine.logs(container)}")
-            connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=2)
-            try:
-                connection.request("GET", "/v2/")
-                if connection.getresponse().status == http.HTTPStatus.UNAUTHORIZED:
-                    return
-            except OSError:
-                pass
-            finally:
-                connection.close()
-            time.sleep(0.05)
-        raise DaemonError(
-            f"the registry does not answer at {self.address} within {_READY_WITHIN:.0f} s; "
-            "it needs an engine whose published ports are this machine's"
-        )
+                raise DaemonError(f"the registry exited immediately:\n{engine.logs(container)}")
+            return True if self._answers() else None
+
+        if poll(ask, within=_READY_WITHIN, every=0.05) is None:
+            raise DaemonError(
+                f"the registry does not answer at {self.address} within {_READY_WITHIN:.0f} s",
+                "it needs an engine whose published ports are this machine's",
+            )
+
+    def _answers(self) -> bool:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=2)
+        try:
+            connection.request("GET", "/v2/")
+            return connection.getresponse().status == http.HTTPStatus.UNAUTHORIZED
+        except (OSError, http.client.HTTPException):
+            return False
+        finally:
+            connection.close()
 
 
 def _free_port() -> int:

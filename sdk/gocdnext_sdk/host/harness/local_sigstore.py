@@ -21,6 +21,7 @@ from gocdnext_sdk.errors import DaemonError
 from gocdnext_sdk.host.harness.engine.interface import ContainerSpec, Engine, Pull, named_network
 from gocdnext_sdk.host.harness.given import SIGSTORE_VARIABLES
 from gocdnext_sdk.host.harness.issuer import SigningKey
+from gocdnext_sdk.runtime.polling import poll
 
 IMAGE_VARIABLE = "GOCDNEXT_SIGSTORE_IMAGE"
 DEFAULT_IMAGE = "ghcr.io/klinux/gocdnext-sigstore:v1"
@@ -132,8 +133,8 @@ class LocalSigstore:
 
 def _documents(engine: Engine, container: str) -> dict[str, Any]:
     """Wait for the line that the container prints once all its services answer."""
-    give_up = time.monotonic() + _READY_WITHIN
-    while time.monotonic() < give_up:
+
+    def ask() -> dict[str, Any] | None:
         running = engine.is_running(container)
         log = engine.logs(container)
         for line in log.splitlines():
@@ -141,6 +142,10 @@ def _documents(engine: Engine, container: str) -> dict[str, Any]:
                 found: dict[str, Any] = json.loads(line)
                 return found
         if not running:
-            raise DaemonError(f"the local Sigstore ended at once:\n{log}")
-        time.sleep(0.05)
-    raise DaemonError(f"the local Sigstore does not answer within {_READY_WITHIN:.0f} s")
+            raise DaemonError(f"the local Sigstore exited immediately:\n{log}")
+        return None
+
+    documents = poll(ask, within=_READY_WITHIN, every=0.05)
+    if documents is None:
+        raise DaemonError(f"the local Sigstore does not answer within {_READY_WITHIN:.0f} s")
+    return documents

@@ -23,11 +23,12 @@ from gocdnext_sdk.host.planning.placeholders import Placeholders
 from gocdnext_sdk.host.planning.plan_run import plan_run
 from gocdnext_sdk.inputs.model import with_key
 from gocdnext_sdk.plugin import Plugin as PluginClass
+from gocdnext_sdk.runtime.docker_client import SOCKET
 
 FindPlugin: TypeAlias = Callable[[str], "type[PluginClass[Any]] | None"]
 """Returns the plugin of an image, if its code is at hand."""
 
-DOCKER_HOST = "unix:///var/run/docker.sock"
+DOCKER_HOST = f"unix://{SOCKET}"
 """Where the platform's engines put a job's daemon, as far as a plan is concerned."""
 
 _TOKEN_SECONDS = 3600

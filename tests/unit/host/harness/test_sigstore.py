@@ -93,7 +93,7 @@ def test_a_sigstore_that_ends_at_once_says_why(engine: Any) -> None:
     engine.behaviours[IMAGE] = lambda box: 1
     engine.is_running = lambda container: not engine.containers[container].ended.wait(10)
     engine.logs = lambda container: "no room left"
-    with Session(engine) as session, pytest.raises(DaemonError, match="ended at once:\nno room left"):
+    with Session(engine) as session, pytest.raises(DaemonError, match="exited immediately:\nno room left"):
         session.start_sigstore()
 
 
