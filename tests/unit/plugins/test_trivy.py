@@ -6,6 +6,7 @@ import json
 import sys
 from collections import Counter
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,7 +15,14 @@ from gocdnext_sdk import Findings, InputError, Secret, ToolError
 from gocdnext_sdk.host.manifest.load import load_plugin
 from gocdnext_sdk.inputs.reader import read_inputs
 
-trivy = sys.modules[load_plugin(Path(__file__).parents[3] / "plugins" / "trivy").__module__]
+PACKAGE = load_plugin(Path(__file__).parents[3] / "plugins" / "trivy").__module__.rpartition(".")[0]
+trivy = SimpleNamespace(
+    **{
+        name: value
+        for module in ("inputs", "scan", "report", "plugin")
+        for name, value in vars(sys.modules[f"{PACKAGE}.{module}"]).items()
+    }
+)
 
 DIGEST = "sha256:" + "a" * 64
 
@@ -345,3 +353,40 @@ def test_the_outputs_count_the_report_and_what_matters() -> None:
         "PLATFORMS": "linux/amd64,linux/arm64",
     }
     assert set(outputs) <= set(trivy.Trivy.outputs)
+
+
+class TestSeveralImagesOfOnePlatform:
+    """As an index has for each version of Windows: only their digests tell them apart."""
+
+    SUBJECTS = tuple(
+        trivy.Subject("app", (digit,), "windows/amd64", f"sha256:{digit * 64}") for digit in ("1", "2")
+    )
+
+    def test_each_has_a_run_in_the_sarif_log(self) -> None:
+        first, second = ({"runs": [{"results": results}]} for results in ([{"ruleId": "x"}], []))
+        texts = dict(zip(self.SUBJECTS, map(json.dumps, (first, second)), strict=True))
+        runs = json.loads(trivy.merge_sarif(texts))["runs"]
+        assert [len(run["results"]) for run in runs] == [1, 0]
+        assert len({run["automationDetails"]["id"] for run in runs}) == 2
+
+    def test_each_counts_in_the_verdict(self) -> None:
+        counts = dict(zip(self.SUBJECTS, (Counter(CRITICAL=2), Counter[str]()), strict=True))
+        with pytest.raises(Findings) as caught:
+            trivy.judge(given(), Log(), counts)
+        assert f"windows/amd64 sha256:{'1' * 64}: 2 CRITICAL" in str(caught.value)
+        assert f"windows/amd64 sha256:{'2' * 64}: none" in str(caught.value)
+        assert trivy.summarize(given(), counts)["PLATFORMS"] == "windows/amd64"
+
+    def test_each_has_its_place_in_table_and_report(self) -> None:
+        assert trivy.join(dict.fromkeys(self.SUBJECTS, "t")).count("windows/amd64 sha256:") == 2
+        merged = trivy.merge(dict.fromkeys(self.SUBJECTS, REPORT))
+        assert len({result["Target"] for result in merged["Results"]}) == 2 * len(REPORT["Results"])
+
+
+def test_a_path_that_is_too_long_is_not_there() -> None:
+    (line,) = mistakes(scan_type="fs", target="x/" * 5000)
+    assert line.startswith("with.target: there is no")
+
+
+def test_what_a_url_asks_for_may_be_a_token() -> None:
+    assert trivy.query_values("https://h/x?private_token=t0ken&b=#f") == ["t0ken"]

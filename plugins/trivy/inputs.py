@@ -1,0 +1,244 @@
+"""The `with:` map of trivy."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Literal
+from urllib.parse import parse_qsl, unquote
+
+from pydantic import AfterValidator
+
+from gocdnext_sdk import (
+    Boolean,
+    Credential,
+    Credentials,
+    Input,
+    Invalid,
+    Items,
+    Problem,
+    Reference,
+    References,
+    RegistryLoginInputs,
+    RequiredIf,
+    RequiredTogether,
+    Secret,
+    Words,
+    WorkspacePath,
+    one_of,
+)
+
+SEVERITIES = ("CRITICAL", "HIGH", "MEDIUM", "LOW", "UNKNOWN")
+
+PACKAGES = frozenset({"image", "fs", "repo", "rootfs", "sbom"})
+"""The scan types that look for packages, and so for vulnerabilities."""
+
+FILES = frozenset({"image", "fs", "repo", "rootfs", "config"})
+"""The scan types that read files."""
+
+IMAGE = frozenset({"image"})
+
+ONLY_FOR = {
+    **dict.fromkeys(("archive", "image_source", "platforms"), IMAGE),
+    **dict.fromkeys(("scanners", "pkg_types", "vex"), PACKAGES),
+    **dict.fromkeys(("skip_dirs", "skip_files"), FILES),
+}
+"""The inputs that other scan types would ignore, which must not happen silently."""
+
+
+def _duration(text: str) -> str:
+    if not re.fullmatch(r"([0-9]+(\.[0-9]+)?(ms|s|m|h))+", text):
+        raise Invalid(f'"{text}" is not a duration', 'write it as "10m" or "1h30m"')
+    return text
+
+
+class TrivyInputs(RegistryLoginInputs):
+    """What to scan, what to look for, and where the report goes."""
+
+    scan_type: Literal["image", "fs", "repo", "config", "rootfs", "sbom"] = Input(
+        "fs",
+        description="What to scan: an image, a file tree (fs), a git repository (repo), configuration files "
+        "(config), an unpacked root file system (rootfs) or an SBOM file (sbom).",
+    )
+    target: str | None = Input(
+        None,
+        description="What to point the scan at: an image reference, a path, or the URL of a repository. "
+        'Required, except that fs and config take the workspace (".").',
+    )
+    archive: WorkspacePath | None = Input(
+        None,
+        description="Image archive, as `docker save` and kaniko write it, to scan instead of `target`.",
+    )
+    image_source: Literal["registry", "docker"] = Input(
+        "registry",
+        description='Where the image is. "docker": in the daemon of a job with `docker: true`.',
+    )
+    platforms: Words = Input(
+        "all",
+        description='Platforms of a multi-platform image to scan, e.g. "linux/amd64". "all": all it has.',
+    )
+    severity: Annotated[Words, one_of(*SEVERITIES)] = Input(
+        "HIGH,CRITICAL", description="Severities that count: one finding of these fails the job."
+    )
+    report_severity: Annotated[Words, one_of(*SEVERITIES)] = Input(
+        "", description="Severities that the report shows beside those that count."
+    )
+    exit_code: int = Input(
+        "1",
+        description='Exit code when something of `severity` is found. "0": advisory, the job goes on.',
+        ge=0,
+        le=255,
+    )
+    ignore_unfixed: Boolean = Input("true", description="Leave out vulnerabilities that have no fix yet.")
+    scanners: Annotated[Words, one_of("vuln", "misconfig", "secret", "license")] = Input(
+        "", description="What to look for: vuln, misconfig, secret, license. If empty: vuln and secret."
+    )
+    pkg_types: Annotated[Words, one_of("os", "library")] = Input(
+        "", description="Packages to look at: os, library. If empty: both."
+    )
+    skip_dirs: Items = Input("", description="Directories to leave out, as paths or globs.")
+    skip_files: Items = Input("", description="Files to leave out, as paths or globs.")
+    ignorefile: WorkspacePath | None = Input(
+        None, description="File of accepted findings. If empty: `.trivyignore`, where there is one."
+    )
+    vex: Items = Input(
+        "", description='VEX documents to honour: paths, "oci" (attested to the image) or "repo".'
+    )
+    config: WorkspacePath | None = Input(
+        None,
+        description="Trivy's own configuration file, for what has no input here. If empty: `trivy.yaml`, "
+        "where there is one.",
+    )
+    format: Literal[
+        "table", "json", "sarif", "template", "cyclonedx", "spdx", "spdx-json", "github", "cosign-vuln"
+    ] = Input("table", description="Format of the report.")
+    template: str | None = Input(
+        None, description='Template of `format: template`: "@path/to/file.tpl", or its text.'
+    )
+    output: WorkspacePath | None = Input(
+        None,
+        description="Path of the report in the workspace; the log then shows the table. If empty, the report "
+        "goes to the log.",
+    )
+    timeout: Annotated[str, AfterValidator(_duration)] = Input(
+        "5m", description='Time for one scan, e.g. "15m".'
+    )
+    skip_db_update: Boolean = Input(
+        "false",
+        description="Use the cached vulnerability database as it is, without asking for a newer one.",
+    )
+    offline: Boolean = Input(
+        "false", description="Contact nothing but the image's registry: no database, no look-ups."
+    )
+    db_repository: References = Input(
+        "",
+        description="Where the vulnerability database comes from, first choice first, e.g. "
+        '"registry.example.com/mirror/trivy-db:2". If empty: Trivy\'s public ones.',
+    )
+    java_db_repository: References = Input("", description="As `db-repository`, for the index of Java.")
+    db_username: str | None = Input(
+        None,
+        description="User name at the registry of the first `db-repository`. It is sent to that one only.",
+    )
+    db_password: Secret | None = Input(None, description="Password or token for `db-username`.")
+    cache_dir: str | None = Input(
+        None,
+        description="Folder of the databases. If empty: the job's TRIVY_CACHE_DIR, else `.cache/trivy`.",
+    )
+
+    constraints = (
+        RequiredIf("target", "scan-type", "repo", "rootfs", "sbom"),
+        RequiredIf("template", "format", "template"),
+        RequiredTogether("db-username", "db-password"),
+    )
+
+    @property
+    def image(self) -> Reference | None:
+        """The image to scan, where it has a name."""
+        return Reference.parse(self.target) if self.scan_type == "image" and self.target else None
+
+    @property
+    def is_of_one_image(self) -> bool:
+        """Whether the report describes one image and has no place for a platform."""
+        return self.format in ("cyclonedx", "spdx", "spdx-json", "github", "cosign-vuln")
+
+    def logins(self) -> Credentials:
+        """Return the registry logins, each bound to its host."""
+        logins = list(self.credentials(self.image.registry)) if self.image else []
+        if self.db_username and self.db_password and self.db_repository:
+            logins.append(Credential(self.db_repository[0].registry, self.db_username, self.db_password))
+        return Credentials(logins)
+
+    def check(self, environ: Mapping[str, str]) -> Iterator[Problem]:
+        """Check the target, and that nothing given would be ignored."""
+        problems = list(self._check_target())
+        yield from problems
+        for name, scan_types in ONLY_FOR.items():
+            if name in self.model_fields_set and self.scan_type not in scan_types:
+                what = f"means nothing to scan-type: {self.scan_type}"
+                yield Problem(name.replace("_", "-"), what, "leave it out")
+        if self.scan_type == "sbom" and not {"vuln", "license"}.issuperset(self.scanners):
+            yield Problem("scanners", "an SBOM can be scanned for vuln and license only")
+        if self.image_source == "docker" and "DOCKER_HOST" not in environ:
+            yield Problem("image-source", "the job has no Docker daemon", "add `docker: true` to the job")
+        for name in ("archive", "ignorefile", "config"):
+            if (path := getattr(self, name)) and not Path(path).is_file():
+                yield Problem(name, f'there is no file "{path}" in the workspace')
+        if self.output and Path(self.output).is_dir():
+            yield Problem("output", f'"{self.output}" is a folder', "give the path of a file")
+        if self.template and self.format != "template":
+            yield Problem("template", f"means nothing to format: {self.format}", "write format: template")
+        if self.template and self.template.startswith("@"):
+            path = self.template.removeprefix("@")
+            if not (path.endswith(".tpl") and Path(path).is_file()):
+                yield Problem("template", f'there is no template "{path}"', "give the path of a .tpl file")
+        if self.db_username and not self.db_repository:
+            yield Problem("db-repository", "is missing, and `db-username` needs it", "name the database")
+        elif self.db_username and not problems and self.image:
+            yield from self._check_one_login(self.credentials(self.image.registry))
+
+    def _check_one_login(self, logins: Credentials) -> Iterator[Problem]:
+        registry = self.db_repository[0].registry
+        if logins.get(registry):
+            what = f"{registry} has a login already, by `username`"
+            yield Problem("db-username", what, "leave it out; the one login serves both")
+
+    def _check_target(self) -> Iterator[Problem]:
+        target, _ = without_login(self.target or "")
+        if self.scan_type == "image":
+            if bool(target) == bool(self.archive):
+                yield Problem("target", "is needed, or `archive`, and not both", "give one image")
+            elif target:
+                try:
+                    Reference.parse(target)
+                except ValueError as error:
+                    yield Problem.of("target", error)
+        elif self.scan_type != "repo" and "://" in target:
+            yield Problem("target", "is a URL", "a repository is scanned with scan-type: repo")
+        elif target.startswith("-") or (self.scan_type != "repo" and not _exists(target or ".")):
+            # A reference that came from a needed job is masked in the message, so always tell of images.
+            what = f'there is no "{target}" in the workspace'
+            yield Problem("target", what, "an image is scanned with scan-type: image")
+
+
+def _exists(path: str) -> bool:
+    try:
+        return Path(path).exists()
+    except (OSError, ValueError):  # too long for a name
+        return False
+
+
+def query_values(url: str) -> list[str]:
+    """Return the values in the query of a URL, any of which may be a token."""
+    query = url.partition("?")[2].partition("#")[0] if "://" in url else ""
+    return [value for _, value in parse_qsl(query)]
+
+
+def without_login(url: str) -> tuple[str, Secret | None]:
+    """Return a URL without its `user:token@`, and the token."""
+    match = re.match(r"(?i)(https?://)?([^/]+)@", url)
+    if not match or not (match[1] or ":" in match[2]):
+        return url, None
+    token = match[2].partition(":")[2] or match[2]
+    return (match[1] or "") + url[match.end() :], Secret(unquote(token))

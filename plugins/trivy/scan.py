@@ -1,0 +1,234 @@
+"""What is scanned, how Trivy is started for it, and what it says."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from gocdnext_sdk import InputMismatch, Job, Problem, Secret, Tool, ToolError
+from gocdnext_sdk.oci.platforms import choose, is_platform
+
+from .inputs import FILES, PACKAGES, SEVERITIES, TrivyInputs, query_values, without_login
+
+NOT_BOUND = ("TRIVY_USERNAME", "TRIVY_PASSWORD", "TRIVY_REGISTRY_TOKEN")
+"""Logins that Trivy sends to every registry it contacts, those of its databases too."""
+
+GIT_TOKENS = {"github.com": "GITHUB_TOKEN", "gitlab.com": "GITLAB_TOKEN"}
+"""The job's variable that holds the token of a git host, and goes to no other."""
+
+Report = dict[str, Any]
+"""Trivy's JSON, schema version 2."""
+
+
+@dataclass(frozen=True)
+class Subject:
+    """One thing to scan.
+
+    Args:
+        name: how people are told; the same for all platforms of an image.
+        argv: how Trivy is told.
+        platform: of an image.
+        digest: of one image of an index; what else tells it from the others there may be alike.
+    """
+
+    name: str
+    argv: tuple[str, ...]
+    platform: str = ""
+    digest: str = ""
+
+
+def find_subjects(inputs: TrivyInputs, job: Job) -> list[Subject]:
+    """Return what is scanned: of an image in a registry every platform, by digest."""
+    if inputs.archive:
+        return [Subject(inputs.archive, ("--input", inputs.archive))]
+    if inputs.image is None:
+        target, _ = without_login(inputs.target or ".")
+        return [Subject(target, (target,))]
+    image = inputs.image
+    job.output(IMAGE=image.name)
+    if inputs.image_source == "docker":
+        return [Subject(str(image), ("--image-src", "docker", str(image)))]
+
+    registry = job.registry(inputs.logins())
+    found = registry.resolve(image)
+    name = str(image.with_digest(found.digest))
+    if image.digest is None:
+        job.say(f"{image} is {found.digest}")
+    job.output(DIGEST=found.digest, REFERENCE=name)
+    if tag := image.tag or ("" if image.digest else "latest"):
+        job.output(TAGS=tag)
+    if not found.is_index:
+        return [Subject(name, ("--image-src", "remote", name))]
+    try:
+        children = choose(inputs.platforms, registry.platforms(image.with_digest(found.digest)))
+    except ValueError as error:
+        problem = Problem.of("platforms", error)
+        raise InputMismatch(problem.key, problem.what, problem.advice) from None
+    if not children:
+        raise ToolError(f"no result: {name} is an index without images")
+    if inputs.is_of_one_image and len(children) > 1:
+        names = ", ".join(f"{child.platform or 'no platform'} ({child.digest})" for child in children)
+        what = f"format: {inputs.format} describes one image, and here are several: {names}"
+        raise InputMismatch("platforms", what, "choose one of these platforms, or give a digest as `target`")
+    return [
+        Subject(
+            name,
+            ("--image-src", "remote", str(image.with_digest(child.digest))),
+            child.platform or "",
+            child.digest,
+        )
+        for child in children
+    ]
+
+
+def prepare(inputs: TrivyInputs, job: Job) -> Tool:
+    """Return Trivy with the logins it needs, each of which goes to its own host only."""
+    for name in NOT_BOUND:
+        if name in job.environ:
+            job.warn(f"{name} is not used: trivy would send it to every registry; give it as `password`")
+    inherit = [name for name in job.environ if name.startswith("TRIVY_") and name not in NOT_BOUND]
+    if inputs.image_source == "docker":
+        inherit += ["DOCKER_HOST", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH"]
+    env: dict[str, str | Secret] = {}
+    if logins := inputs.logins():
+        env.update(job.docker_config(logins))
+    else:
+        inherit.append("DOCKER_CONFIG")
+    for value in query_values(inputs.target or ""):
+        job.mask(value)
+    if inputs.scan_type == "repo":
+        env.update(git_login(inputs, job.environ))
+    elif inputs.username and not inputs.image:
+        job.warn("`username` and `password` are not used: they are for an image's registry")
+    return job.tool("trivy", env=env, inherit=inherit)
+
+
+def without_logins(job: Job) -> Tool:
+    """Return Trivy as it writes reports: a template, maybe of the checkout, can print its environment."""
+    secret = (*NOT_BOUND, "TRIVY_TOKEN", "TRIVY_REDIS_KEY")
+    inherit = [name for name in job.environ if name.startswith("TRIVY_") and name not in secret]
+    return job.tool("trivy", inherit=inherit)
+
+
+def git_login(inputs: TrivyInputs, environ: Mapping[str, str]) -> dict[str, Secret]:
+    """Return the variable with the token that Trivy sends to the repository's host, whichever it is.
+
+    The user name is Trivy's own; git hosts look at the token only.
+    """
+    url, token = without_login(inputs.target or "")
+    host = re.sub(r"(?i)^https?://", "", url).partition("/")[0].lower()
+    ambient = environ.get(GIT_TOKENS.get(host, ""))
+    token = inputs.password or token or (Secret(ambient) if ambient else None)
+    return {"GITHUB_TOKEN": token} if token else {}
+
+
+def scan(inputs: TrivyInputs, job: Job, trivy: Tool, subjects: Iterable[Subject]) -> dict[Subject, Report]:
+    """Scan each subject once.
+
+    Raises:
+        ToolError: a scan failed, so that nothing is known about findings.
+    """
+    cache = inputs.cache_dir or job.environ.get("TRIVY_CACHE_DIR") or ".cache/trivy"
+    reports: dict[Subject, Report] = {}
+    for subject in subjects:
+        try:
+            report = read_report(trivy.capture(*plan_scan(inputs, subject, cache)).stdout)
+        except ToolError as error:
+            raise ToolError(f"no result, neither clean nor findings: {error}") from None
+        platform = subject.platform or platform_of(report)
+        if platform and not any(each == "all" or is_platform(platform, each) for each in inputs.platforms):
+            raise ToolError(f"no result: {subject.name} is for {platform}, which `platforms` does not name")
+        reports[replace(subject, platform=platform)] = report
+        # One database for all platforms, even if a newer one appears meanwhile.
+        inputs = inputs.model_copy(update={"skip_db_update": True})
+    looks_up = inputs.scan_type in PACKAGES and "vuln" in (inputs.scanners or ("vuln",))
+    if looks_up and (date := database_date(Path(cache))):
+        job.say(f"vulnerability database of {date}")
+    return reports
+
+
+def plan_scan(inputs: TrivyInputs, subject: Subject, cache: str) -> list[str]:
+    """Return the argv of the one scan, whose JSON everything else is made from."""
+    shown = [each for each in SEVERITIES if each in {*inputs.severity, *inputs.report_severity}]
+    argv = [inputs.scan_type, "--format", "json", "--severity", ",".join(shown)]
+    # What counts is counted in the report: Trivy's exit code does not tell findings from failures.
+    argv += ["--exit-code", "0", "--timeout", inputs.timeout]
+    # A scan cache on disk is locked by one process at a time; only the databases are worth keeping.
+    argv += ["--cache-dir", cache, "--cache-backend", "memory"]
+    argv += ["--skip-version-check", "--disable-telemetry", *_settings(inputs)]
+    if inputs.scan_type in PACKAGES:
+        argv += ["--no-progress"]
+        argv += ["--ignore-unfixed"] if inputs.ignore_unfixed else []
+        argv += ["--skip-db-update"] if inputs.skip_db_update or inputs.offline else []
+        argv += ["--skip-java-db-update", "--offline-scan"] if inputs.offline else []
+        argv += ["--skip-vex-repo-update"] if inputs.offline and inputs.vex else []
+        argv += _each("--db-repository", inputs.db_repository)
+        argv += _each("--java-db-repository", inputs.java_db_repository)
+        argv += _each("--scanners", inputs.scanners)
+        argv += _each("--pkg-types", inputs.pkg_types)
+        argv += _each("--vex", inputs.vex)
+    if inputs.scan_type in FILES:
+        # The checks in the binary, so that one version of the plugin judges alike every day.
+        argv += ["--skip-check-update"]
+        argv += _each("--skip-dirs", inputs.skip_dirs)
+        argv += _each("--skip-files", inputs.skip_files)
+    return [*argv, *subject.argv]
+
+
+def plan_convert(inputs: TrivyInputs, report_format: str, path: str) -> list[str]:
+    """Return the argv that turns the JSON at `path` into another format."""
+    argv = ["convert", "--quiet", "--format", report_format, "--exit-code", "0", *_settings(inputs)]
+    if report_format == "table":
+        # They only name the columns of the summary.
+        usual = {"config": "misconfig", "sbom": "vuln"}.get(inputs.scan_type, "vuln,secret")
+        argv += ["--scanners", ",".join(inputs.scanners) or usual]
+    if report_format == "template":
+        argv += ["--template", inputs.template or ""]
+    return [*argv, path]
+
+
+def _settings(inputs: TrivyInputs) -> list[str]:
+    """Return what scan and conversion have to agree on."""
+    return [
+        "--output",
+        "",  # standard output, whatever trivy.yaml says
+        *_each("--config", filter(None, [inputs.config])),
+        *_each("--ignorefile", filter(None, [inputs.ignorefile])),
+    ]
+
+
+def _each(flag: str, values: Iterable[object]) -> list[str]:
+    return [word for value in values for word in (flag, str(value))]
+
+
+def read_report(text: bytes) -> Report:
+    """Return the report in Trivy's output.
+
+    Raises:
+        ToolError: there is none, as when Trivy's own configuration asks for a compliance report.
+    """
+    try:
+        report = json.loads(text)
+    except ValueError:
+        report = None
+    if not isinstance(report, dict) or report.get("SchemaVersion") != 2:
+        raise ToolError("trivy wrote no JSON report; what do trivy.yaml and the TRIVY_* variables ask of it?")
+    return report
+
+
+def platform_of(report: Report) -> str:
+    """Return the platform of the scanned image; empty if it is none."""
+    config = report.get("Metadata", {}).get("ImageConfig", {})
+    return "/".join(config[key] for key in ("os", "architecture", "variant") if config.get(key))
+
+
+def database_date(cache: Path) -> str:
+    """Return when the cached vulnerability database was made; empty if there is none."""
+    try:
+        return str(json.loads((cache / "db" / "metadata.json").read_text())["UpdatedAt"])
+    except (OSError, ValueError, KeyError):
+        return ""
