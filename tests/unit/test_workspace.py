@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from gocdnext_sdk import workspace
-from gocdnext_sdk.workspace import read_text
+from gocdnext_sdk.errors import Invalid
+from gocdnext_sdk.workspace import elsewhere, read_text, workspace_path
 
 
 @pytest.fixture
@@ -33,3 +34,19 @@ def test_a_text_is_read_and_what_is_none_is_told(odd: Path) -> None:
     assert read_text(odd / "text") == "1234567890"
     with pytest.raises(UnicodeDecodeError):
         read_text(odd / "binary")
+
+
+@pytest.mark.parametrize("path", ["missing/file", "/workspace/file", "a/../b", "link/etc/passwd"])
+def test_elsewhere_a_path_is_judged_by_its_text(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("link").symlink_to("/")
+    with elsewhere():
+        assert workspace_path(path) == path
+
+
+@pytest.mark.parametrize("path", ["..", "a/../../b", "/../x/../../etc"])
+def test_elsewhere_too_a_path_must_not_lead_out(path: str) -> None:
+    with elsewhere(), pytest.raises(Invalid, match="outside the workspace"):
+        workspace_path(path)

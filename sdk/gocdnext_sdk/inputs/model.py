@@ -63,6 +63,11 @@ def with_key(name: str) -> str:
     return name.replace("_", "-")
 
 
+def key_of(name: str, field: FieldInfo) -> str:
+    """Return the `with:` key of a field: its alias, where it has one of its own."""
+    return field.alias or with_key(name)
+
+
 class PluginInputs(BaseModel):
     """Base of a plugin's inputs.
 
@@ -123,7 +128,12 @@ def traits(field: FieldInfo) -> Traits:
 
 def is_secret(field: FieldInfo) -> bool:
     """Tell whether the field holds a `Secret`, optional or annotated."""
-    return _mentions_secret(field.annotation)
+    return _mentions(field.annotation, Secret)
+
+
+def is_boolean(field: FieldInfo) -> bool:
+    """Tell whether the field is a boolean, optional or annotated."""
+    return _mentions(field.annotation, bool)
 
 
 def all_constraints(model: type[PluginInputs]) -> tuple[Constraint, ...]:
@@ -134,8 +144,8 @@ def all_constraints(model: type[PluginInputs]) -> tuple[Constraint, ...]:
     return tuple(found)
 
 
-def _mentions_secret(annotation: object) -> bool:
-    return annotation is Secret or any(map(_mentions_secret, get_args(annotation)))
+def _mentions(annotation: object, wanted: type) -> bool:
+    return annotation is wanted or any(_mentions(each, wanted) for each in get_args(annotation))
 
 
 def as_text(value: object) -> str:

@@ -12,9 +12,19 @@ from pydantic_core import ErrorDetails
 
 from gocdnext_sdk.contract.keys import PREFIX, isolated_key, shared_key
 from gocdnext_sdk.errors import InputError, Problem
-from gocdnext_sdk.inputs.model import PluginInputs, all_constraints, as_text, is_secret, traits, with_key
+from gocdnext_sdk.inputs.model import (
+    PluginInputs,
+    all_constraints,
+    as_text,
+    is_boolean,
+    is_secret,
+    key_of,
+    traits,
+    with_key,
+)
 from gocdnext_sdk.inputs.parsers import parse_boolean
 from gocdnext_sdk.secret import Secret
+from gocdnext_sdk.workspace import elsewhere
 
 INJECTED = frozenset({"PLUGIN_KUBECONFIG"})
 """Names the platform itself may add (docs/contract.md §5), which no plugin has to declare."""
@@ -40,13 +50,11 @@ def read_inputs(
         InputError: with every mistake; nothing has been contacted or written.
     """
     raw, problems = _collect(model, environ, on_secret, warn)
-    given = _given(model, raw)
+    given = given_texts(model, raw)
     try:
         inputs = model.model_validate(raw)
     except ValidationError as error:
-        # Never str(error): it may quote inputs.
-        details = error.errors(include_url=False, include_input=False)
-        problems += [_problem(model, detail, raw) for detail in details]
+        problems += [_problem(model, detail, raw) for detail in _details(error)]
         inputs = None
     for constraint in all_constraints(model):
         problems += constraint.problems(given)
@@ -55,6 +63,31 @@ def read_inputs(
     if problems or inputs is None:
         raise InputError(_once(problems))
     return inputs
+
+
+def wrong_values(model: type[PluginInputs], texts: Mapping[str, str]) -> list[Problem]:
+    """Return what is wrong with single values, read as a run reads them but without the checkout.
+
+    Args:
+        model: the plugin's inputs.
+        texts: those to look at, by key; that others are missing is not reported.
+    """
+    fields = {key_of(name, field): field for name, field in model.model_fields.items()}
+    raw: dict[str, str | Secret] = {
+        key: Secret(text) if is_secret(fields[key]) else text for key, text in texts.items() if key in fields
+    }
+    try:
+        with elsewhere():
+            model.model_validate(raw)
+    except ValidationError as error:
+        found = (detail for detail in _details(error) if detail["loc"] and detail["loc"][0] in raw)
+        return [_problem(model, detail, raw) for detail in found]
+    return []
+
+
+def _details(error: ValidationError) -> list[ErrorDetails]:
+    # Never str(error): it may quote inputs.
+    return error.errors(include_url=False, include_input=False)
 
 
 def env_names(model: type[PluginInputs]) -> dict[str, str]:
@@ -134,24 +167,25 @@ def _unknown(variable: str, fields: Mapping[str, Any]) -> Problem:
     return Problem(written, "there is no such input", advice)
 
 
-def _given(model: type[PluginInputs], raw: Mapping[str, str | Secret]) -> dict[str, str]:
+def given_texts(model: type[PluginInputs], raw: Mapping[str, str | Secret]) -> dict[str, str]:
     """Return the text of what is given or has a default, for the constraints; booleans in one spelling."""
     given: dict[str, str] = {}
     for name, field in model.model_fields.items():
         default = None if field.is_required() or field.default in (None, "", ()) else field.default
-        value = raw.get(with_key(name), default)
+        key = key_of(name, field)
+        value = raw.get(key, default)
         if value is None:
             continue
-        given[with_key(name)] = text = as_text(value) if not isinstance(value, Secret) else str(value)
-        if field.annotation is bool:
+        given[key] = text = as_text(value) if not isinstance(value, Secret) else str(value)
+        if is_boolean(field):
             with suppress(ValueError):  # the field's own check says what is wrong
-                given[with_key(name)] = as_text(parse_boolean(text))
+                given[key] = as_text(parse_boolean(text))
     return given
 
 
 def _problem(model: type[PluginInputs], detail: ErrorDetails, raw: Mapping[str, str | Secret]) -> Problem:
-    key = with_key(str(detail["loc"][0])) if detail["loc"] else ""
-    field = model.model_fields.get(key.replace("-", "_"))
+    key = str(detail["loc"][0]) if detail["loc"] else ""
+    field = next((each for name, each in model.model_fields.items() if key_of(name, each) == key), None)
     if detail["type"] == "missing":
         return Problem(key, "is required and missing or empty", _purpose(field))
     if detail["type"] == "value_error":

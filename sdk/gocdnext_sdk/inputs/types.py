@@ -21,7 +21,7 @@ from gocdnext_sdk.inputs.parsers import (
     parse_words,
 )
 from gocdnext_sdk.oci.reference import Reference, Registry, is_tag
-from gocdnext_sdk.workspace import read_text, workspace_path
+from gocdnext_sdk.workspace import is_elsewhere, read_text, workspace_path
 
 
 def _from_text(parse: Any) -> BeforeValidator:
@@ -32,8 +32,11 @@ def _from_text(parse: Any) -> BeforeValidator:
 def _json_document(text: str) -> dict[str, Any]:
     source = text
     if not text.lstrip().startswith("{"):
+        path = workspace_path(text)
+        if is_elsewhere():
+            return {}  # what the file holds is known when the job runs
         try:
-            source = read_text(workspace_path(text))
+            source = read_text(path)
         except (OSError, UnicodeDecodeError):
             raise Invalid(
                 f'there is no readable file "{text}" in the workspace', "give a path or the JSON itself"
@@ -77,7 +80,11 @@ class _OneOf:
         spelling = {item.lower(): item for item in self.allowed}
         for item in items:
             if item.lower() not in spelling:
-                raise Invalid(f'"{item}" is not known', f"choose from {', '.join(self.allowed)}")
+                from difflib import get_close_matches
+
+                close = get_close_matches(item.lower(), spelling, n=1)
+                advice = f'did you mean "{spelling[close[0]]}"?' if close else ""
+                raise Invalid(f'"{item}" is not known', advice or f"choose from {', '.join(self.allowed)}")
         return tuple(spelling[item.lower()] for item in items)
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:

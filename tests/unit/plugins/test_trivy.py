@@ -62,7 +62,7 @@ def test_severities_are_read_in_any_case_and_checked() -> None:
     (line,) = mistakes(severity="HIHG")
     assert "with.severity" in line
     assert '"HIHG"' in line
-    assert "CRITICAL, HIGH" in line
+    assert 'did you mean "HIGH"?' in line
 
 
 @pytest.mark.parametrize("scan_type", ["repo", "rootfs", "sbom", "image"])

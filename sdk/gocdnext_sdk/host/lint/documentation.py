@@ -21,8 +21,9 @@ file. A **note** says that there is a better way. The exit code is 0 if there ar
 no warnings either), else 1; it is 2 if the command itself is wrong. `--format sarif` is for code hosts.
 
 Inputs are checked against the plugins' manifests: those of this project, and those in `--plugins FOLDER`.
-Values are checked by the parsers that the plugins use, if the file says all of them: what a reference stands
-for is known when the job runs.
+Values are read as the plugin reads them: by its own inputs where its `plugin.py` lies beside the manifest (it
+is imported, so name folders that you trust), else by the types in the manifest. What a reference stands for,
+and what is in the checkout, is known when the job runs.
 
 A comment silences a rule on its line, or on the next line if it stands alone. It has to say why:
 

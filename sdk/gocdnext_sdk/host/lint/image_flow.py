@@ -106,7 +106,7 @@ def published(view: View) -> Iterator[Published]:
         if use.job is None or fact is None:
             continue
         pushed = not (fact.push and use.is_false(fact.push))
-        for text in _words(view.expand(use.job, use.text(fact.image))):
+        for text in words(view.expand(use.job, use.text(fact.image))):
             image = Name.parse(text)
             yield Published(use, use.job, image, _tags(view, use, fact, image), pushed)
 
@@ -136,17 +136,19 @@ def _tags(view: View, use: Use, fact: Publishes, image: Name) -> frozenset[str]:
     if fact.by_digest and use.is_true(fact.by_digest):
         return frozenset()
     given = use.given.get(fact.tags)
-    tags = _words(view.expand(use.job, given.text)) if given else ()
+    tags = words(view.expand(use.job, given.text)) if given else ()
     found = {tag.replace("/", "-") if is_known(tag) else tag for tag in tags}
     if image.tag:
         found.add(image.tag)
     return frozenset(found or {"latest"})
 
 
-def _words(text: str) -> list[str]:
+def words(text: str) -> list[str]:
     """Split as a plugin's list, but never inside a reference."""
     hidden, show = _hide(text)
-    return [show(word) for word in parse_words(hidden)]
+    with suppress(ValueError):  # GP103 reports it
+        return [show(word) for word in parse_words(hidden)]
+    return []
 
 
 def _hide(text: str) -> tuple[str, Callable[[str], str]]:

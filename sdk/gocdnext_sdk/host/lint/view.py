@@ -15,7 +15,8 @@ from gocdnext_sdk.host.manifest.model import InputSpec, Manifest
 from gocdnext_sdk.host.pipeline.errors import Mark
 from gocdnext_sdk.host.pipeline.model import Job, Pipeline, Plugin, Value
 from gocdnext_sdk.inputs.facts import Publishes, Signs, When
-from gocdnext_sdk.inputs.parsers import parse_boolean
+from gocdnext_sdk.inputs.model import PluginInputs
+from gocdnext_sdk.inputs.reader import given_texts
 
 ALWAYS: Final = frozenset(
     {
@@ -49,6 +50,7 @@ class Use:
         where: whose it is, for messages.
         plugin: its image and inputs.
         manifest: what is known of the plugin; None: nothing is.
+        model: its inputs, as they are read.
         job: the job; None for a notification.
         secrets: the names it may see.
     """
@@ -56,6 +58,7 @@ class Use:
     where: str
     plugin: Plugin
     manifest: Manifest | None
+    model: type[PluginInputs]
     job: Job | None
     secrets: tuple[str, ...]
 
@@ -78,7 +81,8 @@ class Use:
     def has_login(self) -> bool:
         """Whether the job may be logged in at its image's registry: a runner profile may do it too."""
         profile = self.job is not None and bool(self.job.profile)
-        return profile or any(spec.login and key in self.given for key, spec in self._specs.items())
+        specs = self.manifest.inputs if self.manifest else ()
+        return profile or any(spec.login and spec.name in self.given for spec in specs)
 
     @property
     def publishes(self) -> Publishes | None:
@@ -97,10 +101,6 @@ class Use:
         """Whether it fails the job when what it reads is not good enough."""
         fact = self.facts.gates
         return fact is not None and self.holds(fact.when) and not (fact.unless and self.holds(fact.unless))
-
-    @cached_property
-    def _specs(self) -> Mapping[str, InputSpec]:
-        return {spec.name: spec for spec in self.manifest.inputs} if self.manifest else {}
 
     @cached_property
     def given(self) -> Mapping[str, Value]:
@@ -122,6 +122,11 @@ class Use:
         variable = keys.variable(key)
         return next((each for each in self.manifest.inputs if keys.variable(each.name) == variable), None)
 
+    @cached_property
+    def texts(self) -> Mapping[str, str]:
+        """What constraints and facts look at: the text of what is given or has a default."""
+        return given_texts(self.model, {key: value.text.strip() for key, value in self.given.items()})
+
     def text(self, key: str) -> str:
         """An input's text, or its default's; empty if it has neither."""
         if key in self.given:
@@ -131,28 +136,18 @@ class Use:
 
     def is_false(self, key: str) -> bool:
         """Whether an input is certainly false."""
-        try:
-            return not parse_boolean(self.text(key))
-        except ValueError:
-            return False
+        return self.texts.get(key) == "false"
 
     def is_true(self, key: str) -> bool:
         """Whether an input is certainly true."""
-        try:
-            return parse_boolean(self.text(key))
-        except ValueError:
-            return False
+        return self.texts.get(key) == "true"
 
     def holds(self, when: When) -> bool:
         """Whether inputs certainly have the values that a fact states."""
-        return all(self._is_one_of(key, values) for key, values in when.items())
-
-    def _is_one_of(self, key: str, values: str | tuple[str, ...]) -> bool:
-        wanted = (values,) if isinstance(values, str) else values
-        spec = self._specs.get(key)
-        if spec is not None and spec.type == "boolean":
-            return ("true" in wanted and self.is_true(key)) or ("false" in wanted and self.is_false(key))
-        return self.text(key) in wanted
+        return all(
+            self.texts.get(key, "") in ((values,) if isinstance(values, str) else values)
+            for key, values in when.items()
+        )
 
     def at(self, key: str) -> Mark:
         """Where an input's value stands, or else the plugin."""
@@ -174,15 +169,21 @@ class View:
     @cached_property
     def uses(self) -> tuple[Use, ...]:
         """Every plugin at work."""
-        found = [
-            Use(f"job `{job.name}`", job.action, self.catalog.find(job.action.image), job, job.secrets)
+        jobs = (
+            self._use(f"job `{job.name}`", job.action, job, job.secrets)
             for job in self.pipeline.jobs
             if isinstance(job.action, Plugin)
-        ]
-        for each in self.pipeline.notifications or ():
-            manifest = self.catalog.find(each.plugin.image)
-            found.append(Use("the notification", each.plugin, manifest, None, each.secrets))
-        return tuple(found)
+        )
+        others = (
+            self._use("the notification", each.plugin, None, each.secrets)
+            for each in self.pipeline.notifications or ()
+        )
+        return (*jobs, *others)
+
+    def _use(self, where: str, plugin: Plugin, job: Job | None, secrets: tuple[str, ...]) -> Use:
+        manifest = self.catalog.find(plugin.image)
+        model = self.catalog.inputs(manifest) if manifest else PluginInputs
+        return Use(where, plugin, manifest, model, job, secrets)
 
     @cached_property
     def known_uses(self) -> tuple[Use, ...]:

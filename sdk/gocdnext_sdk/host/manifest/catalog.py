@@ -5,14 +5,16 @@ An installed SDK carries its own plugins in ``bundled`` beside this file; a chec
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Self
 
 from gocdnext_sdk.contract.uses import catalog_name, short_name
-from gocdnext_sdk.host.manifest.load import FolderError
+from gocdnext_sdk.host.manifest.inputs import inputs_of
+from gocdnext_sdk.host.manifest.load import FolderError, load_plugin
 from gocdnext_sdk.host.manifest.model import Manifest
 from gocdnext_sdk.host.manifest.plugin_yaml import read_catalog
+from gocdnext_sdk.inputs.model import PluginInputs
 
 
 class Catalog:
@@ -20,10 +22,13 @@ class Catalog:
 
     Args:
         manifests: the plugins; of two with one name the later counts.
+        folders: where the code of some is, by name.
     """
 
-    def __init__(self, manifests: Iterable[Manifest]) -> None:
+    def __init__(self, manifests: Iterable[Manifest], folders: Mapping[str, Path] | None = None) -> None:
         self._manifests = {manifest.name: manifest for manifest in manifests}
+        self._folders = folders or {}
+        self._inputs: dict[str, type[PluginInputs]] = {}
 
     @classmethod
     def load(cls, folders: Iterable[Path] = ()) -> Self:
@@ -39,7 +44,8 @@ class Catalog:
             *(folder / "plugin.yaml" for folder in bundled()),
             *(path for folder in folders for path in _in(folder)),
         ]
-        return cls(map(read_catalog, paths))
+        manifests = [(read_catalog(path), path.parent) for path in paths]
+        return cls((each for each, _ in manifests), {each.name: folder for each, folder in manifests})
 
     def find(self, image: str) -> Manifest | None:
         """Return the manifest of an image, by the last segment of its path.
@@ -50,6 +56,21 @@ class Catalog:
         """
         name = catalog_name(image)
         return self._manifests.get(name) or self._manifests.get(short_name(name))
+
+    def inputs(self, manifest: Manifest) -> type[PluginInputs]:
+        """Return the inputs of a plugin of this catalog: its own, or such as its manifest describes.
+
+        Its own are imported. Where that fails they are not at hand: what the plugin imports may be in its
+        image only.
+        """
+        if manifest.name not in self._inputs:
+            folder = self._folders.get(manifest.name)
+            try:
+                plugin = load_plugin(folder) if folder else None
+            except FolderError:
+                plugin = None
+            self._inputs[manifest.name] = plugin.inputs if plugin else inputs_of(manifest)
+        return self._inputs[manifest.name]
 
     @property
     def names(self) -> tuple[str, ...]:

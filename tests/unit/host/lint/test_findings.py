@@ -35,7 +35,8 @@ def test_a_wrong_value_is_found_at_the_value(lint: Lint) -> None:
     assert found(lint(TRIVY + "  with:\n    format: tabel\n    severity: HIGH,CRITICL\n")) == [
         (
             'release.yaml:7:15: error: trivy, `format`: "tabel" is not one of '
-            "table, json, sarif, template, cyclonedx, spdx, spdx-json, github, cosign-vuln; "
+            '"table", "json", "sarif", "template", "cyclonedx", "spdx", "spdx-json", "github", '
+            '"cosign-vuln"; '
             'did you mean "table"? [GP103]'
         ),
         (
@@ -74,7 +75,7 @@ def test_a_value_with_a_reference_is_known_when_the_job_runs(lint: Lint) -> None
 
 
 def test_a_deprecated_key_satisfies_what_needs_the_new_one(lint: Lint) -> None:
-    job = "job:\n  stage: scan\n  uses: ghcr.io/org/gocdnext-plugin-sample@v1\n  with:\n    degree: medium\n"
+    job = "job:\n  stage: scan\n  uses: ghcr.io/org/gocdnext-plugin-sample@v1\n  with:\n    degree: high\n"
     assert rules(lint(job)) == ["GP105"]
 
 

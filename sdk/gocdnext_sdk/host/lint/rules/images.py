@@ -8,7 +8,6 @@ from gocdnext_sdk.host.lint import image_flow
 from gocdnext_sdk.host.lint.rule import Severity, rule
 from gocdnext_sdk.host.lint.view import Use, View
 from gocdnext_sdk.host.pipeline.errors import Diagnostic
-from gocdnext_sdk.inputs.parsers import parse_lines, parse_words
 
 
 @rule("GP401", Severity.ERROR)
@@ -119,7 +118,7 @@ def built_for_nothing(view: View) -> Iterator[Diagnostic]:
         if fact is None or not (fact.push and use.is_false(fact.push)):
             continue
         platforms = use.text(fact.platforms)
-        if len(parse_words(platforms)) > 1:
+        if len(image_flow.words(platforms)) > 1:
             what = f'{use.where} builds for {platforms} with {fact.push}: "false", and keeps nothing'
             yield Diagnostic(use.at(fact.push), what, "push it, or build for one platform")
 
@@ -135,8 +134,8 @@ def github_cache(view: View) -> Iterator[Diagnostic]:
         if "ACTIONS_RUNTIME_TOKEN" in view.names(use.job):
             continue
         for key in use.facts.caches:
-            entries = parse_lines(use.text(key))
-            if any("type=gha" in entry.split(",") and "token=" not in entry for entry in entries):
+            entries = use.text(key).split("\n")
+            if any("type=gha" in entry.strip().split(",") and "token=" not in entry for entry in entries):
                 what = f"`{key}` of {use.where}: the GitHub Actions cache is never there"
                 yield Diagnostic(use.at(key), what, "write `cache: registry`")
 

@@ -3,21 +3,15 @@
 from __future__ import annotations
 
 import difflib
-import json
-import re
-from collections.abc import Callable, Iterator, Mapping
-from pathlib import PurePosixPath
-from typing import Final
+from collections.abc import Iterator
 
 from gocdnext_sdk.contract import keys
 from gocdnext_sdk.contract.uses import catalog_name
-from gocdnext_sdk.errors import Invalid, Problem
 from gocdnext_sdk.host.lint.rule import Severity, rule
-from gocdnext_sdk.host.lint.view import Use, View, is_known
-from gocdnext_sdk.host.manifest.model import InputSpec
+from gocdnext_sdk.host.lint.view import View, is_known
 from gocdnext_sdk.host.pipeline.errors import Diagnostic, suggest
-from gocdnext_sdk.inputs.parsers import parse_boolean, parse_items, parse_pairs, parse_words
-from gocdnext_sdk.oci.reference import Reference, Registry, is_tag
+from gocdnext_sdk.inputs.model import all_constraints
+from gocdnext_sdk.inputs.reader import wrong_values
 
 
 @rule("GP101", Severity.ERROR)
@@ -63,16 +57,10 @@ def wrong_value(view: View) -> Iterator[Diagnostic]:
     known when the job runs.
     """
     for use in view.known_uses:
-        for key, value in use.plugin.inputs.items():
-            spec = use.spec(key)
-            text = value.text.strip()
-            if spec is None or spec.secret or not text or not is_known(text):
-                continue
-            try:
-                _read(spec, text)
-            except ValueError as error:
-                problem = Problem.of(key, error)
-                yield Diagnostic(value.mark, f"{use.name}, `{key}`: {problem.what}", problem.advice)
+        known = {key: value.text.strip() for key, value in use.given.items() if is_known(value.text)}
+        for problem in wrong_values(use.model, known):
+            what = f"{use.name}, `{problem.key}`: {problem.what}"
+            yield Diagnostic(use.at(problem.key), what, problem.advice)
 
 
 @rule("GP104", Severity.ERROR)
@@ -83,9 +71,8 @@ def inputs_together(view: View) -> Iterator[Diagnostic]:
     another. The plugin refuses the job otherwise.
     """
     for use in view.known_uses:
-        texts = _texts(use)
-        for constraint in use.manifest.constraints if use.manifest else ():
-            for problem in constraint.problems(texts):
+        for constraint in all_constraints(use.model):
+            for problem in constraint.problems(use.texts):
                 yield Diagnostic(
                     use.at(problem.key), f"{use.name}, `{problem.key}` {problem.what}", problem.advice
                 )
@@ -154,85 +141,3 @@ def unknown_plugin(view: View) -> Iterator[Diagnostic]:
                 yield Diagnostic(
                     use.mark, f"there is no known plugin `{name}`", f"did you mean `{close[0]}`?"
                 )
-
-
-def _texts(use: Use) -> dict[str, str]:
-    """Return what constraints look at: what is given, and the defaults; booleans in one spelling."""
-    texts: dict[str, str] = {}
-    for spec in use.manifest.inputs if use.manifest else ():
-        if text := use.text(spec.name):
-            if spec.type == "boolean" and (use.is_true(spec.name) or use.is_false(spec.name)):
-                text = str(use.is_true(spec.name)).lower()
-            texts[spec.name] = text
-    return texts
-
-
-def _read(spec: InputSpec, text: str) -> None:
-    """Read a value as the plugin will.
-
-    Raises:
-        ValueError: it cannot be read; what is wrong, and after "; " what to do.
-    """
-    if spec.choices and text not in spec.choices:
-        close = difflib.get_close_matches(text.lower(), spec.choices, n=1)
-        advice = f'did you mean "{close[0]}"?' if close else "choose one of them"
-        raise Invalid(f'"{text}" is not one of {", ".join(spec.choices)}', f"{advice}")
-    if spec.type == "boolean":
-        parse_boolean(text)
-    elif spec.type == "integer":
-        if not re.fullmatch(r"[-+]?[0-9]+", text):
-            raise Invalid(f'"{text}" is not a whole number')
-    elif spec.format is not None and (read := _READERS.get(spec.format)):
-        read(text)
-    if spec.items:
-        _check_items(spec, text)
-
-
-def _check_items(spec: InputSpec, text: str) -> None:
-    allowed = {item.lower() for item in spec.items}
-    for item in parse_items(text) if spec.format == "items" else parse_words(text):
-        if item.lower() not in allowed:
-            close = difflib.get_close_matches(item.upper(), spec.items, n=1)
-            advice = f'did you mean "{close[0]}"?' if close else f"choose from {', '.join(spec.items)}"
-            raise Invalid(f'"{item}" is not known', f"{advice}")
-
-
-def _tags(text: str) -> None:
-    for tag in parse_words(text):
-        if not is_tag(tag):
-            raise Invalid(f'"{tag}" is not a tag', 'letters, digits, "_", "." and "-", at most 128')
-
-
-def _references(text: str) -> None:
-    for item in parse_words(text):
-        Reference.parse(item)
-
-
-def _workspace_path(text: str) -> None:
-    # Links can only be followed in the job's checkout; an absolute path may be in it.
-    depth = 0
-    for part in PurePosixPath(text).parts:
-        depth += -1 if part == ".." else 1
-        if depth < 0:
-            raise Invalid(f'"{text}" is outside the workspace', "give a path inside the checkout")
-
-
-def _json(text: str) -> None:
-    if text.startswith("{"):
-        try:
-            json.loads(text)
-        except ValueError as error:
-            raise Invalid(f"is not JSON: {error}") from None
-
-
-_READERS: Final[Mapping[str, Callable[[str], object]]] = {
-    "oci-reference": Reference.parse,
-    "oci-references": _references,
-    "hostname": Registry.parse,
-    "tags": _tags,
-    "branch-tags": lambda text: _tags(text.replace("/", "-")),
-    "pairs": parse_pairs,
-    "workspace-path": _workspace_path,
-    "json-document": _json,
-}
-"""How text of each format of `gocdnext_sdk.inputs.types` is read."""

@@ -1,0 +1,79 @@
+"""A plugin's typed inputs, made of its manifest: what can be read of them where its code is not at hand."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import create_model
+
+from gocdnext_sdk.host.manifest.model import InputSpec, Manifest
+from gocdnext_sdk.inputs.model import Input, PluginInputs
+from gocdnext_sdk.inputs.types import (
+    Boolean,
+    BranchTags,
+    Items,
+    JsonDocument,
+    Lines,
+    Pairs,
+    References,
+    RegistryHost,
+    Tags,
+    Words,
+    WorkspacePath,
+    one_of,
+)
+from gocdnext_sdk.oci.reference import Reference
+from gocdnext_sdk.secret import Secret
+
+FORMATS: Final[Mapping[str, Any]] = {
+    "branch-tags": BranchTags,
+    "hostname": RegistryHost,
+    "items": Items,
+    "json-document": JsonDocument,
+    "lines": Lines,
+    "oci-reference": Reference,
+    "oci-references": References,
+    "pairs": Pairs,
+    "password": Secret,
+    "tags": Tags,
+    "words": Words,
+    "workspace-path": WorkspacePath,
+}
+"""The types by the names that manifests have for them."""
+
+_TYPES: Final[Mapping[str, Any]] = {"boolean": Boolean, "integer": int, "number": float}
+
+
+def inputs_of(manifest: Manifest) -> type[PluginInputs]:
+    """Return a model that reads each value as the plugin does, as far as the manifest says how.
+
+    What only code can say, such as the limits of a number, it lets pass.
+    """
+    # A manifest of somebody else may have any keys, so they stand as aliases of fields without a meaning.
+    fields: dict[str, Any] = {
+        f"input_{number}": (_annotation(spec), _field(spec))
+        for number, spec in enumerate(manifest.inputs)
+        if not spec.successor
+    }
+
+    class ManifestInputs(PluginInputs):
+        constraints = manifest.constraints
+
+    return create_model("Inputs", __base__=ManifestInputs, **fields)
+
+
+def _field(spec: InputSpec) -> Any:
+    default = ... if spec.required else spec.default
+    return Input(default, description=spec.description, alias=spec.name)
+
+
+def _annotation(spec: InputSpec) -> Any:
+    read: Any = FORMATS.get(spec.format or "", _TYPES.get(spec.type, str))
+    if spec.secret:
+        read = Secret
+    elif spec.choices:
+        read = Literal[spec.choices]
+    elif spec.items:
+        read = Annotated[read, one_of(*spec.items)]
+    return read if spec.required or spec.default is not None else read | None
