@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,8 @@ import pytest
 import gocdnext_sdk
 from gocdnext_sdk import errors
 from gocdnext_sdk.host.cli.commands import COMMANDS
+from gocdnext_sdk.host.lint.check import RULES
+from gocdnext_sdk.host.manifest.facts import Facts
 from gocdnext_sdk.host.testing import PluginRunner
 from gocdnext_sdk.inputs.constraints import Constraint
 
@@ -52,6 +55,12 @@ def test_every_constraint_and_every_type_is_described() -> None:
     for name in re.findall(r"^([A-Z]\w+) = Annotated", types, re.MULTILINE):
         assert f"`{name}`" in text
         assert hasattr(gocdnext_sdk, name)
+
+
+def test_every_fact_of_a_plugin_is_described() -> None:
+    listed = re.findall(r"^\| `(\w+) = ", page("inputs.md"), re.MULTILINE)
+    assert listed == [each.name for each in fields(Facts)]
+    assert set(re.findall(r"GP\d{3}", page("inputs.md"))) <= set(RULES)
 
 
 @pytest.mark.parametrize(

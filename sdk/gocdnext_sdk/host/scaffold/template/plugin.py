@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
-from gocdnext_sdk import Findings, Input, Job, Plugin, PluginInputs, Problem, Words, WorkspacePath
+from gocdnext_sdk import DaemonUse, Findings, Input, Job, Plugin, PluginInputs, Problem, Words, WorkspacePath
 
 
 class MyPluginInputs(PluginInputs):
@@ -28,6 +28,8 @@ class MyPlugin(Plugin[MyPluginInputs]):
     category = "quality"
     inputs = MyPluginInputs
     outputs = {"FOUND": "How many lines hold one of the words."}
+    # What `lint` knows of it; images that a plugin reads, publishes or signs are declared here too.
+    daemon = DaemonUse("never")
 
     def run(self, inputs: MyPluginInputs, job: Job) -> dict[str, str]:
         """Look, report, judge.
