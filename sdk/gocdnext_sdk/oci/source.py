@@ -5,22 +5,19 @@ Source: the transports of containers-transports(5), which skopeo, podman and bui
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from enum import StrEnum
-from pathlib import Path
 from typing import Any, Self
 
 from pydantic import GetCoreSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
-from gocdnext_sdk.errors import Error, Invalid
-from gocdnext_sdk.oci.reference import HUB, Reference, is_digest
-from gocdnext_sdk.workspace import read_text, workspace_path
+from gocdnext_sdk.errors import Invalid
+from gocdnext_sdk.oci.reference import HUB, Reference
+from gocdnext_sdk.workspace import workspace_path
 
 _FILE_TRANSPORTS = ("oci", "oci-archive", "docker-archive")
 _ARCHIVE_SUFFIXES = (".tar", ".tar.gz", ".tgz")
-_REF_NAME = "org.opencontainers.image.ref.name"
 
 
 class Transport(StrEnum):
@@ -102,32 +99,3 @@ class Source:
     @classmethod
     def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: Any) -> dict[str, Any]:
         return {"type": "string"}
-
-
-def layout_digest(layout: Path, name: str | None) -> str:
-    """Return the digest of an image in an OCI image layout.
-
-    Args:
-        layout: the folder.
-        name: its `org.opencontainers.image.ref.name`; None: the only image there.
-
-    Raises:
-        Error: it is no layout, or the image is not in it, or several are.
-    """
-    try:
-        index = json.loads(read_text(layout / "index.json"))
-        images = {
-            (each.get("annotations") or {}).get(_REF_NAME): each["digest"] for each in index["manifests"]
-        }
-        if not all(map(is_digest, images.values())):
-            raise ValueError("of digests")
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        raise Error(f"{layout} is not an OCI image layout: its index.json cannot be read") from None
-    if name is not None:
-        if name in images:
-            return str(images[name])
-    elif len(set(images.values())) == 1:
-        return str(next(iter(images.values())))
-    known = ", ".join(sorted(str(each) for each in images if each)) or "none with a name"
-    wanted = f'no image "{name}"' if name else f"{len(images)} images"
-    raise Error(f"{layout} holds {wanted}; there are: {known}; write `oci:PATH:NAME`")

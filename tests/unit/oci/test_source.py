@@ -1,12 +1,10 @@
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
 
-from gocdnext_sdk.errors import Error
-from gocdnext_sdk.oci.source import Source, Transport, layout_digest
+from gocdnext_sdk.oci.source import Source, Transport
 
 ONE, TWO = f"sha256:{'1' * 64}", f"sha256:{'2' * 64}"
 
@@ -63,37 +61,3 @@ def test_what_is_no_source(text: str) -> None:
 )
 def test_a_registry_is_named_or_not(text: str, named: bool) -> None:
     assert Source.parse(text).names_registry is named
-
-
-def write_index(folder: Path, *images: tuple[str | None, str]) -> Path:
-    key = "org.opencontainers.image.ref.name"
-    entries = [{"digest": digest} | ({"annotations": {key: name}} if name else {}) for name, digest in images]
-    (folder / "index.json").write_text(json.dumps({"manifests": entries}))
-    return folder
-
-
-def test_the_only_image_of_a_layout_needs_no_name(checkout: Path) -> None:
-    assert layout_digest(write_index(checkout, (None, ONE)), None) == ONE
-    assert layout_digest(write_index(checkout, (None, ONE), ("v1", ONE)), None) == ONE
-
-
-def test_one_of_several_needs_its_name(checkout: Path) -> None:
-    write_index(checkout, ("v1", ONE), ("v2", TWO))
-    assert layout_digest(checkout, "v2") == TWO
-    with pytest.raises(Error, match=r"holds 2 images; there are: v1, v2; write `oci:PATH:NAME`"):
-        layout_digest(checkout, None)
-    with pytest.raises(Error, match=r'holds no image "v3"; there are: v1, v2'):
-        layout_digest(checkout, "v3")
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        *("", "[]", '{"manifests": 1}', '{"manifests": [{}]}'),
-        *('{"manifests": [{"digest": "x\\nerror: y"}]}', '{"manifests": [{"digest": 1}]}'),
-    ],
-)
-def test_what_is_no_layout_is_told(checkout: Path, text: str) -> None:
-    (checkout / "index.json").write_text(text)
-    with pytest.raises(Error, match="is not an OCI image layout"):
-        layout_digest(checkout, None)

@@ -6,6 +6,7 @@ import json
 import os
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -18,7 +19,14 @@ from gocdnext_sdk.tools.regctl import configuration
 
 FOLDER = Path(__file__).parents[3] / "plugins" / "docker-push"
 PLUGIN = load_plugin(FOLDER)
-MODULE = sys.modules[PLUGIN.__module__]
+PACKAGE = PLUGIN.__module__.rpartition(".")[0]
+MODULE = SimpleNamespace(
+    **{
+        name: value
+        for module in ("inputs", "registries", "content", "tags", "plugin")
+        for name, value in vars(sys.modules[f"{PACKAGE}.{module}"]).items()
+    }
+)
 
 ONE, TWO = f"sha256:{'1' * 64}", f"sha256:{'2' * 64}"
 SOURCE, TARGET = "staging.example/org/app:rc", "ghcr.io/org/app"
@@ -274,7 +282,7 @@ def test_the_tags_that_moved_before_one_was_refused_are_told() -> None:
         def say(self, message: str) -> None: ...
 
     with pytest.raises(RegistryError) as caught:
-        PLUGIN()._move_tags(read({"tags": "v1 v2 v3"}), ONE, SilentJob(), Refusing())  # type: ignore[attr-defined]
+        MODULE.move_tags(read({"tags": "v1 v2 v3"}), ONE, SilentJob(), Refusing())
     assert str(caught.value) == "v2 is immutable; moved before that: ghcr.io/org/app:v1"
 
 

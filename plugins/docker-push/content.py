@@ -1,0 +1,175 @@
+"""Where the image comes from, and how it gets to the targets: everything but the tags."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from gocdnext_sdk import (
+    DaemonError,
+    Error,
+    Job,
+    Reference,
+    RegistryError,
+    ToolError,
+)
+from gocdnext_sdk.oci.layout import choose, layout_digest, read_archive, unpack
+from gocdnext_sdk.oci.source import Source, Transport
+from gocdnext_sdk.tools.regctl import Regctl, layout
+
+from .inputs import DockerPushInputs, has_daemon
+from .registries import Registries, regctl_name
+from .tags import find_tags
+
+
+@dataclass(frozen=True)
+class Content:
+    """What is published.
+
+    Args:
+        location: where regctl finds it, with its digest.
+        digest: of its index or manifest.
+        origin: where it comes from, with its digest, for people.
+        reference: the same in a registry, if it is in one.
+    """
+
+    location: str
+    digest: str
+    origin: str
+    reference: Reference | None = None
+
+
+@contextmanager
+def find_content(inputs: DockerPushInputs, job: Job, registries: Registries) -> Iterator[Content]:
+    """Find the source and its digest; what is in no registry is a layout on disk while the block runs."""
+    source = inputs.source
+    if source is None:
+        raise AssertionError("a constraint demands it")
+    reference = source.reference
+    if reference is not None and not is_in_daemon(inputs, source, reference, job):
+        digest = reference.digest or registries.source.resolve(reference).digest
+        pinned = reference.with_digest(digest)
+        if reference.digest is None:
+            job.say(f"{source} is {digest}")
+        location = regctl_name(pinned, inputs, registries.logins)
+        yield Content(str(location), digest, str(pinned), pinned)
+        return
+
+    from tempfile import TemporaryDirectory
+
+    with TemporaryDirectory(prefix="gocdnext-") as scratch:
+        folder, regctl = Path(scratch) / "layout", registries.regctl
+        if reference is None:
+            digest = from_files(job.workspace / (source.path or ""), source.name, folder, job, regctl)
+        else:
+            digest = from_daemon(reference, folder, job, regctl)
+        job.say(f"{source} is {digest}")
+        yield Content(f"{layout(folder)}@{digest}", digest, f"{source}@{digest}")
+
+
+def copy(inputs: DockerPushInputs, content: Content, job: Job, registries: Registries) -> None:
+    """Copy everything to all targets, without a tag, and read it back.
+
+    Raises:
+        RegistryError: a target does not have all of it.
+    """
+    regctl, there = registries.regctl, registries.targets
+    targets = [repository.with_digest(content.digest) for repository in inputs.repositories]
+    if content.reference in targets:
+        targets.remove(content.reference)
+        if absent := there.absent(content.reference):
+            raise RegistryError(f"{content.reference} names what is not there: {', '.join(absent)}")
+    if not targets:
+        return
+    with ExitStack() as copies:
+        for target in targets:
+            copies.enter_context(regctl.copying(content.location, target))
+        # Meanwhile, what a copy would also run into is said in plainer words and ends all of them.
+        if content.reference is not None:
+            registries.source.resolve(content.reference)
+        find_tags(there, inputs.targets)
+        belonging = regctl.attached(content.location)
+    for target in targets:
+        if registries.missing(target, belonging):
+            # Regctl passes over what is there without a look at what that names: a platform that was
+            # deleted since; or, where there is no referrers API and a copy was killed, a signature that
+            # the index of referrers does not name.
+            regctl.mend(content.location, target)
+            if missing := registries.missing(target, belonging):
+                raise RegistryError(f"{target}: did not arrive: {', '.join(sorted(missing))}")
+        more = f", {len(belonging)} signatures and attestations with it" if belonging else ""
+        job.say(f"{target} is complete{more}")
+
+
+def is_in_daemon(inputs: DockerPushInputs, source: Source, reference: Reference, job: Job) -> bool:
+    """Decide whether the image is taken from the daemon instead of a registry.
+
+    Raises:
+        DaemonError: it is meant to be there, and is not.
+    """
+    if source.transport is not Transport.ANY:
+        return source.transport is Transport.DAEMON
+    # A digest names the same content everywhere; the registry has all of it, with its signatures.
+    if inputs.pull or inputs.demands_signature or reference.digest or not has_daemon(job.environ):
+        return False
+    if job.daemon().has_image(str(reference)):
+        return True
+    if source.names_registry:
+        job.say(f"{reference} is not in the daemon: taking it from {reference.registry}")
+        return False
+    advice = f"`docker://{source}` is the one on Docker Hub"
+    raise DaemonError(f'there is no image "{source}" in the daemon; was it built there? {advice}')
+
+
+def from_daemon(reference: Reference, folder: Path, job: Job, regctl: Regctl) -> str:
+    """Put the daemon's image into a layout in `folder` and return its digest.
+
+    All platforms are kept if the daemon has them, which only the containerd image store can.
+
+    Raises:
+        DaemonError: it cannot be had.
+        ToolError: the daemon has a part of it only.
+    """
+    daemon = job.daemon()
+    archive = folder.with_suffix(".tar")
+    with archive.open("wb") as stream:
+        stream.writelines(daemon.save(str(reference)))
+    try:
+        digest = load(archive, None, folder, job, regctl)
+    except ToolError as error:
+        raise ToolError(
+            f"{error}; the daemon may hold only a part of {reference}, as after pulling one platform of "
+            'several: pull: "true" copies all of it from its registry'
+        ) from None
+    archive.unlink()
+    if daemon.has_containerd_store:
+        return digest
+    regctl.compress(folder)
+    return job.digest(reference, lambda: layout_digest(folder, "image"))
+
+
+def from_files(path: Path, name: str | None, folder: Path, job: Job, regctl: Regctl) -> str:
+    """Make a layout or an archive available as a layout in `folder` and return the image's digest.
+
+    Raises:
+        Error: the image is not there, or several are and `name` does not tell which one.
+    """
+    if path.is_dir():
+        folder.symlink_to(path)  # regctl knows fewer characters in a path than a workspace may have
+        return layout_digest(folder, name)
+    archive = read_archive(path)
+    image = choose(archive.entries, name, path)
+    if archive.is_layout and len(archive.entries) > 1:
+        unpack(path, folder)  # regctl finds fewer names, and takes the first image where it finds none
+        return image.id
+    if len(archive.entries) > 1 and not image.names:
+        raise Error(f"{path} holds {len(archive.entries)} images, and the one that is meant has no name")
+    return load(path, image.names[0] if len(archive.entries) > 1 else None, folder, job, regctl)
+
+
+def load(path: Path, name: str | None, folder: Path, job: Job, regctl: Regctl) -> str:
+    """Let regctl turn an archive into a layout in `folder`, and return the image's digest."""
+    regctl.load(path, name, folder)
+    return job.digest(path.name, lambda: layout_digest(folder, "image"))

@@ -1,0 +1,196 @@
+"""The `with:` map of docker-push."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Literal
+
+from gocdnext_sdk import (
+    Boolean,
+    BranchTags,
+    Credential,
+    Credentials,
+    Input,
+    Problem,
+    Reference,
+    References,
+    Registry,
+    RegistryLoginInputs,
+    RequiredIf,
+    RequiredTogether,
+    Secret,
+    Words,
+)
+from gocdnext_sdk.inputs.image_signature import ImageSignatureInputs
+from gocdnext_sdk.oci.source import Source, Transport
+
+TAG_PATTERN = re.compile(r"(?:[\w.*?-]|\[!?[\w.-]+\])+", re.ASCII)
+"""What can fit a tag, as fnmatch reads it."""
+
+
+@dataclass(frozen=True)
+class Logins:
+    """Who reads the source, and who writes the targets; each login for its host only."""
+
+    source: Credentials
+    targets: Credentials
+
+
+class DockerPushInputs(ImageSignatureInputs, RegistryLoginInputs):
+    """The `with:` map."""
+
+    action: Literal["push", "delete-tag"] = Input(
+        "push",
+        description="`push` publishes `source` under the tags. `delete-tag` removes them, and no other tag "
+        "on their digest; with a digest in `source`, only while they still point to it.",
+    )
+    source: Source | None = Input(
+        None,
+        description="The image: a reference (of the daemon if the job has one with that image, else of its "
+        "registry), `docker://REF`, `docker-daemon:REF`, or workspace files: `oci:FOLDER[:NAME]`, "
+        "`oci-archive:FILE[:NAME]`, `docker-archive:FILE[:NAME]`, or a path such as `./dist/app.tar`.",
+    )
+    target: References = Input(
+        description="Where to publish, one or several, e.g. `ghcr.io/org/app`. A tag in it is published "
+        "beside `tags`."
+    )
+    tags: BranchTags = Input(
+        "latest",
+        description="Tags, one a line or with commas or blanks between; a slash (of a branch name) becomes a "
+        "dash. The default does not count for a target that has a tag, nor for `delete-tag`.",
+    )
+    pull: Boolean = Input(
+        "false", description="Take a plain reference from its registry, even if the daemon has such an image."
+    )
+    source_username: str | None = Input(
+        None,
+        description="User name at the source's registry, sent nowhere else. Without it, `username` is used "
+        "if the source is at the same registry as the target.",
+    )
+    source_password: Secret | None = Input(
+        None, description="Password or token for `source-username`. Give it through the job's `secrets:`."
+    )
+    docker_config: Secret | None = Input(
+        None,
+        description="Further logins, as the text of a Docker config.json: for targets at several registries.",
+        examples=['{"auths": {}}'],
+        login=True,
+    )
+    immutable_tags: Words = Input(
+        "",
+        description="Patterns, such as `v*.*.*`, of tags that are created but never moved to another digest. "
+        "The same digest is success. `delete-tag` refuses them.",
+    )
+
+    constraints = (
+        RequiredIf("source", "action", "push"),
+        RequiredTogether("source-username", "source-password"),
+    )
+
+    @property
+    def targets(self) -> tuple[Reference, ...]:
+        """Every tag that is published or deleted, in the order given."""
+        given = "tags" in self.model_fields_set
+        return tuple(
+            dict.fromkeys(
+                target.with_tag(tag)
+                for target in self.target
+                for tag in (target.tag, *(self.tags if given or not target.tag else ()))
+                if tag
+            )
+        )
+
+    @property
+    def repositories(self) -> tuple[Reference, ...]:
+        """The targets without tags, each once."""
+        return tuple(dict.fromkeys(replace(target, tag=None) for target in self.target))
+
+    @property
+    def registries(self) -> tuple[Registry, ...]:
+        """The registries of the targets, each once."""
+        return tuple(dict.fromkeys(target.registry for target in self.target))
+
+    def logins(self, environ: Mapping[str, str]) -> Logins:
+        """Return the logins of the job; without any, those of the user's own Docker configuration."""
+        further = Credentials.parse(self.docker_config) if self.docker_config else Credentials()
+        given = Credentials((*further, *self.credentials(self.registries[0])))
+        targets = given or Credentials.ambient(environ)
+        reference = self.source.reference if self.source else None
+        if reference is None or self.source_username is None or self.source_password is None:
+            return Logins(targets, targets)
+        own = Credential(reference.registry, self.source_username, self.source_password)
+        return Logins(Credentials((*targets, own)), targets)
+
+    def check(self, environ: Mapping[str, str]) -> Iterable[Problem]:
+        """Check what two inputs must agree on."""
+        yield from super().check(environ)
+        for target in self.target:
+            if target.digest:
+                yield Problem("target", f'"{target}" has a digest', "give the repository, and tags")
+        untagged = any(target.tag is None for target in self.target)
+        if self.action == "delete-tag" and untagged and "tags" not in self.model_fields_set:
+            yield Problem("tags", "is missing or empty, and action: delete-tag needs it", "name the tags")
+        yield from self._check_immutable_tags()
+        yield from self._check_logins()
+        if self.source is not None and self.action == "push":
+            yield from self._check_source(self.source, environ)
+
+    def _check_immutable_tags(self) -> Iterator[Problem]:
+        for pattern in self.immutable_tags:
+            if not TAG_PATTERN.fullmatch(pattern):
+                what = f'"{pattern}" fits no tag'
+                yield Problem("immutable-tags", what, 'write it as "v*.*.*" or "[0-9]*"')
+        if self.action == "delete-tag":
+            for tag in dict.fromkeys(str(target.tag) for target in self.targets):
+                if pattern := fitting(self.immutable_tags, tag):
+                    what = f'"{tag}" is not to be deleted: immutable-tags has "{pattern}"'
+                    yield Problem("tags", what, "take the tag or the pattern out")
+
+    def _check_logins(self) -> Iterator[Problem]:
+        if self.docker_config is not None:
+            try:
+                Credentials.parse(self.docker_config)
+            except ValueError as error:
+                yield Problem.of("docker-config", error)
+        if self.username is None:
+            return
+        hosts = ", ".join(map(str, self.registries))
+        if self.registry is None and len(self.registries) > 1:
+            yield Problem(
+                "registry",
+                f"is missing, and the targets are at {hosts}: one login cannot be for all of them",
+                "say which one `username` is for, and give the others in `docker-config`",
+            )
+        source = self.source.reference if self.source else None
+        if self.registry not in (None, *self.registries, source and source.registry):
+            yield Problem("registry", f'no image is at "{self.registry}"', f"the target's is {hosts}")
+
+    def _check_source(self, source: Source, environ: Mapping[str, str]) -> Iterator[Problem]:
+        path = Path(source.path or "")
+        if source.transport is Transport.FILES and not path.exists():
+            yield Problem("source", f'there is no "{source.path}" in the workspace')
+        elif source.transport is Transport.FILES and not (path.is_dir() or path.is_file()):
+            yield Problem("source", f'"{source.path}" is neither a folder nor a file')
+        unclear = source.transport is Transport.ANY and not (self.pull or source.names_registry)
+        if self.demands_signature and (unclear or source.transport in (Transport.DAEMON, Transport.FILES)):
+            yield Problem("source", f'"{source}" carries no signature', "only an image in a registry does")
+        elif unclear and not has_daemon(environ):
+            yield Problem(
+                "source",
+                f'"{source}" names no registry, and the job has no daemon',
+                f"write `docker: true` on the job, or `docker://{source}` for the image on Docker Hub",
+            )
+
+
+def has_daemon(environ: Mapping[str, str]) -> bool:
+    """Tell whether the job was given a Docker daemon, as `docker: true` does (docs/contract.md §7.4)."""
+    return bool(environ.get("DOCKER_HOST"))
+
+
+def fitting(patterns: Iterable[str], tag: str) -> str | None:
+    """Return the pattern that a tag fits."""
+    return next((each for each in patterns if fnmatchcase(tag, each)), None)

@@ -1,0 +1,75 @@
+"""How the job gets at both ends, each with its own login."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Self
+
+from gocdnext_sdk import (
+    Job,
+    Reference,
+    Registry,
+    RegistryClient,
+)
+from gocdnext_sdk.tools.regctl import CONFIG_VARIABLE, Host, Regctl, configuration
+
+from .inputs import DockerPushInputs, Logins
+
+SOURCE_HOST = Registry("source.invalid")
+"""Regctl's second name for a target's registry, where the source is read there with a login of its own."""
+
+
+@dataclass(frozen=True)
+class Registries:
+    """How the job gets at both ends.
+
+    Args:
+        logins: who it is there.
+        source: reads the source's registry.
+        targets: reads those of the targets, and sets tags.
+        regctl: knows all of them.
+    """
+
+    logins: Logins
+    source: RegistryClient
+    targets: RegistryClient
+    regctl: Regctl
+
+    def missing(self, target: Reference, belonging: frozenset[str]) -> frozenset[str]:
+        """Return what a target lacks although the image itself is there.
+
+        Args:
+            target: the image there.
+            belonging: what belongs to it beside its own children, as regctl names it.
+        """
+        attached = belonging and belonging - self.regctl.attached(str(target))
+        return attached.union(self.targets.absent(target))
+
+    @classmethod
+    def of(cls, inputs: DockerPushInputs, job: Job) -> Self:
+        """Return those of a job, its logins masked."""
+        logins = inputs.logins(job.environ)
+        for login in (*logins.source, *logins.targets):
+            job.mask(login.password)
+            job.mask(login.basic)
+        config = job.secret_file(configuration(regctl_hosts(inputs, logins)), "regctl.json")
+        regctl = Regctl(job.tool("regctl", env={CONFIG_VARIABLE: config}))
+        return cls(logins, job.registry(logins.source), job.registry(logins.targets), regctl)
+
+
+def regctl_hosts(inputs: DockerPushInputs, logins: Logins) -> dict[str, Host]:
+    """Return the registries of the job, by the names that regctl knows them by."""
+    hosts = {each.host: Host(each, logins.targets.get(each)) for each in inputs.registries}
+    reference = inputs.source.reference if inputs.source else None
+    if reference is not None:
+        name = regctl_name(reference, inputs, logins).registry.host
+        hosts[name] = Host(reference.registry, logins.source.get(reference.registry))
+    return hosts
+
+
+def regctl_name(source: Reference, inputs: DockerPushInputs, logins: Logins) -> Reference:
+    """Return the source as regctl knows it: one registry with two logins has two names."""
+    registry = source.registry
+    if registry in inputs.registries and logins.source.get(registry) != logins.targets.get(registry):
+        return replace(source, registry=SOURCE_HOST)
+    return source

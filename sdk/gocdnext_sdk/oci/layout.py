@@ -1,0 +1,162 @@
+"""Images in files: OCI image layouts, archives of them, and what `docker save` writes.
+
+Which of several images is meant is never guessed. An image counts by its digest; it may have several names.
+Source: OCI image-spec `image-layout.md`; containerd's annotation `io.containerd.image.name`, which docker and
+buildx write beside the specification's; moby `image/tarexport` for `manifest.json`.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tarfile
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from gocdnext_sdk.errors import Error
+from gocdnext_sdk.oci.reference import Reference, is_digest
+from gocdnext_sdk.workspace import read_text
+
+_NAMES = ("org.opencontainers.image.ref.name", "io.containerd.image.name")
+_NOT_AS_WRITTEN = (TypeError, AttributeError)
+"""What JSON of another shape raises."""
+
+_MAX_JSON = 4 * 1024 * 1024
+"""Bytes."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What an index file says of one image.
+
+    Args:
+        id: what tells it from others: a digest; of `docker save`, the path of its configuration.
+        names: those it can be asked for by.
+    """
+
+    id: str
+    names: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Archive:
+    """An archive with images.
+
+    Args:
+        is_layout: whether it holds an OCI image layout; `docker save` writes one too by now.
+        entries: its images, one of several names maybe more than once.
+    """
+
+    is_layout: bool
+    entries: tuple[Entry, ...]
+
+
+def layout_digest(layout: Path, name: str | None) -> str:
+    """Return the digest of an image in an OCI image layout.
+
+    Args:
+        layout: the folder.
+        name: its name there; None: the only image there.
+
+    Raises:
+        Error: it is no layout, or the image is not in it, or several are.
+    """
+    try:
+        entries = _read_index(json.loads(read_text(layout / "index.json")))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        raise Error(f"{layout} is not an OCI image layout: its index.json cannot be read") from None
+    return choose(entries, name, layout).id
+
+
+def read_archive(path: Path) -> Archive:
+    """Read which images an archive holds.
+
+    Raises:
+        Error: it is no archive of images.
+    """
+    try:
+        with tarfile.open(path) as archive:
+            found: dict[str, Any] = {}
+            for member in archive:
+                file = str(PurePosixPath(member.name))
+                stream = archive.extractfile(member) if file in ("index.json", "manifest.json") else None
+                if stream is not None:
+                    found[file] = json.loads(stream.read(_MAX_JSON))
+        if "index.json" in found:
+            return Archive(True, _read_index(found["index.json"]))
+        return Archive(False, _read_saved(found["manifest.json"]))
+    except (tarfile.TarError, OSError, EOFError, RecursionError, LookupError, ValueError, *_NOT_AS_WRITTEN):
+        raise Error(
+            f"{path} is not an archive of images",
+            "an OCI image layout or what `docker save` writes, as a tar file; gzip, bzip2 or xz may pack it",
+        ) from None
+
+
+def choose(entries: Iterable[Entry], name: str | None, where: Path) -> Entry:
+    """Return the one image that is meant.
+
+    Args:
+        entries: the images.
+        name: what it is asked for by; None: there is only one.
+        where: the layout or archive, for messages.
+
+    Raises:
+        Error: none is, or several may be.
+    """
+    entries = tuple(entries)
+    fitting = [each for each in entries if name is None or _fits(name, each.names)]
+    if len({each.id for each in fitting}) == 1:
+        return fitting[0]
+    known = ", ".join(sorted({each for entry in entries for each in entry.names})) or "none with a name"
+    what = f"{len({each.id for each in fitting})} images" if fitting or name is None else "no image"
+    asked = f' with the name "{name}"' if name else ""
+    raise Error(f"{where} holds {what}{asked}; there are: {known}", "write `oci:PATH:NAME` or the like")
+
+
+def unpack(path: Path, folder: Path) -> None:
+    """Unpack an archive of an OCI image layout: the index and the blobs, and nothing else that is in it.
+
+    Args:
+        path: the archive.
+        folder: is made.
+    """
+    with tarfile.open(path) as archive:
+        for member in archive:
+            file = PurePosixPath(member.name)
+            stream = archive.extractfile(member) if member.isfile() else None
+            if stream is None or file.is_absolute() or ".." in file.parts:
+                continue
+            if str(file) in ("index.json", "oci-layout") or file.parts[0] == "blobs":
+                target = folder / file
+                target.parent.mkdir(parents=True, exist_ok=True)
+                with target.open("wb") as copy:
+                    shutil.copyfileobj(stream, copy)
+
+
+def _read_index(index: Mapping[str, Any]) -> tuple[Entry, ...]:
+    entries = []
+    for each in index["manifests"]:
+        annotations = each.get("annotations") or {}
+        names = (annotations[key] for key in _NAMES if annotations.get(key))
+        entries.append(Entry(each["digest"], tuple(dict.fromkeys(map(str, names)))))
+    if not all(is_digest(each.id) for each in entries):
+        raise ValueError("of digests")
+    return tuple(entries)
+
+
+def _read_saved(images: Iterable[Mapping[str, Any]]) -> tuple[Entry, ...]:
+    return tuple(Entry(str(each["Config"]), tuple(each.get("RepoTags") or ())) for each in images)
+
+
+def _fits(name: str, names: Iterable[str]) -> bool:
+    return any(name == each or _full(name) == _full(each) != "" for each in names)
+
+
+def _full(name: str) -> str:
+    """Return a name as a registry would have it, so that `app:1` is `docker.io/library/app:1`."""
+    try:
+        return str(Reference.parse(name)) if ":" in name else ""
+    except ValueError:
+        return ""
