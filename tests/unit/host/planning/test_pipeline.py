@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import re
+import tarfile
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -61,6 +63,11 @@ def checkout(tmp_path: Path) -> Path:
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(content)
+    saved = json.dumps([{"Config": "c.json", "RepoTags": None, "Layers": []}]).encode()
+    with tarfile.open(tmp_path / "dist" / "app.tar", "w") as archive:
+        entry = tarfile.TarInfo("manifest.json")
+        entry.size = len(saved)
+        archive.addfile(entry, io.BytesIO(saved))
     return tmp_path
 
 
