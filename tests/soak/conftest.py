@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from tests.soak.ledger import PROPERTY, Record, Verdict, table
+from tests.soak.registry import Registry
+
+
+@pytest.fixture
+def record(record_property: Any) -> Record:
+    """Count a case; the table at the end of the run shows all."""
+
+    def count(suite: str, verdict: Verdict) -> None:
+        record_property(PROPERTY, [suite, str(verdict)])
+
+    return count
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    found = list(_verdicts(terminalreporter.stats))
+    if found:
+        terminalreporter.section("cases of the long suites")
+        for line in table(found):
+            terminalreporter.write_line(line)
+
+
+def _verdicts(stats: dict[str, list[Any]]) -> Iterator[tuple[str, str]]:
+    for report in (each for reports in stats.values() for each in reports):
+        if getattr(report, "when", "") == "call":
+            for name, value in report.user_properties:
+                if name == PROPERTY:
+                    yield value[0], value[1]
+
+
+@pytest.fixture(scope="session")
+def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = int(probe.getsockname()[1])
+    log = (tmp_path_factory.mktemp("registry") / "log").open("wb")
+    server = subprocess.Popen(
+        ["olareg", "serve", "--addr", "127.0.0.1", "--port", str(port), "--store-type", "mem"],
+        stdout=log,
+        stderr=log,
+    )
+    try:
+        for _ in range(500):
+            assert server.poll() is None, "the registry exited"
+            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+                break
+            time.sleep(0.02)
+        yield Registry(f"127.0.0.1:{port}")
+    finally:
+        server.kill()
+        server.wait()
+        log.close()
+
+
+@pytest.fixture(scope="session")
+def key(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
+    folder = tmp_path_factory.mktemp("key")
+    environ = {**os.environ, "COSIGN_PASSWORD": ""}
+    subprocess.run(["cosign", "generate-key-pair"], cwd=folder, env=environ, check=True, capture_output=True)
+    return (folder / "cosign.key").read_text(), (folder / "cosign.pub").read_text()
