@@ -40,7 +40,7 @@ def _verdicts(stats: dict[str, list[Any]]) -> Iterator[tuple[str, str]]:
 
 
 @pytest.fixture(scope="session")
-def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
+def olareg(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = int(probe.getsockname()[1])

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import tarfile
 import urllib.error
+import urllib.parse
 import urllib.request
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import sha256
 from io import BytesIO
 from typing import Any
@@ -23,13 +25,16 @@ class Registry:
 
     Args:
         address: host and port.
+        login: user name and password, if it demands one.
     """
 
     address: str
+    login: tuple[str, str] | None = field(default=None, repr=False)
 
     def ask(self, method: str, path: str, body: bytes | None = None, kind: str = "") -> tuple[int, bytes]:
         request = urllib.request.Request(f"http://{self.address}{path}", body, method=method)
         request.add_unredirected_header("Accept", ", ".join(KINDS))
+        self._sign(request)
         if kind:
             request.add_header("Content-Type", kind)
         try:
@@ -43,10 +48,26 @@ class Registry:
         if "manifest" in kind or "index" in kind:
             status, _ = self.ask("PUT", f"/v2/{repository}/manifests/{tag or digest}", data, kind)
         else:
-            uploads = f"/v2/{repository}/blobs/uploads/?digest={digest}"
-            status, _ = self.ask("POST", uploads, data, "application/octet-stream")
+            status = self._upload(repository, data, digest)
         assert status == 201, (status, repository)
         return {"mediaType": kind, "digest": digest, "size": len(data)}
+
+    def _upload(self, repository: str, data: bytes, digest: str) -> int:
+        # Not every registry takes a blob in one POST.
+        request = urllib.request.Request(
+            f"http://{self.address}/v2/{repository}/blobs/uploads/", b"", method="POST"
+        )
+        self._sign(request)
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            location = urllib.parse.urljoin(request.full_url, answer.headers["Location"])
+        path = location.removeprefix(f"http://{self.address}")
+        path += f"{'&' if '?' in path else '?'}digest={digest}"
+        return self.ask("PUT", path, data, "application/octet-stream")[0]
+
+    def _sign(self, request: urllib.request.Request) -> None:
+        if self.login:
+            pair = base64.b64encode(":".join(self.login).encode()).decode()
+            request.add_unredirected_header("Authorization", f"Basic {pair}")
 
     def push(self, repository: str) -> str:
         """Push a small image of two platforms under the tag `rc` and return its digest."""

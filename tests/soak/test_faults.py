@@ -148,16 +148,16 @@ def _play(
 def test_a_fault_is_survived_or_reported(
     action: str,
     fault: str,
-    registry: Registry,
+    olareg: Registry,
     key: tuple[str, str],
     tmp_path: Path,
     record: Record,
 ) -> None:
-    count, verdict, why, ended = _play(action, None, 0, registry, key, tmp_path / "clean")
+    count, verdict, why, ended = _play(action, None, 0, olareg, key, tmp_path / "clean")
     assert verdict is Verdict.FINE, f"{why}\n{ended.log}"
     failures = []
     for at in slice_of(range(1, count + 1), 2 if fault in PASSING else 1):
-        _, verdict, why, ended = _play(action, fault, at, registry, key, tmp_path / str(at))
+        _, verdict, why, ended = _play(action, fault, at, olareg, key, tmp_path / str(at))
         record(SUITE, verdict)
         if verdict is not Verdict.FINE:
             failures.append(f"request {at}: {verdict}: {why}\n{ended.log[-2000:]}")

@@ -17,6 +17,8 @@ from tests.soak.ledger import Record, Verdict, slice_of
 from tests.soak.proxy import Proxy
 from tests.soak.registry import Registry
 
+from gocdnext_sdk.host.harness import LocalRegistry
+
 SUITE = "signals"
 STEP = 0.05
 """Seconds between two moments that are tried."""
@@ -46,9 +48,14 @@ class Stage:
     def image(self) -> str:
         return f"{self.address}/{self.repository}@{self.digest}"
 
+    @property
+    def login(self) -> dict[str, str]:
+        username, password = self.registry.login or ("", "")
+        return {"username": username, "password": password}
+
 
 def _build(stage: Stage) -> dict[str, str]:
-    return {"image": f"{stage.address}/{stage.repository}-built", "tags": "1\n2"}
+    return {"image": f"{stage.address}/{stage.repository}-built", "tags": "1\n2", **stage.login}
 
 
 def _built(stage: Stage) -> bool:
@@ -56,8 +63,8 @@ def _built(stage: Stage) -> bool:
 
 
 def _signed(stage: Stage) -> bool:
-    _, body = stage.registry.ask("GET", f"/v2/{stage.repository}/referrers/{stage.digest}")
-    return bool(json.loads(body)["manifests"])
+    _, body = stage.registry.ask("GET", f"/v2/{stage.repository}/tags/list")
+    return any(tag.startswith("sha256-") for tag in json.loads(body)["tags"])
 
 
 def _promoted(stage: Stage) -> bool:
@@ -74,16 +81,22 @@ JOBS: dict[str, tuple[Callable[[Stage], Job], Callable[[Stage, str], bool]]] = {
                 "source": stage.image,
                 "target": f"{stage.address}/{stage.repository}-copy",
                 "tags": "1\n2",
+                **stage.login,
+                **{f"source-{key}": text for key, text in stage.login.items()},
             },
         ),
         lambda stage, log: _promoted(stage),
     ),
     "cosign": (
-        lambda stage: Job("cosign", {"image": stage.image, "key-content": stage.key[0], "tlog": "false"}),
+        lambda stage: Job(
+            "cosign", {"image": stage.image, "key-content": stage.key[0], "tlog": "false", **stage.login}
+        ),
         lambda stage, log: _signed(stage),
     ),
     "trivy": (
-        lambda stage: Job("trivy", {"scan-type": "image", "target": stage.image, "scanners": "secret"}),
+        lambda stage: Job(
+            "trivy", {"scan-type": "image", "target": stage.image, "scanners": "secret", **stage.login}
+        ),
         lambda stage, log: "==> clean" in log,
     ),
     "kaniko": (lambda stage: Job("kaniko", _build(stage), files=FILES), lambda stage, log: _built(stage)),
@@ -123,9 +136,15 @@ def _judge(
 
 @pytest.mark.parametrize("name", JOBS)
 def test_sigterm_at_any_moment(
-    name: str, client: docker.DockerClient, registry: Registry, key: tuple[str, str], record: Record
+    name: str,
+    client: docker.DockerClient,
+    gocdnext_registry: LocalRegistry,
+    key: tuple[str, str],
+    record: Record,
 ) -> None:
     make, done = JOBS[name]
+    login = (gocdnext_registry.username, gocdnext_registry.password)
+    registry = Registry(gocdnext_registry.address, login)
     with Proxy(registry.address) as proxy:
         stage = _stage(registry, proxy.address, key)
         with created(client, make(stage)) as container:
