@@ -7,7 +7,18 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 
-from gocdnext_sdk import BUILD_OUTPUTS, Daemon, DaemonError, DaemonUse, Job, Plugin, Publishes, Secret, Tool
+from gocdnext_sdk import (
+    BUILD_OUTPUTS,
+    Daemon,
+    DaemonError,
+    DaemonUse,
+    Job,
+    Plugin,
+    Publishes,
+    Secret,
+    Tool,
+    doing,
+)
 from gocdnext_sdk.inputs.image_build import Build
 from gocdnext_sdk.tools.buildkit.builders import (
     Builder,
@@ -51,7 +62,8 @@ class Buildx(Plugin[BuildxInputs]):
         metadata = job.scratch() / "metadata.json"
         with select_builder(build, daemon, buildx) as builder:
             emulate(inputs, builder.missing(inputs.platforms), daemon, job)
-            buildx.run(*build.command(builder), "--metadata-file", metadata)
+            with doing(f"building {inputs.image.name}"):
+                buildx.run(*build.command(builder), "--metadata-file", metadata)
         if not inputs.push:
             return build.built()
         digest = job.digest(inputs.image, lambda: read_digest(metadata))

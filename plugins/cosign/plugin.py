@@ -33,6 +33,7 @@ from gocdnext_sdk import (
     Tool,
     ToolError,
     WorkspacePath,
+    doing,
 )
 from gocdnext_sdk.tools.cosign import (
     INHERITED,
@@ -431,7 +432,10 @@ class Cosign(Plugin[CosignInputs]):
         job.output(IMAGE=subject.name, DIGEST=digest, REFERENCE=str(subject), TAGS=inputs.image.tag or "")
 
         if inputs.signs:
-            publish(cosign, inputs, publish_argv(inputs, key, document(job, inputs.services), root, subjects))
+            with doing(f"signing {subject}"):
+                publish(
+                    cosign, inputs, publish_argv(inputs, key, document(job, inputs.services), root, subjects)
+                )
         for each in subjects if inputs.verify_after_sign or not inputs.signs else ():
             if inputs.attestation:
                 verify_attestation(cosign, trusted, each, inputs.predicate_type)

@@ -21,6 +21,7 @@ from gocdnext_sdk import (
     Reference,
     Secret,
     Words,
+    doing,
 )
 from gocdnext_sdk.inputs.image_build import Build
 from gocdnext_sdk.oci.reference import without_scheme
@@ -153,7 +154,8 @@ class Kaniko(Plugin[KanikoInputs]):
         login = job.docker_config(inputs.logins, job.scratch() / "docker")
         inherit = filter(INHERITED.fullmatch, job.environ)
         executor = job.tool("executor", env=build.environ | login, inherit=inherit)
-        executor.run(*build.command(digest_file))
+        with doing(f"building {inputs.image.name}"):
+            executor.run(*build.command(digest_file))
         # From here on / is the image's: only /kaniko, this program and mounts are as before.
         if not inputs.push:
             return build.built()

@@ -138,7 +138,7 @@ def scan(inputs: TrivyInputs, job: Job, trivy: Tool, subjects: Iterable[Subject]
         try:
             report = read_report(trivy.capture(*plan_scan(inputs, subject, cache)).stdout)
         except ToolError as error:
-            raise ToolError(f"no result, neither clean nor findings: {error}") from None
+            raise ToolError(f"no result for {subject.name}, neither clean nor findings: {error}") from None
         platform = subject.platform or platform_of(report)
         if platform and not any(each == "all" or is_platform(platform, each) for each in inputs.platforms):
             raise ToolError(f"no result: {subject.name} is for {platform}, which `platforms` does not name")

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
         RegistryError,
         ToolError,
         UsageError,
+        doing,
     )
     from gocdnext_sdk.inputs.constraints import AtLeastOne, MutuallyExclusive, RequiredIf, RequiredTogether
     from gocdnext_sdk.inputs.facts import DaemonUse, Gates, Publishes, Reads, Signs
@@ -86,6 +87,7 @@ _NAMES = {
         "RegistryError",
         "ToolError",
         "UsageError",
+        "doing",
     ),
     "inputs.constraints": ("AtLeastOne", "MutuallyExclusive", "RequiredIf", "RequiredTogether"),
     "inputs.facts": ("DaemonUse", "Gates", "Publishes", "Reads", "Signs"),
@@ -170,6 +172,7 @@ __all__ = [
     "UsageError",
     "Words",
     "WorkspacePath",
+    "doing",
     "one_of",
 ]
 

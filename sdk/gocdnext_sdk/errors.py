@@ -25,7 +25,8 @@ Public through `gocdnext_sdk` (docs/api.md).
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TextIO
 
@@ -66,6 +67,26 @@ class Findings(Error):
     def __init__(self, what: str, advice: str = "", *, exit_code: int = 1) -> None:
         super().__init__(what, advice)
         self.exit_code = exit_code
+
+
+@contextmanager
+def doing(what: str) -> Iterator[None]:
+    """Name what was being done in an error of a tool, the daemon or a registry that ends the block.
+
+    ::
+
+        with doing(f"signing {image}"):
+            cosign.run("sign", image)  # signing ghcr.io/org/app: cosign failed with exit code 1; …
+
+    Args:
+        what: the action and its object, registry included.
+    """
+    try:
+        yield
+    except (ToolError, DaemonError, RegistryError) as error:
+        error.what = f"{what}: {error.what}"
+        error.args = (_joined(error.what, error.advice),)
+        raise
 
 
 class UsageError(Error):

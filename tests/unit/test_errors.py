@@ -14,14 +14,17 @@ import gocdnext_sdk
 from gocdnext_sdk import errors
 from gocdnext_sdk.errors import (
     Cancelled,
+    DaemonError,
     Error,
     Findings,
     InputError,
     InputMismatch,
     Invalid,
     Problem,
+    RegistryError,
     ToolError,
     UsageError,
+    doing,
     report,
 )
 
@@ -87,3 +90,17 @@ def test_only_wrong_inputs_promise_that_nothing_was_done() -> None:
     assert "nothing was done" in reported(InputError(Problem("x", "is wrong")))[1]
     assert "nothing was done" not in reported(InputMismatch("x", "is not there"))[1]
     assert reported(InputMismatch("x", "is not there"))[1].startswith("error: with.x: ")
+
+
+@pytest.mark.parametrize("kind", [ToolError, DaemonError, RegistryError])
+def test_a_failure_names_what_was_being_done(kind: type[Error]) -> None:
+    with pytest.raises(kind) as raised, doing("signing ghcr.io/org/app"):
+        raise kind("cosign failed with exit code 1", "its own message is above")
+    assert raised.value.lines() == [
+        "signing ghcr.io/org/app: cosign failed with exit code 1; its own message is above"
+    ]
+
+
+def test_findings_are_not_a_failure_of_what_was_being_done() -> None:
+    with pytest.raises(Findings, match=r"^2 found$"), doing("scanning"):
+        raise Findings("2 found")

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from gocdnext_sdk.errors import doing
 from gocdnext_sdk.oci.credentials import Credential
 from gocdnext_sdk.oci.reference import Reference, Registry
 from gocdnext_sdk.runtime.tool import Tool
@@ -65,7 +66,8 @@ class Regctl:
 
     tool: Tool
 
-    def copying(self, source: str, target: Reference) -> AbstractContextManager[None]:
+    @contextmanager
+    def copying(self, source: str, target: Reference) -> Iterator[None]:
         """Copy an image with all that belongs to it, while the block runs; what is there already is skipped.
 
         That is every platform, and every signature, attestation and SBOM of the image and of its children,
@@ -75,11 +77,15 @@ class Regctl:
             source: where it is, with its digest: a reference, or `layout`.
             target: with a tag or a digest; with a digest, no tag is written.
         """
-        return self.tool.running("image", "copy", "--referrers", "--digest-tags", source, target)
+        argv = ("image", "copy", "--referrers", "--digest-tags", source, target)
+        with doing(f"copying {source} to {target}"), self.tool.running(*argv):
+            yield
 
     def mend(self, source: str, target: Reference) -> None:
         """Copy as `copying`, but send every manifest again, so that the registry links all referrers anew."""
-        self.tool.run("image", "copy", "--referrers", "--digest-tags", "--force-recursive", source, target)
+        argv = ("image", "copy", "--referrers", "--digest-tags", "--force-recursive", source, target)
+        with doing(f"copying {source} to {target}"):
+            self.tool.run(*argv)
 
     def attached(self, image: str) -> frozenset[str]:
         """Return what belongs to an image: digests of referrers, and tags such as `sha256-….sig`.
@@ -88,7 +94,8 @@ class Regctl:
             image: a reference, or `layout`, with its digest.
         """
         argv = ("artifact", "tree", "--digest-tags", "--format", "{{json .}}", image)
-        done = self.tool.capture(*argv, assumed=b"{}")
+        with doing(f"looking for what is attached to {image}"):
+            done = self.tool.capture(*argv, assumed=b"{}")
         return frozenset(_referrers(json.loads(done.stdout)))
 
     def delete_tag(self, tag: Reference) -> bool:
@@ -96,7 +103,8 @@ class Regctl:
 
         Where a registry has no way to delete a tag, regctl moves it to an empty manifest and deletes that.
         """
-        return self.tool.run("tag", "delete", tag, ok=(0, 1)).exit_code == 0
+        with doing(f"deleting {tag}"):
+            return self.tool.run("tag", "delete", tag, ok=(0, 1)).exit_code == 0
 
     def load(self, archive: Path, name: str | None, folder: Path) -> None:
         """Unpack an archive, of an OCI image layout or of `docker save`, into a layout.
@@ -107,7 +115,8 @@ class Regctl:
             folder: where the layout goes; the image gets the name `image` there.
         """
         wanted = ("--name", name) if name else ()
-        self.tool.run("image", "import", *wanted, f"{layout(folder)}:image", archive)
+        with doing(f"reading {archive}"):
+            self.tool.run("image", "import", *wanted, f"{layout(folder)}:image", archive)
 
     def compress(self, folder: Path) -> None:
         """Compress the layers of `image` in a layout; the older store's `docker save` does not."""
