@@ -11,6 +11,7 @@
     │   └── ScaffoldError   2   a new plugin cannot be made           (host/scaffold)
     ├── ToolError           3   a wrapped tool failed or is missing
     ├── DaemonError         3   the Docker daemon cannot be used
+    │   └── NoSuchPath      3   a container has no such path      (host/harness/engine)
     ├── RegistryError       3   a registry cannot be reached or refused
     ├── OutputError         3   an output cannot be carried or written
     ├── Bug                70   the plugin or the SDK failed: EX_SOFTWARE of sysexits.h
