@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from gocdnext_sdk import InputMismatch, Job, Problem, Secret, Tool, ToolError
 from gocdnext_sdk.oci.platforms import choose, is_platform
+from gocdnext_sdk.workspace import read_text
 
 from .inputs import FILES, PACKAGES, SEVERITIES, TrivyInputs, query_values, without_login
 
@@ -98,6 +99,8 @@ def prepare(inputs: TrivyInputs, job: Job) -> Tool:
         env.update(job.docker_config(logins))
     else:
         inherit.append("DOCKER_CONFIG")
+    for note in ignored_ignorefiles(inputs, job.workspace):
+        job.warn(note)
     for value in query_values(inputs.target or ""):
         job.mask(value)
     if inputs.scan_type == "repo":
@@ -105,6 +108,21 @@ def prepare(inputs: TrivyInputs, job: Job) -> Tool:
     elif inputs.username and not inputs.image:
         job.warn("`username` and `password` are not used: they are for an image's registry")
     return job.tool("trivy", env=env, inherit=inherit)
+
+
+def ignored_ignorefiles(inputs: TrivyInputs, workspace: Path) -> Iterator[str]:
+    """Yield what to say of files that are plainly meant and that Trivy passes over without a word."""
+    if inputs.ignorefile:
+        return
+    for name in (".trivyignore.yaml", ".trivyignore.yml"):
+        if (workspace / name).is_file():
+            yield f"{name} is not used: write `ignorefile: {name}`"
+    try:
+        text = read_text(workspace / ".trivyignore")
+    except (OSError, UnicodeDecodeError):
+        return
+    if re.search(r"(?m)^(vulnerabilities|misconfigurations|secrets|licenses):", text):
+        yield ".trivyignore holds YAML, which Trivy reads from .yaml files only: rename it, write `ignorefile`"
 
 
 def without_logins(job: Job) -> Tool:

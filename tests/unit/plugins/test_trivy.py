@@ -390,3 +390,15 @@ def test_a_path_that_is_too_long_is_not_there() -> None:
 
 def test_what_a_url_asks_for_may_be_a_token() -> None:
     assert trivy.query_values("https://h/x?private_token=t0ken&b=#f") == ["t0ken"]
+
+
+def test_an_ignore_file_that_trivy_passes_over_is_told_of(workspace: Path) -> None:
+    assert not list(trivy.ignored_ignorefiles(given(), workspace))
+    (workspace / ".trivyignore").write_text("CVE-2024-1\n")
+    assert not list(trivy.ignored_ignorefiles(given(), workspace))
+    (workspace / ".trivyignore").write_text("vulnerabilities:\n  - id: CVE-2024-1\n")
+    (workspace / ".trivyignore.yaml").write_text("vulnerabilities: []\n")
+    first, second = trivy.ignored_ignorefiles(given(), workspace)
+    assert first.startswith(".trivyignore.yaml is not used")
+    assert second.startswith(".trivyignore holds YAML")
+    assert not list(trivy.ignored_ignorefiles(given(ignorefile=".trivyignore.yaml"), workspace))
