@@ -122,7 +122,7 @@ def ignored_ignorefiles(inputs: TrivyInputs, workspace: Path) -> Iterator[str]:
     except (OSError, UnicodeDecodeError):
         return
     if re.search(r"(?m)^(vulnerabilities|misconfigurations|secrets|licenses):", text):
-        yield ".trivyignore holds YAML, which Trivy reads from .yaml files only: rename it, write `ignorefile`"
+        yield ".trivyignore holds YAML, which Trivy reads from .yaml files: rename it, write `ignorefile`"
 
 
 def without_logins(job: Job) -> Tool:
