@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
 from typing import Annotated
 
 from pydantic import BeforeValidator, WithJsonSchema
@@ -70,9 +71,9 @@ class BuildxInputs(ImageBuildInputs):
         BINFMT, description="Image that registers QEMU, used only when the daemon lacks a platform."
     )
 
-    def check(self, environ: Mapping[str, str]) -> Iterable[Problem]:
+    def check(self, environ: Mapping[str, str], workspace: Path) -> Iterable[Problem]:
         """Check what needs the job's environment or two inputs at once."""
-        yield from super().check(environ)
+        yield from super().check(environ, workspace)
         for platform in self.platforms:
             if not re.fullmatch(r"[a-z0-9]+/[a-z0-9_]+(/[a-z0-9]+)?", platform):
                 yield Problem("platforms", f'"{platform}" is not a platform', 'write it as "linux/amd64"')

@@ -34,6 +34,7 @@ from gocdnext_sdk import (
     ToolError,
     WorkspacePath,
     doing,
+    in_workspace,
 )
 from gocdnext_sdk.tools.cosign import (
     INHERITED,
@@ -84,7 +85,7 @@ class CosignInputs(RegistryLoginInputs):
     action: Literal["sign", "verify", "attest", "verify-attestation"] = Input(
         "sign", description="What to do. `attest` attaches the signed statement in `predicate`."
     )
-    key: Annotated[str, AfterValidator(key_reference)] | None = Input(
+    key: Annotated[str, in_workspace(key_reference)] | None = Input(
         None,
         description="Path of a key in the workspace, or a KMS URI (awskms, gcpkms, azurekms, hashivault, "
         "k8s, gitlab). With neither this nor `key-content`, signing is keyless.",
@@ -241,9 +242,9 @@ class CosignInputs(RegistryLoginInputs):
         text = environ.get(self.identity_token_name, "").strip()
         return Secret(text) if text else None
 
-    def check(self, environ: Mapping[str, str]) -> Iterable[Problem]:
+    def check(self, environ: Mapping[str, str], workspace: Path) -> Iterable[Problem]:
         """Check keys, the token and everything two inputs must agree on."""
-        yield from self._check_key()
+        yield from self._check_key(workspace)
         if self.keyless:
             yield from self._check_token(environ) if self.signs else self._check_identity()
         if self.signs:
@@ -255,15 +256,15 @@ class CosignInputs(RegistryLoginInputs):
             for key in ("annotations", "recursive"):
                 if getattr(self, key):
                     yield Problem(key, f"does nothing with action: {self.action}", "leave it out")
-        if self.action == "attest" and self.predicate and not Path(self.predicate).is_file():
+        if self.action == "attest" and self.predicate and not (workspace / self.predicate).is_file():
             yield Problem("predicate", f'there is no file "{self.predicate}" in the workspace')
 
-    def _check_key(self) -> Iterator[Problem]:
+    def _check_key(self, workspace: Path) -> Iterator[Problem]:
         if self.keyless or kms_scheme(self.key):
             return
         name = "key" if self.key else "key-content"
         try:
-            text = read_text(self.key) if self.key else (self.key_content or Secret("")).reveal()
+            text = read_text(workspace / self.key) if self.key else (self.key_content or Secret("")).reveal()
             kind = key_kind(text)
         except (OSError, UnicodeDecodeError):
             yield Problem("key", f'there is no key file "{self.key}" in the workspace')
@@ -449,7 +450,7 @@ def keys(inputs: CosignInputs, job: Job, cosign: Tool) -> tuple[str | None, str 
     """Return path or URI of the key to sign with, and of the one to verify with; nothing if keyless."""
     if inputs.keyless or kms_scheme(inputs.key):
         return inputs.key, inputs.key
-    pem = inputs.key_content or Secret(read_text(inputs.key or ""))
+    pem = inputs.key_content or Secret(read_text(job.workspace / (inputs.key or "")))
     key = job.secret_file(pem, "cosign.key")
     if key_kind(pem.reveal()) == "public":
         return None, key

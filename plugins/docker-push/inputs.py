@@ -125,9 +125,9 @@ class DockerPushInputs(ImageSignatureInputs, RegistryLoginInputs):
         own = Credential(reference.registry, self.source_username, self.source_password)
         return Logins(Credentials((*targets, own)), targets)
 
-    def check(self, environ: Mapping[str, str]) -> Iterable[Problem]:
+    def check(self, environ: Mapping[str, str], workspace: Path) -> Iterable[Problem]:
         """Check what two inputs must agree on."""
-        yield from super().check(environ)
+        yield from super().check(environ, workspace)
         for target in self.target:
             if target.digest:
                 yield Problem("target", f'"{target}" has a digest', "give the repository, and tags")
@@ -137,7 +137,7 @@ class DockerPushInputs(ImageSignatureInputs, RegistryLoginInputs):
         yield from self._check_immutable_tags()
         yield from self._check_logins()
         if self.source is not None and self.action == "push":
-            yield from self._check_source(self.source, environ)
+            yield from self._check_source(self.source, environ, workspace)
 
     def _check_immutable_tags(self) -> Iterator[Problem]:
         for pattern in self.immutable_tags:
@@ -169,8 +169,8 @@ class DockerPushInputs(ImageSignatureInputs, RegistryLoginInputs):
         if self.registry not in (None, *self.registries, source and source.registry):
             yield Problem("registry", f'no image is at "{self.registry}"', f"the target's is {hosts}")
 
-    def _check_source(self, source: Source, environ: Mapping[str, str]) -> Iterator[Problem]:
-        path = Path(source.path or "")
+    def _check_source(self, source: Source, environ: Mapping[str, str], workspace: Path) -> Iterator[Problem]:
+        path = workspace / (source.path or "")
         if source.transport is Transport.FILES and not path.exists():
             yield Problem("source", f'there is no "{source.path}" in the workspace')
         elif source.transport is Transport.FILES and not (path.is_dir() or path.is_file()):

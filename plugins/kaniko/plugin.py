@@ -91,9 +91,9 @@ class KanikoInputs(ImageBuildInputs):
         "info", description="kaniko's log level."
     )
 
-    def check(self, environ: Mapping[str, str]) -> Iterable[Problem]:
+    def check(self, environ: Mapping[str, str], workspace: Path) -> Iterable[Problem]:
         """Check what needs several inputs, and read the Dockerfile for what kaniko does not do."""
-        problems = list(super().check(environ))
+        problems = list(super().check(environ, workspace))
         yield from problems
         if len(self.platforms) > 1:
             yield Problem(
@@ -110,7 +110,7 @@ class KanikoInputs(ImageBuildInputs):
             if "," in id_ or "," in (path or ""):
                 yield Problem("secret-files", f'"{id_}": kaniko cannot take a comma here', "rename the file")
         if not any(problem.key in ("context", "dockerfile") for problem in problems):
-            yield from self._check_dockerfile(Path.cwd())
+            yield from self._check_dockerfile(workspace)
 
     def _check_dockerfile(self, workspace: Path) -> Iterator[Problem]:
         path = self.find_dockerfile(workspace)

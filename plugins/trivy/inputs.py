@@ -170,9 +170,9 @@ class TrivyInputs(RegistryLoginInputs):
             logins.append(Credential(self.db_repository[0].registry, self.db_username, self.db_password))
         return Credentials(logins)
 
-    def check(self, environ: Mapping[str, str]) -> Iterator[Problem]:
+    def check(self, environ: Mapping[str, str], workspace: Path) -> Iterator[Problem]:
         """Check the target, and that nothing given would be ignored."""
-        problems = list(self._check_target())
+        problems = list(self._check_target(workspace))
         yield from problems
         for name, scan_types in ONLY_FOR.items():
             if name in self.model_fields_set and self.scan_type not in scan_types:
@@ -183,15 +183,15 @@ class TrivyInputs(RegistryLoginInputs):
         if self.image_source == "docker" and "DOCKER_HOST" not in environ:
             yield Problem("image-source", "the job has no Docker daemon", "add `docker: true` to the job")
         for name in ("archive", "ignorefile", "config"):
-            if (path := getattr(self, name)) and not Path(path).is_file():
+            if (path := getattr(self, name)) and not (workspace / path).is_file():
                 yield Problem(name, f'there is no file "{path}" in the workspace')
-        if self.output and Path(self.output).is_dir():
+        if self.output and (workspace / self.output).is_dir():
             yield Problem("output", f'"{self.output}" is a folder', "give the path of a file")
         if self.template and self.format != "template":
             yield Problem("template", f"means nothing to format: {self.format}", "write format: template")
         if self.template and self.template.startswith("@"):
             path = self.template.removeprefix("@")
-            if not (path.endswith(".tpl") and Path(path).is_file()):
+            if not (path.endswith(".tpl") and (workspace / path).is_file()):
                 yield Problem("template", f'there is no template "{path}"', "give the path of a .tpl file")
         if self.db_username and not self.db_repository:
             yield Problem("db-repository", "is missing, and `db-username` needs it", "name the database")
@@ -204,7 +204,7 @@ class TrivyInputs(RegistryLoginInputs):
             what = f"{registry} has a login already, by `username`"
             yield Problem("db-username", what, "leave it out; the one login serves both")
 
-    def _check_target(self) -> Iterator[Problem]:
+    def _check_target(self, workspace: Path) -> Iterator[Problem]:
         target, _ = without_login(self.target or "")
         if self.scan_type == "image":
             if bool(target) == bool(self.archive):
@@ -216,15 +216,15 @@ class TrivyInputs(RegistryLoginInputs):
                     yield Problem.of("target", error)
         elif self.scan_type != "repo" and "://" in target:
             yield Problem("target", "is a URL", "a repository is scanned with scan-type: repo")
-        elif target.startswith("-") or (self.scan_type != "repo" and not _exists(target or ".")):
+        elif target.startswith("-") or (self.scan_type != "repo" and not _exists(workspace / target)):
             # A reference that came from a needed job is masked in the message, so always tell of images.
             what = f'there is no "{target}" in the workspace'
             yield Problem("target", what, "an image is scanned with scan-type: image")
 
 
-def _exists(path: str) -> bool:
+def _exists(path: Path) -> bool:
     try:
-        return Path(path).exists()
+        return path.exists()
     except (OSError, ValueError):  # too long for a name
         return False
 

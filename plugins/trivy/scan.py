@@ -164,7 +164,7 @@ def scan(inputs: TrivyInputs, job: Job, trivy: Tool, subjects: Iterable[Subject]
         # One database for all platforms, even if a newer one appears meanwhile.
         inputs = inputs.model_copy(update={"skip_db_update": True})
     looks_up = inputs.scan_type in PACKAGES and "vuln" in (inputs.scanners or ("vuln",))
-    if looks_up and (date := database_date(Path(cache))):
+    if looks_up and (date := database_date(job.workspace / cache)):
         job.say(f"vulnerability database of {date}")
     return reports
 

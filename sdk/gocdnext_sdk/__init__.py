@@ -61,6 +61,7 @@ if TYPE_CHECKING:
         Tags,
         Words,
         WorkspacePath,
+        in_workspace,
         one_of,
     )
     from gocdnext_sdk.oci.client import RegistryClient
@@ -106,6 +107,7 @@ _NAMES = {
         "Tags",
         "Words",
         "WorkspacePath",
+        "in_workspace",
         "one_of",
     ),
     "runtime.job": ("Job",),
@@ -173,6 +175,7 @@ __all__ = [
     "Words",
     "WorkspacePath",
     "doing",
+    "in_workspace",
     "one_of",
 ]
 

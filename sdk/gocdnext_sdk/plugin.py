@@ -118,7 +118,7 @@ class Plugin(ABC, Generic[Inputs]):
         # What is imported by now stays; the image's launcher has kept the collector off until here.
         gc.freeze()
         gc.enable()
-        sys.exit(execute(cls(), dict(os.environ)))
+        sys.exit(execute(cls(), dict(os.environ), Path.cwd()))
 
 
 def _conceal() -> None:
@@ -133,26 +133,27 @@ def _conceal() -> None:
         ctypes.CDLL(None).prctl(4, 0, 0, 0, 0)
 
 
-def execute(plugin: Plugin[Inputs], environ: Mapping[str, str]) -> int:
+def execute(plugin: Plugin[Inputs], environ: Mapping[str, str], workspace: Path) -> int:
     """Run `plugin` once in this process and return its exit code.
 
     Args:
         plugin: what to run.
         environ: the job's environment.
+        workspace: the checkout.
     """
     masker = Masker()
     writers = [MaskedWriter(masker, stream.buffer) for stream in (sys.stdout, sys.stderr)]
     stdout, stderr = sys.stdout, sys.stderr
     sys.stdout, sys.stderr = (MaskedText(writer) for writer in writers)
     try:
-        return _execute(plugin, environ, masker)
+        return _execute(plugin, environ, workspace, masker)
     finally:
         sys.stdout, sys.stderr = stdout, stderr
         for writer in writers:
             writer.finish()
 
 
-def _execute(plugin: Plugin[Inputs], environ: Mapping[str, str], masker: Masker) -> int:
+def _execute(plugin: Plugin[Inputs], environ: Mapping[str, str], workspace: Path, masker: Masker) -> int:
     for name, value in environ.items():
         # A job's secrets are also there under their own names, and may be part of other inputs.
         if looks_secret(name) and len(value) >= _SECRET_LENGTH:
@@ -167,8 +168,8 @@ def _execute(plugin: Plugin[Inputs], environ: Mapping[str, str], masker: Masker)
     with Signals() as signals, SecretFiles() as files:
         try:
             with signals.cancelling():
-                inputs = read_inputs(plugin.inputs, environ, masker.add, _warn)
-                job = Job(environ, Path.cwd(), masker, files, signals, outputs)
+                inputs = read_inputs(plugin.inputs, environ, masker.add, _warn, workspace=workspace)
+                job = Job(environ, workspace, masker, files, signals, outputs)
                 if environ.get("HOME") and environ["HOME"] != job.environ["HOME"]:
                     _warn(f"HOME is in the workspace and not used; tools get {job.environ['HOME']}")
                 job.output(**plugin.run(inputs, job))  # type: ignore[arg-type]

@@ -8,45 +8,30 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
 from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
 
 from gocdnext_sdk.errors import Invalid
+
+if TYPE_CHECKING:
+    from pydantic import ValidationInfo
 
 _MAX_FILE = 4 * 1024 * 1024
 """Bytes."""
 
 
-_ELSEWHERE: ContextVar[bool] = ContextVar("_ELSEWHERE", default=False)
-
-
-@contextmanager
-def elsewhere() -> Iterator[None]:
-    """Read inputs while the block runs as if the checkout were on another machine, which it is for lint.
-
-    A path is judged by its text alone, and no file is looked at.
-    """
-    token = _ELSEWHERE.set(True)
-    try:
-        yield
-    finally:
-        _ELSEWHERE.reset(token)
-
-
-def is_elsewhere() -> bool:
-    """Tell whether the checkout is on another machine."""
-    return _ELSEWHERE.get()
-
-
-def workspace_path(text: str) -> str:
+def workspace_path(text: str, workspace: Path | None = Path()) -> str:
     """Return `text`, a path that stays in the workspace, links followed.
+
+    Args:
+        text: absolute, or relative to the workspace.
+        workspace: the checkout; None where it is on another machine, as it is for lint: then the path is
+            judged by its text alone.
 
     Raises:
         ValueError: it leaves the workspace.
     """
-    if not (_may_be_in_workspace(text) if is_elsewhere() else is_in_workspace(text)):
+    if not (_may_be_in_workspace(text) if workspace is None else is_in_workspace(text, workspace)):
         raise Invalid(f'"{text}" is outside the workspace', "give a path inside the checkout")
     return text
 
@@ -67,12 +52,23 @@ def read_text(path: str | Path) -> str:
     return content.decode()
 
 
-def is_in_workspace(path: str | Path) -> bool:
-    """Tell whether `path` stays in the workspace, links followed."""
+def is_in_workspace(path: str | Path, workspace: Path = Path()) -> bool:
+    """Tell whether `path`, absolute or relative to the workspace, stays in it, links followed."""
     try:
-        return Path(path).resolve().is_relative_to(Path.cwd().resolve())
+        return (workspace / path).resolve().is_relative_to(workspace.resolve())
     except (OSError, RuntimeError, ValueError):  # links that go in circles, which lead nowhere
         return False
+
+
+def workspace_of(info: ValidationInfo) -> Path | None:
+    """Return the checkout that inputs are read for, None if it is on another machine.
+
+    Args:
+        info: what pydantic hands to a validator; where its context names no checkout, it is the current
+            directory.
+    """
+    workspace: Path | None = (info.context or {}).get("workspace", Path())
+    return workspace
 
 
 def _may_be_in_workspace(text: str) -> bool:

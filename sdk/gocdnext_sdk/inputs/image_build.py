@@ -129,9 +129,8 @@ class ImageBuildInputs(RegistryLoginInputs):
             logins.append(Credential(host, self.mirror_username, self.mirror_password))
         return Credentials(logins)
 
-    def check(self, environ: Mapping[str, str]) -> Iterable[Problem]:
+    def check(self, environ: Mapping[str, str], workspace: Path) -> Iterable[Problem]:
         """Check the context, the Dockerfile, the mirror, the secrets and the bare build arguments."""
-        workspace = Path.cwd()
         if self.image.digest:
             yield Problem("image", "has a digest, which only the build can tell", "give the name, and tags")
         if not (workspace / self.context).is_dir():
@@ -141,7 +140,7 @@ class ImageBuildInputs(RegistryLoginInputs):
                 "dockerfile",
                 f'"{self.dockerfile}" is neither in the context "{self.context}" nor in the workspace',
             )
-        elif not is_in_workspace(self.find_dockerfile(workspace)):
+        elif not is_in_workspace(self.find_dockerfile(workspace), workspace):
             yield Problem("dockerfile", f'"{self.dockerfile}" in "{self.context}" links out of the workspace')
         if self.mirror is not None and not re.fullmatch(r"[A-Za-z0-9._:/-]+", without_scheme(self.mirror)):
             yield Problem(
@@ -150,18 +149,18 @@ class ImageBuildInputs(RegistryLoginInputs):
         for label in self.labels:
             if "=" not in label:
                 yield Problem("labels", f'"{label}" has no value', "write one KEY=VALUE a line")
-        yield from self._check_secrets(environ)
+        yield from self._check_secrets(environ, workspace)
         yield from self._check_arguments(environ)
 
-    def _check_secrets(self, environ: Mapping[str, str]) -> Iterator[Problem]:
+    def _check_secrets(self, environ: Mapping[str, str], workspace: Path) -> Iterator[Problem]:
         for number, (id_, variable) in enumerate(self.secret_envs, start=1):
             if (variable or id_) not in environ:
                 what = f"the variable of item {number} is not in the job's environment"
                 yield Problem("secret-envs", what, "write one ID=VARIABLE a line, the variable's name only")
         for id_, path in self.secret_files:
-            if path is None or not Path(path).is_file():
+            if path is None or not (workspace / path).is_file():
                 yield Problem("secret-files", f'"{id_}": there is no file "{path or ""}"')
-            elif not is_in_workspace(path):
+            elif not is_in_workspace(path, workspace):
                 # What is checked out may link to /proc/1/environ, which has all of the job's secrets.
                 yield Problem(
                     "secret-files",

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, ClassVar
-
-from pydantic import AfterValidator
 
 from gocdnext_sdk.errors import Invalid, Problem
 from gocdnext_sdk.inputs.constraints import Constraint, MutuallyExclusive
 from gocdnext_sdk.inputs.model import Input, PluginInputs
-from gocdnext_sdk.inputs.types import Boolean, JsonDocument
+from gocdnext_sdk.inputs.types import Boolean, JsonDocument, in_workspace
 from gocdnext_sdk.oci.credentials import Credentials
 from gocdnext_sdk.oci.reference import Reference
 from gocdnext_sdk.tools.cosign import (
@@ -31,9 +30,9 @@ if TYPE_CHECKING:
     from gocdnext_sdk.runtime.job import Job
 
 
-def _public_key(text: str) -> str:
+def _public_key(text: str, workspace: Path | None) -> str:
     if not _is_pem(text):
-        return key_reference(text)
+        return key_reference(text, workspace)
     if key_kind(text) == "private":
         raise Invalid("holds a private key", "verifying takes the public one, cosign.pub")
     return text
@@ -46,7 +45,7 @@ def _is_pem(key: str) -> bool:
 class ImageSignatureInputs(PluginInputs):
     """`verify-key`, or `verify-identity` and `verify-issuer`: who must have signed an image."""
 
-    verify_key: Annotated[str, AfterValidator(_public_key)] | None = Input(
+    verify_key: Annotated[str, in_workspace(_public_key)] | None = Input(
         None,
         description="Take only what is signed with this key: a path in the workspace, a KMS URI, or the PEM "
         "itself.",
@@ -83,7 +82,7 @@ class ImageSignatureInputs(PluginInputs):
         """Whether a signature is demanded."""
         return bool(self.verify_key or self.verify_identity or self.verify_identity_regexp)
 
-    def check(self, environ: Mapping[str, str]) -> Iterable[Problem]:
+    def check(self, environ: Mapping[str, str], workspace: Path) -> Iterable[Problem]:
         """Check that the demand is complete, and that the key is a public one."""
         identity = self.verify_identity or self.verify_identity_regexp
         issuer = self.verify_issuer or self.verify_issuer_regexp
@@ -91,14 +90,14 @@ class ImageSignatureInputs(PluginInputs):
             yield Problem("verify-issuer", 'is missing or empty, and "verify-identity" needs it')
         if issuer and not identity:
             yield Problem("verify-identity", 'is missing or empty, and "verify-issuer" needs it')
-        yield from self._check_key_file()
+        yield from self._check_key_file(workspace)
 
-    def _check_key_file(self) -> Iterator[Problem]:
+    def _check_key_file(self, workspace: Path) -> Iterator[Problem]:
         key = self.verify_key
         if key is None or kms_scheme(key) or _is_pem(key):
             return
         try:
-            kind = key_kind(read_text(key))
+            kind = key_kind(read_text(workspace / key))
         except (OSError, UnicodeDecodeError):
             yield Problem("verify-key", f'there is no key file "{key}" in the workspace')
         except ValueError as error:

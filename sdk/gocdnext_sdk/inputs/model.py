@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ClassVar, get_args
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -102,11 +103,12 @@ class PluginInputs(BaseModel):
                 # Only such names reach a container alike on every engine (docs/contract.md §4).
                 raise TypeError(f"{cls.__qualname__}.{name}: an input is named like build_args")
 
-    def check(self, environ: Mapping[str, str]) -> Iterable[Problem]:
+    def check(self, environ: Mapping[str, str], workspace: Path) -> Iterable[Problem]:
         """Yield what is wrong beyond a single field. Called once, before anything is touched.
 
         Args:
-            environ: the job's environment; the working directory may be looked at too.
+            environ: the job's environment.
+            workspace: the checkout, to which paths in inputs are relative.
         """
         return ()
 

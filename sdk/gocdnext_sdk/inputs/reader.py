@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
+from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
@@ -24,7 +25,6 @@ from gocdnext_sdk.inputs.model import (
 )
 from gocdnext_sdk.inputs.parsers import parse_boolean
 from gocdnext_sdk.secret import Secret
-from gocdnext_sdk.workspace import elsewhere
 
 INJECTED = frozenset({"PLUGIN_KUBECONFIG"})
 """Names the platform itself may add (docs/contract.md §5), which no plugin has to declare."""
@@ -37,6 +37,8 @@ def read_inputs(
     environ: Mapping[str, str],
     on_secret: Callable[[str], object] = lambda value: None,
     warn: Callable[[str], object] = lambda message: None,
+    *,
+    workspace: Path = Path(),
 ) -> Model:
     """Return the inputs in `environ`, typed and checked.
 
@@ -45,21 +47,23 @@ def read_inputs(
         environ: the job's environment, with its `PLUGIN_*` variables.
         on_secret: called with the bare text of every secret input, before anything can print it.
         warn: called with each deprecation message.
+        workspace: the checkout.
 
     Raises:
         InputError: with every mistake; nothing has been contacted or written.
     """
+    workspace = workspace.absolute()
     raw, problems = _collect(model, environ, on_secret, warn)
     given = given_texts(model, raw)
     try:
-        inputs = model.model_validate(raw)
+        inputs = model.model_validate(raw, context={"workspace": workspace})
     except ValidationError as error:
         problems += [_problem(model, detail, raw) for detail in _details(error)]
         inputs = None
     for constraint in all_constraints(model):
         problems += constraint.problems(given)
     if inputs is not None:
-        problems += inputs.check(environ)
+        problems += inputs.check(environ, workspace)
     if problems or inputs is None:
         raise InputError(_once(problems))
     return inputs
@@ -77,8 +81,7 @@ def wrong_values(model: type[PluginInputs], texts: Mapping[str, str]) -> list[Pr
         key: Secret(text) if is_secret(fields[key]) else text for key, text in texts.items() if key in fields
     }
     try:
-        with elsewhere():
-            model.model_validate(raw)
+        model.model_validate(raw, context={"workspace": None})
     except ValidationError as error:
         found = (detail for detail in _details(error) if detail["loc"] and detail["loc"][0] in raw)
         return [_problem(model, detail, raw) for detail in found]

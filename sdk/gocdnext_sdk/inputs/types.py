@@ -6,10 +6,18 @@ Besides these, `str`, `int`, `Literal[...]`, `Reference`, `Secret` and any pydan
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, GetCoreSchemaHandler, GetJsonSchemaHandler, WithJsonSchema
+from pydantic import (
+    BeforeValidator,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    ValidationInfo,
+    WithJsonSchema,
+)
 from pydantic_core import CoreSchema, core_schema
 
 from gocdnext_sdk.errors import Invalid
@@ -21,7 +29,23 @@ from gocdnext_sdk.inputs.parsers import (
     parse_words,
 )
 from gocdnext_sdk.oci.reference import Reference, Registry, is_tag
-from gocdnext_sdk.workspace import is_elsewhere, read_text, workspace_path
+from gocdnext_sdk.workspace import read_text, workspace_of, workspace_path
+
+
+def in_workspace(parse: Callable[[str, Path | None], Any]) -> BeforeValidator:
+    """Return a validator that parses text with the checkout at hand; values that are parsed pass.
+
+    ::
+
+        Netrc = Annotated[str, in_workspace(read_netrc)]
+
+    `parse` gets the text and the checkout: None where that is on another machine, as it is for lint.
+    """
+
+    def validate(value: Any, info: ValidationInfo) -> Any:
+        return parse(value, workspace_of(info)) if isinstance(value, str) else value
+
+    return BeforeValidator(validate)
 
 
 def _from_text(parse: Any) -> BeforeValidator:
@@ -29,14 +53,14 @@ def _from_text(parse: Any) -> BeforeValidator:
     return BeforeValidator(lambda value: parse(value) if isinstance(value, str) else value)
 
 
-def _json_document(text: str) -> dict[str, Any]:
+def _json_document(text: str, workspace: Path | None) -> dict[str, Any]:
     source = text
     if not text.lstrip().startswith("{"):
-        path = workspace_path(text)
-        if is_elsewhere():
+        path = workspace_path(text, workspace)
+        if workspace is None:
             return {}  # what the file holds is known when the job runs
         try:
-            source = read_text(path)
+            source = read_text(workspace / path)
         except (OSError, UnicodeDecodeError):
             raise Invalid(
                 f'there is no readable file "{text}" in the workspace', "give a path or the JSON itself"
@@ -158,11 +182,13 @@ RegistryHost = Annotated[
 """A registry host; a URL as `docker login` takes it is understood."""
 
 WorkspacePath = Annotated[
-    str, _from_text(workspace_path), WithJsonSchema({"type": "string", "format": "workspace-path"})
+    str, in_workspace(workspace_path), WithJsonSchema({"type": "string", "format": "workspace-path"})
 ]
 """A path that stays in the workspace, links followed. Whether it exists is for the plugin to check."""
 
 JsonDocument = Annotated[
-    dict[str, Any], _from_text(_json_document), WithJsonSchema({"type": "string", "format": "json-document"})
+    dict[str, Any],
+    in_workspace(_json_document),
+    WithJsonSchema({"type": "string", "format": "json-document"}),
 ]
 """A JSON object: the path of a workspace file that holds it, or the text itself."""

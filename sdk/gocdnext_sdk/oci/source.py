@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 from typing import Any, Self
 
 from pydantic import GetCoreSchemaHandler
@@ -14,7 +15,7 @@ from pydantic_core import CoreSchema, core_schema
 
 from gocdnext_sdk.errors import Invalid
 from gocdnext_sdk.oci.reference import HUB, Reference
-from gocdnext_sdk.workspace import workspace_path
+from gocdnext_sdk.workspace import workspace_of, workspace_path
 
 _FILE_TRANSPORTS = ("oci", "oci-archive", "docker-archive")
 _ARCHIVE_SUFFIXES = (".tar", ".tar.gz", ".tgz")
@@ -51,7 +52,7 @@ class Source:
     name: str | None = None
 
     @classmethod
-    def parse(cls, text: str) -> Self:
+    def parse(cls, text: str, workspace: Path | None = Path()) -> Self:
         """Parse a source: a reference, `docker://REF`, `docker-daemon:REF`, or files.
 
         Files are written `oci:PATH[:NAME]`, `oci-archive:…`, `docker-archive:…`; or just as a path that
@@ -67,17 +68,17 @@ class Source:
         if scheme == "docker-daemon":
             return cls(Transport.DAEMON, text, Reference.parse(rest))
         if scheme in _FILE_TRANSPORTS:
-            return cls._files(text, rest)
+            return cls._files(text, rest, workspace)
         if text.startswith(("./", "/")) or text.endswith(_ARCHIVE_SUFFIXES):
-            return cls._files(text, text)
+            return cls._files(text, text, workspace)
         return cls(Transport.ANY, text, Reference.parse(text))
 
     @classmethod
-    def _files(cls, text: str, location: str) -> Self:
+    def _files(cls, text: str, location: str, workspace: Path | None) -> Self:
         path, _, name = location.partition(":")
         if not path:
             raise Invalid(f'"{text}" has no path')
-        return cls(Transport.FILES, text, path=workspace_path(path), name=name or None)
+        return cls(Transport.FILES, text, path=workspace_path(path, workspace), name=name or None)
 
     @property
     def names_registry(self) -> bool:
@@ -89,10 +90,10 @@ class Source:
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        def validate(value: Any) -> Source:
-            return value if isinstance(value, Source) else cls.parse(str(value))
+        def validate(value: Any, info: core_schema.ValidationInfo) -> Source:
+            return value if isinstance(value, Source) else cls.parse(str(value), workspace_of(info))
 
-        return core_schema.no_info_plain_validator_function(
+        return core_schema.with_info_plain_validator_function(
             validate, serialization=core_schema.to_string_ser_schema()
         )
 

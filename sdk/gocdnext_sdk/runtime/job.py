@@ -92,7 +92,7 @@ class Job:
         return Tool(path, environ, self._runner())
 
     def _runner(self) -> Runner:
-        runner = ProcessRunner(self._masker, self._files, self._signals)
+        runner = ProcessRunner(self._masker, self._files, self._signals, self.workspace)
         if path := self.environ.get("GOCDNEXT_TRACE_FILE"):
             from gocdnext_sdk.runtime.recording import RecordingRunner
 

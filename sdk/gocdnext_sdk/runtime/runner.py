@@ -95,12 +95,14 @@ class ProcessRunner:
         masker: hides secrets in all they print.
         files: the job's secret files; a tool inherits those that its argv or its environment names.
         signals: what cancels them.
+        workspace: their working directory.
     """
 
-    def __init__(self, masker: Masker, files: SecretFiles, signals: Signals) -> None:
+    def __init__(self, masker: Masker, files: SecretFiles, signals: Signals, workspace: Path) -> None:
         self._masker = masker
         self._files = files
         self._signals = signals
+        self._workspace = workspace
 
     def run(self, command: Command) -> Completed:
         """Run to the end, with the output in the log."""
@@ -161,6 +163,7 @@ class ProcessRunner:
         try:
             return subprocess.Popen(
                 [command.path, *command.argv],
+                cwd=self._workspace,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,

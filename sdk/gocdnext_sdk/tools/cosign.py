@@ -9,6 +9,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 from gocdnext_sdk.errors import Findings, Invalid, ToolError
@@ -59,7 +60,7 @@ _PEM = re.compile(r"-----BEGIN ([A-Z ]+)-----\r?\n.+\n-----END \1-----", re.DOTA
 _PRIVATE = frozenset({"ENCRYPTED SIGSTORE PRIVATE KEY", "ENCRYPTED COSIGN PRIVATE KEY"})
 
 
-def key_reference(text: str) -> str:
+def key_reference(text: str, workspace: Path | None = Path()) -> str:
     """Return `text`, the path of a key in the workspace or a KMS URI.
 
     Raises:
@@ -69,7 +70,7 @@ def key_reference(text: str) -> str:
         raise Invalid("is a path or a KMS URI, and this is key material", "give it as `key-content`")
     scheme = kms_scheme(text)
     if scheme is None:
-        return workspace_path(text)
+        return workspace_path(text, workspace)
     if scheme not in KMS:
         raise Invalid(f'"{scheme}://" is not known', f"give a path or one of {', '.join(KMS)}")
     return text

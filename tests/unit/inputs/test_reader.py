@@ -15,6 +15,7 @@ from gocdnext_sdk import (
     Input,
     InputError,
     Items,
+    JsonDocument,
     Lines,
     MutuallyExclusive,
     Pairs,
@@ -45,7 +46,7 @@ class Example(PluginInputs):
     dockerfile: WorkspacePath = Input("Dockerfile", description="The Dockerfile.")
     password: Secret | None = Input(None, description="A password.")
 
-    def check(self, environ):
+    def check(self, environ, workspace):
         if self.image.digest:
             yield Problem("image", "has a digest", "leave it out")
 
@@ -291,3 +292,27 @@ class TestNoSecretInAnyMessage:
             )
         assert SECRET not in shown
         assert told == [SECRET, SECRET]
+
+
+class Paths(PluginInputs):
+    document: JsonDocument | None = Input(None, description="A document.")
+    path: WorkspacePath = Input(".", description="A path.")
+
+    def check(self, environ, workspace):
+        if not (workspace / self.path).exists():
+            yield Problem("path", "is not there")
+
+
+def test_the_workspace_is_given_and_the_current_directory_means_nothing(tmp_path, monkeypatch) -> None:
+    workspace, elsewhere = tmp_path / "workspace", tmp_path / "elsewhere"
+    (workspace / "folder").mkdir(parents=True)
+    elsewhere.mkdir()
+    (workspace / "document.json").write_text("{}")
+    monkeypatch.chdir(elsewhere)
+    environ = {"PLUGIN_DOCUMENT": "document.json", "PLUGIN_PATH": "folder"}
+    inputs = read_inputs(Paths, environ, workspace=workspace)
+    assert (inputs.document, inputs.path) == ({}, "folder")
+    for path in ("../elsewhere", str(elsewhere), "missing"):
+        with pytest.raises(InputError) as caught:
+            read_inputs(Paths, {"PLUGIN_PATH": path}, workspace=workspace)
+        assert [each.key for each in caught.value.problems] == ["path"]

@@ -440,5 +440,6 @@ def test_a_tool_cannot_read_the_descriptors_of_the_plugin(tmp_path: Path) -> Non
         ).stdout
 
     assert "the key\n" not in log(PEEKING)
-    open_to_all = PEEKING.replace("Peeking.main()", "from gocdnext_sdk.plugin import execute; import os\n")
-    assert "the key\n" in log(open_to_all + "    execute(Peeking(), dict(os.environ))\n")
+    unguarded = "from gocdnext_sdk.plugin import execute\n    import os, pathlib\n"
+    unguarded += "    execute(Peeking(), dict(os.environ), pathlib.Path.cwd())"
+    assert "the key\n" in log(PEEKING.replace("Peeking.main()", unguarded))

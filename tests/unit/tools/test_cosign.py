@@ -150,7 +150,7 @@ def cosign(tmp_path: Path) -> Iterator[Tool]:
     )
     script.chmod(0o755)
     with SecretFiles() as files, Signals() as signals:
-        yield Tool(str(script), {"PATH": os.defpath}, ProcessRunner(Masker(), files, signals))
+        yield Tool(str(script), {"PATH": os.defpath}, ProcessRunner(Masker(), files, signals, tmp_path))
 
 
 def answer(cosign: Tool, code: int, stdout: object = "", stderr: str = "") -> None:

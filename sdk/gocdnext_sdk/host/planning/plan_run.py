@@ -5,10 +5,9 @@ from __future__ import annotations
 import contextlib
 import io
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
-from unittest.mock import patch
 
 from gocdnext_sdk.errors import Error, InputError
 from gocdnext_sdk.host.planning.guard import PlanEnds, guard
@@ -39,17 +38,20 @@ def plan_run(
     printed = io.StringIO()
     with (
         SecretFiles() as files,
-        contextlib.chdir(workspace),
         contextlib.redirect_stdout(printed),
         contextlib.redirect_stderr(printed),
-        patch.object(tempfile, "tempdir", str(files.directory())),
+        _temporary_files_in(str(files.directory())),
     ):
         shown.alias(str(files.directory()), "<scratch>")
         shown.alias(str(workspace), "/workspace")
         given: dict[str, str] = {}
         try:
             inputs = read_inputs(
-                plugin.inputs, environ, lambda text: shown.secret(text, "secret"), notes.warnings.append
+                plugin.inputs,
+                environ,
+                lambda text: shown.secret(text, "secret"),
+                notes.warnings.append,
+                workspace=workspace,
             )
             given = _given(inputs, shown)
             job = PlanningJob(environ, workspace, files, notes, shown)
@@ -75,6 +77,15 @@ def plan_run(
         ends=ends,
         values=notes.values,
     )
+
+
+@contextlib.contextmanager
+def _temporary_files_in(folder: str) -> Iterator[None]:
+    before, tempfile.tempdir = tempfile.tempdir, folder
+    try:
+        yield
+    finally:
+        tempfile.tempdir = before
 
 
 def _unknown(error: InputError, shown: Placeholders) -> str:

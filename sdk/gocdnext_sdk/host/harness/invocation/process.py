@@ -35,7 +35,7 @@ def in_function(invocation: Invocation) -> Outcome:
             chdir(invocation.workspace),
             _printing_to(log),
         ):
-            exit_code = execute(plugin(), dict(os.environ))
+            exit_code = execute(plugin(), dict(os.environ), invocation.workspace)
         return Outcome.of(exit_code, log.getvalue().decode(errors="replace"), _read(files), invocation.left)
 
 

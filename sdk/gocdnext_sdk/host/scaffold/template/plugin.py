@@ -15,9 +15,9 @@ class MyPluginInputs(PluginInputs):
     words: Words = Input("FIXME", description="Words that must not be in it.")
     allowed: int = Input("0", description="How many there may be.", ge=0)
 
-    def check(self, environ: Mapping[str, str]) -> Iterable[Problem]:
+    def check(self, environ: Mapping[str, str], workspace: Path) -> Iterable[Problem]:
         """Check what a field's type cannot say. Nothing has been touched when this is called."""
-        if not Path(self.path).exists():
+        if not (workspace / self.path).exists():
             yield Problem("path", f'there is no "{self.path}" in the workspace')
 
 
