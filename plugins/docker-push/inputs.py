@@ -117,13 +117,17 @@ class DockerPushInputs(ImageSignatureInputs, RegistryLoginInputs):
     def logins(self, environ: Mapping[str, str]) -> Logins:
         """Return the logins of the job; without any, those of the user's own Docker configuration."""
         further = Credentials.parse(self.docker_config) if self.docker_config else Credentials()
-        given = Credentials((*further, *self.credentials(self.registries[0])))
-        targets = given or Credentials.ambient(environ)
+        main = self.credentials(self.registries[0])
+        given = Credentials((*(each for each in further if not main.get(each.registry)), *main))
+        known = given or Credentials.ambient(environ)
+        targets = known.bound_to(self.repositories)
         reference = self.source.reference if self.source else None
-        if reference is None or self.source_username is None or self.source_password is None:
+        if reference is None:
             return Logins(targets, targets)
-        own = Credential(reference.registry, self.source_username, self.source_password)
-        return Logins(Credentials((*targets, own)), targets)
+        source = known.bound_to([reference])
+        if self.source_username is not None and self.source_password is not None:
+            source = Credentials([Credential(reference.registry, self.source_username, self.source_password)])
+        return Logins(Credentials((*targets, *source)), targets)
 
     def check(self, environ: Mapping[str, str], workspace: Path) -> Iterable[Problem]:
         """Check what two inputs must agree on."""
@@ -152,10 +156,7 @@ class DockerPushInputs(ImageSignatureInputs, RegistryLoginInputs):
 
     def _check_logins(self) -> Iterator[Problem]:
         if self.docker_config is not None:
-            try:
-                Credentials.parse(self.docker_config)
-            except ValueError as error:
-                yield Problem.of("docker-config", error)
+            yield from self._check_docker_config(self.docker_config)
         if self.username is None:
             return
         hosts = ", ".join(map(str, self.registries))
@@ -166,8 +167,23 @@ class DockerPushInputs(ImageSignatureInputs, RegistryLoginInputs):
                 "say which one `username` is for, and give the others in `docker-config`",
             )
         source = self.source.reference if self.source else None
-        if self.registry not in (None, *self.registries, source and source.registry):
-            yield Problem("registry", f'no image is at "{self.registry}"', f"the target's is {hosts}")
+        yield from self.check_registry((*self.registries, *([source.registry] if source else ())))
+
+    def _check_docker_config(self, docker_config: Secret) -> Iterator[Problem]:
+        try:
+            given = Credentials.parse(docker_config)
+            given.bound_to(self.repositories)
+        except ValueError as error:
+            yield Problem.of("docker-config", error)
+            return
+        source = self.source.reference if self.source else None
+        for login in given.unused_for((*self.repositories, *([source] if source else ()))):
+            place = f"{login.registry}/{login.scope}" if login.scope else str(login.registry)
+            yield Problem("docker-config", f'no image is at "{place}"', "take the login out")
+        for login in given:
+            if login.registry_token and not (login.has_password or login.identity_token):
+                what = f"{login.registry} has a registrytoken, which regctl cannot use"
+                yield Problem("docker-config", what, "give a user name and a password, or an identitytoken")
 
     def _check_source(self, source: Source, environ: Mapping[str, str], workspace: Path) -> Iterator[Problem]:
         path = workspace / (source.path or "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Self
 
@@ -49,21 +50,24 @@ class Registries:
     def of(cls, inputs: DockerPushInputs, job: Job) -> Self:
         """Return those of a job, its logins masked."""
         logins = inputs.logins(job.environ)
-        for login in (*logins.source, *logins.targets):
-            job.mask(login.password)
-            job.mask(login.basic)
-        config = job.secret_file(configuration(regctl_hosts(inputs, logins)), "regctl.json")
-        regctl = Regctl(job.tool("regctl", env={CONFIG_VARIABLE: config}))
-        return cls(logins, job.registry(logins.source), job.registry(logins.targets), regctl)
+        for secret in (secret for login in (*logins.source, *logins.targets) for secret in login.secrets):
+            job.mask(secret)
+        source, targets = job.registry(logins.source), job.registry(logins.targets)
+        hosts = regctl_hosts(inputs, logins, targets.speaks_tls)
+        config = job.secret_file(configuration(hosts), "regctl.json")
+        return cls(logins, source, targets, Regctl(job.tool("regctl", env={CONFIG_VARIABLE: config})))
 
 
-def regctl_hosts(inputs: DockerPushInputs, logins: Logins) -> dict[str, Host]:
+def regctl_hosts(
+    inputs: DockerPushInputs, logins: Logins, speaks_tls: Callable[[Registry], bool]
+) -> dict[str, Host]:
     """Return the registries of the job, by the names that regctl knows them by."""
-    hosts = {each.host: Host(each, logins.targets.get(each)) for each in inputs.registries}
+    hosts = {each.host: Host(each, logins.targets.get(each), speaks_tls(each)) for each in inputs.registries}
     reference = inputs.source.reference if inputs.source else None
     if reference is not None:
         name = regctl_name(reference, inputs, logins).registry.host
-        hosts[name] = Host(reference.registry, logins.source.get(reference.registry))
+        login = logins.source.get(reference.registry)
+        hosts[name] = Host(reference.registry, login, speaks_tls(reference.registry))
     return hosts
 
 

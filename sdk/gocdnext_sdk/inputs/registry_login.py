@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from typing import ClassVar
 
+from gocdnext_sdk.errors import Problem
 from gocdnext_sdk.inputs.constraints import Constraint, RequiredTogether
 from gocdnext_sdk.inputs.model import Input, PluginInputs
 from gocdnext_sdk.inputs.types import RegistryHost
@@ -40,3 +42,15 @@ class RegistryLoginInputs(PluginInputs):
         if self.username is None or self.password is None:
             return Credentials()
         return Credentials([Credential(self.registry or default, self.username, self.password)])
+
+    def check_registry(self, registries: Iterable[Registry]) -> Iterator[Problem]:
+        """Check that the login is one for the job: that an image is at its registry.
+
+        Args:
+            registries: where the job's images are.
+        """
+        known = tuple(dict.fromkeys(registries))
+        if self.registry is not None and self.registry not in known:
+            hosts = ", ".join(map(str, known))
+            # The registry is not quoted: it may be a token in the wrong field.
+            yield Problem("registry", "no image of the job is there", f"the images are at {hosts}")

@@ -1,98 +1,62 @@
 """A small registry client: resolve a tag, read a manifest, and give what is there one more tag.
 
-Publishing content is the wrapped tools' work. The client is linear on purpose: one request, at most one
-authentication round, bounded time, and retries that honour `Retry-After`.
+Publishing content is the wrapped tools' work. How requests travel is `exchange`'s, how they log in `auth`'s.
 
-Source: distribution-spec 1.1.1; the token protocol of distribution's `docs/spec/auth/token.md`.
+Source: distribution-spec 1.1.1.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
-import re
-import time
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote, urlencode, urlsplit
+from collections.abc import Callable, Iterable
+from typing import Any
 
 from gocdnext_sdk.errors import RegistryError
+from gocdnext_sdk.oci.auth import READ, SCHEMES, WRITE, Access, Authenticator, TokenRefused, offered
 from gocdnext_sdk.oci.credentials import Credentials
+from gocdnext_sdk.oci.descriptor import (
+    CONFIG_TYPES,
+    INDEX_TYPES,
+    MANIFEST_TYPES,
+    MAX_MANIFEST,
+    Descriptor,
+    digest_of,
+    media_type_of,
+    parse_child,
+    parse_json,
+    platform_of,
+)
+from gocdnext_sdk.oci.exchange import Exchange
+from gocdnext_sdk.oci.parallel import in_parallel
 from gocdnext_sdk.oci.reference import HUB, Reference, Registry, is_digest
-
-if TYPE_CHECKING:
-    import urllib3
-
-INDEX_TYPES = (
-    "application/vnd.oci.image.index.v1+json",
-    "application/vnd.docker.distribution.manifest.list.v2+json",
+from gocdnext_sdk.oci.transport import (
+    MAX_SECONDS,
+    SYSTEM_CLOCK,
+    Clock,
+    Fault,
+    Request,
+    Response,
+    Transport,
+    TransportError,
 )
-MANIFEST_TYPES = (
-    "application/vnd.oci.image.manifest.v1+json",
-    "application/vnd.docker.distribution.manifest.v2+json",
-)
-_MAX_MANIFEST = 4 * 1024 * 1024
-"""Bytes; what the specification asks registries to accept at least."""
 
-_CHUNK = 65536
+__all__ = ["Descriptor", "RegistryClient"]
 
-_MAX_SECONDS = 120
-"""For one answer, however it trickles in."""
+MAX_CHILDREN = 50_000
+"""Manifests that one index may name, those of the indexes in it included."""
 
-_MAX_RETRY_AFTER = 60
-"""Seconds. A registry may ask for an hour; a job had better fail."""
+_WORKERS = 16
+"""Requests at a time, where many are sent."""
 
-_READ, _WRITE = "pull", "pull,push"
-"""What a token is asked for."""
+_PROBE_SECONDS = 10
+"""To find out whether a registry speaks TLS."""
 
 _MAX_EXPLANATION = 300
 """Characters."""
 
-_TOKEN = re.compile(r"[\x21-\x7e]+")
+_HEAD_REFUSED = (400, 405, 406, 415, 500, 501)
+"""What registries and proxies that lack HEAD answer to it; GET may do."""
 
-_CHALLENGE = re.compile(r'(\w+)="([^"]*)"')
-
-
-@dataclass(frozen=True)
-class Descriptor:
-    """What a registry says about a manifest.
-
-    Args:
-        digest: of its bytes.
-        media_type: its Content-Type.
-        size: bytes.
-        platform: `os/arch[/variant]` for a child of an index.
-    """
-
-    digest: str
-    media_type: str
-    size: int
-    platform: str | None = None
-
-    @property
-    def is_index(self) -> bool:
-        """Whether it is an index, of several platforms."""
-        return self.media_type in INDEX_TYPES
-
-
-@dataclass(frozen=True)
-class _Answer:
-    """What came back, read to its end.
-
-    Args:
-        is_foreign: whether a redirect led to somebody else: another host, port or scheme.
-    """
-
-    is_foreign: bool
-    status: int
-    reason: str
-    headers: Mapping[str, str]
-    body: bytes
-
-    @property
-    def media_type(self) -> str:
-        return self.headers.get("Content-Type", "").partition(";")[0].strip()
+_UNREADABLE = (AttributeError, KeyError, TypeError, ValueError)
 
 
 class _NotFound(RegistryError):
@@ -100,13 +64,51 @@ class _NotFound(RegistryError):
 
 
 class RegistryClient:
-    """Reads registries with a job's credentials; `tag` alone writes, and alone asks for the right to."""
+    """Reads registries with a job's credentials; `tag` alone writes, and alone asks for the right to.
 
-    def __init__(self, credentials: Credentials | None = None) -> None:
+    Several threads may use one.
+
+    Args:
+        credentials: the logins.
+        transport: what sends; the network if not given.
+        clock: tells the time.
+        digest: gives the digest of content, by its algorithm; a plan, which has no content, has its own.
+    """
+
+    def __init__(
+        self,
+        credentials: Credentials | None = None,
+        *,
+        transport: Transport | None = None,
+        clock: Clock = SYSTEM_CLOCK,
+        digest: Callable[[bytes, str], str] = digest_of,
+    ) -> None:
+        if transport is None:
+            from gocdnext_sdk.oci.http import HttpTransport
+
+            transport = HttpTransport()
         self._credentials = credentials or Credentials()
-        self._authorization: dict[tuple[Registry, str], dict[str, str]] = {}
-        self._pools: dict[str | None, urllib3.PoolManager] = {}
+        self._transport = transport
+        self._clock = clock
+        self._digest = digest
+        self._exchange = Exchange(transport, clock)
+        self._auth = Authenticator(self._credentials, clock)
+        self._speaks_tls: dict[Registry, bool] = {}
         self._latest: tuple[Reference, Descriptor, bytes] | None = None
+
+    def speaks_tls(self, registry: Registry) -> bool:
+        """Tell whether `registry` speaks TLS: all do, but some of those for which `plain_http` is true."""
+        if not registry.plain_http:
+            return True
+        if registry not in self._speaks_tls:
+            probe = Request("GET", f"https://{registry.api_host}/v2/")
+            try:
+                self._transport.send(probe, self._clock.monotonic() + _PROBE_SECONDS)
+                found = True
+            except TransportError as error:
+                found = error.fault is Fault.TLS
+            self._speaks_tls[registry] = found
+        return self._speaks_tls[registry]
 
     def resolve(self, reference: Reference) -> Descriptor:
         """Return the descriptor of what `reference` points to now.
@@ -114,12 +116,7 @@ class RegistryClient:
         Raises:
             RegistryError: it does not exist, or the registry cannot be reached or refuses.
         """
-        response = self._manifest("HEAD", reference)
-        digest = reference.digest or response.headers.get("Docker-Content-Digest", "")
-        size = response.headers.get("Content-Length", "")
-        if not is_digest(digest) or not size.isdecimal():  # the headers are optional; the bytes tell
-            return self.manifest(reference)[0]
-        return Descriptor(digest, response.media_type, int(size))
+        return self._resolve(reference, None)
 
     def find(self, reference: Reference, *, assumed: str | None = None) -> Descriptor | None:
         """As `resolve`, with None for what is not there.
@@ -129,7 +126,7 @@ class RegistryClient:
             assumed: the digest that `gocdnext-plugin plan`, which asks no registry, takes for the answer.
         """
         try:
-            return self.resolve(reference)
+            return self._resolve(reference, assumed or "")
         except _NotFound:
             return None
 
@@ -140,11 +137,7 @@ class RegistryClient:
             RegistryError: as `resolve`; or the bytes are not those the digest names.
         """
         descriptor, body = self._read(reference)
-        try:
-            content: dict[str, Any] = json.loads(body)
-        except (ValueError, RecursionError) as error:
-            raise RegistryError(f"{reference}: the registry sent no JSON: {error}") from None
-        return descriptor, content
+        return descriptor, parse_json(body)
 
     def tag(self, image: Reference, tag: str) -> None:
         """Let `tag` point to what is in the same repository under the digest of `image`.
@@ -153,21 +146,11 @@ class RegistryClient:
             RegistryError: it is not there, or the registry does not let this user set the tag.
         """
         descriptor, body = self._read(image)
-        self._manifest("PUT", image.with_tag(tag), body, descriptor.media_type)
-
-    def _read(self, reference: Reference) -> tuple[Descriptor, bytes]:
-        if self._latest is not None and self._latest[0] == reference:
-            return self._latest[1:]
-        response = self._manifest("GET", reference)
-        body = response.body
-        algorithm = (reference.digest or "sha256:").partition(":")[0]
-        digest = f"{algorithm}:{hashlib.new(algorithm, body).hexdigest()}"
-        if reference.digest and digest != reference.digest:
-            raise RegistryError(f"{reference}: the registry sent other content, with digest {digest}")
-        descriptor = Descriptor(digest, response.media_type, len(body))
-        if reference.digest:  # what a digest names stays the same, and is often wanted for several tags
-            self._latest = (reference, descriptor, body)
-        return descriptor, body
+        target = image.with_tag(tag)
+        headers = {"Content-Type": descriptor.media_type}
+        response = self._request("PUT", target, f"manifests/{tag}", headers, body)
+        if response.status not in (200, 201):
+            raise self._error(response, target)
 
     def children(self, reference: Reference) -> tuple[Descriptor, ...]:
         """Return the manifests that an index names, attestations among them; nothing for a single image.
@@ -179,9 +162,9 @@ class RegistryClient:
         if not descriptor.is_index:
             return ()
         try:
-            return tuple(_child(child) for child in content["manifests"])
-        except (AttributeError, KeyError, TypeError, ValueError):
-            raise RegistryError(f"{reference}: the registry sent an index that is none") from None
+            return tuple(parse_child(child) for child in content["manifests"])
+        except _UNREADABLE:
+            raise RegistryError(f"{reference}: the registry sent an invalid index") from None
 
     def absent(self, index: Reference) -> tuple[str, ...]:
         """Return the digests of manifests that an index names, at any depth, and that are not there.
@@ -189,207 +172,229 @@ class RegistryClient:
         Raises:
             RegistryError: as `children`.
         """
-        absent, known, unread = [], {index.digest}, [index]
+        absent: list[str] = []
+        known, unread = {index.digest}, [index]
         while unread:
-            for child in self.children(unread.pop()):
-                if child.digest in known:
-                    continue
-                known.add(child.digest)
-                image = index.with_digest(child.digest)
-                if self.find(image) is None:
+            children = self._unknown(self.children(unread.pop()), known, index)
+            images = [index.with_digest(child.digest) for child in children]
+            for child, image, found in zip(
+                children, images, in_parallel(self.find, images, _WORKERS), strict=True
+            ):
+                if found is None:
                     absent.append(child.digest)
                 elif child.is_index:
                     unread.append(image)
         return tuple(absent)
 
     def platforms(self, reference: Reference) -> tuple[Descriptor, ...]:
-        """Return the platform images of an index; nothing for a single image.
+        """Return the platform images of an index, at any depth; nothing for a single image.
 
-        Attestations, which BuildKit stores as children of platform unknown/unknown, are left out.
+        What the index says no platform of has it from its configuration. Attestations and artifacts are left
+        out. Two images may be for one platform; only their digests differ then.
 
         Raises:
             RegistryError: as `children`.
         """
-        return tuple(child for child in self.children(reference) if child.platform)
+        found: list[Descriptor] = []
+        known, unread = {reference.digest}, [reference]
+        while unread:
+            children = self._unknown(self.children(unread.pop(0)), known, reference)
+            images = [child for child in children if not (child.is_attestation or child.artifact_type)]
+            nested = [child for child in images if child.is_index]
+            unread += [reference.with_digest(child.digest) for child in nested]
+            single = [child for child in images if not child.is_index]
+            found += filter(None, in_parallel(lambda child: self._image(reference, child), single, _WORKERS))
+        return tuple(found)
 
-    def _manifest(
-        self, method: str, reference: Reference, body: bytes | None = None, media_type: str = ""
-    ) -> _Answer:
-        path = f"/v2/{reference.repository}/manifests/{reference.version}"
-        if body is None:
-            headers = {"Accept": ", ".join((*INDEX_TYPES, *MANIFEST_TYPES))}
-        else:
-            headers = {"Content-Type": media_type}
-        response = self._request(method, reference, path, headers, body)
-        if response.status in (200, 201):
-            return response
-        error = _NotFound if response.status == 404 else RegistryError
-        raise error(f"{reference}: {self._refusal(response, reference, body)}")
+    def _image(self, index: Reference, child: Descriptor) -> Descriptor | None:
+        """Return an image of an index with its platform; None: it is none."""
+        if child.platform:
+            return child
+        return self.with_platform(index.with_digest(child.digest), child)
 
-    def _request(
-        self, method: str, reference: Reference, path: str, headers: Mapping[str, str], body: bytes | None
-    ) -> _Answer:
-        registry = reference.registry
-        url = f"{'http' if registry.plain_http else 'https'}://{registry.api_host}{path}"
-        actions = _READ if body is None else _WRITE
-        known = self._authorization.setdefault((registry, reference.repository), {})
-        response = self._send(method, url, headers, known.get(actions), body)
-        # Nobody whom a redirect led to may ask for the login.
-        if response.status == 401 and not response.is_foreign:
-            challenge = response.headers.get("WWW-Authenticate", "")
-            authorization = self._authorize(reference, challenge, actions)
-            if authorization is not None:
-                # A password is good for all that its user may do, a token for what it was asked for.
-                good_for = (_READ, _WRITE) if authorization.startswith("Basic ") else (actions,)
-                known |= dict.fromkeys(good_for, authorization)
-                response = self._send(method, url, headers, authorization, body)
+    def with_platform(self, image: Reference, descriptor: Descriptor) -> Descriptor | None:
+        """Return a single image's descriptor with the platform its configuration names; None: it is no image.
+
+        Args:
+            image: where it is, by digest.
+            descriptor: what is known of it.
+
+        Raises:
+            RegistryError: as `manifest`.
+        """
+        _, content = self.manifest(image)
+        config = content.get("config")
+        if not isinstance(config, dict) or config.get("mediaType") not in CONFIG_TYPES:
+            return None
+        try:
+            digest = config["digest"]
+            if not is_digest(digest):
+                raise ValueError("no digest")
+            fields = parse_json(self._blob(image, digest))
+            platform, os_version = platform_of(fields), fields.get("os.version")
+        except _UNREADABLE:
+            raise RegistryError(f"{image}: the registry sent an invalid image configuration") from None
+        if platform is None:
+            return None
+        return Descriptor(
+            descriptor.digest,
+            descriptor.media_type,
+            descriptor.size,
+            platform,
+            os_version if isinstance(os_version, str) else None,
+            annotations=descriptor.annotations,
+        )
+
+    def _unknown(
+        self, children: Iterable[Descriptor], known: set[str | None], index: Reference
+    ) -> list[Descriptor]:
+        """Return those of `children` that are new, each once, and add them to `known`."""
+        new = {child.digest: child for child in children if child.digest not in known}
+        known.update(new)
+        if len(known) > MAX_CHILDREN:
+            raise RegistryError(f"{index}: the index names more than {MAX_CHILDREN} manifests")
+        return list(new.values())
+
+    def _resolve(self, reference: Reference, assumed: str | None) -> Descriptor:
+        response = self._get("HEAD", reference, assumed)
+        known = response.media_type in (*INDEX_TYPES, *MANIFEST_TYPES)
+        digest = reference.digest or response.headers.get("Docker-Content-Digest", "")
+        size = response.headers.get("Content-Length", "")
+        # The headers are optional, and HEAD is not everywhere; the bytes tell.
+        if response.status != 200 or not known or not is_digest(digest) or not size.isdecimal():
+            return self._read(reference, assumed)[0]
+        return Descriptor(digest, response.media_type, int(size))
+
+    def _read(self, reference: Reference, assumed: str | None = None) -> tuple[Descriptor, bytes]:
+        latest = self._latest
+        if latest is not None and latest[0] == reference:
+            return latest[1:]
+        response = self._get("GET", reference, assumed)
+        if response.status != 200:
+            raise self._error(response, reference)
+        body = self._verified(response, reference, reference.digest)
+        digest = reference.digest or self._digest(body, "sha256")
+        try:
+            media_type = media_type_of(parse_json(body), response.media_type)
+        except ValueError as error:
+            raise RegistryError(f"{reference}: the registry sent no manifest: {error}") from None
+        descriptor = Descriptor(digest, media_type, len(body))
+        if reference.digest:  # what a digest names stays the same, and is often wanted for several tags
+            self._latest = (reference, descriptor, body)
+        return descriptor, body
+
+    def _blob(self, image: Reference, digest: str) -> bytes:
+        response = self._request("GET", image, f"blobs/{digest}", {}, None)
+        if response.status != 200:
+            raise self._error(response, image)
+        return self._verified(response, image, digest)
+
+    def _verified(self, response: Response, reference: Reference, wanted: str | None) -> bytes:
+        if len(response.body) > MAX_MANIFEST:
+            raise RegistryError(f"{reference.registry} sent more than {MAX_MANIFEST} bytes")
+        if wanted is not None:
+            digest = self._digest(response.body, wanted.partition(":")[0])
+            if digest != wanted:
+                raise RegistryError(f"{reference}: the registry sent other content, with digest {digest}")
+        return response.body
+
+    def _get(self, method: str, reference: Reference, assumed: str | None) -> Response:
+        headers = {"Accept": ", ".join((*INDEX_TYPES, *MANIFEST_TYPES))}
+        path = f"manifests/{reference.version}"
+        response = self._request(method, reference, path, headers, None, assumed)
+        if response.status != 200 and response.status not in _HEAD_REFUSED:
+            raise self._error(response, reference)
         return response
 
-    def _send(
+    def _request(
         self,
         method: str,
-        url: str,
-        headers: Mapping[str, str],
-        authorization: str | None,
-        body: bytes | None = None,
-    ) -> _Answer:
-        import urllib3
-
-        sent = dict(headers)
-        if authorization is not None:
-            sent["Authorization"] = authorization
-        host = url.split("/")[2]
-        proxy = _proxy(url)
-        try:
-            if proxy not in self._pools:
-                self._pools[proxy] = _pool(proxy)
-            # urllib3 drops Authorization when a redirect leaves the host.
-            response = self._pools[proxy].request(method, url, headers=sent, body=body, preload_content=False)
-            content = _read(response, host)
-        except (urllib3.exceptions.HTTPError, ValueError, OverflowError) as error:
-            reason = getattr(error, "reason", None) or error
-            raise RegistryError(f"{host} cannot be reached: {_innermost(reason)}") from None
-        final = response.geturl() or ""
-        is_foreign = "://" in final and urlsplit(final)[:2] != urlsplit(url)[:2]
-        return _Answer(is_foreign, response.status, _line(response.reason), response.headers, content)
-
-    def _authorize(self, reference: Reference, challenge: str, actions: str) -> str | None:
-        """Answer a 401: Basic as it is, Bearer by asking the token server it names."""
-        credential = self._credentials.get(reference.registry)
-        scheme, _, rest = challenge.partition(" ")
-        if scheme.lower() == "basic":
-            return f"Basic {credential.basic.reveal()}" if credential else None
-        parameters = dict(_CHALLENGE.findall(rest))
-        realm = parameters.get("realm", "")
-        local = reference.registry.plain_http and _is_local(realm)
-        if scheme.lower() != "bearer" or not (realm.startswith("https://") or local):
-            return None
-        query = {"scope": f"repository:{reference.repository}:{actions}"}
-        if "service" in parameters:
-            query["service"] = parameters["service"]
-        basic = f"Basic {credential.basic.reveal()}" if credential else None
-        response = self._send("GET", f"{realm}?{urlencode(query)}", {}, basic)
-        if response.status != 200:
-            return None
-        try:
-            answer = json.loads(response.body)
-            token = answer.get("token") or answer.get("access_token")
-            if token and not _TOKEN.fullmatch(token):
-                raise ValueError("of no token")
-        except (ValueError, AttributeError, TypeError, RecursionError):
-            raise RegistryError(
-                f"{realm} is named as {reference.registry}'s token server; it is none"
-            ) from None
-        return f"Bearer {token}" if token else None
-
-    def _refusal(self, response: _Answer, image: Reference, body: bytes | None) -> str:
+        image: Reference,
+        path: str,
+        headers: dict[str, str],
+        body: bytes | None,
+        assumed: str | None = None,
+    ) -> Response:
         registry = image.registry
-        # Nobody but Docker publishes there, so the registry was forgotten.
-        unnamed = registry.host == HUB and image.repository.startswith("library/")
-        hint = f'; "{image.short_name}" names no registry, so it is on Docker Hub' if unnamed else ""
+        scheme = "https" if self.speaks_tls(registry) else "http"
+        url = f"{scheme}://{registry.api_host}/v2/{image.repository}/{path}"
+        deadline = self._clock.monotonic() + MAX_SECONDS
+        access = Access.to(image, READ if body is None else WRITE)
+        flow = self._auth.flow(Request(method, url, headers, body, assumed), access)
+        request = next(flow)
+        while True:
+            try:
+                response = self._exchange.send(request, deadline)
+            except TransportError as error:
+                raise RegistryError(_unreachable(request, registry, error)) from None
+            try:
+                request = flow.send(response)
+            except StopIteration as end:
+                final: Response = end.value
+                return final
+            except TokenRefused as refused:
+                raise RegistryError(f"{image}: {self._token_refusal(refused.response, image)}") from None
+
+    def _error(self, response: Response, image: Reference) -> RegistryError:
+        error = _NotFound if response.status == 404 else RegistryError
+        return error(f"{image}: {self._refusal(response, image)}")
+
+    def _refusal(self, response: Response, image: Reference) -> str:
+        registry = image.registry
         if response.status == 404:
-            return f"not found; is it pushed, and is the name right?{hint}"
+            return f"not found; is it pushed, and is the name right?{_hint(image)}"
+        if response.status not in (401, 403):
+            reason = f"{response.status} {_line(response.reason)}".rstrip()
+            return f"{registry} answered {reason}{_explanation(response.body)}"
+        request = response.request
+        sent = request is not None and "Authorization" in request.headers
+        if response.status == 401 and not sent and self._credentials.get(registry, image.repository):
+            ways = ", ".join(map(_line, offered(response))) or "no way to log in"
+            understood = " or ".join(each.capitalize() for each in SCHEMES)
+            return f"{registry} offers {ways}, which this login cannot answer; {understood} is understood"
+        return self._login_refusal(response, image, writes=request is not None and request.method == "PUT")
+
+    def _token_refusal(self, response: Response, image: Reference) -> str:
+        if response.status in (400, 401, 403, 404, 405):
+            return self._login_refusal(response, image)
+        server = response.request.host if response.request else "its token server"
+        reason = f"{response.status} {_line(response.reason)}".rstrip()
+        return (
+            f"{server}, the token server of {image.registry}, answered {reason}{_explanation(response.body)}"
+        )
+
+    def _login_refusal(self, response: Response, image: Reference, *, writes: bool = False) -> str:
+        registry = image.registry
+        credential = self._credentials.get(registry, image.repository)
+        if credential is None:
+            return f"{registry} requires a login; give `username` and `password`{_hint(image)}"
+        name = f'the login "{_line(credential.username)}"' if credential.username else "the token"
         said = _explanation(response.body)
-        if response.status in (401, 403):
-            credential = self._credentials.get(registry)
-            if credential is None:
-                return f"{registry} wants a login; give `username` and `password`{hint}"
-            who = f'{registry} refused the login "{_line(credential.username)}" ({response.status}{said})'
-            act = "read" if body is None else "write"
-            return f"{who}; is the password right, and may this user {act} there?{hint}"
-        reason = f"{response.status} {response.reason}".rstrip()
-        return f"{registry} answered {reason}{said}"
+        act = "write" if writes else "read"
+        return (
+            f"{registry} refused {name} ({response.status}{said}); "
+            f"is the password right, and may this user {act} there?{_hint(image)}"
+        )
 
 
-def _is_local(realm: str) -> bool:
-    """Tell whether a token server is one to which a login may go in plain http."""
-    try:
-        return realm.startswith("http://") and Registry.parse(urlsplit(realm).netloc).plain_http
-    except ValueError:
-        return False
+def _hint(image: Reference) -> str:
+    """Return a word on where the name leads, if the registry seems to be forgotten."""
+    # Nobody but Docker publishes there.
+    unnamed = image.registry.host == HUB and image.repository.startswith("library/")
+    return f'; "{image.short_name}" names no registry, so it is on Docker Hub' if unnamed else ""
 
 
-def _proxy(url: str) -> str | None:
-    """Return the proxy the usual variables name for `url`. As in Go's tools, none leads to this machine."""
-    parts = urlsplit(url)
-    host = parts.hostname or ""
-    if host in ("localhost", "::1") or host.startswith("127."):
-        return None
-    from urllib.request import getproxies, proxy_bypass
-
-    proxy = None if proxy_bypass(parts.netloc) else getproxies().get(parts.scheme)
-    return proxy if proxy is None or "://" in proxy else f"http://{proxy}"  # as Go's tools take it
-
-
-def _pool(proxy: str | None) -> urllib3.PoolManager:
-    import urllib3
-
-    retries = urllib3.Retry(
-        total=4,
-        backoff_factor=0.5,
-        status_forcelist=(429, 502, 503, 504),
-        allowed_methods=("GET", "HEAD", "PUT"),  # a manifest is put with equal effect any number of times
-        raise_on_status=False,
-        retry_after_max=_MAX_RETRY_AFTER,
-    )
-    timeout = urllib3.Timeout(connect=10, read=60)
-    if proxy is None:
-        return urllib3.PoolManager(retries=retries, timeout=timeout)
-    login = urllib3.util.parse_url(proxy).auth
-    headers = urllib3.make_headers(proxy_basic_auth=unquote(login)) if login else None
-    return urllib3.ProxyManager(proxy, proxy_headers=headers, retries=retries, timeout=timeout)
-
-
-def _child(entry: Mapping[str, Any]) -> Descriptor:
-    """Return a manifest of an index; without a platform, if it is not an image for one."""
-    if not is_digest(entry["digest"]):
-        raise ValueError("of no digest")
-    platform = entry.get("platform") or {}
-    parts = [platform.get(key) for key in ("os", "architecture", "variant")]
-    name = None if parts[0] in (None, "unknown") else "/".join(part for part in parts if part)
-    return Descriptor(entry["digest"], entry["mediaType"], entry["size"], name)
-
-
-def _read(response: urllib3.BaseHTTPResponse, host: str) -> bytes:
-    """Read an answer to its end; close the connection where that is too far.
-
-    Raises:
-        RegistryError: it is longer than any manifest, or takes too long.
-        urllib3.exceptions.HTTPError: it breaks off.
-    """
-    content = bytearray()
-    give_up = time.monotonic() + _MAX_SECONDS
-    while piece := response.read1(_CHUNK):
-        content += piece
-        problem = None
-        if len(content) > _MAX_MANIFEST:
-            problem = f"sent more than {_MAX_MANIFEST} bytes"
-        elif time.monotonic() > give_up:
-            problem = f"takes longer than {_MAX_SECONDS} s for an answer"
-        if problem:
-            response.close()
-            raise RegistryError(f"{host} {problem}")
-    return bytes(content)
+def _unreachable(request: Request, registry: Registry, error: TransportError) -> str:
+    """Say why nobody answered, and what to do if that is known."""
+    host = request.host
+    if error.fault is Fault.LIMIT:
+        return f"{host} {error}"
+    if error.fault is Fault.NO_TLS:
+        advice = "serve it with TLS; plain http is tried on this machine and private addresses only"
+        return f"{host} does not speak TLS; {advice}"
+    if error.fault is Fault.TLS:
+        return f"{host} cannot be reached: TLS failed: {error}"
+    return f"{host} cannot be reached: {error}"
 
 
 def _explanation(body: bytes) -> str:
@@ -398,20 +403,14 @@ def _explanation(body: bytes) -> str:
     Source: distribution-spec 1.1.1, "Error Codes".
     """
     try:
-        message = json.loads(body)["errors"][0]["message"]
-    except (ValueError, LookupError, TypeError, RecursionError):
+        content = parse_json(body)
+        first = content["errors"][0]
+        line = _line(first.get("message") or first.get("code"))
+    except (AttributeError, LookupError, TypeError, ValueError):
         return ""
-    line = _line(message)
     return f': "{line}"' if line else ""
 
 
 def _line(text: object) -> str:
     """Return what a registry says as one line for a log: printable, and not endless."""
-    return "".join(filter(str.isprintable, " ".join(str(text or "").split())))[:_MAX_EXPLANATION]
-
-
-def _innermost(error: object) -> str:
-    """Return the cause at the bottom of a chain of wrapped errors, which says it in plain words."""
-    while isinstance(error, BaseException) and error.__cause__ is not None:
-        error = error.__cause__
-    return str(getattr(error, "strerror", None) or error)
+    return "".join(filter(str.isprintable, " ".join(str(text or "")[:10_000].split())))[:_MAX_EXPLANATION]

@@ -1,73 +1,85 @@
-"""Registry credentials, each bound to one host."""
+"""Registry credentials, each bound to one host, or to a part of its repositories."""
 
 from __future__ import annotations
 
-import base64
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from gocdnext_sdk.errors import Invalid
-from gocdnext_sdk.oci.reference import Registry
+from gocdnext_sdk.oci.credential import Credential
+from gocdnext_sdk.oci.docker_config import read
+from gocdnext_sdk.oci.reference import Reference, Registry
 from gocdnext_sdk.secret import Secret
 
-
-@dataclass(frozen=True)
-class Credential:
-    """A login that is valid for one registry and is never sent to another.
-
-    Args:
-        registry: the host it belongs to.
-        username: the user name.
-        password: a password or token.
-    """
-
-    registry: Registry
-    username: str
-    password: Secret
-
-    @property
-    def basic(self) -> Secret:
-        """The `user:password` pair in base64, as Basic authentication and Docker's `auth` want it."""
-        pair = f"{self.username}:{self.password.reveal()}"
-        return Secret(base64.b64encode(pair.encode()).decode())
+__all__ = ["Credential", "Credentials"]
 
 
 class Credentials:
-    """The credentials of one job, by registry."""
+    """The credentials of one job, by registry and, where they say so, by repository."""
 
     def __init__(self, credentials: Iterable[Credential] = ()) -> None:
-        self._by_registry = {each.registry: each for each in credentials}
+        self._all = {(each.registry, each.scope): each for each in credentials}
 
-    def get(self, registry: Registry) -> Credential | None:
-        """Return the credential for `registry`, if there is one."""
-        return self._by_registry.get(registry)
+    def get(self, registry: Registry, repository: str = "") -> Credential | None:
+        """Return the credential for `registry`, if there is one: of several the one for most of `repository`.
+
+        Source: containers-auth.json(5).
+        """
+        fitting = (each for each in self if each.registry == registry and each.fits(repository))
+        return max(fitting, key=lambda each: len(each.scope), default=None)
+
+    def bound_to(self, images: Iterable[Reference]) -> Credentials:
+        """Return the logins that these images need, each for its whole host, as tools take them.
+
+        Raises:
+            ValueError: two images at one host need different logins.
+        """
+        bound: dict[Registry, Credential] = {}
+        for image in images:
+            found = self.get(image.registry, image.repository)
+            if found is None:
+                continue
+            whole = Credential(
+                image.registry, found.username, found.password, found.identity_token, found.registry_token
+            )
+            if bound.setdefault(image.registry, whole) != whole:
+                raise Invalid(
+                    f"two images at {image.registry} need different logins", "tools take one a host"
+                )
+        return Credentials(bound.values())
+
+    def unused_for(self, images: Iterable[Reference]) -> tuple[Credential, ...]:
+        """Return the logins that fit none of `images`."""
+        named = tuple(images)
+        return tuple(
+            each
+            for each in self
+            if not any(each.registry == image.registry and each.fits(image.repository) for image in named)
+        )
 
     def __iter__(self) -> Iterator[Credential]:
-        return iter(self._by_registry.values())
+        return iter(self._all.values())
 
     def __bool__(self) -> bool:
-        return bool(self._by_registry)
+        return bool(self._all)
 
     def docker_config(self) -> Secret:
         """Return a Docker `config.json` that holds exactly these credentials."""
-        auths = {each.registry.config_key: {"auth": each.basic.reveal()} for each in self}
-        return Secret(json.dumps({"auths": auths}))
+        return Secret(json.dumps({"auths": {_key(each): _entry(each) for each in self}}))
 
     @classmethod
     def parse(cls, docker_config: Secret) -> Credentials:
-        """Read the `auths` of a Docker `config.json`.
+        """Read every login of a Docker `config.json` or a containers' `auth.json`.
 
         Raises:
-            ValueError: it is none; the message holds nothing of it.
+            ValueError: it is none, or has a login that cannot be used: a credential helper's, or a broken
+                one; the message holds no secret.
         """
-        try:
-            auths = json.loads(docker_config.reveal()).get("auths", {})
-            return cls(_auths(auths))
-        except (ValueError, AttributeError, RecursionError):
-            raise Invalid("is not a Docker config.json", 'it looks like {"auths": {"HOST": …}}') from None
+        credentials, unusable = read(docker_config)
+        if unusable:
+            raise Invalid("; ".join(f"{each.key}: {each.reason}" for each in unusable))
+        return cls(credentials)
 
     @classmethod
     def ambient(cls, environ: Mapping[str, str]) -> Credentials:
@@ -78,22 +90,23 @@ class Credentials:
         """
         folder = environ.get("DOCKER_CONFIG") or str(Path(environ.get("HOME", "/")) / ".docker")
         try:
-            return cls.parse(Secret((Path(folder) / "config.json").read_text()))
+            credentials, _ = read(Secret((Path(folder) / "config.json").read_text()))
         except (OSError, ValueError):
             return cls()
+        return cls(credentials)
 
 
-def _auths(auths: Mapping[str, Any]) -> Iterator[Credential]:
-    for key, entry in auths.items():
-        try:
-            registry = Registry.parse(key)
-            if "auth" in entry:
-                username, _, password = base64.b64decode(entry["auth"]).decode().partition(":")
-            else:
-                username, password = entry["username"], entry["password"]
-            if not (isinstance(username, str) and isinstance(password, str)):
-                continue
-            f"{username}{password}".encode()  # JSON can hold halves of characters
-        except (KeyError, TypeError, ValueError):
-            continue
-        yield Credential(registry, username, Secret(password))
+def _key(credential: Credential) -> str:
+    key = credential.registry.config_key
+    return f"{credential.registry}/{credential.scope}" if credential.scope else key
+
+
+def _entry(credential: Credential) -> Mapping[str, str]:
+    entry = {}
+    if credential.has_password or credential.username:
+        entry["auth"] = credential.basic.reveal()
+    if credential.identity_token:
+        entry["identitytoken"] = credential.identity_token.reveal()
+    if credential.registry_token:
+        entry["registrytoken"] = credential.registry_token.reveal()
+    return entry

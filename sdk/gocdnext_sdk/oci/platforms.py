@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from gocdnext_sdk.errors import Invalid
-from gocdnext_sdk.oci.client import Descriptor
+from gocdnext_sdk.oci.descriptor import Descriptor
 
 
 def is_platform(platform: str, wanted: str) -> bool:

@@ -16,6 +16,7 @@ from pydantic import GetCoreSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
 from gocdnext_sdk.errors import Invalid
+from gocdnext_sdk.oci.plain_http import may_be_plain
 
 HUB = "docker.io"
 _HUB_ALIASES = frozenset({"docker.io", "index.docker.io", "registry-1.docker.io", "registry.hub.docker.com"})
@@ -23,6 +24,7 @@ _HUB_ALIASES = frozenset({"docker.io", "index.docker.io", "registry-1.docker.io"
 _COMPONENT = r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*"
 _PATH = re.compile(rf"{_COMPONENT}(?:/{_COMPONENT})*")
 _LABEL = r"(?:[A-Za-z0-9]|[A-Za-z0-9][A-Za-z0-9-]*[A-Za-z0-9])"
+_MAX_PORT = 65535
 _HOST = re.compile(rf"(?:{_LABEL}(?:\.{_LABEL})*|\[[0-9a-fA-F:]+\])(?::[0-9]+)?")
 _TAG = re.compile(r"\w[\w.-]{0,127}", re.ASCII)
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128}")
@@ -42,6 +44,9 @@ def is_digest(text: str) -> bool:
 
 def _is_host(text: str) -> bool:
     if not _HOST.fullmatch(text):
+        return False
+    port = text.rpartition("]")[2].partition(":")[2]
+    if port and (len(port) > 5 or not 0 < int(port) <= _MAX_PORT):
         return False
     if text.startswith("["):
         try:
@@ -73,14 +78,15 @@ class Registry:
         Raises:
             ValueError: `text` names no host.
         """
+        # Nothing is quoted: it is where a token is pasted by mistake, and in lower case no mask would fit.
         host = re.sub(r"^https?://", "", text.strip()).rstrip("/")
         head, _, path = host.lower().partition("/")
-        if "@" in head:  # not quoted: it may hold a password
+        if "@" in head:
             raise Invalid("a registry has no user in its name", 'give "username" and "password"')
         if path not in ("", "v1", "v2"):
-            raise Invalid(f'"{text}" is an image, not a registry', f'write only the host, "{head}"')
+            raise Invalid("it is an image, not a registry", 'write only the host, such as "ghcr.io"')
         if not _is_host(head):
-            raise Invalid(f'"{text}" is not a registry host', 'write it as "ghcr.io"')
+            raise Invalid("it is not a registry host", 'write it as "ghcr.io"')
         return cls(HUB if head in _HUB_ALIASES else head)
 
     @property
@@ -95,19 +101,8 @@ class Registry:
 
     @property
     def plain_http(self) -> bool:
-        """Whether tools talk plain http to it: the loopback and private hosts that ggcr treats so.
-
-        Source: `go-containerregistry/pkg/name/registry.go`, `Scheme`.
-        """
-        name = self.host.rsplit(":", 1)[0] if not self.host.endswith("]") else self.host
-        name = name.strip("[]")
-        if name == "localhost" or name.endswith((".localhost", ".local")):
-            return True
-        try:
-            address = ip_address(name)
-        except ValueError:
-            return False
-        return address.is_loopback or (address.version == 4 and address.is_private)
+        """Whether plain http is tried where the registry does not speak TLS; see `oci/plain_http.py`."""
+        return may_be_plain(self.host)
 
     def __str__(self) -> str:
         return self.host
@@ -142,7 +137,7 @@ class Reference:
         if "://" in rest:
             raise Invalid(f'"{text}" has a scheme', f'write it as "{rest.split("://", 1)[1]}"')
         head, slash, tail = rest.partition("/")
-        if slash and (head == "localhost" or any(c in head for c in ".:[") or head != head.lower()):
+        if slash and (head == "localhost" or any(c in head for c in ".:[")):
             host, path = head, tail
         else:
             host, path = HUB, rest

@@ -135,9 +135,8 @@ class Job:
         """
         if not credentials:
             return {}
-        for credential in credentials:
-            self.mask(credential.password)
-            self.mask(credential.basic)
+        for secret in (secret for credential in credentials for secret in credential.secrets):
+            self.mask(secret)
         content = credentials.docker_config()
         if folder is None:
             return {"DOCKER_CONFIG": str(self._files.named("config.json", content))}

@@ -29,10 +29,12 @@ class Host:
     Args:
         registry: where it is.
         credential: the login there.
+        speaks_tls: whether it is spoken to in TLS; regctl tries nothing else by itself.
     """
 
     registry: Registry
     credential: Credential | None = None
+    speaks_tls: bool = True
 
 
 def configuration(hosts: Mapping[str, Host]) -> Secret:
@@ -47,13 +49,17 @@ def configuration(hosts: Mapping[str, Host]) -> Secret:
 
 def _hosts(hosts: Mapping[str, Host]) -> Iterator[tuple[str, Mapping[str, str]]]:
     for name, host in hosts.items():
-        entry = {
-            "hostname": host.registry.api_host,
-            "tls": "disabled" if host.registry.plain_http else "enabled",
-        }
-        if host.credential is not None:
-            entry |= {"user": host.credential.username, "pass": host.credential.password.reveal()}
-        yield name, entry
+        tls = "enabled" if host.speaks_tls else "disabled"
+        yield name, {"hostname": host.registry.api_host, "tls": tls, **_login(host.credential)}
+
+
+def _login(credential: Credential | None) -> Mapping[str, str]:
+    """Return a login's fields; regctl exchanges an identity token itself, and knows no registry token."""
+    if credential is None:
+        return {}
+    if credential.identity_token:
+        return {"token": credential.identity_token.reveal()}
+    return {"user": credential.username, "pass": credential.password.reveal()}
 
 
 @dataclass(frozen=True)

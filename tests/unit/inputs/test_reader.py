@@ -156,7 +156,7 @@ class TestMistakes:
             "with.image: is required and missing or empty; it is: the image to publish",
             "with.platfroms: there is no such input; did you mean `platforms`?",
             'with.push: "maybe" is not a boolean; write "true" or "false"',
-            'with.registry: "ghcr.io/org/app" is an image, not a registry; write only the host, "ghcr.io"',
+            'with.registry: it is an image, not a registry; write only the host, such as "ghcr.io"',
             'with.tags: "a:b" is not a tag; letters, digits, "_", "." and "-", at most 128',
             (
                 'with.workers: "many": input should be a valid integer, '

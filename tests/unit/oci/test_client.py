@@ -1,643 +1,596 @@
-"""The registry client against a server that answers what a test wants; real registries come in tests/e2e."""
+"""The registry client against registries in memory; test_http has sockets, tests/e2e real registries."""
 
 from __future__ import annotations
 
-import base64
 import contextlib
-import hashlib
 import json
 import threading
-import time
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Callable, Iterator
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from gocdnext_sdk.errors import RegistryError
+from gocdnext_sdk.host.testing.fake_registry import FakeNetwork, FakeRegistry, refuse, respond
 from gocdnext_sdk.oci import client as client_module
 from gocdnext_sdk.oci.client import RegistryClient
 from gocdnext_sdk.oci.credentials import Credential, Credentials
+from gocdnext_sdk.oci.descriptor import (
+    DOCKER_INDEX,
+    DOCKER_MANIFEST,
+    MAX_MANIFEST,
+    OCI_INDEX,
+    OCI_MANIFEST,
+    Descriptor,
+    digest_of,
+)
 from gocdnext_sdk.oci.reference import Reference, Registry
+from gocdnext_sdk.oci.transport import Fault, Request, Response, Transport, TransportError
 from gocdnext_sdk.secret import Secret
 
 PASSWORD = "hunter2-hunter2"
-INDEX = "application/vnd.oci.image.index.v1+json"
-MANIFEST = "application/vnd.oci.image.manifest.v1+json"
+HOST = "registry.example.com"
+CONFIG = "application/vnd.oci.image.config.v1+json"
 
 
-@dataclass(frozen=True)
-class Request:
-    method: str
-    target: str
-    headers: dict[str, str]
-    body: bytes = b""
+class Clock:
+    now = 0.0
 
-    @property
-    def path(self) -> str:
-        return urlsplit(self.target).path
+    def monotonic(self) -> float:
+        return self.now
 
-    @property
-    def authorization(self) -> str | None:
-        return self.headers.get("Authorization")
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
 
 
-@dataclass(frozen=True)
-class Answer:
-    status: int = 200
-    body: bytes = b"{}"
-    headers: dict[str, str] = field(default_factory=dict)
-    pieces: Iterable[bytes] | None = None
-    """Sent instead of the body, without saying how long it is."""
+@pytest.fixture
+def registry() -> FakeRegistry:
+    return FakeRegistry(HOST)
 
 
-class Server:
-    """Answers each request as the test's function says, and keeps what was asked."""
-
-    def __init__(self) -> None:
-        self.requests: list[Request] = []
-        self.connections = 0
-        self.answer: Callable[[Request], Answer] = lambda request: Answer(404)
-        server = self
-
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def setup(self) -> None:
-                server.connections += 1
-                super().setup()
-
-            def do_GET(self) -> None:
-                headers = {k.title(): v for k, v in self.headers.items()}
-                body = self.rfile.read(int(headers.get("Content-Length", 0)))
-                request = Request(self.command, self.path, headers, body)
-                server.requests.append(request)
-                answer = server.answer(request)
-                self.send_response(answer.status)
-                length = (
-                    {"Content-Length": str(len(answer.body))}
-                    if answer.pieces is None
-                    else {"Connection": "close"}
-                )
-                for name, value in (length | answer.headers).items():
-                    self.send_header(name, value)
-                self.end_headers()
-                if self.command != "HEAD":
-                    with contextlib.suppress(OSError):  # the client has had enough
-                        for piece in [answer.body] if answer.pieces is None else answer.pieces:
-                            self.wfile.write(piece)
-
-            do_HEAD = do_PUT = do_GET  # noqa: N815 - the base class calls it so
-
-            def log_message(self, *args: object) -> None:
-                pass
-
-        self._http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._http.daemon_threads = True  # connections stay open
-        self.port = self._http.server_address[1]
-        self._thread = threading.Thread(target=self._http.serve_forever, kwargs={"poll_interval": 0.01})
-        self._thread.start()
-
-    def stop(self) -> None:
-        self._http.shutdown()
-        self._http.server_close()
-        self._thread.join()
-
-    def reference(self, name: str = "team/app:1") -> Reference:
-        return Reference.parse(f"localhost:{self.port}/{name}")
-
-    def client(self, username: str = "") -> RegistryClient:
-        if not username:
-            return RegistryClient()
-        registry = Registry(f"localhost:{self.port}")
-        return RegistryClient(Credentials([Credential(registry, username, Secret(PASSWORD))]))
+def client_of(transport: Transport, username: str = "") -> RegistryClient:
+    logins = [Credential(Registry(HOST), username, Secret(PASSWORD))] if username else []
+    return RegistryClient(Credentials(logins), transport=transport, clock=Clock())
 
 
-def serve() -> Iterator[Server]:
-    server = Server()
-    yield server
-    server.stop()
+def answering(answer: Callable[[Request], Response]) -> FakeNetwork:
+    return FakeNetwork({HOST: answer})
 
 
-registry = pytest.fixture(serve, name="registry")
-other = pytest.fixture(serve, name="other")
+def image(name: str = "team/app:1") -> Reference:
+    return Reference.parse(f"{HOST}/{name}")
 
 
-@pytest.fixture(autouse=True)
-def no_proxy_and_no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"):
-        monkeypatch.delenv(name, raising=False)
-        monkeypatch.delenv(name.lower(), raising=False)
-    monkeypatch.setattr("urllib3.util.retry.Retry.get_backoff_time", lambda self: 0)
+def entry(descriptor: Descriptor, **fields: object) -> dict[str, object]:
+    return {
+        "digest": descriptor.digest,
+        "mediaType": descriptor.media_type,
+        "size": descriptor.size,
+        **fields,
+    }
 
 
-def manifest(content: object, media_type: str = MANIFEST, **headers: str) -> Answer:
-    body = json.dumps(content).encode()
-    digest = f"sha256:{hashlib.sha256(body).hexdigest()}"
-    named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return Answer(200, body, {"Content-Type": media_type, "Docker-Content-Digest": digest} | named)
+def child(name: str, media_type: str = OCI_MANIFEST, **fields: object) -> dict[str, object]:
+    return {"digest": f"sha256:{name * 64}", "mediaType": media_type, "size": 7, **fields}
 
 
-def digest_of(answer: Answer) -> str:
-    return f"sha256:{hashlib.sha256(answer.body).hexdigest()}"
-
-
-def basic(username: str) -> str:
-    return "Basic " + base64.b64encode(f"{username}:{PASSWORD}".encode()).decode()
+def methods(registry: FakeRegistry | FakeNetwork) -> list[str]:
+    return [each.method for each in registry.requests]
 
 
 class TestResolve:
-    def test_one_request_tells_digest_type_and_size(self, registry: Server) -> None:
-        image = manifest({"schemaVersion": 2}, f"{INDEX}; charset=utf-8")
-        registry.answer = lambda request: image
-        found = registry.client().resolve(registry.reference())
-        assert (found.digest, found.media_type, found.size) == (digest_of(image), INDEX, len(image.body))
+    def test_one_request_tells_digest_type_and_size(self, registry: FakeRegistry) -> None:
+        pushed = registry.push("team/app:1", {"manifests": []})
+        found = client_of(registry).resolve(image())
+        assert found == pushed
         assert found.is_index
         (request,) = registry.requests
-        assert (request.method, request.path) == ("HEAD", "/v2/team/app/manifests/1")
-        assert {INDEX, MANIFEST} <= set(request.headers["Accept"].split(", "))
+        assert (request.method, urlsplit(request.url).path) == ("HEAD", "/v2/team/app/manifests/1")
+        assert set(request.headers["Accept"].split(", ")) == {
+            *(OCI_INDEX, OCI_MANIFEST, DOCKER_INDEX, DOCKER_MANIFEST)
+        }
 
-    @pytest.mark.parametrize("header", ["", "sha256:short", "--flag"])
-    def test_without_a_digest_in_the_answer_it_is_that_of_the_bytes(
-        self, registry: Server, header: str
-    ) -> None:
-        image = manifest({"schemaVersion": 2}, Docker_Content_Digest=header)
-        registry.answer = lambda request: image
-        assert registry.client().resolve(registry.reference()).digest == digest_of(image)
-        assert [each.method for each in registry.requests] == ["HEAD", "GET"]
+    @pytest.mark.parametrize(
+        "headers",
+        [
+            {},
+            {"Content-Type": OCI_INDEX},
+            {"Content-Type": OCI_INDEX, "Docker-Content-Digest": "sha256:short"},
+            {"Content-Type": OCI_INDEX, "Docker-Content-Digest": "--flag"},
+            {"Content-Type": "application/json", "Docker-Content-Digest": "sha256:" + "0" * 64},
+            {"Content-Type": "text/html", "Docker-Content-Digest": "sha256:" + "0" * 64},
+        ],
+    )
+    def test_where_the_headers_do_not_tell_the_bytes_do(self, headers: dict[str, str]) -> None:
+        body = json.dumps({"mediaType": OCI_INDEX, "manifests": []}).encode()
+        network = answering(lambda request: respond(200, body, headers))
+        found = client_of(network).resolve(image())
+        assert (found.digest, found.media_type) == (digest_of(body), OCI_INDEX)
+        assert methods(network) == ["HEAD", "GET"]
 
-    def test_the_digest_that_was_asked_for_is_the_one_that_counts(self, registry: Server) -> None:
-        asked = "sha256:" + "0" * 64
-        registry.answer = lambda request: manifest({})
-        assert registry.client().resolve(registry.reference(f"team/app@{asked}")).digest == asked
+    @pytest.mark.parametrize("status", [400, 405, 406, 500, 501])
+    def test_where_there_is_no_head_there_is_get(self, status: int) -> None:
+        body = b'{"layers": []}'
+        network = answering(
+            lambda request: respond(status) if request.method == "HEAD" else respond(200, body)
+        )
+        assert client_of(network).resolve(image()).digest == digest_of(body)
 
-    def test_what_is_not_there(self, registry: Server) -> None:
+    def test_the_digest_that_was_asked_for_is_the_one_that_counts(self) -> None:
+        asked, other = "sha256:" + "0" * 64, "sha256:" + "1" * 64
+        headers = {"Content-Type": OCI_MANIFEST, "Docker-Content-Digest": other}
+        network = answering(lambda request: respond(200, b"{}", headers))
+        assert client_of(network).resolve(image(f"team/app@{asked}")).digest == asked
+
+    def test_what_is_not_there(self, registry: FakeRegistry) -> None:
         with pytest.raises(RegistryError, match="team/app:1: not found; is it pushed"):
-            registry.client().resolve(registry.reference())
+            client_of(registry).resolve(image())
+        assert client_of(registry).find(image()) is None
+
+
+class TestMediaType:
+    """What the body says decides: registries and mirrors send manifests under any type."""
+
+    INDEX = {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": []}
+
+    @pytest.mark.parametrize(
+        "header", ["application/json", "text/plain", "", "text/html", f"{OCI_INDEX}; charset=utf-8"]
+    )
+    @pytest.mark.parametrize("content", [INDEX, {"manifests": []}, INDEX | {"mediaType": DOCKER_INDEX}])
+    def test_an_index_is_one(self, registry: FakeRegistry, header: str, content: dict[str, object]) -> None:
+        registry.push("team/app:1", content, header or "application/octet-stream")
+        descriptor, _ = client_of(registry).manifest(image())
+        assert descriptor.media_type == content.get("mediaType", OCI_INDEX)
+
+    def test_a_tag_gets_the_right_type(self, registry: FakeRegistry) -> None:
+        pushed = registry.push("team/app", self.INDEX, "application/json")
+        client_of(registry).tag(image(f"team/app@{pushed.digest}"), "v1")
+        assert registry.requests[-1].headers["Content-Type"] == OCI_INDEX
+
+    @pytest.mark.parametrize(
+        ("content", "header"),
+        [
+            ({"manifests": [], "layers": []}, OCI_INDEX),
+            ({"manifests": []}, OCI_MANIFEST),
+            ({"mediaType": OCI_MANIFEST, "manifests": []}, OCI_INDEX),
+            ({"mediaType": OCI_INDEX, "config": {}}, OCI_INDEX),
+        ],
+    )
+    def test_what_clients_read_differently_is_refused(
+        self, registry: FakeRegistry, content: dict[str, object], header: str
+    ) -> None:
+        registry.push("team/app:1", content, header)
+        with pytest.raises(RegistryError, match="the registry sent no manifest"):
+            client_of(registry).manifest(image())
 
 
 class TestManifest:
-    def test_other_bytes_than_the_digest_names_are_refused(self, registry: Server) -> None:
-        registry.answer = lambda request: manifest({"swapped": True})
+    def test_other_bytes_than_the_digest_names_are_refused(self) -> None:
+        network = answering(lambda request: respond(200, b'{"swapped": true}'))
         with pytest.raises(RegistryError, match="the registry sent other content, with digest sha256:"):
-            registry.client().manifest(registry.reference("team/app@sha256:" + "0" * 64))
+            client_of(network).manifest(image("team/app@sha256:" + "0" * 64))
 
-    def test_no_json_is_an_error(self, registry: Server) -> None:
-        registry.answer = lambda request: Answer(200, b"<html>login</html>")
-        with pytest.raises(RegistryError, match="the registry sent no JSON"):
-            registry.client().manifest(registry.reference())
+    def test_sha512_is_checked_as_well(self) -> None:
+        network = answering(lambda request: respond(200, b"{}", {"Content-Type": OCI_MANIFEST}))
+        right = digest_of(b"{}", "sha512")
+        assert client_of(network).manifest(image(f"app@{right}"))[0].digest == right
+        with pytest.raises(RegistryError, match="other content"):
+            client_of(network).manifest(image("app@sha512:" + "0" * 128))
+
+    @pytest.mark.parametrize(
+        "body", [b"", b"<html>login</html>", b"[]", b"7", b"null", b"[" * 200_000, b"\xff"]
+    )
+    def test_no_json_is_an_error(self, body: bytes) -> None:
+        with pytest.raises(RegistryError, match="the registry sent no manifest"):
+            client_of(answering(lambda request: respond(200, body))).manifest(image())
+
+    def test_more_than_a_manifest_may_be_is_refused(self) -> None:
+        network = answering(lambda request: respond(200, b" " * (MAX_MANIFEST + 1)))
+        with pytest.raises(RegistryError, match=f"sent more than {MAX_MANIFEST} bytes"):
+            client_of(network).manifest(image("app@sha256:" + "0" * 64))
+
+
+class TestPlatforms:
+    def test_those_of_an_index_without_its_attestations(self, registry: FakeRegistry) -> None:
+        attestation = {"vnd.docker.reference.type": "attestation-manifest"}
+        children = [
+            child("a", platform={"os": "linux", "architecture": "amd64"}),
+            child("b", platform={"os": "linux", "architecture": "arm", "variant": "v7"}),
+            child("c", platform={"os": "unknown", "architecture": "unknown"}, annotations=attestation),
+            child("d", artifactType="application/spdx+json"),
+        ]
+        registry.push("team/app:1", {"manifests": children})
+        found = client_of(registry).platforms(image())
+        assert [(each.platform, each.digest[-1]) for each in found] == [
+            ("linux/amd64", "a"),
+            ("linux/arm/v7", "b"),
+        ]
+        everything = client_of(registry).children(image())
+        assert [each.digest[-1] for each in everything] == ["a", "b", "c", "d"]
+        assert [each.is_attestation for each in everything] == [False, False, True, False]
+        assert everything[3].artifact_type == "application/spdx+json"
+
+    def single(self, registry: FakeRegistry, config: dict[str, object], kind: str = CONFIG) -> Descriptor:
+        digest = registry.blob(json.dumps(config).encode())
+        return registry.push(
+            "team/app", {"config": {"mediaType": kind, "digest": digest, "size": 1}, "layers": []}
+        )
+
+    def test_where_the_index_has_none_the_configuration_tells(self, registry: FakeRegistry) -> None:
+        amd = self.single(registry, {"os": "linux", "architecture": "amd64"})
+        arm = self.single(registry, {"os": "linux", "architecture": "arm", "variant": "v7"})
+        windows = {"os": "windows", "architecture": "amd64", "os.version": "10.0.1"}
+        win = self.single(registry, windows, "application/vnd.docker.container.image.v1+json")
+        helm = self.single(registry, {}, "application/vnd.cncf.helm.config.v1+json")
+        odd = {"os": "unknown", "architecture": "unknown"}
+        children = [entry(amd), entry(arm, platform={}), entry(win, platform=odd), entry(helm)]
+        registry.push("team/app:1", {"manifests": children})
+        found = client_of(registry).platforms(image())
+        assert [(each.digest, each.platform, each.os_version) for each in found] == [
+            (amd.digest, "linux/amd64", None),
+            (arm.digest, "linux/arm/v7", None),
+            (win.digest, "windows/amd64", "10.0.1"),
+        ]
+
+    def test_several_of_one_platform_are_all_there(self, registry: FakeRegistry) -> None:
+        def windows(name: str, version: str) -> dict[str, object]:
+            return child(name, platform={"os": "windows", "architecture": "amd64", "os.version": version})
+
+        linux = {"os": "linux", "architecture": "amd64"}
+        children = [
+            windows("a", "10.0.1"),
+            windows("b", "10.0.2"),
+            child("c", platform=linux),
+            child("d", platform=linux),
+        ]
+        registry.push("team/app:1", {"manifests": children})
+        found = client_of(registry).platforms(image())
+        assert [(each.digest[-1], each.os_version) for each in found] == [
+            *(("a", "10.0.1"), ("b", "10.0.2"), ("c", None), ("d", None))
+        ]
+
+    def test_an_index_in_an_index_has_its_own(self, registry: FakeRegistry) -> None:
+        linux, windows = ({"os": os, "architecture": "amd64"} for os in ("linux", "windows"))
+        inner = registry.push(
+            "team/app", {"manifests": [child("a", platform=windows), child("b", platform=linux)]}
+        )
+        registry.push("team/app:1", {"manifests": [child("b", platform=linux), entry(inner)]})
+        found = client_of(registry).platforms(image())
+        assert [(each.platform, each.digest[-1]) for each in found] == [
+            ("linux/amd64", "b"),
+            ("windows/amd64", "a"),
+        ]
+
+    def test_a_single_image_has_none_to_choose_from(self, registry: FakeRegistry) -> None:
+        pushed = self.single(registry, {"os": "linux", "architecture": "amd64"})
+        reference = image(f"team/app@{pushed.digest}")
+        assert client_of(registry).platforms(reference) == ()
+        found = client_of(registry).with_platform(reference, pushed)
+        assert found is not None
+        assert found.platform == "linux/amd64"
 
     @pytest.mark.parametrize(
         "content",
         [
-            {},
-            {"manifests": 1},
-            {"manifests": [1]},
-            {"manifests": [{"size": 1}]},
-            {"manifests": [{"digest": "../../other/manifests/1", "mediaType": MANIFEST, "size": 1}]},
+            {"mediaType": OCI_INDEX},
+            *({"manifests": each} for each in (1, [1], [{"size": 1}], None, "x")),
+            {"manifests": [child("a") | {"digest": "../../other/manifests/1"}]},
+            *({"manifests": [child("a") | each]} for each in ({"size": "7"}, {"size": -1}, {"mediaType": 7})),
+            *(
+                {"manifests": [child("a", platform=each)]}
+                for each in ("linux", [1], {"os": "a\nb", "architecture": "x"})
+            ),
         ],
     )
-    def test_an_index_that_is_none_is_told(self, registry: Server, content: object) -> None:
-        body = json.dumps(content).encode()
-        registry.answer = lambda request: Answer(200, body, {"Content-Type": INDEX})
-        with pytest.raises(RegistryError, match="an index that is none"):
-            registry.client().platforms(registry.reference())
-
-    def test_the_platforms_of_an_index_without_its_attestations(self, registry: Server) -> None:
-        def child(name: str, **platform: str) -> dict[str, object]:
-            return {"digest": digest(name), "mediaType": MANIFEST, "size": 7, "platform": platform}
-
-        def digest(name: str) -> str:
-            return f"sha256:{name * 64}"
-
-        index = {
-            "manifests": [
-                child("a", os="linux", architecture="amd64"),
-                child("b", os="linux", architecture="arm", variant="v7"),
-                child("c", os="unknown", architecture="unknown"),
-                {"digest": digest("d"), "mediaType": MANIFEST, "size": 7},
-            ]
-        }
-        registry.answer = lambda request: manifest(index, INDEX)
-        found = registry.client().platforms(registry.reference())
-        assert [(each.platform, each.digest) for each in found] == [
-            ("linux/amd64", digest("a")),
-            ("linux/arm/v7", digest("b")),
-        ]
-        everything = registry.client().children(registry.reference())
-        assert [each.digest for each in everything] == [digest(name) for name in "abcd"]
-
-    def test_a_single_image_has_no_platforms_to_choose_from(self, registry: Server) -> None:
-        registry.answer = lambda request: manifest({"config": {}})
-        assert registry.client().platforms(registry.reference()) == ()
+    def test_an_invalid_index_is_told(self, registry: FakeRegistry, content: dict[str, object]) -> None:
+        registry.push("team/app:1", content, OCI_INDEX)
+        with pytest.raises(RegistryError, match="invalid index"):
+            client_of(registry).platforms(image())
 
 
 class TestAbsent:
     """An index that is there may name what is not, at any depth."""
 
-    def test_what_is_not_there_is_named_once(self, registry: Server) -> None:
-        def entry(answer: Answer, media_type: str) -> dict[str, object]:
-            return {"digest": digest_of(answer), "mediaType": media_type, "size": len(answer.body)}
+    def test_what_is_not_there_is_named_once(self, registry: FakeRegistry) -> None:
+        here = registry.push("team/app", {"layers": ["here"]})
+        gone = registry.push("team/app", {"layers": ["gone"]})
+        inner = registry.push("team/app", {"manifests": [entry(gone), entry(here)]})
+        outer = registry.push("team/app", {"manifests": [entry(inner), entry(here), entry(gone)]})
+        del registry.manifests["team/app", gone.digest]
+        index = image(f"team/app@{outer.digest}")
+        assert client_of(registry).absent(index) == (gone.digest,)
+        assert client_of(registry).absent(image(f"team/app@{here.digest}")) == ()
 
-        here, gone = manifest({"os": "here"}), manifest({"os": "gone"})
-        inner = manifest({"manifests": [entry(gone, MANIFEST), entry(here, MANIFEST)]}, INDEX)
-        outer = manifest(
-            {"manifests": [entry(inner, INDEX), entry(here, MANIFEST), entry(gone, MANIFEST)]}, INDEX
-        )
-        there = {f"/v2/team/app/manifests/{digest_of(each)}": each for each in (here, inner, outer)}
-        registry.answer = lambda request: there.get(request.path, Answer(404))
-        image = registry.reference(f"team/app@{digest_of(outer)}")
-        assert registry.client().absent(image) == (digest_of(gone),)
-        assert registry.client().absent(registry.reference(f"team/app@{digest_of(here)}")) == ()
-        assert len({(each.method, each.path) for each in registry.requests}) == len(registry.requests)
+    def test_they_are_looked_for_in_parallel_and_a_circle_ends(self, registry: FakeRegistry) -> None:
+        pushed = [registry.push("team/app", {"layers": [number]}) for number in range(8)]
+        index = registry.push("team/app", {"manifests": [entry(each) for each in pushed]})
+        meet = threading.Barrier(8, timeout=10)
+
+        def answer(request: Request) -> Response:
+            if request.method == "HEAD":
+                meet.wait()  # none is answered before all have asked
+            return registry(request)
+
+        assert client_of(answering(answer)).absent(image(f"team/app@{index.digest}")) == ()
+
+    def test_the_first_refusal_ends_it(self, registry: FakeRegistry) -> None:
+        children = [entry(registry.push("team/app", {"layers": [number]})) for number in range(200)]
+        index = registry.push("team/app", {"manifests": children})
+        asked = []
+
+        def answer(request: Request) -> Response:
+            asked.append(request)
+            return registry(request) if request.method == "GET" else refuse(403, "DENIED")
+
+        with pytest.raises(RegistryError, match="requires a login"):
+            client_of(answering(answer)).absent(image(f"team/app@{index.digest}"))
+        assert len(asked) < 100
+
+    def test_an_index_without_an_end_is_refused(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(client_module, "MAX_CHILDREN", 100)
+        many = [child("a", OCI_INDEX) | {"digest": digest_of(str(number).encode())} for number in range(101)]
+        body = json.dumps({"manifests": many}).encode()
+        network = answering(lambda request: respond(200, body, {"Content-Type": OCI_INDEX}))
+        for act in (RegistryClient.absent, RegistryClient.platforms):
+            with pytest.raises(RegistryError, match="names more than 100 manifests"):
+                act(client_of(network), image(f"team/app@{digest_of(body)}"))
 
 
 class TestTag:
     """One more name for what is there: its very bytes, under their type."""
 
-    INDEX = manifest({"schemaVersion": 2, "manifests": []}, f"{INDEX}; charset=utf-8")
-
-    def image(self, registry: Server) -> Reference:
-        return registry.reference(f"team/app@{digest_of(self.INDEX)}")
-
-    def test_the_same_bytes_are_put_under_the_tag(self, registry: Server) -> None:
-        registry.answer = lambda request: self.INDEX if request.method == "GET" else Answer(201)
-        registry.client().tag(self.image(registry), "v1")
-        read, written = registry.requests
-        assert (read.method, read.path) == ("GET", f"/v2/team/app/manifests/{digest_of(self.INDEX)}")
-        assert (written.method, written.path) == ("PUT", "/v2/team/app/manifests/v1")
-        assert (written.body, written.headers["Content-Type"]) == (self.INDEX.body, INDEX)
-
-    def test_the_bytes_are_read_once_for_several_tags(self, registry: Server) -> None:
-        registry.answer = lambda request: self.INDEX if request.method == "GET" else Answer(201)
-        client = registry.client()
+    def test_the_same_bytes_are_put_under_the_tag(self, registry: FakeRegistry) -> None:
+        pushed = registry.push("team/app", b'{"manifests":  []}', OCI_INDEX)
+        client = client_of(registry)
         for tag in ("v1", "v2"):
-            client.tag(self.image(registry), tag)
-        assert [each.method for each in registry.requests] == ["GET", "PUT", "PUT"]
+            client.tag(image(f"team/app@{pushed.digest}"), tag)
+        assert {tag: registry.tags["team/app", tag] for tag in ("v1", "v2")} == dict.fromkeys(
+            ("v1", "v2"), pushed.digest
+        )
+        assert methods(registry) == ["GET", "PUT", "PUT"]  # the bytes are read once
+        assert registry.requests[1].headers["Content-Type"] == OCI_INDEX
 
-    def test_other_bytes_than_the_digest_names_get_no_tag(self, registry: Server) -> None:
-        registry.answer = lambda request: manifest({"swapped": True})
+    def test_other_bytes_than_the_digest_names_get_no_tag(self) -> None:
+        network = answering(lambda request: respond(200, b'{"swapped": true}'))
         with pytest.raises(RegistryError, match="the registry sent other content"):
-            registry.client().tag(self.image(registry), "v1")
-        assert [each.method for each in registry.requests] == ["GET"]
+            client_of(network).tag(image("team/app@sha256:" + "0" * 64), "v1")
+        assert methods(network) == ["GET"]
 
-    def test_the_right_to_write_is_asked_for_that_alone(self, registry: Server) -> None:
-        scopes = []
-
-        def answer(request: Request) -> Answer:
-            if request.path == "/token":
-                scopes.append(parse_qs(urlsplit(request.target).query)["scope"][0])
-                return Answer(200, json.dumps({"token": scopes[-1]}).encode())
-            wanted = "pull" if request.method in ("GET", "HEAD") else "pull,push"
-            if request.authorization == f"Bearer repository:team/app:{wanted}":
-                return Answer(201) if request.method == "PUT" else self.INDEX
-            realm = f'Bearer realm="http://localhost:{registry.port}/token"'
-            return Answer(401, headers={"WWW-Authenticate": realm})
-
-        registry.answer = answer
-        client = registry.client("me")
+    def test_the_right_to_write_is_asked_for_that_alone(self) -> None:
+        registry = FakeRegistry(HOST, users={"me": PASSWORD})
+        pushed = image(f"team/app@{registry.push('team/app', {'layers': []}).digest}")
+        client = client_of(registry, "me")
         for tag in ("v1", "v2"):
-            client.tag(self.image(registry), tag)
-        client.resolve(self.image(registry))
-        assert scopes == ["repository:team/app:pull", "repository:team/app:pull,push"]
+            client.tag(pushed, tag)
+        client.resolve(pushed)
+        scopes = [
+            parse_qs(urlsplit(each.url).query)["scope"]
+            for each in registry.requests
+            if urlsplit(each.url).netloc == registry.token_host
+        ]
+        assert scopes == [["repository:team/app:pull"], ["repository:team/app:pull,push"]]
 
-    def test_a_password_that_read_is_sent_at_once(self, registry: Server) -> None:
-        def answer(request: Request) -> Answer:
-            if request.authorization != basic("me"):
-                return Answer(401, headers={"WWW-Authenticate": 'Basic realm="registry"'})
-            return self.INDEX if request.method == "GET" else Answer(201)
-
-        registry.answer = answer
-        registry.client("me").tag(self.image(registry), "v1")
-        assert [each.method for each in registry.requests] == ["GET", "GET", "PUT"]
+    def test_a_password_that_read_is_sent_at_once(self) -> None:
+        registry = FakeRegistry(HOST, users={"me": PASSWORD}, challenges=("Basic",), wants_token=False)
+        pushed = registry.push("team/app", {"layers": []})
+        client_of(registry, "me").tag(image(f"team/app@{pushed.digest}"), "v1")
+        assert methods(registry) == ["GET", "GET", "PUT"]
 
     @pytest.mark.parametrize(
         ("answer", "expected"),
         [
             (
-                Answer(403),
+                respond(403),
                 'refused the login "me" (403); is the password right, and may this user write there?',
             ),
             (
-                Answer(401, b'{"errors": [{"message": "no"}]}'),
+                refuse(401, "UNAUTHORIZED", "no", ["Basic"]),
                 'refused the login "me" (401: "no"); is the password right, and may this user write there?',
             ),
             (
-                Answer(400, b'{"errors": [{"message": "v1 is\\n immutable\\u001b[0m"}]}'),
+                respond(400, b'{"errors": [{"message": "v1 is\\n immutable\\u001b[0m"}]}'),
                 'answered 400 Bad Request: "v1 is immutable[0m"',
             ),
-            (Answer(412, b"<html>"), "answered 412 Precondition Failed"),
-            (Answer(405, b'{"errors": []}'), "answered 405 Method Not Allowed"),
+            (refuse(400, "TAG_INVALID"), 'answered 400 Bad Request: "TAG_INVALID"'),
+            (respond(412, b"<html>"), "answered 412 Precondition Failed"),
+            (respond(405, b'{"errors": []}'), "answered 405 Method Not Allowed"),
+            (respond(405, b'{"errors": [7]}'), "answered 405 Method Not Allowed"),
+            (respond(202), "answered 202 Accepted"),
         ],
     )
     def test_what_the_registry_says_against_it_is_told(
-        self, registry: Server, answer: Answer, expected: str
+        self, registry: FakeRegistry, answer: Response, expected: str
     ) -> None:
-        registry.answer = lambda request: self.INDEX if request.method == "GET" else answer
+        pushed = registry.push("team/app", {"layers": []})
+        network = answering(lambda request: answer if request.method == "PUT" else registry(request))
         with pytest.raises(RegistryError) as caught:
-            registry.client("me").tag(self.image(registry), "v1")
-        host = f"localhost:{registry.port}"
-        assert str(caught.value) == f"{host}/team/app:v1: {host} {expected}"
-
-    def test_a_busy_registry_is_asked_again(self, registry: Server) -> None:
-        busy = iter([Answer(503), Answer(429, headers={"Retry-After": "0"})])
-        registry.answer = lambda request: self.INDEX if request.method == "GET" else next(busy, Answer(201))
-        registry.client().tag(self.image(registry), "v1")
-        assert [each.body for each in registry.requests[1:]] == [self.INDEX.body] * 3
+            client_of(network, "me").tag(image(f"team/app@{pushed.digest}"), "v1")
+        assert str(caught.value) == f"{HOST}/team/app:v1: {HOST} {expected}"
 
 
 class TestLogin:
-    def test_basic(self, registry: Server) -> None:
-        def answer(request: Request) -> Answer:
-            if request.authorization == basic("me"):
-                return manifest({})
-            return Answer(401, headers={"WWW-Authenticate": 'Basic realm="registry"'})
-
-        registry.answer = answer
-        client = registry.client("me")
-        client.resolve(registry.reference())
-        client.resolve(registry.reference("team/app:2"))
-        assert [each.authorization for each in registry.requests] == [None, basic("me"), basic("me")]
-
-    def token_dance(self, registry: Server, realm: str, answer: bytes = b'{"token": "t0k3n"}') -> None:
-        """Make `registry` want a token; `answer` is what its token server says to the right password."""
-        challenge = f'Bearer realm="{realm}",service="reg",scope="repository:team/app:pull"'
-
-        def reply(request: Request) -> Answer:
-            if request.path == "/token":
-                return Answer(200, answer) if request.authorization in (basic("me"), None) else Answer(401)
-            if request.authorization == "Bearer t0k3n":
-                return manifest({})
-            return Answer(401, headers={"WWW-Authenticate": challenge})
-
-        registry.answer = reply
-
-    @pytest.mark.parametrize(
-        "answer", [b'{"token": "t0k3n"}', b'{"access_token": "t0k3n", "expires_in": 60}']
-    )
-    def test_a_token_is_asked_for_once_a_repository(self, registry: Server, answer: bytes) -> None:
-        self.token_dance(registry, f"http://localhost:{registry.port}/token", answer)
-        client = registry.client("me")
-        for tag in ("1", "2"):
-            client.resolve(registry.reference(f"team/app:{tag}"))
-        client.resolve(registry.reference("team/other:1"))
-        tokens = [each for each in registry.requests if each.path == "/token"]
-        assert [parse_qs(urlsplit(each.target).query) for each in tokens] == [
-            {"service": ["reg"], "scope": [f"repository:team/{name}:pull"]} for name in ("app", "other")
-        ]
-        assert {each.authorization for each in tokens} == {basic("me")}
-
-    def test_without_a_login_the_token_is_asked_for_anonymously(self, registry: Server) -> None:
-        self.token_dance(registry, f"http://localhost:{registry.port}/token")
-        registry.client().resolve(registry.reference())
-        assert [each.authorization for each in registry.requests] == [None, None, "Bearer t0k3n"]
-
-    def test_an_expired_token_is_renewed(self, registry: Server) -> None:
-        self.token_dance(registry, f"http://localhost:{registry.port}/token")
-        client, dance = registry.client("me"), registry.answer
-        client.resolve(registry.reference())
-        expired = iter([True])
-
-        def answer(request: Request) -> Answer:
-            if request.authorization == "Bearer t0k3n" and next(expired, False):
-                return dance(Request("HEAD", request.target, {}))
-            return dance(request)
-
-        registry.answer = answer
-        client.resolve(registry.reference())
-        assert sum(each.path == "/token" for each in registry.requests) == 2
-
-    @pytest.mark.parametrize("answer", [b"<html>", b"[]"])
-    def test_a_token_server_that_is_none(self, registry: Server, answer: bytes) -> None:
-        self.token_dance(registry, f"http://localhost:{registry.port}/token", answer)
-        with pytest.raises(RegistryError, match=r"is named as localhost:[0-9]+'s token server; it is none"):
-            registry.client("me").resolve(registry.reference())
-
-    def test_no_password_for_a_token_server_of_another_kind(self, registry: Server) -> None:
-        self.token_dance(registry, "ftp://elsewhere/token")
-        with pytest.raises(RegistryError, match="refused the login"):
-            registry.client("me").resolve(registry.reference())
-        assert {each.authorization for each in registry.requests} == {None}
-
-    def test_the_password_is_for_its_registry_only(self, registry: Server, other: Server) -> None:
-        other.answer = lambda request: Answer(401, headers={"WWW-Authenticate": "Basic"})
-        with pytest.raises(RegistryError, match="wants a login; give `username` and `password`"):
-            registry.client("me").resolve(other.reference())
-        assert {each.authorization for each in other.requests} == {None}
-
-    @pytest.mark.parametrize("status", [401, 403])
-    def test_a_refused_login_is_told_without_the_password(self, registry: Server, status: int) -> None:
-        registry.answer = lambda request: Answer(status, headers={"WWW-Authenticate": "Basic"})
-        with pytest.raises(RegistryError, match=rf'refused the login "me" \({status}\)') as caught:
-            registry.client("me").resolve(registry.reference())
-        assert PASSWORD not in str(caught.value)
-        assert len(registry.requests) <= 2
-
-
-@pytest.mark.parametrize("status", [401, 403, 404])
-def test_who_forgot_the_registry_is_told_where_the_name_leads(
-    registry: Server, monkeypatch: pytest.MonkeyPatch, status: int
-) -> None:
-    client = registry.client()
-    monkeypatch.setattr(client, "_send", lambda *args: client_module._Answer(False, status, "", {}, b""))
-    with pytest.raises(RegistryError, match=r'; "app" names no registry, so it is on Docker Hub$'):
-        client.resolve(Reference.parse("app:1"))
-    with pytest.raises(RegistryError) as caught:
-        client.resolve(Reference.parse("org/app:1"))
-    assert "Docker Hub" not in str(caught.value)
-
-
-class TestTheWayThere:
-    def test_a_redirect_within_the_host_keeps_the_login_and_one_away_does_not(
-        self, registry: Server, other: Server
-    ) -> None:
-        image = manifest({})
-        other.answer = lambda request: image
-
-        def answer(request: Request) -> Answer:
-            if request.authorization is None:
-                return Answer(401, headers={"WWW-Authenticate": "Basic"})
-            if request.path.startswith("/v2/"):
-                return Answer(307, headers={"Location": "/inside"})
-            return Answer(307, headers={"Location": f"http://127.0.0.1:{other.port}/away"})
-
-        registry.answer = answer
-        assert registry.client("me").resolve(registry.reference()).digest == digest_of(image)
-        assert [each.authorization for each in registry.requests] == [None, basic("me"), basic("me")]
-        assert [(each.path, each.authorization) for each in other.requests] == [("/away", None)]
-
-    @pytest.mark.parametrize(
-        "answer",
-        [
-            Answer(200, b"[" * 200_000),
-            Answer(500, b"[" * 200_000),
-        ],
-        ids=["manifest", "error"],
-    )
-    def test_json_without_a_bottom_is_an_error_of_the_registry(
-        self, registry: Server, answer: Answer
-    ) -> None:
-        registry.answer = lambda request: answer
-        with pytest.raises(RegistryError):
-            registry.client().manifest(registry.reference())
-
-    @pytest.mark.parametrize("token", ["t0k3n\n", "t\u00f6ken", "", 7, ["t0k3n"]])
-    def test_a_token_that_is_none_is_not_sent_nor_told(self, registry: Server, token: object) -> None:
-        def answer(request: Request) -> Answer:
-            if request.path == "/token":
-                return Answer(200, json.dumps({"token": token}).encode())
-            realm = f'Bearer realm="http://localhost:{registry.port}/token"'
-            return Answer(401, headers={"WWW-Authenticate": realm})
-
-        registry.answer = answer
-        with pytest.raises(RegistryError) as caught:
-            registry.client("me").resolve(registry.reference())
-        assert "k3n" not in str(caught.value)
-
-    @pytest.mark.parametrize("value", ["socks5://proxy:1", "http://["])
-    def test_a_proxy_that_is_none_is_told(self, monkeypatch: pytest.MonkeyPatch, value: str) -> None:
-        monkeypatch.setenv("http_proxy", value)
-        with pytest.raises(RegistryError, match=r"10\.255\.255\.1:5000 cannot be reached"):
-            RegistryClient().resolve(Reference.parse("10.255.255.1:5000/app"))
-
-    def test_a_proxy_may_stand_without_a_scheme(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setenv("https_proxy", "proxy.corp:3128")
-        assert client_module._proxy("https://ghcr.io/v2/") == "http://proxy.corp:3128"
-
-    def test_whoever_a_redirect_leads_to_cannot_ask_for_the_login(
-        self, registry: Server, other: Server
-    ) -> None:
-        registry.answer = lambda request: Answer(
-            307, headers={"Location": f"http://127.0.0.1:{other.port}/away"}
-        )
-        realm = f'Bearer realm="http://localhost:{other.port}/token",service="s"'
-        other.answer = lambda request: Answer(401, headers={"WWW-Authenticate": realm})
-        with pytest.raises(RegistryError, match="401"):
-            registry.client("me").resolve(registry.reference())
-        assert [(each.path, each.authorization) for each in other.requests] == [("/away", None)]
-
-    @pytest.mark.parametrize("status", [429, 502, 503, 504])
-    def test_a_busy_registry_is_asked_again(self, registry: Server, status: int) -> None:
-        busy = iter([Answer(status, headers={"Retry-After": "0"}), Answer(status)])
-        registry.answer = lambda request: next(busy, manifest({}))
-        registry.client().resolve(registry.reference())
-        assert len(registry.requests) == 3
-
-    def test_one_that_stays_busy_is_an_error_after_some_tries(self, registry: Server) -> None:
-        registry.answer = lambda request: Answer(429)
-        with pytest.raises(RegistryError, match="answered 429 Too Many Requests"):
-            registry.client().resolve(registry.reference())
-        assert len(registry.requests) == 5
-
-    def test_it_waits_as_long_as_it_is_asked_to_but_not_for_hours(
-        self, registry: Server, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        waited: list[float] = []
-        monkeypatch.setattr("urllib3.util.retry.time.sleep", waited.append)
-        asked = iter(["7", "36000"])
-
-        def answer(request: Request) -> Answer:
-            seconds = next(asked, None)
-            return Answer(429, headers={"Retry-After": seconds}) if seconds else manifest({})
-
-        registry.answer = answer
-        registry.client().resolve(registry.reference())
-        assert waited == [7, client_module._MAX_RETRY_AFTER]
-
-    @pytest.mark.parametrize("status", [200, 401, 500])
-    def test_an_answer_without_an_end_is_not_read_to_it(
-        self, registry: Server, monkeypatch: pytest.MonkeyPatch, status: int
-    ) -> None:
-        monkeypatch.setattr(client_module, "_MAX_MANIFEST", 1024 * 1024)
-        sent = 0
-
-        def endless() -> Iterator[bytes]:
-            nonlocal sent
-            while True:
-                sent += 65536
-                yield b"x" * 65536
-
-        registry.answer = lambda request: Answer(status, pieces=endless())
-        with pytest.raises(RegistryError, match=r"localhost:\d+ sent more than 1048576 bytes"):
-            registry.client().manifest(registry.reference())
-        assert sent < 64 * 1024 * 1024  # what the connection's own buffers took
-
-    def test_an_answer_that_trickles_in_is_given_up(
-        self, registry: Server, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setattr(client_module, "_MAX_SECONDS", 0.2)
-        over = threading.Event()
-
-        def trickle() -> Iterator[bytes]:
-            while not over.is_set():
-                time.sleep(0.01)
-                yield b"x"
-
-        registry.answer = lambda request: Answer(200, pieces=trickle())
-        try:
-            with pytest.raises(RegistryError, match=r"localhost:\d+ takes longer than 0.2 s for an answer"):
-                registry.client().manifest(registry.reference())
-        finally:
-            over.set()
-
-    def test_an_answer_that_breaks_off_is_an_error(self, registry: Server) -> None:
-        registry.answer = lambda request: Answer(200, b"{", {"Content-Length": "100", "Connection": "close"})
-        with pytest.raises(RegistryError, match=r"localhost:\d+ cannot be reached: .*1 bytes read, 99 more"):
-            registry.client().manifest(registry.reference())
-
-    def test_one_connection_serves_all_requests(self, registry: Server) -> None:
-        registry.answer = lambda request: manifest({})
-        client = registry.client()
-        for _ in range(3):
-            client.resolve(registry.reference())
-            client.manifest(registry.reference())
-        assert registry.connections == 1
-
-    def test_another_failure_is_not_repeated(self, registry: Server) -> None:
-        registry.answer = lambda request: Answer(500)
-        with pytest.raises(RegistryError, match="answered 500 Internal Server Error"):
-            registry.client().resolve(registry.reference())
-        assert len(registry.requests) == 1
-
-    def test_nobody_there(self) -> None:
-        server = Server()
-        server.stop()
-        with pytest.raises(
-            RegistryError, match=rf"^localhost:{server.port} cannot be reached: Connection refused"
+    def test_who_has_none_is_told(self) -> None:
+        registry = FakeRegistry(HOST, users={"me": PASSWORD})
+        for each in (
+            registry,
+            FakeRegistry(HOST, users={"me": PASSWORD}, challenges=("Basic",), wants_token=False),
         ):
-            server.client().resolve(server.reference())
+            with pytest.raises(RegistryError, match="requires a login; give `username` and `password`"):
+                client_of(each).resolve(image())
 
-    def test_a_name_nobody_has(self) -> None:
-        with pytest.raises(RegistryError, match=r"registry.invalid cannot be reached: "):
-            RegistryClient().resolve(Reference.parse("registry.invalid/app"))
+    @pytest.mark.parametrize("wants_token", [True, False])
+    def test_a_refused_login_is_told_without_the_password(self, wants_token: bool) -> None:
+        challenges = ('Bearer realm="{realm}"',) if wants_token else ("Basic",)
+        registry = FakeRegistry(HOST, users={"me": "other"}, challenges=challenges, wants_token=wants_token)
+        with pytest.raises(
+            RegistryError, match=r'refused the login "me" \(401.*\); is the password'
+        ) as caught:
+            client_of(registry, "me").resolve(image())
+        assert PASSWORD not in str(caught.value)
 
-    def test_through_the_proxy_with_its_login(
-        self, registry: Server, monkeypatch: pytest.MonkeyPatch
+    def test_where_nothing_is_understood_what_is_offered_is_told(self) -> None:
+        registry = FakeRegistry(
+            HOST, users={"me": PASSWORD}, challenges=("Negotiate", "NTLM"), wants_token=False
+        )
+        with pytest.raises(
+            RegistryError, match="offers Negotiate, Ntlm, which this login cannot answer"
+        ) as caught:
+            client_of(registry, "me").resolve(image())
+        assert "is the password right" not in str(caught.value)
+
+    @pytest.mark.parametrize("status", [500, 503, 429])
+    def test_a_token_server_that_fails_is_named(self, status: int) -> None:
+        registry = FakeRegistry(HOST, users={"me": PASSWORD})
+        network = FakeNetwork({HOST: registry, registry.token_host: lambda request: respond(status)})
+        with pytest.raises(
+            RegistryError, match=rf"auth\.{HOST}, the token server of {HOST}, answered {status}"
+        ):
+            client_of(network, "me").resolve(image())
+
+    def test_an_identity_token_is_enough(self) -> None:
+        registry = FakeRegistry(HOST, refresh_tokens=frozenset({"r3fr3sh"}), token_field="access_token")
+        pushed = registry.push("team/app:1", {"layers": []})
+        login = Credential(Registry(HOST), "0000", Secret(""), Secret("r3fr3sh"))
+        client = RegistryClient(Credentials([login]), transport=registry)
+        assert client.resolve(image()).digest == pushed.digest
+        registry.expire_tokens()
+        assert client.resolve(image()).digest == pushed.digest
+
+    def test_each_repository_has_its_own(self) -> None:
+        registry = FakeRegistry(HOST, users={"a": "1", "b": "2"}, challenges=("Basic",), wants_token=False)
+        pushed = registry.push("team/app:1", {"layers": []})
+        logins = [
+            Credential(Registry(HOST), "a", Secret("wrong")),
+            Credential(Registry(HOST), "b", Secret("2"), scope="team"),
+        ]
+        client = RegistryClient(Credentials(logins), transport=registry)
+        assert client.resolve(image()).digest == pushed.digest
+        with pytest.raises(RegistryError, match='refused the login "a"'):
+            client.resolve(image("other/app"))
+
+    @pytest.mark.parametrize("status", [401, 403, 404])
+    def test_who_forgot_the_registry_is_told_where_the_name_leads(self, status: int) -> None:
+        network = FakeNetwork({"registry-1.docker.io": lambda request: respond(status)})
+        with pytest.raises(RegistryError, match=r'; "app" names no registry, so it is on Docker Hub$'):
+            client_of(network).resolve(Reference.parse("app:1"))
+        with pytest.raises(RegistryError) as caught:
+            client_of(network).resolve(Reference.parse("org/app:1"))
+        assert "Docker Hub" not in str(caught.value)
+
+
+class TestTls:
+    LOCAL = "localhost:5000"
+
+    def client(self, *, tls: bool | None, host: str = LOCAL) -> tuple[RegistryClient, FakeNetwork]:
+        registry = FakeRegistry(host)
+        registry.push("app:1", {"layers": []})
+        network = FakeNetwork({host: registry}, {} if tls is None else {host: tls})
+        return RegistryClient(transport=network, clock=Clock()), network
+
+    @pytest.mark.parametrize(("tls", "scheme"), [(True, "https"), (False, "http"), (None, "https")])
+    @pytest.mark.parametrize("host", [LOCAL, "10.1.2.3", "127.0.0.1:5000", "reg.localhost"])
+    def test_where_a_host_may_be_plain_tls_is_tried_first(
+        self, host: str, tls: bool | None, scheme: str
     ) -> None:
-        """10.255.255.1 is a private address, spoken to in plain http, that nobody has here."""
-        registry.answer = lambda request: manifest({})
-        monkeypatch.setenv("http_proxy", f"http://me:{PASSWORD}@127.0.0.1:{registry.port}")
-        RegistryClient().resolve(Reference.parse("10.255.255.1:5000/app"))
-        (request,) = registry.requests
-        assert request.target == "http://10.255.255.1:5000/v2/app/manifests/latest"
-        assert request.headers["Proxy-Authorization"] == basic("me")
+        client, network = self.client(tls=tls, host=host)
+        for _ in range(2):
+            client.resolve(Reference.parse(f"{host}/app:1"))
+        assert {urlsplit(each.url).scheme for each in network.requests} == {scheme}
+        assert client.speaks_tls(Registry(host)) is (scheme == "https")
+
+    @pytest.mark.parametrize("host", ["registry:5000", "harbor.corp.local", "ghcr.io", "172.32.0.1"])
+    def test_elsewhere_plain_http_is_an_error_that_says_so(self, host: str) -> None:
+        client, network = self.client(tls=False, host=host)
+        with pytest.raises(RegistryError, match=rf"{host} does not speak TLS; serve it with TLS"):
+            client.resolve(Reference.parse(f"{host}/app:1"))
+        assert network.requests == []
+        assert client.speaks_tls(Registry(host))
+
+    def test_a_certificate_that_is_not_trusted_is_no_reason_for_plain_http(self) -> None:
+        class Untrusted:
+            def send(self, request: Request, deadline: float) -> Response:
+                assert request.url.startswith("https:")
+                raise TransportError(Fault.TLS, "self-signed certificate")
+
+        with pytest.raises(RegistryError, match="TLS failed: self-signed certificate"):
+            RegistryClient(transport=Untrusted()).resolve(Reference.parse(f"{self.LOCAL}/app"))
 
     @pytest.mark.parametrize(
-        ("url", "proxy"),
+        ("fault", "message"),
         [
-            ("https://ghcr.io/v2/", "http://secure:3128"),
-            ("http://10.0.0.1:5000/v2/", "http://plain:3128"),
-            ("https://registry.example.com/v2/", None),
-            ("https://registry.example.com:5000/v2/", None),
-            ("http://localhost:5000/v2/", None),
-            ("http://127.0.0.1:5000/v2/", None),
-            ("http://[::1]:5000/v2/", None),
+            (Fault.LIMIT, r"registry\.example\.com sent too much"),
+            (Fault.NO_NAME, r"registry\.example\.com cannot be reached: sent too much"),
         ],
     )
-    @pytest.mark.parametrize("spell", [str.lower, str.upper])
-    def test_which_proxy(self, monkeypatch: pytest.MonkeyPatch, url: str, proxy: str | None, spell) -> None:
-        monkeypatch.setenv(spell("http_proxy"), "http://plain:3128")
-        monkeypatch.setenv(spell("https_proxy"), "http://secure:3128")
-        monkeypatch.setenv(spell("no_proxy"), "example.com")
-        assert client_module._proxy(url) == proxy
+    def test_why_nobody_answers(self, fault: Fault, message: str) -> None:
+        class Silent:
+            def send(self, request: Request, deadline: float) -> Response:
+                raise TransportError(fault, "sent too much")
+
+        with pytest.raises(RegistryError, match=message):
+            client_of(Silent()).resolve(image())
+
+
+_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=8),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(
+                [
+                    "manifests",
+                    "layers",
+                    "config",
+                    "mediaType",
+                    "digest",
+                    "size",
+                    "platform",
+                    "os",
+                    "architecture",
+                ]
+            )
+            | st.sampled_from(
+                ["annotations", "artifactType", "errors", "message", "token", "expires_in", "os.version"]
+            ),
+            inner | st.sampled_from([OCI_INDEX, OCI_MANIFEST, CONFIG, "sha256:" + "a" * 64]),
+            max_size=6,
+        )
+    ),
+    max_leaves=20,
+)
+_BODIES = st.one_of(_JSON.map(lambda content: json.dumps(content).encode()), st.binary(max_size=40))
+_HEADERS = st.lists(
+    st.tuples(
+        st.sampled_from(
+            ["Content-Type", "WWW-Authenticate", "Docker-Content-Digest", "Location", "Retry-After"]
+        ),
+        st.text(max_size=30)
+        | st.sampled_from(
+            [OCI_INDEX, OCI_MANIFEST, "Basic", 'Bearer realm="https://registry.example.com/t"', "/x", "3"]
+        ),
+    ),
+    max_size=4,
+)
+_ANSWERS = st.builds(
+    respond,
+    st.sampled_from([200, 200, 200, 201, 301, 307, 400, 401, 403, 404, 429, 500, 503]),
+    _BODIES,
+    _HEADERS,
+)
+
+
+@settings(max_examples=60)
+@given(st.lists(_ANSWERS, min_size=1, max_size=12), st.sampled_from(["", "me"]))
+def test_whatever_a_registry_answers_it_is_an_answer_or_a_registry_error(
+    answers: list[Response], username: str
+) -> None:
+    for act in (
+        *(RegistryClient.resolve, RegistryClient.platforms, RegistryClient.absent, RegistryClient.manifest),
+        lambda client, reference: client.tag(reference, "v1"),
+    ):
+        script: Iterator[Response] = iter(answers * 50)
+        client = client_of(answering(lambda request, script=script: next(script, answers[-1])), username)
+        with contextlib.suppress(RegistryError):
+            act(client, image())

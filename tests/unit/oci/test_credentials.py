@@ -62,7 +62,10 @@ def test_what_docker_login_left_is_read_back(tmp_path: Path) -> None:
     (tmp_path / ".docker").mkdir()
     (tmp_path / ".docker" / "config.json").write_text(json.dumps(config))
     for environ in ({"HOME": str(tmp_path)}, {"DOCKER_CONFIG": str(tmp_path / ".docker"), "HOME": "/"}):
-        assert list(Credentials.ambient(environ)) == [Credential(HUB, "me", Secret(PASSWORD))]
+        assert list(Credentials.ambient(environ)) == [
+            Credential(HUB, "me", Secret(PASSWORD)),
+            Credential(Registry("odd"), "a", Secret("b"), scope="entry"),
+        ]
 
 
 def test_a_configuration_that_is_none_counts_as_none(tmp_path: Path) -> None:
@@ -83,8 +86,9 @@ def test_a_configuration_that_is_none_counts_as_none(tmp_path: Path) -> None:
         "null",
     ],
 )
-def test_an_entry_that_holds_no_login_counts_as_none(entry: str) -> None:
-    assert not Credentials.parse(Secret(f'{{"auths": {{"ghcr.io": {entry}}}}}'))
+def test_an_entry_that_holds_no_login_is_named(entry: str) -> None:
+    with pytest.raises(ValueError, match=r"^ghcr\.io: "):
+        Credentials.parse(Secret(f'{{"auths": {{"ghcr.io": {entry}}}}}'))
 
 
 def test_a_configuration_without_a_bottom_is_none() -> None:

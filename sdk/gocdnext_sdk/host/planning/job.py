@@ -11,9 +11,9 @@ from typing import Any
 from gocdnext_sdk.host.planning.guard import PlanEnds
 from gocdnext_sdk.host.planning.model import Login, Notes, Step
 from gocdnext_sdk.host.planning.placeholders import Placeholders
-from gocdnext_sdk.oci.client import Descriptor, RegistryClient
+from gocdnext_sdk.host.planning.registry import PlannedRegistry
+from gocdnext_sdk.oci.client import RegistryClient
 from gocdnext_sdk.oci.credentials import Credentials
-from gocdnext_sdk.oci.reference import Reference
 from gocdnext_sdk.runtime.daemon import Daemon
 from gocdnext_sdk.runtime.docker_client import VARIABLES
 from gocdnext_sdk.runtime.job import Job
@@ -24,8 +24,6 @@ from gocdnext_sdk.runtime.secret_files import SecretFiles
 from gocdnext_sdk.runtime.signals import Signals
 from gocdnext_sdk.runtime.tool import Tool, tool_environ
 from gocdnext_sdk.secret import Secret
-
-_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 
 
 class PlanningJob(Job):
@@ -73,7 +71,7 @@ class PlanningJob(Job):
     def registry(self, credentials: Credentials) -> RegistryClient:
         """Return a registry client that contacts nobody."""
         self._log_in(credentials)
-        return _PlannedRegistry(self._notes, self._shown)
+        return PlannedRegistry(self._notes, self._shown).client()
 
     def daemon(self) -> Daemon:
         """Return a daemon as most jobs have it."""
@@ -96,7 +94,7 @@ class PlanningJob(Job):
 
     def _log_in(self, credentials: Credentials) -> None:
         for each in credentials:
-            bare = each.password.reveal()
+            bare = (each.password or each.identity_token or each.registry_token or each.password).reveal()
             named = self._shown.show(bare)
             login = Login(
                 str(each.registry), self._shown.show(each.username), "***" if named == bare else named
@@ -151,40 +149,6 @@ class _Unread(Completed):
         if name == "stdout":
             raise PlanEnds(f"what follows depends on what `{self.command}` prints")
         return super().__getattribute__(name)
-
-
-class _PlannedRegistry(RegistryClient):
-    """Knows every image, and takes it for one of a single platform."""
-
-    def __init__(self, notes: Notes, shown: Placeholders) -> None:
-        super().__init__()
-        self._notes = notes
-        self._shown = shown
-
-    def resolve(self, reference: Reference) -> Descriptor:
-        digest = reference.digest or self._shown.digest(reference)
-        self._note(reference, self._shown.show(digest))
-        return Descriptor(digest, _MANIFEST, 0)
-
-    def find(self, reference: Reference, *, assumed: str | None = None) -> Descriptor | None:
-        self._note(reference, "assumed not to be there" if assumed is None else self._shown.show(assumed))
-        return None if assumed is None else Descriptor(assumed, _MANIFEST, 0)
-
-    def manifest(self, reference: Reference) -> tuple[Descriptor, dict[str, Any]]:
-        return self.resolve(reference), {}
-
-    def tag(self, image: Reference, tag: str) -> None:
-        self._notes.steps.append(Step("tag", (self._shown.show(str(image.with_tag(tag))),)))
-
-    def absent(self, index: Reference) -> tuple[str, ...]:
-        return ()
-
-    def children(self, reference: Reference) -> tuple[Descriptor, ...]:
-        self.resolve(reference)
-        return ()
-
-    def _note(self, reference: Reference, answer: str) -> None:
-        self._notes.steps.append(Step("look up", (self._shown.show(str(reference)),), answer))
 
 
 class PlannedDaemon:

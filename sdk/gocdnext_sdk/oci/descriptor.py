@@ -1,0 +1,161 @@
+"""What a manifest is: its digest, its type, and what an index says about its children.
+
+Source: image-spec 1.1.1 `descriptor.md`, `manifest.md`, `image-index.md`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from gocdnext_sdk.oci.reference import is_digest
+
+OCI_INDEX = "application/vnd.oci.image.index.v1+json"
+OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
+DOCKER_INDEX = "application/vnd.docker.distribution.manifest.list.v2+json"
+DOCKER_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
+INDEX_TYPES = (OCI_INDEX, DOCKER_INDEX)
+MANIFEST_TYPES = (OCI_MANIFEST, DOCKER_MANIFEST)
+CONFIG_TYPES = (
+    "application/vnd.oci.image.config.v1+json",
+    "application/vnd.docker.container.image.v1+json",
+)
+"""What tells an image from an artifact that is stored as one."""
+
+MAX_MANIFEST = 4 * 1024 * 1024
+"""Bytes; what registries accept at least (distribution-spec 1.1.1, "Pushing Manifests")."""
+
+_REFERENCE_TYPE = "vnd.docker.reference.type"
+"""Marks BuildKit's attestations (moby/buildkit `docs/attestations/attestation-storage.md`)."""
+
+_UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True)
+class Descriptor:
+    """What a registry or an index says about a manifest.
+
+    Args:
+        digest: of its bytes, `sha256:<64 hex>`. The only part that tells two children of an index apart.
+        media_type: of its content.
+        size: bytes.
+        platform: `os/arch[/variant]` for a child of an index; None where that does not say.
+        os_version: for a child of an index, such as Windows' `10.0.20348.2700`.
+        artifact_type: for what is not an image.
+        annotations: those of the index's entry.
+    """
+
+    digest: str
+    media_type: str
+    size: int
+    platform: str | None = None
+    os_version: str | None = None
+    artifact_type: str | None = None
+    annotations: Mapping[str, str] = field(default_factory=dict, hash=False)
+
+    @property
+    def is_index(self) -> bool:
+        """Whether it is an index, of several platforms."""
+        return self.media_type in INDEX_TYPES
+
+    @property
+    def is_attestation(self) -> bool:
+        """Whether it is about another manifest of its index, as BuildKit stores provenance and SBOMs."""
+        return _REFERENCE_TYPE in self.annotations
+
+
+def digest_of(content: bytes, algorithm: str = "sha256") -> str:
+    """Return the digest of `content`."""
+    return f"{algorithm}:{hashlib.new(algorithm, content).hexdigest()}"
+
+
+def parse_json(body: bytes) -> dict[str, Any]:
+    """Return the JSON object in `body`.
+
+    Raises:
+        ValueError: there is none.
+    """
+    try:
+        content = json.loads(body)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+    if not isinstance(content, dict):
+        raise ValueError("it is no object")
+    return content
+
+
+def media_type_of(content: Mapping[str, Any], header: str) -> str:
+    """Return a manifest's media type: what its body says decides, then the header, then what it holds.
+
+    Registries and mirrors send manifests as `application/json` or `text/plain`.
+
+    Args:
+        content: the body.
+        header: the answer's Content-Type, without parameters.
+
+    Raises:
+        ValueError: it is an index and a manifest at once, which different clients read differently
+            (CVE-2021-41190).
+    """
+    has_children = "manifests" in content
+    has_layers = "layers" in content or "config" in content
+    if has_children and has_layers:
+        raise ValueError("it is an index and an image at once")
+    named = content.get("mediaType")
+    known = (*INDEX_TYPES, *MANIFEST_TYPES)
+    if isinstance(named, str) and named:
+        found = named
+    elif header in known:
+        found = header
+    elif has_children:
+        found = OCI_INDEX
+    elif has_layers:
+        found = OCI_MANIFEST
+    else:
+        found = header
+    if (found in INDEX_TYPES and has_layers) or (found in MANIFEST_TYPES and has_children):
+        raise ValueError(f"it calls itself {found} and is not")
+    return found
+
+
+def parse_child(entry: Mapping[str, Any]) -> Descriptor:
+    """Return what an index says about one of its manifests.
+
+    Raises:
+        ValueError, KeyError, TypeError, AttributeError: it is not a descriptor.
+    """
+    digest, media_type, size = entry["digest"], entry["mediaType"], entry["size"]
+    if not (isinstance(digest, str) and is_digest(digest)):
+        raise ValueError("no digest")
+    if not isinstance(media_type, str) or isinstance(size, bool) or not isinstance(size, int) or size < 0:
+        raise ValueError("no descriptor")
+    platform = entry.get("platform") or {}
+    return Descriptor(
+        digest,
+        media_type,
+        size,
+        platform_of(platform),
+        _text(platform.get("os.version")),
+        _text(entry.get("artifactType")),
+        {str(k): v for k, v in (entry.get("annotations") or {}).items() if isinstance(v, str)},
+    )
+
+
+def platform_of(fields: Mapping[str, Any]) -> str | None:
+    """Return `os/arch[/variant]` from a descriptor's `platform` or an image's configuration."""
+    parts = [_text(fields.get(key)) for key in ("os", "architecture", "variant")]
+    if not parts[0] or not parts[1] or parts[0] == _UNKNOWN:
+        return None
+    return "/".join(part for part in parts if part)
+
+
+def _text(value: object) -> str | None:
+    """Return a text of an index as one line, which it has no reason not to be."""
+    if not isinstance(value, str) or not value:
+        return None
+    if not value.isprintable() or len(value) > 255:
+        raise ValueError("no plain text")
+    return value

@@ -1,0 +1,125 @@
+"""One request with all that it takes: redirects, retries and one deadline for the whole.
+
+Source: RFC 9110 §15.4 (redirects), §10.2.3 (Retry-After); distribution-spec 1.1.1.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from urllib.parse import urljoin, urlsplit
+
+from gocdnext_sdk.oci.transport import (
+    SYSTEM_CLOCK,
+    Clock,
+    Fault,
+    Request,
+    Response,
+    Transport,
+    TransportError,
+)
+
+MAX_TRIES = 5
+MAX_REDIRECTS = 5
+MAX_RETRY_AFTER = 60
+"""Seconds. A registry may ask for an hour; a job had better fail."""
+
+_BUSY = (429, 502, 503, 504)
+_MOVED = (301, 302, 303, 307, 308)
+_MOVED_WITH_METHOD = (307, 308)
+_TRANSIENT = (Fault.REFUSED, Fault.BROKEN)
+"""What may be better a moment later."""
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """Sends requests over a transport until there is an answer worth looking at.
+
+    Args:
+        transport: what sends.
+        clock: tells the time.
+    """
+
+    transport: Transport
+    clock: Clock = SYSTEM_CLOCK
+
+    def send(self, request: Request, deadline: float) -> Response:
+        """Return the answer at the end of all redirects.
+
+        Its `request` is the last one sent: where its origin is another one, somebody else answered, and had
+        no `Authorization`.
+
+        Raises:
+            TransportError: there is none, within the deadline.
+        """
+        for _ in range(MAX_REDIRECTS + 1):
+            response = self._send_patiently(request, deadline)
+            following = _redirect(request, response)
+            if following is None:
+                return replace(response, request=request)
+            request = following
+        raise TransportError(Fault.INVALID, f"redirects more than {MAX_REDIRECTS} times")
+
+    def _send_patiently(self, request: Request, deadline: float) -> Response:
+        for attempt in range(1, MAX_TRIES + 1):
+            last = attempt == MAX_TRIES
+            wait = 0.0 if attempt == 1 else 0.25 * 2**attempt
+            try:
+                response = self.transport.send(request, deadline)
+            except TransportError as error:
+                if last or error.fault not in _TRANSIENT or self._left(deadline) < wait:
+                    raise
+            else:
+                if last or response.status not in _BUSY:
+                    return response
+                asked = _retry_after(response)
+                wait = wait if asked is None else min(asked, MAX_RETRY_AFTER)
+                if self._left(deadline) < wait:
+                    return response
+            if wait:
+                self.clock.sleep(wait)
+        raise AssertionError("the last try returns or raises")
+
+    def _left(self, deadline: float) -> float:
+        return deadline - self.clock.monotonic()
+
+
+def _redirect(request: Request, response: Response) -> Request | None:
+    """Return the request that a redirect asks for; None: it is none, or one that is not to be followed.
+
+    Raises:
+        TransportError: it leads nowhere, or from TLS to plain http.
+    """
+    location = response.headers.get("Location")
+    if response.status not in _MOVED or not location:
+        return None
+    if request.body is not None and response.status not in _MOVED_WITH_METHOD:
+        return None
+    try:
+        url = urljoin(request.url, location)
+        parts = urlsplit(url)
+        following = replace(request, url=url)
+        foreign = following.origin != request.origin
+    except ValueError:
+        raise TransportError(Fault.INVALID, "redirects to what is no URL") from None
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username is not None:
+        raise TransportError(Fault.INVALID, "redirects to what is no URL of a registry")
+    if parts.scheme == "http" and urlsplit(request.url).scheme == "https":
+        raise TransportError(Fault.INVALID, f"redirects from https to plain http at {parts.hostname}")
+    if request.method == "POST" and foreign:  # its body is a secret
+        return None
+    return following.authorized(None) if foreign else following
+
+
+def _retry_after(response: Response) -> float | None:
+    """Return the seconds that an answer asks to wait for; None if it does not, in either of its two forms."""
+    text = response.headers.get("Retry-After", "").strip()
+    if text.isdecimal():
+        return float(text[:9])
+    try:
+        then = parsedate_to_datetime(text)
+    except (ValueError, TypeError, IndexError):
+        return None
+    now = datetime.now(UTC)
+    return max(0.0, ((then if then.tzinfo else then.replace(tzinfo=UTC)) - now).total_seconds())

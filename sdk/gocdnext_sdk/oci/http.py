@@ -1,0 +1,245 @@
+"""The network: one request over urllib3, bounded whatever trickles in.
+
+A socket's timeout is for one read, so that a registry that sends a byte now and then, in a header, in a
+chunk's extension or in one informational answer after the other, holds a job for hours. Here every read of a
+connection takes from one budget of the request: so many bytes, until then.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import ssl
+import threading
+import time
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
+
+from gocdnext_sdk.oci.proxies import proxy_for
+from gocdnext_sdk.oci.transport import MAX_BYTES, Fault, Headers, Request, Response, TransportError
+
+if TYPE_CHECKING:
+    import urllib3
+
+_CONNECT_SECONDS = 10
+_IDLE_SECONDS = 60
+"""Without a byte."""
+
+_CHUNK = 65536
+_CONNECTIONS = 16
+"""Kept open, to one host."""
+
+_NO_TLS = frozenset(
+    {"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "UNKNOWN_PROTOCOL", "UNSUPPORTED_PROTOCOL_VERSION"}
+    | {"RECORD_LAYER_FAILURE", "PACKET_LENGTH_TOO_LONG", "BAD_RECORD_TYPE", "INVALID_RECORD_TYPE"}
+)
+"""OpenSSL's reasons for an answer that is not TLS."""
+
+
+class _Exhausted(OSError):
+    """A request's budget is used up."""
+
+
+class _Budget(threading.local):
+    """What the request of this thread may still read."""
+
+    deadline: float = float("inf")
+    left: float = float("inf")
+
+    def begin(self, deadline: float) -> None:
+        """Start anew."""
+        self.deadline, self.left = deadline, MAX_BYTES
+
+    def timeout(self) -> float:
+        """Return the seconds that one read may take.
+
+        Raises:
+            _Exhausted: none.
+        """
+        if self.left <= 0:
+            raise _Exhausted(f"sent more than {MAX_BYTES} bytes")
+        seconds = self.deadline - time.monotonic()
+        if seconds <= 0:
+            raise _Exhausted("takes too long for an answer")
+        return min(seconds, _IDLE_SECONDS)
+
+
+_budget = _Budget()
+
+
+class _Socket(socket.socket):
+    """Reads within the budget."""
+
+    def recv_into(self, *args: Any) -> int:
+        self.settimeout(_budget.timeout())
+        count = super().recv_into(*args)
+        _budget.left -= count
+        return count
+
+
+class _TlsSocket(ssl.SSLSocket):
+    """Reads within the budget."""
+
+    def recv_into(self, *args: Any) -> int:
+        self.settimeout(_budget.timeout())
+        count = super().recv_into(*args)
+        _budget.left -= count
+        return count
+
+
+class HttpTransport:
+    """Sends requests over the network, through the proxies that the usual variables name."""
+
+    def __init__(self) -> None:
+        self._pools: dict[str | None, urllib3.PoolManager] = {}
+
+    def send(self, request: Request, deadline: float) -> Response:
+        """Send `request`; see `Transport`.
+
+        Raises:
+            TransportError: there is no answer, or too much of it.
+        """
+        import urllib3
+
+        _budget.begin(deadline)
+        try:
+            pool = self._pool(proxy_for(request.url, os.environ))
+            connect = min(_CONNECT_SECONDS, max(0.001, deadline - time.monotonic()))
+            response = pool.request(
+                request.method,
+                request.url,
+                headers=dict(request.headers),
+                body=request.body,
+                timeout=urllib3.Timeout(connect=connect, read=_budget.timeout()),
+                preload_content=False,
+                redirect=False,
+                retries=False,
+            )
+            try:
+                body = _read(response)
+            except BaseException:
+                response.close()  # what else it has to say is not waited for
+                raise
+            response.release_conn()
+        except (urllib3.exceptions.HTTPError, OSError, ValueError, OverflowError) as error:
+            raise _failure(error, request) from None
+        headers = Headers([(name, value) for name, value in response.headers.iteritems()])
+        return Response(response.status, headers, body, response.reason or "")
+
+    def _pool(self, proxy: str | None) -> urllib3.PoolManager:
+        if proxy not in self._pools:
+            self._pools[proxy] = self._new_pool(proxy)
+        return self._pools[proxy]
+
+    def _new_pool(self, proxy: str | None) -> urllib3.PoolManager:
+        import urllib3
+
+        options: dict[str, Any] = {"maxsize": _CONNECTIONS, "ssl_context": self._tls}
+        if proxy is None:
+            pool = urllib3.PoolManager(**options)
+        else:
+            login = urllib3.util.parse_url(proxy).auth
+            headers = urllib3.make_headers(proxy_basic_auth=unquote(login)) if login else None
+            pool = urllib3.ProxyManager(proxy, proxy_headers=headers, proxy_ssl_context=self._tls, **options)
+        pool.pool_classes_by_scheme = _pool_classes()
+        return pool
+
+    @cached_property
+    def _tls(self) -> ssl.SSLContext:
+        from urllib3.util.ssl_ import create_urllib3_context
+
+        context = create_urllib3_context()
+        context.load_default_certs()
+        context.sslsocket_class = _TlsSocket
+        return context
+
+
+def _pool_classes() -> dict[str, Any]:
+    """Return urllib3's pools, with connections that read within the budget."""
+    from urllib3.connection import HTTPConnection, HTTPSConnection
+    from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+
+    class Plain(HTTPConnection):
+        def _new_conn(self) -> socket.socket:
+            return _budgeted(super()._new_conn())
+
+    class Tls(HTTPSConnection):
+        def _new_conn(self) -> socket.socket:
+            return _budgeted(super()._new_conn())
+
+    class PlainPool(HTTPConnectionPool):
+        ConnectionCls = Plain
+
+    class TlsPool(HTTPSConnectionPool):
+        ConnectionCls = Tls
+
+    return {"http": PlainPool, "https": TlsPool}
+
+
+def _budgeted(connection: socket.socket) -> socket.socket:
+    timeout = connection.gettimeout()
+    budgeted = _Socket(connection.family, connection.type, connection.proto, connection.detach())
+    budgeted.settimeout(timeout)
+    return budgeted
+
+
+def _read(response: urllib3.BaseHTTPResponse) -> bytes:
+    """Read an answer to its end, unpacked."""
+    content = bytearray()
+    while piece := response.read1(_CHUNK):
+        content += piece
+        if len(content) > MAX_BYTES:  # what is packed may unpack to more than was sent
+            raise _Exhausted(f"sent more than {MAX_BYTES} bytes")
+    return bytes(content)
+
+
+def _failure(error: Exception, request: Request) -> TransportError:
+    """Return what a failure means."""
+    import urllib3
+
+    chain = _chain(error)
+    root = chain[-1]
+    for each in chain:
+        if isinstance(each, _Exhausted):
+            return TransportError(Fault.LIMIT, str(each))
+    if any(isinstance(each, ssl.SSLError) for each in chain):
+        return _tls_failure(next(each for each in chain if isinstance(each, ssl.SSLError)))
+    if any(isinstance(each, urllib3.exceptions.NameResolutionError | socket.gaierror) for each in chain):
+        again = isinstance(root, socket.gaierror) and root.errno == socket.EAI_AGAIN
+        return TransportError(Fault.BROKEN if again else Fault.NO_NAME, _words(root))
+    if any(isinstance(each, ConnectionRefusedError) for each in chain):
+        return TransportError(Fault.REFUSED, _words(root))
+    if isinstance(error, urllib3.exceptions.LocationValueError | ValueError | OverflowError):
+        return TransportError(Fault.INVALID, _words(root))
+    if any(isinstance(each, TimeoutError | urllib3.exceptions.TimeoutError) for each in chain):
+        return TransportError(Fault.BROKEN, "no answer in time")
+    return TransportError(Fault.BROKEN, _words(root))
+
+
+def _tls_failure(error: ssl.SSLError) -> TransportError:
+    if error.reason in _NO_TLS:
+        return TransportError(Fault.NO_TLS, "it does not speak TLS")
+    if isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError):
+        return TransportError(Fault.BROKEN, "the connection was closed where TLS begins")
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return TransportError(
+            Fault.TLS, f"{error.verify_message}; SSL_CERT_FILE names the certificates to trust"
+        )
+    return TransportError(Fault.TLS, (error.reason or str(error)).replace("_", " ").lower())
+
+
+def _chain(error: BaseException) -> list[BaseException]:
+    """Return an error and what it wraps, down to the cause, which says it in plain words."""
+    found: list[BaseException] = []
+    following: object = error
+    while isinstance(following, BaseException) and following not in found:
+        found.append(following)
+        inner = (getattr(following, "reason", None), *following.args)
+        nested = next((each for each in inner if isinstance(each, BaseException)), None)
+        following = nested or following.__cause__ or following.__context__
+    return found
+
+
+def _words(error: BaseException) -> str:
+    return str(getattr(error, "strerror", None) or error)
