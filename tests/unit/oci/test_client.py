@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gocdnext_sdk.errors import RegistryError
@@ -558,7 +558,7 @@ _JSON = st.recursive(
             max_size=6,
         )
     ),
-    max_leaves=20,
+    max_leaves=10,
 )
 _BODIES = st.one_of(_JSON.map(lambda content: json.dumps(content).encode()), st.binary(max_size=40))
 _HEADERS = st.lists(
@@ -581,7 +581,7 @@ _ANSWERS = st.builds(
 )
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(_ANSWERS, min_size=1, max_size=12), st.sampled_from(["", "me"]))
 def test_whatever_a_registry_answers_it_is_an_answer_or_a_registry_error(
     answers: list[Response], username: str
