@@ -176,6 +176,9 @@ def test_a_platform_that_is_not_there_is_never_a_clean_scan(
     result = scan(platforms="linux/s390x", **images.inputs(tag)).exited(exit_code)
     assert "linux/arm64" in result.errors[0]
     assert "FINDINGS" not in result.outputs
+    # A registry was asked and an output is written, so nobody says that nothing was done.
+    assert result.outputs["DIGEST"]
+    assert not any("nothing was done" in each for each in result.errors)
 
 
 def test_an_archive_is_scanned_before_anything_is_pushed(

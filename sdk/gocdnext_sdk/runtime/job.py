@@ -155,13 +155,7 @@ class Job:
         Raises:
             ToolError: there is none.
         """
-        try:
-            digest = read()
-        except OSError:
-            digest = None
-        if digest is None or not is_digest(digest):
-            raise ToolError(f"the tool has ended well and left no digest of {subject}")
-        return digest
+        return digest_left_by_tool(subject, read)
 
     def scratch(self) -> Path:
         """Return a private directory that is removed when the job ends."""
@@ -172,3 +166,18 @@ class Job:
         """Let the steps in the block run even after a signal; keep them short."""
         with self._signals.shield():
             yield
+
+
+def digest_left_by_tool(subject: object, read: Callable[[], str | None]) -> str:
+    """Return the digest that a tool has left; see `Job.digest`.
+
+    Raises:
+        ToolError: there is none.
+    """
+    try:
+        digest = read()
+    except OSError:
+        digest = None
+    if digest is None or not is_digest(digest):
+        raise ToolError(f"the tool has ended well and left no digest of {subject}")
+    return digest

@@ -1,4 +1,8 @@
-"""Hold a plan to its word: while one is made, nothing is started, contacted or written."""
+"""Hold a plan to its word: while one is made, nothing is started, contacted or written.
+
+A belt beside braces: a plugin that works through its job never comes here, since the plan's runner, registry
+and daemon do nothing by themselves. Only the thread that makes a plan is watched.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +10,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import cache
 from typing import Any
 
@@ -17,7 +22,7 @@ class PlanEnds(Exception):
 _STARTS = frozenset({"subprocess.Popen", "os.exec", "os.posix_spawn", "os.system", "os.fork"})
 _CHANGES = frozenset({"os.mkdir", "os.remove", "os.rename", "os.rmdir", "os.link", "os.symlink"})
 
-_guarded: list[str] = []
+_guarded: ContextVar[str | None] = ContextVar("_guarded", default=None)
 """The workspace, while a plan is made. An audit hook cannot be taken away again."""
 
 
@@ -33,11 +38,11 @@ def guard(workspace: str) -> Iterator[None]:
     """
     _install()
     writes_bytecode, sys.dont_write_bytecode = sys.dont_write_bytecode, True
-    _guarded.append(os.path.realpath(workspace) + os.sep)
+    token = _guarded.set(os.path.realpath(workspace) + os.sep)
     try:
         yield
     finally:
-        _guarded.pop()
+        _guarded.reset(token)
         sys.dont_write_bytecode = writes_bytecode
 
 
@@ -47,7 +52,8 @@ def _install() -> None:
 
 
 def _audit(event: str, args: tuple[Any, ...]) -> None:
-    if not _guarded:
+    workspace = _guarded.get()
+    if workspace is None:
         return
     if event in _STARTS:
         raise PlanEnds(f"run() starts {args[0]} by itself; `job.tool` would show it")
@@ -55,12 +61,12 @@ def _audit(event: str, args: tuple[Any, ...]) -> None:
         raise PlanEnds("run() opens a network connection by itself")
     if event == "open" and isinstance(args[0], str | bytes) and isinstance(args[2], int):
         if args[2] & (os.O_WRONLY | os.O_RDWR | os.O_CREAT):
-            _refuse_write(os.fsdecode(args[0]))
+            _refuse_write(os.fsdecode(args[0]), workspace)
     elif event in _CHANGES and isinstance(args[0], str | bytes | os.PathLike):
-        _refuse_write(os.fsdecode(args[0]))
+        _refuse_write(os.fsdecode(args[0]), workspace)
 
 
-def _refuse_write(path: str) -> None:
+def _refuse_write(path: str, workspace: str) -> None:
     resolved = os.path.abspath(path)  # noqa: PTH100 - no look at the file system from inside the hook
-    if resolved.startswith(_guarded[-1]):
-        raise PlanEnds(f"run() writes {resolved.removeprefix(_guarded[-1])}")
+    if resolved.startswith(workspace):
+        raise PlanEnds(f"run() writes {resolved.removeprefix(workspace)}")

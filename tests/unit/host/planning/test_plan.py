@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 
 from gocdnext_sdk import Credentials, Input, InputError, Job, Plugin, Reference, RegistryLoginInputs, Secret
 from gocdnext_sdk.host.planning import Login, Placeholders, RunPlan, Step, plan_run
+from gocdnext_sdk.host.planning.guard import PlanEnds, guard
 
 IMAGE = "ghcr.io/org/app:v1"
 DIGEST = f"<digest of {IMAGE}>"
@@ -139,3 +141,11 @@ class TestWhereAPlanEnds:
         plan(tmp_path, PLUGIN_ACT="write")
         (tmp_path / "report.json").write_text("{}")
         assert subprocess.run(["true"], check=True).returncode == 0
+
+
+def test_only_the_thread_that_plans_is_watched(tmp_path: Path) -> None:
+    with guard(str(tmp_path)), ThreadPoolExecutor() as others:
+        others.submit(subprocess.run, ["true"], check=True).result()
+        others.submit((tmp_path / "written").write_text, "elsewhere").result()
+        with pytest.raises(PlanEnds):
+            (tmp_path / "refused").write_text("")
