@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import pytest
 
@@ -85,3 +86,22 @@ def test_what_is_a_text_by_its_own_type() -> None:
     others = [Scalar("1"), Scalar("true"), Scalar("1.5"), Scalar("2024-01-02"), Scalar("~")]
     assert [scalars.is_string(s) for s in texts] == [True] * 4
     assert [scalars.is_string(s) for s in others] == [False] * 5
+
+
+@pytest.mark.parametrize(
+    ("read", "text"),
+    [
+        (scalars.as_int, str(2**63)),
+        (scalars.as_int, "9" * 400),
+        (scalars.as_float, "9" * 400),
+        (scalars.as_float, "1e400"),
+    ],
+)
+def test_a_number_that_go_cannot_hold_is_refused(read: Callable[[Scalar], float], text: str) -> None:
+    with pytest.raises(ContractError):
+        read(Scalar(text))
+
+
+def test_binary_that_is_not_even_ascii_is_refused() -> None:
+    with pytest.raises(ContractError, match="not base64"):
+        scalars.as_text(Scalar("é", "!!binary"))

@@ -9,7 +9,6 @@ fit the text is an error.
 from __future__ import annotations
 
 import base64
-import binascii
 import contextlib
 import math
 import re
@@ -123,11 +122,11 @@ def as_int(scalar: Scalar) -> int:
     """The value of a whole-number field, such as `retry:`. Null is 0, a fraction is cut off.
 
     Raises:
-        ContractError: not a plain number.
+        ContractError: not a plain number, or one beyond 64 bits, which the platform's fields have.
     """
     number = 0 if is_null(scalar) else _number(scalar)
-    if number is None or not math.isfinite(number):
-        raise ContractError(f"{scalar.text!r} is not a whole number")
+    if number is None or not -(2**63) <= number < 2**63:
+        raise ContractError(f"{scalar.text!r} is not a whole number of 64 bits")
     return int(number)
 
 
@@ -151,9 +150,12 @@ def _number(scalar: Scalar) -> int | float | None:
         # A leading zero is octal to Go; Python wants 0o.
         text = re.sub(r"^([-+]?)0([0-7]+)$", r"\g<1>0o\2", text)
         with contextlib.suppress(ValueError):
-            return int(text, 0)
+            number = int(text, 0)
+            if -(2**63) <= number < 2**64:  # a larger one is a float to Go
+                return number
     if _FLOAT.fullmatch(scalar.text):
-        return float(text.replace(".inf", "inf").replace(".nan", "nan"))
+        value = float(text.replace(".inf", "inf").replace(".nan", "nan"))
+        return value if math.isfinite(value) or "." in text[:2] else None  # Go takes no 1e400
     return None
 
 
@@ -164,7 +166,7 @@ def _untyped(scalar: Scalar) -> bool:
 def _decoded(text: str) -> str:
     try:
         data = base64.b64decode(text.replace("\n", "").replace("\r", ""), validate=True)
-    except binascii.Error:
+    except ValueError:  # not base64, or not even ASCII
         raise ContractError("a !!binary value that is not base64") from None
     # A variable holds bytes; surrogateescape keeps those that are not UTF-8.
     return data.decode("utf-8", "surrogateescape")

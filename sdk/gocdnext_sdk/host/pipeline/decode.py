@@ -58,6 +58,7 @@ class Decoder:
         """Mistakes: the platform refuses the file."""
         self.notices: list[Diagnostic] = []
         """What the platform accepts and ignores."""
+        self._read: dict[int, tuple[Node, list[tuple[Value, Node]]]] = {}
 
     def error(self, mark: Mark, what: str, advice: str = "") -> None:
         """Note a mistake."""
@@ -134,6 +135,12 @@ class Decoder:
             self._wrong(node, "a map", None)
 
     def _entries(self, node: MappingNode) -> list[tuple[Value, Node]]:
+        # Each map once: maps that merge each other would take a time that doubles with each of them.
+        if id(node) not in self._read:
+            self._read[id(node)] = node, self._flat(node)
+        return self._read[id(node)][1]
+
+    def _flat(self, node: MappingNode) -> list[tuple[Value, Node]]:
         # A key of the map itself wins over merged ones, an earlier merged map over a later.
         own: dict[str, tuple[Value, Node]] = {}
         merged: list[tuple[Value, Node]] = []

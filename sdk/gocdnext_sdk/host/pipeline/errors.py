@@ -31,7 +31,8 @@ class Diagnostic:
     """What to do next."""
 
     def __str__(self) -> str:
-        return f"{self.mark}: {self.what}" + (f"; {self.advice}" if self.advice else "")
+        advice = f"; {self.advice}" if self.advice else ""
+        return " ".join(f"{self.mark}: {self.what}{advice}".splitlines())  # what is quoted may have several
 
 
 class PipelineError(UsageError):

@@ -7,6 +7,7 @@ means is decided by `gocdnext_sdk.contract.scalars`.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -17,8 +18,13 @@ from gocdnext_sdk.contract import scalars
 from gocdnext_sdk.contract.scalars import Scalar
 from gocdnext_sdk.host.pipeline.errors import Diagnostic, Mark, PipelineError
 
+_LINE_BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")  # YAML's own, which are not those of str.splitlines
 # The pure Python parser gives the same events, 24 times slower.
 _LOADER: type[yaml.SafeLoader | yaml.CSafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+MAX_DEPTH = 100
+"""How deep a file may be nested, aliases followed. No pipeline is a tenth of that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +85,7 @@ def _syntax_problem(error: yaml.MarkedYAMLError, text: str, file: str) -> Diagno
         return Diagnostic(Mark(file, 1, 1), f"not YAML: {error.problem}")
     mark = Mark(file, at.line + 1, at.column + 1)
     if error.problem == "found character that cannot start any token":
-        char = text.splitlines()[at.line][at.column]
+        char = _LINE_BREAK.split(text)[at.line][at.column]
         if char == "\t":
             return Diagnostic(mark, "not YAML: a tab", "indent with spaces")
         return Diagnostic(mark, f"not YAML: a value cannot start with `{char}`", "quote the value")
@@ -92,40 +98,58 @@ class _Composer:
         self._file = file
         self._top = Mark(file, 1, 1)
         self._anchors: dict[str, Node | None] = {}
+        self._heights: dict[int, int] = {}  # of the nodes with an anchor, by identity
         self._events: Iterator[yaml.Event] = yaml.parse(text, Loader=_LOADER)
 
     def document(self) -> Node:
         for event in self._events:
             if isinstance(event, yaml.DocumentStartEvent):
-                return self._node(next(self._events))
+                return self._node(next(self._events), 1)[0]
         raise PipelineError(Diagnostic(self._top, "the file is empty", "write `stages:` and `jobs:`"))
 
-    def _node(self, event: yaml.Event) -> Node:
+    def _node(self, event: yaml.Event, depth: int) -> tuple[Node, int]:
+        """Return a node and how many levels it has, itself counted."""
         start = event.start_mark
         mark = Mark(self._file, start.line + 1, start.column + 1) if start else self._top
         anchor: str | None = getattr(event, "anchor", None)
         if isinstance(event, yaml.AliasEvent):
-            return self._alias(anchor or "", mark)
+            node = self._alias(anchor or "", mark)
+            height = self._heights[id(node)]
+            self._check_depth(depth + height - 1, mark)
+            return node, height
+        self._check_depth(depth, mark)
         if anchor is not None:
             self._anchors[anchor] = None
-        node: Node
+        height = 1
         match event:
             case yaml.ScalarEvent():
                 node = ScalarNode(mark, Scalar(event.value, event.tag, event.style in {None, ""}))
             case yaml.SequenceStartEvent():
-                node = SequenceNode(mark, tuple(self._until(yaml.SequenceEndEvent)))
+                items, height = self._until(yaml.SequenceEndEvent, depth)
+                node = SequenceNode(mark, items)
             case _:
-                flat = list(self._until(yaml.MappingEndEvent))
+                flat, height = self._until(yaml.MappingEndEvent, depth)
                 node = MappingNode(mark, tuple(zip(flat[::2], flat[1::2], strict=True)))
         if anchor is not None:
             self._anchors[anchor] = node
-        return node
+            self._heights[id(node)] = height
+        return node, height
 
-    def _until(self, end: type[yaml.Event]) -> Iterator[Node]:
+    def _until(self, end: type[yaml.Event], depth: int) -> tuple[tuple[Node, ...], int]:
+        """Return the nodes up to an event, and the levels of what holds them."""
+        nodes: list[Node] = []
+        height = 1
         for event in self._events:
             if isinstance(event, end):
-                return
-            yield self._node(event)
+                break
+            node, inner = self._node(event, depth + 1)
+            nodes.append(node)
+            height = max(height, inner + 1)
+        return tuple(nodes), height
+
+    def _check_depth(self, depth: int, mark: Mark) -> None:
+        if depth > MAX_DEPTH:
+            raise PipelineError(Diagnostic(mark, f"nested more than {MAX_DEPTH} levels deep"))
 
     def _alias(self, anchor: str, mark: Mark) -> Node:
         if anchor not in self._anchors:
