@@ -1,10 +1,26 @@
-"""The shipped fixtures under short names, for this repository's own tests."""
+"""The shipped fixtures under short names, and how far property tests go, for this repository's own tests."""
 
 from __future__ import annotations
 
 from typing import Any, Literal
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# Each run of `make test` tries the same few examples. `make soak` tries many, other ones each time, and says
+# how to repeat one that fails. A loaded machine is no reason to fail.
+settings.register_profile(
+    "bounded",
+    max_examples=60,
+    derandomize=True,
+    database=None,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+)
+settings.register_profile(
+    "soak", settings.get_profile("bounded"), max_examples=20_000, derandomize=False, print_blob=True
+)
+settings.load_profile("bounded")
 
 pytest_plugins = ["pytester"]
 
