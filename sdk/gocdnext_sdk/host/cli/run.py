@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from contextlib import closing
 from pathlib import Path
 
@@ -127,6 +126,7 @@ def command(
     """
     from gocdnext_sdk.host.harness.engine.docker import DockerEngine
     from gocdnext_sdk.host.harness.report.console import ConsoleListener, open_console
+    from gocdnext_sdk.host.harness.report.json import write
 
     workspace = (workspace or checkout.workspace_of(file)).resolve()
     new_registry = NewRegistry(registry_port or 0) if registry or registry_port else None
@@ -162,7 +162,7 @@ def command(
     ):
         report = run_prepared(prepared, session=session, listener=listener)
         if json_file:
-            json_file.write_text(json.dumps(report.as_dict(), indent=2) + "\n")
+            write(report, json_file)
     ctx.exit(report.exit_code)
 
 

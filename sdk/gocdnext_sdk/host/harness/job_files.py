@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from io import BytesIO
 
 from gocdnext_sdk.contract import outputs
-from gocdnext_sdk.host.harness.chunks import as_file
+from gocdnext_sdk.host.harness.archive import BROKEN, as_file
 
 DIRECTORY = outputs.DIRECTORY
 """Where they are, below the workspace (docs/contract.md §8)."""
@@ -39,7 +39,7 @@ def read_file(tar: Iterable[bytes]) -> bytes:
             member = archive.next()
             content = archive.extractfile(member) if member is not None and member.isreg() else None
             return content.read(LIMIT) if content is not None else b""
-    except tarfile.TarError:
+    except BROKEN:
         return b""
 
 

@@ -21,11 +21,18 @@ from pathlib import PurePosixPath
 from typing import IO
 from uuid import uuid4
 
-from gocdnext_sdk.host.harness.chunks import as_file
+from gocdnext_sdk.errors import DaemonError
+from gocdnext_sdk.host.harness.archive import BROKEN, as_file
 from gocdnext_sdk.host.harness.job_files import DIRECTORY
 from gocdnext_sdk.host.harness.snapshot import Entry, Snapshot
 
 _OPEN = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
+
+LIMIT = 64 << 30
+"""Bytes that one job may leave in its workspace, for more to be brought back. A file with a hole of terabytes
+costs the job nothing, and comes out of the engine byte by byte."""
+
+_ZEROS = bytes(1 << 20)
 
 _IGNORED_BY_HFS = re.compile("[\u200c-\u200f\u202a-\u202e\u206a-\u206f\ufeff]")
 
@@ -47,6 +54,10 @@ class Refused(Exception):
     """A path that does not come back; the message says why."""
 
 
+class _TooLarge(Exception):
+    """There is more than comes back; the message says where it was too much."""
+
+
 class WriteBack:
     """Brings the files of every job of a run into the tree the snapshot was taken of."""
 
@@ -57,32 +68,47 @@ class WriteBack:
         self._writers: dict[str, str] = {}
 
     def absorb(self, job: str, tar: Iterator[bytes]) -> Changes:
-        """Write what `job` added or changed; `tar` is its workspace as a folder named ``workspace``."""
+        """Write what `job` added or changed; `tar` is its workspace as a folder named ``workspace``.
+
+        Raises:
+            DaemonError: the tar is none, or ends in the middle.
+        """
         changes = Changes()
-        with (
-            self._lock,
-            _opened(os.open(self._root, os.O_RDONLY | os.O_DIRECTORY)) as root,
-            tarfile.open(fileobj=as_file(tar), mode="r|") as archive,
-        ):
-            for member in archive:
-                parts = PurePosixPath(member.name).parts[1:]
-                if not self._wanted(parts, member):
-                    continue
-                path = "/".join(parts)
-                try:
-                    if self._write(root, parts, member, archive):
-                        changes.written.append(path)
-                        earlier = self._writers.get(path)
-                        self._writers[path] = job
-                        if earlier not in {None, job}:
-                            changes.notices.append(f"{path}: replaces what job {earlier} wrote")
-                except Refused as refusal:
-                    changes.notices.append(f"{path}: not brought back: {refusal}")
-                except OSError as error:
-                    changes.notices.append(f"{path}: not brought back: {error.strerror}")
+        with self._lock, _opened(os.open(self._root, os.O_RDONLY | os.O_DIRECTORY)) as root:
+            try:
+                with tarfile.open(fileobj=as_file(tar), mode="r|") as archive:
+                    self._take(job, root, archive, changes)
+            except _TooLarge as refusal:
+                changes.notices.append(f"{refusal}; that and what follows it is not brought back")
+                return changes
+            except BROKEN as error:
+                raise DaemonError(f"the engine sent a broken archive of the workspace: {error}") from error
             for _ in tar:  # what follows the archive's end, so that the connection is free again
                 pass
         return changes
+
+    def _take(self, job: str, root: int, archive: tarfile.TarFile, changes: Changes) -> None:
+        taken = 0
+        for member in archive:
+            # A tar is a stream: what is too large cannot be skipped without reading all of it.
+            taken += max(member.size, 0)
+            if taken > LIMIT:
+                raise _TooLarge(f"{member.name}: the job left more than {LIMIT >> 30} GiB")
+            parts = PurePosixPath(member.name).parts[1:]
+            path = "/".join(parts)
+            try:
+                if not self._wanted(parts, member):
+                    continue
+                if self._write(root, parts, member, archive):
+                    changes.written.append(path)
+                    earlier = self._writers.get(path)
+                    self._writers[path] = job
+                    if earlier not in {None, job}:
+                        changes.notices.append(f"{path}: replaces what job {earlier} wrote")
+            except Refused as refusal:
+                changes.notices.append(f"{path}: not brought back: {refusal}")
+            except OSError as error:
+                changes.notices.append(f"{path}: not brought back: {error.strerror}")
 
     def _wanted(self, parts: tuple[str, ...], member: tarfile.TarInfo) -> bool:
         if not parts or member.isdir() or self._is_private(parts):
@@ -102,8 +128,10 @@ class WriteBack:
         self, root: int, parts: tuple[str, ...], member: tarfile.TarInfo, archive: tarfile.TarFile
     ) -> bool:
         """Write one member; return whether that changed anything."""
-        if ".." in parts or any("\0" in part for part in parts):
+        if ".." in parts or "\0" in member.name + member.linkname:
             raise Refused("its path leaves the tree")
+        if member.issparse():  # the engine packs none; such a size is not to be trusted
+            raise Refused("it is packed as a sparse file")
         with self._parent(root, parts[:-1]) as parent:
             path, name = "/".join(parts), parts[-1]
             self._check_unedited(path, parent, name)
@@ -160,9 +188,13 @@ class WriteBack:
         try:
             digest = sha256()
             with os.fdopen(fd, "wb") as target:
-                while chunk := content.read(1 << 20):
+                while chunk := content.read(len(_ZEROS)):
                     digest.update(chunk)
-                    target.write(chunk)
+                    if chunk == _ZEROS:  # a hole stays one
+                        target.seek(len(chunk), os.SEEK_CUR)
+                    else:
+                        target.write(chunk)
+                target.truncate()
                 os.fchmod(target.fileno(), mode & 0o777)
             if _same(name, parent, digest.digest(), mode & 0o777):
                 os.unlink(temporary, dir_fd=parent)

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import io
+import json
 import re
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from rich.console import Console
 
+from gocdnext_sdk.errors import UsageError
 from gocdnext_sdk.host.harness.report.console import ConsoleListener
 from gocdnext_sdk.host.harness.report.interface import JobReport, LogLine, RunReport, Status
+from gocdnext_sdk.host.harness.report.json import write
 
 BUILD = JobReport(
     name="build",
@@ -109,3 +113,15 @@ def test_exit_codes_follow_the_worst_job() -> None:
     assert code(Status.PASSED, Status.FAILED, Status.SKIPPED) == 1
     assert code(Status.FAILED, Status.ERROR) == 3
     assert code(Status.CANCELLED, stopped_by=2) == 130
+
+
+def test_for_other_programs_it_is_json_without_what_is_masked(tmp_path: Path) -> None:
+    write(RunReport("release", (BUILD, SIGN), 2.0), tmp_path / "report.json")
+    told = json.loads((tmp_path / "report.json").read_text())
+    assert (told["pipeline"], told["passed"], told["exit_code"]) == ("release", False, 1)
+    assert [job["outputs"] for job in told["jobs"]] == [{"digest": "sha256:1", "token": "***"}, {}]
+
+
+def test_a_file_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="cannot be written"):
+        write(RunReport("release", (BUILD,), 2.0), tmp_path / "nowhere" / "report.json")

@@ -156,5 +156,4 @@ def _shown(text: str) -> Text:
 def _details(job: JobReport) -> str:
     if job.reason:
         return job.reason.splitlines()[0]
-    shown = job.as_dict()["outputs"]
-    return " ".join(f"{alias}={value}" for alias, value in shown.items())
+    return " ".join(f"{alias}={value}" for alias, value in job.shown_outputs.items())

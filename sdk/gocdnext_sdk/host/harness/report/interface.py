@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Literal, Protocol
+from typing import Literal, Protocol
 
 from gocdnext_sdk.errors import DaemonError
 
@@ -64,20 +64,11 @@ class JobReport:
         """The log as one text."""
         return "".join(f"{line.text}\n" for line in self.log)
 
-    def as_dict(self) -> dict[str, Any]:
-        """Return what goes into the machine-readable report: everything but the log."""
-        shown = {
-            alias: "***" if alias in self.masked_outputs else value for alias, value in self.outputs.items()
-        }
+    @property
+    def shown_outputs(self) -> dict[str, str]:
+        """The outputs as people may see them: those that are masked as ``***``."""
         return {
-            "name": self.name,
-            "stage": self.stage,
-            "status": self.status.value,
-            "exit_code": self.exit_code,
-            "reason": self.reason,
-            "seconds": round(self.seconds, 3),
-            "outputs": shown,
-            "written": list(self.written),
+            alias: "***" if alias in self.masked_outputs else value for alias, value in self.outputs.items()
         }
 
 
@@ -115,16 +106,6 @@ class RunReport:
     def __getitem__(self, name: str) -> JobReport:
         """Return the job or matrix cell of that name."""
         return next(job for job in self.jobs if job.name == name)
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return the machine-readable report."""
-        return {
-            "pipeline": self.pipeline,
-            "passed": self.passed,
-            "exit_code": self.exit_code,
-            "seconds": round(self.seconds, 3),
-            "jobs": [job.as_dict() for job in self.jobs],
-        }
 
 
 class Listener(Protocol):

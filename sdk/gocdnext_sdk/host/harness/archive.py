@@ -1,7 +1,8 @@
-"""A stream of bytes that comes in pieces, read as a file."""
+"""An archive that comes in pieces, read as a file."""
 
 from __future__ import annotations
 
+import tarfile
 from collections.abc import Iterable
 from io import BufferedReader, RawIOBase
 
@@ -11,6 +12,10 @@ _BUFFER = 1 << 20
 def as_file(chunks: Iterable[bytes]) -> BufferedReader:
     """Return a file that reads `chunks` as they come."""
     return BufferedReader(_Chunks(chunks), _BUFFER)
+
+
+BROKEN = (tarfile.TarError, ValueError, OverflowError, EOFError)
+"""What `tarfile` raises at an archive that is none; the last three at numbers in it that are none."""
 
 
 class _Chunks(RawIOBase):
