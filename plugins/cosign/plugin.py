@@ -302,7 +302,7 @@ class CosignInputs(RegistryLoginInputs):
             if getattr(self, exact) is None and getattr(self, regexp) is None:
                 yield Problem(
                     exact.replace("_", "-"),
-                    f"is missing or empty, and action: {self.action} without a key needs it",
+                    f"is required with action: {self.action} and no key",
                     "say who must have signed, or give `key-content`",
                 )
 
@@ -313,7 +313,7 @@ class CosignInputs(RegistryLoginInputs):
         if self.urls and self.trusted_root is None:
             yield Problem(
                 "trusted-root",
-                f'is missing or empty, and "{self.urls[0]}" needs it',
+                f'is required with "{self.urls[0]}"',
                 "without it nobody can verify what services of your own sign",
             )
         if self.tlog and not services.get("rekorTlogUrls"):

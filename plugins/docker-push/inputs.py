@@ -137,7 +137,7 @@ class DockerPushInputs(ImageSignatureInputs, RegistryLoginInputs):
                 yield Problem("target", f'"{target}" has a digest', "give the repository, and tags")
         untagged = any(target.tag is None for target in self.target)
         if self.action == "delete-tag" and untagged and "tags" not in self.model_fields_set:
-            yield Problem("tags", "is missing or empty, and action: delete-tag needs it", "name the tags")
+            yield Problem("tags", "is required with action: delete-tag", "name the tags")
         yield from self._check_immutable_tags()
         yield from self._check_logins()
         if self.source is not None and self.action == "push":

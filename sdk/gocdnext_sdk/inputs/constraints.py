@@ -12,6 +12,9 @@ from dataclasses import dataclass
 
 from gocdnext_sdk.errors import Problem
 
+REQUIRED = "is required"
+"""How a problem begins whose input is missing or empty."""
+
 
 class Constraint(ABC):
     """A rule about which inputs go together. Keys are spelled as in the `with:` map."""
@@ -58,8 +61,8 @@ class RequiredTogether(Constraint):
                 if key not in given:
                     yield Problem(
                         key,
-                        f'is missing or empty, and "{present[0]}" needs it',
-                        "is the secret there and set?",
+                        f'{REQUIRED} with "{present[0]}"',
+                        "is the secret set?",
                     )
 
 
@@ -76,7 +79,7 @@ class AtLeastOne(Constraint):
         """Yield one problem if none is there."""
         if not any(key in given for key in self.keys):
             rest = " or ".join(f'"{key}"' for key in self.keys)
-            yield Problem(self.keys[0], "is missing or empty", f"give {rest}")
+            yield Problem(self.keys[0], REQUIRED, f"give {rest}")
 
 
 @dataclass(frozen=True)
@@ -102,4 +105,4 @@ class RequiredIf(Constraint):
         """Yield one problem if it is not there."""
         value = given.get(self.other, "")
         if value in self.values and self.key not in given:
-            yield Problem(self.key, f"is missing or empty, and {self.other}: {value} needs it")
+            yield Problem(self.key, f"{REQUIRED} with {self.other}: {value}")

@@ -132,16 +132,20 @@ class ImageBuildInputs(RegistryLoginInputs):
     def check(self, environ: Mapping[str, str], workspace: Path) -> Iterable[Problem]:
         """Check the context, the Dockerfile, the mirror, the secrets and the bare build arguments."""
         if self.image.digest:
-            yield Problem("image", "has a digest, which only the build can tell", "give the name, and tags")
+            yield Problem(
+                "image", "has a digest, which is known only after the build", "give the name, and tags"
+            )
         if not (workspace / self.context).is_dir():
-            yield Problem("context", f'there is no folder "{self.context}" in the workspace')
+            yield Problem("context", f'"{self.context}" is not a directory in the workspace')
         elif not self.find_dockerfile(workspace).is_file():
             yield Problem(
                 "dockerfile",
                 f'"{self.dockerfile}" is neither in the context "{self.context}" nor in the workspace',
             )
         elif not is_in_workspace(self.find_dockerfile(workspace), workspace):
-            yield Problem("dockerfile", f'"{self.dockerfile}" in "{self.context}" links out of the workspace')
+            yield Problem(
+                "dockerfile", f'"{self.dockerfile}" in "{self.context}" is a link out of the workspace'
+            )
         if self.mirror is not None and not re.fullmatch(r"[A-Za-z0-9._:/-]+", without_scheme(self.mirror)):
             yield Problem(
                 "mirror", f'"{self.mirror}" is not a host with a path', 'write it as "mirror.gcr.io"'
@@ -180,7 +184,7 @@ class ImageBuildInputs(RegistryLoginInputs):
             elif argument.is_exposed:
                 yield Problem(
                     "build-args",
-                    f'"{key}" steers {self.builder} too, so its secret would stand on a command line',
+                    f'"{key}" also configures {self.builder}, so its secret would be on a command line',
                     "use `secret-envs`, or another name; a proxy can be a variable of the job",
                 )
             elif argument.holds(secrets):

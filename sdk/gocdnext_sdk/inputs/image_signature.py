@@ -87,9 +87,9 @@ class ImageSignatureInputs(PluginInputs):
         identity = self.verify_identity or self.verify_identity_regexp
         issuer = self.verify_issuer or self.verify_issuer_regexp
         if identity and not issuer:
-            yield Problem("verify-issuer", 'is missing or empty, and "verify-identity" needs it')
+            yield Problem("verify-issuer", 'is required with "verify-identity"')
         if issuer and not identity:
-            yield Problem("verify-identity", 'is missing or empty, and "verify-issuer" needs it')
+            yield Problem("verify-identity", 'is required with "verify-issuer"')
         yield from self._check_key_file(workspace)
 
     def _check_key_file(self, workspace: Path) -> Iterator[Problem]:
@@ -133,4 +133,4 @@ class ImageSignatureInputs(PluginInputs):
         )
         environ = {**kms_environ(key, job.environ), **job.docker_config(credentials)}
         verify(job.tool("cosign", env=environ, inherit=INHERITED), policy, subject)
-        job.say(f"{subject} is signed as demanded")
+        job.say(f"{subject} has the required signature")

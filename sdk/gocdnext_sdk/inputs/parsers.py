@@ -77,9 +77,9 @@ def parse_pairs(text: str) -> tuple[tuple[str, str | None], ...]:
         key, equals, value = line.partition("=")
         # Nothing is quoted: a line may be part of a secret of several lines, whose parts nobody masks.
         if not _VARIABLE.fullmatch(key):
-            raise Invalid(f"item {number} begins with no name", "write one KEY=VALUE a line; a value is one")
+            raise Invalid(f"item {number} has no name", "write one KEY=VALUE a line; a value is one")
         if key in pairs:
-            raise Invalid(f"item {number} has the name of one before it")
+            raise Invalid(f"item {number} repeats an earlier name")
         pairs[key] = value if equals else None
     return tuple(pairs.items())
 
@@ -92,7 +92,7 @@ def _some(text: str, items: Iterable[str]) -> tuple[str, ...]:
     """
     found = tuple(items)
     if text.strip() and not found:
-        raise ValueError("is a list without an item; leave it out, or see which variable is empty")
+        raise ValueError("is an empty list; leave it out, or check which variable is empty")
     return found
 
 

@@ -13,6 +13,7 @@ from pydantic_core import ErrorDetails
 
 from gocdnext_sdk.contract.keys import PREFIX, isolated_key, shared_key
 from gocdnext_sdk.errors import InputError, Problem
+from gocdnext_sdk.inputs.constraints import REQUIRED
 from gocdnext_sdk.inputs.model import (
     PluginInputs,
     all_constraints,
@@ -148,7 +149,7 @@ def _collect(
             value = text.strip()
         if key in raw and raw[key] != value:
             problems.append(
-                Problem(key, "is given twice, with different values", "keep one spelling of the key")
+                Problem(key, "is set twice with different values", "keep one spelling of the key")
             )
         raw[key] = value
     return raw, problems
@@ -167,7 +168,7 @@ def _unknown(variable: str, fields: Mapping[str, Any]) -> Problem:
     written = variable.removeprefix(PREFIX).lower().replace("_", "-")
     close = _closest(written, fields)
     advice = f"did you mean `{close}`?" if close else f"known inputs: {', '.join(sorted(fields))}"
-    return Problem(written, "there is no such input", advice)
+    return Problem(written, "unknown input", advice)
 
 
 def given_texts(model: type[PluginInputs], raw: Mapping[str, str | Secret]) -> dict[str, str]:
@@ -190,7 +191,7 @@ def _problem(model: type[PluginInputs], detail: ErrorDetails, raw: Mapping[str, 
     key = str(detail["loc"][0]) if detail["loc"] else ""
     field = next((each for name, each in model.model_fields.items() if key_of(name, each) == key), None)
     if detail["type"] == "missing":
-        return Problem(key, "is required and missing or empty", _purpose(field))
+        return Problem(key, f"{REQUIRED}{_purpose(field)}")
     if detail["type"] == "value_error":
         return Problem.of(key, detail["ctx"]["error"])
     value = raw.get(key, "")
@@ -201,7 +202,7 @@ def _problem(model: type[PluginInputs], detail: ErrorDetails, raw: Mapping[str, 
         advice = f'did you mean "{close}"?' if close else f"choose one of {choices}"
         return Problem(key, f"{quoted.removesuffix(': ')} is not one of {choices}", advice)
     message = detail["msg"]
-    return Problem(key, f"{quoted}{message[:1].lower()}{message[1:]}", _purpose(field))
+    return Problem(key, f"{quoted}{message[:1].lower()}{message[1:]}{_purpose(field)}")
 
 
 def _closest(written: str, known: Iterable[str]) -> str | None:
@@ -211,9 +212,9 @@ def _closest(written: str, known: Iterable[str]) -> str | None:
 
 
 def _purpose(field: Any) -> str:
-    """Return the first sentence of a field's description, as advice."""
+    """Return the first sentence of a field's description, in brackets."""
     description = re.split(r"(?<!e\.g)\. ", getattr(field, "description", None) or "")[0].rstrip(".")
-    return f"it is: {description[:1].lower()}{description[1:]}" if description else ""
+    return f" ({description[:1].lower()}{description[1:]})" if description else ""
 
 
 def _shorten(text: str, limit: int = 60) -> str:
@@ -228,7 +229,7 @@ def _once(problems: list[Problem]) -> Iterator[Problem]:
     seen: set[tuple[str, str]] = set()
     keys: set[str] = set()
     for problem in problems:
-        missing = "missing" in problem.what
+        missing = problem.what.startswith(REQUIRED)
         kind = (problem.key, problem.what)
         if kind not in seen and not (missing and problem.key in keys):
             yield problem

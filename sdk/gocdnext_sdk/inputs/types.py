@@ -63,7 +63,7 @@ def _json_document(text: str, workspace: Path | None) -> dict[str, Any]:
             source = read_text(workspace / path)
         except (OSError, UnicodeDecodeError):
             raise Invalid(
-                f'there is no readable file "{text}" in the workspace', "give a path or the JSON itself"
+                f'"{text}" is not a readable file in the workspace', "give a path or the JSON itself"
             ) from None
     try:
         document = json.loads(source)
@@ -108,7 +108,9 @@ class _OneOf:
 
                 close = get_close_matches(item.lower(), spelling, n=1)
                 advice = f'did you mean "{spelling[close[0]]}"?' if close else ""
-                raise Invalid(f'"{item}" is not known', advice or f"choose from {', '.join(self.allowed)}")
+                raise Invalid(
+                    f'"{item}" is not supported', advice or f"choose from {', '.join(self.allowed)}"
+                )
         return tuple(spelling[item.lower()] for item in items)
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:

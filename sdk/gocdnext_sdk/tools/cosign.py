@@ -72,7 +72,7 @@ def key_reference(text: str, workspace: Path | None = Path()) -> str:
     if scheme is None:
         return workspace_path(text, workspace)
     if scheme not in KMS:
-        raise Invalid(f'"{scheme}://" is not known', f"give a path or one of {', '.join(KMS)}")
+        raise Invalid(f'"{scheme}://" is not supported', f"give a path or one of {', '.join(KMS)}")
     return text
 
 

@@ -68,10 +68,10 @@ def test_every_fact_of_a_plugin_is_described() -> None:
     [
         (
             {"image": "app", "platfroms": "x"},
-            "with.platfroms: there is no such input; did you mean `platforms`?",
+            "with.platfroms: unknown input; did you mean `platforms`?",
         ),
-        ({"image": ""}, "with.image: is required and missing or empty"),
-        ({"image": "app", "username": "x"}, 'with.password: is missing or empty, and "username" needs it'),
+        ({"image": ""}, "with.image: is required"),
+        ({"image": "app", "username": "x"}, 'with.password: is required with "username"'),
         ({"image": "app", "push": "maybe"}, 'with.push: "maybe" is not a boolean'),
     ],
 )

@@ -36,25 +36,21 @@ def test_all_or_none_is_fine(given: tuple[str, ...]) -> None:
 
 def test_a_part_alone_is_a_mistake_on_the_other() -> None:
     rule = RequiredTogether("username", "password")
-    assert broken(rule, "username=u") == [
-        'with.password: is missing or empty, and "username" needs it; is the secret there and set?'
-    ]
-    assert broken(rule, "password=p")[0].startswith("with.username: is missing")
+    assert broken(rule, "username=u") == ['with.password: is required with "username"; is the secret set?']
+    assert broken(rule, "password=p")[0].startswith("with.username: is required")
 
 
 def test_at_least_one() -> None:
     rule = AtLeastOne("key", "identity")
     assert broken(rule, "identity=me") == []
-    assert broken(rule) == ['with.key: is missing or empty; give "key" or "identity"']
+    assert broken(rule) == ['with.key: is required; give "key" or "identity"']
 
 
 def test_required_if() -> None:
     rule = RequiredIf("predicate", "action", "attest", "verify-attestation")
     assert broken(rule, "action=sign") == []
     assert broken(rule, "action=attest", "predicate=sbom.json") == []
-    assert broken(rule, "action=attest") == [
-        "with.predicate: is missing or empty, and action: attest needs it"
-    ]
+    assert broken(rule, "action=attest") == ["with.predicate: is required with action: attest"]
 
 
 def test_rules_are_values() -> None:

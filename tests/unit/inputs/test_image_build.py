@@ -48,7 +48,7 @@ def test_what_is_published(image: str, tags: str, targets: list[str]) -> None:
 @pytest.mark.parametrize(
     ("inputs", "line"),
     [
-        ({"context": "app"}, 'with.dockerfile: "Dockerfile" in "app" links out of the workspace'),
+        ({"context": "app"}, 'with.dockerfile: "Dockerfile" in "app" is a link out of the workspace'),
         ({"secret_files": "npm=app/.npmrc"}, 'with.secret-files: "npm": "app/.npmrc" is outside'),
         (
             {"secret_files": "npm=/proc/self/environ"},
@@ -90,7 +90,7 @@ def test_the_dockerfile_of_the_context_wins_over_the_workspaces(checkout: Path) 
         ({"secret_envs": "id=npm,env=NPM_TOKEN"}, "with.secret-envs: the variable of item 1 is not in"),
         ({"secret_files": "npm=nowhere"}, 'with.secret-files: "npm": there is no file "nowhere"'),
         ({"mirror": "a b"}, 'with.mirror: "a b" is not a host'),
-        ({"mirror": "mirror.gcr.io", "mirror_username": "u"}, "with.mirror-password: is missing"),
+        ({"mirror": "mirror.gcr.io", "mirror_username": "u"}, "with.mirror-password: is required"),
     ],
 )
 def test_what_the_build_would_miss_is_said_before_it(inputs: dict[str, str], line: str) -> None:
@@ -101,16 +101,19 @@ def test_what_the_build_would_miss_is_said_before_it(inputs: dict[str, str], lin
 @pytest.mark.parametrize(
     ("inputs", "expected"),
     [
-        ({"context": "nowhere"}, 'with.context: there is no folder "nowhere" in the workspace'),
+        ({"context": "nowhere"}, 'with.context: "nowhere" is not a directory in the workspace'),
         (
             {"dockerfile": "Other"},
             'with.dockerfile: "Other" is neither in the context "." nor in the workspace',
         ),
         ({"context": "/"}, 'with.context: "/" is outside the workspace'),
-        ({"image": "app@sha256:" + "0" * 64}, "with.image: has a digest, which only the build can tell"),
+        (
+            {"image": "app@sha256:" + "0" * 64},
+            "with.image: has a digest, which is known only after the build",
+        ),
         ({"tags": "a:b"}, 'with.tags: "a:b" is not a tag'),
-        ({"username": "me"}, 'with.password: is missing or empty, and "username" needs it'),
-        ({"password": "s3cret"}, 'with.username: is missing or empty, and "password" needs it'),
+        ({"username": "me"}, 'with.password: is required with "username"'),
+        ({"password": "s3cret"}, 'with.username: is required with "password"'),
     ],
 )
 def test_what_is_wrong_is_known_before_anything_is_touched(inputs: dict[str, str], expected: str) -> None:

@@ -151,19 +151,19 @@ class TestMistakes:
         )
         assert sorted(found) == [
             'with.action: "sing" is not one of "sign", "verify"; did you mean "sign"?',
-            "with.build-args: item 2 has the name of one before it",
+            "with.build-args: item 2 repeats an earlier name",
             'with.dockerfile: "../Dockerfile" is outside the workspace; give a path inside the checkout',
-            "with.image: is required and missing or empty; it is: the image to publish",
-            "with.platfroms: there is no such input; did you mean `platforms`?",
+            "with.image: is required (the image to publish)",
+            "with.platfroms: unknown input; did you mean `platforms`?",
             'with.push: "maybe" is not a boolean; write "true" or "false"',
             'with.registry: it is an image, not a registry; write only the host, such as "ghcr.io"',
             'with.tags: "a:b" is not a tag; letters, digits, "_", "." and "-", at most 128',
             (
                 'with.workers: "many": input should be a valid integer, '
-                "unable to parse string as an integer; it is: how many at once"
+                "unable to parse string as an integer (how many at once)"
             ),
             (
-                "with.xyz: there is no such input; known inputs: action, build-args, dockerfile, "
+                "with.xyz: unknown input; known inputs: action, build-args, dockerfile, "
                 "image, notes, password, platforms, push, registry, tags, workers"
             ),
         ]
@@ -182,7 +182,7 @@ class TestMistakes:
         environ = {"PLUGIN_IMAGE": "app", "PLUGIN_BUILD_ARGS": "A=1", "PLUGIN_BUILDARGS": "A=1"}
         assert read_inputs(Example, environ).build_args == (("A", "1"),)
         assert mistakes(Example, **environ | {"PLUGIN_BUILDARGS": "A=2"}) == [
-            "with.build-args: is given twice, with different values; keep one spelling of the key"
+            "with.build-args: is set twice with different values; keep one spelling of the key"
         ]
 
     def test_the_models_own_check_comes_after_the_fields(self) -> None:
@@ -206,9 +206,7 @@ class TestMistakes:
 
             constraints = (RequiredIf("key", "mode", "a"),)
 
-        assert mistakes(Rules, PLUGIN_MODE="a") == [
-            "with.key: is required and missing or empty; it is: the key"
-        ]
+        assert mistakes(Rules, PLUGIN_MODE="a") == ["with.key: is required (the key)"]
 
     def test_rules_see_booleans_in_one_spelling_and_the_defaults(self) -> None:
         class Rules(PluginInputs):
@@ -217,7 +215,7 @@ class TestMistakes:
 
             constraints = (RequiredIf("username", "push", "true"),)
 
-        assert mistakes(Rules) == ["with.username: is missing or empty, and push: true needs it"]
+        assert mistakes(Rules) == ["with.username: is required with push: true"]
         assert mistakes(Rules, PLUGIN_PUSH="Yes") == mistakes(Rules)
         assert read_inputs(Rules, {"PLUGIN_PUSH": "off"}).username is None
 
@@ -231,9 +229,7 @@ class TestMistakes:
             constraints = (RequiredIf("token", "action", "verify"),)
 
         environ = {"PLUGIN_IMAGE": "app", "PLUGIN_ACTION": "verify", "PLUGIN_PASSWORD": SECRET}
-        assert mistakes(Grandchild, **environ) == [
-            "with.token: is missing or empty, and action: verify needs it"
-        ]
+        assert mistakes(Grandchild, **environ) == ["with.token: is required with action: verify"]
         assert mistakes(Grandchild, **environ, PLUGIN_TOKEN=SECRET) == [
             'with.token: cannot be combined with "password"; keep one of the two'
         ]

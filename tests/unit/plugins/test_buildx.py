@@ -229,15 +229,19 @@ class TestMistakes:
     @pytest.mark.parametrize(
         ("key", "value", "line"),
         [
-            ("image", "", "with.image: is required and missing or empty"),
+            ("image", "", "with.image: is required"),
             ("push", "maybe", 'with.push: "maybe" is not a boolean'),
-            ("platfroms", "linux/amd64", "with.platfroms: there is no such input; did you mean `platforms`?"),
+            ("platfroms", "linux/amd64", "with.platfroms: unknown input; did you mean `platforms`?"),
             ("tags", "-x", 'with.tags: "-x" is not a tag'),
             ("platforms", "amd64", 'with.platforms: "amd64" is not a platform; write it as "linux/amd64"'),
-            ("context", "nowhere", 'with.context: there is no folder "nowhere"'),
+            ("context", "nowhere", 'with.context: "nowhere" is not a directory in the workspace'),
             ("dockerfile", "nowhere", 'with.dockerfile: "nowhere" is neither in the context'),
             ("build_args", "TOKEN", "with.build-args: item 1 has no value"),
-            ("build_args", "AWS_SECRET_ACCESS_KEY=canary", 'with.build-args: "AWS_SECRET_ACCESS_KEY" steers'),
+            (
+                "build_args",
+                "AWS_SECRET_ACCESS_KEY=canary",
+                'with.build-args: "AWS_SECRET_ACCESS_KEY" also configures',
+            ),
             (
                 "secret_envs",
                 "npm=NPM_TOKEN",
@@ -255,7 +259,7 @@ class TestMistakes:
             ("cache", "bucket", 'with.cache: "bucket" needs GOCDNEXT_LAYER_CACHE_BUCKET'),
             ("cache_to", "type=azblob,secret_access_key=canary", 'with.cache-to: "secret_access_key" would'),
             ("mirror", 'x"]', "with.mirror: "),
-            ("username", "u", 'with.password: is missing or empty, and "username" needs it'),
+            ("username", "u", 'with.password: is required with "username"'),
             (
                 "buildkit_image",
                 "not an image",

@@ -63,20 +63,14 @@ def references(*texts: str) -> list[Reference]:
 def test_bad_input_ends_with_2_and_one_line_a_mistake(run_plugin: PluginRunner) -> None:
     bad = {"source": "Org/App", "pull": "maybe", "tgas": "v1", "source-username": "reader"}
     assert run_plugin(FOLDER, bad, mode="function").exited(2).errors == (
-        "with.tgas: there is no such input; did you mean `tags`?",
+        "with.tgas: unknown input; did you mean `tags`?",
         (
             'with.source: "Org/App" is not an image reference: the repository "Org/App" is not valid; '
             'write it as "org/app"'
         ),
-        (
-            "with.target: is required and missing or empty; it is: where to publish, one or several, e.g. "
-            "`ghcr.io/org/app`"
-        ),
+        ("with.target: is required (where to publish, one or several, e.g. `ghcr.io/org/app`)"),
         'with.pull: "maybe" is not a boolean; write "true" or "false"',
-        (
-            'with.source-password: is missing or empty, and "source-username" needs it; '
-            "is the secret there and set?"
-        ),
+        ('with.source-password: is required with "source-username"; is the secret set?'),
         "nothing was done: 5 mistakes in `with:`",
     )
 
@@ -109,11 +103,11 @@ def test_a_target_with_a_digest_is_refused() -> None:
 
 def test_deleting_needs_the_tags_to_be_named_but_no_source() -> None:
     assert mistakes({"source": "", "action": "delete-tag"}) == [
-        "with.tags: is missing or empty, and action: delete-tag needs it; name the tags"
+        "with.tags: is required with action: delete-tag; name the tags"
     ]
     assert read({"source": "", "action": "delete-tag", "tags": "latest"}).source is None
     assert read({"source": "", "action": "delete-tag", "target": f"{TARGET}:failed"}).source is None
-    assert mistakes({"source": ""}) == ["with.source: is missing or empty, and action: push needs it"]
+    assert mistakes({"source": ""}) == ["with.source: is required with action: push"]
 
 
 def test_an_image_without_a_registry_is_the_daemons_and_never_docker_hubs() -> None:
@@ -220,10 +214,10 @@ class TestSignature:
 
     def test_an_identity_needs_its_issuer_and_an_issuer_its_identity(self) -> None:
         assert mistakes({"verify-identity": "me@example.com"}) == [
-            'with.verify-issuer: is missing or empty, and "verify-identity" needs it'
+            'with.verify-issuer: is required with "verify-identity"'
         ]
         assert mistakes({"verify-issuer-regexp": ".*"}) == [
-            'with.verify-identity: is missing or empty, and "verify-issuer" needs it'
+            'with.verify-identity: is required with "verify-issuer"'
         ]
 
     def test_a_key_excludes_an_identity(self) -> None:

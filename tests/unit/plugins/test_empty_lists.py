@@ -56,4 +56,4 @@ def test_a_list_of_nothing(model: type[PluginInputs], key: str, text: str) -> No
 
 @pytest.mark.parametrize(("model", "key"), LISTS, ids=lambda value: getattr(value, "__name__", value))
 def test_the_empty_string_is_not_given(model: type[PluginInputs], key: str) -> None:
-    assert not [line for line in said(model, key, " ") if "without an item" in line]
+    assert not [line for line in said(model, key, " ") if "is an empty list" in line]

@@ -173,7 +173,7 @@ class TestMistakes:
             ({"labels": "novalue"}, 'with.labels: "novalue" has no value'),
             (
                 {"build_args": "HTTPS_PROXY=http://u:p@proxy"},
-                'with.build-args: "HTTPS_PROXY" steers kaniko too',
+                'with.build-args: "HTTPS_PROXY" also configures kaniko',
             ),
             ({"dockerfile": "nowhere"}, 'with.dockerfile: "nowhere" is neither'),
         ],

@@ -120,7 +120,7 @@ class TestBuildx:
         ]
 
     def test_b12_an_unknown_input_is_told(self, checkout: Path) -> None:
-        assert "with.tag: there is no such input; did you mean `tags`?" in refused(
+        assert "with.tag: unknown input; did you mean `tags`?" in refused(
             "buildx", checkout, IMAGE | {"tag": "v1"}
         )
 

@@ -77,8 +77,8 @@ def test_a_key_is_a_path_or_a_kms_uri(text: str) -> None:
     [
         (PRIVATE, "key-content"),
         (PRIVATE.replace("\n", ""), "key-content"),
-        ("env://COSIGN_KEY", '"env://" is not known'),
-        ("https://keys.example/cosign.pub", '"https://" is not known'),
+        ("env://COSIGN_KEY", '"env://" is not supported'),
+        ("https://keys.example/cosign.pub", '"https://" is not supported'),
         ("../cosign.key", "outside the workspace"),
     ],
 )

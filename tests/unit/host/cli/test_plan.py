@@ -87,7 +87,7 @@ def test_a_mistake_in_a_pipeline_is_told_with_its_place(checkout: Path) -> None:
     result = plan(str(file))
     assert result.exit_code == 2
     assert f"  error: {file}:9:17: with.severity: " in result.output
-    assert f"  error: {file}:4:3: with.target: is missing or empty" in result.output
+    assert f"  error: {file}:4:3: with.target: is required" in result.output
 
 
 def test_what_the_platform_ignores_is_noted_beside_the_plan(checkout: Path) -> None:

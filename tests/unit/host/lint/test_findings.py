@@ -40,7 +40,7 @@ def test_a_wrong_value_is_found_at_the_value(lint: Lint) -> None:
             'did you mean "table"? [GP103]'
         ),
         (
-            'release.yaml:8:17: error: trivy, `severity`: "CRITICL" is not known; '
+            'release.yaml:8:17: error: trivy, `severity`: "CRITICL" is not supported; '
             'did you mean "CRITICAL"? [GP103]'
         ),
     ]

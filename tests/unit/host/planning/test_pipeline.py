@@ -211,7 +211,7 @@ def test_rules_between_inputs_hold_for_a_value_that_only_a_run_knows(checkout: P
     }
     found = plan_text(jobs(settings=SETTINGS, scan=scan), checkout)[1]
     (problem,) = found.problems
-    assert "with.password: is missing" in problem
+    assert "with.password: is required" in problem
 
 
 def test_a_secret_that_is_given_shows_nowhere(checkout: Path) -> None:
@@ -257,7 +257,7 @@ def test_a_mistake_in_one_job_leaves_the_others(checkout: Path) -> None:
     first, second = plan_text(jobs(scan=scan, good=good), checkout)
     (problem,) = first.problems
     assert re.fullmatch(
-        r".+\.yaml:\d+:\d+: with\.scan-typ: there is no such input; did you mean `scan-type`\?", problem
+        r".+\.yaml:\d+:\d+: with\.scan-typ: unknown input; did you mean `scan-type`\?", problem
     )
     assert second.run is not None
 

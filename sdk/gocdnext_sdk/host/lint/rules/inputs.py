@@ -44,7 +44,7 @@ def missing_input(view: View) -> Iterator[Diagnostic]:
                 yield Diagnostic(
                     value.mark if value else use.mark,
                     f"{use.name} needs the input `{spec.name}`, which {how}",
-                    f"it is: {spec.description}",
+                    spec.description,
                 )
 
 
