@@ -65,7 +65,7 @@ def plan_run(
         except Error as error:
             ends = f"with what is known here the run would fail: {shown.show(str(error))}"
         except FileNotFoundError as error:
-            ends = f"what follows depends on {shown.show(str(error.filename))}, which only a run writes"
+            ends = _missing(str(error.filename), workspace, shown)
     return RunPlan(
         plugin=plugin.name,
         inputs=given,
@@ -77,6 +77,13 @@ def plan_run(
         ends=ends,
         values=notes.values,
     )
+
+
+def _missing(path: str, workspace: Path, shown: Placeholders) -> str:
+    """Return why the plan ends at a file that is not there."""
+    if not Path(path).is_absolute() and (workspace / path).exists():
+        return f'run() opens "{shown.show(path)}" in the current directory; open it below job.workspace'
+    return f"what follows depends on {shown.show(path)}, which only a run writes"
 
 
 @contextlib.contextmanager

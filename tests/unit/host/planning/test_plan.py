@@ -55,6 +55,7 @@ ACTS: dict[str, Any] = {
     "write": lambda job, login: (job.workspace / "report.json").write_text("{}"),
     "mkdir": lambda job, login: (job.workspace / "reports").mkdir(),
     "scratch": lambda job, login: (job.scratch() / "c.json").write_text("{}"),
+    "relative": lambda job, login: Path("report.txt").read_text(),
     "missing": lambda job, login: (job.scratch() / "result.json").read_text(),
     "daemon": lambda job, login: job.daemon().run("alpine", ["true"]),
 }
@@ -125,14 +126,17 @@ class TestWhereAPlanEnds:
             ("start", "run() starts true by itself; `job.tool` would show it"),
             ("write", "run() writes report.json"),
             ("mkdir", "run() writes reports"),
+            ("relative", 'run() opens "report.txt" in the current directory; open it below job.workspace'),
             ("missing", "what follows depends on <scratch>/result.json, which only a run writes"),
         ],
     )
     def test_past_the_job_nothing_is_touched(self, tmp_path: Path, act: str, message: str) -> None:
+        checked_out = tmp_path / "report.txt"
+        checked_out.touch()
         found = plan(tmp_path, PLUGIN_ACT=act)
         assert found.ends == message
         assert found.outputs == {"DIGEST": DIGEST}
-        assert list(tmp_path.iterdir()) == []
+        assert list(tmp_path.iterdir()) == [checked_out]
 
     def test_scratch_files_may_be_written_and_are_gone_afterwards(self, tmp_path: Path) -> None:
         assert plan(tmp_path, PLUGIN_ACT="scratch").ends == ""
