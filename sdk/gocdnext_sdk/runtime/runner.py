@@ -173,8 +173,8 @@ class ProcessRunner:
             )
         except FileNotFoundError:  # the tool was found; what starts it was not
             raise ToolError(
-                f"{command.path} cannot be started: its interpreter or loader is not in this image; "
-                "take a static build of the tool"
+                f"{command.path} cannot be started: its interpreter or loader is not in this image",
+                "take a static build of the tool",
             ) from None
         except OSError as error:  # another architecture, too long an argv
             raise ToolError(f"{command.path} cannot be started: {error.strerror}") from None
