@@ -244,6 +244,7 @@ class CosignInputs(RegistryLoginInputs):
 
     def check(self, environ: Mapping[str, str], workspace: Path) -> Iterable[Problem]:
         """Check keys, the token and everything two inputs must agree on."""
+        yield from self.check_registry([self.image.registry])
         yield from self._check_key(workspace)
         if self.keyless:
             yield from self._check_token(environ) if self.signs else self._check_identity()

@@ -193,6 +193,10 @@ class TrivyInputs(RegistryLoginInputs):
             path = self.template.removeprefix("@")
             if not (path.endswith(".tpl") and (workspace / path).is_file()):
                 yield Problem("template", f'there is no template "{path}"', "give the path of a .tpl file")
+        if not problems and self.image:
+            yield from self.check_registry(
+                (self.image.registry, *(each.registry for each in self.db_repository))
+            )
         if self.db_username and not self.db_repository:
             yield Problem("db-repository", "is missing, and `db-username` needs it", "name the database")
         elif self.db_username and not problems and self.image:

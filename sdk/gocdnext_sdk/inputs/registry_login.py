@@ -50,7 +50,7 @@ class RegistryLoginInputs(PluginInputs):
             registries: where the job's images are.
         """
         known = tuple(dict.fromkeys(registries))
-        if self.registry is not None and self.registry not in known:
+        if self.username is not None and self.registry is not None and self.registry not in known:
             hosts = ", ".join(map(str, known))
             # The registry is not quoted: it may be a token in the wrong field.
             yield Problem("registry", "no image of the job is there", f"the images are at {hosts}")
