@@ -264,19 +264,19 @@ class TestBuildArguments:
     def test_arrive_as_they_are_and_are_on_no_command_line(
         self, kaniko: Kaniko, hub: Hub, base: str, workspace: Path
     ) -> None:
-        names = [*self.ODD, "JOB_TOKEN"]
+        names = [*self.ODD, "JOB_INFO"]
         script = f"import json, os; json.dump({{n: os.environ.get(n) for n in {names}}}, open('/args', 'w'))"
         lines = "".join(f"ARG {name}\n" for name in names)
-        steps = f'RUN ["python3", "-c", {json.dumps(script)}]\nRUN echo "said: $JOB_TOKEN"\n'
+        steps = f'RUN ["python3", "-c", {json.dumps(script)}]\nRUN echo "said: $JOB_INFO"\n'
         write(
             workspace,
             f"ARG BASE\nFROM $BASE AS build\n{lines}{steps}FROM scratch\nCOPY --from=build /args /\n",
         )
-        given = "".join(f"{key}={value}\n" for key, value in self.ODD.items()) + f"JOB_TOKEN\nBASE={base}\n"
-        result = kaniko({"JOB_TOKEN": "canary-from-the-job"}, build_args=given).passed()
+        given = "".join(f"{key}={value}\n" for key, value in self.ODD.items()) + f"JOB_INFO\nBASE={base}\n"
+        result = kaniko({"JOB_INFO": "canary-from-the-job"}, build_args=given).passed()
         args = json.loads(hub.files(result.outputs["REFERENCE"])["/args"] or b"")
         # Blanks at the ends of a line are its own, not the value's.
-        assert args == self.ODD | {"BLANKS": "  hello   world", "JOB_TOKEN": "canary-from-the-job"}
+        assert args == self.ODD | {"BLANKS": "  hello   world", "JOB_INFO": "canary-from-the-job"}
         assert "said: ***" in result.log
         assert not [word for word in result.call("executor").argv if "evil" in word]
 

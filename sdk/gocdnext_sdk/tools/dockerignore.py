@@ -41,7 +41,10 @@ def spelled_out(patterns: Iterable[str]) -> tuple[str, ...]:
 
     BuildKit takes what is below an excluded folder for excluded; kaniko looks at one folder above a path.
     """
-    both = ((each, each if each.endswith("**") else f"{each}/**") for each in patterns)
+    # What names the context itself or leaves it matches nothing, and must not match what is below.
+    alone = ("**", ".", "/")
+    inside = (each for each in patterns if not each.removeprefix("!").startswith("../"))
+    both = ((each, each if each.endswith(alone) else f"{each}/**") for each in inside)
     return tuple(pattern for pair in both for pattern in dict.fromkeys(pair))
 
 
@@ -71,6 +74,18 @@ def stage(dockerfile: Path, patterns: Iterable[str], folder: Path) -> Path:
     folder.mkdir()
     copy = folder / dockerfile.name
     shutil.copyfile(dockerfile, copy)
-    lines = "".join(f"{pattern}\n" for pattern in patterns)
-    copy.with_name(f"{copy.name}.dockerignore").write_text(lines, errors="surrogateescape")
+    copy.with_name(f"{copy.name}.dockerignore").write_text(render(patterns), errors="surrogateescape")
     return copy
+
+
+def render(patterns: Iterable[str]) -> str:
+    """Return the text of a `.dockerignore` with `patterns`, the reverse of `parse`."""
+    return "".join(f"{_line(pattern)}\n" for pattern in patterns)
+
+
+def _line(pattern: str) -> str:
+    path = pattern.removeprefix("!")
+    if path != path.strip() or path.startswith(("!", "#")):
+        # Between slashes, which are dropped again, no blank is lost.
+        path = f"/{path}/"
+    return f"!{path}" if pattern.startswith("!") else path

@@ -1,0 +1,53 @@
+"""What stays out of a build. BuildKit's own matcher was the measure for these."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from gocdnext_sdk.tools.dockerignore import find, of_the_platform, parse, render, spelled_out
+
+
+@pytest.mark.parametrize(
+    ("text", "patterns"),
+    [
+        ("\ufeff# a\n\n  b  \r\n #c\n", ("b", "#c")),
+        ("/a/\n./b\nc//d/../e\n/", ("a", "b", "c/e", "/")),
+        ("! x\n!/y/\n!", ("!x", "!y", "!")),
+        ("**/test\n*.txt\n..\n/ /", ("**/test", "*.txt", "..", " ")),
+    ],
+)
+def test_patterns_are_read_as_buildkit_reads_them(text: str, patterns: tuple[str, ...]) -> None:
+    assert parse(text) == patterns
+
+
+def test_what_is_below_a_folder_is_spelled_out_where_that_means_something() -> None:
+    assert spelled_out(("a", "!**/b", "c/**", ".", "/", "../d")) == (
+        *("a", "a/**", "!**/b", "!**/b/**", "c/**", ".", "/"),
+    )
+
+
+@pytest.mark.parametrize("patterns", [("a", "!b"), (" a ", "! b"), ("#x", "**")])
+def test_what_is_written_is_read_again(patterns: tuple[str, ...]) -> None:
+    assert parse(render(patterns)) == patterns
+
+
+def test_the_dockerfiles_own_wins(tmp_path: Path) -> None:
+    dockerfile = tmp_path / "docker" / "app.Dockerfile"
+    dockerfile.parent.mkdir()
+    assert find(dockerfile, tmp_path) is None
+    (tmp_path / ".dockerignore").touch()
+    assert find(dockerfile, tmp_path) == tmp_path / ".dockerignore"
+    beside = dockerfile.with_name("app.Dockerfile.dockerignore")
+    beside.touch()
+    assert find(dockerfile, tmp_path) == beside
+
+
+def test_the_output_file_is_named_exactly_even_with_odd_characters(tmp_path: Path) -> None:
+    file = tmp_path / "out[1].env"
+    file.touch()
+    (tmp_path / "else").touch()
+    assert of_the_platform({"GOCDNEXT_OUTPUT_FILE": str(file)}, tmp_path) == (r"out\[1\].env",)
+    assert of_the_platform({"GOCDNEXT_OUTPUT_FILE": "/elsewhere/x.env"}, tmp_path) == ()
+    assert of_the_platform({}, tmp_path) == ()
