@@ -215,18 +215,24 @@ class View:
 
     @cached_property
     def _before(self) -> Mapping[str, frozenset[str]]:
-        order = {stage: number for number, stage in enumerate(self.pipeline.stages)}
+        earlier: dict[str, frozenset[str]] = {}
+        done: frozenset[str] = frozenset()
+        for stage in self.pipeline.stages:
+            earlier[stage] = done
+            done = done.union(job.name for job in self.pipeline.jobs if job.stage == stage)
         jobs = {job.name: job for job in self.pipeline.jobs}
         found: dict[str, frozenset[str]] = {}
 
-        def before(name: str) -> frozenset[str]:
-            if name not in found:
-                job = jobs[name]
-                earlier = {each.name for each in jobs.values() if order[each.stage] < order[job.stage]}
-                found[name] = frozenset(earlier.union(job.needs, *map(before, job.needs)))
-            return found[name]
-
-        return {name: before(name) for name in jobs}
+        waiting = list(reversed(jobs))
+        while waiting:  # a chain of needs may be longer than Python's stack
+            job = jobs[waiting[-1]]
+            if missing := [name for name in job.needs if name not in found]:
+                waiting += missing
+                continue
+            waiting.pop()
+            if job.name not in found:
+                found[job.name] = earlier[job.stage].union(job.needs, *(found[name] for name in job.needs))
+        return found
 
     def before(self, job: Job) -> frozenset[str]:
         """The names of the jobs that are certainly done when `job` starts."""

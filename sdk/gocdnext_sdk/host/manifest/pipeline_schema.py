@@ -90,7 +90,8 @@ def _struct(known: Mapping[str, Read]) -> Schema:
 
 def _if_plugin(names: Iterable[str], then: Schema) -> Schema:
     """Return a schema that holds for jobs whose image is called one of `names`."""
-    last = "|".join(map(re.escape, names))
+    # Not re.escape: ECMA-262 with the flag u, by which schemas are read, knows no `\-` outside of a class.
+    last = "|".join(re.sub(r"[.^$*+?()\[\]{}|\\/]", r"\\\g<0>", name) for name in names)
     uses = {"type": "string", "pattern": rf"^\s*([^@]*/)?({last})(:[^/@]*)?(@.*)?$"}
     return {"if": {"properties": {"uses": uses}, "required": ["uses"]}, "then": then}
 

@@ -1,6 +1,7 @@
 """YAML text to nodes that keep what the platform's rules ask for: each scalar's text, and places.
 
-Built on libyaml's events, the parser that the server's Go library was ported from. Loading to
+Built on libyaml's events, the parser that the server's Go library was ported from; where that
+library, yaml.v3, has gone its own way, so does this. Loading to
 Python values would lose the text (`1.10` becomes a number), so nothing is loaded: what a scalar
 means is decided by `gocdnext_sdk.contract.scalars`.
 """
@@ -18,6 +19,7 @@ from gocdnext_sdk.contract import scalars
 from gocdnext_sdk.contract.scalars import Scalar
 from gocdnext_sdk.host.pipeline.errors import Diagnostic, Mark, PipelineError
 
+_ESCAPE = re.compile(r"\\(.)", re.DOTALL)
 _LINE_BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")  # YAML's own, which are not those of str.splitlines
 # The pure Python parser gives the same events, 24 times slower.
 _LOADER: type[yaml.SafeLoader | yaml.CSafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -99,18 +101,24 @@ class _Composer:
         self._top = Mark(file, 1, 1)
         self._anchors: dict[str, Node | None] = {}
         self._heights: dict[int, int] = {}  # of the nodes with an anchor, by identity
+        self._text = text
+        self._flow = 0
         self._events: Iterator[yaml.Event] = yaml.parse(text, Loader=_LOADER)
 
     def document(self) -> Node:
         for event in self._events:
             if isinstance(event, yaml.DocumentStartEvent):
-                return self._node(next(self._events), 1)[0]
+                if event.version not in (None, (1, 1)):
+                    raise self._refused(event, "not YAML: only %YAML 1.1 is read", "remove the line")
+                node, _ = self._node(next(self._events), 1)
+                for _ in range(3):  # the server's parser looks at what begins the next document
+                    next(self._events, None)
+                return node
         raise PipelineError(Diagnostic(self._top, "the file is empty", "write `stages:` and `jobs:`"))
 
     def _node(self, event: yaml.Event, depth: int) -> tuple[Node, int]:
         """Return a node and how many levels it has, itself counted."""
-        start = event.start_mark
-        mark = Mark(self._file, start.line + 1, start.column + 1) if start else self._top
+        mark = self._mark(event)
         anchor: str | None = getattr(event, "anchor", None)
         if isinstance(event, yaml.AliasEvent):
             node = self._alias(anchor or "", mark)
@@ -121,8 +129,11 @@ class _Composer:
         if anchor is not None:
             self._anchors[anchor] = None
         height = 1
+        flow = bool(getattr(event, "flow_style", False))
+        self._flow += flow
         match event:
             case yaml.ScalarEvent():
+                self._check_scalar(event)
                 node = ScalarNode(mark, Scalar(event.value, event.tag, event.style in {None, ""}))
             case yaml.SequenceStartEvent():
                 items, height = self._until(yaml.SequenceEndEvent, depth)
@@ -130,6 +141,7 @@ class _Composer:
             case _:
                 flat, height = self._until(yaml.MappingEndEvent, depth)
                 node = MappingNode(mark, tuple(zip(flat[::2], flat[1::2], strict=True)))
+        self._flow -= flow
         if anchor is not None:
             self._anchors[anchor] = node
             self._heights[id(node)] = height
@@ -150,6 +162,22 @@ class _Composer:
     def _check_depth(self, depth: int, mark: Mark) -> None:
         if depth > MAX_DEPTH:
             raise PipelineError(Diagnostic(mark, f"nested more than {MAX_DEPTH} levels deep"))
+
+    def _check_scalar(self, event: yaml.ScalarEvent) -> None:
+        """Refuse what libyaml reads and yaml.v3 does not. Source: its `scannerc.go`."""
+        if event.style in {None, ""} and self._flow and "?" in event.value:
+            raise self._refused(event, "not YAML: a `?` ends a value within {} or []", "quote the value")
+        if event.style == '"' and event.start_mark and event.end_mark:
+            raw = self._text[event.start_mark.index : event.end_mark.index]
+            if "/" in _ESCAPE.findall(raw):
+                raise self._refused(event, r"not YAML: `\/` is no escape", "write `/`")
+
+    def _mark(self, event: yaml.Event) -> Mark:
+        start = event.start_mark
+        return Mark(self._file, start.line + 1, start.column + 1) if start else self._top
+
+    def _refused(self, event: yaml.Event, what: str, advice: str) -> PipelineError:
+        return PipelineError(Diagnostic(self._mark(event), what, advice))
 
     def _alias(self, anchor: str, mark: Mark) -> Node:
         if anchor not in self._anchors:

@@ -320,3 +320,14 @@ def test_blanks_that_are_none_to_the_platform_are_none_here(lint: Lint) -> None:
     job = TRIVY + "  variables:\n    WORD: hunter2\n  with:\n    scan-type: image\n    target: a.b/c:1\n"
     job += '    username: ci\n    password: "${{\\u00a0WORD }}"\n'
     assert rules(lint(job)) == ["GP301"]
+
+
+def test_a_chain_of_needs_longer_than_the_stack(lint: Lint) -> None:
+    jobs = [
+        f"j{n}: {{stage: build, image: alpine, script: [make], needs: [j{n + 1}]}}\n" for n in range(3000)
+    ]
+    assert not lint(
+        "".join(jobs)
+        + "j3000: {stage: build, image: alpine, script: [make]}\n"
+        + TRIVY.replace("stage: scan", "stage: build")
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -111,3 +112,12 @@ def test_with_is_checked_against_the_plugin(
     validator: jsonschema.Draft202012Validator, text: str, good: bool
 ) -> None:
     assert accepts(validator, text) is good
+
+
+def test_every_pattern_is_one_by_ecma_262_too() -> None:
+    """With the flag u, by which JSON Schema 2020-12 reads them, only syntax characters may be escaped."""
+    text = json.dumps(pipeline_schema(Catalog.load()))
+    patterns = re.findall(r'"pattern": ("(?:[^"\\]|\\.)*")', text)
+    assert patterns
+    for pattern in map(json.loads, patterns):
+        assert not re.search(r"\\[^\^$\\.*+?()\[\]{}|/dDsSwWbBfnrtv]", pattern)

@@ -72,7 +72,7 @@ jobs:
   gate:
     stage: deploy
     timeout: 24h
-    approval: {approvers: [ann, bob], required: 2, quorum_by_label: {HotFix: 1}, description: ok?}
+    approval: {approvers: [ann, bob], required: 2, quorum_by_label: {HotFix: 1}, description: "ok?"}
   ship:
     stage: deploy
     image: old/plugin:v1

@@ -87,3 +87,40 @@ def test_what_is_no_yaml(document: str, message: str) -> None:
 def test_a_character_that_no_file_may_hold() -> None:
     with pytest.raises(PipelineError, match=r"f\.yaml:2:1: not YAML: the character"):
         compose("a: 1\nb: \0\n", "f.yaml")
+
+
+@pytest.mark.parametrize(
+    ("document", "place"),
+    [
+        ("with: {u: https://x/y?z=1}\n", "1:11"),
+        ("script: [echo what?]\n", "1:10"),
+        ('a: "x\\/y"\n', "1:4"),
+        ("%YAML 1.2\n---\na: b\n", "1:1"),
+        ("a: b\n---\n@bad\n", "3:1"),
+        ('a: b\n--- "x', "2:7"),
+    ],
+)
+def test_what_libyaml_reads_and_the_platform_does_not(document: str, place: str) -> None:
+    """yaml-test-suite JR7V, 3UYS and others; each was given to yaml.v3 3.0.1."""
+    with pytest.raises(PipelineError) as caught:
+        compose(document, "f.yaml")
+    assert str(caught.value).startswith(f"f.yaml:{place}: ")
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        "a: https://x/y?z=1\n",
+        "a: ['x?', \"y?\"]\n",
+        'a: "x\\\\/y\\tz"\n',
+        'ä: "ö\\n" # \\/\nb: "/"\n',
+        "%YAML 1.1\n---\na: b\n",
+        "a: b\n...\n",
+        "a: b\n---\n",
+        "a: b\n---\nb: [",
+        "a: b\n---\nc\n@bad",
+        "a: " + "[" * 90 + "]" * 90,
+    ],
+)
+def test_what_both_read(document: str) -> None:
+    compose(document, "f.yaml")
