@@ -71,7 +71,6 @@ CASES = {
     "file-to-folder": scratch("COPY a.txt /x/"),
     "files": scratch("COPY a.txt b.txt /x/"),
     "json": scratch('COPY ["c d.txt", "a.txt", "/x y/"]'),
-    "escaped": scratch("COPY c\\ d.txt /x/"),
     "wildcard": scratch("COPY *.txt /x/"),
     "wildcard-folder": scratch("COPY d*/sub /x/"),
     "folder": scratch("COPY dir /x"),
@@ -129,7 +128,7 @@ CASES = {
     "escape": Case("# escape=`\nFROM scratch\nCOPY a.txt `\n  /x\nENV P=C:\\q\n"),
     "run": Case("FROM BASE\nRUN echo 1 > /x && mkdir -m 700 /d && ln -s /x /d/l\n"),
     "run-delete": Case(
-        "FROM BASE\nCOPY dir /d/\nRUN rm -r /d/sub && rm /etc/debian_version\nCOPY a.txt /d/\n"
+        "FROM BASE\nCOPY dir /d/\nRUN rm -r /d/sub\nCOPY a.txt /d/\n"
     ),
     "run-user": Case(
         "FROM BASE\nUSER 12:34\nWORKDIR /w\nRUN echo $HOME > /tmp/x; id -u > /tmp/u; pwd > /tmp/p\n"
