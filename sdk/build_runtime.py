@@ -4,7 +4,7 @@ Run by ``sdk/Dockerfile`` in its ``python`` stage, with nothing but the standard
 
     python3 -X no_debug_ranges build_runtime.py RUNTIME PACKAGES
 
-RUNTIME is made: ``ld.so``, ``bin/python3``, ``lib/*.so*`` and ``lib/python3.x``. It is started as
+RUNTIME is made: ``ld.so``, ``bin/python3``, ``bin/env``, ``lib/*.so*``, ``lib/python3.x``. It is started as
 ``RUNTIME/ld.so --library-path RUNTIME/lib RUNTIME/bin/python3`` and works wherever it is moved to, since the
 loader is told where the libraries are and CPython finds its standard library beside its own binary.
 
@@ -50,11 +50,13 @@ def main(runtime: Path, packages: Path) -> None:
     python = runtime / "bin" / "python3"
     python.parent.mkdir()
     shutil.copy(Path(sys.executable).resolve(), python)
+    # GNU's, which can block signals before it starts a program.
+    shutil.copy("/usr/bin/env", env := python.with_name("env"))
 
     loader = interpreter_of(python)
     shutil.copy(loader, runtime / "ld.so")
     extensions = [*library.rglob("*.so"), *packages.rglob("*.so*")]
-    for name, file in libraries(loader, [python, *extensions]):
+    for name, file in libraries(loader, [python, env, *extensions]):
         shutil.copy(file, runtime / "lib" / name)
 
     for folder in (library, packages):

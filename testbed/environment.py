@@ -75,7 +75,9 @@ def environment() -> dict[str, str]:
         contexts = {name: str(tools.folder(name)) for name in made if name in STAGES}
         contexts["python"] = f"docker-image://{official['python']}"
     if images.exists(images.BASE):
-        contexts["base"] = f"docker-image://{images.BASE}"
+        # By the stage's name, and by the reference where a stage of ours has another.
+        for name in ("base", "ghcr.io/klinux/gocdnext-plugin-base:v1"):
+            contexts[name] = f"docker-image://{images.BASE}"
     if not _docker_has_buildx():
         variables["GOCDNEXT_BUILDX"] = str(tools.get("buildx")[0] / "buildx")
     return (

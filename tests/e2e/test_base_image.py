@@ -4,14 +4,22 @@ from __future__ import annotations
 
 import io
 import tarfile
+import time
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from types import MappingProxyType
+from uuid import uuid4
 
 import docker
 import pytest
+import requests
 from testbed import engine
 from testbed.images import BASE, layers
 
+from gocdnext_sdk.errors import ToolError
+from gocdnext_sdk.host.harness.build import build_contexts, build_image
+
+END = "\nraise SystemExit(0)\n"
 HOSTILE = 'raise SystemExit("the workspace was imported")'
 
 
@@ -26,17 +34,19 @@ def run(
     plugin: str,
     files: Mapping[str, str] = MappingProxyType({}),
     environment: Mapping[str, str] = MappingProxyType({}),
+    status: int = 0,
+    end: str = END,
 ) -> str:
     """Run *plugin*'s source as the plugin of the base image; give what it printed."""
     container = client.containers.create(BASE, environment=dict(environment), network_mode="none")
     try:
-        container.put_archive("/", _tar({"gocdnext/plugin/plugin.py": plugin, **files}))
+        container.put_archive("/", _tar({"gocdnext/plugin/plugin.py": plugin + end, **files}))
         container.start()
-        status = container.wait()["StatusCode"]
+        ended = container.wait()["StatusCode"]
         said = container.logs().decode()
     finally:
         container.remove(force=True)
-    assert status == 0, said
+    assert ended == status, said
     return said
 
 
@@ -93,8 +103,7 @@ Quick.main()
     assert run(client, plugin) == "7 []\n"
 
 
-def test_pydantic_is_whole_though_it_starts_with_less(client: docker.DockerClient) -> None:
-    """The launcher keeps from it what only type checkers and pydantic plugins need."""
+def test_pydantic_is_whole(client: docker.DockerClient) -> None:
     plugin = """
 import importlib.metadata, typing
 from pydantic import BaseModel, TypeAdapter, ValidationError, computed_field
@@ -176,6 +185,103 @@ thread.start(); thread.join()
 assert json.__file__.startswith("/kaniko/gocdnext/"), json.__file__
 """
     assert run(client, plugin) == '{"sha": "e3b0c442"}\n'
+
+
+@pytest.mark.parametrize(
+    ("plugin", "helper", "said"),
+    [
+        ("import nothing_such", "", "plugin.py:1: ModuleNotFoundError: No module named 'nothing_such'"),
+        ("x = 1\nif x\n    pass", "", "plugin.py:2: SyntaxError: expected ':'"),
+        ("\nfrom . import helper", "\n\n1 / 0", "helper.py:3: ZeroDivisionError: division by zero"),
+        ("from . import helper", "a b", "helper.py:1: SyntaxError: invalid syntax"),
+        ("import gocdnext_sdk\ngocdnext_sdk.Nothing", "", "plugin.py:2: AttributeError: "),
+    ],
+)
+def test_a_plugin_that_cannot_be_imported_says_where_in_one_line(
+    client: docker.DockerClient, plugin: str, helper: str, said: str
+) -> None:
+    files = {"gocdnext/plugin/helper.py": helper}
+    line = run(client, plugin, files, status=70)
+    assert line.startswith(f"error: /gocdnext/plugin/{said}")
+    assert line.count("\n") == 1
+    assert "Traceback" in run(client, plugin, files, {"GOCDNEXT_DEBUG": "1"}, status=70)
+
+
+def test_an_image_without_a_plugin_says_so(client: docker.DockerClient) -> None:
+    container = client.containers.create(BASE, network_mode="none")
+    try:
+        container.start()
+        assert container.wait()["StatusCode"] == 70
+        said = container.logs().decode()
+    finally:
+        container.remove(force=True)
+    assert said.startswith("error: /gocdnext/plugin/plugin.py is missing")
+    assert said.count("\n") == 1
+
+
+def test_a_plugin_whose_last_line_was_forgotten_is_no_success(client: docker.DockerClient) -> None:
+    said = run(client, "class Forgotten: ...", status=70, end="")
+    assert said.startswith("error: /gocdnext/plugin/plugin.py ran no plugin")
+
+
+WAITING = """
+import time
+from gocdnext_sdk import Plugin, PluginInputs
+class Waiting(Plugin[PluginInputs]):
+    name, inputs = "waiting", PluginInputs
+    def run(self, inputs, job):
+        time.sleep(60)
+        return {}
+Waiting.main()
+"""
+
+
+def test_a_signal_is_never_lost_however_early_it_comes(client: docker.DockerClient) -> None:
+    """PID 1 without a handler loses it, and the job would run on and publish."""
+    ends = {}
+    for milliseconds in [*range(0, 200, 10), *range(200, 1000, 50)]:
+        container = client.containers.create(BASE, network_mode="none")
+        try:
+            container.put_archive("/", _tar({"gocdnext/plugin/plugin.py": WAITING}))
+            container.start()
+            time.sleep(milliseconds / 1000)
+            container.kill("SIGTERM")
+            ends[milliseconds] = container.wait(timeout=20)["StatusCode"]
+        except requests.exceptions.ConnectionError:
+            ends[milliseconds] = None
+        finally:
+            container.remove(force=True)
+    assert set(ends.values()) == {143}, ends
+
+
+def test_a_compiled_plugin_starts_from_its_bytecode_unless_its_source_is_another(
+    client: docker.DockerClient, tmp_path: Path
+) -> None:
+    tag = f"localhost/gocdnext-compiled-{uuid4().hex[:8]}:test"
+    (tmp_path / "plugin.py").write_text("from . import helper\nprint(helper.WORD)\nraise SystemExit(0)")
+    (tmp_path / "helper.py").write_text("WORD = 'first'")
+    (tmp_path / "Dockerfile").write_text(f"FROM {BASE}\nCOPY *.py /gocdnext/plugin/\nRUN compile\n")
+    build_image(tmp_path, tag, build_contexts())
+    try:
+        container = client.containers.create(tag, network_mode="none")
+        try:
+            stream, _ = container.get_archive("/gocdnext/plugin")
+            with tarfile.open(fileobj=io.BytesIO(b"".join(stream))) as archive:
+                names = {Path(name).name for name in archive.getnames()}
+            assert {"plugin.cpython-313.pyc", "helper.cpython-313.pyc"} <= names
+            container.start()
+            assert container.wait()["StatusCode"] == 0
+            container.put_archive("/", _tar({"gocdnext/plugin/helper.py": "WORD = 'second'"}))
+            container.start()
+            assert container.wait()["StatusCode"] == 0
+            assert container.logs() == b"first\nsecond\n"
+        finally:
+            container.remove(force=True)
+        (tmp_path / "helper.py").write_text("a b")
+        with pytest.raises(ToolError):
+            build_image(tmp_path, tag, build_contexts())
+    finally:
+        client.images.remove(tag, force=True)
 
 
 def test_certificates_are_found_by_python_and_by_go(client: docker.DockerClient) -> None:

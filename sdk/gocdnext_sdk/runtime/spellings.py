@@ -21,8 +21,11 @@ _MIN_PART = 8
 _MIN_FOLDED = 12
 """Bytes a value has at least to be known in lower and upper case too, as a host's name is written."""
 
-_PLAIN = re.compile(r"[A-Za-z0-9_.-]*")
-"""What every way of quoting leaves as it is."""
+_UNQUOTED = re.compile(r"[A-Za-z0-9_@%+=:,./-]*")
+"""What every way of quoting leaves as it is, but for URLs."""
+
+_IN_URLS = re.compile(r"[A-Za-z0-9_.-]*")
+"""What URLs take as it is."""
 
 _GO_JSON = re.compile("[<>&]")
 """What Go's encoding/json escapes beside what JSON demands."""
@@ -60,14 +63,17 @@ def spellings(secret: str) -> Iterator[bytes]:
 
     A value of several lines is known by each of its lines, and whole where an encoding makes one line of it.
     """
-    if len(_bytes(secret.strip())) < MIN_LENGTH:
+    text = secret.strip()
+    if len(_bytes(text)) < MIN_LENGTH:
         return
-    for part in dict.fromkeys((secret, secret.strip(), *_lines(secret), *_parts(secret.strip()))):
+    for part in dict.fromkeys((text, *_lines(text), *_parts(text))):
         raw = _bytes(part)
         for form in _encoded(part, raw):
             # What is encoded and comes out as one letter over and over (`AAAA`) is no secret any more.
             if len(form) >= MIN_LENGTH and b"\n" not in form and (form == raw or not is_run(form)):
                 yield form
+    for raw in {_bytes(secret), _bytes(text)}:
+        yield from _wrapped_base64(raw)
 
 
 def is_run(form: bytes) -> bool:
@@ -114,9 +120,10 @@ def _encoded(text: str, raw: bytes) -> Iterator[bytes]:
     yield raw
     if len(raw) >= _MIN_FOLDED:
         yield from map(_bytes, (text.lower(), text.upper()))
-    if not _PLAIN.fullmatch(text):
+    if not _UNQUOTED.fullmatch(text):
         yield from map(_bytes, _quoted(text))
         yield repr(raw)[2:-1].encode()
+    if not _IN_URLS.fullmatch(text):
         for percent in (*(quote(raw, safe=safe) for safe in ("", "/", _GO_USERINFO)), quote_plus(raw)):
             yield percent.encode()
             yield _PERCENT.sub(lambda code: code[0].lower(), percent).encode()
@@ -155,7 +162,11 @@ def _base64(value: bytes) -> Iterator[bytes]:
             skip = (0, 2, 3)[offset]
             incomplete = (offset + len(value)) % 3
             yield encoded[skip : len(encoded) - (1 if incomplete else 0)]
+
+
+def _wrapped_base64(value: bytes) -> Iterator[bytes]:
     encoded = base64.b64encode(value).rstrip(b"=")
     for width in (76, 64):  # as base64(1) and openssl wrap it
         if len(encoded) > width:
-            yield from (encoded[at : at + width] for at in range(0, len(encoded), width))
+            lines = (encoded[at : at + width] for at in range(0, len(encoded), width))
+            yield from (line for line in lines if len(line) >= MIN_LENGTH)
