@@ -127,9 +127,7 @@ CASES = {
     "crlf": Case("FROM scratch\r\nCOPY a.txt \\\r\n  b.txt /x/\r\n# c\r\nENV A=1\r\n"),
     "escape": Case("# escape=`\nFROM scratch\nCOPY a.txt `\n  /x\nENV P=C:\\q\n"),
     "run": Case("FROM BASE\nRUN echo 1 > /x && mkdir -m 700 /d && ln -s /x /d/l\n"),
-    "run-delete": Case(
-        "FROM BASE\nCOPY dir /d/\nRUN rm -r /d/sub\nCOPY a.txt /d/\n"
-    ),
+    "run-delete": Case("FROM BASE\nCOPY dir /d/\nRUN rm -r /d/sub\nCOPY a.txt /d/\n"),
     "run-user": Case(
         "FROM BASE\nUSER 12:34\nWORKDIR /w\nRUN echo $HOME > /tmp/x; id -u > /tmp/u; pwd > /tmp/p\n"
     ),

@@ -15,6 +15,7 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Self
 
+from gocdnext_sdk.errors import ToolError
 from gocdnext_sdk.secret import Secret
 
 _IN_MEMORY = re.compile(r"/proc/self/fd/([0-9]+)")
@@ -107,9 +108,15 @@ class SecretFiles:
         self._count += 1
         path = self.directory() / f"{self._count}-{name}"
         self._wiping.callback(_overwrite, path)
-        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(fd, "wb") as stream:
-            stream.write(data)
+        try:
+            fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(fd, "wb") as stream:
+                stream.write(data)
+        except OSError as error:  # a /dev/shm of a few kB
+            raise ToolError(
+                f"{path.parent.parent} takes no file of {len(data)} bytes for a secret: {error.strerror}",
+                "allow memfd_create in the job's seccomp profile, or give it a larger /dev/shm",
+            ) from None
         return path
 
 

@@ -179,3 +179,19 @@ class TestFiles:
             Path(files.file(VALUE)).unlink()
             rest = Path(files.file(VALUE))
         assert not rest.exists()
+
+
+def test_no_room_for_a_secret_says_what_the_job_needs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a /dev/shm of 64 kB where memfd is forbidden."""
+    import resource
+
+    from gocdnext_sdk.errors import ToolError
+
+    monkeypatch.delattr("os.memfd_create")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))
+    try:
+        with SecretFiles() as files, pytest.raises(ToolError, match=r"larger /dev/shm"):
+            files.file("s" * 5000)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
