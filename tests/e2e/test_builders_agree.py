@@ -1,6 +1,6 @@
 """kaniko builds what BuildKit builds, or refuses: both plugins over a corpus, compared file by file.
 
-Without GOCDNEXT_SOAK=1 a part of the corpus is built, another one each day of the week.
+Without GOCDNEXT_SOAK=1 only what is refused is tried: it costs a second each, and no second builder.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ import sys
 import tarfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -158,7 +157,7 @@ def chosen() -> list[str]:
     names = sorted(CASES)
     if os.environ.get("GOCDNEXT_SOAK"):
         return names
-    return names[datetime.now(UTC).weekday() :: 7]
+    return [name for name in names if CASES[name].refused]
 
 
 @dataclass(frozen=True, eq=False)  # by identity: layers are cached by it
