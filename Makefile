@@ -9,15 +9,30 @@ PYTEST_ARGS ?= -n auto
 ENV := eval "$$($(BIN)/python -m testbed env)"
 
 .DELETE_ON_ERROR:
-.PHONY: demo test bench vectors lint setup setup-test images trivy-db lock engine-stop engine-remove clean docs picture
+.PHONY: demo test soak bench vectors lint setup setup-test images trivy-db lock engine-stop engine-remove clean docs picture
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 
 demo: setup
 	@$(ENV); $(BIN)/python examples/release/demo.py
 
+# Of a whole run, how much of the code it went through: the least covered files, and all of it.
+ifeq ($(origin PYTEST_ARGS),file)
+COVERAGE := --cov --cov-report=
+endif
+
 test: setup-test
-	@$(ENV); $(BIN)/pytest $(PYTEST_ARGS)
+	@mkdir -p build
+	@$(ENV); $(BIN)/pytest $(COVERAGE) $(PYTEST_ARGS)
+	@if [ -n "$(COVERAGE)" ]; then \
+		$(BIN)/coverage report --skip-covered --fail-under=80 > build/coverage.txt || bad=$$?; \
+		echo "==> coverage, the least covered first (build/coverage.txt has all)"; \
+		sed -n 1,14p build/coverage.txt; grep -E "^(TOTAL|Coverage failure)" build/coverage.txt; exit $${bad:-0}; \
+	fi
+
+# The property tests with many examples, other ones each time.
+soak: .venv/installed
+	@$(BIN)/pytest $(PYTEST_ARGS) -m hypothesis --hypothesis-profile soak tests/contract tests/unit
 
 bench: setup-test
 	@$(ENV); $(BIN)/pytest tests/bench
@@ -59,6 +74,7 @@ lock:
 	@$(COMPILE) --python-version 3.13 --python-platform linux --extra plugin --output-file sdk/requirements.lock pyproject.toml
 	@printf 'cryptography>=44\npyjwt>=2.10\n' | $(COMPILE) --python-version 3.13 --python-platform linux --output-file sdk/sigstore/requirements.lock -
 	@printf 'hatchling\neditables\n' | $(COMPILE) --universal --extra dev --output-file requirements-dev.lock pyproject.toml -
+	@$(COMPILE) --python-version 3.11 --python-platform linux --resolution lowest-direct --extra cli --output-file tests/dist/oldest.lock pyproject.toml
 	@$(COMPILE) --universal --extra docs --output-file docs/requirements.lock pyproject.toml
 
 # The documentation, as a site in site/.
