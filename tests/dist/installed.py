@@ -66,6 +66,6 @@ class Environment:
         # Nothing of the environment that the tests run in, whose interpreter would find the checkout.
         environ = {"PATH": f"{self.bin}:{os.defpath}", "HOME": str(cwd), "COLUMNS": "100", "LANG": "C.UTF-8"}
         done = subprocess.run(
-            argv, cwd=cwd, env=environ, input=stdin, capture_output=True, text=True, timeout=120, check=False
+            argv, cwd=cwd, env=environ, input=stdin, capture_output=True, text=True, timeout=300, check=False
         )
         return Ended(done.returncode, done.stdout, done.stderr)

@@ -1,0 +1,59 @@
+"""The oldest versions that pyproject.toml allows do: the wheel with them, and the unit tests on it."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from tests.dist.installed import Environment
+
+ROOT = Path(__file__).parents[2]
+LOCK = Path(__file__).parent / "oldest.lock"  # `make lock` writes it
+TESTS = ("tests/contract", "tests/unit/inputs", "tests/unit/oci")
+TOOLS = ("pytest", "pytest-xdist", "hypothesis", "jsonschema", "packaging")
+
+
+@pytest.fixture(scope="module")
+def oldest(once: Callable[..., Path], wheel: Path) -> Environment:
+    def fill(folder: Path) -> None:
+        subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder / "venv"], check=True)
+        pip = [sys.executable, "-m", "pip", "--python", folder / "venv/bin/python", "install"]
+        pip += ["--quiet", "--disable-pip-version-check", "--no-compile", "--only-binary=:all:"]
+        pins = dict(
+            re.findall(r"^([\w-]+)(==\S+)", (ROOT / "requirements-dev.lock").read_text(), re.MULTILINE)
+        )
+        subprocess.run([*pip, "--require-hashes", "--requirement", LOCK], check=True)
+        subprocess.run([*pip, "--no-deps", wheel], check=True)
+        subprocess.run([*pip, *(name + pins[name] for name in TOOLS)], check=True)
+
+    return Environment(once("with-oldest", fill) / "venv/bin")
+
+
+def test_the_oldest_are_those_that_pyproject_names(oldest: Environment, tmp_path: Path) -> None:
+    program = "import importlib.metadata as m; print(*(f'{d.name}=={d.version}' for d in m.distributions()))"
+    installed = {each.lower() for each in oldest.python("-c", program, cwd=tmp_path).out.split()}
+    floors = re.findall(r'^ *(?:dependencies = \[)?"([\w-]+)>=([\w.]+)"', _runtime(), re.MULTILINE)
+    assert len(floors) > 5
+    for name, floor in floors:
+        assert any(
+            re.fullmatch(rf"{name}=={re.escape(floor)}(\.0)*".lower().replace("_", "[_-]"), each)
+            for each in installed
+        ), name
+
+
+def test_the_unit_tests_pass_with_them(oldest: Environment) -> None:
+    done = oldest.shell(f"python -m pytest -q -n 2 -p no:cacheprovider {' '.join(TESTS)}", cwd=ROOT)
+    assert done.exit_code == 0, done.out[-4000:]
+    found = re.search(r"^(\d+) passed", done.out, re.MULTILINE)
+    assert found
+    assert int(found[1]) > 500
+
+
+def _runtime() -> str:
+    """Return what pyproject.toml says of the dependencies that are shipped."""
+    text = (ROOT / "pyproject.toml").read_text()
+    return text[text.index("dependencies = [") : text.index("# The documentation's site.")]
