@@ -501,7 +501,7 @@ def test_a_target_that_fails_leaves_no_tag_moved_anywhere(
     }
     result = run_plugin(FOLDER, inputs).exited(3)
     assert bench.tags(here) == bench.tags(there) == set()
-    assert f"{modern.address} wants a login" in result.errors[0]
+    assert f"{modern.address} requires a login" in result.errors[0]
     assert digest
 
 

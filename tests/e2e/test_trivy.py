@@ -192,7 +192,7 @@ def test_an_archive_is_scanned_before_anything_is_pushed(
 def test_a_missing_image_and_a_missing_login_are_no_findings(images: Images, scan: Scan) -> None:
     assert "not found" in last_line(scan(**images.inputs("nope")).exited(3))
     anonymous = scan(scan_type="image", target=f"{images.repository}:multi").exited(3)
-    assert "wants a login" in last_line(anonymous)
+    assert "requires a login" in last_line(anonymous)
 
 
 # --- other scan types
@@ -371,7 +371,7 @@ def test_the_daemons_images_are_scanned_where_the_job_has_a_daemon(
 
 
 class recorder:  # noqa: N801 - reads as a context manager
-    """A server that wants a login, accepts none, and remembers the passwords it was sent."""
+    """A server that requires a login, accepts none, and remembers the passwords it was sent."""
 
     def __init__(self) -> None:
         self.passwords: set[str] = set()
