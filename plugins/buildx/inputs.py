@@ -110,7 +110,9 @@ class BuildxInputs(ImageBuildInputs):
         for entry in (*self.cache_from, *self.cache_to):
             for variable, secret in entry.environ.items():
                 if given.setdefault(variable, secret) != secret:
-                    yield Problem("cache-to", "two entries have different logins", "buildx takes only one")
+                    yield Problem(
+                        "cache-to", "two entries have different credentials", "buildx takes only one"
+                    )
 
 
 def bucket_backend(environ: Mapping[str, str]) -> str:

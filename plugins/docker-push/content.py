@@ -80,7 +80,9 @@ def copy(inputs: DockerPushInputs, content: Content, job: Job, registries: Regis
     if content.reference in targets:
         targets.remove(content.reference)
         if absent := there.absent(content.reference):
-            raise RegistryError(f"{content.reference} names what is not there: {', '.join(absent)}")
+            raise RegistryError(
+                f"{content.reference} refers to manifests that do not exist: {', '.join(absent)}"
+            )
     if not targets:
         return
     with ExitStack() as copies:
@@ -98,7 +100,9 @@ def copy(inputs: DockerPushInputs, content: Content, job: Job, registries: Regis
             # the index of referrers does not name.
             regctl.mend(content.location, target)
             if missing := registries.missing(target, belonging):
-                raise RegistryError(f"{target}: did not arrive: {', '.join(sorted(missing))}")
+                raise RegistryError(
+                    f"{target}: was not copied completely; missing: {', '.join(sorted(missing))}"
+                )
         more = f", {len(belonging)} signatures and attestations with it" if belonging else ""
         job.say(f"{target} is complete{more}")
 

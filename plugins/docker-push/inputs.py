@@ -146,13 +146,13 @@ class DockerPushInputs(ImageSignatureInputs, RegistryLoginInputs):
     def _check_immutable_tags(self) -> Iterator[Problem]:
         for pattern in self.immutable_tags:
             if not TAG_PATTERN.fullmatch(pattern):
-                what = f'"{pattern}" fits no tag'
+                what = f'"{pattern}" matches no tag'
                 yield Problem("immutable-tags", what, 'write it as "v*.*.*" or "[0-9]*"')
         if self.action == "delete-tag":
             for tag in dict.fromkeys(str(target.tag) for target in self.targets):
                 if pattern := fitting(self.immutable_tags, tag):
                     what = f'"{tag}" is not to be deleted: immutable-tags has "{pattern}"'
-                    yield Problem("tags", what, "take the tag or the pattern out")
+                    yield Problem("tags", what, "remove the tag or the pattern")
 
     def _check_logins(self) -> Iterator[Problem]:
         if self.docker_config is not None:
@@ -163,8 +163,8 @@ class DockerPushInputs(ImageSignatureInputs, RegistryLoginInputs):
         if self.registry is None and len(self.registries) > 1:
             yield Problem(
                 "registry",
-                f"is missing, and the targets are at {hosts}: one login cannot be for all of them",
-                "say which one `username` is for, and give the others in `docker-config`",
+                f"is required, since the targets are at {hosts} and one password cannot be for all of them",
+                "name the one that `username` is for, and put the others into `docker-config`",
             )
         source = self.source.reference if self.source else None
         yield from self.check_registry((*self.registries, *([source.registry] if source else ())))
@@ -179,7 +179,7 @@ class DockerPushInputs(ImageSignatureInputs, RegistryLoginInputs):
         source = self.source.reference if self.source else None
         for login in given.unused_for((*self.repositories, *([source] if source else ()))):
             place = f"{login.registry}/{login.scope}" if login.scope else str(login.registry)
-            yield Problem("docker-config", f'no image is at "{place}"', "take the login out")
+            yield Problem("docker-config", f'no image is at "{place}"', "remove the credentials")
         for login in given:
             if login.registry_token and not (login.has_password or login.identity_token):
                 what = f"{login.registry} has a registrytoken, which regctl cannot use"
@@ -190,10 +190,10 @@ class DockerPushInputs(ImageSignatureInputs, RegistryLoginInputs):
         if source.transport is Transport.FILES and not path.exists():
             yield Problem("source", f'there is no "{source.path}" in the workspace')
         elif source.transport is Transport.FILES and not (path.is_dir() or path.is_file()):
-            yield Problem("source", f'"{source.path}" is neither a folder nor a file')
+            yield Problem("source", f'"{source.path}" is neither a directory nor a file')
         unclear = source.transport is Transport.ANY and not (self.pull or source.names_registry)
         if self.demands_signature and (unclear or source.transport in (Transport.DAEMON, Transport.FILES)):
-            yield Problem("source", f'"{source}" carries no signature', "only an image in a registry does")
+            yield Problem("source", f'"{source}" cannot have a signature', "only an image in a registry does")
         elif unclear and not has_daemon(environ):
             yield Problem(
                 "source",

@@ -29,7 +29,7 @@ def move_tags(inputs: DockerPushInputs, digest: str, job: Job, registry: Registr
     moved: list[str] = []
     for target, before in previous.items():
         if before == digest:
-            job.say(f"{target} is there already")
+            job.say(f"{target} exists already")
             continue
         try:
             registry.tag(target.with_digest(digest), str(target.tag))
@@ -94,7 +94,7 @@ def refuse_moves(patterns: Iterable[str], current: Mapping[Reference, str | None
         if pattern is not None and now not in (None, digest):
             raise Findings(
                 f'{target} is {now} and must not become {digest}: immutable-tags has "{pattern}"; no tag was '
-                "moved. Publish under a new tag, or take the pattern out"
+                "moved. Publish under a new tag, or remove the pattern"
             )
 
 

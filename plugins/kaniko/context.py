@@ -35,8 +35,8 @@ def _links(each: Instruction, root: Path) -> Iterator[Unsupported]:
             if link := _first_link(root, path):
                 yield Unsupported(
                     each.line,
-                    f"{each.keyword} {word}: {link} is a link, and kaniko copies that, not what it leads to",
-                    "name what it leads to",
+                    f"{each.keyword} {word}: {link} is a link, and kaniko copies the link, not its target",
+                    "name its target",
                 )
                 break
 

@@ -50,7 +50,9 @@ def unsupported(dockerfile: Dockerfile, build: Build) -> Iterator[Unsupported]:
     """Yield what kaniko does not do, of all that is asked for in the stages that are built."""
     for each in dockerfile.instructions:
         if each.keyword not in KEYWORDS:
-            yield Unsupported(each.line, f'"{each.keyword[:20]}" is no instruction', "see the line before it")
+            yield Unsupported(
+                each.line, f'"{each.keyword[:20]}" is not an instruction', "see the line before it"
+            )
     if not any(each.keyword == "FROM" for each in dockerfile.instructions):
         yield Unsupported(1, "there is no FROM", "an image needs a base, which may be `scratch`")
     syntax = dockerfile.frontend
@@ -131,8 +133,8 @@ def _left_out(each: Instruction, path: PurePosixPath, build: Build) -> Iterator[
         if path.is_relative_to(folder):
             yield Unsupported(
                 each.line,
-                f"{each.keyword} to {path}: kaniko puts nothing from {folder} into an image",
-                "choose another folder",
+                f"{each.keyword} to {path}: kaniko leaves {folder} out of every image",
+                "choose another directory",
             )
 
 
@@ -156,7 +158,7 @@ def _copy(each: Instruction) -> Iterator[Unsupported]:
         yield Unsupported(
             each.line,
             "COPY --from of a whole stage (/): kaniko would copy /proc and fails",
-            "copy folder by folder",
+            "copy directory by directory",
         )
 
 

@@ -176,7 +176,7 @@ class TrivyInputs(RegistryLoginInputs):
         yield from problems
         for name, scan_types in ONLY_FOR.items():
             if name in self.model_fields_set and self.scan_type not in scan_types:
-                what = f"means nothing to scan-type: {self.scan_type}"
+                what = f"has no effect with scan-type: {self.scan_type}"
                 yield Problem(name.replace("_", "-"), what, "leave it out")
         if self.scan_type == "sbom" and not {"vuln", "license"}.issuperset(self.scanners):
             yield Problem("scanners", "an SBOM can be scanned for vuln and license only")
@@ -186,9 +186,9 @@ class TrivyInputs(RegistryLoginInputs):
             if (path := getattr(self, name)) and not (workspace / path).is_file():
                 yield Problem(name, f'there is no file "{path}" in the workspace')
         if self.output and (workspace / self.output).is_dir():
-            yield Problem("output", f'"{self.output}" is a folder', "give the path of a file")
+            yield Problem("output", f'"{self.output}" is a directory', "give the path of a file")
         if self.template and self.format != "template":
-            yield Problem("template", f"means nothing to format: {self.format}", "write format: template")
+            yield Problem("template", f"has no effect with format: {self.format}", "write format: template")
         if self.template and self.template.startswith("@"):
             path = self.template.removeprefix("@")
             if not (path.endswith(".tpl") and (workspace / path).is_file()):
@@ -205,8 +205,8 @@ class TrivyInputs(RegistryLoginInputs):
     def _check_one_login(self, logins: Credentials) -> Iterator[Problem]:
         registry = self.db_repository[0].registry
         if logins.get(registry):
-            what = f"{registry} has a login already, by `username`"
-            yield Problem("db-username", what, "leave it out; the one login serves both")
+            what = f"{registry} has credentials already, from `username`"
+            yield Problem("db-username", what, "leave it out; the same credentials serve both")
 
     def _check_target(self, workspace: Path) -> Iterator[Problem]:
         target, _ = without_login(self.target or "")

@@ -70,7 +70,7 @@ def find_subjects(inputs: TrivyInputs, job: Job) -> list[Subject]:
         problem = Problem.of("platforms", error)
         raise InputMismatch(problem.key, problem.what, problem.advice) from None
     if not children:
-        raise ToolError(f"no result: {name} is an index without images")
+        raise ToolError(f"nothing to scan: {name} is an index without images")
     if inputs.is_of_one_image and len(children) > 1:
         names = ", ".join(f"{child.platform or 'no platform'} ({child.digest})" for child in children)
         what = f"format: {inputs.format} describes one image, and here are several: {names}"
@@ -90,7 +90,7 @@ def prepare(inputs: TrivyInputs, job: Job) -> Tool:
     """Return Trivy with the logins it needs, each of which goes to its own host only."""
     for name in NOT_BOUND:
         if name in job.environ:
-            job.warn(f"{name} is not used: trivy would send it to every registry; give it as `password`")
+            job.warn(f"{name} is ignored, since trivy would send it to every registry; pass it as `password`")
     inherit = [name for name in job.environ if name.startswith("TRIVY_") and name not in NOT_BOUND]
     if inputs.image_source == "docker":
         inherit += ["DOCKER_HOST", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH"]
@@ -106,7 +106,7 @@ def prepare(inputs: TrivyInputs, job: Job) -> Tool:
     if inputs.scan_type == "repo":
         env.update(git_login(inputs, job.environ))
     elif inputs.username and not inputs.image:
-        job.warn("`username` and `password` are not used: they are for an image's registry")
+        job.warn("`username` and `password` are ignored: they are for the registry of an image")
     return job.tool("trivy", env=env, inherit=inherit)
 
 
@@ -156,7 +156,7 @@ def scan(inputs: TrivyInputs, job: Job, trivy: Tool, subjects: Iterable[Subject]
         try:
             report = read_report(trivy.capture(*plan_scan(inputs, subject, cache)).stdout)
         except ToolError as error:
-            raise ToolError(f"no result for {subject.name}, neither clean nor findings: {error}") from None
+            raise ToolError(f"the scan of {subject.name} failed and its result is unknown: {error}") from None
         platform = subject.platform or platform_of(report)
         if platform and not any(each == "all" or is_platform(platform, each) for each in inputs.platforms):
             raise ToolError(f"no result: {subject.name} is for {platform}, which `platforms` does not name")

@@ -45,7 +45,7 @@ def read_text(path: str | Path) -> str:
     """
     with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as stream:  # noqa: PTH123
         if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
-            raise OSError(errno.EINVAL, "is no regular file", str(path))
+            raise OSError(errno.EINVAL, "is not a regular file", str(path))
         content = stream.read(_MAX_FILE + 1)
     if len(content) > _MAX_FILE:
         raise OSError(errno.EFBIG, "is too large", str(path))

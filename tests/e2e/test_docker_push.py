@@ -501,7 +501,7 @@ def test_a_target_that_fails_leaves_no_tag_moved_anywhere(
     }
     result = run_plugin(FOLDER, inputs).exited(3)
     assert bench.tags(here) == bench.tags(there) == set()
-    assert f"{modern.address} requires a login" in result.errors[0]
+    assert f"{modern.address} requires credentials" in result.errors[0]
     assert digest
 
 
@@ -664,7 +664,7 @@ def test_a_platform_that_was_deleted_at_the_target_is_sent_again(
     # In one repository there is nowhere to send it from.
     bench.crane("delete", f"{production}@{child}")
     result = run_plugin(FOLDER, inputs | {"source": f"{production}:latest", "tags": "stable"}).exited(3)
-    assert f"{production}@{digest} names what is not there: {child}" in result.errors[0]
+    assert f"{production}@{digest} refers to manifests that do not exist: {child}" in result.errors[0]
     assert bench.tags(production) == {"latest"}
 
 

@@ -361,7 +361,7 @@ def test_an_image_that_cannot_be_pulled_may_come_from_elsewhere(session: Session
     report = run(session, file)
     assert (report.exit_code, report["x"].status) == (3, Status.ERROR)
     assert "cannot pull localhost:1/absent:v1" in report["x"].reason
-    assert "--local NAME=FOLDER" in report["x"].reason
+    assert "--local NAME=DIRECTORY" in report["x"].reason
 
 
 SLOW = """

@@ -192,7 +192,7 @@ def test_an_archive_is_scanned_before_anything_is_pushed(
 def test_a_missing_image_and_a_missing_login_are_no_findings(images: Images, scan: Scan) -> None:
     assert "not found" in last_line(scan(**images.inputs("nope")).exited(3))
     anonymous = scan(scan_type="image", target=f"{images.repository}:multi").exited(3)
-    assert "requires a login" in last_line(anonymous)
+    assert "requires credentials" in last_line(anonymous)
 
 
 # --- other scan types
@@ -222,7 +222,7 @@ def test_a_repository_is_cloned_with_a_token_that_no_argv_shows(database: dict[s
         target = f"http://anna:t0ken-of-anna@{server.address}/org/repo"
         secrets = {"ANNAS_TOKEN": "t0ken-of-anna"}
         result = scan(scan_type="repo", target=target, secrets=secrets, **database).exited(3)
-    assert last_line(result).startswith("error: no result, neither clean nor findings: ")
+    assert last_line(result).startswith("error: the scan of")
     assert result.call("trivy", "repo").argv[-1] == f"http://{server.address}/org/repo"
     assert server.passwords == {"t0ken-of-anna"}
 
@@ -291,7 +291,7 @@ def test_severities_that_do_not_count_can_be_shown(database: dict[str, str], sca
 
 def test_a_failing_tool_is_no_finding(scan: Scan) -> None:
     result = scan(skip_db_update="true", cache_dir="empty", exit_code="7").exited(3)
-    assert last_line(result).startswith("error: no result, neither clean nor findings: trivy failed")
+    assert last_line(result).startswith("error: the scan of")
     assert "FINDINGS" not in result.outputs
 
 
@@ -331,7 +331,7 @@ def test_the_images_password_never_reaches_the_databases_host(images: Images, sc
         result = scan(secrets=ambient, **inputs).exited(3)
     assert server.requests > 0
     assert server.passwords == set()
-    assert any(line.startswith("TRIVY_PASSWORD is not used") for line in result.warnings)
+    assert any(line.startswith("TRIVY_PASSWORD is ignored") for line in result.warnings)
 
     with recorder() as server:
         inputs["db_repository"] = f"{server.address}/trivy/db:2"
@@ -371,7 +371,7 @@ def test_the_daemons_images_are_scanned_where_the_job_has_a_daemon(
 
 
 class recorder:  # noqa: N801 - reads as a context manager
-    """A server that requires a login, accepts none, and remembers the passwords it was sent."""
+    """A server that requires credentials, accepts none, and remembers the passwords it was sent."""
 
     def __init__(self) -> None:
         self.passwords: set[str] = set()

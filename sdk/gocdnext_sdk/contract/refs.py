@@ -182,7 +182,7 @@ def _output(body: str, match: re.Match[str], needs: Mapping[str, JobOutputs]) ->
         values = outputs.cells[key]
     if alias not in values:
         raise ContractError(
-            f"{shown}: {job} ran and gave no output {alias}; declare it in that job's outputs:"
+            f"{shown}: {job} ran, but has no output {alias}; declare it in that job's outputs:"
         )
     return values[alias]
 

@@ -25,7 +25,7 @@ def image(uses: str) -> str:
     if not reference:
         raise ContractError("empty; name an image, e.g. ghcr.io/org/plugin@v1")
     if any(blank in reference for blank in " \t\n"):
-        raise ContractError(f"{reference!r} has a blank inside; an image reference has none")
+        raise ContractError(f"{reference!r} contains a space; an image reference cannot")
     base, at, version = reference.partition("@")
     if not at:
         return reference

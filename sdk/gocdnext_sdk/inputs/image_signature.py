@@ -34,7 +34,7 @@ def _public_key(text: str, workspace: Path | None) -> str:
     if not _is_pem(text):
         return key_reference(text, workspace)
     if key_kind(text) == "private":
-        raise Invalid("holds a private key", "verifying takes the public one, cosign.pub")
+        raise Invalid("holds a private key", "to verify, give the public one, cosign.pub")
     return text
 
 

@@ -351,7 +351,9 @@ class RegistryClient:
         if response.status == 401 and not sent and self._credentials.get(registry, image.repository):
             ways = ", ".join(map(_line, offered(response))) or "no way to log in"
             understood = " or ".join(each.capitalize() for each in SCHEMES)
-            return f"{registry} offers {ways}, which this login cannot answer; {understood} is understood"
+            return (
+                f"{registry} offers {ways}, which these credentials cannot answer; {understood} is supported"
+            )
         return self._login_refusal(response, image, writes=request is not None and request.method == "PUT")
 
     def _token_refusal(self, response: Response, image: Reference) -> str:
@@ -367,8 +369,8 @@ class RegistryClient:
         registry = image.registry
         credential = self._credentials.get(registry, image.repository)
         if credential is None:
-            return f"{registry} requires a login; give `username` and `password`{_hint(image)}"
-        name = f'the login "{_line(credential.username)}"' if credential.username else "the token"
+            return f"{registry} requires credentials; give `username` and `password`{_hint(image)}"
+        name = f'the credentials "{_line(credential.username)}"' if credential.username else "the token"
         said = _explanation(response.body)
         act = "write" if writes else "read"
         return (

@@ -33,7 +33,7 @@ class Credentials:
         """Return the logins that these images need, each for its whole host, as tools take them.
 
         Raises:
-            ValueError: two images at one host need different logins.
+            ValueError: two images at one host need different credentials.
         """
         bound: dict[Registry, Credential] = {}
         for image in images:
@@ -45,7 +45,7 @@ class Credentials:
             )
             if bound.setdefault(image.registry, whole) != whole:
                 raise Invalid(
-                    f"two images at {image.registry} need different logins", "tools take one a host"
+                    f"two images at {image.registry} need different credentials", "tools take one a host"
                 )
         return Credentials(bound.values())
 

@@ -83,7 +83,7 @@ def parse_json(body: bytes) -> dict[str, Any]:
     except RecursionError:
         raise ValueError("nested too deeply") from None
     if not isinstance(content, dict):
-        raise ValueError("it is no object")
+        raise ValueError("it is not an object")
     return content
 
 
@@ -117,7 +117,7 @@ def media_type_of(content: Mapping[str, Any], header: str) -> str:
     else:
         found = header
     if (found in INDEX_TYPES and has_layers) or (found in MANIFEST_TYPES and has_children):
-        raise ValueError(f"it calls itself {found} and is not")
+        raise ValueError(f"it says it is {found}, but is not")
     return found
 
 

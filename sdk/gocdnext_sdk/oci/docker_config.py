@@ -63,23 +63,23 @@ def read(docker_config: Secret) -> tuple[tuple[Credential, ...], tuple[Unusable,
             unusable.append(Unusable(_shown(key), str(error)))
             continue
         if credentials.setdefault((login.registry, login.scope), login) != login:
-            unusable.append(Unusable(_shown(key), f"a second login for {login.registry}; keep one"))
+            unusable.append(Unusable(_shown(key), f"a second entry for {login.registry}; keep one"))
     return tuple(credentials.values()), tuple(unusable)
 
 
 def _helpers(content: Mapping[str, Any], helpers: Mapping[str, Any]) -> Iterator[Unusable]:
-    advice = "which a plugin cannot run; give the login itself, below `auths`"
+    advice = "which a plugin cannot run; put the credentials themselves under `auths`"
     if store := content.get("credsStore"):
-        yield Unusable("credsStore", f"the logins are in the helper {_word(store)}, {advice}")
+        yield Unusable("credsStore", f"the credentials are in the helper {_word(store)}, {advice}")
     for key, helper in helpers.items():
-        yield Unusable(_shown(key), f"its login is in the helper {_word(helper)}, {advice}")
+        yield Unusable(_shown(key), f"its credentials are in the helper {_word(helper)}, {advice}")
 
 
 def _misplaced(content: Mapping[str, Any]) -> Iterator[Unusable]:
     """Find what `.dockercfg`, the format before config.json, had at its top."""
     for key, entry in content.items():
         if isinstance(entry, dict) and key not in ("auths", "credHelpers") and _LOGIN_KEYS & entry.keys():
-            yield Unusable(_shown(key), "a login that stands beside `auths`; write it below")
+            yield Unusable(_shown(key), "credentials beside `auths`; put them under it")
 
 
 def _login(key: str, entry: object) -> Credential:
@@ -101,7 +101,7 @@ def _login(key: str, entry: object) -> Credential:
     for value in (username, password, identity, bearer):
         _check_text(value)
     if not (username or identity or bearer):
-        raise ValueError("a password without a user name" if password else "has no login")
+        raise ValueError("a password without a user name" if password else "has no credentials")
     if ":" in username:
         raise ValueError("a user name with a colon, which Basic authentication cannot send")
     return Credential(
@@ -155,9 +155,9 @@ def _check_text(value: str) -> None:
     try:
         value.encode()
     except UnicodeEncodeError:
-        raise ValueError("holds half a character") from None
+        raise ValueError("contains half a character") from None
     if re.search(r"[\x00-\x1f\x7f]", value):
-        raise ValueError("holds a control character, such as a line end")
+        raise ValueError("contains a control character, such as a line break")
 
 
 def _shown(key: str) -> str:

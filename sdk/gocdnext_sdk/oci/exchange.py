@@ -102,9 +102,9 @@ def _redirect(request: Request, response: Response) -> Request | None:
         following = replace(request, url=url)
         foreign = following.origin != request.origin
     except ValueError:
-        raise TransportError(Fault.INVALID, "redirects to what is no URL") from None
+        raise TransportError(Fault.INVALID, "redirects to something that is not a URL") from None
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.username is not None:
-        raise TransportError(Fault.INVALID, "redirects to what is no URL of a registry")
+        raise TransportError(Fault.INVALID, "redirects to something that is not a registry's URL")
     if parts.scheme == "http" and urlsplit(request.url).scheme == "https":
         raise TransportError(Fault.INVALID, f"redirects from https to plain http at {parts.hostname}")
     if request.method == "POST" and foreign:  # its body is a secret

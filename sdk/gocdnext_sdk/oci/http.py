@@ -221,7 +221,7 @@ def _tls_failure(error: ssl.SSLError) -> TransportError:
     if error.reason in _NO_TLS:
         return TransportError(Fault.NO_TLS, "it does not speak TLS")
     if isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError):
-        return TransportError(Fault.BROKEN, "the connection was closed where TLS begins")
+        return TransportError(Fault.BROKEN, "the connection was closed at the start of TLS")
     if isinstance(error, ssl.SSLCertVerificationError):
         return TransportError(
             Fault.TLS, f"{error.verify_message}; SSL_CERT_FILE names the certificates to trust"

@@ -179,5 +179,5 @@ def digest_left_by_tool(subject: object, read: Callable[[], str | None]) -> str:
     except OSError:
         digest = None
     if digest is None or not is_digest(digest):
-        raise ToolError(f"the tool has ended well and left no digest of {subject}")
+        raise ToolError(f"the tool succeeded but reported no digest for {subject}")
     return digest

@@ -34,7 +34,7 @@ class OutputFile:
             TypeError: it is no text, which is a bug of the plugin.
         """
         if not isinstance(value, str):
-            raise TypeError(f"output {name} is of type {type(value).__name__}, and must be a text")
+            raise TypeError(f"output {name} must be text, not {type(value).__name__}")
         self._values[name] = value
 
     def write(self) -> None:

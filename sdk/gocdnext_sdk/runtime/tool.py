@@ -92,9 +92,7 @@ def find_tool(name: str, environ: Mapping[str, str], workspace: Path) -> str:
         candidate = Path(folder) / name
         if candidate.is_file() and os.access(candidate, os.X_OK):
             return str(candidate)
-    raise ToolError(
-        f"{name} is not installed", "put it into the plugin's image, or outside of that into PATH"
-    )
+    raise ToolError(f"{name} is not installed", "add it to the plugin's image or, outside an image, to PATH")
 
 
 def tool_path(environ: Mapping[str, str], workspace: Path) -> str:

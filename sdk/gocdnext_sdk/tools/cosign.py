@@ -67,7 +67,7 @@ def key_reference(text: str, workspace: Path | None = Path()) -> str:
         ValueError: it is neither; if it is a key itself, the message does not hold any of it.
     """
     if "-----BEGIN" in text or "\n" in text:
-        raise Invalid("is a path or a KMS URI, and this is key material", "give it as `key-content`")
+        raise Invalid("must be a path or a KMS URI, not key material", "give it as `key-content`")
     scheme = kms_scheme(text)
     if scheme is None:
         return workspace_path(text, workspace)
@@ -103,7 +103,7 @@ def key_kind(text: str) -> Literal["private", "public"]:
     if found is None:
         if "-----BEGIN" in text:
             raise Invalid("the PEM has lost its line breaks or its end", "store the key file as it is")
-        raise Invalid("is no PEM", 'cosign.key begins with "-----BEGIN ENCRYPTED SIGSTORE PRIVATE KEY-----"')
+        raise Invalid("is not PEM", 'cosign.key begins with "-----BEGIN ENCRYPTED SIGSTORE PRIVATE KEY-----"')
     if found[1] in _PRIVATE:
         return "private"
     if found[1].endswith("PUBLIC KEY"):
@@ -179,7 +179,7 @@ def verify(
     try:
         signed = any(each["critical"]["type"] in SIGNATURES for each in json.loads(stdout))
     except (ValueError, KeyError, TypeError):
-        raise ToolError("cosign verify printed no JSON as this plugin knows it") from None
+        raise ToolError("cosign verify printed JSON of an unknown form") from None
     if not signed:
         # `cosign verify` takes any attestation by the same signer for a signature.
         raise Findings(f"not verified: {subject} has attestations by this signer, but no signature")

@@ -303,7 +303,7 @@ class TestAbsent:
         assert client_of(registry).absent(index) == (gone.digest,)
         assert client_of(registry).absent(image(f"team/app@{here.digest}")) == ()
 
-    def test_they_are_looked_for_in_parallel_and_a_circle_ends(self, registry: FakeRegistry) -> None:
+    def test_they_are_looked_for_in_parallel_and_a_cycle_ends(self, registry: FakeRegistry) -> None:
         pushed = [registry.push("team/app", {"layers": [number]}) for number in range(8)]
         index = registry.push("team/app", {"manifests": [entry(each) for each in pushed]})
         meet = threading.Barrier(8, timeout=10)
@@ -324,7 +324,7 @@ class TestAbsent:
             asked.append(request)
             return registry(request) if request.method == "GET" else refuse(403, "DENIED")
 
-        with pytest.raises(RegistryError, match="requires a login"):
+        with pytest.raises(RegistryError, match="requires credentials"):
             client_of(answering(answer)).absent(image(f"team/app@{index.digest}"))
         assert len(asked) < 100
 
@@ -383,11 +383,14 @@ class TestTag:
         [
             (
                 respond(403),
-                'refused the login "me" (403); is the password right, and may this user write there?',
+                'refused the credentials "me" (403); is the password right, and may this user write there?',
             ),
             (
                 refuse(401, "UNAUTHORIZED", "no", ["Basic"]),
-                'refused the login "me" (401: "no"); is the password right, and may this user write there?',
+                (
+                    'refused the credentials "me" (401: "no"); '
+                    "is the password right, and may this user write there?"
+                ),
             ),
             (
                 respond(400, b'{"errors": [{"message": "v1 is\\n immutable\\u001b[0m"}]}'),
@@ -417,7 +420,7 @@ class TestLogin:
             registry,
             FakeRegistry(HOST, users={"me": PASSWORD}, challenges=("Basic",), wants_token=False),
         ):
-            with pytest.raises(RegistryError, match="requires a login; give `username` and `password`"):
+            with pytest.raises(RegistryError, match="requires credentials; give `username` and `password`"):
                 client_of(each).resolve(image())
 
     @pytest.mark.parametrize("wants_token", [True, False])
@@ -425,7 +428,7 @@ class TestLogin:
         challenges = ('Bearer realm="{realm}"',) if wants_token else ("Basic",)
         registry = FakeRegistry(HOST, users={"me": "other"}, challenges=challenges, wants_token=wants_token)
         with pytest.raises(
-            RegistryError, match=r'refused the login "me" \(401.*\); is the password'
+            RegistryError, match=r'refused the credentials "me" \(401.*\); is the password'
         ) as caught:
             client_of(registry, "me").resolve(image())
         assert PASSWORD not in str(caught.value)
@@ -435,7 +438,7 @@ class TestLogin:
             HOST, users={"me": PASSWORD}, challenges=("Negotiate", "NTLM"), wants_token=False
         )
         with pytest.raises(
-            RegistryError, match="offers Negotiate, Ntlm, which this login cannot answer"
+            RegistryError, match="offers Negotiate, Ntlm, which these credentials cannot answer"
         ) as caught:
             client_of(registry, "me").resolve(image())
         assert "is the password right" not in str(caught.value)
@@ -467,7 +470,7 @@ class TestLogin:
         ]
         client = RegistryClient(Credentials(logins), transport=registry)
         assert client.resolve(image()).digest == pushed.digest
-        with pytest.raises(RegistryError, match='refused the login "a"'):
+        with pytest.raises(RegistryError, match='refused the credentials "a"'):
             client.resolve(image("other/app"))
 
     @pytest.mark.parametrize("status", [401, 403, 404])

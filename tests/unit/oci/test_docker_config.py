@@ -63,7 +63,7 @@ class TestEntries:
                 ({"auth": auth(":word")}, "base64"),
                 ({"auth": base64.b64encode(b"u:\xff").decode()}, "base64"),
             ),
-            *(({}, "has no login"), ({"username": "", "password": ""}, "has no login")),
+            *(({}, "has no credentials"), ({"username": "", "password": ""}, "has no credentials")),
             *(({"password": WORD}, "without a user name"), ({"auth": 7}, "not a text")),
             *((7, "not an object"), (None, "not an object"), ({"identitytoken": []}, "not a text")),
             *(
@@ -114,7 +114,7 @@ class TestKeys:
 
     def test_two_logins_for_one_registry_are_a_question(self) -> None:
         one, other = {"auth": auth("a:x")}, {"auth": auth("b:x")}
-        with pytest.raises(ValueError, match=r"a second login for docker\.io"):
+        with pytest.raises(ValueError, match=r"a second entry for docker\.io"):
             parse(auths={"docker.io": one, "https://index.docker.io/v1/": other})
         assert len(list(parse(auths={"docker.io": one, "https://index.docker.io/v1/": one}))) == 1
 
@@ -125,7 +125,7 @@ class TestWhatIsNoEntry:
             parse(credHelpers={"ghcr.io": "ecr-login"})
         with pytest.raises(ValueError, match=r"^credsStore: .*helper desktop") as caught:
             parse(auths={"ghcr.io": {}}, credsStore="desktop")
-        assert "has no login" not in str(caught.value)
+        assert "has no credentials" not in str(caught.value)
 
     def test_a_login_beside_auths_is_named(self) -> None:
         with pytest.raises(ValueError, match=r"^fake\.io: .*beside `auths`"):
@@ -168,7 +168,7 @@ class TestScopes:
         app, other = map(Reference.parse, ("ghcr.io/org/app", "ghcr.io/org/other"))
         (bound,) = self.config().bound_to([app, app])
         assert (bound.username, bound.scope, bound.registry) == ("app", "", GHCR)
-        with pytest.raises(ValueError, match="different logins"):
+        with pytest.raises(ValueError, match="different credentials"):
             self.config().bound_to([app, other])
         assert not self.config().bound_to([Reference.parse("other.example/app")])
 

@@ -119,7 +119,7 @@ def test_the_token_of_the_job_is_not_asked_for_when_there_is_a_key() -> None:
     [
         (
             {"key": PRIVATE},
-            "with.key: is a path or a KMS URI, and this is key material; give it as `key-content`",
+            "with.key: must be a path or a KMS URI, not key material; give it as `key-content`",
         ),
         ({"key": "cosign.key"}, 'with.key: there is no key file "cosign.key" in the workspace'),
         ({"key-content": PRIVATE.replace("\n", " ")}, "with.key-content: the PEM has lost its line breaks"),

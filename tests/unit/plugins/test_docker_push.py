@@ -123,7 +123,7 @@ def test_an_image_without_a_registry_is_the_daemons_and_never_docker_hubs() -> N
 
 def test_files_must_be_there_and_in_the_workspace(checkout: Path) -> None:
     os.mkfifo(checkout / "pipe.tar")
-    assert mistakes({"source": "pipe.tar"}) == ['with.source: "pipe.tar" is neither a folder nor a file']
+    assert mistakes({"source": "pipe.tar"}) == ['with.source: "pipe.tar" is neither a directory nor a file']
     assert mistakes({"source": "dist/app.tar"}) == [
         'with.source: there is no "dist/app.tar" in the workspace'
     ]
@@ -174,7 +174,7 @@ class TestLogins:
 
     def test_one_login_for_two_registries_is_a_question(self) -> None:
         (line,) = mistakes({"target": "ghcr.io/org/app quay.io/org/app", **LOGIN})
-        assert line.startswith("with.registry: is missing, and the targets are at ghcr.io, quay.io")
+        assert line.startswith("with.registry: is required, since the targets are at ghcr.io, quay.io")
 
     def test_a_login_that_nobody_gets_is_a_mistake(self) -> None:
         assert mistakes({"registry": "quay.io", **LOGIN}) == [
@@ -226,7 +226,7 @@ class TestSignature:
 
     def test_a_private_key_is_refused_and_not_shown(self, checkout: Path) -> None:
         (line,) = mistakes({"verify-key": PRIVATE})
-        assert line == "with.verify-key: holds a private key; verifying takes the public one, cosign.pub"
+        assert line == "with.verify-key: holds a private key; to verify, give the public one, cosign.pub"
         (checkout / "cosign.key").write_text(PRIVATE)
         (line,) = mistakes({"verify-key": "cosign.key"})
         assert line == 'with.verify-key: "cosign.key" is a private key; give the public one, cosign.pub'
@@ -242,7 +242,7 @@ class TestSignature:
     @pytest.mark.parametrize("source", ["docker-daemon:app:1", "app:1"])
     def test_an_image_outside_a_registry_carries_no_signature(self, source: str) -> None:
         (line,) = mistakes({"verify-key": PUBLIC, "source": source})
-        assert line == f'with.source: "{source}" carries no signature; only an image in a registry does'
+        assert line == f'with.source: "{source}" cannot have a signature; only an image in a registry does'
 
 
 def test_immutable_tags_may_appear_and_stay_but_not_move() -> None:
@@ -255,7 +255,7 @@ def test_immutable_tags_may_appear_and_stay_but_not_move() -> None:
 @pytest.mark.parametrize("pattern", ["v[", "v[1-", "v/*", "v:1", "[!]"])
 def test_a_pattern_that_fits_no_tag_protects_nothing_and_is_refused(pattern: str) -> None:
     assert mistakes({"immutable-tags": f"{pattern} v*"}) == [
-        f'with.immutable-tags: "{pattern}" fits no tag; write it as "v*.*.*" or "[0-9]*"'
+        f'with.immutable-tags: "{pattern}" matches no tag; write it as "v*.*.*" or "[0-9]*"'
     ]
 
 
@@ -268,7 +268,7 @@ def test_an_immutable_tag_is_not_deleted_either() -> None:
     deleted = {"action": "delete-tag", "target": f"{TARGET} quay.io/org/app", "tags": "v1.0.0 rc"}
     deleted["immutable-tags"] = "v*.*.*"
     what = '"v1.0.0" is not to be deleted: immutable-tags has "v*.*.*"'
-    assert mistakes(deleted) == [f"with.tags: {what}; take the tag or the pattern out"]
+    assert mistakes(deleted) == [f"with.tags: {what}; remove the tag or the pattern"]
 
 
 def test_the_tags_that_moved_before_one_was_refused_are_told() -> None:

@@ -201,7 +201,7 @@ class TestMistakes:
         folder = kaniko.mount_of(workspace) / "in"
         (workspace / "Dockerfile").write_text(f"FROM x\nCOPY . {folder}/\n")
         (said,) = mistakes()
-        assert said.startswith(f"with.dockerfile: Dockerfile:2: COPY to {folder}: kaniko puts nothing from")
+        assert said.startswith(f"with.dockerfile: Dockerfile:2: COPY to {folder}: kaniko leaves")
 
 
 def refused(text: str, **build: Any) -> list[str]:
@@ -255,7 +255,7 @@ class TestPreflight:
             ("RUN <<EOF\nprintf 'a\\n'\nEOF", "expand it"),
             ("RUN <<EOF\n#!/usr/bin/env python3\nEOF", "name the program: RUN python3 <<'EOF'"),
             ("RUN <<EOF\n#!/bin/bash -e\nEOF", "name the program: RUN /bin/bash <<'EOF'"),
-            ("\\", "is no instruction"),
+            ("\\", "is not an instruction"),
             ("COPY --parents a/b /", "without the parent folders"),
             ("COPY --exclude=*.md . /x", "the excluded files too"),
             ("ADD --keep-git-dir=true https://x.io/a.git /", "does not clone"),

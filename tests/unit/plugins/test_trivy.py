@@ -94,7 +94,7 @@ def test_an_input_that_would_be_ignored_is_a_mistake(
     (workspace / "bom.json").touch()
     target = {"target": "bom.json"} if scan_type == "sbom" else {}
     (line,) = mistakes(scan_type=scan_type, **target, **ignored)
-    assert f"means nothing to scan-type: {scan_type}" in line
+    assert f"has no effect with scan-type: {scan_type}" in line
 
 
 def test_files_that_are_named_must_be_there(workspace: Path) -> None:
@@ -156,7 +156,7 @@ def test_two_logins_for_one_host_are_refused() -> None:
         db_username="bob",
         db_password="db-password",
     )
-    assert line.startswith("with.db-username: ghcr.io has a login already")
+    assert line.startswith("with.db-username: ghcr.io has credentials already")
 
 
 def test_a_database_login_needs_the_database() -> None:

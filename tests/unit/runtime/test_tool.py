@@ -194,7 +194,7 @@ class TestFailure:
             bench.job().tool("crash").run()
 
     def test_a_missing_tool_says_what_to_do(self, bench: Bench) -> None:
-        with pytest.raises(ToolError, match="no-such-tool is not installed; put it into the plugin's image"):
+        with pytest.raises(ToolError, match="no-such-tool is not installed; add it to the plugin's image"):
             bench.job().tool("no-such-tool")
 
     def test_a_file_that_cannot_be_started_is_an_error_and_no_crash(self, bench: Bench) -> None:

@@ -55,7 +55,7 @@ def test_a_key_tells_which_half_it_is(text: str, kind: str) -> None:
         (PRIVATE.rpartition("\n")[0], "lost its line breaks or its end"),
         (pem("RSA PRIVATE KEY"), "import-key-pair"),
         (pem("CERTIFICATE"), "CERTIFICATE"),
-        ("canary", "is no PEM"),
+        ("canary", "is not PEM"),
     ],
 )
 def test_what_is_no_cosign_key_is_refused_without_showing_it(text: str, message: str) -> None:
@@ -203,5 +203,5 @@ def test_not_having_been_able_to_look_is_a_failure(cosign: Tool, stderr: str) ->
 
 def test_an_answer_that_is_not_understood_verifies_nothing(cosign: Tool) -> None:
     answer(cosign, 0, {"verified": True})
-    with pytest.raises(ToolError, match="no JSON as this plugin knows it"):
+    with pytest.raises(ToolError, match="JSON of an unknown form"):
         verify(cosign, Policy(key="k"), SUBJECT)

@@ -37,15 +37,13 @@ def _list(ctx: click.Context, param: click.Parameter, wanted: bool) -> None:
     "--plugins",
     multiple=True,
     type=_FOLDER,
-    metavar="FOLDER",
-    help="Plugins of your own: a folder with a plugin.yaml, or one of such folders. Repeatable.",
+    metavar="DIRECTORY",
+    help="Your own plugins: a directory with a plugin.yaml, or a directory of such directories. Repeatable.",
 )
 @click.option("--format", "format_", type=click.Choice(list(FORMATS)), default="text", show_default=True)
-@click.option("--strict", is_flag=True, help="Let warnings fail too.")
-@click.option(
-    "--explain", metavar="RULE", callback=_explain, is_eager=True, help="Say what a rule means, and exit."
-)
-@click.option("--rules", is_flag=True, callback=_list, is_eager=True, help="List the rules, and exit.")
+@click.option("--strict", is_flag=True, help="Fail on warnings too.")
+@click.option("--explain", metavar="RULE", callback=_explain, is_eager=True, help="Explain a rule and exit.")
+@click.option("--rules", is_flag=True, callback=_list, is_eager=True, help="List the rules and exit.")
 @click.pass_context
 def command(
     ctx: click.Context,

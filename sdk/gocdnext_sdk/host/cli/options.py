@@ -41,8 +41,10 @@ def event_options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option(
             "--pr", type=int, default=1, help="The pull request's number, with --event pull_request."
         ),
-        click.option("--tag", help="What CI_TAG_NAME is, with --event tag. [default: the one checked out]"),
-        click.option("--branch", help="What CI_BRANCH is. [default: the one checked out]"),
+        click.option(
+            "--tag", help="The value of CI_TAG_NAME, with --event tag. [default: the one checked out]"
+        ),
+        click.option("--branch", help="The value of CI_BRANCH. [default: the one checked out]"),
         click.option("--event", type=click.Choice(list(_EVENTS)), default="manual", show_default=True),
     ):
         command = option(command)

@@ -42,12 +42,12 @@ if TYPE_CHECKING:
     "folders",
     multiple=True,
     type=click.Path(path_type=Path, exists=True, file_okay=False),
-    help="A plugin's folder, or a folder of such. Repeatable.",
+    help="The directory of a plugin, or a directory of such directories. Repeatable.",
 )
 @click.option(
     "--workspace",
     type=click.Path(path_type=Path, exists=True, file_okay=False),
-    help="The checkout. [default: the folder that holds .gocdnext, or the current one]",
+    help="The checkout. [default: the directory that contains .gocdnext, or the current one]",
 )
 @event_options
 @click.option("--engine", type=click.Choice(ENGINES), default="docker", show_default=True)
@@ -83,7 +83,7 @@ def command(
 
     of_plugin = target.is_dir()
     if not of_plugin and (inputs or docker):
-        raise click.UsageError("--with and --docker are for a plugin; a pipeline says them itself")
+        raise click.UsageError("--with and --docker are for a plugin; a pipeline sets them itself")
     workspace = workspace or (Path.cwd() if of_plugin else checkout.workspace_of(target))
     shown = Placeholders()
     unknown = Checkout(shown.commit(), shown.text("branch"))

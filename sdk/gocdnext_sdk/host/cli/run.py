@@ -44,8 +44,8 @@ _FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
     "--local",
     callback=pairs,
     multiple=True,
-    metavar="NAME=FOLDER",
-    help="Build the plugin from a folder instead of using its published image. Repeatable.",
+    metavar="NAME=DIRECTORY",
+    help="Build the plugin from a directory instead of using its published image. Repeatable.",
 )
 @click.option(
     "--use-image",
@@ -62,7 +62,7 @@ _FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
     metavar="NAME=VALUE",
     help="Replace a stage of the Dockerfiles built by --local. Also: $GOCDNEXT_BUILD_CONTEXTS.",
 )
-@click.option("--registry", is_flag=True, help="Start a throw-away registry with a login for the jobs.")
+@click.option("--registry", is_flag=True, help="Start a throw-away registry for the jobs.")
 @click.option("--registry-port", type=click.IntRange(1, 65535), help="Its port; implies --registry.")
 @click.option(
     "--sigstore",
@@ -72,20 +72,24 @@ _FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
 @click.option(
     "--sigstore-at",
     type=_PATH,
-    metavar="FOLDER",
-    help="Use the registry and the Sigstore that `gocdnext-plugin sigstore FOLDER` started.",
+    metavar="DIRECTORY",
+    help="Use the registry and the Sigstore that `gocdnext-plugin sigstore DIRECTORY` started.",
 )
-@click.option("--project", help="The project's slug in identity tokens. [default: the checkout's folder]")
+@click.option(
+    "--project", help="The project's slug in identity tokens. [default: the name of the checkout's directory]"
+)
 @click.option(
     "--network", metavar="NAME", help="Run jobs in this network, or in that of container:NAME, not a new one."
 )
 @event_options
-@click.option("--workspace", type=_FOLDER, help="The checkout. [default: the folder that holds .gocdnext]")
+@click.option(
+    "--workspace", type=_FOLDER, help="The checkout. [default: the directory that contains .gocdnext]"
+)
 @click.option("--default-image", default="", metavar="REF", help="For scripts that name no image.")
 @click.option(
     "--pull", type=click.Choice([each.value for each in Pull]), default="missing", show_default=True
 )
-@click.option("--parallel", type=click.IntRange(0), default=0, help="At most so many jobs at a time.")
+@click.option("--parallel", type=click.IntRange(0), default=0, help="Run at most this many jobs at a time.")
 @click.option("--json", "json_file", type=_PATH, metavar="FILE", help="Write a machine-readable report.")
 @click.option("--no-color", is_flag=True, help="Plain text. Also: $NO_COLOR.")
 @click.pass_context
@@ -169,5 +173,5 @@ def command(
 def _folder(text: str) -> Path:
     folder = Path(text)
     if not folder.is_dir():
-        raise UsageError(f"--local: {text} is no folder")
+        raise UsageError(f"--local: {text} is not a directory")
     return folder

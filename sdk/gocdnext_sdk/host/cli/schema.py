@@ -22,8 +22,8 @@ _FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
     "--plugins",
     multiple=True,
     type=_FOLDER,
-    metavar="FOLDER",
-    help="Plugins of your own: a folder with a plugin.yaml, or one of such folders. Repeatable.",
+    metavar="DIRECTORY",
+    help="Your own plugins: a directory with a plugin.yaml, or a directory of such directories. Repeatable.",
 )
 def command(plugin: str | None, plugins: tuple[Path, ...]) -> None:
     """Print the JSON Schema of whole pipelines, in which `with:` is checked against the plugin in `uses:`.

@@ -35,7 +35,7 @@ def read_file(path: Path) -> dict[str, str]:
     found = _from_yaml(path, text) if path.suffix in {".yaml", ".yml"} else _from_dotenv(path, text)
     for name in found:
         if not _NAME.fullmatch(name):
-            raise UsageError(f"secrets file {path}: {name!r} is no name; use letters, digits and _")
+            raise UsageError(f"secrets file {path}: {name!r} is not a name; use letters, digits and _")
     return found
 
 
@@ -55,7 +55,7 @@ def _from_dotenv(path: Path, text: str) -> dict[str, str]:
         if binding.key is None or binding.value is None:  # a comment, a blank line
             continue
         if binding.key in found:
-            raise UsageError(f"{path}:{line}: {binding.key} is given twice")
+            raise UsageError(f"{path}:{line}: {binding.key} is set twice")
         found[binding.key] = binding.value
     return found
 
@@ -82,7 +82,7 @@ def _from_yaml(path: Path, text: str) -> dict[str, str]:
         if not isinstance(value, ScalarNode):
             raise fail(value, "a secret is a text, not a list or map")
         if key.value in found:
-            raise fail(key, f"{key.value} is given twice")
+            raise fail(key, f"{key.value} is set twice")
         # The text as written, also of what looks like a number.
         found[key.value] = str(value.value)
     return found

@@ -25,14 +25,14 @@ STATE = "running.json"
 
 
 @click.command("sigstore", short_help="Start a private Sigstore. FOR LOCAL USE AND TESTS ONLY.")
-@click.argument("folder", type=click.Path(path_type=Path))
+@click.argument("folder", metavar="DIRECTORY", type=click.Path(path_type=Path))
 def command(folder: Path) -> None:
     """Start a registry and a private Sigstore, FOR LOCAL USE AND TESTS ONLY, until Ctrl-C.
 
-    FOLDER is made; it gets signing-config.json and trusted-root.json, and what
-    `gocdnext-plugin run FILE --sigstore-at FOLDER` needs to issue identity tokens and to use both. Keys are
-    made afresh, LIE THERE AND IN A CONTAINER UNPROTECTED, and are gone when this ends, with all else. NEVER
-    TRUST THEM FOR ANYTHING THAT IS PUBLISHED.
+    DIRECTORY is created. It gets signing-config.json, trusted-root.json, and what
+    `gocdnext-plugin run FILE --sigstore-at DIRECTORY` needs to issue identity tokens and use both.
+    The keys are new each time, LIE UNPROTECTED THERE AND IN A CONTAINER, and are removed with everything else
+    when this command ends. NEVER TRUST THEM FOR ANYTHING THAT IS PUBLISHED.
     """
     from gocdnext_sdk.host.harness.engine.docker import DockerEngine
 
@@ -46,13 +46,13 @@ def command(folder: Path) -> None:
         click.echo(f"registry:  {registry.address}")
         click.echo(f"documents: {folder / 'signing-config.json'}, {folder / 'trusted-root.json'}")
         click.echo(f"use it:    gocdnext-plugin run FILE --sigstore-at {folder}")
-        click.echo("end it:    Ctrl-C; nothing stays")
+        click.echo("stop it:   Ctrl-C; nothing is left behind")
         with stop.heard_by(signals.put):
             signals.get()
 
 
 def running(folder: Path) -> tuple[LocalRegistry, LocalSigstore]:
-    """Return what `gocdnext-plugin sigstore FOLDER` started.
+    """Return what `gocdnext-plugin sigstore DIRECTORY` started.
 
     Raises:
         UsageError: nothing says that it runs.
@@ -75,7 +75,7 @@ def _made(folder: Path) -> Iterator[None]:
         folder.mkdir(mode=0o700)
     except FileExistsError:
         raise UsageError(
-            f"{folder} is there already; name a folder that is not, it is removed at the end"
+            f"{folder} exists already; name a new directory, which is removed at the end"
         ) from None
     except OSError as error:
         raise Error(f"{folder} cannot be made: {error.strerror}") from None

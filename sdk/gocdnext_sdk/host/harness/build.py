@@ -85,7 +85,7 @@ def build_image(
     """
     dockerfile = dockerfile or folder / "Dockerfile"
     if not dockerfile.is_file():
-        raise ToolError(f"{folder}: no Dockerfile to build {tag} from; name a plugin's folder")
+        raise ToolError(f"{folder}: no Dockerfile to build {tag} from; name the directory of a plugin")
     command = [*find_buildx(), "build", "--load", "--progress", "plain", "--tag", tag]
     for name, value in contexts.items():
         command += ["--build-context", f"{name}={value}"]

@@ -66,19 +66,19 @@ def _unsupported(
             names = ", ".join(found.id_tokens)
             yield Diagnostic(
                 found.at("id_tokens"),
-                f"job `{job}` wants an identity token ({names}), and nobody here issues any",
+                f"job `{job}` needs an identity token ({names}), but no issuer is configured",
                 "pass --sigstore for an issuer and a private Sigstore of this run's own",
             )
         if found.cluster:
             yield Diagnostic(
                 found.at("cluster"),
-                f"job `{job}` wants the credentials of cluster {found.cluster}, which only a server has",
+                f"job `{job}` needs the credentials of cluster {found.cluster}, which only a server has",
                 "run the other jobs with --job",
             )
         if isinstance(found.action, Script) and not (found.action.image or default_image):
             yield Diagnostic(
                 found.at("script"),
-                f"job `{job}` names no image; the platform takes its runner profile's",
+                f"job `{job}` names no image; the platform would use that of its runner profile",
                 "add image:, or pass --default-image",
             )
 

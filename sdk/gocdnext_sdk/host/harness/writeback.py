@@ -140,7 +140,7 @@ class WriteBack:
             if member.islnk():
                 source = PurePosixPath(member.linkname).parts[1:]
                 if not source or ".." in source or self._is_private(source):
-                    raise Refused(f"it is a link to {member.linkname}, which does not come back either")
+                    raise Refused(f"it is a link to {member.linkname}, which is not copied back either")
                 with self._parent(root, source[:-1]) as folder:
                     fd = os.open(source[-1], os.O_RDONLY | os.O_NOFOLLOW, dir_fd=folder)
                     with os.fdopen(fd, "rb") as original:
@@ -158,9 +158,9 @@ class WriteBack:
         try:
             now = os.stat(name, dir_fd=parent, follow_symlinks=False)
         except FileNotFoundError:
-            raise Refused("it was deleted here while the run was under way") from None
+            raise Refused("it was deleted during the run") from None
         if stat.S_ISREG(now.st_mode) and (now.st_size, int(now.st_mtime)) != (known.size, known.mtime):
-            raise Refused("it was edited here while the run was under way")
+            raise Refused("it was edited during the run")
 
     @contextmanager
     def _parent(self, root: int, parts: tuple[str, ...]) -> Iterator[int]:
@@ -175,7 +175,7 @@ class WriteBack:
                 try:
                     inner = os.open(part, _OPEN, dir_fd=fd)
                 except OSError:
-                    raise Refused(f"{part} is not a folder here") from None
+                    raise Refused(f"{part} is not a directory") from None
                 os.close(fd)
                 fd = inner
             yield fd

@@ -64,5 +64,7 @@ def pipelines(paths: Iterable[Path]) -> Iterator[Path]:
         folder = path / FOLDER if (path / FOLDER).is_dir() else path
         found = sorted(each for each in folder.glob("*.y*ml") if each.suffix in (".yaml", ".yml"))
         if not found:
-            raise NothingToLint(f"{path} holds no pipeline; name a file, or a folder with {FOLDER}/*.yaml")
+            raise NothingToLint(
+                f"{path} contains no pipeline; name a file, or a directory with {FOLDER}/*.yaml"
+            )
         yield from found

@@ -20,7 +20,7 @@ An **error** makes the job fail, or do what it must not. A **warning** may, depe
 file. A **note** says that there is a better way. The exit code is 0 if there are no errors (with `--strict`:
 no warnings either), else 1; it is 2 if the command itself is wrong. `--format sarif` is for code hosts.
 
-Inputs are checked against the plugins' manifests: those of this project, and those in `--plugins FOLDER`.
+Inputs are checked against the plugins' manifests: those of this project, and those in `--plugins DIRECTORY`.
 Values are read as the plugin reads them: by its own inputs where its `plugin.py` lies beside the manifest (it
 is imported, so name folders that you trust), else by the types in the manifest. What a reference stands for,
 and what is in the checkout, is known when the job runs.

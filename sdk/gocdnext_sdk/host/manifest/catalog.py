@@ -93,6 +93,7 @@ def _in(folder: Path) -> list[Path]:
     found = found or sorted(folder.glob("*/plugin.yaml"))
     if not found:
         raise FolderError(
-            f"{folder} holds no plugin.yaml, nor does a folder in it; `gocdnext-plugin manifest` writes one"
+            f"{folder} contains no plugin.yaml, nor does a directory in it; "
+            "`gocdnext-plugin manifest` writes one"
         )
     return found

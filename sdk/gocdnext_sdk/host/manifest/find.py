@@ -26,7 +26,7 @@ def find_plugin(image: str, folders: Iterable[Path] = ()) -> type[Plugin[Any]] |
     for folder in folders:
         found = list(_in(folder))
         if not found:
-            raise FolderError(f"{folder} holds no plugin.py, nor does a folder in it")
+            raise FolderError(f"{folder} contains no plugin.py, nor does a directory in it")
         for each in found:
             plugin = load_plugin(each)
             if plugin.name == name:

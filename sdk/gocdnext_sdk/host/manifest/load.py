@@ -37,7 +37,7 @@ def load_plugin(folder: Path) -> type[Plugin[Any]]:
 @cache
 def _load(path: Path) -> type[Plugin[Any]]:
     if not path.is_file():
-        raise FolderError(f"{path.parent} has no plugin.py; name a plugin's folder")
+        raise FolderError(f"{path.parent} has no plugin.py; name the directory of a plugin")
     folder = path.parent
     package = f"gocdnext_plugin_{sha256(str(folder).encode()).hexdigest()[:16]}"
     sys.modules[package] = root = ModuleType(package)
@@ -55,7 +55,7 @@ def _load(path: Path) -> type[Plugin[Any]]:
     ]
     if len(found) != 1:
         names = ", ".join(each.__name__ for each in found) or "none"
-        raise FolderError(f"{path} has to define one Plugin subclass; it defines {names}")
+        raise FolderError(f"{path} must define one Plugin subclass, but defines {names}")
     plugin: type[Plugin[Any]] = found[0]
     return plugin
 

@@ -63,7 +63,7 @@ def flatten(jobs: Mapping[str, Fields], decoder: Decoder) -> dict[str, Fields]:
                 decoder.error(
                     job.at("extends"),
                     f"job `{name}` extends itself: {' -> '.join((*chain, name, parent))}",
-                    "break the circle",
+                    "break the cycle",
                 )
             elif parent not in jobs:
                 decoder.error(

@@ -55,7 +55,7 @@ def read_approval(decoder: Decoder, name: str, fields: Fields) -> Approval:
     if len(quorum) > _MAX_LABELS:
         error(mark, f"{len(quorum)} labels in quorum_by_label; the limit is {_MAX_LABELS}")
     if len({label.lower() for label in quorum}) < len(quorum):
-        error(mark, "quorum_by_label has a label twice, but for upper and lower case")
+        error(mark, "quorum_by_label has a label twice, in upper and lower case")
     for label, number in quorum.items():
         if not syntax.PULL_REQUEST_LABEL.fullmatch(label.lower()):
             error(mark, f"`{label}` in quorum_by_label is not a label of letters, digits, ._-/")

@@ -96,7 +96,7 @@ class _Reader:
         name = self._fields.text("name") or self._stem
         if ":" in name:
             self._decoder.error(
-                self._fields.at("name"), f"the pipeline's name `{name}` has a `:` in it", "rename it"
+                self._fields.at("name"), f"the pipeline's name `{name}` contains a `:`", "rename it"
             )
         return name
 
@@ -113,7 +113,7 @@ class _Reader:
         for stage in stages:
             if stage.text == _NOTIFICATION_STAGE:
                 self._decoder.error(
-                    stage.mark, f"the stage name {stage.text} is the platform's own", "rename it"
+                    stage.mark, f"the stage name {stage.text} is reserved by the platform", "rename it"
                 )
         return tuple(stage.text for stage in stages)
 
@@ -146,8 +146,8 @@ class _Reader:
             circle: list[str] = error.args[1]
             self._decoder.error(
                 known[circle[0]].at("needs"),
-                f"jobs that need each other: {' -> '.join(reversed(circle))}",
-                "break the circle",
+                f"dependency cycle: {' -> '.join(reversed(circle))}",
+                "break the cycle",
             )
 
     def _notifications(self) -> tuple[Notification, ...] | None:

@@ -125,7 +125,7 @@ class Planner:
             environ = dict(job.env) | ({"DOCKER_HOST": DOCKER_HOST} if job.docker else {})
             found = replace(found, environ=tuple(sorted(environ)))
             if plugin is None:
-                advice = f"{job.image}: its code is not here; --plugins FOLDER names where"
+                advice = f"{job.image}: its code is not here; --plugins DIRECTORY names where"
                 return found if found.note else replace(found, note=advice)
             try:
                 return replace(found, run=plan_run(plugin, environ, self.workspace, self.shown))

@@ -45,7 +45,7 @@ class PlannedRegistry:
             self._notes.steps.append(Step("tag", (self._shown.show(str(image)),)))
             return Response(201)
         if request.assumed == "":
-            self._note(request, image, "assumed not to be there")
+            self._note(request, image, "assumed not to exist")
             return Response(404)
         digest = request.assumed or image.digest or self._shown.digest(image)
         self._note(request, image, self._shown.show(digest))

@@ -40,7 +40,7 @@ def scaffold(name: str, folder: Path) -> list[Path]:
             f'"{name}" cannot be a plugin\'s name; write lower-case words, such as "image-labels"'
         )
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise ScaffoldError(f"{folder} is there and not empty; name another folder with --folder")
+        raise ScaffoldError(f"{folder} exists and is not empty; choose another directory with --folder")
     for source in sorted(TEMPLATE.rglob("*")):
         relative = source.relative_to(TEMPLATE)
         if source.is_dir() or "__pycache__" in relative.parts:

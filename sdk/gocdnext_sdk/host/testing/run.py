@@ -148,7 +148,7 @@ def _texts(where: str, values: Mapping[str, YamlValue] | None) -> dict[str, str]
         raise InputError(
             Problem(
                 "",
-                f"{where}.{key}: is a {type(value).__name__}, and the platform takes a single value",
+                f"{where}.{key}: is a {type(value).__name__}, but the platform takes a single value",
                 "write its text",
             )
             for key, value in wrong.items()

@@ -84,7 +84,7 @@ def test_without_an_issuer_a_pipeline_says_what_to_pass(engine: Any, project: Pa
     with pytest.raises(PipelineError) as caught:
         run(engine, project)
     (line,) = caught.value.lines()
-    assert "job `sign` wants an identity token (SIGSTORE_ID_TOKEN, VAULT)" in line
+    assert "job `sign` needs an identity token (SIGSTORE_ID_TOKEN, VAULT)" in line
     assert "--sigstore" in line
     assert engine.containers == {}
 

@@ -272,9 +272,7 @@ def test_what_the_user_edited_meanwhile_is_kept(clone: Path) -> None:
         (clone / "tracked.txt").write_text("edited by hand")
         changes = WriteBack(snapshot).absorb("job", workspace(("tracked.txt", "written by the job")))
     assert (clone / "tracked.txt").read_text() == "edited by hand"
-    assert changes.notices == [
-        "tracked.txt: not brought back: it was edited here while the run was under way"
-    ]
+    assert changes.notices == ["tracked.txt: not brought back: it was edited during the run"]
 
 
 def test_special_bits_and_devices_do_not_come_back(clone: Path) -> None:

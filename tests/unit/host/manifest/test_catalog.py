@@ -49,5 +49,5 @@ def test_an_authors_own_manifest_wins(tmp_path: Path) -> None:
 
 
 def test_a_folder_without_manifests_is_a_mistake(tmp_path: Path) -> None:
-    with pytest.raises(FolderError, match=r"holds no plugin\.yaml"):
+    with pytest.raises(FolderError, match=r"contains no plugin\.yaml"):
         Catalog.load([tmp_path])

@@ -243,10 +243,10 @@ class TestCommand:
     @pytest.mark.parametrize(
         ("source", "message"),
         [
-            (None, "has no plugin.py; name a plugin's folder"),
+            (None, "has no plugin.py; name the directory of a plugin"),
             ("import nothing_of_that_name", "cannot be imported: ModuleNotFoundError"),
-            ("x = 1", "has to define one Plugin subclass; it defines none"),
-            (SOURCE + "\nclass Second(Sample):\n    pass\n", "it defines Sample, Second"),
+            ("x = 1", "must define one Plugin subclass, but defines none"),
+            (SOURCE + "\nclass Second(Sample):\n    pass\n", "defines Sample, Second"),
         ],
     )
     def test_a_folder_without_a_plugin(self, folder: Path, source: str | None, message: str) -> None:

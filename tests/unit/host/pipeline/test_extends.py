@@ -44,12 +44,10 @@ def test_what_the_platform_loses_is_lost_here_too_and_noticed() -> None:
     ]
 
 
-def test_a_circle_is_one_mistake() -> None:
+def test_a_cycle_is_one_mistake() -> None:
     with pytest.raises(PipelineError) as caught:
         parse_text("stages: [s]\njobs:\n  a: {extends: b}\n  b: {extends: a}\n  c: {stage: s, needs: [a]}\n")
-    assert caught.value.lines() == [
-        "pipeline.yaml:4:7: job `b` extends itself: a -> b -> a; break the circle"
-    ]
+    assert caught.value.lines() == ["pipeline.yaml:4:7: job `b` extends itself: a -> b -> a; break the cycle"]
 
 
 def test_mistakes_in_a_template_are_told_though_it_never_runs() -> None:

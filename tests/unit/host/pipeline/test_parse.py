@@ -172,7 +172,7 @@ def test_all_mistakes_are_told_at_once_in_the_files_order() -> None:
             needs: [biuld, scan]
             when: {branch: [main]}
         """) == [
-        "p.yaml:1:1: the pipeline's name `a:b` has a `:` in it; rename it",
+        "p.yaml:1:1: the pipeline's name `a:b` contains a `:`; rename it",
         "p.yaml:5:5: job `build`: stage `biuld` is not in stages:; did you mean `build`?",
         "p.yaml:6:11: job `build`: uses: 'ghcr.io/a/b@' has nothing on one side of '@'; write IMAGE@VERSION",
         "p.yaml:7:13: 'true' is text, not a boolean; remove the quotes",
@@ -188,7 +188,7 @@ def test_all_mistakes_are_told_at_once_in_the_files_order() -> None:
     ("top", "message"),
     [
         ("description: x", "has no key `description`"),
-        ("stages: [_notifications]", "the platform's own"),
+        ("stages: [_notifications]", "reserved by the platform"),
         ("concurrency: one", "use one of parallel, serial"),
         ("supersede: all", "use one of off, branch, pipeline"),
         ("when: {event: [pull]}", "unknown event `pull`"),
@@ -221,7 +221,7 @@ def test_what_a_pipeline_may_not_say(top: str, message: str) -> None:
     [
         ("uses: a/b\nimage: c", "`uses:` and `image:` exclude each other"),
         ("uses: a/b\nscript: [x]", "`uses:` and `script:` exclude each other"),
-        ("uses: a b", "has a blank inside"),
+        ("uses: a b", "contains a space"),
         ("uses: a/b\nwith: {x: [1]}", "a list stands where a single text is expected"),
         ("rules: [{if: x}]", "`rules:` is not enforced"),
         ("services: []", "has no key `services`"),
@@ -275,10 +275,10 @@ def test_what_a_job_may_not_say(body: str, message: str) -> None:
     assert message in found[0]
 
 
-def test_a_circle_of_needs_is_shown() -> None:
+def test_a_cycle_of_needs_is_shown() -> None:
     document = "stages: [s]\njobs:\n  a: {stage: s, needs: [b]}\n  b: {stage: s, needs: [a]}\n"
     (found,) = errors(document)
-    assert "jobs that need each other: a -> b -> a" in found
+    assert "dependency cycle: a -> b -> a" in found
 
 
 def test_a_job_cannot_need_one_of_a_later_stage() -> None:

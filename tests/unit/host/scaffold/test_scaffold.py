@@ -53,7 +53,7 @@ def test_the_images_prefix_may_be_given(tmp_path: Path) -> None:
 
 def test_nothing_is_overwritten(folder: Path) -> None:
     (folder / "plugin.py").write_text("mine")
-    with pytest.raises(Error, match="there and not empty") as error:
+    with pytest.raises(Error, match="exists and is not empty") as error:
         scaffold("image-labels", folder)
     assert error.value.exit_code == 2
     assert (folder / "plugin.py").read_text() == "mine"

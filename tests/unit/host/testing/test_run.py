@@ -220,8 +220,8 @@ def test_a_list_is_refused_as_the_platform_does(run_plugin: PluginRunner, typed:
     with pytest.raises(InputError) as caught:
         run_plugin(typed, with_, env={"RETRIES": 3}, mode=mode)
     assert caught.value.lines() == [
-        "with.max: is a list, and the platform takes a single value; write its text",
-        "with.word: is a dict, and the platform takes a single value; write its text",
+        "with.max: is a list, but the platform takes a single value; write its text",
+        "with.word: is a dict, but the platform takes a single value; write its text",
     ]
     assert dict(os.environ) == before
 

@@ -92,12 +92,12 @@ class DockerEngine:
             except ImageNotFound:
                 if pull is Pull.NEVER:
                     raise DaemonError(
-                        f"the engine has no image {image}; build it (--local NAME=FOLDER) or allow "
+                        f"the engine has no image {image}; build it (--local NAME=DIRECTORY) or allow "
                         "a download (--pull missing)"
                     ) from None
             else:
                 return
-        elsewhere = "a plugin may also come from --local NAME=FOLDER or --use-image NAME=REF"
+        elsewhere = "a plugin may also come from --local NAME=DIRECTORY or --use-image NAME=REF"
         with _translated(f"pull {image}", elsewhere):
             for event in api.pull(image, stream=True, decode=True):
                 if stopping():

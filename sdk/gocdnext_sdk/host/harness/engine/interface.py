@@ -148,7 +148,7 @@ def named_network(engine: Engine, network: str) -> str:
     found = engine.networks_of(container)
     if not found:
         raise DaemonError(
-            f"container {container} is on no network on which services could be found by name; "
+            f"container {container} is on a network that does not resolve names of services; "
             "start it on one made with `docker network create`"
         )
     return found[0]
