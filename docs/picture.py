@@ -49,7 +49,7 @@ Arrow = tuple[str, str]
 
 @dataclass(frozen=True)
 class House:
-    """The rooms, what each is for, and who imports whom."""
+    """The rooms, what each is for, and which imports which."""
 
     purpose: Mapping[str, str]
     imports: Mapping[str, frozenset[str]]

@@ -37,13 +37,13 @@ class BuildxInputs(ImageBuildInputs):
         '"ghcr.io/org/cache", or "none". `cache-from` and `cache-to` win over it.',
     )
     cache_from: CacheEntries = Input(
-        "", description="Caches to read, one a line: BuildKit entries (type=…,key=value) or references."
+        "", description="Caches to read, one per line: BuildKit entries (type=…,key=value) or references."
     )
     cache_to: CacheEntries = Input(
-        "", description="Caches to write, one a line, as in `cache-from`. Not written when `push` is false."
+        "", description="Caches to write, one per line, as in `cache-from`. Not written when `push` is false."
     )
     build_contexts: Lines = Input(
-        "", description="Named contexts, one NAME=VALUE a line, as buildx takes them."
+        "", description="Named contexts, one NAME=VALUE per line, as buildx takes them."
     )
     provenance: str | None = Input(
         None,
@@ -53,18 +53,18 @@ class BuildxInputs(ImageBuildInputs):
     sbom: str | None = Input(None, description='SBOM attestation: "true", "false" or "generator=IMAGE".')
     no_cache: Boolean = Input("false", description="Do not use any cache.")
     pull: Boolean = Input("false", description="Look for newer base images.")
-    load: Boolean = Input("false", description="Put the image into the job's daemon too.")
+    load: Boolean = Input("false", description="Also load the image into the job's daemon.")
     push_by_digest: Boolean = Input(
         "false",
         description="Publish a candidate: push content without any tag, so that it can be scanned and signed "
         "by `REFERENCE` before docker-push gives it its tags.",
     )
     buildkit_image: Reference = Input(
-        BUILDKIT, description="Image of the BuildKit that is started where the daemon's own will not do."
+        BUILDKIT, description="Image of the BuildKit that is started where the daemon's own does not suffice."
     )
     driver_opts: Lines = Input(
         "",
-        description="Options for a BuildKit in a container, one KEY=VALUE a line, as `buildx create "
+        description="Options for a BuildKit in a container, one KEY=VALUE per line, as `buildx create "
         "--driver-opt` takes them, e.g. `network=host`. With any, one is started.",
     )
     qemu_image: Reference = Input(
@@ -83,7 +83,7 @@ class BuildxInputs(ImageBuildInputs):
             for line in lines:
                 name, equals, value = line.partition("=")
                 if not equals:
-                    yield Problem(key, f'"{line}" has no value', "write one KEY=VALUE a line")
+                    yield Problem(key, f'"{line}" has no value', "write one KEY=VALUE per line")
                 elif looks_secret(name) or re.search("https?://[^/]+@", value):
                     yield Problem(
                         key,

@@ -140,7 +140,7 @@ class BuildxBuild(Build[BuildxInputs]):
             for reference in inputs.targets:
                 yield from ("--tag", str(reference))
             if inputs.push:
-                # The daemon's own builder stores what it pushes, unless told not to.
+                # The daemon's own builder stores what it pushes, unless it is asked not to.
                 stored = inputs.load and builder.is_daemons_own
                 yield from ("--output", "type=image,push=true" + ("" if stored else ",store=false"))
         if inputs.load and not (inputs.push and builder.is_daemons_own):

@@ -105,7 +105,8 @@ class CosignInputs(RegistryLoginInputs):
     )
     annotations: Pairs = Input(
         "",
-        description="Statements to sign along with the digest, one KEY=VALUE a line; `verify` demands them.",
+        description="Statements to sign along with the digest, one KEY=VALUE per line; `verify` demands "
+        "them.",
     )
     predicate: WorkspacePath | None = Input(
         None, description="Path of the statement to attest (an SBOM, a provenance …), as JSON."
@@ -154,7 +155,7 @@ class CosignInputs(RegistryLoginInputs):
     )
     trusted_root: JsonDocument | None = Input(
         None,
-        description="Whom to trust, as Sigstore's trusted root: a workspace path or the JSON. The public one "
+        description="What to trust, as Sigstore's trusted root: a workspace path or the JSON. The public one "
         "if not given.",
     )
     fulcio_url: Url | None = Input(
@@ -457,7 +458,7 @@ def keys(inputs: CosignInputs, job: Job, cosign: Tool) -> tuple[str | None, str 
         return None, key
     if not inputs.signs:
         job.warn("verifying needs only the public key; keep the private one out of this job")
-    # This also tells a wrong password before anything is contacted.
+    # This also finds a wrong password before anything is contacted.
     done = cosign.capture("public-key", "--key", key, ok={0, 1}, assumed=b"")
     if b"decrypt" in done.stderr:
         raise InputError(Problem("key-password", "does not open the key", "is it that key's password?"))

@@ -31,7 +31,7 @@ class Content:
     Args:
         location: where regctl finds it, with its digest.
         digest: of its index or manifest.
-        origin: where it comes from, with its digest, for people.
+        origin: where it comes from, with its digest, for messages.
         reference: the same in a registry, if it is in one.
     """
 

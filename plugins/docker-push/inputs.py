@@ -51,7 +51,7 @@ class DockerPushInputs(ImageSignatureInputs, RegistryLoginInputs):
     source: Source | None = Input(
         None,
         description="The image: a reference (of the daemon if the job has one with that image, else of its "
-        "registry), `docker://REF`, `docker-daemon:REF`, or workspace files: `oci:FOLDER[:NAME]`, "
+        "registry), `docker://REF`, `docker-daemon:REF`, or workspace files: `oci:DIRECTORY[:NAME]`, "
         "`oci-archive:FILE[:NAME]`, `docker-archive:FILE[:NAME]`, or a path such as `./dist/app.tar`.",
     )
     target: References = Input(
@@ -60,8 +60,8 @@ class DockerPushInputs(ImageSignatureInputs, RegistryLoginInputs):
     )
     tags: BranchTags = Input(
         "latest",
-        description="Tags, one a line or with commas or blanks between; a slash (of a branch name) becomes a "
-        "dash. The default does not count for a target that has a tag, nor for `delete-tag`.",
+        description="Tags, one per line, or separated by commas or spaces; a slash (of a branch name) "
+        "becomes a dash. The default does not count for a target that has a tag, nor for `delete-tag`.",
     )
     pull: Boolean = Input(
         "false", description="Take a plain reference from its registry, even if the daemon has such an image."
@@ -76,7 +76,8 @@ class DockerPushInputs(ImageSignatureInputs, RegistryLoginInputs):
     )
     docker_config: Secret | None = Input(
         None,
-        description="Further logins, as the text of a Docker config.json: for targets at several registries.",
+        description="Further credentials, as the text of a Docker config.json, for targets at several "
+        "registries.",
         examples=['{"auths": {}}'],
         login=True,
     )

@@ -25,7 +25,7 @@ class Registries:
     """How the job gets at both ends.
 
     Args:
-        logins: who it is there.
+        logins: the credentials used there.
         source: reads the source's registry.
         targets: reads those of the targets, and sets tags.
         regctl: knows all of them.

@@ -144,7 +144,7 @@ class TrivyInputs(RegistryLoginInputs):
     db_password: Secret | None = Input(None, description="Password or token for `db-username`.")
     cache_dir: str | None = Input(
         None,
-        description="Folder of the databases. If empty: the job's TRIVY_CACHE_DIR, else `.cache/trivy`.",
+        description="Directory of the databases. If empty: the job's TRIVY_CACHE_DIR, else `.cache/trivy`.",
     )
 
     constraints = (

@@ -30,8 +30,8 @@ class Subject:
     """One thing to scan.
 
     Args:
-        name: how people are told; the same for all platforms of an image.
-        argv: how Trivy is told.
+        name: the display name; the same for all platforms of an image.
+        argv: its arguments for Trivy.
         platform: of an image.
         digest: of one image of an index; what else tells it from the others there may be alike.
     """

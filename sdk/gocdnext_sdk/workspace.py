@@ -56,7 +56,7 @@ def is_in_workspace(path: str | Path, workspace: Path = Path()) -> bool:
     """Tell whether `path`, absolute or relative to the workspace, stays in it, links followed."""
     try:
         return (workspace / path).resolve().is_relative_to(workspace.resolve())
-    except (OSError, RuntimeError, ValueError):  # links that go in circles, which lead nowhere
+    except (OSError, RuntimeError, ValueError):  # cycles of links, which lead nowhere
         return False
 
 

@@ -112,7 +112,7 @@ def test_the_house_as_it_is_keeps_its_walls(house: Path) -> None:
             "The floors of host/: imports run down only",
             "gocdnext_sdk.host.pipeline.parse -> gocdnext_sdk.host.cli.options",
         ),
-        ("oci/reference.py", "oci.client", "No circle of files or folders", ".reference -> .client"),
+        ("oci/reference.py", "oci.client", "No cycle of files or directories", ".reference -> .client"),
     ],
 )
 def test_an_import_through_a_wall_is_told_with_the_wall(

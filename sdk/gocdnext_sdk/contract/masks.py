@@ -1,7 +1,7 @@
 """How the platform hides secrets in a job's log.
 
 Source: upstream `agent/internal/runner/runner_io.go`, applyMasks. The SDK's own masker, which
-knows encoded and multi-line forms, is `gocdnext_sdk.runtime.masking`; this one tells what the platform
+knows encoded and multi-line forms, is `gocdnext_sdk.runtime.masking`; this one does what the platform
 alone would do.
 """
 

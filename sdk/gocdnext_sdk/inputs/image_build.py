@@ -42,26 +42,29 @@ class ImageBuildInputs(RegistryLoginInputs):
     )
     tags: BranchTags = Input(
         "",
-        description="Tags to publish, one a line or with commas or blanks between; all get one digest. A "
+        description="Tags to publish, one per line, or separated by commas or spaces; all get one digest. A "
         "slash (of a branch name) becomes a dash. `latest` if neither this nor `image` has one.",
     )
     dockerfile: WorkspacePath = Input(
         "Dockerfile",
         description="Path of the Dockerfile: looked up in `context` first, then in the workspace.",
     )
-    context: WorkspacePath = Input(".", description="Folder of the build context, relative to the workspace.")
+    context: WorkspacePath = Input(
+        ".", description="Directory of the build context, relative to the workspace."
+    )
     build_args: Pairs = Input(
         "",
-        description="Build arguments, one KEY=VALUE a line; commas, blanks and quotes belong to the value. "
+        description="Build arguments, one KEY=VALUE per line; commas, blanks and quotes belong to the value. "
         "A bare KEY takes its value from the job's environment.",
     )
     target: str | None = Input(None, description="The stage to build. The last one if not given.")
-    labels: Lines = Input("", description="Image labels, one KEY=VALUE a line.")
+    labels: Lines = Input("", description="Image labels, one KEY=VALUE per line.")
     secret_envs: Pairs = Input(
-        "", description="Build secrets, one ID=VARIABLE a line: the job's variable is mounted under that id."
+        "",
+        description="Build secrets, one ID=VARIABLE per line: the job's variable is mounted under that id.",
     )
     secret_files: Pairs = Input(
-        "", description="Build secrets, one ID=PATH a line: the file is mounted under that id."
+        "", description="Build secrets, one ID=PATH per line: the file is mounted under that id."
     )
     push: Boolean = Input(
         "true", description='"false" builds only: nothing is written to a registry, caches included.'
@@ -152,7 +155,7 @@ class ImageBuildInputs(RegistryLoginInputs):
             )
         for label in self.labels:
             if "=" not in label:
-                yield Problem("labels", f'"{label}" has no value', "write one KEY=VALUE a line")
+                yield Problem("labels", f'"{label}" has no value', "write one KEY=VALUE per line")
         yield from self._check_secrets(environ, workspace)
         yield from self._check_arguments(environ)
 
@@ -160,7 +163,7 @@ class ImageBuildInputs(RegistryLoginInputs):
         for number, (id_, variable) in enumerate(self.secret_envs, start=1):
             if (variable or id_) not in environ:
                 what = f"the variable of item {number} is not in the job's environment"
-                yield Problem("secret-envs", what, "write one ID=VARIABLE a line, the variable's name only")
+                yield Problem("secret-envs", what, "write one ID=VARIABLE per line, the variable's name only")
         for id_, path in self.secret_files:
             if path is None or not (workspace / path).is_file():
                 yield Problem("secret-files", f'"{id_}": there is no file "{path or ""}"')

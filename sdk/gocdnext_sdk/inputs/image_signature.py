@@ -66,7 +66,7 @@ class ImageSignatureInputs(PluginInputs):
     )
     trusted_root: JsonDocument | None = Input(
         None,
-        description="Whom to trust, as Sigstore's trusted root: a workspace path or the JSON. The public one "
+        description="What to trust, as Sigstore's trusted root: a workspace path or the JSON. The public one "
         "if not given.",
     )
     tlog: Boolean = Input("true", description='"false": demand no entry in a transparency log.')

@@ -77,7 +77,7 @@ def parse_pairs(text: str) -> tuple[tuple[str, str | None], ...]:
         key, equals, value = line.partition("=")
         # Nothing is quoted: a line may be part of a secret of several lines, whose parts nobody masks.
         if not _VARIABLE.fullmatch(key):
-            raise Invalid(f"item {number} has no name", "write one KEY=VALUE a line; a value is one")
+            raise Invalid(f"item {number} has no name", "write one KEY=VALUE per line; a value is one")
         if key in pairs:
             raise Invalid(f"item {number} repeats an earlier name")
         pairs[key] = value if equals else None

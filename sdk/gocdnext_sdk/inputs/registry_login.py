@@ -23,7 +23,7 @@ class RegistryLoginInputs(PluginInputs):
     )
     username: str | None = Input(
         None,
-        description="User name at the registry. Empty: no login. It is sent to that registry only.",
+        description="User name at the registry. Empty: no credentials. It is sent to that registry only.",
         login=True,
     )
     password: Secret | None = Input(

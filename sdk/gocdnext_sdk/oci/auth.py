@@ -104,7 +104,7 @@ class Authenticator:
         if known is not None and known.expires <= self._clock.monotonic():
             known = None
         response = yield request.authorized(known.header if known else None)
-        # Nobody whom a redirect led to may ask for the login.
+        # A server that a redirect led to may not ask for the credentials.
         if response.status != 401 or (response.request or request).origin != request.origin:
             return response
         self._known.pop(access, None)

@@ -65,7 +65,7 @@ def translated(doing: str, advice: str = "", *, who: str = "the Docker daemon") 
     Args:
         doing: what was asked for, after "the Docker daemon cannot".
         advice: what to do about it.
-        who: the daemon, as people are told of it.
+        who: the daemon's name in messages.
     """
     from docker.errors import DockerException
     from requests.exceptions import RequestException

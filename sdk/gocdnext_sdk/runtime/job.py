@@ -149,7 +149,7 @@ class Job:
         """Return the digest of what a tool has just made.
 
         Args:
-            subject: what was made, for people; a plan shows `<digest of SUBJECT>`.
+            subject: what was made, for messages; a plan shows `<digest of SUBJECT>`.
             read: finds the digest, such as in a file that the tool wrote; None or OSError if there is none.
 
         Raises:

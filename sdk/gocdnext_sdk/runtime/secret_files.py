@@ -1,7 +1,7 @@
 """Key material for tools: how it reaches them without touching a file system.
 
 Where the kernel has memfd, key material lives in anonymous memory and a tool reads it through
-``/proc/self/fd/N``: nothing is left behind, not even after SIGKILL, and only a tool that is told the name
+``/proc/self/fd/N``: nothing is left behind, not even after SIGKILL, and only a tool that is given the name
 inherits the memory. Elsewhere it is a 0600 file in a
 private 0700 directory, on tmpfs if there is one, overwritten and removed when the job ends.
 """

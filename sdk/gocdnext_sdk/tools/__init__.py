@@ -1,4 +1,4 @@
-"""Adapters of the tools that plugins wrap: what each is told, and what it answers.
+"""Adapters of the tools that plugins wrap: their arguments, their files and their answers.
 
 Public are the modules that docs/api.md names; the others may change in any version.
 """

@@ -1,4 +1,4 @@
-"""Cosign's ways, for plugins that sign or demand signatures: keys, whom to trust, what counts as signed.
+"""Adapter for cosign 3.1: keys, policies, verification.
 
 The flags and messages are those of cosign 3.1.
 """
@@ -35,7 +35,7 @@ INHERITED = (
 """Variables of the job that cosign may see. No secrets, and none that trusts another key or root.
 
 A mirror is not trusted: what it serves is signed. `TUF_ROOT`, a folder of roots, and `TUF_ROOT_JSON` are;
-they could lie in the checkout, so that whom to trust is told by `trusted-root` alone.
+they could lie in the checkout, so that `trusted-root` alone says what to trust.
 """
 
 SIGNATURES = frozenset({"https://sigstore.dev/cosign/sign/v1", "cosign container image signature"})
@@ -154,7 +154,7 @@ class Policy:
         argv += flag("--trusted-root", self.trusted_root)
         if not self.tlog:
             argv += ["--insecure-ignore-tlog"]
-            # A certificate lives for minutes: without a log only a timestamp tells that it was valid then.
+            # A certificate lives for minutes: without a log only a timestamp proves that it was valid then.
             argv += ["--use-signed-timestamps"] if self.key is None else []
         return argv
 
@@ -166,7 +166,7 @@ def verify(
 
     Args:
         cosign: the tool.
-        policy: by whom.
+        policy: who must have signed it.
         subject: with its digest.
         annotations: what the signature must state.
 

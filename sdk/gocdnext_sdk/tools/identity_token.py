@@ -1,7 +1,7 @@
 """OpenID Connect identity tokens, looked at before anybody is asked to accept one.
 
 Nothing is verified here: that takes the issuer's keys and is the relying party's work. What can be seen
-without them is seen at once and told by the name of the claim, instead of as a refusal from far away.
+without them is reported at once and by the name of the claim, instead of as a refusal by a distant server.
 
 Source: RFC 7519 (JWT), RFC 7515 (JWS), OpenID Connect Core 1.0 §2.
 """
@@ -69,7 +69,7 @@ class IdentityToken:
         """Yield what a relying party would refuse: what is wrong, by claim, and what to do.
 
         Args:
-            audience: whom the token must be meant for.
+            audience: the audience that the token must have.
             issuers: each must be the token's issuer.
             now: seconds since the epoch; the clock's if not given.
         """

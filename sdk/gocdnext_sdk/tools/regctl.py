@@ -1,4 +1,4 @@
-"""Regctl's ways, for plugins that copy images: its configuration, copies, tags, and what hangs on an image.
+"""Adapter for regctl 0.11: configuration, copying images and the artifacts attached to them.
 
 The commands and formats are those of regctl 0.11.
 """

@@ -1,4 +1,4 @@
-"""The two documents of a Sigstore: which services sign (signing config), and whom to trust (trusted root).
+"""The two documents of a Sigstore: which services sign (signing config), and what to trust (trusted root).
 
 Source: sigstore/protobuf-specs `sigstore_trustroot.proto`; cosign's `signing-config create` writes the same.
 """

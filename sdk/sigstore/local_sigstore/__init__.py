@@ -10,5 +10,5 @@ Runs in a container of its own (`sdk/sigstore/Dockerfile`), started by
 - `server`: what is served by HTTP
 
 ITS KEYS LIE UNPROTECTED IN THAT CONTAINER, AND NOBODY WATCHES ITS LOG. Never trust it for anything that is
-published; `docs/keyless.md` tells how to run the real one.
+published; `docs/keyless.md` says how to run the real one.
 """

@@ -1,6 +1,7 @@
 """A certificate authority that answers as Fulcio does, and demands what Fulcio demands.
 
-A certificate is issued for a key only to who shows a token of the trusted issuer and proves to hold the key.
+A certificate is issued for a key only to a client that presents a token of the trusted issuer and
+proves that it holds the key.
 
 Source: sigstore/fulcio `fulcio.proto` (request and answer), `docs/certificate-specification.md` and
 `docs/oid-info.md` (what is in a certificate).

@@ -22,7 +22,7 @@ class Issuer:
     Args:
         url: its `iss`.
         jwks: its public keys (RFC 7517).
-        audience: whom a token must be meant for.
+        audience: the audience that a token must have.
     """
 
     url: str

@@ -1,4 +1,4 @@
-"""Whom a client of the local Sigstore trusts.
+"""What a client of the local Sigstore trusts.
 
 Source: sigstore/protobuf-specs `sigstore_trustroot.proto`; cosign's `trusted-root create` writes the same.
 """

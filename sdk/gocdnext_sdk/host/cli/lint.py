@@ -57,7 +57,7 @@ def command(
     """Check pipelines: files, or folders with a .gocdnext. [default: the current folder]
 
     The exit code is 0 if nothing is wrong, 1 if there are errors (or warnings, with --strict), and 2 if the
-    command is wrong. A comment `# gocdnext: ignore=RULE reason` silences a rule on its line or the next.
+    command is wrong. A comment `# gocdnext: ignore=RULE reason` suppresses a rule on its line or the next.
     """
     catalog = Catalog.load(plugins)
     files = list(dict.fromkeys(pipelines(paths or (Path(),))))

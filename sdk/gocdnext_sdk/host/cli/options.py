@@ -63,7 +63,7 @@ def run_of(
     """Return the run that `event_options` ask for.
 
     Args:
-        workspace: the checkout, which tells the revision, and the branch and the tag that are not given.
+        workspace: the source of the revision, and of the branch and the tag that are not given.
         event: one of the option's choices.
         branch: what it is on.
         tag: with the event `tag`.

@@ -43,7 +43,7 @@ class LocalSigstore:
         host: the name jobs reach it by.
         key: what the issuer signs with.
         signing_config: names its services.
-        trusted_root: says whom to trust when verifying.
+        trusted_root: what to trust when verifying.
     """
 
     container: str
@@ -91,10 +91,10 @@ class LocalSigstore:
 
     @classmethod
     def load(cls, state: Mapping[str, Any]) -> Self:
-        """Return the one that `dump` told of.
+        """Return the one that `dump` described.
 
         Raises:
-            ValueError, TypeError, KeyError: it told nothing.
+            ValueError, TypeError, KeyError: it described none.
         """
         return cls(**{**state, "key": SigningKey.load(state["key"])})
 

@@ -29,7 +29,7 @@ _UNDECODED = re.compile("[\udc80-\udcff]")
 
 
 class LossDecoder:
-    """Makes valid UTF-8 without NULs, and tells what the platform would have lost by what is there instead.
+    """Makes valid UTF-8 without NULs, and shows what the platform would have lost.
 
     Source: docs/contract.md §9. What the SDK's plugins print never holds any of it.
     """

@@ -21,12 +21,12 @@ _AGAIN = 0.5
 _YOUNG = 3.0
 """Seconds in which a container may not hear yet: the kernel drops a signal that PID 1 has no handler for.
 
-An older one is told once: many programs take a second signal for impatience.
+An older one gets the signal once: many programs take a second signal for impatience.
 """
 
 
 class RunningContainers:
-    """The containers of a run, each told to end once the session is asked to stop. A context manager.
+    """The containers of a run, each asked to end once the session is asked to stop. A context manager.
 
     Meanwhile requests to stop do not raise; they end what runs and keep anything else from starting.
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import gocdnext_sdk.host.lint.rules  # noqa: F401 - registers them
 from gocdnext_sdk.errors import UsageError
 from gocdnext_sdk.host.lint.rule import RULES, Finding
-from gocdnext_sdk.host.lint.suppress import comments, silence
+from gocdnext_sdk.host.lint.suppress import comments, suppress
 from gocdnext_sdk.host.lint.view import View
 from gocdnext_sdk.host.manifest.catalog import Catalog
 from gocdnext_sdk.host.pipeline import Diagnostic, Mark, PipelineError, parse_text
@@ -37,7 +37,7 @@ def lint_text(text: str, file: str, catalog: Catalog) -> list[Finding]:
     except PipelineError as error:
         return [Finding(RULES["GP001"], problem) for problem in error.problems]
     found = (Finding(rule, problem) for rule in RULES.values() for problem in rule.check(view))
-    left = dict.fromkeys(silence(found, comments(text, file)))
+    left = dict.fromkeys(suppress(found, comments(text, file)))
     return sorted(left, key=lambda finding: (finding.problem.mark, finding.rule.id))
 
 

@@ -25,7 +25,7 @@ Values are read as the plugin reads them: by its own inputs where its `plugin.py
 is imported, so name folders that you trust), else by the types in the manifest. What a reference stands for,
 and what is in the checkout, is known when the job runs.
 
-A comment silences a rule on its line, or on the next line if it stands alone. It has to say why:
+A comment suppresses a rule on its line, or on the next line if it stands alone. It has to say why:
 
 ```yaml
 uses: ghcr.io/org/plugin # gocdnext: ignore=GP107 the newest is what we test here

@@ -65,7 +65,7 @@ def explain(rule: Rule) -> Iterator[str]:
     for heading, sample in (("Wrong:", rule.wrong), ("Right:", rule.right)):
         yield f"\n{heading}\n"
         yield from (f"    {line}".rstrip() for line in sample.splitlines())
-    yield f"\nTo silence it on one line: # gocdnext: ignore={rule.id} and the reason"
+    yield f"\nTo suppress it on one line: # gocdnext: ignore={rule.id} and the reason"
 
 
 def _entry(finding: Finding) -> dict[str, Any]:

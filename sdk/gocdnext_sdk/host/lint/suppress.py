@@ -20,7 +20,7 @@ class Comment:
     Args:
         mark: where it stands.
         line: the line it is about.
-        ids: the rules it silences.
+        ids: the rules it suppresses.
         reason: why.
     """
 
@@ -51,14 +51,14 @@ def comments(text: str, file: str) -> list[Comment]:
     return found
 
 
-def silence(findings: Iterable[Finding], comments: Iterable[Comment]) -> Iterator[Finding]:
-    """Yield the findings that no comment silences, and those about the comments themselves."""
-    silenced = {(id_, each.line): (each, id_) for each in comments for id_ in each.ids}
+def suppress(findings: Iterable[Finding], comments: Iterable[Comment]) -> Iterator[Finding]:
+    """Yield the findings that no comment suppresses, and those about the comments themselves."""
+    suppressed = {(id_, each.line): (each, id_) for each in comments for id_ in each.ids}
     useful: set[tuple[Comment, str]] = set()
     for finding in findings:
         place = (finding.rule.id, finding.problem.mark.line)
-        if place in silenced:
-            useful.add(silenced[place])
+        if place in suppressed:
+            useful.add(suppressed[place])
         else:
             yield finding
     for comment in comments:
@@ -76,5 +76,5 @@ def _problems(comment: Comment, useful: set[tuple[Comment, str]]) -> Iterator[Di
             )
     if not comment.reason:
         yield Diagnostic(
-            comment.mark, "a comment that silences a rule gives no reason", "say why after the rule"
+            comment.mark, "a comment that suppresses a rule gives no reason", "say why after the rule"
         )

@@ -73,7 +73,7 @@ class Run:
     pipeline_id: str = field(default_factory=_uuid)
     project_id: str = field(default_factory=_uuid)
     project_slug: str = ""
-    """The project's name in URLs. No variable tells it; identity tokens do."""
+    """The project's name in URLs. No variable holds it; identity tokens do."""
 
 
 def variables(run: Run, job: str) -> dict[str, str]:

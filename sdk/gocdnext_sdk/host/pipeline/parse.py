@@ -134,19 +134,19 @@ class _Reader:
                     continue  # broken itself, and reported for that
                 if wrong := _wrong_need(job, needed.text, known, stages):
                     self._decoder.error(needed.mark, f"job `{job.name}` {wrong[0]}", wrong[1])
-        self._refuse_circles(jobs)
+        self._refuse_cycles(jobs)
         return jobs
 
-    def _refuse_circles(self, jobs: tuple[Job, ...]) -> None:
+    def _refuse_cycles(self, jobs: tuple[Job, ...]) -> None:
         known = {job.name: job for job in jobs}
         graph = {job.name: [n for n in job.needs if n in known and n != job.name] for job in jobs}
         try:
             TopologicalSorter(graph).prepare()
         except CycleError as error:
-            circle: list[str] = error.args[1]
+            cycle: list[str] = error.args[1]
             self._decoder.error(
-                known[circle[0]].at("needs"),
-                f"dependency cycle: {' -> '.join(reversed(circle))}",
+                known[cycle[0]].at("needs"),
+                f"dependency cycle: {' -> '.join(reversed(cycle))}",
                 "break the cycle",
             )
 

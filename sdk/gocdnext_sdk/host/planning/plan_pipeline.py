@@ -205,7 +205,7 @@ def _token(
 ) -> str:
     """Return a token that says what is known of the real one before it is issued."""
     inputs = instance.job.action.inputs if isinstance(instance.job.action, Plugin) else {}
-    # Nothing tells who will issue it but the pipeline, where it states the issuer.
+    # Only the pipeline says who will issue it, where it states the issuer.
     issuers = plugin.signs.issuers if plugin and plugin.signs else ()
     stated = [inputs[key].text for key in issuers if key in inputs]
     claims = {

@@ -1,1 +1,1 @@
-"""BuildKit's ways, for plugins that build with buildx: caches, build arguments and builders."""
+"""Adapter for BuildKit through buildx: caches, build arguments and builders."""

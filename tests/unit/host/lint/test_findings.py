@@ -1,4 +1,4 @@
-"""Where findings stand, what they advise, what is left alone, and how they are silenced."""
+"""Where findings stand, what they advise, what is left alone, and how they are suppressed."""
 
 from __future__ import annotations
 
@@ -261,7 +261,7 @@ class TestSilence:
         findings = lint(f"scan:\n  stage: scan\n{self.USES} # gocdnext: ignore=GP107\n")
         assert found(findings) == [
             (
-                "release.yaml:5:48: warning: a comment that silences a rule gives no reason; "
+                "release.yaml:5:48: warning: a comment that suppresses a rule gives no reason; "
                 "say why after the rule [GP003]"
             )
         ]

@@ -56,7 +56,7 @@ class ContainerSpec:
         aliases: names under which others on the network reach it.
         extra_hosts: host name to address, for its ``/etc/hosts``.
         ports: ports published on the engine's loopback under the same number.
-        output: "followed" reaches who is attached and is stored nowhere; "kept" is what `logs` returns.
+        output: "followed" goes to the attached client and is stored nowhere; "kept" is what `logs` returns.
     """
 
     name: str

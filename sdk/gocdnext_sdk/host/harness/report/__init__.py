@@ -1,1 +1,1 @@
-"""What a run tells while it goes on and when it has ended."""
+"""What a run reports while it runs and when it has ended."""

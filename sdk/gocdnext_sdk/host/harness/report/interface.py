@@ -1,4 +1,4 @@
-"""What a run tells: while it goes on, to a listener; afterwards, as a value."""
+"""What a run reports: to a listener while it runs, as a value afterwards."""
 
 from __future__ import annotations
 

@@ -37,10 +37,10 @@ def ignored(view: View) -> Iterator[Diagnostic]:
 
 @rule("GP003", Severity.WARNING)
 def idle_comment(view: View) -> Iterator[Diagnostic]:
-    """A comment that silences nothing.
+    """A comment that suppresses nothing.
 
-    `# gocdnext: ignore=GP101 reason` silences a rule on its own line, or, standing alone, on the next line.
-    One that names no rule, finds nothing to silence, or gives no reason hides more than it helps: mend or
+    `# gocdnext: ignore=GP101 reason` suppresses a rule on its own line, or, standing alone, on the next line.
+    One that names no rule, finds nothing to suppress, or gives no reason hides more than it helps: mend or
     remove it.
     """
-    return iter(())  # known only after all other rules; see `silence`
+    return iter(())  # known only after all other rules; see `suppress`
