@@ -11,6 +11,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -21,7 +22,7 @@ from typing import Any
 import docker
 import pytest
 
-from gocdnext_sdk.host.harness import Pull, RunOptions, RunReport, Session, Status, run_pipeline
+from gocdnext_sdk.host.harness import NullListener, Pull, RunOptions, RunReport, Session, Status, run_pipeline
 from gocdnext_sdk.host.harness.engine.docker import DockerEngine
 from gocdnext_sdk.host.harness.engine.interface import OWNER_LABEL, RUN_LABEL
 
@@ -420,6 +421,60 @@ def test_a_signal_ends_the_run_and_leaves_nothing(
     assert "wiping" in output
     assert "cancelled" in output
     assert owned_by(client, process) == []
+
+
+HEARS_LATE = """
+stages: [a]
+jobs:
+  x:
+    stage: a
+    image: BASE
+    script:
+      - |
+        exec python3 -c '
+        import signal, sys, time
+        time.sleep(0.4)
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+        time.sleep(60)'
+"""
+
+
+class StopsLater(NullListener):
+    """Asks the session to stop some time after its job has begun."""
+
+    def __init__(self, session: Session, seconds: float) -> None:
+        self._timer = threading.Timer(seconds, session.stop.request, (signal.SIGTERM,))
+
+    def job_started(self, name: str) -> None:
+        self._timer.start()
+
+
+@pytest.mark.parametrize("delay", [0.0, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.7, 1.0, 1.5, 2.0])
+def test_a_stop_is_heard_whenever_it_comes(
+    project: Path, base: str, client: docker.DockerClient, delay: float
+) -> None:
+    """PID 1 hears nothing until it has a handler, so the signal comes again; SIGKILL would be 137."""
+    file = write(project, base, HEARS_LATE)
+    with Session(DockerEngine()) as session:
+        report = run_pipeline(file, session=session, listener=StopsLater(session, delay))
+        labels = {"label": f"{RUN_LABEL}={session.id}"}
+    assert report.exit_code == 143
+    assert (report["x"].status, report["x"].exit_code) in {(Status.CANCELLED, 143), (Status.CANCELLED, None)}
+    assert report.seconds < delay + 8
+    assert client.api.containers(all=True, filters=labels) == []
+
+
+def test_what_the_platform_would_lose_is_noted(session: Session, project: Path, base: str) -> None:
+    class Notices(NullListener):
+        texts: list[str] = []
+
+        def notice(self, text: str, job: str = "") -> None:
+            self.texts.append(text)
+
+    text = "stages: [a]\njobs:\n  x: {stage: a, image: BASE, script: [\"printf 'a\\\\351b\\\\0c\\\\n'\"]}\n"
+    report = run_pipeline(write(project, base, text), session=session, listener=Notices())
+    assert report["x"].log[-1].text == "a\ufffdb\ufffdc"
+    assert {"UTF-8", "NUL"} <= set(" ".join(Notices.texts).replace(";", "").split())
 
 
 def test_what_a_killed_run_left_is_removed_by_the_next(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection, Mapping
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from typing import Final
 from uuid import uuid4
@@ -93,15 +93,15 @@ class JobRunner:
         if stopping():
             return report
         container = self._create(job, label, files)
-        output = engine.attach(container)
-        if not self.running.start(container):
-            return report
-        try:
-            log.say(f"$ plugin {job.image}" if job.script is None else f"$ {job.script}")
-            log.follow(output)
-            exit_code = engine.wait(container)
-        finally:
-            self.running.discard(container)
+        with closing(engine.attach(container)) as output:
+            if not self.running.start(container):
+                return report
+            try:
+                log.say(f"$ plugin {job.image}" if job.script is None else f"$ {job.script}")
+                log.follow(output)
+                exit_code = engine.wait(container)
+            finally:
+                self.running.discard(container)
         for loss in log.losses():
             self.listener.notice(loss, job.name)
         report = replace(report, exit_code=exit_code)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, closing
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
@@ -171,21 +171,25 @@ class DockerEngine:
                 raise NoSuchPath(f"the container has no {path}") from error
             yield from stream
 
-    def attach(self, container: str) -> Iterator[Chunk]:
+    def attach(self, container: str) -> Generator[Chunk, None, None]:
         """Connect to the output of a container that is not started yet."""
-        with _translated("follow a container's output"):
-            frames = self._api.attach(container, stdout=True, stderr=True, stream=True, demux=True)
-        return self._chunks(frames)
+        output = self._output(container)
+        next(output)  # connects; from here on, closing it ends the connection
+        return output
 
-    @staticmethod
-    def _chunks(frames: CancellableStream[Any]) -> Iterator[Chunk]:
-        # The stream's own close() leaves the connection half open.
-        with _translated("follow a container's output"), closing(frames._response):  # type: ignore[attr-defined]  # noqa: SLF001
-            for stdout, stderr in frames:
-                if stdout:
-                    yield Chunk("stdout", stdout)
-                if stderr:
-                    yield Chunk("stderr", stderr)
+    def _output(self, container: str) -> Generator[Chunk, None, None]:
+        with _translated("follow a container's output"):
+            frames: CancellableStream[Any] = self._api.attach(
+                container, stdout=True, stderr=True, stream=True, demux=True
+            )
+            # The stream's own close() leaves the connection half open.
+            with closing(frames._response):  # type: ignore[attr-defined]  # noqa: SLF001
+                yield Chunk("stdout", b"")
+                for stdout, stderr in frames:
+                    if stdout:
+                        yield Chunk("stdout", stdout)
+                    if stderr:
+                        yield Chunk("stderr", stderr)
 
     def start(self, container: str) -> None:
         """Start a created container."""

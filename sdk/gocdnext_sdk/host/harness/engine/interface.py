@@ -6,7 +6,7 @@ found again: `RUN_LABEL` says which run made it, `OWNER_LABEL` which process on 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal, NamedTuple, Protocol
@@ -104,8 +104,11 @@ class Engine(Protocol):
     def get(self, container: str, path: str) -> Iterator[bytes]:
         """Stream `path` as a tar out of the container, running or ended; raises `NoSuchPath`."""
 
-    def attach(self, container: str) -> Iterator[Chunk]:
-        """Connect to the output of a container that is not started yet; ends when its output does."""
+    def attach(self, container: str) -> Generator[Chunk, None, None]:
+        """Connect to the output of a container that is not started yet; ends when its output does.
+
+        Whoever does not read it to its end closes it.
+        """
 
     def start(self, container: str) -> None:
         """Start a created container."""

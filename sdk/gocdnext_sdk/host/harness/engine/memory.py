@@ -20,7 +20,7 @@ from __future__ import annotations
 import io
 import tarfile
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from queue import SimpleQueue
 from typing import Literal, TypeAlias
@@ -201,12 +201,12 @@ class MemoryEngine:
             self._called("get …")
             yield whole[at : at + tarfile.RECORDSIZE]
 
-    def attach(self, container: str) -> Iterator[Chunk]:
+    def attach(self, container: str) -> Generator[Chunk, None, None]:
         """Connect to the output."""
         self._called("attach")
         return self._output(self._found(container))
 
-    def _output(self, container: MemoryContainer) -> Iterator[Chunk]:
+    def _output(self, container: MemoryContainer) -> Generator[Chunk, None, None]:
         for chunk in container.output():
             self._called("attach …")
             yield chunk
