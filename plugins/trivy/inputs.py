@@ -8,14 +8,12 @@ from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import parse_qsl, unquote
 
-from pydantic import AfterValidator
-
 from gocdnext_sdk import (
     Boolean,
     Credential,
     Credentials,
+    Duration,
     Input,
-    Invalid,
     Items,
     Problem,
     Reference,
@@ -45,12 +43,6 @@ ONLY_FOR = {
     **dict.fromkeys(("skip_dirs", "skip_files"), FILES),
 }
 """The inputs that other scan types would ignore, which must not happen silently."""
-
-
-def _duration(text: str) -> str:
-    if not re.fullmatch(r"([0-9]+(\.[0-9]+)?(ms|s|m|h))+", text):
-        raise Invalid(f'"{text}" is not a duration', 'write it as "10m" or "1h30m"')
-    return text
 
 
 class TrivyInputs(RegistryLoginInputs):
@@ -121,8 +113,10 @@ class TrivyInputs(RegistryLoginInputs):
         description="Path of the report in the workspace; the log then shows the table. If empty, the report "
         "goes to the log.",
     )
-    timeout: Annotated[str, AfterValidator(_duration)] = Input(
-        "5m", description='Time for one scan, e.g. "15m".'
+    timeout: Duration | None = Input(
+        None,
+        description='Time that the whole job may take, e.g. "15m". Trivy gets it for each scan, and gives '
+        "5 minutes to one otherwise.",
     )
     skip_db_update: Boolean = Input(
         "false",

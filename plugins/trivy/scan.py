@@ -174,7 +174,7 @@ def plan_scan(inputs: TrivyInputs, subject: Subject, cache: str) -> list[str]:
     shown = [each for each in SEVERITIES if each in {*inputs.severity, *inputs.report_severity}]
     argv = [inputs.scan_type, "--format", "json", "--severity", ",".join(shown)]
     # What counts is counted in the report: Trivy's exit code does not tell findings from failures.
-    argv += ["--exit-code", "0", "--timeout", inputs.timeout]
+    argv += ["--exit-code", "0", *(("--timeout", inputs.timeout) if inputs.timeout else ())]
     # A scan cache on disk is locked by one process at a time; only the databases are worth keeping.
     argv += ["--cache-dir", cache, "--cache-backend", "memory"]
     argv += ["--skip-version-check", "--disable-telemetry", *_settings(inputs)]

@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from gocdnext_sdk.inputs.constraints import AtLeastOne, MutuallyExclusive, RequiredIf, RequiredTogether
     from gocdnext_sdk.inputs.facts import DaemonUse, Gates, Publishes, Reads, Signs
     from gocdnext_sdk.inputs.image_build import BUILD_OUTPUTS, ImageBuildInputs
-    from gocdnext_sdk.inputs.model import Input, PluginInputs
+    from gocdnext_sdk.inputs.model import Duration, Input, PluginInputs
     from gocdnext_sdk.inputs.registry_login import RegistryLoginInputs
     from gocdnext_sdk.inputs.types import (
         Boolean,
@@ -94,7 +94,7 @@ _NAMES = {
     "inputs.facts": ("DaemonUse", "Gates", "Publishes", "Reads", "Signs"),
     "inputs.image_build": ("BUILD_OUTPUTS", "ImageBuildInputs"),
     "inputs.registry_login": ("RegistryLoginInputs",),
-    "inputs.model": ("Input", "PluginInputs"),
+    "inputs.model": ("Duration", "Input", "PluginInputs"),
     "inputs.types": (
         "Boolean",
         "BranchTags",
@@ -137,6 +137,7 @@ __all__ = [
     "Daemon",
     "DaemonError",
     "DaemonUse",
+    "Duration",
     "Error",
     "Findings",
     "Gates",

@@ -16,6 +16,7 @@
     ├── OutputError         3   an output cannot be carried or written
     ├── Bug                70   the plugin or the SDK failed: EX_SOFTWARE of sysexits.h
     └── Cancelled       128+n   the job was stopped by signal n
+        └── TimedOut        3   the job took longer than its `timeout`
 
 `Invalid` is what a parser raises: the text is wrong, and the caller knows whose it is. `report` prints an
 error and returns its exit code; users see a traceback only with ``GOCDNEXT_DEBUG=1``.
@@ -84,7 +85,7 @@ def doing(what: str) -> Iterator[None]:
     """
     try:
         yield
-    except (ToolError, DaemonError, RegistryError) as error:
+    except (ToolError, DaemonError, RegistryError, TimedOut) as error:
         error.what = f"{what}: {error.what}"
         error.args = (_joined(error.what, error.advice),)
         raise
@@ -210,6 +211,20 @@ class Cancelled(Error):
         self.signum = signum
         self.exit_code = 128 + signum
         super().__init__(f"stopped by {signal.Signals(signum).name}")
+
+
+class TimedOut(Cancelled):
+    """The job took longer than it may: it is stopped as by a signal, and has failed.
+
+    Args:
+        seconds: how long it may take.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(signal.SIGALRM)
+        self.exit_code = 3
+        self.what = f"stopped after {seconds:g} s, the job's `timeout`"
+        self.args = (self.what,)
 
 
 def report(error: Exception, environ: Mapping[str, str], stream: TextIO) -> int:

@@ -172,7 +172,8 @@ def _execute(plugin: Plugin[Inputs], environ: Mapping[str, str], workspace: Path
                 job = Job(environ, workspace, masker, files, signals, outputs)
                 if environ.get("HOME") and environ["HOME"] != job.environ["HOME"]:
                     _warn(f"HOME is in the workspace and not used; tools get {job.environ['HOME']}")
-                job.output(**plugin.run(inputs, job))  # type: ignore[arg-type]
+                with signals.limited(inputs.seconds):
+                    job.output(**plugin.run(inputs, job))  # type: ignore[arg-type]
                 outputs.write()
         except Exception as error:  # noqa: BLE001 - the last line of defence: a message, never a traceback
             # What is known is written after a failure too; the platform reads it only after exit 0.

@@ -6,14 +6,26 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, get_args
+from typing import Annotated, Any, ClassVar, get_args
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema
 from pydantic.fields import FieldInfo
 
 from gocdnext_sdk.errors import Problem
 from gocdnext_sdk.inputs.constraints import Constraint
+from gocdnext_sdk.inputs.parsers import parse_duration
 from gocdnext_sdk.secret import Secret
+
+
+def _duration(text: str) -> str:
+    parse_duration(text)
+    return text
+
+
+Duration = Annotated[
+    str, AfterValidator(_duration), WithJsonSchema({"type": "string", "format": "go-duration"})
+]
+"""A time as Go writes it: `90s`, `10m`, `1h30m`. `parse_duration` gives its seconds."""
 
 _NAME = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 
@@ -86,10 +98,16 @@ class PluginInputs(BaseModel):
         defer_build=True,  # bases are never validated themselves, and building costs every start
     )
 
+    timeout: Duration | None = Input(
+        None,
+        description='Time that the whole job may take, e.g. "10m"; its tools are then stopped, and it fails. '
+        "No limit if not given.",
+    )
+
     constraints: ClassVar[tuple[Constraint, ...]] = ()
     """Rules between inputs; a subclass adds its own to its parents'."""
 
-    listed_last: ClassVar[bool] = False
+    listed_last: ClassVar[bool] = True
     """Whether a class's own fields stand below all others in what is generated: those that several plugins
     take in the same way and that few jobs need. Not inherited."""
 
@@ -102,6 +120,11 @@ class PluginInputs(BaseModel):
             if not _NAME.fullmatch(name):
                 # Only such names reach a container alike on every engine (docs/contract.md §4).
                 raise TypeError(f"{cls.__qualname__}.{name}: an input is named like build_args")
+
+    @property
+    def seconds(self) -> float | None:
+        """How long the whole job may take; None: no limit."""
+        return None if self.timeout is None else parse_duration(self.timeout)
 
     def check(self, environ: Mapping[str, str], workspace: Path) -> Iterable[Problem]:
         """Yield what is wrong beyond a single field. Called once, before anything is touched.

@@ -16,6 +16,9 @@ from gocdnext_sdk.errors import Invalid
 _TRUE = frozenset({"true", "yes", "on", "y", "1"})
 _FALSE = frozenset({"false", "no", "off", "n", "0"})
 
+_DURATION_PART = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h)")
+_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+
 _COMMENT = re.compile(r"(^|\s)#.*$")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
 
@@ -101,3 +104,18 @@ def _split_legacy(line: str) -> tuple[str, ...]:
     if " " not in line and len(parts) > 1 and all(re.match(r"[A-Z_][A-Z0-9_]*=", part) for part in parts):
         return tuple(parts)
     return (line,)
+
+
+def parse_duration(text: str) -> float:
+    """Read a time as Go writes it, such as `90s`, `10m` or `1h30m`, and return its seconds.
+
+    Source: Go's `time.ParseDuration`, without signs and units below a millisecond.
+
+    Raises:
+        Invalid: anything else, and a time of nothing.
+    """
+    parts = _DURATION_PART.findall(text)
+    seconds = sum(float(number) * _UNITS[unit] for number, unit in parts)
+    if "".join(number + unit for number, unit in parts) != text or not seconds:
+        raise Invalid(f'"{text[:40]}" is not a duration', 'write it as "10m" or "1h30m"')
+    return seconds

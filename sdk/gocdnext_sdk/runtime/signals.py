@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable, Iterator
 from types import FrameType
 from typing import Any, Self
 
-from gocdnext_sdk.errors import Cancelled
+from gocdnext_sdk.errors import Cancelled, TimedOut
 
 CANCELLING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -36,6 +36,7 @@ class Signals:
 
     def __init__(self) -> None:
         self.received: int | None = None
+        self._limit = 0.0
         self._cancelling = False
         self._waiting = False
         self._children: list[subprocess.Popen[bytes]] = []
@@ -70,6 +71,24 @@ class Signals:
             self.check()
 
     @contextlib.contextmanager
+    def limited(self, seconds: float | None) -> Iterator[None]:
+        """End the block after `seconds`, as a signal would; None: no limit.
+
+        Raises:
+            TimedOut: within the block, or at the end of a tool.
+        """
+        if seconds is None or not self._before:
+            yield
+            return
+        self._limit = seconds
+        with handled((signal.SIGALRM,), self._handle):
+            signal.setitimer(signal.ITIMER_REAL, seconds)
+            try:
+                yield
+            finally:
+                signal.setitimer(signal.ITIMER_REAL, 0)
+
+    @contextlib.contextmanager
     def shield(self) -> Iterator[None]:
         """Let clean-up steps run after a signal. One meanwhile waits; a second ends their tool."""
         with self._set_cancelling(False):
@@ -83,7 +102,7 @@ class Signals:
             Cancelled: with the signal's number.
         """
         if self.received is not None and self._cancelling:
-            raise Cancelled(self.received)
+            raise self._end(self.received)
 
     @contextlib.contextmanager
     def child(self, start: Callable[[], subprocess.Popen[bytes]]) -> Iterator[subprocess.Popen[bytes]]:
@@ -155,7 +174,10 @@ class Signals:
             elif self._cancelling:
                 self._forward(signum)
         if self._cancelling and not self._waiting and not repeated:
-            raise Cancelled(signum)
+            raise self._end(signum)
+
+    def _end(self, signum: int) -> Cancelled:
+        return TimedOut(self._limit) if signum == signal.SIGALRM else Cancelled(signum)
 
     def _raise_again(self, lost: sys.UnraisableHookArgs) -> None:
         """Let a signal come once more that was raised where Python throws it away: in a destructor."""
@@ -175,7 +197,7 @@ class Signals:
 
     def _forward(self, signum: int) -> None:
         if self._children and self._killer is None:
-            self._signal_children(signum)
+            self._signal_children(signal.SIGTERM if signum == signal.SIGALRM else signum)
             self._killer = threading.Timer(GRACE, self._signal_children, (signal.SIGKILL,))
             self._killer.daemon = True
             self._killer.start()

@@ -67,7 +67,9 @@ class Running:
 
 
 @contextmanager
-def running(folder: Path, steps: str, tools: dict[str, str], *prefix: str) -> Iterator[Running]:
+def running(
+    folder: Path, steps: str, tools: dict[str, str], *prefix: str, **environ: str
+) -> Iterator[Running]:
     """Start a plugin whose `run` is `steps`, with shell scripts for tools."""
     bin_folder, workspace = folder / "bin", folder / "workspace"
     bin_folder.mkdir()
@@ -80,7 +82,7 @@ def running(folder: Path, steps: str, tools: dict[str, str], *prefix: str) -> It
     process = subprocess.Popen(
         [*prefix, sys.executable, str(folder / "plugin.py")],
         cwd=workspace,
-        env={"PATH": f"{bin_folder}:{os.environ['PATH']}", "PYTHONUNBUFFERED": "1"},
+        env={"PATH": f"{bin_folder}:{os.environ['PATH']}", "PYTHONUNBUFFERED": "1", **environ},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -325,3 +327,39 @@ job.tool("polite").run()
         os.kill(int(children[0]), signal.SIGTERM)
         assert plugin.finish() == 143
     assert "asked to end" in plugin.log
+
+
+def test_a_tool_that_takes_too_long_is_stopped_and_the_job_has_failed(tmp_path: Path) -> None:
+    steps = 'job.tool("polite").run()\nprint("a later step")'
+    with running(tmp_path, steps, {"polite": POLITE}, PLUGIN_TIMEOUT="1s") as plugin:
+        assert plugin.finish() == 3
+    assert "asked to end" in plugin.log
+    assert "a later step" not in plugin.log
+    assert "error: stopped after 1 s" in plugin.log
+
+
+def test_work_between_tools_is_stopped_too(tmp_path: Path) -> None:
+    with running(tmp_path, "while True: time.sleep(0.01)", {}, PLUGIN_TIMEOUT="500ms") as plugin:
+        assert plugin.finish() == 3
+    assert "error: stopped after 0.5 s" in plugin.log
+
+
+def test_a_job_that_ends_in_time_hears_nothing_of_it(tmp_path: Path) -> None:
+    with running(tmp_path, 'print("done")', {}, PLUGIN_TIMEOUT="20s") as plugin:
+        assert plugin.finish() == 0
+    assert plugin.log.strip() == "done"
+
+
+def test_a_signal_before_the_time_is_over_is_a_signal(tmp_path: Path) -> None:
+    with running(tmp_path, 'job.tool("polite").run()', {"polite": POLITE}, PLUGIN_TIMEOUT="60s") as plugin:
+        plugin.wait_for("ready")
+        plugin.send(signal.SIGTERM)
+        assert plugin.finish() == 143
+
+
+@pytest.mark.parametrize("text", ["soon", "10", "-1s", "1d", "0s", "1m and more"])
+def test_a_time_that_is_none_is_told_before_anything_runs(tmp_path: Path, text: str) -> None:
+    with running(tmp_path, 'print("started")', {}, PLUGIN_TIMEOUT=text) as plugin:
+        assert plugin.finish() == 2
+    assert "with.timeout" in plugin.log
+    assert "started" not in plugin.log
