@@ -825,7 +825,10 @@ def test_every_flag_exists() -> None:
             self.commands.append(list(map(str, argv)))
             return Completed(0)
 
-        running = run
+        @contextlib.contextmanager
+        def running(self, *argv: object, ok: Any = (0,)) -> Iterator[None]:
+            self.commands.append(list(map(str, argv)))
+            yield
 
         def capture(self, *argv: object, assumed: bytes) -> Any:
             self.commands.append(list(map(str, argv)))
@@ -833,7 +836,8 @@ def test_every_flag_exists() -> None:
 
     image = Reference.parse(f"localhost/team/app@sha256:{'0' * 64}")
     regctl = Regctl(Recorder())  # type: ignore[arg-type]
-    regctl.copying(str(image), image)
+    with regctl.copying(str(image), image):
+        pass
     regctl.mend(str(image), image)
     regctl.attached(str(image))
     regctl.delete_tag(image.with_tag("v1"))

@@ -40,7 +40,7 @@ def test_the_plugin_is_one(tmp_path: Path) -> None:
     (tmp_path / "plugin.py").write_text(code)
     plugin: type[Plugin[Any]] = load_plugin(tmp_path)
     assert plugin.name == "gocdnext-plugin-hadolint"
-    assert set(plugin.inputs.model_fields) == {"dockerfile", "token"}
+    assert set(plugin.inputs.model_fields) == {"dockerfile", "token", "timeout"}
 
 
 def test_every_option_of_run_in_the_table_is_there() -> None:

@@ -164,7 +164,8 @@ class TestMistakes:
             ),
             (
                 "with.xyz: unknown input; known inputs: action, build-args, dockerfile, "
-                "image, notes, password, platforms, push, registry, tags, workers"
+                "image, notes, password, platforms, push, registry, tags, timeout, "
+                "workers"
             ),
         ]
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, ClassVar, Final, Literal
 
 from pydantic import create_model
 
 from gocdnext_sdk.host.manifest.model import InputSpec, Manifest
-from gocdnext_sdk.inputs.model import Input, PluginInputs
+from gocdnext_sdk.inputs.model import Duration, Input, PluginInputs
 from gocdnext_sdk.inputs.types import (
     Boolean,
     BranchTags,
@@ -28,6 +28,7 @@ from gocdnext_sdk.secret import Secret
 
 FORMATS: Final[Mapping[str, Any]] = {
     "branch-tags": BranchTags,
+    "go-duration": Duration,
     "hostname": RegistryHost,
     "items": Items,
     "json-document": JsonDocument,
@@ -58,6 +59,8 @@ def inputs_of(manifest: Manifest) -> type[PluginInputs]:
     }
 
     class ManifestInputs(PluginInputs):
+        # The SDK's own input is there only if the manifest lists it: a plugin need not be made with the SDK.
+        timeout: ClassVar[None] = None  # type: ignore[misc]
         constraints = manifest.constraints
 
     return create_model("Inputs", __base__=ManifestInputs, **fields)
