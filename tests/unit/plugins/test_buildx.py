@@ -286,7 +286,7 @@ class TestMistakes:
         (mistake,) = mistakes(
             cache_from="type=s3,bucket=a,access_key_id=one", cache_to="type=s3,bucket=a,access_key_id=two"
         )
-        assert "different logins" in mistake
+        assert "different credentials" in mistake
 
 
 class TestContext:
