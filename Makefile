@@ -30,8 +30,9 @@ test: setup-test
 		sed -n 1,14p build/coverage.txt; grep -E "^(TOTAL|Coverage failure)" build/coverage.txt; exit $${bad:-0}; \
 	fi
 
-# The property tests with many examples, other ones each time.
-soak: .venv/installed
+# The long suites whole (docs/security.md), then the property tests with many examples, other ones each time.
+soak: setup-test
+	@$(ENV); GOCDNEXT_SOAK=1 $(BIN)/pytest $(PYTEST_ARGS) tests/soak tests/e2e/test_builders_agree.py
 	@$(BIN)/pytest $(PYTEST_ARGS) -m hypothesis --hypothesis-profile soak tests/contract tests/unit
 
 bench: setup-test
