@@ -1,0 +1,312 @@
+"""What is signed or verified, with which key or identity, and by which services."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator
+
+from gocdnext_sdk import (
+    Boolean,
+    Input,
+    Invalid,
+    JsonDocument,
+    MutuallyExclusive,
+    Pairs,
+    Problem,
+    Reference,
+    RegistryLoginInputs,
+    RequiredIf,
+    Secret,
+    WorkspacePath,
+    in_workspace,
+)
+from gocdnext_sdk.tools.cosign import (
+    KEY_EXAMPLES,
+    key_kind,
+    key_reference,
+    kms_scheme,
+)
+from gocdnext_sdk.tools.identity_token import IdentityToken
+from gocdnext_sdk.tools.sigstore import NOBODY, Document, signing_config, without_log
+from gocdnext_sdk.workspace import read_text
+
+PREDICATES = (
+    *("custom", "slsaprovenance", "slsaprovenance02", "slsaprovenance1", "link"),
+    *("spdx", "spdxjson", "cyclonedx", "vuln", "openvex"),
+)
+
+
+def _predicate_type(text: str) -> str:
+    if text not in PREDICATES and "://" not in text:
+        raise Invalid(f'"{text}" is not a predicate type', f"give a URI or one of {', '.join(PREDICATES)}")
+    return text
+
+
+def _url(text: str) -> str:
+    if not re.fullmatch(r"https?://[^\s/@?#]+(/[^\s@?#]*)?", text):
+        raise Invalid(f'"{text.rpartition("@")[2]}" is not a service URL', 'write it as "https://host/path"')
+    return text
+
+
+Url = Annotated[str, AfterValidator(_url)]
+
+
+class CosignInputs(RegistryLoginInputs):
+    """The `with:` map."""
+
+    image: Reference = Input(
+        description="The image. A tag is resolved to its digest once; the digest is what is signed, verified "
+        "and reported."
+    )
+    action: Literal["sign", "verify", "attest", "verify-attestation"] = Input(
+        "sign", description="What to do. `attest` attaches the signed statement in `predicate`."
+    )
+    key: Annotated[str, in_workspace(key_reference)] | None = Input(
+        None,
+        description="Path of a key in the workspace, or a KMS URI (awskms, gcpkms, azurekms, hashivault, "
+        "k8s, gitlab). With neither this nor `key-content`, signing is keyless.",
+    )
+    key_content: Secret | None = Input(
+        None,
+        description="The key itself, as PEM: cosign.key to sign, cosign.pub to verify. Give it through the "
+        "job's `secrets:`.",
+        examples=list(KEY_EXAMPLES),
+    )
+    key_password: Secret | None = Input(
+        None, description="Password of the private key.", tool_env="COSIGN_PASSWORD"
+    )
+    recursive: Boolean = Input(
+        "false",
+        description="Sign or verify every manifest of a multi-platform image too, not only its index.",
+    )
+    annotations: Pairs = Input(
+        "",
+        description="Statements to sign along with the digest, one KEY=VALUE per line; `verify` demands "
+        "them.",
+    )
+    predicate: WorkspacePath | None = Input(
+        None, description="Path of the statement to attest (an SBOM, a provenance …), as JSON."
+    )
+    predicate_type: Annotated[str, AfterValidator(_predicate_type)] = Input(
+        "custom", description=f"Kind of the statement: a URI or one of {', '.join(PREDICATES)}."
+    )
+    verify_after_sign: Boolean = Input(
+        "true", description="Verify at the registry what was signed or attested, and fail if that fails."
+    )
+    tlog: Boolean = Input(
+        "true",
+        description='"false": no transparency log, neither written nor demanded. For air-gapped use.',
+    )
+    identity_token: Secret | None = Input(
+        None,
+        description="Keyless: the OpenID Connect token to sign with. Usually left out; see "
+        "`identity-token-name`.",
+    )
+    identity_token_name: str = Input(
+        "SIGSTORE_ID_TOKEN",
+        description="Keyless: the name under which the job's `id_tokens:` declares its token.",
+        pattern="^[A-Za-z_][A-Za-z0-9_]*$",
+    )
+    oidc_client_id: str = Input(
+        "sigstore", description="Keyless: the audience (`aud`) that the certificate authority demands."
+    )
+    cert_identity: str | None = Input(
+        None,
+        description="Keyless: the identity (URI or e-mail) that the signer's certificate must carry. `sign` "
+        "then fails if it carries another.",
+    )
+    cert_identity_regexp: str | None = Input(
+        None, description="Keyless: as `cert-identity`, by a regular expression for the whole identity."
+    )
+    cert_oidc_issuer: Url | None = Input(
+        None, description="Keyless: the issuer of the token that the certificate must name."
+    )
+    cert_oidc_issuer_regexp: str | None = Input(
+        None, description="Keyless: as `cert-oidc-issuer`, by a regular expression for the whole URL."
+    )
+    signing_config: JsonDocument | None = Input(
+        None,
+        description="The services to sign with, as Sigstore's signing config: a workspace path or the JSON. "
+        "The public ones if not given.",
+    )
+    trusted_root: JsonDocument | None = Input(
+        None,
+        description="What to trust, as Sigstore's trusted root: a workspace path or the JSON. The public one "
+        "if not given.",
+    )
+    fulcio_url: Url | None = Input(
+        None,
+        description="A certificate authority of your own, if you have no signing config. The URLs stand for "
+        "exactly the services to use, and need `trusted-root`.",
+    )
+    rekor_url: Url | None = Input(None, description="A transparency log of your own.")
+    rekor_version: Literal["1", "2"] = Input("1", description="Major version of the log at `rekor-url`.")
+    timestamp_server_url: Url | None = Input(
+        None, description="A timestamp authority of your own, with the path, such as /api/v1/timestamp."
+    )
+    oidc_issuer: Url | None = Input(
+        None, description="The issuer of your tokens; a token of another one is refused."
+    )
+
+    constraints = (
+        MutuallyExclusive("key", "key-content", "identity-token"),
+        MutuallyExclusive("key", "cert-identity", "cert-identity-regexp"),
+        MutuallyExclusive("key-content", "cert-identity", "cert-identity-regexp"),
+        MutuallyExclusive("cert-oidc-issuer", "cert-oidc-issuer-regexp"),
+        MutuallyExclusive("signing-config", "fulcio-url"),
+        MutuallyExclusive("signing-config", "rekor-url"),
+        MutuallyExclusive("signing-config", "timestamp-server-url"),
+        MutuallyExclusive("signing-config", "oidc-issuer"),
+        RequiredIf("predicate", "action", "attest"),
+    )
+
+    @property
+    def signs(self) -> bool:
+        """Whether something is published."""
+        return self.action in ("sign", "attest")
+
+    @property
+    def attestation(self) -> bool:
+        """Whether it is about an attestation, not a signature."""
+        return self.action in ("attest", "verify-attestation")
+
+    @property
+    def statements(self) -> tuple[tuple[str, str], ...]:
+        """The annotations."""
+        return tuple((name, value or "") for name, value in self.annotations)
+
+    @property
+    def keyless(self) -> bool:
+        """Whether the signer is known by a certificate instead of a key."""
+        return self.key is None and self.key_content is None
+
+    @property
+    def services(self) -> Document | None:
+        """The signing config; None for the public Sigstore's."""
+        config: Document | None = self.signing_config
+        if config is None and (self.urls or not self.tlog):
+            config = signing_config(
+                fulcio=self.fulcio_url,
+                oidc=self.oidc_issuer,
+                rekor=self.rekor_url,
+                rekor_version=int(self.rekor_version),
+                tsa=self.timestamp_server_url,
+            )
+        return config if config is None or self.tlog else without_log(config)
+
+    @property
+    def trust(self) -> Document | None:
+        """The trusted root; None for the public Sigstore's."""
+        if self.trusted_root is None and not self.keyless and not self.tlog and not self.timestamped:
+            return NOBODY
+        return self.trusted_root
+
+    @property
+    def timestamped(self) -> bool:
+        """Whether the services include a timestamp authority."""
+        return bool((self.services or {}).get("tsaUrls"))
+
+    @property
+    def urls(self) -> list[str]:
+        """The keys of the services that are given by URL."""
+        keys = ("fulcio_url", "rekor_url", "timestamp_server_url")
+        return [key.replace("_", "-") for key in keys if getattr(self, key) is not None]
+
+    def token(self, environ: Mapping[str, str]) -> Secret | None:
+        """Return the identity token: the input, or the job's."""
+        if self.identity_token is not None:
+            return self.identity_token
+        text = environ.get(self.identity_token_name, "").strip()
+        return Secret(text) if text else None
+
+    def check(self, environ: Mapping[str, str], workspace: Path) -> Iterable[Problem]:
+        """Check keys, the token and everything two inputs must agree on."""
+        yield from self.check_registry([self.image.registry])
+        yield from self._check_key(workspace)
+        if self.keyless:
+            yield from self._check_token(environ) if self.signs else self._check_identity()
+        if self.signs:
+            yield from self._check_services()
+        for name, value in self.annotations:
+            if value is None:
+                yield Problem("annotations", f'"{name}" has no value', f"write {name}=VALUE")
+        if self.attestation:
+            for key in ("annotations", "recursive"):
+                if getattr(self, key):
+                    yield Problem(key, f"does nothing with action: {self.action}", "leave it out")
+        if self.action == "attest" and self.predicate and not (workspace / self.predicate).is_file():
+            yield Problem("predicate", f'there is no file "{self.predicate}" in the workspace')
+
+    def _check_key(self, workspace: Path) -> Iterator[Problem]:
+        if self.keyless or kms_scheme(self.key):
+            return
+        name = "key" if self.key else "key-content"
+        try:
+            text = read_text(workspace / self.key) if self.key else (self.key_content or Secret("")).reveal()
+            kind = key_kind(text)
+        except (OSError, UnicodeDecodeError):
+            yield Problem("key", f'there is no key file "{self.key}" in the workspace')
+        except ValueError as error:
+            yield Problem.of(name, error)
+        else:
+            if self.signs and kind == "public":
+                yield Problem(name, f"is a public key, and action: {self.action} needs the private one")
+
+    def _check_token(self, environ: Mapping[str, str]) -> Iterator[Problem]:
+        token = self.token(environ)
+        key = "identity-token" if self.identity_token else "identity-token-name"
+        if token is None:
+            name, audience = self.identity_token_name, self.oidc_client_id
+            yield Problem(
+                "identity-token",
+                "keyless signing needs an identity token, and the job has none",
+                f"add `id_tokens: {{{name}: {{aud: {audience}}}}}` to the job, or give `key-content`",
+            )
+            return
+        try:
+            decoded = IdentityToken.decode(token)
+        except ValueError as error:
+            yield Problem.of(key, error)
+            return
+        issuers = tuple(issuer for issuer in (self.oidc_issuer, self.cert_oidc_issuer) if issuer)
+        for what, advice in decoded.problems(audience=self.oidc_client_id, issuers=issuers):
+            yield Problem(key, what, advice)
+
+    def _check_identity(self) -> Iterator[Problem]:
+        for exact, regexp in (
+            ("cert_identity", "cert_identity_regexp"),
+            ("cert_oidc_issuer", "cert_oidc_issuer_regexp"),
+        ):
+            if getattr(self, exact) is None and getattr(self, regexp) is None:
+                yield Problem(
+                    exact.replace("_", "-"),
+                    f"is required with action: {self.action} and no key",
+                    "say who must have signed, or give `key-content`",
+                )
+
+    def _check_services(self) -> Iterator[Problem]:
+        services = self.services
+        if services is None:
+            return
+        if self.urls and self.trusted_root is None:
+            yield Problem(
+                "trusted-root",
+                f'is required with "{self.urls[0]}"',
+                "without it nobody can verify what services of your own sign",
+            )
+        if self.tlog and not services.get("rekorTlogUrls"):
+            missing = "rekor-url" if self.signing_config is None else "signing-config"
+            yield Problem(missing, "names no transparency log", 'add one, or write tlog: "false"')
+        if self.keyless and not services.get("caUrls"):
+            missing = "fulcio-url" if self.signing_config is None else "signing-config"
+            yield Problem(missing, "names no certificate authority, and keyless signing needs one")
+        if self.keyless and not self.tlog and not self.timestamped:
+            yield Problem(
+                "tlog",
+                '"false" and keyless need a timestamp authority',
+                "a certificate lives ten minutes; without a log or a timestamp nobody can verify it later",
+            )
