@@ -9,7 +9,7 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, WithJsonSchema
 
-from gocdnext_sdk import Boolean, ImageBuildInputs, Input, Lines, Problem, Reference, Secret, Words
+from gocdnext_sdk import Boolean, ImageBuildInputs, Input, Lines, Problem, Reference, Secret, Words, quoted
 from gocdnext_sdk.inputs.parsers import parse_lines
 from gocdnext_sdk.secret import looks_secret
 from gocdnext_sdk.tools.buildkit.builders import BINFMT, BUILDKIT
@@ -76,18 +76,20 @@ class BuildxInputs(ImageBuildInputs):
         yield from super().check(environ, workspace)
         for platform in self.platforms:
             if not re.fullmatch(r"[a-z0-9]+/[a-z0-9_]+(/[a-z0-9]+)?", platform):
-                yield Problem("platforms", f'"{platform}" is not a platform', 'write it as "linux/amd64"')
+                yield Problem(
+                    "platforms", f"{quoted(platform)} is not a platform", 'write it as "linux/amd64"'
+                )
         if self.push_by_digest and not self.push:
             yield Problem("push-by-digest", 'needs push: "true"')
         for key, lines in (("build-contexts", self.build_contexts), ("driver-opts", self.driver_opts)):
-            for line in lines:
+            for number, line in enumerate(lines, start=1):
                 name, equals, value = line.partition("=")
                 if not equals:
-                    yield Problem(key, f'"{line}" has no value', "write one KEY=VALUE per line")
+                    yield Problem(key, f"item {number} has no value", "write one KEY=VALUE per line")
                 elif looks_secret(name) or re.search("https?://[^/]+@", value):
                     yield Problem(
                         key,
-                        f'"{name}" would have a secret stand on a command line',
+                        f"item {number} would have a secret stand on a command line",
                         "`secret-envs` takes GIT_AUTH_TOKEN for git; `cache-to` takes the keys of a cache",
                     )
         yield from self._check_cache(environ)

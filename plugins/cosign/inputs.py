@@ -23,6 +23,7 @@ from gocdnext_sdk import (
     Secret,
     WorkspacePath,
     in_workspace,
+    quoted,
 )
 from gocdnext_sdk.tools.cosign import (
     KEY_EXAMPLES,
@@ -42,13 +43,17 @@ PREDICATES = (
 
 def _predicate_type(text: str) -> str:
     if text not in PREDICATES and "://" not in text:
-        raise Invalid(f'"{text}" is not a predicate type', f"give a URI or one of {', '.join(PREDICATES)}")
+        raise Invalid(
+            f"{quoted(text)} is not a predicate type", f"give a URI or one of {', '.join(PREDICATES)}"
+        )
     return text
 
 
 def _url(text: str) -> str:
     if not re.fullmatch(r"https?://[^\s/@?#]+(/[^\s@?#]*)?", text):
-        raise Invalid(f'"{text.rpartition("@")[2]}" is not a service URL', 'write it as "https://host/path"')
+        raise Invalid(
+            f"{quoted(text.rpartition('@')[2])} is not a service URL", 'write it as "https://host/path"'
+        )
     return text
 
 
@@ -231,15 +236,15 @@ class CosignInputs(RegistryLoginInputs):
             yield from self._check_token(environ) if self.signs else self._check_identity()
         if self.signs:
             yield from self._check_services()
-        for name, value in self.annotations:
+        for number, (_, value) in enumerate(self.annotations, start=1):
             if value is None:
-                yield Problem("annotations", f'"{name}" has no value', f"write {name}=VALUE")
+                yield Problem("annotations", f"item {number} has no value", "write one KEY=VALUE per line")
         if self.attestation:
             for key in ("annotations", "recursive"):
                 if getattr(self, key):
                     yield Problem(key, f"does nothing with action: {self.action}", "leave it out")
         if self.action == "attest" and self.predicate and not (workspace / self.predicate).is_file():
-            yield Problem("predicate", f'there is no file "{self.predicate}" in the workspace')
+            yield Problem("predicate", f"there is no file {quoted(self.predicate)} in the workspace")
 
     def _check_key(self, workspace: Path) -> Iterator[Problem]:
         if self.keyless or kms_scheme(self.key):
@@ -249,7 +254,7 @@ class CosignInputs(RegistryLoginInputs):
             text = read_text(workspace / self.key) if self.key else (self.key_content or Secret("")).reveal()
             kind = key_kind(text)
         except (OSError, UnicodeDecodeError):
-            yield Problem("key", f'there is no key file "{self.key}" in the workspace')
+            yield Problem("key", f"there is no key file {quoted(self.key)} in the workspace")
         except ValueError as error:
             yield Problem.of(name, error)
         else:

@@ -14,6 +14,7 @@ from gocdnext_sdk import (
     Reference,
     RegistryError,
     ToolError,
+    quoted,
 )
 from gocdnext_sdk.oci.layout import choose, layout_digest, read_archive, unpack
 from gocdnext_sdk.oci.source import Source, Transport
@@ -124,7 +125,7 @@ def is_in_daemon(inputs: DockerPushInputs, source: Source, reference: Reference,
         job.say(f"{reference} is not in the daemon: taking it from {reference.registry}")
         return False
     advice = f"`docker://{source}` is the one on Docker Hub"
-    raise DaemonError(f'there is no image "{source}" in the daemon; was it built there? {advice}')
+    raise DaemonError(f"there is no image {quoted(source)} in the daemon; was it built there? {advice}")
 
 
 def from_daemon(reference: Reference, folder: Path, job: Job, regctl: Regctl) -> str:

@@ -24,6 +24,7 @@ from gocdnext_sdk import (
     RequiredTogether,
     Secret,
     Words,
+    quoted,
 )
 from gocdnext_sdk.inputs.image_signature import ImageSignatureInputs
 from gocdnext_sdk.oci.source import Source, Transport
@@ -135,7 +136,7 @@ class DockerPushInputs(ImageSignatureInputs, RegistryLoginInputs):
         yield from super().check(environ, workspace)
         for target in self.target:
             if target.digest:
-                yield Problem("target", f'"{target}" has a digest', "give the repository, and tags")
+                yield Problem("target", f"{quoted(target)} has a digest", "give the repository, and tags")
         untagged = any(target.tag is None for target in self.target)
         if self.action == "delete-tag" and untagged and "tags" not in self.model_fields_set:
             yield Problem("tags", "is required with action: delete-tag", "name the tags")
@@ -147,12 +148,12 @@ class DockerPushInputs(ImageSignatureInputs, RegistryLoginInputs):
     def _check_immutable_tags(self) -> Iterator[Problem]:
         for pattern in self.immutable_tags:
             if not TAG_PATTERN.fullmatch(pattern):
-                what = f'"{pattern}" matches no tag'
+                what = f"{quoted(pattern)} matches no tag"
                 yield Problem("immutable-tags", what, 'write it as "v*.*.*" or "[0-9]*"')
         if self.action == "delete-tag":
             for tag in dict.fromkeys(str(target.tag) for target in self.targets):
                 if pattern := fitting(self.immutable_tags, tag):
-                    what = f'"{tag}" is not to be deleted: immutable-tags has "{pattern}"'
+                    what = f"{quoted(tag)} is not to be deleted: immutable-tags has {quoted(pattern)}"
                     yield Problem("tags", what, "remove the tag or the pattern")
 
     def _check_logins(self) -> Iterator[Problem]:
@@ -180,7 +181,7 @@ class DockerPushInputs(ImageSignatureInputs, RegistryLoginInputs):
         source = self.source.reference if self.source else None
         for login in given.unused_for((*self.repositories, *([source] if source else ()))):
             place = f"{login.registry}/{login.scope}" if login.scope else str(login.registry)
-            yield Problem("docker-config", f'no image is at "{place}"', "remove the credentials")
+            yield Problem("docker-config", f"no image is at {quoted(place)}", "remove the credentials")
         for login in given:
             if login.registry_token and not (login.has_password or login.identity_token):
                 what = f"{login.registry} has a registrytoken, which regctl cannot use"
@@ -189,16 +190,18 @@ class DockerPushInputs(ImageSignatureInputs, RegistryLoginInputs):
     def _check_source(self, source: Source, environ: Mapping[str, str], workspace: Path) -> Iterator[Problem]:
         path = workspace / (source.path or "")
         if source.transport is Transport.FILES and not path.exists():
-            yield Problem("source", f'there is no "{source.path}" in the workspace')
+            yield Problem("source", f"there is no {quoted(source.path)} in the workspace")
         elif source.transport is Transport.FILES and not (path.is_dir() or path.is_file()):
-            yield Problem("source", f'"{source.path}" is neither a directory nor a file')
+            yield Problem("source", f"{quoted(source.path)} is neither a directory nor a file")
         unclear = source.transport is Transport.ANY and not (self.pull or source.names_registry)
         if self.demands_signature and (unclear or source.transport in (Transport.DAEMON, Transport.FILES)):
-            yield Problem("source", f'"{source}" cannot have a signature', "only an image in a registry does")
+            yield Problem(
+                "source", f"{quoted(source)} cannot have a signature", "only an image in a registry does"
+            )
         elif unclear and not has_daemon(environ):
             yield Problem(
                 "source",
-                f'"{source}" names no registry, and the job has no daemon',
+                f"{quoted(source)} names no registry, and the job has no daemon",
                 f"write `docker: true` on the job, or `docker://{source}` for the image on Docker Hub",
             )
 

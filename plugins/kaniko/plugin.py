@@ -22,6 +22,7 @@ from gocdnext_sdk import (
     Secret,
     Words,
     doing,
+    quoted,
 )
 from gocdnext_sdk.inputs.image_build import Build
 from gocdnext_sdk.oci.reference import without_scheme
@@ -101,14 +102,17 @@ class KanikoInputs(ImageBuildInputs):
             )
         for platform in self.platforms:
             if not re.fullmatch(r"[a-z0-9]+/[a-z0-9_]+(/[a-z0-9]+)?", platform):
-                yield Problem("platforms", f'"{platform}" is not a platform', 'write it as "linux/amd64"')
+                yield Problem(
+                    "platforms", f"{quoted(platform)} is not a platform", 'write it as "linux/amd64"'
+                )
         if self.cache_repo and (self.cache_repo.tag or self.cache_repo.digest):
             yield Problem("cache-repo", "has a tag or digest, which kaniko sets itself", "give the name only")
         if self.cache_repo and not self.cache:
             yield Problem("cache-repo", "is not used", 'add cache: "true"')
-        for id_, path in self.secret_files:
-            if "," in id_ or "," in (path or ""):
-                yield Problem("secret-files", f'"{id_}": kaniko cannot take a comma here', "rename the file")
+        for number, pair in enumerate(self.secret_files, start=1):
+            if any("," in (word or "") for word in pair):
+                what = f"kaniko cannot take the comma in item {number}"
+                yield Problem("secret-files", what, "rename the file")
         if not any(problem.key in ("context", "dockerfile") for problem in problems):
             yield from self._check_dockerfile(workspace)
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
+from gocdnext_sdk import quoted
 from gocdnext_sdk.tools.dockerfile import KEYWORDS, Dockerfile, Heredoc, Instruction
 
 _FRONTENDS = re.compile(r"(docker\.io/)?docker/dockerfile(-upstream)?([:@].*)?")
@@ -51,7 +52,7 @@ def unsupported(dockerfile: Dockerfile, build: Build) -> Iterator[Unsupported]:
     for each in dockerfile.instructions:
         if each.keyword not in KEYWORDS:
             yield Unsupported(
-                each.line, f'"{each.keyword[:20]}" is not an instruction', "see the line before it"
+                each.line, f"{quoted(each.keyword)} is not an instruction", "see the line before it"
             )
     if not any(each.keyword == "FROM" for each in dockerfile.instructions):
         yield Unsupported(1, "there is no FROM", "an image needs a base, which may be `scratch`")
@@ -196,7 +197,7 @@ def _ssh(options: Mapping[str, str], build: Build) -> _Reason:
 def _secret(options: Mapping[str, str], build: Build) -> _Reason:
     id_ = options.get("id") or PurePosixPath(options.get("target", options.get("dst", ""))).name
     if options.get("required", "false") == "true" and "$" not in id_ and id_ not in build.secrets:
-        return f'the secret "{id_}" is required and not given', f"add it to secret-envs: {id_}=VARIABLE"
+        return f"the secret {quoted(id_)} is required and not given", f"add it to secret-envs: {id_}=VARIABLE"
     return None
 
 

@@ -25,6 +25,7 @@ from gocdnext_sdk import (
     Words,
     WorkspacePath,
     one_of,
+    quoted,
 )
 
 SEVERITIES = ("CRITICAL", "HIGH", "MEDIUM", "LOW", "UNKNOWN")
@@ -178,15 +179,17 @@ class TrivyInputs(RegistryLoginInputs):
             yield Problem("image-source", "the job has no Docker daemon", "add `docker: true` to the job")
         for name in ("archive", "ignorefile", "config"):
             if (path := getattr(self, name)) and not (workspace / path).is_file():
-                yield Problem(name, f'there is no file "{path}" in the workspace')
+                yield Problem(name, f"there is no file {quoted(path)} in the workspace")
         if self.output and (workspace / self.output).is_dir():
-            yield Problem("output", f'"{self.output}" is a directory', "give the path of a file")
+            yield Problem("output", f"{quoted(self.output)} is a directory", "give the path of a file")
         if self.template and self.format != "template":
             yield Problem("template", f"has no effect with format: {self.format}", "write format: template")
         if self.template and self.template.startswith("@"):
             path = self.template.removeprefix("@")
             if not (path.endswith(".tpl") and (workspace / path).is_file()):
-                yield Problem("template", f'there is no template "{path}"', "give the path of a .tpl file")
+                yield Problem(
+                    "template", f"there is no template {quoted(path)}", "give the path of a .tpl file"
+                )
         if not problems and self.image:
             yield from self.check_registry(
                 (self.image.registry, *(each.registry for each in self.db_repository))
@@ -216,7 +219,7 @@ class TrivyInputs(RegistryLoginInputs):
             yield Problem("target", "is a URL", "a repository is scanned with scan-type: repo")
         elif target.startswith("-") or (self.scan_type != "repo" and not _exists(workspace / target)):
             # A reference that came from a needed job is masked in the message, so always tell of images.
-            what = f'there is no "{target}" in the workspace'
+            what = f"there is no {quoted(target)} in the workspace"
             yield Problem("target", what, "an image is scanned with scan-type: image")
 
 

@@ -43,6 +43,7 @@ if TYPE_CHECKING:
         ToolError,
         UsageError,
         doing,
+        quoted,
     )
     from gocdnext_sdk.inputs.constraints import AtLeastOne, MutuallyExclusive, RequiredIf, RequiredTogether
     from gocdnext_sdk.inputs.facts import DaemonUse, Gates, Publishes, Reads, Signs
@@ -89,6 +90,7 @@ _NAMES = {
         "ToolError",
         "UsageError",
         "doing",
+        "quoted",
     ),
     "inputs.constraints": ("AtLeastOne", "MutuallyExclusive", "RequiredIf", "RequiredTogether"),
     "inputs.facts": ("DaemonUse", "Gates", "Publishes", "Reads", "Signs"),
@@ -178,6 +180,7 @@ __all__ = [
     "doing",
     "in_workspace",
     "one_of",
+    "quoted",
 ]
 
 

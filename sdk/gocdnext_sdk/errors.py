@@ -27,12 +27,15 @@ Public through `gocdnext_sdk` (docs/api.md).
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TextIO
 
 DEBUG_VARIABLE = "GOCDNEXT_DEBUG"
+
+_QUOTABLE = 200
+"""Characters of a value that a message may quote."""
 
 
 class Error(Exception):
@@ -227,13 +230,28 @@ class TimedOut(Cancelled):
         self.args = (self.what,)
 
 
-def report(error: Exception, environ: Mapping[str, str], stream: TextIO) -> int:
+def quoted(value: object) -> str:
+    """Return a value as a message may show it: in quotes and whole, or not at all.
+
+    A piece of a text passes every mask if the text was secret, so nothing is cut. Text of several lines is a
+    list or a key, and long text no name.
+    """
+    text = str(value)
+    if len(text) > _QUOTABLE or not text.isprintable():
+        return f"the value ({len(text)} characters)"
+    return f'"{text}"'
+
+
+def report(
+    error: Exception, environ: Mapping[str, str], stream: TextIO, shown: Callable[[str], str] = str
+) -> int:
     """Print what ended a plugin or a command, and return the exit code.
 
     Args:
         error: any exception; one that is no `Error` is a `Bug`.
         environ: with ``GOCDNEXT_DEBUG=1``, the traceback is printed too.
         stream: the log.
+        shown: what may be shown of a line.
     """
     known = error if isinstance(error, Error) else Bug(error)
     if environ.get(DEBUG_VARIABLE) == "1":
@@ -241,7 +259,7 @@ def report(error: Exception, environ: Mapping[str, str], stream: TextIO) -> int:
 
         traceback.print_exception(error, file=stream)
     for line in known.lines():
-        print(f"error: {line}", file=stream)
+        print(f"error: {shown(line)}", file=stream)
     if isinstance(known, InputError):
         count = len(known.problems)
         mistakes = "1 mistake" if count == 1 else f"{count} mistakes"

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import ClassVar, Generic, NoReturn, TypeVar
 from urllib.parse import unquote
 
+from gocdnext_sdk.contract.keys import PREFIX
 from gocdnext_sdk.errors import Error, report
 from gocdnext_sdk.inputs.facts import DaemonUse, Gates, Publishes, Reads, Signs
 from gocdnext_sdk.inputs.model import PluginInputs
@@ -26,6 +27,7 @@ from gocdnext_sdk.runtime.job import Job
 from gocdnext_sdk.runtime.log import MaskedText, MaskedWriter
 from gocdnext_sdk.runtime.masking import Masker
 from gocdnext_sdk.runtime.outputs import OutputFile
+from gocdnext_sdk.runtime.pieces import hide_pieces
 from gocdnext_sdk.runtime.secret_files import SecretFiles
 from gocdnext_sdk.runtime.signals import Signals
 from gocdnext_sdk.secret import looks_secret
@@ -179,8 +181,15 @@ def _execute(plugin: Plugin[Inputs], environ: Mapping[str, str], workspace: Path
             # What is known is written after a failure too; the platform reads it only after exit 0.
             with contextlib.suppress(Error):
                 outputs.write()
-            return report(error, environ, sys.stderr)
+            return report(error, environ, sys.stderr, lambda line: _shown(line, environ, masker))
     return 0
+
+
+def _shown(line: str, environ: Mapping[str, str], masker: Masker) -> str:
+    """Return a line of an error without what it quotes of a secret, be it one that only looks like a key."""
+    keys = (value for value in environ.values() if "PRIVATE KEY-----" in value)
+    inputs = (value for name, value in environ.items() if name.startswith(PREFIX))
+    return hide_pieces(line, (*masker.secrets, *keys), inputs)
 
 
 def _warn(message: str) -> None:

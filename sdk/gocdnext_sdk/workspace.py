@@ -11,7 +11,7 @@ import stat
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
-from gocdnext_sdk.errors import Invalid
+from gocdnext_sdk.errors import Invalid, quoted
 
 if TYPE_CHECKING:
     from pydantic import ValidationInfo
@@ -32,7 +32,7 @@ def workspace_path(text: str, workspace: Path | None = Path()) -> str:
         ValueError: it leaves the workspace.
     """
     if not (_may_be_in_workspace(text) if workspace is None else is_in_workspace(text, workspace)):
-        raise Invalid(f'"{text}" is outside the workspace', "give a path inside the checkout")
+        raise Invalid(f"{quoted(text)} is outside the workspace", "give a path inside the checkout")
     return text
 
 

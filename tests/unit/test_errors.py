@@ -25,6 +25,7 @@ from gocdnext_sdk.errors import (
     ToolError,
     UsageError,
     doing,
+    quoted,
     report,
 )
 
@@ -104,3 +105,17 @@ def test_a_failure_names_what_was_being_done(kind: type[Error]) -> None:
 def test_findings_are_not_a_failure_of_what_was_being_done() -> None:
     with pytest.raises(Findings, match=r"^2 found$"), doing("scanning"):
         raise Findings("2 found")
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        ("v 1", '"v 1"'),
+        ("ü" * 200, f'"{"ü" * 200}"'),
+        ("x" * 201, "the value (201 characters)"),
+        ("MIIEvQ\nIBADAN", "the value (13 characters)"),
+        ("a\0b", "the value (3 characters)"),
+    ],
+)
+def test_a_value_is_quoted_whole_or_not_at_all(value: str, shown: str) -> None:
+    assert quoted(value) == shown

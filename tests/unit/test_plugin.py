@@ -190,3 +190,22 @@ def test_a_closed_log_is_no_reason_to_show_a_traceback(puppet: Path, tmp_path: P
     _, stderr = process.communicate(timeout=30)
     assert b"Traceback" not in stderr
     assert process.returncode != 0
+
+
+@MODES
+@pytest.mark.parametrize(
+    ("name", "secret", "number"),
+    [
+        ("API_TOKEN", "ghp_16C7e42F292c6912E7710c838347", "GHP_16C7E42F292C"),
+        (
+            "SIGNING",
+            "-----BEGIN PRIVATE KEY-----\nMIIEvQIBADANBgkqhG9w\n-----END PRIVATE KEY-----",
+            "MIIEvQIBADANB",
+        ),
+    ],
+)
+def test_a_message_about_an_input_holds_no_piece_of_a_secret(
+    run_plugin: PluginRunner, puppet: Path, mode: Mode, name: str, secret: str, number: str
+) -> None:
+    result = run_plugin(puppet, {"do": "work", "number": number}, env={name: secret}, mode=mode).exited(2)
+    assert number[4:] not in result.log

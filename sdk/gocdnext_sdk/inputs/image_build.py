@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar
 
-from gocdnext_sdk.errors import Problem
+from gocdnext_sdk.errors import Problem, quoted
 from gocdnext_sdk.inputs.constraints import Constraint, RequiredTogether
 from gocdnext_sdk.inputs.model import Input
 from gocdnext_sdk.inputs.registry_login import RegistryLoginInputs
@@ -139,23 +139,25 @@ class ImageBuildInputs(RegistryLoginInputs):
                 "image", "has a digest, which is known only after the build", "give the name, and tags"
             )
         if not (workspace / self.context).is_dir():
-            yield Problem("context", f'"{self.context}" is not a directory in the workspace')
+            yield Problem("context", f"{quoted(self.context)} is not a directory in the workspace")
         elif not self.find_dockerfile(workspace).is_file():
             yield Problem(
                 "dockerfile",
-                f'"{self.dockerfile}" is neither in the context "{self.context}" nor in the workspace',
+                f"{quoted(self.dockerfile)} is neither in the context {quoted(self.context)} "
+                "nor in the workspace",
             )
         elif not is_in_workspace(self.find_dockerfile(workspace), workspace):
             yield Problem(
-                "dockerfile", f'"{self.dockerfile}" in "{self.context}" is a link out of the workspace'
+                "dockerfile",
+                f"{quoted(self.dockerfile)} in {quoted(self.context)} is a link out of the workspace",
             )
         if self.mirror is not None and not re.fullmatch(r"[A-Za-z0-9._:/-]+", without_scheme(self.mirror)):
             yield Problem(
-                "mirror", f'"{self.mirror}" is not a host with a path', 'write it as "mirror.gcr.io"'
+                "mirror", f"{quoted(self.mirror)} is not a host with a path", 'write it as "mirror.gcr.io"'
             )
-        for label in self.labels:
+        for number, label in enumerate(self.labels, start=1):
             if "=" not in label:
-                yield Problem("labels", f'"{label}" has no value', "write one KEY=VALUE per line")
+                yield Problem("labels", f"item {number} has no value", "write one KEY=VALUE per line")
         yield from self._check_secrets(environ, workspace)
         yield from self._check_arguments(environ)
 
@@ -164,14 +166,15 @@ class ImageBuildInputs(RegistryLoginInputs):
             if (variable or id_) not in environ:
                 what = f"the variable of item {number} is not in the job's environment"
                 yield Problem("secret-envs", what, "write one ID=VARIABLE per line, the variable's name only")
-        for id_, path in self.secret_files:
+        for number, (_, path) in enumerate(self.secret_files, start=1):
             if path is None or not (workspace / path).is_file():
-                yield Problem("secret-files", f'"{id_}": there is no file "{path or ""}"')
+                what = f"the file of item {number} is not in the workspace"
+                yield Problem("secret-files", what, "write one ID=PATH per line")
             elif not is_in_workspace(path, workspace):
                 # What is checked out may link to /proc/1/environ, which has all of the job's secrets.
                 yield Problem(
                     "secret-files",
-                    f'"{id_}": "{path}" is outside the workspace',
+                    f"the file of item {number} is outside the workspace",
                     "give a path inside the checkout",
                 )
 
@@ -187,7 +190,7 @@ class ImageBuildInputs(RegistryLoginInputs):
             elif argument.is_exposed:
                 yield Problem(
                     "build-args",
-                    f'"{key}" also configures {self.builder}, so its secret would be on a command line',
+                    f"{quoted(key)} also configures {self.builder}, so its secret would be on a command line",
                     "use `secret-envs`, or another name; a proxy can be a variable of the job",
                 )
             elif argument.holds(secrets):

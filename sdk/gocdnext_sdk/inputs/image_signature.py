@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
-from gocdnext_sdk.errors import Invalid, Problem
+from gocdnext_sdk.errors import Invalid, Problem, quoted
 from gocdnext_sdk.inputs.constraints import Constraint, MutuallyExclusive
 from gocdnext_sdk.inputs.model import Input, PluginInputs
 from gocdnext_sdk.inputs.types import Boolean, JsonDocument, in_workspace
@@ -99,12 +99,14 @@ class ImageSignatureInputs(PluginInputs):
         try:
             kind = key_kind(read_text(workspace / key))
         except (OSError, UnicodeDecodeError):
-            yield Problem("verify-key", f'there is no key file "{key}" in the workspace')
+            yield Problem("verify-key", f"there is no key file {quoted(key)} in the workspace")
         except ValueError as error:
             yield Problem.of("verify-key", error)
         else:
             if kind == "private":
-                yield Problem("verify-key", f'"{key}" is a private key', "give the public one, cosign.pub")
+                yield Problem(
+                    "verify-key", f"{quoted(key)} is a private key", "give the public one, cosign.pub"
+                )
 
     def verify_signature(self, job: Job, subject: Reference, credentials: Credentials) -> None:
         """Let cosign check that `subject` is signed as demanded.

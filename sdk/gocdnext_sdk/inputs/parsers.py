@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from gocdnext_sdk.errors import Invalid
+from gocdnext_sdk.errors import Invalid, quoted
 
 _TRUE = frozenset({"true", "yes", "on", "y", "1"})
 _FALSE = frozenset({"false", "no", "off", "n", "0"})
@@ -34,7 +34,7 @@ def parse_boolean(text: str) -> bool:
         return True
     if word in _FALSE:
         return False
-    raise Invalid(f'"{text}" is not a boolean', 'write "true" or "false"')
+    raise Invalid(f"{quoted(text)} is not a boolean", 'write "true" or "false"')
 
 
 def parse_lines(text: str) -> tuple[str, ...]:
@@ -117,5 +117,5 @@ def parse_duration(text: str) -> float:
     parts = _DURATION_PART.findall(text)
     seconds = sum(float(number) * _UNITS[unit] for number, unit in parts)
     if "".join(number + unit for number, unit in parts) != text or not seconds:
-        raise Invalid(f'"{text[:40]}" is not a duration', 'write it as "10m" or "1h30m"')
+        raise Invalid(f"{quoted(text)} is not a duration", 'write it as "10m" or "1h30m"')
     return seconds

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from gocdnext_sdk.contract.keys import PREFIX, isolated_key, shared_key
-from gocdnext_sdk.errors import InputError, Problem
+from gocdnext_sdk.errors import InputError, Problem, quoted
 from gocdnext_sdk.inputs.constraints import REQUIRED
 from gocdnext_sdk.inputs.model import (
     PluginInputs,
@@ -195,14 +195,14 @@ def _problem(model: type[PluginInputs], detail: ErrorDetails, raw: Mapping[str, 
     if detail["type"] == "value_error":
         return Problem.of(key, detail["ctx"]["error"])
     value = raw.get(key, "")
-    quoted = "" if isinstance(value, Secret) else f'"{_shorten(value)}": '
+    shown = "" if isinstance(value, Secret) else f"{quoted(value)}: "
     if detail["type"] == "literal_error":
         choices = detail["ctx"]["expected"].replace("'", '"').replace(" or ", ", ")
         close = _closest(str(value).lower(), choices.replace('"', "").split(", "))
         advice = f'did you mean "{close}"?' if close else f"choose one of {choices}"
-        return Problem(key, f"{quoted.removesuffix(': ')} is not one of {choices}", advice)
+        return Problem(key, f"{shown.removesuffix(': ')} is not one of {choices}", advice)
     message = detail["msg"]
-    return Problem(key, f"{quoted}{message[:1].lower()}{message[1:]}{_purpose(field)}")
+    return Problem(key, f"{shown}{message[:1].lower()}{message[1:]}{_purpose(field)}")
 
 
 def _closest(written: str, known: Iterable[str]) -> str | None:
@@ -215,11 +215,6 @@ def _purpose(field: Any) -> str:
     """Return the first sentence of a field's description, in brackets."""
     description = re.split(r"(?<!e\.g)\. ", getattr(field, "description", None) or "")[0].rstrip(".")
     return f" ({description[:1].lower()}{description[1:]})" if description else ""
-
-
-def _shorten(text: str, limit: int = 60) -> str:
-    line = text.splitlines()[0] if text else ""
-    return line if len(line) <= limit and line == text else f"{line[: limit - 1]}…"
 
 
 def _once(problems: list[Problem]) -> Iterator[Problem]:

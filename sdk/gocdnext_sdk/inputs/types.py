@@ -20,7 +20,7 @@ from pydantic import (
 )
 from pydantic_core import CoreSchema, core_schema
 
-from gocdnext_sdk.errors import Invalid
+from gocdnext_sdk.errors import Invalid, quoted
 from gocdnext_sdk.inputs.parsers import (
     parse_boolean,
     parse_items,
@@ -63,7 +63,7 @@ def _json_document(text: str, workspace: Path | None) -> dict[str, Any]:
             source = read_text(workspace / path)
         except (OSError, UnicodeDecodeError):
             raise Invalid(
-                f'"{text}" is not a readable file in the workspace', "give a path or the JSON itself"
+                f"{quoted(text)} is not a readable file in the workspace", "give a path or the JSON itself"
             ) from None
     try:
         document = json.loads(source)
@@ -78,7 +78,7 @@ def _json_document(text: str, workspace: Path | None) -> dict[str, Any]:
 
 def _tag(text: str) -> str:
     if not is_tag(text):
-        raise Invalid(f'"{text}" is not a tag', 'letters, digits, "_", "." and "-", at most 128')
+        raise Invalid(f"{quoted(text)} is not a tag", 'letters, digits, "_", "." and "-", at most 128')
     return text
 
 
@@ -107,9 +107,9 @@ class _OneOf:
                 from difflib import get_close_matches
 
                 close = get_close_matches(item.lower(), spelling, n=1)
-                advice = f'did you mean "{spelling[close[0]]}"?' if close else ""
+                advice = f"did you mean {quoted(spelling[close[0]])}?" if close else ""
                 raise Invalid(
-                    f'"{item}" is not supported', advice or f"choose from {', '.join(self.allowed)}"
+                    f"{quoted(item)} is not supported", advice or f"choose from {', '.join(self.allowed)}"
                 )
         return tuple(spelling[item.lower()] for item in items)
 

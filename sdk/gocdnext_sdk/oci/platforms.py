@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from gocdnext_sdk.errors import Invalid
+from gocdnext_sdk.errors import Invalid, quoted
 from gocdnext_sdk.oci.descriptor import Descriptor
 
 
@@ -33,5 +33,5 @@ def choose(wanted: Sequence[str], children: Sequence[Descriptor]) -> tuple[Descr
     for platform in wanted:
         if not any(is_platform(child.platform or "", platform) for child in children):
             names = ", ".join(str(child.platform) for child in children) or "none"
-            raise Invalid(f'the image has no "{platform}"', f"it has {names}")
+            raise Invalid(f"the image has no {quoted(platform)}", f"it has {names}")
     return tuple(c for c in children if any(is_platform(c.platform or "", each) for each in wanted))

@@ -15,7 +15,7 @@ from typing import Any, Self
 from pydantic import GetCoreSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
-from gocdnext_sdk.errors import Invalid
+from gocdnext_sdk.errors import Invalid, quoted
 from gocdnext_sdk.oci.plain_http import may_be_plain
 
 HUB = "docker.io"
@@ -133,9 +133,9 @@ class Reference:
         """
         rest, at, digest = text.strip().partition("@")
         if at and not is_digest(digest):
-            raise Invalid(f'"{digest}" is not a digest', 'write it as "sha256:<64 hex digits>"')
+            raise Invalid(f"{quoted(digest)} is not a digest", 'write it as "sha256:<64 hex digits>"')
         if "://" in rest:
-            raise Invalid(f'"{text}" has a scheme', f'write it as "{rest.split("://", 1)[1]}"')
+            raise Invalid(f"{quoted(text)} has a scheme", f"write it as {quoted(rest.split('://', 1)[1])}")
         head, slash, tail = rest.partition("/")
         if slash and (head == "localhost" or any(c in head for c in ".:[")):
             host, path = head, tail
@@ -145,15 +145,17 @@ class Reference:
         if ":" in path:
             path, _, tag = path.partition(":")
             if not is_tag(tag):
-                raise Invalid(f'"{tag}" is not a tag', 'letters, digits, "_", "." and "-", at most 128')
+                raise Invalid(f"{quoted(tag)} is not a tag", 'letters, digits, "_", "." and "-", at most 128')
         if not _is_host(host):
-            raise Invalid(f'"{host}" is not a registry host')
+            raise Invalid(f"{quoted(host)} is not a registry host")
         registry = Registry.parse(host)
         if registry.host == HUB and path and "/" not in path:
             path = f"library/{path}"
         if not path or len(path) > _MAX_NAME or not _PATH.fullmatch(path):
-            hint = f'; write it as "{path.lower()}"' if path != path.lower() else ""
-            raise Invalid(f'"{text}" is not an image reference: the repository "{path}" is not valid{hint}')
+            hint = f"; write it as {quoted(path.lower())}" if path != path.lower() else ""
+            raise Invalid(
+                f"{quoted(text)} is not an image reference: the repository {quoted(path)} is not valid{hint}"
+            )
         return cls(registry, path, tag, digest if at else None)
 
     @property

@@ -13,7 +13,7 @@ from typing import Any, Self
 from pydantic import GetCoreSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
-from gocdnext_sdk.errors import Invalid
+from gocdnext_sdk.errors import Invalid, quoted
 from gocdnext_sdk.oci.reference import HUB, Reference
 from gocdnext_sdk.workspace import workspace_of, workspace_path
 
@@ -77,7 +77,7 @@ class Source:
     def _files(cls, text: str, location: str, workspace: Path | None) -> Self:
         path, _, name = location.partition(":")
         if not path:
-            raise Invalid(f'"{text}" has no path')
+            raise Invalid(f"{quoted(text)} has no path")
         return cls(Transport.FILES, text, path=workspace_path(path, workspace), name=name or None)
 
     @property

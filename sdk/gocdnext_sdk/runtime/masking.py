@@ -71,6 +71,11 @@ class Masker:
             self._secrets[secret] = None
             self._new.append(secret)
 
+    @property
+    def secrets(self) -> Iterable[str]:
+        """What is masked, as it was added."""
+        return self._secrets.keys()
+
     def forms(self) -> _Forms | None:
         """Return what to look for: made at the first use, and anew after a secret has been added."""
         if self._new:

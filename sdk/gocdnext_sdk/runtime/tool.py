@@ -45,10 +45,11 @@ class Tool:
         """Run the tool, its output going to the job's log as it comes.
 
         Args:
-            argv: its arguments.
+            argv: its arguments; none is secret.
             ok: the exit codes that are no failure.
 
         Raises:
+            TypeError: an argument is a `Secret`.
             ToolError: it ended with another code.
             Cancelled: a signal came before or while it ran.
         """
@@ -79,7 +80,13 @@ class Tool:
         return self.runner.running(self._command(argv, ok))
 
     def _command(self, argv: Iterable[object], ok: Iterable[int]) -> Command:
-        return Command(self.path, tuple(map(str, argv)), self.environ, frozenset(ok))
+        words = tuple(argv)
+        if any(isinstance(word, Secret) for word in words):
+            raise TypeError(
+                f"{Path(self.path).name}: a Secret is no argument, which every process on the host can read; "
+                "give it by `env` of `Job.tool`, or by `Job.secret_file`"
+            )
+        return Command(self.path, tuple(map(str, words)), self.environ, frozenset(ok))
 
 
 def find_tool(name: str, environ: Mapping[str, str], workspace: Path) -> str:

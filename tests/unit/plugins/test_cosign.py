@@ -150,7 +150,7 @@ def test_the_token_of_the_job_is_not_asked_for_when_there_is_a_key() -> None:
             {"key-content": PRIVATE, "predicate-type": "sbom"},
             'with.predicate-type: "sbom" is not a predicate type',
         ),
-        ({"key-content": PRIVATE, "annotations": "commit"}, 'with.annotations: "commit" has no value'),
+        ({"key-content": PRIVATE, "annotations": "commit"}, "with.annotations: item 1 has no value"),
         (
             {"key-content": PRIVATE, "rekor-url": "https://rekor.example"},
             "with.trusted-root: is required",

@@ -170,7 +170,7 @@ class TestMistakes:
             ({"cache": "maybe"}, 'with.cache: "maybe" is not a boolean'),
             ({"cache_ttl": "2 weeks"}, "with.cache-ttl: "),
             ({"snapshot_mode": "tme"}, 'with.snapshot-mode: "tme" is not one of'),
-            ({"labels": "novalue"}, 'with.labels: "novalue" has no value'),
+            ({"labels": "novalue"}, "with.labels: item 1 has no value"),
             (
                 {"build_args": "HTTPS_PROXY=http://u:p@proxy"},
                 'with.build-args: "HTTPS_PROXY" also configures kaniko',

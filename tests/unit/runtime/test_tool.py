@@ -443,3 +443,11 @@ def test_a_tool_cannot_read_the_descriptors_of_the_plugin(tmp_path: Path) -> Non
     unguarded = "from gocdnext_sdk.plugin import execute\n    import os, pathlib\n"
     unguarded += "    execute(Peeking(), dict(os.environ), pathlib.Path.cwd())"
     assert "the key\n" in log(PEEKING.replace("Peeking.main()", unguarded))
+
+
+@pytest.mark.parametrize("start", ["run", "capture", "running"])
+def test_a_secret_is_no_argument(bench: Bench, start: str) -> None:
+    bench.make("greet", 'echo "$@"')
+    with pytest.raises(TypeError, match="a Secret is no argument"):
+        getattr(bench.job().tool("greet"), start)("--password", Secret(PASSWORD))
+    assert PASSWORD not in bench.printed()

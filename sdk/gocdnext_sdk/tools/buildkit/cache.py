@@ -7,7 +7,7 @@ import io
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from gocdnext_sdk.errors import Invalid
+from gocdnext_sdk.errors import Invalid, quoted
 from gocdnext_sdk.oci.reference import Reference
 from gocdnext_sdk.secret import Secret, looks_secret
 
@@ -64,7 +64,7 @@ class CacheEntry:
         for key in [key for key in attributes if looks_secret(key)]:
             variable = _SECRET_ATTRIBUTES.get((attributes["type"], key))
             if variable is None:
-                raise Invalid(f'"{key}" would stand on a command line', "buildx takes it no other way")
+                raise Invalid(f"{quoted(key)} would stand on a command line", "buildx takes it no other way")
             environ[variable] = Secret(attributes.pop(key))
         return cls(attributes, environ)
 

@@ -1,0 +1,45 @@
+"""A message about an input shows no piece of a secret, and loses nothing else."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gocdnext_sdk.runtime.pieces import PIECE, hide_pieces
+
+PEM = "-----BEGIN PRIVATE KEY-----\nMIIEvQIBADANBgkqh/+G9w0BAQEFAASCBKcwggS\n-----END PRIVATE KEY-----\n"
+CONFIG = json.dumps({"auths": {"registry.example.com": {"username": "robot", "password": "hunter2-hunter2"}}})
+
+
+@pytest.mark.parametrize(
+    ("message", "secret", "shown"),
+    [
+        ('"MIIEvQIBADANBgkqh" is not a tag', PEM, '"***" is not a tag'),
+        ('"ghp_16c7e42f292c" is no host', "ghp_16C7e42F292c6912E7710c83", '"***" is no host'),
+        ('"v1.MIIEvQIBAD" is not a tag', PEM, '"v1.***" is not a tag'),
+        ('"hunter2-" is not a tag', CONFIG, '"***" is not a tag'),
+        ('"hunter2" is not a tag', CONFIG, '"hunter2" is not a tag'),
+        ('"registry.example.com/App" is not valid', CONFIG, '"registry.example.com/App" is not valid'),
+        ('"registry.example.com/App" is not valid', "https://u:pw@registry.example.com", None),
+        ('"a PRIVATE KEY" is not a tag', PEM, None),
+    ],
+)
+def test_a_piece_is_hidden_and_nothing_else(message: str, secret: str, shown: str | None) -> None:
+    assert hide_pieces(message, [secret], [message]) == (shown or message)
+
+
+def test_the_words_of_the_message_itself_stay() -> None:
+    message = 'with.registry: "a b" is not a registry host'
+    assert hide_pieces(message, ["my-registry-password"], ["a b"]) == message
+
+
+@given(st.text(min_size=PIECE), st.text(), st.text(), st.data())
+def test_no_piece_of_a_quoted_secret_stays(secret: str, before: str, after: str, data: st.DataObject) -> None:
+    start = data.draw(st.integers(0, len(secret) - PIECE))
+    end = data.draw(st.integers(start + PIECE, len(secret)))
+    message = before + secret[start:end] + after
+    shown = hide_pieces(message, [secret], [message])
+    assert secret[start:end] not in shown.replace("***", "\0") or secret.startswith(("-----", "{", "["))
