@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Annotated, Any, ClassVar, get_args
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema
 from pydantic.fields import FieldInfo
 
+from gocdnext_sdk.contract.keys import is_portable
 from gocdnext_sdk.errors import Problem
 from gocdnext_sdk.inputs.constraints import Constraint
 from gocdnext_sdk.inputs.parsers import parse_duration
@@ -26,8 +26,6 @@ Duration = Annotated[
     str, AfterValidator(_duration), WithJsonSchema({"type": "string", "format": "go-duration"})
 ]
 """A time as Go writes it: `90s`, `10m`, `1h30m`. `parse_duration` gives its seconds."""
-
-_NAME = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 
 
 @dataclass(frozen=True)
@@ -117,7 +115,7 @@ class PluginInputs(BaseModel):
         for name, field in cls.model_fields.items():
             if isinstance(field.default, str) and is_secret(field):
                 raise TypeError(f"{cls.__qualname__}.{name}: a secret has no default but None")
-            if not _NAME.fullmatch(name):
+            if not is_portable(with_key(name)):
                 # Only such names reach a container alike on every engine (docs/contract.md §4).
                 raise TypeError(f"{cls.__qualname__}.{name}: an input is named like build_args")
 

@@ -11,7 +11,7 @@ import shutil
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from gocdnext_sdk.runtime.outputs import VARIABLE
+from gocdnext_sdk.contract.outputs import VARIABLE
 
 
 def find(dockerfile: Path, context: Path) -> Path | None:

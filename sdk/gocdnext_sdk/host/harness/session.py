@@ -77,7 +77,6 @@ class Session:
         self.stop = stop or Stop()
         self.id = uuid4().hex[:12]
         self.labels = {RUN_LABEL: self.id, OWNER_LABEL: _owner()}
-        self._counter = 0
 
     def __enter__(self) -> Self:
         for run, owner in self.engine.owners().items():

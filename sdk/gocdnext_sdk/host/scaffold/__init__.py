@@ -8,13 +8,13 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from gocdnext_sdk.contract.uses import short_name
 from gocdnext_sdk.errors import UsageError
 from gocdnext_sdk.host.manifest.files import write
 
 TEMPLATE = Path(__file__).parent / "template"
 
 _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
-_PREFIX = "gocdnext-plugin-"
 
 
 class ScaffoldError(UsageError):
@@ -34,7 +34,7 @@ def scaffold(name: str, folder: Path) -> list[Path]:
     Raises:
         ScaffoldError: the name cannot be an image's, or there is something in the folder.
     """
-    name = name.removeprefix(_PREFIX)
+    name = short_name(name)
     if not _NAME.fullmatch(name):
         raise ScaffoldError(
             f'"{name}" cannot be a plugin\'s name; write lower-case words, such as "image-labels"'
