@@ -48,11 +48,12 @@ if TYPE_CHECKING:
     from gocdnext_sdk.inputs.constraints import AtLeastOne, MutuallyExclusive, RequiredIf, RequiredTogether
     from gocdnext_sdk.inputs.facts import DaemonUse, Gates, Publishes, Reads, Signs
     from gocdnext_sdk.inputs.image_build import BUILD_OUTPUTS, ImageBuildInputs
-    from gocdnext_sdk.inputs.model import Duration, Input, PluginInputs
+    from gocdnext_sdk.inputs.model import Input, PluginInputs
     from gocdnext_sdk.inputs.registry_login import RegistryLoginInputs
     from gocdnext_sdk.inputs.types import (
         Boolean,
         BranchTags,
+        Duration,
         Items,
         JsonDocument,
         Lines,
@@ -96,10 +97,11 @@ _NAMES = {
     "inputs.facts": ("DaemonUse", "Gates", "Publishes", "Reads", "Signs"),
     "inputs.image_build": ("BUILD_OUTPUTS", "ImageBuildInputs"),
     "inputs.registry_login": ("RegistryLoginInputs",),
-    "inputs.model": ("Duration", "Input", "PluginInputs"),
+    "inputs.model": ("Input", "PluginInputs"),
     "inputs.types": (
         "Boolean",
         "BranchTags",
+        "Duration",
         "Items",
         "JsonDocument",
         "Lines",

@@ -5,27 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, get_args
+from typing import Any, ClassVar, get_args
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema
+from pydantic import BaseModel, ConfigDict, Field
 from pydantic.fields import FieldInfo
 
 from gocdnext_sdk.contract.keys import is_portable
 from gocdnext_sdk.errors import Problem
 from gocdnext_sdk.inputs.constraints import Constraint
 from gocdnext_sdk.inputs.parsers import parse_duration
+from gocdnext_sdk.inputs.types import Duration
 from gocdnext_sdk.secret import Secret
 
-
-def _duration(text: str) -> str:
-    parse_duration(text)
-    return text
-
-
-Duration = Annotated[
-    str, AfterValidator(_duration), WithJsonSchema({"type": "string", "format": "go-duration"})
-]
-"""A time as Go writes it: `90s`, `10m`, `1h30m`. `parse_duration` gives its seconds."""
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import (
+    AfterValidator,
     BeforeValidator,
     GetCoreSchemaHandler,
     GetJsonSchemaHandler,
@@ -23,6 +24,7 @@ from pydantic_core import CoreSchema, core_schema
 from gocdnext_sdk.errors import Invalid, quoted
 from gocdnext_sdk.inputs.parsers import (
     parse_boolean,
+    parse_duration,
     parse_items,
     parse_lines,
     parse_pairs,
@@ -132,6 +134,11 @@ def one_of(*allowed: str) -> _OneOf:
     return _OneOf(allowed)
 
 
+def _duration(text: str) -> str:
+    parse_duration(text)
+    return text
+
+
 def _registry(text: Any) -> Registry:
     return text if isinstance(text, Registry) else Registry.parse(text)
 
@@ -140,6 +147,11 @@ _SCALAR = WithJsonSchema({"type": ["boolean", "string"]})
 
 Boolean = Annotated[bool, _from_text(parse_boolean), _SCALAR]
 """Every YAML 1.1 and 1.2 spelling of a boolean; anything else is an error."""
+
+Duration = Annotated[
+    str, AfterValidator(_duration), WithJsonSchema({"type": "string", "format": "go-duration"})
+]
+"""A time as Go writes it: `90s`, `10m`, `1h30m`. `parse_duration` gives its seconds."""
 
 Lines = Annotated[
     tuple[str, ...], _from_text(parse_lines), WithJsonSchema({"type": "string", "format": "lines"})

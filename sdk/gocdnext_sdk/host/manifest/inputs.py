@@ -8,10 +8,11 @@ from typing import Annotated, Any, ClassVar, Final, Literal
 from pydantic import create_model
 
 from gocdnext_sdk.host.manifest.model import InputSpec, Manifest
-from gocdnext_sdk.inputs.model import Duration, Input, PluginInputs
+from gocdnext_sdk.inputs.model import Input, PluginInputs
 from gocdnext_sdk.inputs.types import (
     Boolean,
     BranchTags,
+    Duration,
     Items,
     JsonDocument,
     Lines,
