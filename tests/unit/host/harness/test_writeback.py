@@ -1,10 +1,9 @@
-"""The snapshot jobs start from, and how what they wrote comes back."""
+"""What a job wrote comes back into the tree, and nothing else."""
 
 from __future__ import annotations
 
 import io
 import os
-import subprocess
 import tarfile
 import time
 from collections.abc import Iterator
@@ -16,118 +15,6 @@ from gocdnext_sdk.host.harness.snapshot import Snapshot
 from gocdnext_sdk.host.harness.writeback import WriteBack
 
 LATER = int(time.time()) + 3600
-
-
-def git(folder: Path, *arguments: str) -> None:
-    identity = ["-c", "user.name=a", "-c", "user.email=a@example.com", "-c", "safe.directory=*"]
-    subprocess.run(["git", *identity, "-C", folder, *arguments], check=True, capture_output=True)
-
-
-def names(snapshot: Snapshot) -> set[str]:
-    with tarfile.open(fileobj=io.BytesIO(b"".join(snapshot.stream()))) as tar:
-        return {name for name in tar.getnames() if not name.startswith(".git/")}
-
-
-@pytest.fixture
-def clone(tmp_path: Path) -> Path:
-    folder = tmp_path / "clone"
-    folder.mkdir()
-    git(folder, "init", "-q", "-b", "main")
-    (folder / "tracked.txt").write_text("tracked")
-    (folder / ".gitignore").write_text("ignored/\n")
-    git(folder, "add", "-A")
-    git(folder, "commit", "-qm", "first")
-    return folder
-
-
-def test_a_clone_gives_what_is_tracked_or_new_and_its_history(clone: Path) -> None:
-    (clone / "new.txt").write_text("new")
-    (clone / "ignored").mkdir()
-    (clone / "ignored" / "cache").write_text("big")
-    (clone / "link").symlink_to("tracked.txt")
-    with Snapshot(clone) as snapshot:
-        assert names(snapshot) == {".", "tracked.txt", ".gitignore", "new.txt", "link"}
-        with tarfile.open(fileobj=io.BytesIO(b"".join(snapshot.stream()))) as tar:
-            assert ".git/HEAD" in tar.getnames()
-            assert {member.uid for member in tar} == {os.getuid()}
-
-
-def test_nothing_that_the_clone_is_configured_to_run_is_run(clone: Path) -> None:
-    """Git itself would refuse to read somebody else's clone for this reason."""
-    program = clone / "monitor"
-    program.write_text("#!/bin/sh\ntouch ran\n")
-    program.chmod(0o755)
-    git(clone, "config", "core.fsmonitor", str(program))
-    with Snapshot(clone) as snapshot:
-        assert "monitor" in names(snapshot)
-    assert not (clone / "ran").exists()
-
-
-def test_a_tracked_file_that_was_deleted_is_simply_not_there(clone: Path) -> None:
-    (clone / "tracked.txt").unlink()
-    with Snapshot(clone) as snapshot:
-        assert "tracked.txt" not in names(snapshot)
-
-
-def test_the_secrets_file_stays_out(clone: Path) -> None:
-    (clone / "secrets.env").write_text("TOKEN=hunter2")
-    with Snapshot(clone, [clone / "secrets.env"]) as snapshot:
-        assert b"hunter2" not in b"".join(snapshot.stream())
-        assert snapshot.notices == []
-
-
-@pytest.mark.parametrize("named", ["real.env", "link.env", "twin.env", "../outside.env"])
-def test_the_secrets_file_stays_out_by_every_name_it_has(clone: Path, named: str) -> None:
-    (clone / "real.env").write_text("TOKEN=hunter2")
-    (clone / "link.env").symlink_to("real.env")
-    os.link(clone / "real.env", clone / "twin.env")
-    (clone.parent / "outside.env").symlink_to(clone / "link.env")
-    with Snapshot(clone, [clone / named]) as snapshot:
-        assert names(snapshot) == {".", "tracked.txt", ".gitignore"}
-        back = WriteBack(snapshot)
-        files = workspace(*((name, "TOKEN=evil") for name in ("real.env", "link.env", "twin.env")))
-        assert back.absorb("job", files).written == []
-
-
-def test_an_ignored_link_to_the_secrets_file_is_not_replaced(clone: Path) -> None:
-    (clone.parent / "vault.env").write_text("TOKEN=hunter2")
-    (clone / "ignored").mkdir()
-    (clone / "ignored" / "link.env").symlink_to("../../vault.env")
-    with Snapshot(clone, [clone / "ignored" / "link.env"]) as snapshot:
-        changes = WriteBack(snapshot).absorb("job", workspace(("ignored/link.env", "TOKEN=evil")))
-    assert changes.written == []
-
-
-def test_a_secrets_file_in_the_history_is_told(clone: Path) -> None:
-    (clone / "secrets.env").write_text("TOKEN=hunter2")
-    git(clone, "add", "secrets.env")
-    with Snapshot(clone, [clone / "secrets.env"]) as snapshot:
-        assert "secrets.env" not in names(snapshot)
-        (notice,) = snapshot.notices
-        assert notice.startswith(
-            "secrets.env: jobs do not get the file, but git tracks it and they get .git;"
-        )
-
-
-def test_a_folder_without_git_is_taken_whole(tmp_path: Path) -> None:
-    (tmp_path / "a").mkdir()
-    (tmp_path / "a" / "b.txt").write_text("b")
-    with Snapshot(tmp_path) as snapshot:
-        assert names(snapshot) == {".", "a/b.txt"}
-
-
-def test_below_the_top_of_a_clone_files_come_without_git_and_that_is_told(clone: Path) -> None:
-    (clone / "app").mkdir()
-    (clone / "app" / "main.py").write_text("")
-    with Snapshot(clone / "app") as snapshot:
-        assert names(snapshot) == {".", "main.py"}
-        assert "without .git" in snapshot.notices[0]
-
-
-def test_the_snapshot_does_not_change_with_the_tree(clone: Path) -> None:
-    with Snapshot(clone) as snapshot:
-        (clone / "tracked.txt").write_text("edited meanwhile")
-        assert b"edited meanwhile" not in b"".join(snapshot.stream())
 
 
 def workspace(*members: tuple[str, str] | tarfile.TarInfo, mtime: int = LATER) -> Iterator[bytes]:
@@ -191,6 +78,27 @@ def test_nothing_comes_back_into_git_or_from_the_outputs_or_the_secrets_file(clo
     assert not (clone / ".git/hooks/post-checkout").exists()
     assert not (clone / ".gocdnext").exists()
     assert (clone / "secrets.env").read_text() == "TOKEN=1"
+
+
+@pytest.mark.parametrize("named", ["real.env", "link.env", "twin.env", "../outside.env"])
+def test_no_name_of_the_secrets_file_is_replaced(clone: Path, named: str) -> None:
+    (clone / "real.env").write_text("TOKEN=hunter2")
+    (clone / "link.env").symlink_to("real.env")
+    os.link(clone / "real.env", clone / "twin.env")
+    (clone.parent / "outside.env").symlink_to(clone / "link.env")
+    with Snapshot(clone, [clone / named]) as snapshot:
+        back = WriteBack(snapshot)
+        files = workspace(*((name, "TOKEN=evil") for name in ("real.env", "link.env", "twin.env")))
+        assert back.absorb("job", files).written == []
+
+
+def test_an_ignored_link_to_the_secrets_file_is_not_replaced(clone: Path) -> None:
+    (clone.parent / "vault.env").write_text("TOKEN=hunter2")
+    (clone / "ignored").mkdir()
+    (clone / "ignored" / "link.env").symlink_to("../../vault.env")
+    with Snapshot(clone, [clone / "ignored" / "link.env"]) as snapshot:
+        changes = WriteBack(snapshot).absorb("job", workspace(("ignored/link.env", "TOKEN=evil")))
+    assert changes.written == []
 
 
 def test_no_path_leads_out_of_the_tree(clone: Path, tmp_path: Path) -> None:
@@ -285,37 +193,3 @@ def test_special_bits_and_devices_do_not_come_back(clone: Path) -> None:
     assert (clone / "tool").stat().st_mode & 0o7777 == 0o755
     assert not (clone / "pipe").exists()
     assert "neither a file nor a link" in changes.notices[0]
-
-
-def test_hard_links_and_links_to_folders_arrive_as_a_checkout_has_them(clone: Path) -> None:
-    os.link(clone / "tracked.txt", clone / "twin.txt")
-    (clone / "folder").mkdir()
-    (clone / "folder" / "file").write_text("f")
-    (clone / "alias").symlink_to("folder")
-    with (
-        Snapshot(clone) as snapshot,
-        tarfile.open(fileobj=io.BytesIO(b"".join(snapshot.stream()))) as tar,
-    ):
-        twins = [tar.extractfile(name) for name in ("tracked.txt", "twin.txt")]
-        assert [twin.read() for twin in twins if twin] == [b"tracked", b"tracked"]
-        assert tar.getmember("alias").linkname == "folder"
-        assert tar.getmember("folder/file").isreg()
-
-
-def test_a_worktree_arrives_with_its_history(clone: Path, tmp_path: Path) -> None:
-    tree = tmp_path / "tree"
-    git(clone, "worktree", "add", "-q", "-b", "topic", str(tree))
-    (tree / "tracked.txt").write_text("changed here")
-    arrived = tmp_path / "arrived"
-    with (
-        Snapshot(tree) as snapshot,
-        tarfile.open(fileobj=io.BytesIO(b"".join(snapshot.stream()))) as tar,
-    ):
-        tar.extractall(arrived, filter="tar")
-    told = subprocess.run(
-        ["git", "-c", "safe.directory=*", "-C", arrived, "status", "--short", "--branch"],
-        check=True,
-        capture_output=True,
-        text=True,
-    )
-    assert told.stdout.split() == ["##", "topic...origin/topic", "M", "tracked.txt"]

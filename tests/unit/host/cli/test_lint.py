@@ -1,4 +1,4 @@
-"""`gocdnext-plugin lint` and `schema`, as people and machines call them."""
+"""`gocdnext-plugin lint`, as people and machines call it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-import jsonschema
 import pytest
 from click.testing import CliRunner, Result
 
@@ -131,24 +130,3 @@ def test_a_rule_is_explained() -> None:
 
 def test_the_rules_are_listed() -> None:
     assert call("--rules").output.split("\n")[0].split()[:2] == ["GP001", "error"]
-
-
-class TestSchema:
-    def test_of_one_plugin(self) -> None:
-        for name in ("trivy", "gocdnext-plugin-trivy", "ghcr.io/klinux/gocdnext-plugin-trivy@v1"):
-            result = CliRunner().invoke(group, ["schema", name])
-            assert "scan-type" in json.loads(result.output)["properties"]
-
-    def test_of_a_folder(self, tmp_path: Path) -> None:
-        (tmp_path / "plugin.yaml").write_text("name: hello\ninputs: {name: {required: true}}\n")
-        schema = json.loads(CliRunner().invoke(group, ["schema", str(tmp_path)]).output)
-        assert schema["required"] == ["name"]
-
-    def test_of_pipelines(self) -> None:
-        schema = json.loads(CliRunner().invoke(group, ["schema"]).output)
-        jsonschema.Draft202012Validator.check_schema(schema)
-
-    def test_of_a_plugin_that_is_not_known(self) -> None:
-        result = CliRunner().invoke(group, ["schema", "nope"])
-        assert result.exit_code == 2
-        assert "gocdnext-plugin-trivy" in result.output
