@@ -18,7 +18,6 @@ from gocdnext_sdk.inputs.types import Duration
 from gocdnext_sdk.secret import Secret
 
 
-
 @dataclass(frozen=True)
 class Traits:
     """What an input has beyond its type.

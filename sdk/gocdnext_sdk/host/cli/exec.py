@@ -122,9 +122,9 @@ def _built(folder: Path, name: str) -> str:
 
 def _in_container(invocation: Invocation, image: str, network: str | None) -> Outcome:
     from gocdnext_sdk.host.cli.interrupt import interruptible
-    from gocdnext_sdk.host.harness.engine.docker import DockerEngine
+    from gocdnext_sdk.host.harness.engine.local import local_engine
     from gocdnext_sdk.host.harness.invocation.container import DEFAULT_NETWORK, InContainer
     from gocdnext_sdk.host.harness.session import Session
 
-    with interruptible() as stop, Session(DockerEngine(), stop) as session:
+    with interruptible() as stop, Session(local_engine(), stop) as session:
         return InContainer(session, image, network or DEFAULT_NETWORK, _Lines())(invocation)

@@ -13,6 +13,7 @@ from gocdnext_sdk.host.cli.options import event_options, pairs, run_of
 from gocdnext_sdk.host.cli.secrets import collect
 from gocdnext_sdk.host.cli.sigstore import STATE, running
 from gocdnext_sdk.host.harness.engine.interface import Pull
+from gocdnext_sdk.host.harness.engine.local import local_engine
 from gocdnext_sdk.host.harness.given import REGISTRY_SECRETS
 from gocdnext_sdk.host.harness.options import NewRegistry, NewSigstore, RunOptions
 from gocdnext_sdk.host.harness.prepare import prepare
@@ -128,7 +129,6 @@ def command(
     is 0 if all jobs passed, 1 if one failed, 2 if the pipeline or the options are wrong, 3 if the engine
     fails, and 128+n after signal n.
     """
-    from gocdnext_sdk.host.harness.engine.docker import DockerEngine
     from gocdnext_sdk.host.harness.report.console import ConsoleListener, open_console
     from gocdnext_sdk.host.harness.report.json import write
 
@@ -162,7 +162,7 @@ def command(
     with (
         interruptible() as stop,
         closing(ConsoleListener(open_console("never" if no_color else "auto"))) as listener,
-        Session(DockerEngine(), stop) as session,
+        Session(local_engine(), stop) as session,
     ):
         report = run_prepared(prepared, session=session, listener=listener)
         if json_file:

@@ -14,6 +14,7 @@ import click
 
 from gocdnext_sdk.errors import Error, UsageError
 from gocdnext_sdk.host.cli.interrupt import interruptible
+from gocdnext_sdk.host.harness.engine.local import local_engine
 from gocdnext_sdk.host.harness.local_registry import LocalRegistry
 from gocdnext_sdk.host.harness.session import Session
 
@@ -34,10 +35,8 @@ def command(folder: Path) -> None:
     The keys are new each time, LIE UNPROTECTED THERE AND IN A CONTAINER, and are removed with everything else
     when this command ends. NEVER TRUST THEM FOR ANYTHING THAT IS PUBLISHED.
     """
-    from gocdnext_sdk.host.harness.engine.docker import DockerEngine
-
     signals: SimpleQueue[int] = SimpleQueue()
-    with _made(folder), interruptible() as stop, Session(DockerEngine(), stop) as session:
+    with _made(folder), interruptible() as stop, Session(local_engine(), stop) as session:
         registry = session.start_registry()
         sigstore = session.start_sigstore(registry.network)
         _write(folder, registry, sigstore)

@@ -12,6 +12,7 @@ from uuid import uuid4
 from gocdnext_sdk.contract import ContractError, outputs
 from gocdnext_sdk.errors import DaemonError
 from gocdnext_sdk.host.harness.engine.interface import (
+    HOST_GATEWAY,
     JOB_LABEL,
     SHARED_NETWORK,
     ContainerSpec,
@@ -138,7 +139,7 @@ class JobRunner:
         if job.docker:
             env |= _DOCKER
             if not self.network.startswith(SHARED_NETWORK):
-                extra_hosts["host.docker.internal"] = "host-gateway"
+                extra_hosts["host.docker.internal"] = HOST_GATEWAY
         env |= {variable: f"{WORKSPACE}/{DIRECTORY}/{name}" for variable, name in files.items()}
         engine.create_volume(name, labels)
         container = engine.create(

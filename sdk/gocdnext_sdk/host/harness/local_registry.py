@@ -18,7 +18,13 @@ from io import BytesIO
 from typing import Self
 
 from gocdnext_sdk.errors import DaemonError
-from gocdnext_sdk.host.harness.engine.interface import SHARED_NETWORK, ContainerSpec, Engine, Pull
+from gocdnext_sdk.host.harness.engine.interface import (
+    HOST_GATEWAY,
+    SHARED_NETWORK,
+    ContainerSpec,
+    Engine,
+    Pull,
+)
 from gocdnext_sdk.host.harness.given import REGISTRY_SECRETS, REGISTRY_VARIABLES
 from gocdnext_sdk.runtime.polling import poll
 
@@ -100,7 +106,7 @@ class LocalRegistry:
                 },
                 network=name,
                 # Jobs share its /etc/hosts, and cannot add to it.
-                extra_hosts={"host.docker.internal": "host-gateway"},
+                extra_hosts={"host.docker.internal": HOST_GATEWAY},
                 ports=(chosen,),
                 output="kept",
             )

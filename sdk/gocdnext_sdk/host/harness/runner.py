@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from gocdnext_sdk.contract.refs import JobOutputs
 from gocdnext_sdk.host.harness.build import build_contexts, build_image
 from gocdnext_sdk.host.harness.engine.interface import ContainerSpec, named_network
+from gocdnext_sdk.host.harness.engine.local import local_engine
 from gocdnext_sdk.host.harness.job import JobRunner
 from gocdnext_sdk.host.harness.options import NewRegistry, NewSigstore, RunOptions
 from gocdnext_sdk.host.harness.preflight import notices, runs
@@ -47,7 +48,7 @@ def run_pipeline(
     Args:
         file: the pipeline.
         options: how.
-        session: owns what is created on the engine; by default a new one on the Docker engine.
+        session: owns what is created on the engine; by default a new one on this machine's engine.
         listener: hears what happens meanwhile.
 
     Raises:
@@ -58,9 +59,7 @@ def run_pipeline(
         Cancelled: the session was asked to stop before the first job.
     """
     if session is None:
-        from gocdnext_sdk.host.harness.engine.docker import DockerEngine
-
-        with Session(DockerEngine()) as own:
+        with Session(local_engine()) as own:
             return run_pipeline(file, options, session=own, listener=listener)
     prepared = prepare(parse_file(file), options or RunOptions(), checkout.workspace_of(file))
     return run_prepared(prepared, session=session, listener=listener)

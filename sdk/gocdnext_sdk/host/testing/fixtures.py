@@ -79,11 +79,11 @@ def gocdnext_run_plugin(
 
 @pytest.fixture(scope="session")
 def gocdnext_session() -> Iterator[Session]:
-    """Own containers, volumes and networks on the Docker engine; all are gone after the tests."""
+    """Own containers, volumes and networks on this machine's engine; all are gone after the tests."""
     from gocdnext_sdk.host.harness import Session
-    from gocdnext_sdk.host.harness.engine.docker import DockerEngine
+    from gocdnext_sdk.host.harness.engine.local import local_engine
 
-    with Session(DockerEngine()) as session:
+    with Session(local_engine()) as session:
         yield session
 
 

@@ -21,6 +21,10 @@ SHARED_NETWORK = "container:"
 """Prefix of a network name that means: the network of the container named after it."""
 
 
+HOST_GATEWAY = "host-gateway"
+"""As an address in `extra_hosts`: the engine's own host, which only the engine knows."""
+
+
 class NoSuchPath(DaemonError):
     """A container does not have the path that was asked for."""
 
@@ -54,7 +58,7 @@ class ContainerSpec:
         engine_socket: path in the container at which the engine's own API socket appears.
         network: a network's name, or ``container:NAME`` to share that container's.
         aliases: names under which others on the network reach it.
-        extra_hosts: host name to address, for its ``/etc/hosts``.
+        extra_hosts: host name to address (or `HOST_GATEWAY`), for its ``/etc/hosts``.
         ports: ports published on the engine's loopback under the same number.
         output: "followed" goes to the attached client and is stored nowhere; "kept" is what `logs` returns.
     """
