@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from gocdnext_sdk.errors import RegistryError
-from gocdnext_sdk.oci.auth import READ, SCHEMES, WRITE, Access, Authenticator, TokenRefused, offered
+from gocdnext_sdk.oci.auth import READ, WRITE, Access, Authenticator, TokenRefused
 from gocdnext_sdk.oci.credentials import Credentials
 from gocdnext_sdk.oci.descriptor import (
     CONFIG_TYPES,
@@ -27,7 +27,8 @@ from gocdnext_sdk.oci.descriptor import (
 )
 from gocdnext_sdk.oci.exchange import Exchange
 from gocdnext_sdk.oci.parallel import in_parallel
-from gocdnext_sdk.oci.reference import HUB, Reference, Registry, is_digest
+from gocdnext_sdk.oci.reference import Reference, Registry, is_digest
+from gocdnext_sdk.oci.refusals import refusal, token_refusal, unreachable
 from gocdnext_sdk.oci.transport import (
     MAX_SECONDS,
     SYSTEM_CLOCK,
@@ -49,9 +50,6 @@ _WORKERS = 16
 
 _PROBE_SECONDS = 10
 """To find out whether a registry speaks TLS."""
-
-_MAX_EXPLANATION = 300
-"""Characters."""
 
 _HEAD_REFUSED = (400, 405, 406, 415, 500, 501)
 """What registries and proxies that lack HEAD answer to it; GET may do."""
@@ -326,93 +324,16 @@ class RegistryClient:
             try:
                 response = self._exchange.send(request, deadline)
             except TransportError as error:
-                raise RegistryError(_unreachable(request, registry, error)) from None
+                raise RegistryError(unreachable(request, error)) from None
             try:
                 request = flow.send(response)
             except StopIteration as end:
                 final: Response = end.value
                 return final
             except TokenRefused as refused:
-                raise RegistryError(f"{image}: {self._token_refusal(refused.response, image)}") from None
+                why = token_refusal(refused.response, image, self._credentials)
+                raise RegistryError(f"{image}: {why}") from None
 
     def _error(self, response: Response, image: Reference) -> RegistryError:
         error = _NotFound if response.status == 404 else RegistryError
-        return error(f"{image}: {self._refusal(response, image)}")
-
-    def _refusal(self, response: Response, image: Reference) -> str:
-        registry = image.registry
-        if response.status == 404:
-            return f"not found; is it pushed, and is the name right?{_hint(image)}"
-        if response.status not in (401, 403):
-            reason = f"{response.status} {_line(response.reason)}".rstrip()
-            return f"{registry} answered {reason}{_explanation(response.body)}"
-        request = response.request
-        sent = request is not None and "Authorization" in request.headers
-        if response.status == 401 and not sent and self._credentials.get(registry, image.repository):
-            ways = ", ".join(map(_line, offered(response))) or "no way to log in"
-            understood = " or ".join(each.capitalize() for each in SCHEMES)
-            return (
-                f"{registry} offers {ways}, which these credentials cannot answer; {understood} is supported"
-            )
-        return self._login_refusal(response, image, writes=request is not None and request.method == "PUT")
-
-    def _token_refusal(self, response: Response, image: Reference) -> str:
-        if response.status in (400, 401, 403, 404, 405):
-            return self._login_refusal(response, image)
-        server = response.request.host if response.request else "its token server"
-        reason = f"{response.status} {_line(response.reason)}".rstrip()
-        return (
-            f"{server}, the token server of {image.registry}, answered {reason}{_explanation(response.body)}"
-        )
-
-    def _login_refusal(self, response: Response, image: Reference, *, writes: bool = False) -> str:
-        registry = image.registry
-        credential = self._credentials.get(registry, image.repository)
-        if credential is None:
-            return f"{registry} requires credentials; give `username` and `password`{_hint(image)}"
-        name = f'the credentials "{_line(credential.username)}"' if credential.username else "the token"
-        said = _explanation(response.body)
-        act = "write" if writes else "read"
-        return (
-            f"{registry} refused {name} ({response.status}{said}); "
-            f"is the password right, and may this user {act} there?{_hint(image)}"
-        )
-
-
-def _hint(image: Reference) -> str:
-    """Return a word on where the name leads, if the registry seems to be forgotten."""
-    # Nobody but Docker publishes there.
-    unnamed = image.registry.host == HUB and image.repository.startswith("library/")
-    return f'; "{image.short_name}" names no registry, so it is on Docker Hub' if unnamed else ""
-
-
-def _unreachable(request: Request, registry: Registry, error: TransportError) -> str:
-    """Say why nobody answered, and what to do if that is known."""
-    host = request.host
-    if error.fault is Fault.LIMIT:
-        return f"{host} {error}"
-    if error.fault is Fault.NO_TLS:
-        advice = "serve it with TLS; plain http is tried on this machine and private addresses only"
-        return f"{host} does not speak TLS; {advice}"
-    if error.fault is Fault.TLS:
-        return f"{host} cannot be reached: TLS failed: {error}"
-    return f"{host} cannot be reached: {error}"
-
-
-def _explanation(body: bytes) -> str:
-    """Return what a registry says of an error, such as a tag that it lets nobody move; nothing if it is mute.
-
-    Source: distribution-spec 1.1.1, "Error Codes".
-    """
-    try:
-        content = parse_json(body)
-        first = content["errors"][0]
-        line = _line(first.get("message") or first.get("code"))
-    except (AttributeError, LookupError, TypeError, ValueError):
-        return ""
-    return f': "{line}"' if line else ""
-
-
-def _line(text: object) -> str:
-    """Return what a registry says as one line for a log: printable, and not endless."""
-    return "".join(filter(str.isprintable, " ".join(str(text or "")[:10_000].split())))[:_MAX_EXPLANATION]
+        return error(f"{image}: {refusal(response, image, self._credentials)}")

@@ -1,0 +1,97 @@
+"""What a user reads when a registry refuses, or does not answer: why, and what to do next."""
+
+from __future__ import annotations
+
+from gocdnext_sdk.oci.auth import SCHEMES, offered
+from gocdnext_sdk.oci.credentials import Credentials
+from gocdnext_sdk.oci.descriptor import parse_json
+from gocdnext_sdk.oci.reference import HUB, Reference
+from gocdnext_sdk.oci.transport import Fault, Request, Response, TransportError
+
+_MAX_EXPLANATION = 300
+"""Characters."""
+
+
+def refusal(response: Response, image: Reference, credentials: Credentials) -> str:
+    """Say why a registry did not do what it was asked for, and what to do about it.
+
+    Args:
+        response: its answer.
+        image: what the request was about.
+        credentials: those that it was made with.
+    """
+    registry = image.registry
+    if response.status == 404:
+        return f"not found; is it pushed, and is the name right?{_hint(image)}"
+    if response.status not in (401, 403):
+        reason = f"{response.status} {_line(response.reason)}".rstrip()
+        return f"{registry} answered {reason}{_explanation(response.body)}"
+    request = response.request
+    sent = request is not None and "Authorization" in request.headers
+    if response.status == 401 and not sent and credentials.get(registry, image.repository):
+        ways = ", ".join(map(_line, offered(response))) or "no way to log in"
+        understood = " or ".join(each.capitalize() for each in SCHEMES)
+        return f"{registry} offers {ways}, which these credentials cannot answer; {understood} is supported"
+    act = "write" if request is not None and request.method == "PUT" else "read"
+    return _login_refusal(response, image, credentials, act)
+
+
+def token_refusal(response: Response, image: Reference, credentials: Credentials) -> str:
+    """Say why a registry's token server gave no token; arguments as for `refusal`."""
+    if response.status in (400, 401, 403, 404, 405):
+        return _login_refusal(response, image, credentials, "read")
+    server = response.request.host if response.request else "its token server"
+    reason = f"{response.status} {_line(response.reason)}".rstrip()
+    return f"{server}, the token server of {image.registry}, answered {reason}{_explanation(response.body)}"
+
+
+def _login_refusal(response: Response, image: Reference, credentials: Credentials, act: str) -> str:
+    registry = image.registry
+    credential = credentials.get(registry, image.repository)
+    if credential is None:
+        return f"{registry} requires credentials; give `username` and `password`{_hint(image)}"
+    name = f'the credentials "{_line(credential.username)}"' if credential.username else "the token"
+    said = _explanation(response.body)
+    return (
+        f"{registry} refused {name} ({response.status}{said}); "
+        f"is the password right, and may this user {act} there?{_hint(image)}"
+    )
+
+
+def unreachable(request: Request, error: TransportError) -> str:
+    """Say why no answer came, and what to do if that is known."""
+    host = request.host
+    if error.fault is Fault.LIMIT:
+        return f"{host} {error}"
+    if error.fault is Fault.NO_TLS:
+        advice = "serve it with TLS; plain http is tried on this machine and private addresses only"
+        return f"{host} does not speak TLS; {advice}"
+    if error.fault is Fault.TLS:
+        return f"{host} cannot be reached: TLS failed: {error}"
+    return f"{host} cannot be reached: {error}"
+
+
+def _hint(image: Reference) -> str:
+    """Say where the name leads, if it looks as if its registry had been forgotten."""
+    # Nobody but Docker publishes there.
+    unnamed = image.registry.host == HUB and image.repository.startswith("library/")
+    return f'; "{image.short_name}" names no registry, so it is on Docker Hub' if unnamed else ""
+
+
+def _explanation(body: bytes) -> str:
+    """Return what a registry says about an error, such as a tag that must not move; empty if it says nothing.
+
+    Source: distribution-spec 1.1.1, "Error Codes".
+    """
+    try:
+        content = parse_json(body)
+        first = content["errors"][0]
+        line = _line(first.get("message") or first.get("code"))
+    except (AttributeError, LookupError, TypeError, ValueError):
+        return ""
+    return f': "{line}"' if line else ""
+
+
+def _line(text: object) -> str:
+    """Return what a registry says as one line for a log: printable, and not endless."""
+    return "".join(filter(str.isprintable, " ".join(str(text or "")[:10_000].split())))[:_MAX_EXPLANATION]
