@@ -7,7 +7,13 @@ from pathlib import Path
 import click
 
 from gocdnext_sdk.contract.refs import is_name, references
-from gocdnext_sdk.host.cli.options import ENGINES, pairs
+from gocdnext_sdk.host.cli.options import (
+    DIRECTORY,
+    ENGINES,
+    input_option,
+    secrets_file_option,
+    variable_option,
+)
 from gocdnext_sdk.host.cli.secrets import collect
 from gocdnext_sdk.host.harness.invocation.interface import Invocation, Outcome
 from gocdnext_sdk.host.harness.invocation.process import attached
@@ -19,9 +25,9 @@ from gocdnext_sdk.host.pipeline.single import single
 
 
 @click.command("exec", short_help="Run one plugin with one with: map.")
-@click.argument("folder", type=click.Path(path_type=Path, exists=True, file_okay=False))
-@click.option("--with", "inputs", callback=pairs, multiple=True, metavar="KEY=VALUE", help="An input.")
-@click.option("--var", "variables", callback=pairs, multiple=True, metavar="NAME=VALUE", help="A variable.")
+@click.argument("folder", metavar="DIRECTORY", type=DIRECTORY)
+@input_option
+@variable_option
 @click.option(
     "--secret",
     "secrets",
@@ -29,9 +35,7 @@ from gocdnext_sdk.host.pipeline.single import single
     metavar="NAME",
     help="Take a secret from the environment, or ask. --with 'password=${{ NAME }}' refers to it.",
 )
-@click.option(
-    "--secrets-file", type=click.Path(path_type=Path, exists=True, dir_okay=False), help="As for `run`."
-)
+@secrets_file_option
 @click.option("--docker", is_flag=True, help="Give it the Docker engine, as `docker: true` does.")
 @click.option("--image", "in_image", is_flag=True, help="Build its image and run it in a fresh container.")
 @click.option("--use-image", metavar="REF", help="Run it in a container of this image.")
@@ -58,10 +62,10 @@ def command(
     network: str | None,
     engine: EngineMapping,
 ) -> None:
-    """Run the plugin in FOLDER once, in the current folder.
+    """Run the plugin in DIRECTORY once, in the current directory.
 
     It runs as a process that finds its tools in your PATH, or with --image in its own image on a copy of the
-    current folder. The exit code is the plugin's.
+    current directory. The exit code is the plugin's.
     """
     if network and not (in_image or use_image):
         raise click.UsageError("--network is for a container; add --image")

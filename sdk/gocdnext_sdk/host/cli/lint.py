@@ -6,12 +6,11 @@ from pathlib import Path
 
 import click
 
+from gocdnext_sdk.host.cli.options import plugins_option
 from gocdnext_sdk.host.lint.check import lint_file, pipelines
 from gocdnext_sdk.host.lint.report import FORMATS, explain
 from gocdnext_sdk.host.lint.rule import RULES, Severity
 from gocdnext_sdk.host.manifest.catalog import Catalog
-
-_FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
 
 
 def _explain(ctx: click.Context, param: click.Parameter, id_: str | None) -> None:
@@ -33,13 +32,7 @@ def _list(ctx: click.Context, param: click.Parameter, wanted: bool) -> None:
 
 @click.command("lint", short_help="Check pipelines before anything runs.")
 @click.argument("paths", nargs=-1, type=click.Path(path_type=Path, exists=True))
-@click.option(
-    "--plugins",
-    multiple=True,
-    type=_FOLDER,
-    metavar="DIRECTORY",
-    help="Your own plugins: a directory with a plugin.yaml, or a directory of such directories. Repeatable.",
-)
+@plugins_option
 @click.option("--format", "format_", type=click.Choice(list(FORMATS)), default="text", show_default=True)
 @click.option("--strict", is_flag=True, help="Fail on warnings too.")
 @click.option("--explain", metavar="RULE", callback=_explain, is_eager=True, help="Explain a rule and exit.")
@@ -54,7 +47,7 @@ def command(
     explain: None,
     rules: None,
 ) -> None:
-    """Check pipelines: files, or folders with a .gocdnext. [default: the current folder]
+    """Check pipelines: files, or directories with a .gocdnext. [default: the current one]
 
     The exit code is 0 if nothing is wrong, 1 if there are errors (or warnings, with --strict), and 2 if the
     command is wrong. A comment `# gocdnext: ignore=RULE reason` suppresses a rule on its line or the next.

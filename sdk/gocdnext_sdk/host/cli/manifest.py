@@ -6,13 +6,12 @@ from pathlib import Path
 
 import click
 
+from gocdnext_sdk.host.cli.options import DIRECTORY
 from gocdnext_sdk.host.manifest.files import outdated, write
 
 
 @click.command()
-@click.argument(
-    "folders", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True, file_okay=False)
-)
+@click.argument("folders", metavar="DIRECTORY...", nargs=-1, required=True, type=DIRECTORY)
 @click.option("--check", is_flag=True, help="Write nothing; exit with 1 if a file is not up to date.")
 @click.pass_context
 def command(context: click.Context, folders: tuple[Path, ...], check: bool) -> None:

@@ -1,4 +1,4 @@
-"""``gocdnext-plugin new``: a plugin's folder, to start from."""
+"""``gocdnext-plugin new``: a plugin's directory, to start from."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import click
 from gocdnext_sdk.host.scaffold import scaffold
 
 
-@click.command("new", short_help="Make a new plugin's folder, which passes its own tests at once.")
+@click.command("new", short_help="Make a new plugin's directory, which passes its own tests at once.")
 @click.argument("name")
 @click.option("--folder", type=click.Path(path_type=Path), help="Where. [default: NAME]")
 def command(*, name: str, folder: Path | None) -> None:
-    """Make a folder for the plugin NAME: code, manifest, Dockerfile, README, tests and a pipeline.
+    """Make a directory for the plugin NAME: code, manifest, Dockerfile, README, tests and a pipeline.
 
     Nothing is overwritten. Its tests pass as it is; change it from there.
     """

@@ -16,6 +16,10 @@ ENGINES: Final = get_args(EngineMapping)
 """The platform's engines, as far as they name a plugin's variables differently."""
 
 
+FILE: Final = click.Path(path_type=Path, exists=True, dir_okay=False)
+DIRECTORY: Final = click.Path(path_type=Path, exists=True, file_okay=False)
+
+
 def pairs(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> dict[str, str]:
     """Return NAME=VALUE options as a map."""
     found: dict[str, str] = {}
@@ -26,6 +30,24 @@ def pairs(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -
         found[name] = text
     return found
 
+
+plugins_option: Final = click.option(
+    "--plugins",
+    multiple=True,
+    type=DIRECTORY,
+    metavar="DIRECTORY",
+    help="Your own plugins: the directory of one, or a directory of such directories. Repeatable.",
+)
+
+input_option: Final = click.option(
+    "--with", "inputs", callback=pairs, multiple=True, metavar="KEY=VALUE", help="An input."
+)
+
+variable_option: Final = click.option(
+    "--var", "variables", callback=pairs, multiple=True, metavar="NAME=VALUE", help="A variable."
+)
+
+secrets_file_option: Final = click.option("--secrets-file", type=FILE, help="As for `run`.")
 
 _EVENTS: Final[dict[str, Cause]] = {
     "push": "webhook",

@@ -11,7 +11,16 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gocdnext_sdk.contract.refs import references
-from gocdnext_sdk.host.cli.options import ENGINES, event_options, pairs, run_of
+from gocdnext_sdk.host.cli.options import (
+    DIRECTORY,
+    ENGINES,
+    event_options,
+    input_option,
+    plugins_option,
+    run_of,
+    secrets_file_option,
+    variable_option,
+)
 from gocdnext_sdk.host.cli.secrets import collect
 from gocdnext_sdk.host.manifest.load import load_plugin
 from gocdnext_sdk.host.pipeline import Checkout, Sources, checkout, parse_file
@@ -27,26 +36,18 @@ if TYPE_CHECKING:
 
 @click.command("plan", short_help="Show what a pipeline or a plugin would do, without doing it.")
 @click.argument("target", type=click.Path(path_type=Path, exists=True))
-@click.option("--with", "inputs", callback=pairs, multiple=True, metavar="KEY=VALUE", help="An input.")
-@click.option("--var", "variables", callback=pairs, multiple=True, metavar="NAME=VALUE", help="A variable.")
+@input_option
+@variable_option
 @click.option("--docker", is_flag=True, help="Plan a plugin's job with `docker: true`.")
 @click.option("--job", "jobs", multiple=True, metavar="NAME", help="Only this job and what it needs.")
 @click.option(
     "--secret", "secrets", multiple=True, metavar="NAME", help="Take a secret from the environment."
 )
-@click.option(
-    "--secrets-file", type=click.Path(path_type=Path, exists=True, dir_okay=False), help="As for `run`."
-)
-@click.option(
-    "--plugins",
-    "folders",
-    multiple=True,
-    type=click.Path(path_type=Path, exists=True, file_okay=False),
-    help="The directory of a plugin, or a directory of such directories. Repeatable.",
-)
+@secrets_file_option
+@plugins_option
 @click.option(
     "--workspace",
-    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    type=DIRECTORY,
     help="The checkout. [default: the directory that contains .gocdnext, or the current one]",
 )
 @event_options
@@ -63,7 +64,7 @@ def command(
     jobs: tuple[str, ...],
     secrets: tuple[str, ...],
     secrets_file: Path | None,
-    folders: tuple[Path, ...],
+    plugins: tuple[Path, ...],
     workspace: Path | None,
     event: str,
     branch: str | None,
@@ -72,7 +73,7 @@ def command(
     engine: EngineMapping,
     as_json: bool,
 ) -> None:
-    """Show what TARGET, a pipeline file or a plugin's folder, would do.
+    """Show what TARGET, a pipeline file or a plugin's directory, would do.
 
     Nothing is started, contacted or written. Credentials are named with the host they go to, and never
     shown; a secret that is not given is taken for a good one. What only a run can know stands there as what
@@ -95,7 +96,7 @@ def command(
     if of_plugin:
         plans = [_plan_plugin(target, inputs, variables, docker, setting)]
     else:
-        plans = _plan_pipeline(target, jobs, variables, folders, setting)
+        plans = _plan_pipeline(target, jobs, variables, plugins, setting)
     if as_json:
         click.echo(json.dumps({"jobs": [each.as_dict() for each in plans]}, indent=2, ensure_ascii=False))
     else:

@@ -9,7 +9,7 @@ import click
 
 from gocdnext_sdk.errors import UsageError
 from gocdnext_sdk.host.cli.interrupt import interruptible
-from gocdnext_sdk.host.cli.options import event_options, pairs, run_of
+from gocdnext_sdk.host.cli.options import DIRECTORY, FILE, event_options, pairs, run_of
 from gocdnext_sdk.host.cli.secrets import collect
 from gocdnext_sdk.host.cli.sigstore import STATE, running
 from gocdnext_sdk.host.harness.engine.interface import Pull
@@ -22,14 +22,12 @@ from gocdnext_sdk.host.harness.session import Session
 from gocdnext_sdk.host.pipeline import Graph, checkout, parse_file
 
 _PATH = click.Path(path_type=Path)
-_FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
-_FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
 
 
 @click.command("run", short_help="Run a pipeline on the local engine as the platform would.")
-@click.argument("file", type=_FILE)
+@click.argument("file", type=FILE)
 @click.option("--job", "jobs", multiple=True, metavar="NAME", help="Run a job and what it needs. Repeatable.")
-@click.option("--secrets-file", type=_FILE, help="Secrets as dotenv, or as a YAML map (.yaml, .yml).")
+@click.option("--secrets-file", type=FILE, help="Secrets as dotenv, or as a YAML map (.yaml, .yml).")
 @click.option(
     "--secret", "secrets", multiple=True, metavar="NAME", help="Take a secret from the environment, or ask."
 )
@@ -84,7 +82,7 @@ _FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
 )
 @event_options
 @click.option(
-    "--workspace", type=_FOLDER, help="The checkout. [default: the directory that contains .gocdnext]"
+    "--workspace", type=DIRECTORY, help="The checkout. [default: the directory that contains .gocdnext]"
 )
 @click.option("--default-image", default="", metavar="REF", help="For scripts that name no image.")
 @click.option(
