@@ -28,7 +28,7 @@ from gocdnext_sdk.tools.buildkit.builders import (
     mirror_config,
     read_digest,
 )
-from gocdnext_sdk.tools.buildkit.cache import comma_separated
+from gocdnext_sdk.tools.csv import comma_separated
 
 from .caches import CachePlan, plan_cache
 from .inputs import BuildxInputs

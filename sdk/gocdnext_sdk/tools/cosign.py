@@ -16,6 +16,7 @@ from gocdnext_sdk.errors import Findings, Invalid, ToolError
 from gocdnext_sdk.oci.reference import Reference
 from gocdnext_sdk.runtime.tool import Tool
 from gocdnext_sdk.secret import Secret, looks_secret
+from gocdnext_sdk.tools.csv import comma_separated
 from gocdnext_sdk.workspace import workspace_path
 
 KMS: Mapping[str, tuple[str, ...]] = {
@@ -206,13 +207,8 @@ def _demand(cosign: Tool, argv: Iterable[object], subject: Reference) -> bytes:
 
 def annotation_flags(annotations: Iterable[tuple[str, str]]) -> Iterator[str]:
     """Yield the flags for `annotations`, each a CSV record, since cosign reads them as such."""
-    import csv
-    import io
-
     for name, value in annotations:
-        record = io.StringIO()
-        csv.writer(record, lineterminator="").writerow([f"{name}={value}"])
-        yield from ("--annotations", record.getvalue())
+        yield from ("--annotations", comma_separated([f"{name}={value}"]))
 
 
 def flag(name: str, value: str | None) -> list[str]:

@@ -11,7 +11,7 @@ from typing import Self
 
 from gocdnext_sdk.contract.uses import catalog_name, short_name
 from gocdnext_sdk.host.manifest.inputs import inputs_of
-from gocdnext_sdk.host.manifest.load import FolderError, load_plugin
+from gocdnext_sdk.host.manifest.load import FolderError, load_plugin, plugin_folders
 from gocdnext_sdk.host.manifest.model import Manifest
 from gocdnext_sdk.host.manifest.plugin_yaml import read_catalog
 from gocdnext_sdk.inputs.model import PluginInputs
@@ -40,11 +40,8 @@ class Catalog:
         Raises:
             FolderError: one of them holds no manifest, or one that cannot be read.
         """
-        paths = [
-            *(folder / "plugin.yaml" for folder in bundled()),
-            *(path for folder in folders for path in _in(folder)),
-        ]
-        manifests = [(read_catalog(path), path.parent) for path in paths]
+        theirs = (each for folder in folders for each in plugin_folders(folder, "plugin.yaml"))
+        manifests = [(read_catalog(folder / "plugin.yaml"), folder) for folder in (*bundled(), *theirs)]
         return cls((each for each, _ in manifests), {each.name: folder for each, folder in manifests})
 
     def find(self, image: str) -> Manifest | None:
@@ -86,14 +83,3 @@ def bundled() -> list[Path]:
     here = Path(__file__).resolve().parent / "bundled"
     root = here if here.is_dir() else here.parents[4] / "plugins"
     return sorted(path.parent for path in root.glob("*/plugin.yaml"))
-
-
-def _in(folder: Path) -> list[Path]:
-    found = [folder / "plugin.yaml"] if (folder / "plugin.yaml").is_file() else []
-    found = found or sorted(folder.glob("*/plugin.yaml"))
-    if not found:
-        raise FolderError(
-            f"{folder} contains no plugin.yaml, nor does a directory in it; "
-            "`gocdnext-plugin manifest` writes one"
-        )
-    return found

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from gocdnext_sdk.contract.uses import catalog_name, short_name
 from gocdnext_sdk.host.manifest.catalog import bundled
-from gocdnext_sdk.host.manifest.load import FolderError, load_plugin
+from gocdnext_sdk.host.manifest.load import load_plugin, plugin_folders
 from gocdnext_sdk.plugin import Plugin
 
 
@@ -24,10 +24,7 @@ def find_plugin(image: str, folders: Iterable[Path] = ()) -> type[Plugin[Any]] |
     """
     name = catalog_name(image)
     for folder in folders:
-        found = list(_in(folder))
-        if not found:
-            raise FolderError(f"{folder} contains no plugin.py, nor does a directory in it")
-        for each in found:
+        for each in plugin_folders(folder, "plugin.py"):
             plugin = load_plugin(each)
             if plugin.name == name:
                 return plugin
@@ -36,10 +33,3 @@ def find_plugin(image: str, folders: Iterable[Path] = ()) -> type[Plugin[Any]] |
             plugin = load_plugin(folder)
             return plugin if plugin.name == name else None
     return None
-
-
-def _in(folder: Path) -> Iterator[Path]:
-    if (folder / "plugin.py").is_file():
-        yield folder
-    else:
-        yield from (path.parent for path in sorted(folder.glob("*/plugin.py")))

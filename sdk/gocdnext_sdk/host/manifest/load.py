@@ -34,6 +34,25 @@ def load_plugin(folder: Path) -> type[Plugin[Any]]:
     return _load((folder / "plugin.py").resolve())
 
 
+def plugin_folders(folder: Path, file: str) -> list[Path]:
+    """Return `folder` if it is a plugin's, else the plugins' folders in it.
+
+    Args:
+        folder: a plugin's folder, or a folder of such.
+        file: what makes one a plugin's: ``plugin.py`` or ``plugin.yaml``.
+
+    Raises:
+        FolderError: there are none.
+    """
+    if (folder / file).is_file():
+        return [folder]
+    found = sorted(path.parent for path in folder.glob(f"*/{file}"))
+    if not found:
+        advice = "; `gocdnext-plugin manifest` writes one" if file == "plugin.yaml" else ""
+        raise FolderError(f"{folder} contains no {file}, nor does a directory in it{advice}")
+    return found
+
+
 @cache
 def _load(path: Path) -> type[Plugin[Any]]:
     if not path.is_file():

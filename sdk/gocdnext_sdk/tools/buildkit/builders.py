@@ -15,7 +15,7 @@ from gocdnext_sdk.oci.reference import Reference, without_scheme
 from gocdnext_sdk.runtime.daemon import Daemon
 from gocdnext_sdk.runtime.job import Job
 from gocdnext_sdk.runtime.tool import Tool
-from gocdnext_sdk.tools.buildkit.cache import comma_separated
+from gocdnext_sdk.tools.csv import comma_separated
 
 BUILDKIT = (
     "docker.io/moby/buildkit:v0.33.1@sha256:cec9f139f45e93c5c69c60f8b07cfad9f43f4ef6b6a6cd917527fea5ff2e3dea"

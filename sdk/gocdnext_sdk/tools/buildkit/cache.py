@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import csv
-import io
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from gocdnext_sdk.errors import Invalid, quoted
 from gocdnext_sdk.oci.reference import Reference
 from gocdnext_sdk.secret import Secret, looks_secret
+from gocdnext_sdk.tools.csv import comma_separated
 
 _SECRET_ATTRIBUTES = {
     ("s3", "access_key_id"): "AWS_ACCESS_KEY_ID",
@@ -110,10 +110,3 @@ def _fields(text: str) -> list[str]:
         return next(csv.reader([text]))
     except csv.Error:
         raise Invalid("a cache entry is one line") from None
-
-
-def comma_separated(fields: Iterable[str]) -> str:
-    """Return `fields` as one line of CSV, which is how buildx splits the values of many flags."""
-    line = io.StringIO()
-    csv.writer(line, lineterminator="").writerow(fields)
-    return line.getvalue()
