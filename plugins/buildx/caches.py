@@ -11,7 +11,7 @@ from .inputs import BUCKETS, BuildxInputs, bucket_backend
 
 
 @dataclass(frozen=True)
-class CachePlan:
+class Caches:
     """What is read from and written to caches.
 
     Args:
@@ -30,7 +30,7 @@ class CachePlan:
         return (*self.sources, *self.targets)
 
 
-def plan_cache(inputs: BuildxInputs, environ: Mapping[str, str]) -> CachePlan:
+def choose_caches(inputs: BuildxInputs, environ: Mapping[str, str]) -> Caches:
     """Decide which caches are used."""
     notes = []
     if inputs.cache_from or inputs.cache_to:
@@ -49,7 +49,7 @@ def plan_cache(inputs: BuildxInputs, environ: Mapping[str, str]) -> CachePlan:
         # What a pull request builds must not get into the main branch's cache.
         notes.append('caches are only read: push is "false"')
         targets = ()
-    return CachePlan(
+    return Caches(
         tuple(each for each in sources if each.is_active(environ)),
         tuple(each.as_export() for each in targets if each.is_active(environ)),
         tuple(notes),

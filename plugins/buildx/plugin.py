@@ -30,7 +30,7 @@ from gocdnext_sdk.tools.buildkit.builders import (
 )
 from gocdnext_sdk.tools.csv import comma_separated
 
-from .caches import CachePlan, plan_cache
+from .caches import Caches, choose_caches
 from .inputs import BuildxInputs
 
 
@@ -77,9 +77,9 @@ class BuildxBuild(Build[BuildxInputs]):
     """What buildx is given."""
 
     @cached_property
-    def cache(self) -> CachePlan:
+    def cache(self) -> Caches:
         """The caches."""
-        return plan_cache(self.inputs, self.job.environ)
+        return choose_caches(self.inputs, self.job.environ)
 
     @property
     def environ(self) -> dict[str, str | Secret]:
@@ -168,12 +168,12 @@ def select_builder(build: BuildxBuild, daemon: Daemon, buildx: Tool) -> Iterator
         yield builder
 
 
-def container_reason(inputs: BuildxInputs, cache: CachePlan, *, containerd_store: bool) -> str | None:
+def container_reason(inputs: BuildxInputs, cache: Caches, *, containerd_store: bool) -> str | None:
     """Say why the daemon's own builder cannot do the job, None if it can.
 
     Args:
         inputs: what is wanted.
-        cache: as planned.
+        cache: what is read and written.
         containerd_store: whether the daemon keeps images in containerd.
     """
     foreign = [entry.type for entry in cache.entries if entry.needs_container]
@@ -190,7 +190,7 @@ def container_reason(inputs: BuildxInputs, cache: CachePlan, *, containerd_store
     return None
 
 
-def _s3_options(cache: CachePlan) -> Iterator[str]:
+def _s3_options(cache: Caches) -> Iterator[str]:
     if any("endpoint_url" in entry.attributes for entry in cache.entries):
         # Other S3 services reject the checksum headers that the AWS SDK adds by default.
         yield "env.AWS_REQUEST_CHECKSUM_CALCULATION=when_required"

@@ -25,12 +25,7 @@ from gocdnext_sdk import (
     in_workspace,
     quoted,
 )
-from gocdnext_sdk.tools.cosign import (
-    KEY_EXAMPLES,
-    key_kind,
-    key_reference,
-    kms_scheme,
-)
+from gocdnext_sdk.tools.cosign import KEY_EXAMPLES, key_kind, key_reference, kms_scheme
 from gocdnext_sdk.tools.identity_token import IdentityToken
 from gocdnext_sdk.tools.sigstore import NOBODY, Document, signing_config, without_log
 from gocdnext_sdk.workspace import read_text

@@ -4,28 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from gocdnext_sdk import (
-    DaemonUse,
-    Gates,
-    Job,
-    Plugin,
-    Reads,
-    Reference,
-    Secret,
-    Signs,
-    doing,
-)
-from gocdnext_sdk.tools.cosign import (
-    INHERITED,
-    KMS,
-    kms_environ,
-    verify,
-    verify_attestation,
-)
+from gocdnext_sdk import DaemonUse, Gates, Job, Plugin, Reads, Reference, Secret, Signs, doing
+from gocdnext_sdk.tools.cosign import INHERITED, KMS, kms_environ, verify, verify_attestation
 from gocdnext_sdk.tools.identity_token import IdentityToken
 
 from .inputs import CosignInputs
-from .signing import document, keys, manifests, policy, publish, publish_argv
+from .signing import document, keys, manifests, policy, publish, publish_command
 
 
 class Cosign(Plugin[CosignInputs]):
@@ -85,9 +69,8 @@ class Cosign(Plugin[CosignInputs]):
 
         if inputs.signs:
             with doing(f"signing {subject}"):
-                publish(
-                    cosign, inputs, publish_argv(inputs, key, document(job, inputs.services), root, subjects)
-                )
+                services = document(job, inputs.services)
+                publish(cosign, inputs, publish_command(inputs, key, services, root, subjects))
         for each in subjects if inputs.verify_after_sign or not inputs.signs else ():
             if inputs.attestation:
                 verify_attestation(cosign, trusted, each, inputs.predicate_type)

@@ -5,30 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator
 
-from gocdnext_sdk import (
-    InputError,
-    Job,
-    Problem,
-    Reference,
-    RegistryClient,
-    Secret,
-    Tool,
-    ToolError,
-)
-from gocdnext_sdk.tools.cosign import (
-    Policy,
-    annotation_flags,
-    flag,
-    key_kind,
-    kms_scheme,
-)
+from gocdnext_sdk import InputError, Job, Problem, Reference, RegistryClient, Secret, Tool, ToolError
+from gocdnext_sdk.tools.cosign import Policy, annotation_flags, flag, key_kind, kms_scheme
 from gocdnext_sdk.tools.sigstore import Document
 from gocdnext_sdk.workspace import read_text
 
 from .inputs import CosignInputs
 
 
-def publish_argv(
+def publish_command(
     inputs: CosignInputs, key: str | None, config: str | None, root: str | None, subjects: Iterable[Reference]
 ) -> list[str]:
     """Return cosign's arguments to sign or attest.

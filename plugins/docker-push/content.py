@@ -7,15 +7,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from gocdnext_sdk import (
-    DaemonError,
-    Error,
-    Job,
-    Reference,
-    RegistryError,
-    ToolError,
-    quoted,
-)
+from gocdnext_sdk import DaemonError, Error, Job, Reference, RegistryError, ToolError, quoted
 from gocdnext_sdk.oci.layout import choose, layout_digest, read_archive, unpack
 from gocdnext_sdk.oci.source import Source, Transport
 from gocdnext_sdk.tools.regctl import Regctl, layout

@@ -4,13 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from gocdnext_sdk import (
-    DaemonUse,
-    Job,
-    Plugin,
-    Publishes,
-    Reads,
-)
+from gocdnext_sdk import DaemonUse, Job, Plugin, Publishes, Reads
 from gocdnext_sdk.tools.cosign import KMS
 
 from .content import copy, find_content

@@ -6,12 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Self
 
-from gocdnext_sdk import (
-    Job,
-    Reference,
-    Registry,
-    RegistryClient,
-)
+from gocdnext_sdk import Job, Reference, Registry, RegistryClient
 from gocdnext_sdk.tools.regctl import CONFIG_VARIABLE, Host, Regctl, configuration
 
 from .inputs import DockerPushInputs, Logins

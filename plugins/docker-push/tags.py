@@ -4,13 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from gocdnext_sdk import (
-    Findings,
-    Job,
-    Reference,
-    RegistryClient,
-    RegistryError,
-)
+from gocdnext_sdk import Findings, Job, Reference, RegistryClient, RegistryError
 
 from .inputs import DockerPushInputs, fitting
 from .registries import Registries

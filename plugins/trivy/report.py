@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from gocdnext_sdk import Error, Findings, Job, Tool
 
 from .inputs import SEVERITIES, TrivyInputs
-from .scan import Report, Subject, plan_convert
+from .scan import Report, Subject, convert_command
 
 Counts = Counter[str]
 """How many findings there are of each severity."""
@@ -28,7 +28,7 @@ def publish(inputs: TrivyInputs, job: Job, trivy: Tool, reports: Mapping[Subject
 
     def convert(report_format: str, report: Report) -> str:
         path = job.secret_file(json.dumps(report), "report.json")
-        return trivy.capture(*plan_convert(inputs, report_format, path)).stdout.decode(errors="replace")
+        return trivy.capture(*convert_command(inputs, report_format, path)).stdout.decode(errors="replace")
 
     text = render(inputs.format)
     if not inputs.output:

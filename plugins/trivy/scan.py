@@ -154,7 +154,7 @@ def scan(inputs: TrivyInputs, job: Job, trivy: Tool, subjects: Iterable[Subject]
     reports: dict[Subject, Report] = {}
     for subject in subjects:
         try:
-            report = read_report(trivy.capture(*plan_scan(inputs, subject, cache)).stdout)
+            report = read_report(trivy.capture(*scan_command(inputs, subject, cache)).stdout)
         except ToolError as error:
             raise ToolError(f"the scan of {subject.name} failed and its result is unknown: {error}") from None
         platform = subject.platform or platform_of(report)
@@ -169,7 +169,7 @@ def scan(inputs: TrivyInputs, job: Job, trivy: Tool, subjects: Iterable[Subject]
     return reports
 
 
-def plan_scan(inputs: TrivyInputs, subject: Subject, cache: str) -> list[str]:
+def scan_command(inputs: TrivyInputs, subject: Subject, cache: str) -> list[str]:
     """Return the argv of the one scan, whose JSON everything else is made from."""
     shown = [each for each in SEVERITIES if each in {*inputs.severity, *inputs.report_severity}]
     argv = [inputs.scan_type, "--format", "json", "--severity", ",".join(shown)]
@@ -197,7 +197,7 @@ def plan_scan(inputs: TrivyInputs, subject: Subject, cache: str) -> list[str]:
     return [*argv, *subject.argv]
 
 
-def plan_convert(inputs: TrivyInputs, report_format: str, path: str) -> list[str]:
+def convert_command(inputs: TrivyInputs, report_format: str, path: str) -> list[str]:
     """Return the argv that turns the JSON at `path` into another format."""
     argv = ["convert", "--quiet", "--format", report_format, "--exit-code", "0", *_settings(inputs)]
     if report_format == "table":

@@ -357,7 +357,7 @@ def planned() -> dict[str, set[str]]:
             "PLUGIN_KEY" if keyed else "PLUGIN_IDENTITY_TOKEN": "awskms:///x" if keyed else token(),
         }
         inputs: Any = read_inputs(PLUGIN.inputs, environ)
-        argv = MODULE.publish_argv(inputs, inputs.key, "config", "root", [subject])
+        argv = MODULE.publish_command(inputs, inputs.key, "config", "root", [subject])
         flags.setdefault(argv[0], set()).update(word for word in argv if word.startswith("--"))
     everything = [
         Policy(key="k", trusted_root="r", tlog=False),

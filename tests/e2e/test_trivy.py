@@ -446,10 +446,10 @@ def test_every_flag_exists(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> 
         model = read_inputs(trivy.TrivyInputs, variables)
         for image_argv in (("--image-src", "remote", "x"), ("--input", "x")):
             argv = image_argv if scan_type == "image" else ("x",)
-            planned = trivy.plan_scan(model, trivy.Subject("x", argv), "cache")
+            planned = trivy.scan_command(model, trivy.Subject("x", argv), "cache")
             emitted.setdefault(planned[0], set()).update(w for w in planned if w.startswith("--"))
         for report_format in ("table", "template"):
-            planned = trivy.plan_convert(model, report_format, "x")
+            planned = trivy.convert_command(model, report_format, "x")
             emitted.setdefault(planned[0], set()).update(w for w in planned if w.startswith("--"))
     assert set(emitted) == {"image", "fs", "repo", "config", "rootfs", "sbom", "convert"}
     for command, flags in emitted.items():

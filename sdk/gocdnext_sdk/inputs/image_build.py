@@ -18,7 +18,7 @@ from gocdnext_sdk.oci.credentials import Credential, Credentials
 from gocdnext_sdk.oci.reference import Reference, Registry, without_scheme
 from gocdnext_sdk.secret import Secret
 from gocdnext_sdk.tools import dockerignore
-from gocdnext_sdk.tools.buildkit.arguments import STEERS_BUILDX, BuildArg, plan_build_args, secrets_of
+from gocdnext_sdk.tools.buildkit.arguments import STEERS_BUILDX, BuildArg, build_arguments, secrets_of
 from gocdnext_sdk.workspace import is_in_workspace
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ class ImageBuildInputs(RegistryLoginInputs):
             environ: the job's.
         """
         mounted = {variable or id_ for id_, variable in self.secret_envs}
-        return tuple(plan_build_args(self.build_args, environ, mounted, self.steers))
+        return tuple(build_arguments(self.build_args, environ, mounted, self.steers))
 
     def find_dockerfile(self, workspace: Path) -> Path:
         """Return the Dockerfile's path: in the context if it is there, else in the workspace.

@@ -42,7 +42,7 @@ def mistakes(*, env: dict[str, str] | None = None, **with_: str) -> list[str]:
 
 
 def plan(*, env: dict[str, str] | None = None, **with_: str) -> Any:
-    return buildx.plan_cache(read(env=env, **with_), env or {})
+    return buildx.choose_caches(read(env=env, **with_), env or {})
 
 
 def build(*, env: dict[str, str] | None = None, **with_: str) -> Any:
@@ -187,7 +187,7 @@ class TestCache:
 class TestBuilder:
     def reason(self, *, containerd_store: bool = True, **with_: str) -> str:
         inputs = read(**with_, env=PROFILE)
-        cache = buildx.plan_cache(inputs, PROFILE)
+        cache = buildx.choose_caches(inputs, PROFILE)
         return buildx.container_reason(inputs, cache, containerd_store=containerd_store) or ""
 
     @pytest.mark.parametrize("cache", ["registry", "inline", "none", "ghcr.io/org/cache"])

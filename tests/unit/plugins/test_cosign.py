@@ -222,7 +222,7 @@ def test_a_signing_config_may_be_a_file_and_lose_its_log(checkout: Path) -> None
 
 
 def plan(with_: dict[str, str], key: str | None = None) -> list[str]:
-    argv: list[str] = MODULE.publish_argv(read(with_), key, "config", "root", [SUBJECT])
+    argv: list[str] = MODULE.publish_command(read(with_), key, "config", "root", [SUBJECT])
     return argv
 
 

@@ -45,7 +45,7 @@ def mistakes(environ: dict[str, str] | None = None, **inputs: str) -> list[str]:
 
 
 def scan_argv(**inputs: str) -> list[str]:
-    return trivy.plan_scan(given(**inputs), trivy.Subject("it", ("it",)), "cache")
+    return trivy.scan_command(given(**inputs), trivy.Subject("it", ("it",)), "cache")
 
 
 # --- inputs
@@ -229,8 +229,8 @@ def test_scan_and_conversion_agree_on_what_is_ignored(workspace: Path) -> None:
     (workspace / "trivy.conf").touch()
     inputs = given(ignorefile="ignore", config="trivy.conf")
     for argv in (
-        trivy.plan_scan(inputs, trivy.Subject("it", ("it",)), "cache"),
-        trivy.plan_convert(inputs, "table", "r"),
+        trivy.scan_command(inputs, trivy.Subject("it", ("it",)), "cache"),
+        trivy.convert_command(inputs, "table", "r"),
     ):
         assert argv[argv.index("--ignorefile") + 1] == "ignore"
         assert argv[argv.index("--config") + 1] == "trivy.conf"

@@ -13,15 +13,7 @@ from gocdnext_sdk.host.pipeline import files, gate, syntax
 from gocdnext_sdk.host.pipeline.decode import Decoder, Fields
 from gocdnext_sdk.host.pipeline.deploy import read_deploy
 from gocdnext_sdk.host.pipeline.errors import Mark
-from gocdnext_sdk.host.pipeline.model import (
-    Action,
-    Job,
-    Output,
-    Plugin,
-    Quantities,
-    Script,
-    Value,
-)
+from gocdnext_sdk.host.pipeline.model import Action, Job, Output, Plugin, Quantities, Script, Value
 from gocdnext_sdk.host.pipeline.yaml import Node, ScalarNode
 
 _RESERVED: Final = ("CI_", "GOCDNEXT_")

@@ -84,7 +84,7 @@ def _forms(secret: str) -> tuple[str, ...]:
     return (secret, *(each.decode().rstrip("=") for each in encoded))
 
 
-def plan_build_args(
+def build_arguments(
     pairs: Iterable[tuple[str, str | None]],
     environ: Mapping[str, str],
     taken: Container[str] = (),

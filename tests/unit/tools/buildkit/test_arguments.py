@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from gocdnext_sdk.tools.buildkit.arguments import BuildArg, plan_build_args
+from gocdnext_sdk.tools.buildkit.arguments import BuildArg, build_arguments
 
 
 def plan(key: str, value: str | None, taken: tuple[str, ...] = (), **environ: str) -> BuildArg:
-    (argument,) = plan_build_args([(key, value)], environ, taken)
+    (argument,) = build_arguments([(key, value)], environ, taken)
     return argument
 
 
