@@ -23,10 +23,10 @@ from gocdnext_sdk.oci.reference import Reference, Registry
 from gocdnext_sdk.oci.transport import SYSTEM_CLOCK, Clock, Request, Response
 
 READ, WRITE = "pull", "pull,push"
-"""What a token is asked for."""
+"""The actions that a token is requested for."""
 
 SCHEMES = ("bearer", "basic")
-"""What is understood, the better one first: a token is good for less than a password."""
+"""The supported schemes, the better one first: a token grants less than a password."""
 
 _CLIENT = "gocdnext-plugin-sdk"
 """The `client_id` of a refresh token's POST."""
@@ -34,18 +34,18 @@ _CLIENT = "gocdnext-plugin-sdk"
 _TOKEN = re.compile(r"[\x21-\x7e]{1,65536}")
 
 _MIN_LIFE = 60
-"""Seconds that a token lives if its server does not say, or says less (token.md, `expires_in`)."""
+"""Seconds that a token is used if its server names no lifetime, or a shorter one (token.md, `expires_in`)."""
 
 Flow = Generator[Request, Response, Response]
 
 
 @dataclass(frozen=True)
 class Access:
-    """What a request wants to do.
+    """What a request is allowed to do.
 
     Args:
-        registry: where.
-        repository: with which repository.
+        registry: the registry.
+        repository: the repository there.
         actions: `READ` or `WRITE`.
     """
 
@@ -60,23 +60,23 @@ class Access:
 
     @property
     def scope(self) -> str:
-        """The same as a token server understands it (token.md, "Scope")."""
+        """The scope to request from a token server (token.md, "Scope")."""
         return f"repository:{self.repository}:{self.actions}"
 
 
 @dataclass(frozen=True)
 class _Authorization:
-    """A header that a registry took, and until when it may be sent, in the clock's seconds."""
+    """An `Authorization` header that a registry accepted, and when it expires, in the clock's seconds."""
 
     header: str
     expires: float
 
 
 class TokenRefused(Exception):
-    """A token server gave no token.
+    """A token server refused to issue a token.
 
     Args:
-        response: what it said instead.
+        response: its answer.
     """
 
     def __init__(self, response: Response) -> None:
@@ -85,7 +85,7 @@ class TokenRefused(Exception):
 
 
 class Authenticator:
-    """Logs in where a registry asks for it, each login at its own registry only."""
+    """Logs in where a registry asks for it. Credentials are sent to their own registry only."""
 
     def __init__(self, credentials: Credentials, clock: Clock = SYSTEM_CLOCK) -> None:
         self._credentials = credentials
@@ -97,14 +97,14 @@ class Authenticator:
         """Yield requests, take their answers, return the answer to `request`.
 
         Raises:
-            RegistryError: a token server's answer is none.
-            TokenRefused: a token server gives no token, and no other challenge can be answered.
+            RegistryError: a token server sent no valid answer.
+            TokenRefused: a token server issued no token, and no other challenge can be answered.
         """
         known = self._known.get(access)
         if known is not None and known.expires <= self._clock.monotonic():
             known = None
         response = yield request.authorized(known.header if known else None)
-        # A server that a redirect led to may not ask for the credentials.
+        # Credentials are not sent to a server that a redirect led to.
         if response.status != 401 or (response.request or request).origin != request.origin:
             return response
         self._known.pop(access, None)
@@ -175,14 +175,14 @@ class Authenticator:
         return _Authorization(f"Bearer {token}", asked + max(_MIN_LIFE, seconds))
 
     def _remember(self, access: Access, answer: _Authorization) -> None:
-        # A password is good for all that its user may do, a token for what it was asked for.
+        # A password grants everything that its user may do, a token only what was requested.
         actions = (READ, WRITE) if answer.expires == float("inf") else (access.actions,)
         for each in actions:
             self._known[Access(access.registry, access.repository, each)] = answer
 
 
 def offered(response: Response) -> tuple[str, ...]:
-    """Return the schemes that a 401 offers, each once."""
+    """Return the schemes that a 401 response offers, each once."""
     challenges = parse_challenges(response.headers.get_all("WWW-Authenticate"))
     return tuple(dict.fromkeys(challenge.scheme.capitalize() for challenge in challenges))
 
@@ -204,7 +204,7 @@ def _realm(challenge: Challenge, request: Request) -> str | None:
 
 
 def _scopes(challenge: Challenge, access: Access) -> tuple[str, ...]:
-    """Return our scope first (some servers look at the first only), then what else the registry wants."""
+    """Return our scope first, since some servers read only the first, then the others the registry names."""
     return tuple(dict.fromkeys((access.scope, *challenge.parameters.get("scope", "").split())))
 
 

@@ -5,8 +5,8 @@
     auth-param       = token BWS "=" BWS ( token / quoted-string )
 
 Commas separate challenges and parameters alike, so a challenge ends where a comma is followed by a token
-without a "=". Neither the standard library nor urllib3 reads that: `urllib.request.parse_http_list` takes one
-challenge.
+without a "=". Neither the standard library nor urllib3 parses that: `urllib.request.parse_http_list` takes a
+single challenge.
 
 Source: RFC 9110 §11.6.1, §11.2, §5.6.
 """
@@ -28,7 +28,7 @@ _SEPARATOR = re.compile(r"[\s,]+")
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
 
 _MAX_LENGTH = 16_384
-"""Characters of one field that are read."""
+"""Characters that are read of one field."""
 
 
 @dataclass(frozen=True)
@@ -37,8 +37,8 @@ class Challenge:
 
     Args:
         scheme: such as `bearer`, in lower case.
-        parameters: by name in lower case; of those that come twice the first.
-        token68: what stands there instead of parameters.
+        parameters: by name in lower case; the first of those that occur twice.
+        token68: what stands in the place of parameters.
     """
 
     scheme: str
@@ -52,7 +52,7 @@ class Challenge:
 
 
 def parse_challenges(fields: Iterable[str]) -> tuple[Challenge, ...]:
-    """Return the challenges of all `WWW-Authenticate` fields, in order; what fits no grammar is left out."""
+    """Return the challenges of all `WWW-Authenticate` fields, in order; what does not parse is skipped."""
     return tuple(challenge for field in fields for challenge in _parse(field[:_MAX_LENGTH]))
 
 
@@ -74,6 +74,6 @@ def _parse(text: str) -> Iterator[Challenge]:
                 value = bare if quoted is None else _ESCAPE.sub(r"\1", quoted)
                 parameters.setdefault(parameter[1].lower(), value)
             yield Challenge(name, parameters)
-        else:  # no grammar: go on at the next comma
+        else:  # does not parse: continue at the next comma
             comma = text.find(",", position)
             position = len(text) if comma < 0 else comma + 1

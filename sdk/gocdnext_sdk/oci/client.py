@@ -1,6 +1,7 @@
-"""A small registry client: resolve a tag, read a manifest, and give what is there one more tag.
+"""A small registry client: resolve a tag, read a manifest, add a tag to an existing manifest.
 
-Publishing content is the wrapped tools' work. How requests travel is `exchange`'s, how they log in `auth`'s.
+Content is published by the wrapped tools. `exchange` sends the requests, `auth` logs in, and `refusals`
+explains what went wrong.
 
 Source: distribution-spec 1.1.1.
 """
@@ -43,34 +44,34 @@ from gocdnext_sdk.oci.transport import (
 __all__ = ["Descriptor", "RegistryClient"]
 
 MAX_CHILDREN = 50_000
-"""Manifests that one index may name, those of the indexes in it included."""
+"""Manifests that one index may name, including those of nested indexes."""
 
 _WORKERS = 16
-"""Requests at a time, where many are sent."""
+"""Parallel requests, where there are many."""
 
 _PROBE_SECONDS = 10
-"""To find out whether a registry speaks TLS."""
+"""Time limit for finding out whether a registry speaks TLS."""
 
 _HEAD_REFUSED = (400, 405, 406, 415, 500, 501)
-"""What registries and proxies that lack HEAD answer to it; GET may do."""
+"""Status codes of registries and proxies that do not support HEAD; GET may work."""
 
 _UNREADABLE = (AttributeError, KeyError, TypeError, ValueError)
 
 
 class _NotFound(RegistryError):
-    """The registry knows no such manifest."""
+    """The registry has no such manifest."""
 
 
 class RegistryClient:
-    """Reads registries with a job's credentials; `tag` alone writes, and alone asks for the right to.
+    """Reads registries with a job's credentials. Only `tag` writes, and only `tag` requests write access.
 
-    Several threads may use one.
+    Thread-safe.
 
     Args:
         credentials: the logins.
         transport: what sends; the network if not given.
         clock: tells the time.
-        digest: gives the digest of content, by its algorithm; a plan, which has no content, has its own.
+        digest: computes the digest of content with an algorithm; a plan, which has no content, has its own.
     """
 
     def __init__(
@@ -117,11 +118,11 @@ class RegistryClient:
         return self._resolve(reference, None)
 
     def find(self, reference: Reference, *, assumed: str | None = None) -> Descriptor | None:
-        """As `resolve`, with None for what is not there.
+        """As `resolve`, but return None if there is no such manifest.
 
         Args:
             reference: what to look for.
-            assumed: the digest that `gocdnext-plugin plan`, which asks no registry, takes for the answer.
+            assumed: the digest that `gocdnext-plugin plan`, which contacts no registry, takes as the answer.
         """
         try:
             return self._resolve(reference, assumed or "")
@@ -132,16 +133,16 @@ class RegistryClient:
         """Return the descriptor and the content of the manifest or index at `reference`.
 
         Raises:
-            RegistryError: as `resolve`; or the bytes are not those the digest names.
+            RegistryError: as `resolve`; or the content does not match the digest.
         """
         descriptor, body = self._read(reference)
         return descriptor, parse_json(body)
 
     def tag(self, image: Reference, tag: str) -> None:
-        """Let `tag` point to what is in the same repository under the digest of `image`.
+        """Point `tag` to the manifest in the same repository that the digest of `image` names.
 
         Raises:
-            RegistryError: it is not there, or the registry does not let this user set the tag.
+            RegistryError: there is no such manifest, or this user may not set the tag.
         """
         descriptor, body = self._read(image)
         target = image.with_tag(tag)
@@ -151,10 +152,10 @@ class RegistryClient:
             raise self._error(response, target)
 
     def children(self, reference: Reference) -> tuple[Descriptor, ...]:
-        """Return the manifests that an index names, attestations among them; nothing for a single image.
+        """Return the manifests that an index names, including attestations; empty for a single image.
 
         Raises:
-            RegistryError: as `manifest`; or it is no index.
+            RegistryError: as `manifest`; or the index is not valid.
         """
         descriptor, content = self.manifest(reference)
         if not descriptor.is_index:
@@ -165,7 +166,7 @@ class RegistryClient:
             raise RegistryError(f"{reference}: the registry sent an invalid index") from None
 
     def absent(self, index: Reference) -> tuple[str, ...]:
-        """Return the digests of manifests that an index names, at any depth, and that are not there.
+        """Return the digests of manifests that an index names, at any depth, and the registry does not have.
 
         Raises:
             RegistryError: as `children`.
@@ -185,10 +186,10 @@ class RegistryClient:
         return tuple(absent)
 
     def platforms(self, reference: Reference) -> tuple[Descriptor, ...]:
-        """Return the platform images of an index, at any depth; nothing for a single image.
+        """Return the platform images of an index, at any depth; empty for a single image.
 
-        What the index says no platform of has it from its configuration. Attestations and artifacts are left
-        out. Two images may be for one platform; only their digests differ then.
+        Where the index names no platform, the image's configuration does. Attestations and artifacts are left
+        out. There may be two images for one platform, which differ only in their digests.
 
         Raises:
             RegistryError: as `children`.
@@ -205,17 +206,17 @@ class RegistryClient:
         return tuple(found)
 
     def _image(self, index: Reference, child: Descriptor) -> Descriptor | None:
-        """Return an image of an index with its platform; None: it is none."""
+        """Return an image of an index with its platform; None if it is not an image."""
         if child.platform:
             return child
         return self.with_platform(index.with_digest(child.digest), child)
 
     def with_platform(self, image: Reference, descriptor: Descriptor) -> Descriptor | None:
-        """Return a single image's descriptor with the platform its configuration names; None: it is no image.
+        """Return a single image's descriptor with the platform in its configuration; None if it is no image.
 
         Args:
-            image: where it is, by digest.
-            descriptor: what is known of it.
+            image: the image, by digest.
+            descriptor: what the index says about it.
 
         Raises:
             RegistryError: as `manifest`.
@@ -258,7 +259,7 @@ class RegistryClient:
         known = response.media_type in (*INDEX_TYPES, *MANIFEST_TYPES)
         digest = reference.digest or response.headers.get("Docker-Content-Digest", "")
         size = response.headers.get("Content-Length", "")
-        # The headers are optional, and HEAD is not everywhere; the bytes tell.
+        # The headers are optional, and not every registry supports HEAD; then the content decides.
         if response.status != 200 or not known or not is_digest(digest) or not size.isdecimal():
             return self._read(reference, assumed)[0]
         return Descriptor(digest, response.media_type, int(size))
@@ -277,7 +278,7 @@ class RegistryClient:
         except ValueError as error:
             raise RegistryError(f"{reference}: the registry sent no manifest: {error}") from None
         descriptor = Descriptor(digest, media_type, len(body))
-        if reference.digest:  # what a digest names stays the same, and is often wanted for several tags
+        if reference.digest:  # never changes, and is often needed for several tags
             self._latest = (reference, descriptor, body)
         return descriptor, body
 

@@ -1,4 +1,4 @@
-"""One login."""
+"""The credentials of one registry."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ class Credential:
     """A login that is valid for one registry and is never sent to another.
 
     Args:
-        registry: the host it belongs to.
+        registry: its host.
         username: the user name; empty if there is only a token.
         password: a password or token.
-        identity_token: an OAuth2 refresh token, which is exchanged at the registry's token server; what
-            `az acr login` leaves.
-        registry_token: a bearer token that the registry takes as it is.
-        scope: the repositories it is for, as a path, such as `team` for `team/app`; empty: all.
+        identity_token: an OAuth2 refresh token, which is exchanged at the registry's token server, such as
+            `az acr login` stores.
+        registry_token: a bearer token that the registry accepts as it is.
+        scope: a path that limits it to some repositories, such as `team` for `team/app`; empty for all.
     """
 
     registry: Registry
@@ -40,15 +40,15 @@ class Credential:
 
     @property
     def has_password(self) -> bool:
-        """Whether the pair is one to log in with. Beside an identity token an empty password is none."""
+        """Whether it has user name and password; an empty password counts only without an identity token."""
         return bool(self.username) and bool(self.password or not self.identity_token)
 
     @property
     def secrets(self) -> tuple[Secret, ...]:
-        """All of it that must not be printed."""
+        """All parts of it that must not be printed."""
         pair = (self.password, self.basic) if self.has_password else ()
         return tuple(each for each in (*pair, self.identity_token, self.registry_token) if each)
 
     def fits(self, repository: str) -> bool:
-        """Tell whether it is for `repository`, a path at its registry."""
+        """Tell whether it is valid for `repository`, a path at its registry."""
         return f"{repository}/".startswith(f"{self.scope}/") if self.scope else True

@@ -1,4 +1,4 @@
-"""Registry credentials, each bound to one host, or to a part of its repositories."""
+"""Registry credentials, each bound to one host or to some of its repositories."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ __all__ = ["Credential", "Credentials"]
 
 
 class Credentials:
-    """The credentials of one job, by registry and, where they say so, by repository."""
+    """The credentials of one job, by registry and, if they are limited to some, by repository."""
 
     def __init__(self, credentials: Iterable[Credential] = ()) -> None:
         self._all = {(each.registry, each.scope): each for each in credentials}
 
     def get(self, registry: Registry, repository: str = "") -> Credential | None:
-        """Return the credential for `registry`, if there is one: of several the one for most of `repository`.
+        """Return the credential for `registry`, if there is one: the one with the longest matching scope.
 
         Source: containers-auth.json(5).
         """
@@ -30,7 +30,7 @@ class Credentials:
         return max(fitting, key=lambda each: len(each.scope), default=None)
 
     def bound_to(self, images: Iterable[Reference]) -> Credentials:
-        """Return the logins that these images need, each for its whole host, as tools take them.
+        """Return the logins that these images need, each for its whole host, which is what tools support.
 
         Raises:
             ValueError: two images at one host need different credentials.
@@ -45,12 +45,13 @@ class Credentials:
             )
             if bound.setdefault(image.registry, whole) != whole:
                 raise Invalid(
-                    f"two images at {image.registry} need different credentials", "tools take one a host"
+                    f"two images at {image.registry} need different credentials",
+                    "tools take one login per host",
                 )
         return Credentials(bound.values())
 
     def unused_for(self, images: Iterable[Reference]) -> tuple[Credential, ...]:
-        """Return the logins that fit none of `images`."""
+        """Return the logins that none of `images` needs."""
         named = tuple(images)
         return tuple(
             each
@@ -73,8 +74,8 @@ class Credentials:
         """Read every login of a Docker `config.json` or a containers' `auth.json`.
 
         Raises:
-            ValueError: it is none, or has a login that cannot be used: a credential helper's, or a broken
-                one; the message holds no secret.
+            ValueError: it is not such a file, or has a login that cannot be used, because a credential
+                helper holds it or it is broken; the message contains no secret.
         """
         credentials, unusable = read(docker_config)
         if unusable:
@@ -85,7 +86,7 @@ class Credentials:
     def ambient(cls, environ: Mapping[str, str]) -> Credentials:
         """Read the `auths` of the Docker configuration that a tool would find by itself.
 
-        It counts when a plugin runs on a developer's machine; in a job's fresh container there is none.
+        It matters when a plugin runs on a developer's machine; a job's fresh container has none.
         Credential helpers are left to the tools, which run them.
         """
         folder = environ.get("DOCKER_CONFIG") or str(Path(environ.get("HOME", "/")) / ".docker")

@@ -1,4 +1,4 @@
-"""What a manifest is: its digest, its type, and what an index says about its children.
+"""Descriptors: the digest and type of a manifest, and what an index says about its children.
 
 Source: image-spec 1.1.1 `descriptor.md`, `manifest.md`, `image-index.md`.
 """
@@ -23,10 +23,10 @@ CONFIG_TYPES = (
     "application/vnd.oci.image.config.v1+json",
     "application/vnd.docker.container.image.v1+json",
 )
-"""What tells an image from an artifact that is stored as one."""
+"""Configuration types of images; artifacts that are stored as images have others."""
 
 MAX_MANIFEST = 4 * 1024 * 1024
-"""Bytes; what registries accept at least (distribution-spec 1.1.1, "Pushing Manifests")."""
+"""Bytes; registries must accept at least this much (distribution-spec 1.1.1, "Pushing Manifests")."""
 
 _REFERENCE_TYPE = "vnd.docker.reference.type"
 """Marks BuildKit's attestations (moby/buildkit `docs/attestations/attestation-storage.md`)."""
@@ -39,10 +39,10 @@ class Descriptor:
     """What a registry or an index says about a manifest.
 
     Args:
-        digest: of its bytes, `sha256:<64 hex>`. The only part that tells two children of an index apart.
+        digest: of its content, `sha256:<64 hex>`. Only this distinguishes two children of an index.
         media_type: of its content.
         size: bytes.
-        platform: `os/arch[/variant]` for a child of an index; None where that does not say.
+        platform: `os/arch[/variant]` for a child of an index; None if the index names none.
         os_version: for a child of an index, such as Windows' `10.0.20348.2700`.
         artifact_type: for what is not an image.
         annotations: those of the index's entry.
@@ -58,7 +58,7 @@ class Descriptor:
 
     @property
     def is_index(self) -> bool:
-        """Whether it is an index, of several platforms."""
+        """Whether it is an index (a multi-platform image)."""
         return self.media_type in INDEX_TYPES
 
     @property
@@ -76,7 +76,7 @@ def parse_json(body: bytes) -> dict[str, Any]:
     """Return the JSON object in `body`.
 
     Raises:
-        ValueError: there is none.
+        ValueError: it is not a JSON object.
     """
     try:
         content = json.loads(body)
@@ -153,7 +153,7 @@ def platform_of(fields: Mapping[str, Any]) -> str | None:
 
 
 def _text(value: object) -> str | None:
-    """Return a text of an index as one line, which it has no reason not to be."""
+    """Return a text of an index; only short, printable ones are accepted."""
     if not isinstance(value, str) or not value:
         return None
     if not value.isprintable() or len(value) > 255:

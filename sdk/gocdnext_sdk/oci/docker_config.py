@@ -22,16 +22,16 @@ from gocdnext_sdk.secret import Secret
 _LOGIN_KEYS = frozenset({"auth", "username", "password", "identitytoken", "registrytoken"})
 
 _API = re.compile(r"v[12](?:/|$)")
-"""A path that is of the registry's API, not of a repository: keys are often its URL."""
+"""A path of the registry's API and not a repository: keys are often the URL of that API."""
 
 
 @dataclass(frozen=True)
 class Unusable:
-    """An entry that gives no login.
+    """An entry that cannot be used.
 
     Args:
-        key: where it stands.
-        reason: why; nothing of its value.
+        key: its key in the file.
+        reason: why, without any part of its value.
     """
 
     key: str
@@ -39,10 +39,10 @@ class Unusable:
 
 
 def read(docker_config: Secret) -> tuple[tuple[Credential, ...], tuple[Unusable, ...]]:
-    """Return the logins of a Docker configuration, and what in it gives none.
+    """Return the logins of a Docker configuration, and the entries that cannot be used.
 
     Raises:
-        ValueError: it is no such configuration; the message holds nothing of it.
+        ValueError: it is not a Docker configuration; the message contains no part of it.
     """
     try:
         content = json.loads(docker_config.reveal())
@@ -76,7 +76,7 @@ def _helpers(content: Mapping[str, Any], helpers: Mapping[str, Any]) -> Iterator
 
 
 def _misplaced(content: Mapping[str, Any]) -> Iterator[Unusable]:
-    """Find what `.dockercfg`, the format before config.json, had at its top."""
+    """Yield entries at the top level, where `.dockercfg`, the format before config.json, had them."""
     for key, entry in content.items():
         if isinstance(entry, dict) and key not in ("auths", "credHelpers") and _LOGIN_KEYS & entry.keys():
             yield Unusable(_shown(key), "credentials beside `auths`; put them under it")
@@ -86,7 +86,7 @@ def _login(key: str, entry: object) -> Credential:
     """Read one entry.
 
     Raises:
-        ValueError: it is no login; the message holds nothing of it.
+        ValueError: it cannot be used; the message contains no part of it.
     """
     registry, scope = _place(key)
     if not isinstance(entry, dict):
@@ -115,7 +115,7 @@ def _login(key: str, entry: object) -> Credential:
 
 
 def _place(key: str) -> tuple[Registry, str]:
-    """Return the registry and the repositories that a key means.
+    """Return the registry and the scope that a key names.
 
     Raises:
         ValueError: it names no registry.
@@ -147,10 +147,10 @@ def _decode(auth: str) -> tuple[str, str]:
 
 
 def _check_text(value: str) -> None:
-    """Check that a login can be sent (RFC 7617 §2: no control characters).
+    """Check that a part of a login can be sent (RFC 7617 §2: no control characters).
 
     Raises:
-        ValueError: it cannot; the message holds nothing of it.
+        ValueError: it cannot; the message contains no part of it.
     """
     try:
         value.encode()
@@ -161,7 +161,7 @@ def _check_text(value: str) -> None:
 
 
 def _shown(key: str) -> str:
-    """Return a key for a message: what may hold a password is not quoted."""
+    """Return a key for messages; one that may contain a password is not quoted."""
     return "a key of auths" if "@" in key or not key.isprintable() or len(key) > 255 else key or '""'
 
 

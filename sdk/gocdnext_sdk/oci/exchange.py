@@ -1,4 +1,4 @@
-"""One request with all that it takes: redirects, retries and one deadline for the whole.
+"""One request with its redirects and retries, within one deadline.
 
 Source: RFC 9110 §15.4 (redirects), §10.2.3 (Retry-After); distribution-spec 1.1.1.
 """
@@ -23,21 +23,21 @@ from gocdnext_sdk.oci.transport import (
 MAX_TRIES = 5
 MAX_REDIRECTS = 5
 MAX_RETRY_AFTER = 60
-"""Seconds. A registry may ask for an hour; a job had better fail."""
+"""Seconds. If a registry asks for an hour, the job should fail instead."""
 
 _BUSY = (429, 502, 503, 504)
 _MOVED = (301, 302, 303, 307, 308)
 _MOVED_WITH_METHOD = (307, 308)
 _TRANSIENT = (Fault.REFUSED, Fault.BROKEN)
-"""What may be better a moment later."""
+"""Faults for which a retry may help."""
 
 
 @dataclass(frozen=True)
 class Exchange:
-    """Sends requests over a transport until there is an answer worth looking at.
+    """Sends requests over a transport, follows redirects, and retries when a server is busy.
 
     Args:
-        transport: what sends.
+        transport: sends single requests.
         clock: tells the time.
     """
 
@@ -45,13 +45,13 @@ class Exchange:
     clock: Clock = SYSTEM_CLOCK
 
     def send(self, request: Request, deadline: float) -> Response:
-        """Return the answer at the end of all redirects.
+        """Return the answer after all redirects.
 
-        Its `request` is the last one sent: where its origin is another one, somebody else answered, and had
-        no `Authorization`.
+        Its `request` is the last one that was sent. If that has another origin, another server answered,
+        and it did not get the `Authorization` header.
 
         Raises:
-            TransportError: there is none, within the deadline.
+            TransportError: no answer within the deadline.
         """
         for _ in range(MAX_REDIRECTS + 1):
             response = self._send_patiently(request, deadline)
@@ -86,10 +86,10 @@ class Exchange:
 
 
 def _redirect(request: Request, response: Response) -> Request | None:
-    """Return the request that a redirect asks for; None: it is none, or one that is not to be followed.
+    """Return the request that follows a redirect; None if there is no redirect, or it must not be followed.
 
     Raises:
-        TransportError: it leads nowhere, or from TLS to plain http.
+        TransportError: the target is not valid, or the redirect leads from TLS to plain http.
     """
     location = response.headers.get("Location")
     if response.status not in _MOVED or not location:
@@ -113,7 +113,7 @@ def _redirect(request: Request, response: Response) -> Request | None:
 
 
 def _retry_after(response: Response) -> float | None:
-    """Return the seconds that an answer asks to wait for; None if it does not, in either of its two forms."""
+    """Return the seconds in `Retry-After`, which is a number or a date; None without a valid one."""
     text = response.headers.get("Retry-After", "").strip()
     if text.isdecimal():
         return float(text[:9])

@@ -1,8 +1,8 @@
-"""The network: one request over urllib3, bounded whatever trickles in.
+"""The network: one request over urllib3, bounded in time and size.
 
-A socket's timeout is for one read, so that a registry that sends a byte now and then, in a header, in a
-chunk's extension or in one informational answer after the other, holds a job for hours. Here every read of a
-connection takes from one budget of the request: so many bytes, until then.
+A socket's timeout applies to one read. A registry that sends a byte now and then, in a header, in a chunk's
+extension or in one informational response after the other, could hold a job for hours. Here every read of a
+connection draws on one budget of the request: a number of bytes and a deadline.
 """
 
 from __future__ import annotations
@@ -24,38 +24,38 @@ if TYPE_CHECKING:
 
 _CONNECT_SECONDS = 10
 _IDLE_SECONDS = 60
-"""Without a byte."""
+"""Longest time without a byte."""
 
 _CHUNK = 65536
 _CONNECTIONS = 16
-"""Kept open, to one host."""
+"""Connections to one host that are kept open."""
 
 _NO_TLS = frozenset(
     {"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "UNKNOWN_PROTOCOL", "UNSUPPORTED_PROTOCOL_VERSION"}
     | {"RECORD_LAYER_FAILURE", "PACKET_LENGTH_TOO_LONG", "BAD_RECORD_TYPE", "INVALID_RECORD_TYPE"}
 )
-"""OpenSSL's reasons for an answer that is not TLS."""
+"""OpenSSL's reasons when the other side does not speak TLS."""
 
 
 class _Exhausted(OSError):
-    """A request's budget is used up."""
+    """The request's budget is used up."""
 
 
 class _Budget(threading.local):
-    """What the request of this thread may still read."""
+    """What this thread's request may still read."""
 
     deadline: float = float("inf")
     left: float = float("inf")
 
     def begin(self, deadline: float) -> None:
-        """Start anew."""
+        """Start a new request."""
         self.deadline, self.left = deadline, MAX_BYTES
 
     def timeout(self) -> float:
-        """Return the seconds that one read may take.
+        """Return the seconds that the next read may take.
 
         Raises:
-            _Exhausted: none.
+            _Exhausted: nothing is left.
         """
         if self.left <= 0:
             raise _Exhausted(f"sent more than {MAX_BYTES} bytes")
@@ -98,7 +98,7 @@ class HttpTransport:
         """Send `request`; see `Transport`.
 
         Raises:
-            TransportError: there is no answer, or too much of it.
+            TransportError: there is no answer, or it is too large.
         """
         import urllib3
 
@@ -119,7 +119,7 @@ class HttpTransport:
             try:
                 body = _read(response)
             except BaseException:
-                response.close()  # what else it has to say is not waited for
+                response.close()  # do not wait for the rest
                 raise
             response.release_conn()
         except (urllib3.exceptions.HTTPError, OSError, ValueError, OverflowError) as error:
@@ -185,17 +185,17 @@ def _budgeted(connection: socket.socket) -> socket.socket:
 
 
 def _read(response: urllib3.BaseHTTPResponse) -> bytes:
-    """Read an answer to its end, unpacked."""
+    """Read the whole body, decompressed."""
     content = bytearray()
     while piece := response.read1(_CHUNK):
         content += piece
-        if len(content) > MAX_BYTES:  # what is packed may unpack to more than was sent
+        if len(content) > MAX_BYTES:  # a compressed body may unpack to more than was sent
             raise _Exhausted(f"sent more than {MAX_BYTES} bytes")
     return bytes(content)
 
 
 def _failure(error: Exception, request: Request) -> TransportError:
-    """Return what a failure means."""
+    """Return the transport error for an exception of urllib3 or the socket."""
     import urllib3
 
     chain = _chain(error)
@@ -230,7 +230,7 @@ def _tls_failure(error: ssl.SSLError) -> TransportError:
 
 
 def _chain(error: BaseException) -> list[BaseException]:
-    """Return an error and what it wraps, down to the cause, which says it in plain words."""
+    """Return an error and everything it wraps, down to the root cause, which has the clearest message."""
     found: list[BaseException] = []
     following: object = error
     while isinstance(following, BaseException) and following not in found:

@@ -1,6 +1,8 @@
 """Images in files: OCI image layouts, archives of them, and what `docker save` writes.
 
-Which of several images is meant is never guessed. An image counts by its digest; it may have several names.
+It is never guessed which of several images is meant. An image is identified by its digest and may have
+several names.
+
 Source: OCI image-spec `image-layout.md`; containerd's annotation `io.containerd.image.name`, which docker and
 buildx write beside the specification's; moby `image/tarexport` for `manifest.json`.
 """
@@ -21,7 +23,7 @@ from gocdnext_sdk.workspace import read_text
 
 _NAMES = ("org.opencontainers.image.ref.name", "io.containerd.image.name")
 _NOT_AS_WRITTEN = (TypeError, AttributeError)
-"""What JSON of another shape raises."""
+"""Raised where the JSON has another shape."""
 
 _MAX_JSON = 4 * 1024 * 1024
 """Bytes."""
@@ -29,11 +31,11 @@ _MAX_JSON = 4 * 1024 * 1024
 
 @dataclass(frozen=True)
 class Entry:
-    """What an index file says of one image.
+    """One image in an index file.
 
     Args:
-        id: what tells it from others: a digest; of `docker save`, the path of its configuration.
-        names: those it can be asked for by.
+        id: identifies it: its digest or, from `docker save`, the path of its configuration.
+        names: its names.
     """
 
     id: str
@@ -45,8 +47,8 @@ class Archive:
     """An archive with images.
 
     Args:
-        is_layout: whether it holds an OCI image layout; `docker save` writes one too by now.
-        entries: its images, one of several names maybe more than once.
+        is_layout: whether it holds an OCI image layout; newer versions of `docker save` write one too.
+        entries: its images; one with several names may be listed more than once.
     """
 
     is_layout: bool
@@ -57,11 +59,11 @@ def layout_digest(layout: Path, name: str | None) -> str:
     """Return the digest of an image in an OCI image layout.
 
     Args:
-        layout: the folder.
-        name: its name there; None: the only image there.
+        layout: the directory.
+        name: the image's name; None for the only image.
 
     Raises:
-        Error: it is no layout, or the image is not in it, or several are.
+        Error: it is not a layout, or does not contain exactly one such image.
     """
     try:
         entries = _read_index(json.loads(read_text(layout / "index.json")))
@@ -74,7 +76,7 @@ def read_archive(path: Path) -> Archive:
     """Read which images an archive holds.
 
     Raises:
-        Error: it is no archive of images.
+        Error: it is not an archive of images.
     """
     try:
         with tarfile.open(path) as archive:
@@ -99,11 +101,11 @@ def choose(entries: Iterable[Entry], name: str | None, where: Path) -> Entry:
 
     Args:
         entries: the images.
-        name: what it is asked for by; None: there is only one.
+        name: its name; None for the only image.
         where: the layout or archive, for messages.
 
     Raises:
-        Error: none is, or several may be.
+        Error: no image has this name, or several do.
     """
     entries = tuple(entries)
     fitting = [each for each in entries if name is None or _fits(name, each.names)]
@@ -116,11 +118,11 @@ def choose(entries: Iterable[Entry], name: str | None, where: Path) -> Entry:
 
 
 def unpack(path: Path, folder: Path) -> None:
-    """Unpack an archive of an OCI image layout: the index and the blobs, and nothing else that is in it.
+    """Unpack an archive of an OCI image layout: its index and blobs, and nothing else.
 
     Args:
         path: the archive.
-        folder: is made.
+        folder: the directory to create.
     """
     with tarfile.open(path) as archive:
         for member in archive:
@@ -155,7 +157,7 @@ def _fits(name: str, names: Iterable[str]) -> bool:
 
 
 def _full(name: str) -> str:
-    """Return a name as a registry would have it, so that `app:1` is `docker.io/library/app:1`."""
+    """Return the full form of a name: `app:1` is `docker.io/library/app:1`."""
     try:
         return str(Reference.parse(name)) if ":" in name else ""
     except ValueError:

@@ -1,4 +1,4 @@
-"""Many small requests at a time."""
+"""Many small requests in parallel."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ _Result = TypeVar("_Result")
 
 
 def in_parallel(function: Callable[[_Item], _Result], items: Sequence[_Item], workers: int) -> list[_Result]:
-    """Return `function` of each item, in order.
+    """Return `function(item)` for each item, in order.
 
-    The threads are daemons, other than `concurrent.futures`': a job that is cancelled meanwhile ends at once.
+    Unlike those of `concurrent.futures`, the threads are daemons, so a job that is cancelled ends at once.
 
     Raises:
-        Exception: what `function` raised first; what has not begun by then is left.
+        Exception: the first that `function` raised; items that have not started by then are dropped.
     """
     if len(items) <= 1:
         return [function(item) for item in items]
@@ -42,7 +42,7 @@ def in_parallel(function: Callable[[_Item], _Result], items: Sequence[_Item], wo
     try:
         for thread in threads:
             thread.join()
-    except BaseException:  # the job is cancelled: begin nothing more
+    except BaseException:  # the job is cancelled: start nothing more
         errors.append(InterruptedError())
         raise
     if errors:

@@ -1,6 +1,6 @@
-"""Which registries may speak plain http, and what each of the pinned tools takes them for.
+"""Which registries may speak plain http, and how each of the pinned tools treats them.
 
-A registry is https. Only where the tools themselves also try plain http do we, and only after TLS:
+Registries speak https. Plain http is tried only where the tools themselves try it too, and only after TLS:
 
 | host                               | go-containerregistry  | BuildKit   | dockerd          | regctl  |
 |------------------------------------|-----------------------|------------|------------------|---------|
@@ -12,9 +12,9 @@ A registry is https. Only where the tools themselves also try plain http do we, 
 | 10/8, 172.16/12, 192.168/16        | https, then http      | https      | https            | as told |
 | all others, `*.local` among them   | https                 | https      | https            | as told |
 
-go-containerregistry is the library of trivy, cosign and kaniko. "As told": regctl takes every host for https
-until its configuration says `tls: disabled`; `RegistryClient.speaks_tls` finds out which of both it is.
-`tests/e2e/test_plain_http.py` holds the table against the tools.
+go-containerregistry is the library of trivy, cosign and kaniko. "As told": regctl expects https
+everywhere unless its configuration says `tls: disabled`; `RegistryClient.speaks_tls` finds out which it is.
+`tests/e2e/test_plain_http.py` compares the table with the tools.
 
 Source: go-containerregistry 0.21.7 `pkg/name/registry.go` `Scheme`, and `pkg/v1/remote/transport/ping.go`;
 containerd 2.3 `core/remotes/docker/registry.go` `MatchLocalhost`, as BuildKit 0.33 uses it in
@@ -32,22 +32,22 @@ _PRIVATE = tuple(map(ip_network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16
 
 
 class Scheme(Enum):
-    """What a client speaks to a registry."""
+    """The protocol between a client and a registry."""
 
     HTTPS = "https"
     HTTP = "http"
     EITHER = "https, then http"
-    """TLS is tried first; plain http where nobody speaks it."""
+    """TLS first, then plain http if the registry does not speak TLS."""
 
 
 @dataclass(frozen=True)
 class Schemes:
-    """What everybody speaks to one registry, if nothing tells them otherwise.
+    """What each client speaks to one registry by default.
 
     Args:
-        client: our own, and what regctl is told.
+        client: our own; regctl is configured alike.
         ggcr: trivy, cosign and kaniko.
-        buildkit: a builder of BuildKit's.
+        buildkit: a BuildKit builder.
     """
 
     client: Scheme

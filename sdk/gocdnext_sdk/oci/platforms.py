@@ -1,4 +1,4 @@
-"""Which platforms of an index are meant."""
+"""Which platforms of an index are selected."""
 
 from __future__ import annotations
 
@@ -9,24 +9,24 @@ from gocdnext_sdk.oci.descriptor import Descriptor
 
 
 def is_platform(platform: str, wanted: str) -> bool:
-    """Tell whether `platform` is what `wanted` asks for; `linux/arm` asks for every variant of it.
+    """Tell whether `platform` matches `wanted`; `linux/arm` matches every variant.
 
     Args:
-        platform: `os/arch[/variant]`, as a registry has it.
-        wanted: the same, the variant left out or not.
+        platform: `os/arch[/variant]`, from a registry.
+        wanted: the same, with or without a variant.
     """
     return f"{platform}/".startswith(f"{wanted}/")
 
 
 def choose(wanted: Sequence[str], children: Sequence[Descriptor]) -> tuple[Descriptor, ...]:
-    """Return the children of an index that `wanted` names, in the index's order.
+    """Return the children of an index for the platforms in `wanted`, in the index's order.
 
     Args:
-        wanted: platforms; or "all" alone.
+        wanted: platforms; or only "all".
         children: as `RegistryClient.platforms` returns them.
 
     Raises:
-        ValueError: one that is wanted is not there; the message names those that are.
+        ValueError: the index lacks one of them; the message names those that it has.
     """
     if tuple(wanted) == ("all",):
         return tuple(children)

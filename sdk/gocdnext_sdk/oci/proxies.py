@@ -1,7 +1,7 @@
 """Which proxy leads to a host, by the rules of Go's tools, which read the same variables.
 
-Python's own rules (`urllib.request.proxy_bypass`) know no CIDR, no `*.domain` and no port, and send what
-is on this machine through the proxy.
+Python's own rules (`urllib.request.proxy_bypass`) support neither CIDR nor `*.domain` nor ports, and use the
+proxy for this machine too.
 
 Source: golang.org/x/net 0.58 `http/httpproxy/proxy.go`.
 """
@@ -19,15 +19,15 @@ _PORTS = {"http": 80, "https": 443}
 
 
 def proxy_for(url: str, environ: Mapping[str, str]) -> str | None:
-    """Return the URL of the proxy to `url`; None: there is none, or it is not to be used.
+    """Return the URL of the proxy for `url`; None if no proxy is used.
 
     Args:
         url: absolute.
-        environ: has `HTTP_PROXY`, `HTTPS_PROXY` and `NO_PROXY`, or the same in lower case, which count first.
+        environ: has `HTTP_PROXY`, `HTTPS_PROXY` and `NO_PROXY`, or the same in lower case, which win.
     """
     parts = urlsplit(url)
     proxy = _variable(environ, f"{parts.scheme}_proxy")
-    # REQUEST_METHOD: in a CGI program HTTP_PROXY is the header of whoever asks (httpoxy.org).
+    # REQUEST_METHOD: in a CGI program, HTTP_PROXY is a header of the client (httpoxy.org).
     if proxy is None or (parts.scheme == "http" and environ.get("REQUEST_METHOD")):
         return None
     host, port = (parts.hostname or "").strip(), parts.port or _PORTS.get(parts.scheme, 0)
@@ -48,7 +48,7 @@ def _is_direct(host: str, port: int, no_proxy: str) -> bool:
 
 
 def _matches(pattern: str, host: str, port: int, address: _Address | None) -> bool:
-    """Tell whether one entry of `NO_PROXY` names a host, or its address where it is one."""
+    """Tell whether one entry of `NO_PROXY` matches a host name or an address."""
     if pattern in ("", "*"):
         return pattern == "*"
     if "/" in pattern:
@@ -67,7 +67,7 @@ def _matches(pattern: str, host: str, port: int, address: _Address | None) -> bo
 
 
 def _split(pattern: str) -> tuple[str, str]:
-    """Return host and port; an IPv6 address has a port only if it stands in brackets."""
+    """Return host and port; only a bracketed IPv6 address can have a port."""
     if bracketed := re.fullmatch(r"\[([^\]]*)\](?::(.*))?", pattern):
         return bracketed[1], bracketed[2] or ""
     if pattern.count(":") == 1:

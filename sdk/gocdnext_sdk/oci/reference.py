@@ -1,6 +1,6 @@
 """Image references, by the grammar and the Docker Hub rules of `distribution/reference`.
 
-A registry has up to three names, and mixing them up is the commonest login defect: what a user writes
+A registry has up to three names, and mixing them up is the most common login defect: what a user writes
 (``docker.io``), where its API answers (``registry-1.docker.io``), and its key in a Docker configuration
 (``https://index.docker.io/v1/``).
 """
@@ -38,7 +38,7 @@ def is_tag(text: str) -> bool:
 
 
 def is_digest(text: str) -> bool:
-    """Tell whether `text` is a digest with an algorithm registries accept."""
+    """Tell whether `text` is a digest with an algorithm that registries accept."""
     return _DIGEST.fullmatch(text) is not None
 
 
@@ -57,13 +57,13 @@ def _is_host(text: str) -> bool:
 
 
 def without_scheme(mirror: str) -> str:
-    """Return the host and path of a mirror that may be written as a URL."""
+    """Return the host and path of a mirror, which may be given as a URL."""
     return re.sub(r"^https?://", "", mirror).rstrip("/")
 
 
 @dataclass(frozen=True, order=True)
 class Registry:
-    """A registry host, `docker.io` standing for all names of Docker Hub.
+    """A registry host; `docker.io` stands for all names of Docker Hub.
 
     Args:
         host: `host[:port]`.
@@ -73,12 +73,12 @@ class Registry:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Parse what people write for a registry: a host, or a URL as `docker login` takes it.
+        """Parse a registry as users write it: a host, or a URL as `docker login` takes it.
 
         Raises:
             ValueError: `text` names no host.
         """
-        # Nothing is quoted: it is where a token is pasted by mistake, and in lower case no mask would fit.
+        # Messages quote nothing: a token may be pasted here by mistake, and no mask matches it in lower case.
         host = re.sub(r"^https?://", "", text.strip()).rstrip("/")
         head, _, path = host.lower().partition("/")
         if "@" in head:
@@ -113,7 +113,7 @@ class Reference:
     """An image reference.
 
     Args:
-        registry: where it is.
+        registry: its registry.
         repository: the path there, with Docker Hub's `library/` written out.
         tag: without its colon.
         digest: `sha256:<64 hex>`.
@@ -129,7 +129,7 @@ class Reference:
         """Parse a reference.
 
         Raises:
-            ValueError: it is none; the message says which part is wrong.
+            ValueError: it is not one; the message says which part is wrong.
         """
         rest, at, digest = text.strip().partition("@")
         if at and not is_digest(digest):
@@ -165,14 +165,14 @@ class Reference:
 
     @property
     def short_name(self) -> str:
-        """The name as people write it: Docker Hub's host and `library/` left out."""
+        """The name as users write it, without Docker Hub's host and `library/`."""
         if self.registry.host != HUB:
             return self.name
         return self.repository.removeprefix("library/")
 
     @property
     def version(self) -> str:
-        """The digest if there is one, else the tag, else `latest`: what a manifest is asked for by."""
+        """The digest if there is one, else the tag, else `latest`: what a request for the manifest names."""
         return self.digest or self.tag or "latest"
 
     def with_tag(self, tag: str) -> Self:

@@ -1,4 +1,4 @@
-"""What a user reads when a registry refuses, or does not answer: why, and what to do next."""
+"""Messages for users when a registry refuses a request or does not answer."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _MAX_EXPLANATION = 300
 
 
 def refusal(response: Response, image: Reference, credentials: Credentials) -> str:
-    """Say why a registry did not do what it was asked for, and what to do about it.
+    """Say why a registry refused a request, and what to do about it.
 
     Args:
         response: its answer.
@@ -93,5 +93,5 @@ def _explanation(body: bytes) -> str:
 
 
 def _line(text: object) -> str:
-    """Return what a registry says as one line for a log: printable, and not endless."""
+    """Return a text from a registry as one printable line of limited length."""
     return "".join(filter(str.isprintable, " ".join(str(text or "")[:10_000].split())))[:_MAX_EXPLANATION]

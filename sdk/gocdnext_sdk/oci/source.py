@@ -1,4 +1,4 @@
-"""Where an image can come from, besides a registry, and how people write that.
+"""Where an image can come from, and how users write that.
 
 Source: the transports of containers-transports(5), which skopeo, podman and buildah share.
 """
@@ -25,12 +25,12 @@ class Transport(StrEnum):
     """How an image is fetched."""
 
     ANY = "any"
-    """A bare reference: the daemon's if there is a daemon and the image is in it, else the registry's."""
+    """A bare reference: from the daemon if there is one with this image, else from the registry."""
 
     REGISTRY = "docker"
     DAEMON = "docker-daemon"
     FILES = "files"
-    """A folder in the OCI image layout, or an archive of one, or one that `docker save` wrote."""
+    """A directory in the OCI image layout, an archive of one, or an archive that `docker save` wrote."""
 
 
 @dataclass(frozen=True)
@@ -39,10 +39,10 @@ class Source:
 
     Args:
         transport: how it is fetched.
-        text: as it was written.
+        text: the source as it was written.
         reference: its name in the registry or the daemon.
         path: of the layout or archive, in the workspace.
-        name: which one of several images in that.
+        name: selects one of several images there.
     """
 
     transport: Transport
@@ -56,11 +56,11 @@ class Source:
         """Parse a source: a reference, `docker://REF`, `docker-daemon:REF`, or files.
 
         Files are written `oci:PATH[:NAME]`, `oci-archive:…`, `docker-archive:…`; or just as a path that
-        begins with `./` or `/` or ends like an archive. Whether such a path exists is not looked at: what is
-        checked out must not change what a source means.
+        begins with `./` or `/` or ends like an archive. Whether the path exists does not matter: the content
+        of the checkout must not change what a source means.
 
         Raises:
-            ValueError: it is none of these, or the path leaves the workspace.
+            ValueError: it has none of these forms, or the path leaves the workspace.
         """
         scheme, _, rest = text.partition(":")
         if text.startswith("docker://"):
@@ -82,7 +82,7 @@ class Source:
 
     @property
     def names_registry(self) -> bool:
-        """Whether a registry is written out, so that it cannot be meant for an image built a step before."""
+        """Whether it names a registry explicitly, so it cannot mean an image of an earlier step."""
         return self.reference is not None and (self.reference.registry.host != HUB or f"{HUB}/" in self.text)
 
     def __str__(self) -> str:

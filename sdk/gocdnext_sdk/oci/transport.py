@@ -1,7 +1,7 @@
 """The seam between the registry client and the network: one request out, one answer in.
 
-A transport does nothing on its own: no redirects, no retries, no authentication. Those are `exchange`'s and
-`auth`'s, so that they hold for every transport, and are tested without a socket. Real runs use
+A transport does nothing on its own: no redirects, no retries, no authentication. Those belong to `exchange`
+and `auth`, so they work with every transport and are tested without a socket. Real runs use
 `gocdnext_sdk.oci.http`; plans and tests answer from memory. The model is httpx' `BaseTransport`.
 """
 
@@ -15,16 +15,16 @@ from typing import Protocol, Self
 from urllib.parse import urlsplit
 
 MAX_BYTES = 4 * 1024 * 1024 + 256 * 1024
-"""For one answer with everything around it: a manifest (4 MiB), and what its headers may take."""
+"""Limit of one response: a manifest (4 MiB) and its headers."""
 
 MAX_SECONDS = 120
-"""For one request with all that belongs to it: redirects, retries and the token."""
+"""Limit of one request, including redirects, retries and fetching a token."""
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 class Headers(Mapping[str, str]):
-    """The fields of an answer, their names in any case. A name may have come several times."""
+    """The header fields of a response. Names are case-insensitive and may occur several times."""
 
     def __init__(self, fields: Mapping[str, str] | Iterable[tuple[str, str]] = ()) -> None:
         items = fields.items() if isinstance(fields, Mapping) else fields
@@ -42,7 +42,7 @@ class Headers(Mapping[str, str]):
         return len(self._fields)
 
     def get_all(self, name: str) -> tuple[str, ...]:
-        """Return the values of each field of that name."""
+        """Return the values of all fields of that name."""
         return tuple(self._fields.get(name.lower(), ()))
 
     def __repr__(self) -> str:
@@ -51,15 +51,15 @@ class Headers(Mapping[str, str]):
 
 @dataclass(frozen=True)
 class Request:
-    """What is sent.
+    """A request.
 
     Args:
         method: such as GET.
         url: absolute.
-        headers: besides those that a transport adds by itself.
+        headers: in addition to those that the transport sets.
         body: bytes to send.
-        assumed: for a transport that asks nobody (a plan): None: what is asked for is there; else its digest,
-            or empty: it is not there. One that sends the request does not look at it.
+        assumed: only for a transport that contacts nobody (a plan): the digest to assume, empty to assume
+            that there is no such manifest, or None for any digest. Other transports ignore it.
     """
 
     method: str
@@ -70,17 +70,17 @@ class Request:
 
     @property
     def host(self) -> str:
-        """`host[:port]`, as the URL has it."""
+        """`host[:port]`, as in the URL."""
         return urlsplit(self.url).netloc
 
     @property
     def origin(self) -> tuple[str, str | None, int | None]:
-        """Scheme, host and port: who gets it (RFC 6454)."""
+        """Scheme, host and port (RFC 6454)."""
         parts = urlsplit(self.url)
         return parts.scheme, parts.hostname, parts.port or _DEFAULT_PORTS.get(parts.scheme)
 
     def authorized(self, authorization: str | None) -> Self:
-        """Return it with this `Authorization`; None: without any."""
+        """Return the request with this `Authorization` header; without any if None."""
         headers = {name: value for name, value in self.headers.items() if name.lower() != "authorization"}
         if authorization is not None:
             headers["Authorization"] = authorization
@@ -89,14 +89,14 @@ class Request:
 
 @dataclass(frozen=True)
 class Response:
-    """What came back, read to its end.
+    """A response, completely read.
 
     Args:
         status: the HTTP status.
-        headers: its fields.
+        headers: its header fields.
         body: bytes.
         reason: the status in words.
-        request: what it answers, after redirects.
+        request: the last request that was sent, after redirects.
     """
 
     status: int
@@ -115,29 +115,29 @@ class Fault(Enum):
     """Why there is no answer."""
 
     NO_TLS = auto()
-    """Somebody is there and does not speak TLS."""
+    """The server does not speak TLS."""
 
     TLS = auto()
-    """TLS is spoken, and failed: a certificate that is not to be trusted, no version in common."""
+    """The TLS handshake failed: an untrusted certificate, or no common version."""
 
     NO_NAME = auto()
     """The name does not resolve."""
 
     REFUSED = auto()
-    """Nobody listens there."""
+    """Nothing listens on that port."""
 
     BROKEN = auto()
-    """The connection was made, or nearly, and failed."""
+    """The connection failed, or broke."""
 
     LIMIT = auto()
-    """The answer is too long or takes too long."""
+    """The response is too large or takes too long."""
 
     INVALID = auto()
-    """The request cannot be sent at all."""
+    """The request cannot be sent."""
 
 
 class TransportError(Exception):
-    """No answer came.
+    """There is no response.
 
     Args:
         fault: why.
@@ -153,22 +153,22 @@ class Transport(Protocol):
     """Sends one request and returns its answer."""
 
     def send(self, request: Request, deadline: float) -> Response:
-        """Send `request`; follow nothing, repeat nothing.
+        """Send `request` once, without following redirects.
 
         Args:
             request: what to send.
-            deadline: in `time.monotonic()`'s seconds: when to give up, however the answer trickles in.
+            deadline: when to give up, in seconds of `time.monotonic()`.
 
         Raises:
-            TransportError: there is no answer, or more than `MAX_BYTES` of it.
+            TransportError: there is no response, or it is larger than `MAX_BYTES`.
         """
 
 
 class Clock(Protocol):
-    """Time, which tests pass faster."""
+    """A clock, which tests replace by a faster one."""
 
     def monotonic(self) -> float:
-        """Return seconds since some moment."""
+        """Return the seconds since some fixed moment."""
 
     def sleep(self, seconds: float, /) -> None:
         """Wait."""
