@@ -592,7 +592,7 @@ def test_several_runs_share_a_sigstore_until_it_is_stopped(who: Who, tmp_path: P
         said = ""
         for line in process.stdout:
             said += line
-            if line.startswith("end it:"):
+            if line.startswith("stop it:"):
                 break
         try:
             assert "FOR LOCAL USE AND TESTS ONLY" in said
