@@ -21,7 +21,7 @@ BUCKETS = {"s3": "", "gcs": "https://storage.googleapis.com", "gs": "https://sto
 CacheEntries = Annotated[
     tuple[CacheEntry, ...],
     BeforeValidator(lambda text: tuple(map(CacheEntry.parse, parse_lines(text)))),
-    WithJsonSchema({"type": "string"}),
+    WithJsonSchema({"type": "string", "format": "cache-entries"}),
 ]
 """Cache entries or references, one a line."""
 

@@ -15,6 +15,7 @@ from gocdnext_sdk import (
     Job,
     Plugin,
     Publishes,
+    ReadsWorkspace,
     Secret,
     Tool,
     doing,
@@ -49,6 +50,7 @@ class Buildx(Plugin[BuildxInputs]):
         "image", tags="tags", push="push", by_digest="push-by-digest", platforms="platforms"
     )
     daemon = DaemonUse("always")
+    workspace = ReadsWorkspace()
     caches = ("cache", "cache-from", "cache-to")
     variables = ("BUILDX_", "ACTIONS_", "DOCKER_")
 

@@ -25,6 +25,7 @@ from gocdnext_sdk import (
     in_workspace,
     quoted,
 )
+from gocdnext_sdk.contract.dialects import hands_out_tokens
 from gocdnext_sdk.tools.cosign import KEY_EXAMPLES, key_kind, key_reference, kms_scheme
 from gocdnext_sdk.tools.identity_token import IdentityToken
 from gocdnext_sdk.tools.sigstore import NOBODY, Document, signing_config, without_log
@@ -258,15 +259,19 @@ class CosignInputs(RegistryLoginInputs):
 
     def _check_token(self, environ: Mapping[str, str]) -> Iterator[Problem]:
         token = self.token(environ)
-        key = "identity-token" if self.identity_token else "identity-token-name"
-        if token is None:
+        if token is not None:
+            yield from self.token_problems(token)
+        elif not hands_out_tokens(environ):
             name, audience = self.identity_token_name, self.oidc_client_id
             yield Problem(
                 "identity-token",
                 "keyless signing needs an identity token, and the job has none",
                 f"add `id_tokens: {{{name}: {{aud: {audience}}}}}` to the job, or give `key-content`",
             )
-            return
+
+    def token_problems(self, token: Secret) -> Iterator[Problem]:
+        """Yield what a certificate authority would refuse."""
+        key = "identity-token" if self.identity_token else "identity-token-name"
         try:
             decoded = IdentityToken.decode(token)
         except ValueError as error:

@@ -9,7 +9,7 @@ from gocdnext_sdk.tools.cosign import INHERITED, KMS, kms_environ, verify, verif
 from gocdnext_sdk.tools.identity_token import IdentityToken
 
 from .inputs import CosignInputs
-from .signing import document, keys, manifests, policy, publish, publish_command
+from .signing import document, identity, keys, manifests, policy, publish, publish_command
 
 
 class Cosign(Plugin[CosignInputs]):
@@ -46,7 +46,7 @@ class Cosign(Plugin[CosignInputs]):
         """Resolve, publish, verify."""
         credentials = inputs.credentials(inputs.image.registry)
         environ: dict[str, str | Secret] = {"COSIGN_PASSWORD": "", **inputs.tool_environ()}
-        token = inputs.token(job.environ) if inputs.keyless and inputs.signs else None
+        token = identity(inputs, job) if inputs.keyless and inputs.signs else None
         if token is not None:
             for part in (token.reveal(), *token.reveal().split(".")[1:]):
                 job.mask(part)

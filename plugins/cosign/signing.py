@@ -60,6 +60,20 @@ def policy(inputs: CosignInputs, key: str | None, root: str | None, issuer: str 
     )
 
 
+def identity(inputs: CosignInputs, job: Job) -> Secret | None:
+    """Return the identity token to sign with: given, or handed out by the CI system on request.
+
+    Raises:
+        InputError: the latter would be refused.
+    """
+    if token := inputs.token(job.environ):
+        return token
+    token = job.identity_token(inputs.oidc_client_id)
+    if token and (problems := list(inputs.token_problems(token))):
+        raise InputError(problems)
+    return token
+
+
 def keys(inputs: CosignInputs, job: Job, cosign: Tool) -> tuple[str | None, str | None]:
     """Return path or URI of the key to sign with, and of the one to verify with; nothing if keyless."""
     if inputs.keyless or kms_scheme(inputs.key):

@@ -18,6 +18,7 @@ from gocdnext_sdk import (
     Plugin,
     Problem,
     Publishes,
+    ReadsWorkspace,
     Reference,
     Secret,
     Words,
@@ -146,6 +147,7 @@ class Kaniko(Plugin[KanikoInputs]):
     outputs = BUILD_OUTPUTS
     publishes = Publishes("image", tags="tags", push="push")
     daemon = DaemonUse("never")
+    workspace = ReadsWorkspace()
     variables = ("FF_KANIKO_", "DOCKER_")
 
     def run(self, inputs: KanikoInputs, job: Job) -> dict[str, str]:

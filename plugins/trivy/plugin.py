@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gocdnext_sdk import DaemonUse, Gates, Job, Plugin, Reads
+from gocdnext_sdk import DaemonUse, Gates, Job, Plugin, Reads, ReadsWorkspace
 
 from .inputs import SEVERITIES, TrivyInputs
 from .report import count, judge, publish, summarize
@@ -32,6 +32,7 @@ class Trivy(Plugin[TrivyInputs]):
     reads = (Reads("target", when={"scan-type": "image"}, unless={"image-source": "docker"}),)
     gates = Gates(unless={"exit-code": "0"})
     daemon = DaemonUse("always", when={"image-source": "docker"})
+    workspace = ReadsWorkspace("target", when={"scan-type": ("fs", "config", "rootfs")})
     variables = ("TRIVY_", "DOCKER_", *GIT_TOKENS.values())
 
     def run(self, inputs: TrivyInputs, job: Job) -> dict[str, str]:

@@ -46,7 +46,7 @@ if TYPE_CHECKING:
         quoted,
     )
     from gocdnext_sdk.inputs.constraints import AtLeastOne, MutuallyExclusive, RequiredIf, RequiredTogether
-    from gocdnext_sdk.inputs.facts import DaemonUse, Gates, Publishes, Reads, Signs
+    from gocdnext_sdk.inputs.facts import DaemonUse, Gates, Publishes, Reads, ReadsWorkspace, Signs
     from gocdnext_sdk.inputs.image_build import BUILD_OUTPUTS, ImageBuildInputs
     from gocdnext_sdk.inputs.model import Input, PluginInputs
     from gocdnext_sdk.inputs.registry_login import RegistryLoginInputs
@@ -94,7 +94,7 @@ _NAMES = {
         "quoted",
     ),
     "inputs.constraints": ("AtLeastOne", "MutuallyExclusive", "RequiredIf", "RequiredTogether"),
-    "inputs.facts": ("DaemonUse", "Gates", "Publishes", "Reads", "Signs"),
+    "inputs.facts": ("DaemonUse", "Gates", "Publishes", "Reads", "ReadsWorkspace", "Signs"),
     "inputs.image_build": ("BUILD_OUTPUTS", "ImageBuildInputs"),
     "inputs.registry_login": ("RegistryLoginInputs",),
     "inputs.model": ("Input", "PluginInputs"),
@@ -162,6 +162,7 @@ __all__ = [
     "Problem",
     "Publishes",
     "Reads",
+    "ReadsWorkspace",
     "Reference",
     "References",
     "Registry",

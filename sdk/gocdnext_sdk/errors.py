@@ -243,7 +243,11 @@ def quoted(value: object) -> str:
 
 
 def report(
-    error: Exception, environ: Mapping[str, str], stream: TextIO, shown: Callable[[str], str] = str
+    error: Exception,
+    environ: Mapping[str, str],
+    stream: TextIO,
+    show: Callable[[str], object] | None = None,
+    place: str = "`with:`",
 ) -> int:
     """Print what ended a plugin or a command, and return the exit code.
 
@@ -251,19 +255,21 @@ def report(
         error: any exception; one that is no `Error` is a `Bug`.
         environ: with ``GOCDNEXT_DEBUG=1``, the traceback is printed too.
         stream: the log.
-        shown: what may be shown of a line.
+        show: prints a line that says what is wrong, if not as ``error: …``.
+        place: where inputs are written, as users know it.
     """
+    show = show or (lambda line: print(f"error: {line}", file=stream))
     known = error if isinstance(error, Error) else Bug(error)
     if environ.get(DEBUG_VARIABLE) == "1":
         import traceback
 
         traceback.print_exception(error, file=stream)
     for line in known.lines():
-        print(f"error: {shown(line)}", file=stream)
+        show(line)
     if isinstance(known, InputError):
         count = len(known.problems)
         mistakes = "1 mistake" if count == 1 else f"{count} mistakes"
-        print(f"error: nothing was done: {mistakes} in `with:`", file=stream)
+        print(f"error: nothing was done: {mistakes} in {place}", file=stream)
     return known.exit_code
 
 

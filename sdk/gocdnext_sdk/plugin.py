@@ -14,16 +14,18 @@ import re
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
-from typing import ClassVar, Generic, NoReturn, TypeVar
+from typing import TYPE_CHECKING, ClassVar, Generic, NoReturn, TypeVar
 from urllib.parse import unquote
 
-from gocdnext_sdk.contract.keys import PREFIX
+from gocdnext_sdk.contract.keys import MARK, PREFIX
 from gocdnext_sdk.errors import Error, report
-from gocdnext_sdk.inputs.facts import DaemonUse, Gates, Publishes, Reads, Signs
+from gocdnext_sdk.inputs.facts import DaemonUse, Gates, Publishes, Reads, ReadsWorkspace, Signs
 from gocdnext_sdk.inputs.model import PluginInputs
 from gocdnext_sdk.inputs.reader import read_inputs
 from gocdnext_sdk.runtime.job import Job
+from gocdnext_sdk.runtime.job import warn as print_warning
 from gocdnext_sdk.runtime.log import MaskedText, MaskedWriter
 from gocdnext_sdk.runtime.masking import Masker
 from gocdnext_sdk.runtime.outputs import OutputFile
@@ -31,6 +33,9 @@ from gocdnext_sdk.runtime.pieces import hide_pieces
 from gocdnext_sdk.runtime.secret_files import SecretFiles
 from gocdnext_sdk.runtime.signals import Signals
 from gocdnext_sdk.secret import looks_secret
+
+if TYPE_CHECKING:
+    from gocdnext_sdk.inputs.surroundings import System
 
 _SECRET_LENGTH = 8
 """Characters. A variable that is only called like a secret may hold a short word."""
@@ -92,6 +97,9 @@ class Plugin(ABC, Generic[Inputs]):
     daemon: ClassVar[DaemonUse | None] = None
     """Whether it uses the Docker daemon; None: that is not said."""
 
+    workspace: ClassVar[ReadsWorkspace | None] = None
+    """What it reads of the checkout, which must then hold files; None: nothing that it would miss."""
+
     caches: ClassVar[tuple[str, ...]] = ()
     """Inputs that take caches in BuildKit's form, `type=…,key=value`, one a line."""
 
@@ -144,18 +152,37 @@ def execute(plugin: Plugin[Inputs], environ: Mapping[str, str], workspace: Path)
         workspace: the checkout.
     """
     masker = Masker()
-    writers = [MaskedWriter(masker, stream.buffer) for stream in (sys.stdout, sys.stderr)]
+    system = _system(environ, masker)
+    sinks = (system.out, system.err) if system else (sys.stdout.buffer, sys.stderr.buffer)
+    writers = [MaskedWriter(masker, sink) for sink in sinks]
     stdout, stderr = sys.stdout, sys.stderr
     sys.stdout, sys.stderr = (MaskedText(writer) for writer in writers)
     try:
-        return _execute(plugin, environ, workspace, masker)
+        return _execute(plugin, environ, workspace, masker, system)
     finally:
         sys.stdout, sys.stderr = stdout, stderr
         for writer in writers:
             writer.finish()
 
 
-def _execute(plugin: Plugin[Inputs], environ: Mapping[str, str], workspace: Path, masker: Masker) -> int:
+def _system(environ: Mapping[str, str], masker: Masker) -> System | None:
+    """Return the CI system that started this process; None if it is gocdnext, which costs no import."""
+    if environ.get(MARK) == "true":
+        return None
+    from gocdnext_sdk.contract.dialects import detect
+    from gocdnext_sdk.inputs.surroundings import System
+
+    dialect = detect(environ)
+    return System.behind(dialect, masker, sys.stdout.buffer, sys.stderr.buffer) if dialect else None
+
+
+def _execute(
+    plugin: Plugin[Inputs],
+    environ: Mapping[str, str],
+    workspace: Path,
+    masker: Masker,
+    system: System | None,
+) -> int:
     for name, value in environ.items():
         # A job's secrets are also there under their own names, and may be part of other inputs.
         if looks_secret(name) and len(value) >= _SECRET_LENGTH:
@@ -165,15 +192,27 @@ def _execute(plugin: Plugin[Inputs], environ: Mapping[str, str], workspace: Path
         for password in _URL_PASSWORD.findall(value):
             masker.add(password)
             masker.add(unquote(password))
+    show = partial(system.show, "error") if system else _error
+    place = "the inputs" if system else "`with:`"
+    warn = partial(system.show, "warning") if system else print_warning
     outputs = OutputFile(environ)
     # The signals' block is the outermost: secrets are wiped before a signal can end the process.
     with Signals() as signals, SecretFiles() as files:
         try:
             with signals.cancelling():
-                inputs = read_inputs(plugin.inputs, environ, masker.add, _warn, workspace=workspace)
-                job = Job(environ, workspace, masker, files, signals, outputs)
+                if system:
+                    given = system.surroundings(plugin.inputs, environ, workspace)
+                    environ, workspace = given.environ, given.workspace
+                    outputs = OutputFile(environ, given.targets, given.summary)
+                inputs = read_inputs(plugin.inputs, environ, masker.add, warn, workspace=workspace)
+                if plugin.workspace:
+                    from gocdnext_sdk.inputs.workspace_use import check_workspace
+
+                    check_workspace(plugin.workspace, inputs, workspace)
+                dialect = system.dialect if system else None
+                job = Job(environ, workspace, masker, files, signals, outputs, warn=warn, dialect=dialect)
                 if environ.get("HOME") and environ["HOME"] != job.environ["HOME"]:
-                    _warn(f"HOME is in the workspace and not used; tools get {job.environ['HOME']}")
+                    job.warn(f"HOME is in the workspace and not used; tools get {job.environ['HOME']}")
                 with signals.limited(inputs.seconds):
                     job.output(**plugin.run(inputs, job))  # type: ignore[arg-type]
                 outputs.write()
@@ -181,7 +220,8 @@ def _execute(plugin: Plugin[Inputs], environ: Mapping[str, str], workspace: Path
             # What is known is written after a failure too; the platform reads it only after exit 0.
             with contextlib.suppress(Error):
                 outputs.write()
-            return report(error, environ, sys.stderr, lambda line: _shown(line, environ, masker))
+            hidden = partial(_shown, environ=environ, masker=masker)
+            return report(error, environ, sys.stderr, lambda line: show(hidden(line)), place)
     return 0
 
 
@@ -192,5 +232,5 @@ def _shown(line: str, environ: Mapping[str, str], masker: Masker) -> str:
     return hide_pieces(line, (*masker.secrets, *keys), inputs)
 
 
-def _warn(message: str) -> None:
-    print(f"warning: {message}", file=sys.stderr)
+def _error(line: str) -> None:
+    print(f"error: {line}", file=sys.stderr)

@@ -16,6 +16,9 @@ from gocdnext_sdk.errors import Invalid, quoted
 if TYPE_CHECKING:
     from pydantic import ValidationInfo
 
+_NOT_CHECKED_OUT = frozenset({".git", ".gocdnext", ".cache"})
+"""Directories of a workspace that say nothing of whether the files of the repository are there."""
+
 _MAX_FILE = 4 * 1024 * 1024
 """Bytes."""
 
@@ -58,6 +61,16 @@ def is_in_workspace(path: str | Path, workspace: Path = Path()) -> bool:
         return (workspace / path).resolve().is_relative_to(workspace.resolve())
     except (OSError, RuntimeError, ValueError):  # cycles of links, which lead nowhere
         return False
+
+
+def holds_no_files(path: Path) -> bool:
+    """Tell whether a directory holds nothing that was checked out: no file but of git and of caches."""
+    for folder, names, files in os.walk(path):
+        if files or any(Path(folder, name).is_symlink() for name in names):
+            return False
+        if Path(folder) == path:
+            names[:] = [name for name in names if name not in _NOT_CHECKED_OUT]
+    return True
 
 
 def workspace_of(info: ValidationInfo) -> Path | None:

@@ -21,6 +21,9 @@ from typing import Final, Literal
 PREFIX: Final = "PLUGIN_"
 """What every input's variable starts with."""
 
+MARK: Final = "GOCDNEXT"
+"""The variable that is `true` in every job of the platform, and nowhere else (docs/contract.md §5)."""
+
 _PORTABLE = re.compile(r"[a-z][a-z0-9]*([-_][a-z0-9]+)*")
 
 

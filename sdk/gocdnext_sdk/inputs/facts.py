@@ -90,3 +90,14 @@ class DaemonUse(NamedTuple):
     """`maybe`: it works without one."""
     when: When = {}
     """Only with these inputs; never otherwise."""
+
+
+class ReadsWorkspace(NamedTuple):
+    """The plugin reads the checkout, so that an empty one is an error and never a result."""
+
+    path: str = ""
+    """Names what it reads, if it is not all: a directory that an input names must not be empty either."""
+    when: When = {}
+    """Only with these inputs."""
+    unless: When = {}
+    """Not with these."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gocdnext_sdk.errors import DaemonError
@@ -35,6 +36,14 @@ def daemon_environ(environ: Mapping[str, str]) -> dict[str, str]:
         if host:
             found["DOCKER_HOST"] = str(host)
     return found
+
+
+def default_socket() -> dict[str, str]:
+    """Return the variable that leads to the daemon at `SOCKET`, if there is one; nothing otherwise.
+
+    For systems that mount it and set no variable.
+    """
+    return {"DOCKER_HOST": f"unix://{SOCKET}"} if Path(SOCKET).is_socket() else {}
 
 
 def address(environ: Mapping[str, str]) -> str:

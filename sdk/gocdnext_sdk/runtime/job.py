@@ -6,6 +6,7 @@ import contextlib
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from gocdnext_sdk.errors import DaemonError, ToolError
 from gocdnext_sdk.oci.client import RegistryClient
@@ -20,6 +21,14 @@ from gocdnext_sdk.runtime.signals import Signals
 from gocdnext_sdk.runtime.tool import Tool, find_tool, home, tool_environ
 from gocdnext_sdk.secret import Secret
 
+if TYPE_CHECKING:
+    from gocdnext_sdk.contract.dialects.base import Dialect
+
+
+def warn(message: str) -> None:
+    """Print a warning to the log."""
+    print(f"warning: {message}", file=sys.stderr)
+
 
 class Job:
     """One run of a plugin.
@@ -31,6 +40,8 @@ class Job:
         files: where secret files live.
         signals: what cancels the job.
         outputs: where outputs are collected.
+        warn: prints a warning, if not as ``warning: …``.
+        dialect: the rules of the CI system, where it is another than gocdnext.
     """
 
     def __init__(
@@ -41,6 +52,9 @@ class Job:
         files: SecretFiles,
         signals: Signals,
         outputs: OutputFile,
+        *,
+        warn: Callable[[str], object] = warn,
+        dialect: Dialect | None = None,
     ) -> None:
         self.environ = {**environ, "HOME": home(environ, workspace)}
         self.workspace = workspace
@@ -48,6 +62,8 @@ class Job:
         self._files = files
         self._signals = signals
         self._outputs = outputs
+        self._warn = warn
+        self._dialect = dialect
 
     def say(self, message: str) -> None:
         """Print a line to the log."""
@@ -55,7 +71,7 @@ class Job:
 
     def warn(self, message: str) -> None:
         """Print a warning to the log."""
-        print(f"warning: {message}", file=sys.stderr)
+        self._warn(message)
 
     def mask(self, value: str | Secret) -> None:
         """Hide `value` in everything printed from now on. Secret inputs are hidden without asking."""
@@ -98,6 +114,26 @@ class Job:
 
             return RecordingRunner(runner, path)
         return runner
+
+    def identity_token(self, audience: str) -> Secret | None:
+        """Return an identity token that this CI system hands out on request; None if it does not.
+
+        Where a system hands a token over in a variable, as gocdnext does, that is where to look first.
+
+        Args:
+            audience: whom it is for.
+
+        Raises:
+            ToolError: the system's endpoint refused, or cannot be reached.
+        """
+        request = self._dialect.token_request(self.environ, audience) if self._dialect else None
+        if request is None:
+            return None
+        from gocdnext_sdk.runtime.identity import fetch
+
+        token = fetch(request, self.environ)
+        self.mask(token)
+        return token
 
     def registry(self, credentials: Credentials) -> RegistryClient:
         """Return a registry client that logs in with `credentials`, or with the user's own."""

@@ -10,9 +10,12 @@ from __future__ import annotations
 import codecs
 import io
 import re
-from typing import BinaryIO
+from typing import TYPE_CHECKING, Protocol
 
 from gocdnext_sdk.runtime.masking import Masker, MaskingDecoder
+
+if TYPE_CHECKING:
+    from gocdnext_sdk.contract.dialects.commands import CommandBreaker
 
 MAX_LINE = 256 * 1024
 """Bytes. The platform loses everything after a line of 1 MiB (docs/contract.md §9)."""
@@ -119,6 +122,16 @@ class LineDecoder:
         return [rest.removesuffix(b"\r").decode(errors="replace")] if rest else []
 
 
+class Sink(Protocol):
+    """Where bytes go."""
+
+    def write(self, data: bytes, /) -> object:
+        """Write all of `data`."""
+
+    def flush(self) -> object:
+        """Hand on what was written."""
+
+
 class MaskedWriter:
     """A byte sink for one stream of a job's log.
 
@@ -127,7 +140,7 @@ class MaskedWriter:
         sink: where the text goes; flushed after every write.
     """
 
-    def __init__(self, masker: Masker, sink: BinaryIO) -> None:
+    def __init__(self, masker: Masker, sink: Sink) -> None:
         self._masking = MaskingDecoder(masker)
         self._text = TextDecoder()
         self._lines = LineBreaker()
@@ -152,6 +165,38 @@ class MaskedWriter:
             self.sink.flush()
 
 
+class GuardedSink:
+    """A log in which only the plugin gives commands to the CI system that reads it, and no tool does.
+
+    It stands below every `MaskedWriter` of the log, so that two of them cannot make a command together, and
+    a line that was broken for its length cannot begin with one.
+
+    Args:
+        sink: where the log goes.
+        breaker: breaks the commands in what is written; one for the sinks that end in the same log.
+    """
+
+    def __init__(self, sink: Sink, breaker: CommandBreaker) -> None:
+        self._sink = sink
+        self._breaker = breaker
+
+    def write(self, data: bytes) -> int:
+        """Write `data`, whole characters of UTF-8, without a command in it."""
+        self._sink.write(self._breaker.decode(data.decode()).encode())
+        return len(data)
+
+    def flush(self) -> None:
+        """Hand on what was written."""
+        self._sink.flush()
+
+    def command(self, line: str) -> None:
+        """Write a command, on a line of its own."""
+        start = "\n" if self._breaker.in_line else ""
+        self._breaker.decode("\n")
+        self._sink.write(f"{start}{line}\n".encode())
+        self._sink.flush()
+
+
 class MaskedText(io.TextIOBase):
     """A text stream over a `MaskedWriter`; takes the place of ``sys.stdout`` and ``sys.stderr``."""
 
@@ -159,7 +204,7 @@ class MaskedText(io.TextIOBase):
         self._writer = writer
 
     @property
-    def sink(self) -> BinaryIO:
+    def sink(self) -> Sink:
         """Where masked bytes go."""
         return self._writer.sink
 

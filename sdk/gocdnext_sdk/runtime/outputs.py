@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from gocdnext_sdk.contract.outputs import render
 from gocdnext_sdk.errors import OutputError
+
+if TYPE_CHECKING:
+    from gocdnext_sdk.contract.dialects.base import OutputTarget
 
 VARIABLE = "GOCDNEXT_OUTPUT_FILE"
 """Set by the platform only when the job declares outputs; without it there is nobody to tell."""
@@ -16,10 +22,19 @@ class OutputFile:
 
     Args:
         environ: the job's environment.
+        targets: where other CI systems take them from.
+        summary: a file that takes a summary in Markdown.
     """
 
-    def __init__(self, environ: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        environ: Mapping[str, str],
+        targets: tuple[OutputTarget, ...] = (),
+        summary: str | None = None,
+    ) -> None:
         self._path = environ.get(VARIABLE) or None
+        self._targets = targets
+        self._summary = summary
         self._values: dict[str, str] = {}
 
     @property
@@ -41,15 +56,69 @@ class OutputFile:
         """Write everything. Does nothing when the job declares no outputs.
 
         Raises:
-            OutputError: a value cannot be carried (a line break, over 64 KiB), or the file cannot be written.
+            OutputError: a value cannot be carried (a line break, over 64 KiB), or a file cannot be written.
         """
-        if self._path is None:
+        targets, self._targets = self._targets, ()  # what is appended is appended once
+        if self._path is None and not targets:
             return
+        where = self._path
         try:
             text = render(self._values)
-            with open(self._path, "w", encoding="utf-8", newline="") as stream:  # noqa: PTH123
-                stream.write(text)
+            if self._path is not None:
+                with open(self._path, "w", encoding="utf-8", newline="") as stream:  # noqa: PTH123
+                    stream.write(text)
+            for target in targets:
+                where = target.path
+                _hand_over(self._values, target)
+            if self._summary is not None and self._values:
+                where = self._summary
+                _append(Path(self._summary), _table(self._values))
         except ValueError as error:
             raise OutputError(f"outputs: {error}") from None
         except OSError as error:
-            raise OutputError(f"outputs: {self._path} cannot be written: {error.strerror}") from None
+            raise OutputError(f"outputs: {where} cannot be written: {error.strerror}") from None
+
+
+def _hand_over(values: Mapping[str, str], target: OutputTarget) -> None:
+    """Write the outputs to one place.
+
+    Raises:
+        OSError: it cannot be written.
+        ValueError: they are more than it takes.
+    """
+    size = sum(len(_bytes(value)) for value in values.values())
+    if target.limit is not None and size > target.limit:
+        raise ValueError(f"{size} bytes; {target.path} takes {target.limit}")
+    path = Path(target.path)
+    # Unlike gocdnext's reader, nobody here takes quotes off.
+    lines = "".join(f"{name}={value}\n" for name, value in values.items())
+    match target.form:
+        case "appended":
+            _append(path, lines)
+        case "file":
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(_bytes(lines))
+        case "directory":
+            for name, value in values.items():
+                (path / name).write_bytes(_bytes(value))
+
+
+def _append(path: Path, text: str) -> None:
+    """Append lines to a file, whose last line may lack its end."""
+    with open(os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644), "rb+") as stream:  # noqa: PTH123
+        end = stream.seek(0, os.SEEK_END)
+        if end:
+            stream.seek(end - 1)
+            text = text if stream.read(1) == b"\n" else f"\n{text}"
+        stream.write(_bytes(text))
+
+
+def _table(values: Mapping[str, str]) -> str:
+    """Return the outputs as Markdown, whose values are shown as they are."""
+    quoted = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", "|": "&#124;", "`": "&#96;"})
+    rows = (f"| {name} | <code>{value.translate(quoted)}</code> |\n" for name, value in values.items())
+    return "\n| output | value |\n| --- | --- |\n" + "".join(rows)
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode(errors="surrogateescape")

@@ -18,10 +18,10 @@ from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import Protocol
 
 from gocdnext_sdk.errors import Cancelled, ToolError
-from gocdnext_sdk.runtime.log import MaskedText, MaskedWriter
+from gocdnext_sdk.runtime.log import MaskedText, MaskedWriter, Sink
 from gocdnext_sdk.runtime.masking import Masker
 from gocdnext_sdk.runtime.secret_files import SecretFiles
 from gocdnext_sdk.runtime.signals import Signals, end_group
@@ -222,7 +222,7 @@ class ProcessRunner:
             return bytes(tail)
 
 
-def _raw(stream: object) -> BinaryIO:
+def _raw(stream: object) -> Sink:
     """Return the bytes below a text stream; a tool's output has its own masked writer."""
     if isinstance(stream, MaskedText):
         return stream.sink

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from pydantic import TypeAdapter, ValidationError
 
-from gocdnext_sdk.inputs.facts import DaemonUse, Gates, Publishes, Reads, Signs
+from gocdnext_sdk.inputs.facts import DaemonUse, Gates, Publishes, Reads, ReadsWorkspace, Signs
 from gocdnext_sdk.plugin import Plugin
 
 _PREFIX: Final = "x-"
@@ -30,6 +30,7 @@ class Facts:
     signs: Signs | None = None
     gates: Gates | None = None
     daemon: DaemonUse | None = None
+    workspace: ReadsWorkspace | None = None
     caches: tuple[str, ...] = ()
     variables: tuple[str, ...] = ()
 
@@ -62,7 +63,9 @@ class Facts:
     def inputs(self) -> Iterator[tuple[str, str]]:
         """Yield every input that is named, and the fact that names it."""
         yield from ((key, "caches") for key in self.caches)
-        alone = ((name, getattr(self, name)) for name in ("publishes", "signs", "gates", "daemon"))
+        alone = (
+            (name, getattr(self, name)) for name in ("publishes", "signs", "gates", "daemon", "workspace")
+        )
         for name, fact in (*alone, *(("reads", each) for each in self.reads)):
             for field, value in fact._asdict().items() if fact else ():
                 if field in _CONDITIONS:

@@ -9,8 +9,9 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from gocdnext_sdk.contract.keys import Transform, variable
-from gocdnext_sdk.errors import InputError, Problem
+from gocdnext_sdk.contract.dialects import dialect, dialects
+from gocdnext_sdk.contract.keys import MARK, Transform, variable
+from gocdnext_sdk.errors import InputError, Problem, UsageError
 from gocdnext_sdk.host.manifest.load import load_plugin
 from gocdnext_sdk.host.testing.leaks import find_leaks
 from gocdnext_sdk.host.testing.result import Argv, Call, Result
@@ -66,6 +67,7 @@ class PluginRunner:
         docker: bool = False,
         network: str = "bridge",
         image: str | None = None,
+        engine: str = "gocdnext",
     ) -> Result:
         """Run the plugin of `folder` once.
 
@@ -82,6 +84,8 @@ class PluginRunner:
             docker: the job's `docker:`, which gives it the engine.
             network: the container's, such as that of a test registry.
             image: the image; built from `folder` when not given.
+            engine: the CI system that names the variables: `gocdnext`, or a dialect (docs/ci-systems.md).
+                What is known of a run there, such as `GITHUB_OUTPUT`, is given in `env`.
 
         Raises:
             InputError: a value is a list or a map, which the platform does not take.
@@ -96,7 +100,7 @@ class PluginRunner:
             name=plugin.name,
             folder=folder,
             workspace=self.workspace.resolve(),
-            environ={variable(key, transform): inputs[key] for key in inputs} | hidden | variables,
+            environ=_handed_over(inputs, engine, transform) | hidden | variables,
             docker=docker,
             home=self.private,
             path=self.path,
@@ -128,6 +132,22 @@ class PluginRunner:
                 from gocdnext_sdk.host.harness.invocation.container import InContainer
 
                 return InContainer(self.session(), image or _built(folder, plugin.name), network)
+
+
+def _handed_over(inputs: Mapping[str, str], engine: str, transform: Transform) -> dict[str, str]:
+    """Return the variables by which a CI system hands inputs over.
+
+    Raises:
+        UsageError: no such system is known.
+    """
+    if engine == "gocdnext":
+        return {MARK: "true"} | {variable(key, transform): text for key, text in inputs.items()}
+    try:
+        system = dialect(engine)
+    except KeyError:
+        names = ", ".join(("gocdnext", *(each.name for each in dialects())))
+        raise UsageError(f'"{engine}" is no CI system that is known', f"choose one of {names}") from None
+    return {**system.marks, **system.hand_over(inputs)}
 
 
 @cache

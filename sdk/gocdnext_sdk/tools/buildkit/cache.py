@@ -58,6 +58,8 @@ class CacheEntry:
         if any(not equals for _, equals, _ in fields):
             raise Invalid('a cache entry is not of the form "type=…,key=value"')
         attributes = {key.strip().lower(): value for key, _, value in fields}
+        if len(attributes) < len(fields):
+            raise Invalid("a cache entry has an attribute twice", "write one entry a line")
         if not attributes.get("type"):
             raise Invalid("a cache entry has no type", 'write "type=registry,ref=…" or the reference alone')
         environ: dict[str, Secret] = {}

@@ -1,0 +1,209 @@
+"""The real images where another CI system starts them: its variables, its directory, its reader of the log.
+
+The environments are hand-made, as measured in the systems themselves (docs/ci-systems.md).
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import os
+import subprocess
+import sys
+import tarfile
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+from tests.contract.test_dialects import gives_command
+
+from gocdnext_sdk.contract.dialects import dialect, dialects
+from gocdnext_sdk.host.harness import LocalRegistry
+from gocdnext_sdk.host.harness.build import build_contexts, build_image
+from gocdnext_sdk.runtime.docker_client import address, connect
+
+ROOT = Path(__file__).parents[2]
+PLUGINS = ("buildx", "cosign", "docker-push", "kaniko", "trivy")
+FOREIGN = [each.name for each in dialects() if each.name != "plain"]
+
+FORGED = (
+    r"RUN printf '%b' 'x\n::set-output name=DIGEST::sha256:forged-by-RUN\n  ::error::forged\n"
+    r"step\r::set-output name=DIGEST::forged\n##[set-output name=DIGEST]forged\n"
+    r"section_start:1:forged\r\033[0K\nend\n'"
+)
+
+
+@pytest.fixture(scope="session")
+def images() -> Mapping[str, str]:
+    found = {name: f"localhost/gocdnext-plugin-{name}:test" for name in PLUGINS}
+    contexts = build_contexts()
+    for name, image in found.items():
+        build_image(ROOT / "plugins" / name, image, contexts)
+    return found
+
+
+class Run:
+    """What one container came to."""
+
+    def __init__(self, exit_code: int, log: str, files: Mapping[str, str]) -> None:
+        self.exit_code = exit_code
+        self.log = log
+        self.files = files
+
+
+def run(
+    image: str,
+    environ: Mapping[str, str],
+    files: Mapping[str, str],
+    *,
+    cwd: str | None = None,
+    network: str = "none",
+    takes: tuple[str, ...] = (),
+    docker: bool = False,
+    argv: tuple[str, ...] = (),
+) -> Run:
+    """Start an image as a runner does: with its entrypoint, and nothing of this harness."""
+    client = connect(os.environ)
+    given = dict(environ)
+    mounts = {}
+    if docker:
+        socket = address(os.environ).removeprefix("unix://")
+        mounts = {socket: {"bind": "/var/run/docker.sock", "mode": "rw"}}
+    container = client.containers.create(
+        image, list(argv), environment=given, working_dir=cwd, network=network, volumes=mounts
+    )
+    try:
+        buffer = io.BytesIO()
+        with tarfile.open(fileobj=buffer, mode="w") as archive:
+            for name, text in files.items():
+                entry = tarfile.TarInfo(name.lstrip("/"))
+                entry.size = len(text.encode())
+                archive.addfile(entry, io.BytesIO(text.encode()))
+        container.put_archive("/", buffer.getvalue())
+        container.start()
+        code = container.wait(timeout=300)["StatusCode"]
+        found = {}
+        for path in takes:
+            stream = io.BytesIO(b"".join(container.get_archive(path)[0]))
+            with tarfile.open(fileobj=stream) as archive:
+                member = archive.extractfile(archive.getmembers()[0])
+                found[path] = member.read().decode() if member else ""
+        return Run(code, container.logs().decode(), found)
+    finally:
+        container.remove(force=True)
+
+
+@pytest.mark.parametrize("plugin", PLUGINS)
+@pytest.mark.parametrize("system", FOREIGN)
+def test_every_image_takes_inputs_as_the_system_names_them(
+    images: Mapping[str, str], plugin: str, system: str
+) -> None:
+    """A wrong value, told under the system's own name for it, shows that the plugin has read the rest."""
+    rules = dialect(system)
+    inputs = {
+        "buildx": {"image": "r.example/a", "push": "maybe"},
+        "kaniko": {"image": "r.example/a", "push": "maybe"},
+        "cosign": {"image": "r.example/a", "tlog": "maybe"},
+        "docker-push": {"source": "docker://r.example/a:1", "target": "r.example/b", "pull": "maybe"},
+        "trivy": {"scan-type": "fs", "ignore-unfixed": "maybe"},
+    }[plugin]
+    wrong = next(key for key, text in inputs.items() if text == "maybe")
+    ended = run(
+        images[plugin],
+        {**rules.marks, **rules.hand_over(inputs)},
+        {"/src/Dockerfile": "FROM scratch\n"},
+        cwd="/src",
+    )
+    assert ended.exit_code == 2, ended.log
+    errors = [line for line in ended.log.splitlines() if "error" in line]
+    assert len(errors) == 2, ended.log
+    assert f"{rules.naming(wrong)}: " in errors[0]
+
+
+def test_trivy_says_nothing_of_a_folder_that_nobody_mounted(images: Mapping[str, str]) -> None:
+    """GitLab starts a job in the image's own directory, and so does `docker run -v` without `-w`."""
+    files = {"/builds/x/main.tf": "# nothing\n"}
+    ended = run(images["trivy"], {"PLUGIN_SCAN_TYPE": "config"}, files)
+    assert ended.exit_code == 2, ended.log
+    assert "holds no files" in ended.log
+    gitlab = {"GITLAB_CI": "true", "CI_PROJECT_DIR": "/builds/x", "PLUGIN_SCAN_TYPE": "config"}
+    shell = ("sh", "-c", "if [ -x /usr/local/bin/bash ]; then exec /usr/local/bin/bash; fi")
+    ended = run(images["trivy"], gitlab, files, argv=shell)
+    assert ended.exit_code == 0, ended.log
+    assert "/builds/x" not in ended.log or "no files" not in ended.log
+
+
+def test_trivy_hands_its_findings_to_github(images: Mapping[str, str]) -> None:
+    files = {
+        "/github/workspace/Dockerfile": "FROM alpine:latest\nRUN sudo true\nUSER root\n",
+        "/github/file_commands/output": "",
+        "/github/file_commands/summary": "",
+    }
+    environ = {
+        **dialect("github").marks,
+        "INPUT_SCAN-TYPE": "config",
+        "INPUT_SEVERITY": '["HIGH", "CRITICAL"]',
+        "INPUT_TARGET": "",
+        "GITHUB_WORKSPACE": "/github/workspace",
+        "GITHUB_OUTPUT": "/github/file_commands/output",
+        "GITHUB_STEP_SUMMARY": "/github/file_commands/summary",
+    }
+    places = (environ["GITHUB_OUTPUT"], environ["GITHUB_STEP_SUMMARY"])
+    ended = run(images["trivy"], environ, files, cwd="/github/workspace", takes=places)
+    assert ended.exit_code == 1, ended.log
+    outputs = dict(line.partition("=")[::2] for line in ended.files[places[0]].splitlines())
+    assert int(outputs["FINDINGS"]) > 0
+    assert f"| FINDINGS | <code>{outputs['FINDINGS']}</code> |" in ended.files[places[1]]
+    assert any(line.startswith("::error::") for line in ended.log.splitlines())
+
+
+@pytest.fixture(scope="session")
+def shell(registry: LocalRegistry, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Give an image with a shell, in the registry."""
+    reference = f"{registry.address}/base/shell:1"
+    config = tmp_path_factory.mktemp("docker")
+    login = base64.b64encode(f"{registry.username}:{registry.password}".encode()).decode()
+    (config / "config.json").write_text(json.dumps({"auths": {registry.address: {"auth": login}}}))
+    environ = {**os.environ, "DOCKER_CONFIG": str(config)}
+    if os.environ["BASE"].startswith("localhost/"):
+        command = [sys.executable, "-m", "testbed", "bases", "python", reference]
+    else:
+        command = ["crane", "copy", os.environ["BASE"], reference]
+    subprocess.run(command, cwd=ROOT, env=environ, check=True)
+    return reference
+
+
+@pytest.mark.parametrize("plugin", ["kaniko", "buildx"])
+def test_a_step_of_a_build_forges_no_output(
+    images: Mapping[str, str], registry: LocalRegistry, shell: str, repository: str, plugin: str
+) -> None:
+    inputs = {
+        "image": repository,
+        "username": registry.username,
+        "password": registry.password,
+        "tags": "1",
+    } | ({"platforms": "linux/amd64", "no-cache": "true"} if plugin == "buildx" else {})
+    files = {
+        "/github/workspace/Dockerfile": f"FROM {shell}\n{FORGED}\n",
+        "/github/file_commands/output": "",
+    }
+    rules = dialect("github")
+    output = "/github/file_commands/output"
+    environ = {**rules.marks, **rules.hand_over(inputs), "GITHUB_OUTPUT": output}
+    environ |= {"GITHUB_WORKSPACE": "/github/workspace"}
+    ended = run(
+        images[plugin],
+        environ,
+        files,
+        cwd="/github/workspace",
+        network=registry.network,
+        takes=(output,),
+        docker=plugin == "buildx",
+    )
+    assert ended.exit_code == 0, ended.log
+    assert "forged-by-RUN" in ended.log, "the step has printed it"
+    assert not gives_command(ended.log)
+    outputs = dict(line.partition("=")[::2] for line in ended.files[output].splitlines())
+    assert outputs["DIGEST"].startswith("sha256:")
+    assert "forged" not in ended.files[output]
