@@ -33,9 +33,10 @@ def read_file(path: Path) -> dict[str, str]:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
         raise UsageError(f"secrets file {path}: {reason}") from None
     found = _from_yaml(path, text) if path.suffix in {".yaml", ".yml"} else _from_dotenv(path, text)
-    for name in found:
+    for number, name in enumerate(found, start=1):
         if not _NAME.fullmatch(name):
-            raise UsageError(f"secrets file {path}: {name!r} is not a name; use letters, digits and _")
+            # Not quoted: it may be a line of a key that lost its quotes.
+            raise UsageError(f"secrets file {path}: name {number} is none; use letters, digits and _")
     return found
 
 
@@ -55,7 +56,7 @@ def _from_dotenv(path: Path, text: str) -> dict[str, str]:
         if binding.key is None or binding.value is None:  # a comment, a blank line
             continue
         if binding.key in found:
-            raise UsageError(f"{path}:{line}: {binding.key} is set twice")
+            raise UsageError(f"{path}:{line}: this name is set twice")
         found[binding.key] = binding.value
     return found
 
@@ -82,7 +83,7 @@ def _from_yaml(path: Path, text: str) -> dict[str, str]:
         if not isinstance(value, ScalarNode):
             raise fail(value, "a secret is a text, not a list or map")
         if key.value in found:
-            raise fail(key, f"{key.value} is set twice")
+            raise fail(key, "this name is set twice")
         # The text as written, also of what looks like a number.
         found[key.value] = str(value.value)
     return found
@@ -112,6 +113,8 @@ def collect(
         ask = _prompt
     found = read_file(file) if file else {}
     for name in names:
+        if not _NAME.fullmatch(name):
+            raise UsageError("--secret takes a name, and the value from the environment; it was given more")
         if name in environment:
             found[name] = environment[name]
         elif ask:
