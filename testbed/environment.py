@@ -27,7 +27,7 @@ STAGES = (*PLUGIN_TOOLS, "rekor", "timestamp-server")
 TOOLS = {
     "demo": PLUGIN_TOOLS[:3],
     "images": PLUGIN_TOOLS,
-    "test": (*STAGES, "crane", "olareg", "dockerfile-parser"),
+    "test": (*STAGES, "crane", "olareg", "dockerfile-parser", "reference-parser", "yaml-parser"),
 }
 BASES = {"demo": ("python", "registry"), "images": ("python", "registry"), "test": tuple(bases.PLATFORMS)}
 IMAGES = {"demo": PLUGIN_TOOLS[:3], "images": (), "test": ()}  # none named: all plugins

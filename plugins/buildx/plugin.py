@@ -26,8 +26,8 @@ from gocdnext_sdk.tools.buildkit.builders import (
     container_builder,
     daemon_builder,
     install_emulators,
-    mirror_config,
     read_digest,
+    registry_config,
 )
 from gocdnext_sdk.tools.csv import comma_separated
 
@@ -162,9 +162,9 @@ def select_builder(build: BuildxBuild, daemon: Daemon, buildx: Tool) -> Iterator
         return
     job.say(f"starting a BuildKit in a container: {reason}")
     config = None
-    if inputs.mirror:
+    if settings := registry_config(inputs.mirror, inputs.insecure_registries):
         config = job.scratch() / "buildkitd.toml"
-        config.write_text(mirror_config(inputs.mirror))
+        config.write_text(settings)
     options = (*inputs.driver_opts, *_s3_options(cache))
     with container_builder(job, buildx, daemon, inputs.buildkit_image, options, config) as builder:
         yield builder
@@ -185,6 +185,8 @@ def container_reason(inputs: BuildxInputs, cache: Caches, *, containerd_store: b
         return "driver-opts are for one"
     if inputs.mirror:
         return "the daemon takes its mirrors from its own settings only"
+    if inputs.insecure_registries:
+        return "the daemon takes its insecure registries from its own settings only"
     if inputs.push_by_digest:
         return "the daemon's own cannot push without a tag"
     if foreign:

@@ -26,7 +26,13 @@ from gocdnext_sdk import (
     quoted,
 )
 from gocdnext_sdk.contract.dialects import hands_out_tokens
-from gocdnext_sdk.tools.cosign import KEY_EXAMPLES, key_kind, key_reference, kms_scheme
+from gocdnext_sdk.tools.cosign import (
+    KEY_EXAMPLES,
+    check_insecure,
+    key_kind,
+    key_reference,
+    kms_scheme,
+)
 from gocdnext_sdk.tools.identity_token import IdentityToken
 from gocdnext_sdk.tools.sigstore import NOBODY, Document, signing_config, without_log
 from gocdnext_sdk.workspace import read_text
@@ -227,6 +233,7 @@ class CosignInputs(RegistryLoginInputs):
     def check(self, environ: Mapping[str, str], workspace: Path) -> Iterable[Problem]:
         """Check keys, the token and everything two inputs must agree on."""
         yield from self.check_registry([self.image.registry])
+        yield from check_insecure(environ, self.insecure_registries)
         yield from self._check_key(workspace)
         if self.keyless:
             yield from self._check_token(environ) if self.signs else self._check_identity()

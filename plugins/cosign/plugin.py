@@ -59,7 +59,7 @@ class Cosign(Plugin[CosignInputs]):
         issuer = IdentityToken.decode(token).issuer if token else None
         trusted = policy(inputs, public_key, root, issuer)
 
-        registry = job.registry(credentials)
+        registry = job.registry(credentials, inputs.insecure_registries)
         digest = registry.resolve(inputs.image).digest
         subject = inputs.image.with_digest(digest)
         subjects = (subject, *(manifests(registry, subject) if inputs.recursive else ()))

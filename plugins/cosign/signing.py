@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Iterator
 
 from gocdnext_sdk import InputError, Job, Problem, Reference, RegistryClient, Secret, Tool, ToolError
-from gocdnext_sdk.tools.cosign import Policy, annotation_flags, flag, key_kind, kms_scheme
+from gocdnext_sdk.tools.cosign import Policy, annotation_flags, flag, insecure_flags, key_kind, kms_scheme
 from gocdnext_sdk.tools.sigstore import Document
 from gocdnext_sdk.workspace import read_text
 
@@ -29,6 +29,7 @@ def publish_command(
     # The provider is named so that cosign asks no other one and never starts a login by browser.
     argv += flag("--key", key) or flag("--oidc-provider", "envvar")
     argv += flag("--signing-config", config) + flag("--trusted-root", root)
+    argv += insecure_flags(insecure=inputs.is_insecure(inputs.image.registry))
     if inputs.action == "attest":
         argv += flag("--predicate", inputs.predicate) + flag("--type", inputs.predicate_type)
     argv += annotation_flags(inputs.statements)
@@ -57,6 +58,7 @@ def policy(inputs: CosignInputs, key: str | None, root: str | None, issuer: str 
         trusted_root=root,
         tlog=inputs.tlog,
         sct=inputs.trusted_root is None or bool(inputs.trusted_root.get("ctlogs")),
+        insecure=inputs.is_insecure(inputs.image.registry),
     )
 
 

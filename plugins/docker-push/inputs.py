@@ -28,6 +28,7 @@ from gocdnext_sdk import (
 )
 from gocdnext_sdk.inputs.image_signature import ImageSignatureInputs
 from gocdnext_sdk.oci.source import Source, Transport
+from gocdnext_sdk.tools.cosign import check_insecure
 
 TAG_PATTERN = re.compile(r"(?:[\w.*?-]|\[!?[\w.-]+\])+", re.ASCII)
 """What can fit a tag, as fnmatch reads it."""
@@ -134,6 +135,8 @@ class DockerPushInputs(ImageSignatureInputs, RegistryLoginInputs):
     def check(self, environ: Mapping[str, str], workspace: Path) -> Iterable[Problem]:
         """Check what two inputs must agree on."""
         yield from super().check(environ, workspace)
+        if self.demands_signature:
+            yield from check_insecure(environ, self.insecure_registries)
         for target in self.target:
             if target.digest:
                 yield Problem("target", f"{quoted(target)} has a digest", "give the repository, and tags")

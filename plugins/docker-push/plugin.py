@@ -50,7 +50,8 @@ class DockerPush(Plugin[DockerPushInputs]):
             return {"IMAGE": first.name, "TAGS": tags}
         with find_content(inputs, job, registries) as content:
             if inputs.demands_signature and content.reference is not None:
-                inputs.verify_signature(job, content.reference, registries.logins.source)
+                insecure = inputs.is_insecure(content.reference.registry)
+                inputs.verify_signature(job, content.reference, registries.logins.source, insecure=insecure)
             if inputs.immutable_tags:
                 current = find_tags(registries.targets, inputs.targets)
                 refuse_moves(inputs.immutable_tags, current, content.digest)

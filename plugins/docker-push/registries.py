@@ -47,7 +47,9 @@ class Registries:
         logins = inputs.logins(job.environ)
         for secret in (secret for login in (*logins.source, *logins.targets) for secret in login.secrets):
             job.mask(secret)
-        source, targets = job.registry(logins.source), job.registry(logins.targets)
+        source, targets = (
+            job.registry(login, inputs.insecure_registries) for login in (logins.source, logins.targets)
+        )
         hosts = regctl_hosts(inputs, logins, targets.speaks_tls)
         config = job.secret_file(configuration(hosts), "regctl.json")
         return cls(logins, source, targets, Regctl(job.tool("regctl", env={CONFIG_VARIABLE: config})))

@@ -192,6 +192,8 @@ class KanikoBuild(Build[KanikoInputs]):
         for target in inputs.targets:
             yield f"--destination={target}"
         yield f"--digest-file={digest_file}"
+        for registry in inputs.insecure_registries:
+            yield f"--insecure-registry={registry}"
         for folder in (RUNTIME, workspace):
             yield f"--ignore-path={folder}"
         if not inputs.push:

@@ -154,6 +154,17 @@ class TrivyInputs(RegistryLoginInputs):
         return Reference.parse(self.target) if self.scan_type == "image" and self.target else None
 
     @property
+    def looks_up(self) -> bool:
+        """Whether the vulnerability database is used."""
+        return self.scan_type in PACKAGES and "vuln" in (self.scanners or ("vuln",))
+
+    @property
+    def scans_insecurely(self) -> bool:
+        """Whether the image's registry may speak plain http."""
+        image = self.image if self.image_source == "registry" else None
+        return image is not None and self.is_insecure(image.registry)
+
+    @property
     def is_of_one_image(self) -> bool:
         """Whether the report describes one image and has no place for a platform."""
         return self.format in ("cyclonedx", "spdx", "spdx-json", "github", "cosign-vuln")

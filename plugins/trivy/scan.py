@@ -54,7 +54,7 @@ def find_subjects(inputs: TrivyInputs, job: Job) -> list[Subject]:
     if inputs.image_source == "docker":
         return [Subject(str(image), ("--image-src", "docker", str(image)))]
 
-    registry = job.registry(inputs.logins())
+    registry = job.registry(inputs.logins(), inputs.insecure_registries)
     found = registry.resolve(image)
     name = str(image.with_digest(found.digest))
     if image.digest is None:
@@ -152,6 +152,11 @@ def scan(inputs: TrivyInputs, job: Job, trivy: Tool, subjects: Iterable[Subject]
     """
     cache = inputs.cache_dir or job.environ.get("TRIVY_CACHE_DIR") or ".cache/trivy"
     reports: dict[Subject, Report] = {}
+    if inputs.scans_insecurely and inputs.looks_up and not (inputs.skip_db_update or inputs.offline):
+        # Before the scan, in which plain http is allowed to every host.
+        databases = _each("--db-repository", inputs.db_repository)
+        trivy.run("image", "--download-db-only", "--cache-dir", cache, "--no-progress", *databases)
+        inputs = inputs.model_copy(update={"skip_db_update": True})
     for subject in subjects:
         try:
             report = read_report(trivy.capture(*scan_command(inputs, subject, cache)).stdout)
@@ -163,8 +168,7 @@ def scan(inputs: TrivyInputs, job: Job, trivy: Tool, subjects: Iterable[Subject]
         reports[replace(subject, platform=platform)] = report
         # One database for all platforms, even if a newer one appears meanwhile.
         inputs = inputs.model_copy(update={"skip_db_update": True})
-    looks_up = inputs.scan_type in PACKAGES and "vuln" in (inputs.scanners or ("vuln",))
-    if looks_up and (date := database_date(job.workspace / cache)):
+    if inputs.looks_up and (date := database_date(job.workspace / cache)):
         job.say(f"vulnerability database of {date}")
     return reports
 
@@ -183,12 +187,16 @@ def scan_command(inputs: TrivyInputs, subject: Subject, cache: str) -> list[str]
         argv += ["--ignore-unfixed"] if inputs.ignore_unfixed else []
         argv += ["--skip-db-update"] if inputs.skip_db_update or inputs.offline else []
         argv += ["--skip-java-db-update", "--offline-scan"] if inputs.offline else []
-        argv += ["--skip-vex-repo-update"] if inputs.offline and inputs.vex else []
+        asks_nobody = inputs.offline or inputs.scans_insecurely
+        argv += ["--skip-vex-repo-update"] if inputs.vex and asks_nobody else []
         argv += _each("--db-repository", inputs.db_repository)
         argv += _each("--java-db-repository", inputs.java_db_repository)
         argv += _each("--scanners", inputs.scanners)
         argv += _each("--pkg-types", inputs.pkg_types)
         argv += _each("--vex", inputs.vex)
+    if inputs.scans_insecurely:
+        # Trivy allows it to every host of a call, so the call asks no other.
+        argv += ["--insecure", "--offline-scan", "--skip-java-db-update"]
     if inputs.scan_type in FILES:
         # The checks in the binary, so that one version of the plugin judges alike every day.
         argv += ["--skip-check-update"]

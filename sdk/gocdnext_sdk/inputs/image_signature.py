@@ -108,13 +108,16 @@ class ImageSignatureInputs(PluginInputs):
                     "verify-key", f"{quoted(key)} is a private key", "give the public one, cosign.pub"
                 )
 
-    def verify_signature(self, job: Job, subject: Reference, credentials: Credentials) -> None:
+    def verify_signature(
+        self, job: Job, subject: Reference, credentials: Credentials, *, insecure: bool = False
+    ) -> None:
         """Let cosign check that `subject` is signed as demanded.
 
         Args:
             job: what the check may touch.
             subject: the image, with its digest.
             credentials: the logins to read it with.
+            insecure: whether its registry may speak plain http.
 
         Raises:
             Findings: it is not.
@@ -132,6 +135,7 @@ class ImageSignatureInputs(PluginInputs):
             trusted_root=None if root is None else job.secret_file(json.dumps(root), "root.json"),
             tlog=self.tlog,
             sct=root is None or bool(root.get("ctlogs")),
+            insecure=insecure,
         )
         environ = {**kms_environ(key, job.environ), **job.docker_config(credentials)}
         verify(job.tool("cosign", env=environ, inherit=INHERITED), policy, subject)

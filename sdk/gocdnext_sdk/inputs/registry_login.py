@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
-from gocdnext_sdk.errors import Problem
+from pydantic import AfterValidator
+
+from gocdnext_sdk.errors import Invalid, Problem
 from gocdnext_sdk.inputs.constraints import Constraint, RequiredTogether
 from gocdnext_sdk.inputs.model import Input, PluginInputs
-from gocdnext_sdk.inputs.types import RegistryHost
+from gocdnext_sdk.inputs.types import RegistryHost, RegistryHosts
 from gocdnext_sdk.oci.credentials import Credential, Credentials
-from gocdnext_sdk.oci.reference import Registry
+from gocdnext_sdk.oci.reference import HUB, Registry
 from gocdnext_sdk.secret import Secret
 
 
+def _without_hub(registries: tuple[Registry, ...]) -> tuple[Registry, ...]:
+    if Registry(HUB) in registries:
+        raise Invalid("Docker Hub speaks TLS", "leave it out")
+    return registries
+
+
 class RegistryLoginInputs(PluginInputs):
-    """`registry`, `username` and `password`."""
+    """`registry`, `username`, `password`, and `insecure-registries`."""
 
     registry: RegistryHost | None = Input(
         None,
@@ -30,6 +38,12 @@ class RegistryLoginInputs(PluginInputs):
         None, description="Password or token for `username`. Give it through the job's `secrets:`."
     )
 
+    insecure_registries: Annotated[RegistryHosts, AfterValidator(_without_hub)] = Input(
+        "",
+        description='Registries that may speak plain http, such as "registry:5000", a service of the job: '
+        "images and logins are readable on the way there. No other host is spoken to without TLS.",
+    )
+
     listed_last: ClassVar[bool] = True
     constraints: ClassVar[tuple[Constraint, ...]] = (RequiredTogether("username", "password"),)
 
@@ -42,6 +56,10 @@ class RegistryLoginInputs(PluginInputs):
         if self.username is None or self.password is None:
             return Credentials()
         return Credentials([Credential(self.registry or default, self.username, self.password)])
+
+    def is_insecure(self, registry: Registry) -> bool:
+        """Tell whether the user lets `registry` speak plain http."""
+        return registry in self.insecure_registries
 
     def check_registry(self, registries: Iterable[Registry]) -> Iterator[Problem]:
         """Check that the login is one for the job: that an image is at its registry.

@@ -139,6 +139,10 @@ def _duration(text: str) -> str:
     return text
 
 
+def _registries(text: str) -> tuple[Registry, ...]:
+    return tuple(dict.fromkeys(Registry.parse(item) for item in parse_words(text)))
+
+
 def _registry(text: Any) -> Registry:
     return text if isinstance(text, Registry) else Registry.parse(text)
 
@@ -194,6 +198,13 @@ RegistryHost = Annotated[
     Registry, BeforeValidator(_registry), WithJsonSchema({"type": "string", "format": "hostname"})
 ]
 """A registry host; a URL as `docker login` takes it is understood."""
+
+RegistryHosts = Annotated[
+    tuple[Registry, ...],
+    _from_text(_registries),
+    WithJsonSchema({"type": "string", "format": "hostnames"}),
+]
+"""Registry hosts, with line breaks, commas or blanks between."""
 
 WorkspacePath = Annotated[
     str, in_workspace(workspace_path), WithJsonSchema({"type": "string", "format": "workspace-path"})

@@ -10,7 +10,7 @@ Source: RFC 9110 §11, RFC 7617 (Basic), RFC 6750 (Bearer); distribution `docs/c
 from __future__ import annotations
 
 import re
-from collections.abc import Generator
+from collections.abc import Collection, Generator
 from dataclasses import dataclass
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
@@ -87,8 +87,14 @@ class TokenRefused(Exception):
 class Authenticator:
     """Logs in where a registry asks for it. Credentials are sent to their own registry only."""
 
-    def __init__(self, credentials: Credentials, clock: Clock = SYSTEM_CLOCK) -> None:
+    def __init__(
+        self,
+        credentials: Credentials,
+        clock: Clock = SYSTEM_CLOCK,
+        insecure: Collection[Registry] = (),
+    ) -> None:
         self._credentials = credentials
+        self._insecure = frozenset(each.host for each in insecure)
         self._clock = clock
         self._known: dict[Access, _Authorization] = {}
         self._refreshed: dict[Registry, str] = {}
@@ -136,7 +142,7 @@ class Authenticator:
             return _Authorization(f"Basic {credential.basic.reveal()}", float("inf"))
         if credential is not None and credential.registry_token:
             return _Authorization(f"Bearer {credential.registry_token.reveal()}", float("inf"))
-        realm = _realm(challenge, request)
+        realm = self._realm(challenge, request)
         if realm is None:
             return None
         asked = self._clock.monotonic()
@@ -180,27 +186,29 @@ class Authenticator:
         for each in actions:
             self._known[Access(access.registry, access.repository, each)] = answer
 
+    def _realm(self, challenge: Challenge, request: Request) -> str | None:
+        """Return the token server's URL if a login may go there: by TLS, or as plainly as to the registry."""
+        realm = challenge.parameters.get("realm", "")
+        try:
+            parts = urlsplit(realm)
+            host, _ = parts.hostname, parts.port
+        except ValueError:
+            return None
+        if not host or parts.username is not None or not realm.isprintable() or " " in realm:
+            return None
+        if parts.scheme == "https":
+            return realm
+        plain = parts.scheme == "http" and request.url.startswith("http://")
+        return realm if plain and (parts.netloc == request.host or self._may_be_plain(parts.netloc)) else None
+
+    def _may_be_plain(self, host: str) -> bool:
+        return host in self._insecure or may_be_plain(host)
+
 
 def offered(response: Response) -> tuple[str, ...]:
     """Return the schemes that a 401 response offers, each once."""
     challenges = parse_challenges(response.headers.get_all("WWW-Authenticate"))
     return tuple(dict.fromkeys(challenge.scheme.capitalize() for challenge in challenges))
-
-
-def _realm(challenge: Challenge, request: Request) -> str | None:
-    """Return the token server's URL, if a login may go there: over TLS, or as plainly as to the registry."""
-    realm = challenge.parameters.get("realm", "")
-    try:
-        parts = urlsplit(realm)
-        host, _ = parts.hostname, parts.port
-    except ValueError:
-        return None
-    if not host or parts.username is not None or not realm.isprintable() or " " in realm:
-        return None
-    if parts.scheme == "https":
-        return realm
-    plain = parts.scheme == "http" and request.url.startswith("http://")
-    return realm if plain and (parts.netloc == request.host or may_be_plain(parts.netloc)) else None
 
 
 def _scopes(challenge: Challenge, access: Access) -> tuple[str, ...]:

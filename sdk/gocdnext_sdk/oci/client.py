@@ -71,6 +71,7 @@ class RegistryClient:
         credentials: the logins.
         transport: what sends; the network if not given.
         clock: tells the time.
+        insecure: registries that may speak plain http, by the user's word.
         digest: computes the digest of content with an algorithm; a plan, which has no content, has its own.
     """
 
@@ -80,6 +81,7 @@ class RegistryClient:
         *,
         transport: Transport | None = None,
         clock: Clock = SYSTEM_CLOCK,
+        insecure: Iterable[Registry] = (),
         digest: Callable[[bytes, str], str] = digest_of,
     ) -> None:
         if transport is None:
@@ -90,14 +92,15 @@ class RegistryClient:
         self._transport = transport
         self._clock = clock
         self._digest = digest
+        self._insecure = frozenset(insecure)
         self._exchange = Exchange(transport, clock)
-        self._auth = Authenticator(self._credentials, clock)
+        self._auth = Authenticator(self._credentials, clock, self._insecure)
         self._speaks_tls: dict[Registry, bool] = {}
         self._latest: tuple[Reference, Descriptor, bytes] | None = None
 
     def speaks_tls(self, registry: Registry) -> bool:
-        """Tell whether `registry` speaks TLS: all do, but some of those for which `plain_http` is true."""
-        if not registry.plain_http:
+        """Tell whether `registry` speaks TLS: all do, but some of those that need not."""
+        if not (registry.plain_http or registry in self._insecure):
             return True
         if registry not in self._speaks_tls:
             probe = Request("GET", f"https://{registry.api_host}/v2/")

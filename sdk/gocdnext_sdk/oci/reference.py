@@ -29,6 +29,8 @@ _HOST = re.compile(rf"(?:{_LABEL}(?:\.{_LABEL})*|\[[0-9a-fA-F:]+\])(?::[0-9]+)?"
 _TAG = re.compile(r"\w[\w.-]{0,127}", re.ASCII)
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128}")
 
+_IMAGE_ID = re.compile(r"[0-9a-f]{64}")
+
 _MAX_NAME = 255
 
 
@@ -151,6 +153,8 @@ class Reference:
         registry = Registry.parse(host)
         if registry.host == HUB and path and "/" not in path:
             path = f"library/{path}"
+        if _IMAGE_ID.fullmatch(rest):
+            raise Invalid("it is the ID of an image, not a name", "give the name, and tags")
         if not path or len(path) > _MAX_NAME or not _PATH.fullmatch(path):
             hint = f"; write it as {quoted(path.lower())}" if path != path.lower() else ""
             raise Invalid(

@@ -64,7 +64,7 @@ def unreachable(request: Request, error: TransportError) -> str:
     if error.fault is Fault.LIMIT:
         return f"{host} {error}"
     if error.fault is Fault.NO_TLS:
-        advice = "serve it with TLS; plain http is tried on this machine and private addresses only"
+        advice = "serve it with TLS, or name it in `insecure-registries`"
         return f"{host} does not speak TLS; {advice}"
     if error.fault is Fault.TLS:
         return f"{host} cannot be reached: TLS failed: {error}"

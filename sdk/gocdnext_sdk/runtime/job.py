@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from gocdnext_sdk.errors import DaemonError, ToolError
 from gocdnext_sdk.oci.client import RegistryClient
 from gocdnext_sdk.oci.credentials import Credentials
-from gocdnext_sdk.oci.reference import is_digest
+from gocdnext_sdk.oci.reference import Registry, is_digest
 from gocdnext_sdk.runtime.daemon import Daemon, DockerDaemon
 from gocdnext_sdk.runtime.masking import Masker
 from gocdnext_sdk.runtime.outputs import OutputFile
@@ -135,9 +135,14 @@ class Job:
         self.mask(token)
         return token
 
-    def registry(self, credentials: Credentials) -> RegistryClient:
-        """Return a registry client that logs in with `credentials`, or with the user's own."""
-        return RegistryClient(credentials or Credentials.ambient(self.environ))
+    def registry(self, credentials: Credentials, insecure: Iterable[Registry] = ()) -> RegistryClient:
+        """Return a registry client that logs in with `credentials`, or with the user's own.
+
+        Args:
+            credentials: the logins.
+            insecure: registries that may speak plain http, by the user's word.
+        """
+        return RegistryClient(credentials or Credentials.ambient(self.environ), insecure=insecure)
 
     def daemon(self) -> Daemon:
         """Return the Docker daemon, once it answers.

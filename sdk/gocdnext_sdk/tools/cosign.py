@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from gocdnext_sdk.errors import Findings, Invalid, ToolError
-from gocdnext_sdk.oci.reference import Reference
+from gocdnext_sdk.errors import Findings, Invalid, Problem, ToolError
+from gocdnext_sdk.oci.reference import Reference, Registry
 from gocdnext_sdk.runtime.tool import Tool
 from gocdnext_sdk.secret import Secret, looks_secret
 from gocdnext_sdk.tools.csv import comma_separated
@@ -132,6 +132,7 @@ class Policy:
         trusted_root: path of the trusted root; the public Sigstore's if not given.
         tlog: whether an entry in a transparency log is demanded.
         sct: whether the certificate's entry in a certificate transparency log is demanded.
+        insecure: whether the registry may speak plain http.
     """
 
     key: str | None = None
@@ -142,10 +143,11 @@ class Policy:
     trusted_root: str | None = None
     tlog: bool = True
     sct: bool = True
+    insecure: bool = False
 
     def argv(self) -> list[str]:
         """Return cosign's flags."""
-        argv = flag("--key", self.key)
+        argv = flag("--key", self.key) + insecure_flags(insecure=self.insecure)
         if self.key is None:
             argv += flag("--certificate-identity", self.identity)
             argv += flag("--certificate-identity-regexp", _whole(self.identity_regexp))
@@ -209,6 +211,33 @@ def annotation_flags(annotations: Iterable[tuple[str, str]]) -> Iterator[str]:
     """Yield the flags for `annotations`, each a CSV record, since cosign reads them as such."""
     for name, value in annotations:
         yield from ("--annotations", comma_separated([f"{name}={value}"]))
+
+
+def insecure_flags(*, insecure: bool) -> list[str]:
+    """Return the flag that lets registries speak plain http where they do not speak TLS.
+
+    It holds for every registry of a call, which is one: `COSIGN_REPOSITORY` is refused with it.
+    """
+    return ["--allow-http-registry"] if insecure else []
+
+
+def check_insecure(environ: Mapping[str, str], insecure: Collection[Registry]) -> Iterator[Problem]:
+    """Check that no registry beside the image's would be spoken to without TLS.
+
+    Args:
+        environ: the job's.
+        insecure: the registries that may speak plain http.
+    """
+    repository = environ.get("COSIGN_REPOSITORY")
+    if not (repository and insecure):
+        return
+    try:
+        elsewhere = Reference.parse(repository).registry not in insecure
+    except ValueError:
+        elsewhere = True
+    if elsewhere:
+        what = "cosign would allow plain http to the registry in COSIGN_REPOSITORY too"
+        yield Problem("insecure-registries", what, "remove that variable, or name its registry here too")
 
 
 def flag(name: str, value: str | None) -> list[str]:

@@ -26,3 +26,18 @@ def test_it_is_for_one_of_the_jobs_registries(registry: str | None, problems: in
 def test_without_a_login_nothing_is_sent_anywhere() -> None:
     inputs = RegistryLoginInputs.model_validate({"registry": "other.io"})
     assert list(inputs.check_registry([GHCR])) == []
+
+
+def test_plain_http_is_for_the_hosts_that_are_named() -> None:
+    inputs = RegistryLoginInputs.model_validate({"insecure-registries": "registry:5000, http://Reg.corp"})
+    assert inputs.insecure_registries == (Registry("registry:5000"), Registry("reg.corp"))
+    assert inputs.is_insecure(Registry("registry:5000"))
+    assert not inputs.is_insecure(Registry("registry"))
+
+
+@pytest.mark.parametrize(
+    "hosts", ["docker.io", "registry:5000,index.docker.io", "a/b", "--insecure", "x y@z"]
+)
+def test_what_is_no_such_host_is_a_mistake(hosts: str) -> None:
+    with pytest.raises(ValueError, match="insecure-registries"):
+        RegistryLoginInputs.model_validate({"insecure-registries": hosts})

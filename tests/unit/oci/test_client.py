@@ -506,10 +506,19 @@ class TestTls:
     @pytest.mark.parametrize("host", ["registry:5000", "harbor.corp.local", "ghcr.io", "172.32.0.1"])
     def test_elsewhere_plain_http_is_an_error_that_says_so(self, host: str) -> None:
         client, network = self.client(tls=False, host=host)
-        with pytest.raises(RegistryError, match=rf"{host} does not speak TLS; serve it with TLS"):
+        with pytest.raises(RegistryError, match=rf"{host} does not speak TLS; .*`insecure-registries`"):
             client.resolve(Reference.parse(f"{host}/app:1"))
         assert network.requests == []
         assert client.speaks_tls(Registry(host))
+
+    @pytest.mark.parametrize(("tls", "scheme"), [(True, "https"), (False, "http")])
+    def test_by_the_users_word_plain_http_is_tried_after_tls(self, tls: bool, scheme: str) -> None:
+        host = "registry:5000"
+        _, network = self.client(tls=tls, host=host)
+        client = RegistryClient(transport=network, clock=Clock(), insecure=[Registry(host)])
+        client.resolve(Reference.parse(f"{host}/app:1"))
+        assert {urlsplit(each.url).scheme for each in network.requests} == {scheme}
+        assert client.speaks_tls(Registry("other:5000"))
 
     def test_a_certificate_that_is_not_trusted_is_no_reason_for_plain_http(self) -> None:
         class Untrusted:

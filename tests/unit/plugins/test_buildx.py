@@ -201,6 +201,7 @@ class TestBuilder:
         ("key", "value", "reason"),
         [
             ("mirror", "mirror.gcr.io", "mirrors"),
+            ("insecure_registries", "registry:5000", "insecure registries"),
             ("driver_opts", "network=host", "driver-opts"),
             ("push_by_digest", "true", "without a tag"),
             ("cache", "bucket", "s3"),

@@ -402,3 +402,21 @@ def test_an_ignore_file_that_trivy_passes_over_is_told_of(workspace: Path) -> No
     assert first.startswith(".trivyignore.yaml is not used")
     assert second.startswith(".trivyignore holds YAML")
     assert not list(trivy.ignored_ignorefiles(given(ignorefile=".trivyignore.yaml"), workspace))
+
+
+class TestInsecureRegistry:
+    IMAGE = {"scan_type": "image", "target": "registry:5000/app:v1", "insecure_registries": "registry:5000"}
+
+    def test_the_scan_asks_no_other_host(self) -> None:
+        argv = scan_argv(**self.IMAGE, vex="repo")
+        assert {"--insecure", "--offline-scan", "--skip-java-db-update", "--skip-vex-repo-update"} <= set(
+            argv
+        )
+
+    @pytest.mark.parametrize(
+        "other",
+        [{"target": "ghcr.io/org/app"}, {"scan_type": "fs", "target": "."}, {"image_source": "docker"}],
+    )
+    def test_nothing_is_insecure_for_others(self, other: dict[str, str]) -> None:
+        inputs = given({"DOCKER_HOST": "unix:///x"}, **(self.IMAGE | other))
+        assert not inputs.scans_insecurely

@@ -110,6 +110,7 @@ def test_a_policy_by_key() -> None:
         *("--trusted-root", "root.json"),
     ]
     # By key nothing but the log needs a word; certificates play no part.
+    assert Policy(key="k.pub", insecure=True).argv() == ["--key", "k.pub", "--allow-http-registry"]
     assert Policy(key="k.pub", tlog=False, sct=False).argv() == ["--key", "k.pub", "--insecure-ignore-tlog"]
 
 

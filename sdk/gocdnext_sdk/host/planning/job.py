@@ -14,6 +14,7 @@ from gocdnext_sdk.host.planning.placeholders import Placeholders
 from gocdnext_sdk.host.planning.registry import PlannedRegistry
 from gocdnext_sdk.oci.client import RegistryClient
 from gocdnext_sdk.oci.credentials import Credentials
+from gocdnext_sdk.oci.reference import Registry
 from gocdnext_sdk.runtime.daemon import Daemon
 from gocdnext_sdk.runtime.docker_client import VARIABLES
 from gocdnext_sdk.runtime.job import Job
@@ -68,7 +69,7 @@ class PlanningJob(Job):
         environ = tool_environ(self.environ, self.workspace, env or {}, inherit)
         return Tool(name, environ, PlannedRunner(self._notes, self._shown))
 
-    def registry(self, credentials: Credentials) -> RegistryClient:
+    def registry(self, credentials: Credentials, insecure: Iterable[Registry] = ()) -> RegistryClient:
         """Return a registry client that contacts nobody."""
         self._log_in(credentials)
         return PlannedRegistry(self._notes, self._shown).client()

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from gocdnext_sdk.errors import DaemonError, ToolError
-from gocdnext_sdk.oci.reference import Reference, without_scheme
+from gocdnext_sdk.oci.reference import Reference, Registry, without_scheme
 from gocdnext_sdk.runtime.daemon import Daemon
 from gocdnext_sdk.runtime.job import Job
 from gocdnext_sdk.runtime.tool import Tool
@@ -147,13 +147,21 @@ def install_emulators(daemon: Daemon, image: Reference, platforms: Iterable[str]
         ) from None
 
 
-def mirror_config(mirror: str) -> str:
-    """Return the `buildkitd.toml` that reads docker.io through `mirror`, a host with a path or its URL."""
-    place = without_scheme(mirror)
-    config = f'[registry."docker.io"]\nmirrors = ["{place}"]\n'
-    if mirror.startswith("http://"):
-        config += f'[registry."{place.split("/")[0]}"]\nhttp = true\n'
-    return config
+def registry_config(mirror: str | None, insecure: Iterable[Registry] = ()) -> str:
+    """Return the `buildkitd.toml` that says how registries are spoken to; empty if nothing is to say.
+
+    Args:
+        mirror: what docker.io is read through, a host with a path or its URL.
+        insecure: registries that speak plain http.
+    """
+    plain = [each.host for each in insecure]
+    config = ""
+    if mirror:
+        place = without_scheme(mirror)
+        config += f'[registry."docker.io"]\nmirrors = ["{place}"]\n'
+        if mirror.startswith("http://"):
+            plain.append(place.split("/")[0])
+    return config + "".join(f'[registry."{host}"]\nhttp = true\n' for host in dict.fromkeys(plain))
 
 
 def read_digest(metadata: Path) -> str | None:

@@ -143,7 +143,7 @@ class TestCatalog:
     def test_what_is_required_comes_first_and_the_login_last(self, folder: Path) -> None:
         names = list(catalog(folder)["inputs"])
         assert names[0] == "image"
-        assert names[-3:] == ["registry", "username", "password"]
+        assert names[-4:] == ["registry", "username", "password", "insecure-registries"]
 
 
 class TestSchema:

@@ -7,7 +7,8 @@ import tomllib
 import pytest
 from testbed.pins import pins
 
-from gocdnext_sdk.tools.buildkit.builders import BINFMT, BUILDKIT, Builder, mirror_config
+from gocdnext_sdk.oci.reference import Registry
+from gocdnext_sdk.tools.buildkit.builders import BINFMT, BUILDKIT, Builder, registry_config
 
 BUILDER = Builder("default", frozenset({"linux/amd64", "linux/arm64", "linux/arm/v7"}))
 
@@ -34,9 +35,17 @@ def test_nothing_emulates_other_systems() -> None:
     ],
 )
 def test_docker_hub_is_read_through_the_mirror(mirror: str, place: str, http: bool) -> None:
-    registries = tomllib.loads(mirror_config(mirror))["registry"]
+    registries = tomllib.loads(registry_config(mirror))["registry"]
     assert registries["docker.io"] == {"mirrors": [place]}
     assert registries.get(place.split("/")[0], {}).get("http", False) is http
+
+
+def test_named_registries_speak_plain_http_and_each_is_named_once() -> None:
+    hosts = [Registry("registry:5000"), Registry("[fd00::1]:5000"), Registry("hub.corp:80")]
+    registries = tomllib.loads(registry_config("http://hub.corp:80/x", hosts))["registry"]
+    assert registries.pop("docker.io") == {"mirrors": ["hub.corp:80/x"]}
+    assert registries == {str(host): {"http": True} for host in hosts}
+    assert registry_config(None) == ""
 
 
 @pytest.mark.parametrize(("name", "image"), [("binfmt", BINFMT), ("buildkit", BUILDKIT)])
