@@ -4,6 +4,7 @@ package main
 
 import (
 	"bufio"
+	_ "crypto/sha512" // digests of that kind
 	"encoding/json"
 	"os"
 

@@ -21,6 +21,9 @@ from gocdnext_sdk.host.pipeline.errors import Diagnostic, Mark, PipelineError
 
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
 _LINE_BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")  # YAML's own, which are not those of str.splitlines
+_MARK_IN_TEXT = re.compile("(?:^\ufeff|[\n\r\x85\u2028\u2029])\ufeff")
+"""Libyaml skips it, yaml.v3 takes it for a part of what follows, such as a key."""
+
 # The pure Python parser gives the same events, 24 times slower.
 _LOADER: type[yaml.SafeLoader | yaml.CSafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
@@ -66,6 +69,10 @@ def compose(text: str, file: str) -> Node:
     Raises:
         PipelineError: not YAML, or no document in it.
     """
+    if found := _MARK_IN_TEXT.search(text):
+        line = len(_LINE_BREAK.findall(text, 0, found.end()))
+        what = "not YAML: a byte order mark within the text"
+        raise PipelineError(Diagnostic(Mark(file, line + 1, 1), what, "remove the invisible character"))
     try:
         return _Composer(text, file).document()
     except yaml.MarkedYAMLError as error:
