@@ -35,7 +35,7 @@ from gocdnext_sdk.tools.cosign import (
 )
 from gocdnext_sdk.tools.identity_token import IdentityToken
 from gocdnext_sdk.tools.sigstore import NOBODY, Document, signing_config, without_log
-from gocdnext_sdk.workspace import read_text
+from gocdnext_sdk.workspace import is_file, read_text
 
 PREDICATES = (
     *("custom", "slsaprovenance", "slsaprovenance02", "slsaprovenance1", "link"),
@@ -246,7 +246,7 @@ class CosignInputs(RegistryLoginInputs):
             for key in ("annotations", "recursive"):
                 if getattr(self, key):
                     yield Problem(key, f"does nothing with action: {self.action}", "leave it out")
-        if self.action == "attest" and self.predicate and not (workspace / self.predicate).is_file():
+        if self.action == "attest" and self.predicate and not is_file(workspace / self.predicate):
             yield Problem("predicate", f"there is no file {quoted(self.predicate)} in the workspace")
 
     def _check_key(self, workspace: Path) -> Iterator[Problem]:

@@ -5,11 +5,13 @@ Found by running both, and in `pkg/commands/copy.go` of the executor.
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 from gocdnext_sdk.tools.dockerfile import Instruction
+from gocdnext_sdk.workspace import exists, is_link
 
 from .preflight import Stage, Unsupported
 
@@ -31,26 +33,32 @@ def _links(each: Instruction, root: Path) -> Iterator[Unsupported]:
     for word in each.words[:-1]:
         if "$" in word or "://" in word:
             continue
-        for path in _matches(root, word):
-            if link := _first_link(root, path):
-                yield Unsupported(
-                    each.line,
-                    f"{each.keyword} {word}: {link} is a link, and kaniko copies the link, not its target",
-                    "name its target",
-                )
-                break
+        if link := _first_link(root, word):
+            yield Unsupported(
+                each.line,
+                f"{each.keyword} {word}: {link} is a link, and kaniko copies the link, not its target",
+                "name its target",
+            )
 
 
-def _matches(root: Path, word: str) -> Iterator[Path]:
-    pattern = word.strip("/")
-    if any(character in pattern for character in "*?["):
-        with suppress(ValueError):  # a pattern that is none: the build will say so
-            yield from root.glob(pattern)
-    elif pattern:
-        yield root / pattern
+def _first_link(root: Path, word: str) -> Path | None:
+    """Return the first link on the way from the context to what `word` matches, relative to the context."""
+    found = [root]
+    # A path cannot lead out of the context; one that is too long, or whatever else, is not there.
+    for part in posixpath.normpath(f"/{word}").strip("/").split("/"):
+        found = [each for folder in found for each in _named(folder, part)]
+        if link := next(filter(is_link, found), None):
+            return link.relative_to(root)
+        if not found:
+            return None
+    return None
 
 
-def _first_link(root: Path, path: Path) -> Path | None:
-    """Return the first link on the way from the context to `path`, relative to the context."""
-    way = [*reversed(path.parents), path]
-    return next((each.relative_to(root) for each in way if root in each.parents and each.is_symlink()), None)
+def _named(folder: Path, part: str) -> list[Path]:
+    """Return what a part of a pattern matches in `folder`."""
+    if not any(character in part for character in "*?["):
+        return [folder / part] if exists(folder / part) or is_link(folder / part) else []
+    try:
+        return sorted(each for each in folder.iterdir() if fnmatchcase(each.name, part))
+    except OSError:  # a file, which holds nothing
+        return []

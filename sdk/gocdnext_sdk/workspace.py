@@ -32,8 +32,11 @@ def workspace_path(text: str, workspace: Path | None = Path()) -> str:
             judged by its text alone.
 
     Raises:
-        ValueError: it leaves the workspace.
+        ValueError: it leaves the workspace, or is longer than a path may be.
     """
+    if workspace is not None and _is_too_long(workspace / text):
+        # Not quoted: a line of the log is for people.
+        raise Invalid("is longer than a path may be", "give a path inside the checkout")
     if not (_may_be_in_workspace(text) if workspace is None else is_in_workspace(text, workspace)):
         raise Invalid(f"{quoted(text)} is outside the workspace", "give a path inside the checkout")
     return text
@@ -71,6 +74,37 @@ def holds_no_files(path: Path) -> bool:
         if Path(folder) == path:
             names[:] = [name for name in names if name not in _NOT_CHECKED_OUT]
     return True
+
+
+def is_file(path: str | Path) -> bool:
+    """Tell whether there is a file, links followed. What is too long for a path, or is none, is no file.
+
+    `Path.is_file` raises an error for these, before Python 3.14; so do the others.
+    """
+    return os.path.isfile(path)  # noqa: PTH113
+
+
+def is_directory(path: str | Path) -> bool:
+    """Tell whether there is a directory, as `is_file` does of a file."""
+    return os.path.isdir(path)  # noqa: PTH112
+
+
+def exists(path: str | Path) -> bool:
+    """Tell whether there is anything, as `is_file` does of a file."""
+    return os.path.exists(path)  # noqa: PTH110
+
+
+def is_link(path: str | Path) -> bool:
+    """Tell whether there is a symbolic link, as `is_file` does of a file."""
+    return os.path.islink(path)  # noqa: PTH114
+
+
+def _is_too_long(path: Path) -> bool:
+    try:
+        path.lstat()
+    except (OSError, ValueError) as error:
+        return getattr(error, "errno", None) == errno.ENAMETOOLONG
+    return False
 
 
 def workspace_of(info: ValidationInfo) -> Path | None:

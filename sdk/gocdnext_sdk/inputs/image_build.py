@@ -19,7 +19,7 @@ from gocdnext_sdk.oci.reference import Reference, Registry, without_scheme
 from gocdnext_sdk.secret import Secret
 from gocdnext_sdk.tools import dockerignore
 from gocdnext_sdk.tools.buildkit.arguments import STEERS_BUILDX, BuildArg, build_arguments, secrets_of
-from gocdnext_sdk.workspace import is_in_workspace
+from gocdnext_sdk.workspace import is_directory, is_file, is_in_workspace
 
 if TYPE_CHECKING:
     from gocdnext_sdk.runtime.job import Job
@@ -116,7 +116,7 @@ class ImageBuildInputs(RegistryLoginInputs):
         Both upstream manifests say "relative to the context", one upstream script took the workspace.
         """
         in_context = workspace / self.context / self.dockerfile
-        return in_context if in_context.is_file() else workspace / self.dockerfile
+        return in_context if is_file(in_context) else workspace / self.dockerfile
 
     def secret_environ(self, environ: Mapping[str, str]) -> dict[str, Secret]:
         """Return the variables that `secret-envs` names, for the builder's environment."""
@@ -138,9 +138,9 @@ class ImageBuildInputs(RegistryLoginInputs):
             yield Problem(
                 "image", "has a digest, which is known only after the build", "give the name, and tags"
             )
-        if not (workspace / self.context).is_dir():
+        if not is_directory(workspace / self.context):
             yield Problem("context", f"{quoted(self.context)} is not a directory in the workspace")
-        elif not self.find_dockerfile(workspace).is_file():
+        elif not is_file(self.find_dockerfile(workspace)):
             yield Problem(
                 "dockerfile",
                 f"{quoted(self.dockerfile)} is neither in the context {quoted(self.context)} "
@@ -167,7 +167,7 @@ class ImageBuildInputs(RegistryLoginInputs):
                 what = f"the variable of item {number} is not in the job's environment"
                 yield Problem("secret-envs", what, "write one ID=VARIABLE per line, the variable's name only")
         for number, (_, path) in enumerate(self.secret_files, start=1):
-            if path is None or not (workspace / path).is_file():
+            if path is None or not is_file(workspace / path):
                 what = f"the file of item {number} is not in the workspace"
                 yield Problem("secret-files", what, "write one ID=PATH per line")
             elif not is_in_workspace(path, workspace):

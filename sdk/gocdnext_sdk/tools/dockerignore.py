@@ -11,13 +11,14 @@ import shutil
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from gocdnext_sdk.contract.outputs import VARIABLE
+from gocdnext_sdk.contract.outputs import DIRECTORY, VARIABLE
+from gocdnext_sdk.workspace import is_file
 
 
 def find(dockerfile: Path, context: Path) -> Path | None:
     """Return the file that counts: the Dockerfile's own wins over the context's."""
     beside = dockerfile.with_name(f"{dockerfile.name}.dockerignore")
-    return next((each for each in (beside, context / ".dockerignore") if each.is_file()), None)
+    return next((each for each in (beside, context / ".dockerignore") if is_file(each)), None)
 
 
 def parse(text: str) -> tuple[str, ...]:
@@ -51,13 +52,16 @@ def spelled_out(patterns: Iterable[str]) -> tuple[str, ...]:
 def of_the_platform(environ: Mapping[str, str], context: Path) -> tuple[str, ...]:
     """Return the patterns for the file in which the job collects its outputs, where it is in the context.
 
-    Its name changes with every run. A folder that holds nothing else is left out with it.
+    Its name changes with every run. The platform's directory of such files is left out with it, and so is
+    one that holds nothing else.
     """
     if not environ.get(VARIABLE):
         return ()
     root, path = context.resolve(), Path(environ[VARIABLE]).resolve()
     if not path.is_relative_to(root):
         return ()
+    if path.parent.match(DIRECTORY):
+        path = path.parent
     while path.parent != root and list(path.parent.iterdir()) == [path]:
         path = path.parent
     return (re.sub(r"([\\*?\[\]])", r"\\\1", str(path.relative_to(root))),)

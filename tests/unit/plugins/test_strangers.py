@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
@@ -16,6 +17,7 @@ from gocdnext_sdk.contract.keys import variable
 from gocdnext_sdk.host.manifest.load import load_plugin
 from gocdnext_sdk.inputs.model import with_key
 from gocdnext_sdk.inputs.reader import read_inputs
+from gocdnext_sdk.tools import dockerignore
 
 ROOT = Path(__file__).parents[3]
 PLUGINS = [load_plugin(path.parent) for path in sorted(ROOT.glob("plugins/*/plugin.py"))]
@@ -98,3 +100,54 @@ def test_any_map_is_taken_or_refused(plugin: type[Plugin[Any]], checkout: Path, 
         assert error.lines()
         assert all(line and len(line.splitlines()) == 1 for line in error.lines()), error.lines()
     assert sorted(path.name for path in checkout.iterdir()) == ["Dockerfile"]
+
+
+LONG = ["a" * 256, "a/" * 3000 + "a", "/" * 5000, "é" * 130]
+"""What no file system takes for a path, and what it takes for one in spite of its length."""
+
+
+@pytest.mark.parametrize("plugin", PLUGINS, ids=lambda plugin: plugin.name)
+@pytest.mark.parametrize("long", LONG, ids=lambda text: f"{len(text)}{text[:2]}")
+def test_a_path_of_any_length_is_a_line_about_its_input(
+    plugin: type[Plugin[Any]], checkout: Path, long: str
+) -> None:
+    """Each input alone, beside those that each plugin needs, in every form that holds a path."""
+    needed = {"image": "ghcr.io/org/app", "source": "ghcr.io/org/app:v1", "target": "ghcr.io/org/app:v2"}
+    needed |= {"scan-type": "fs", "key": "Dockerfile", "context": "."}
+    keys = {with_key(name) for name in plugin.inputs.model_fields}
+    for key in sorted(keys):
+        for value in (long, f"id={long}", f"@{long}.tpl", f"oci:{long}"):
+            given_ = {name: text for name, text in needed.items() if name in keys} | {key: value}
+            environ = {variable(name): text for name, text in given_.items()}
+            try:
+                read_inputs(plugin.inputs, environ | {"PATH": os.defpath})
+            except InputError as error:
+                assert all(len(line.splitlines()) == 1 for line in error.lines()), (key, error.lines())
+
+
+@pytest.mark.parametrize("name", ["buildx", "kaniko"])
+@pytest.mark.parametrize("long", LONG)
+def test_so_is_one_in_a_dockerfile_or_beside_it(checkout: Path, name: str, long: str) -> None:
+    (plugin,) = (each for each in PLUGINS if each.name.endswith(name))
+    lines = (
+        f"COPY {long} /x",
+        f"COPY *{long} /x",
+        f"COPY */{long} /x",
+        f"ADD {long}\0 /x",
+        f"WORKDIR /{long}",
+    )
+    for line in (*lines, f"FROM {long}"):
+        (checkout / "Dockerfile").write_text(f"FROM scratch\n{line}\n")
+        environ = {variable("image"): "ghcr.io/org/app", "PATH": os.defpath}
+        with suppress(InputError):
+            read_inputs(plugin.inputs, environ)
+
+
+@pytest.mark.parametrize("name", ["buildx", "kaniko"])
+def test_a_dockerfile_may_have_the_longest_of_names(checkout: Path, name: str) -> None:
+    """Which its own `.dockerignore` could not have."""
+    (plugin,) = (each for each in PLUGINS if each.name.endswith(name))
+    (checkout / ("d" * 250)).write_text("FROM scratch\nCOPY a /\n")
+    environ = {variable("image"): "ghcr.io/org/app", variable("dockerfile"): "d" * 250, "PATH": os.defpath}
+    inputs = read_inputs(plugin.inputs, environ)
+    assert dockerignore.find(inputs.find_dockerfile(checkout), checkout) is None

@@ -44,6 +44,18 @@ def test_the_dockerfiles_own_wins(tmp_path: Path) -> None:
     assert find(dockerfile, tmp_path) == beside
 
 
+def test_the_platforms_folder_of_output_files_is_left_out_whole(tmp_path: Path) -> None:
+    folder = tmp_path / ".gocdnext" / "outputs"
+    folder.mkdir(parents=True)
+    file = folder / "1.env"
+    file.touch()
+    (folder / "of-a-tool").touch()
+    environ = {"GOCDNEXT_OUTPUT_FILE": str(file)}
+    assert of_the_platform(environ, tmp_path) == (".gocdnext",)
+    (tmp_path / ".gocdnext" / "release.yaml").touch()
+    assert of_the_platform(environ, tmp_path) == (".gocdnext/outputs",)
+
+
 def test_the_output_file_is_named_exactly_even_with_odd_characters(tmp_path: Path) -> None:
     file = tmp_path / "out[1].env"
     file.touch()
