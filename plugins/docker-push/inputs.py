@@ -29,6 +29,7 @@ from gocdnext_sdk import (
 from gocdnext_sdk.inputs.image_signature import ImageSignatureInputs
 from gocdnext_sdk.oci.source import Source, Transport
 from gocdnext_sdk.tools.cosign import check_insecure
+from gocdnext_sdk.workspace import exists, is_directory, is_file
 
 TAG_PATTERN = re.compile(r"(?:[\w.*?-]|\[!?[\w.-]+\])+", re.ASCII)
 """What can fit a tag, as fnmatch reads it."""
@@ -192,9 +193,9 @@ class DockerPushInputs(ImageSignatureInputs, RegistryLoginInputs):
 
     def _check_source(self, source: Source, environ: Mapping[str, str], workspace: Path) -> Iterator[Problem]:
         path = workspace / (source.path or "")
-        if source.transport is Transport.FILES and not path.exists():
+        if source.transport is Transport.FILES and not exists(path):
             yield Problem("source", f"there is no {quoted(source.path)} in the workspace")
-        elif source.transport is Transport.FILES and not (path.is_dir() or path.is_file()):
+        elif source.transport is Transport.FILES and not (is_directory(path) or is_file(path)):
             yield Problem("source", f"{quoted(source.path)} is neither a directory nor a file")
         unclear = source.transport is Transport.ANY and not (self.pull or source.names_registry)
         if self.demands_signature and (unclear or source.transport in (Transport.DAEMON, Transport.FILES)):

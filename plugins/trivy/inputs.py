@@ -27,6 +27,7 @@ from gocdnext_sdk import (
     one_of,
     quoted,
 )
+from gocdnext_sdk.workspace import exists, is_directory, is_file
 
 SEVERITIES = ("CRITICAL", "HIGH", "MEDIUM", "LOW", "UNKNOWN")
 
@@ -189,15 +190,15 @@ class TrivyInputs(RegistryLoginInputs):
         if self.image_source == "docker" and "DOCKER_HOST" not in environ:
             yield Problem("image-source", "the job has no Docker daemon", "add `docker: true` to the job")
         for name in ("archive", "ignorefile", "config"):
-            if (path := getattr(self, name)) and not (workspace / path).is_file():
+            if (path := getattr(self, name)) and not is_file(workspace / path):
                 yield Problem(name, f"there is no file {quoted(path)} in the workspace")
-        if self.output and (workspace / self.output).is_dir():
+        if self.output and is_directory(workspace / self.output):
             yield Problem("output", f"{quoted(self.output)} is a directory", "give the path of a file")
         if self.template and self.format != "template":
             yield Problem("template", f"has no effect with format: {self.format}", "write format: template")
         if self.template and self.template.startswith("@"):
             path = self.template.removeprefix("@")
-            if not (path.endswith(".tpl") and (workspace / path).is_file()):
+            if not (path.endswith(".tpl") and is_file(workspace / path)):
                 yield Problem(
                     "template", f"there is no template {quoted(path)}", "give the path of a .tpl file"
                 )
@@ -228,17 +229,10 @@ class TrivyInputs(RegistryLoginInputs):
                     yield Problem.of("target", error)
         elif self.scan_type != "repo" and "://" in target:
             yield Problem("target", "is a URL", "a repository is scanned with scan-type: repo")
-        elif target.startswith("-") or (self.scan_type != "repo" and not _exists(workspace / target)):
+        elif target.startswith("-") or (self.scan_type != "repo" and not exists(workspace / target)):
             # A reference that came from a needed job is masked in the message, so always tell of images.
             what = f"there is no {quoted(target)} in the workspace"
             yield Problem("target", what, "an image is scanned with scan-type: image")
-
-
-def _exists(path: Path) -> bool:
-    try:
-        return path.exists()
-    except (OSError, ValueError):  # too long for a name
-        return False
 
 
 def query_values(url: str) -> list[str]:
