@@ -76,7 +76,7 @@ def test_a_module_imports_and_calls_nothing_that_reaches_out(path: Path) -> None
 
 def test_importing_all_of_it_touches_nothing() -> None:
     done = subprocess.run(
-        [sys.executable, "-c", IMPORT_ALL, str(FOLDER)], capture_output=True, text=True, check=True
+        [sys.executable, "-B", "-c", IMPORT_ALL, str(FOLDER)], capture_output=True, text=True, check=True
     )
     assert done.stdout.splitlines() == [f"{len(MODULES) - 1} modules"]  # the package itself is the other one
 

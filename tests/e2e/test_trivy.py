@@ -15,6 +15,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from importlib import import_module
 from itertools import product
 from pathlib import Path
 from typing import Any, Self
@@ -415,7 +416,10 @@ class recorder:  # noqa: N801 - reads as a context manager
 
 def test_every_flag_exists(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(workspace)
-    trivy = sys.modules[load_plugin(FOLDER).__module__]
+    trivy = load_plugin(FOLDER)
+    declared, scan = (
+        import_module(f".{name}", trivy.__module__.rpartition(".")[0]) for name in ("inputs", "scan")
+    )
     (workspace / "file.tpl").touch()
     everything = {
         "severity": "LOW",
@@ -438,18 +442,18 @@ def test_every_flag_exists(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> 
     emitted: dict[str, set[str]] = {}
     for scan_type, offline in product(("image", "fs", "repo", "config", "rootfs", "sbom"), ("true", "false")):
         applicable = {
-            key: value for key, value in only.items() if scan_type in trivy.ONLY_FOR[key.replace("-", "_")]
+            key: value for key, value in only.items() if scan_type in declared.ONLY_FOR[key.replace("-", "_")]
         }
         inputs = everything | applicable | {"scan-type": scan_type, "target": ".", "offline": offline}
         inputs |= {"target": "ghcr.io/org/app"} if scan_type == "image" else {}
         variables = {f"PLUGIN_{key.upper().replace('-', '_')}": value for key, value in inputs.items()}
-        model = read_inputs(trivy.TrivyInputs, variables)
+        model = read_inputs(trivy.inputs, variables)
         for image_argv in (("--image-src", "remote", "x"), ("--input", "x")):
             argv = image_argv if scan_type == "image" else ("x",)
-            planned = trivy.scan_command(model, trivy.Subject("x", argv), "cache")
+            planned = scan.scan_command(model, scan.Subject("x", argv), "cache")
             emitted.setdefault(planned[0], set()).update(w for w in planned if w.startswith("--"))
         for report_format in ("table", "template"):
-            planned = trivy.convert_command(model, report_format, "x")
+            planned = scan.convert_command(model, report_format, "x")
             emitted.setdefault(planned[0], set()).update(w for w in planned if w.startswith("--"))
     assert set(emitted) == {"image", "fs", "repo", "config", "rootfs", "sbom", "convert"}
     for command, flags in emitted.items():

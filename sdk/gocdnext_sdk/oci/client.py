@@ -201,7 +201,7 @@ class RegistryClient:
         known, unread = {reference.digest}, [reference]
         while unread:
             children = self._unknown(self.children(unread.pop(0)), known, reference)
-            images = [child for child in children if not (child.is_attestation or child.artifact_type)]
+            images = [child for child in children if not (child.is_attestation or child.is_artifact)]
             nested = [child for child in images if child.is_index]
             unread += [reference.with_digest(child.digest) for child in nested]
             single = [child for child in images if not child.is_index]

@@ -66,6 +66,14 @@ class Descriptor:
         """Whether it is about another manifest of its index, as BuildKit stores provenance and SBOMs."""
         return _REFERENCE_TYPE in self.annotations
 
+    @property
+    def is_artifact(self) -> bool:
+        """Whether it is stored like an image without being one.
+
+        go-containerregistry gives the entry of every image its configuration's type as `artifactType`.
+        """
+        return self.artifact_type not in (None, "", *CONFIG_TYPES)
+
 
 def digest_of(content: bytes, algorithm: str = "sha256") -> str:
     """Return the digest of `content`."""

@@ -212,6 +212,18 @@ class TestPlatforms:
         assert [each.is_attestation for each in everything] == [False, False, True, False]
         assert everything[3].artifact_type == "application/spdx+json"
 
+    def test_an_image_whose_entry_has_its_configurations_type_is_an_image(
+        self, registry: FakeRegistry
+    ) -> None:
+        """As go-containerregistry writes the index of `crane index append`."""
+        platform = {"os": "linux", "architecture": "amd64"}
+        kinds = ("application/vnd.docker.container.image.v1+json", CONFIG)
+        children = [
+            child(name, platform=platform, artifactType=kind) for name, kind in zip("ab", kinds, strict=True)
+        ]
+        registry.push("team/app:1", {"manifests": children})
+        assert [each.digest[-1] for each in client_of(registry).platforms(image())] == ["a", "b"]
+
     def single(self, registry: FakeRegistry, config: dict[str, object], kind: str = CONFIG) -> Descriptor:
         digest = registry.blob(json.dumps(config).encode())
         return registry.push(

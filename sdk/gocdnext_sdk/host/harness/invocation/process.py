@@ -6,8 +6,15 @@ import io
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
-from contextlib import chdir, contextmanager, redirect_stderr, redirect_stdout
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import (
+    AbstractContextManager,
+    chdir,
+    contextmanager,
+    nullcontext,
+    redirect_stderr,
+    redirect_stdout,
+)
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import IO
@@ -40,17 +47,23 @@ def in_function(invocation: Invocation) -> Outcome:
 
 
 def captured(invocation: Invocation) -> Outcome:
-    """Run it as a process; all it prints is in the log."""
+    """Run it as a process; all it prints is in the log. Any thread may do it."""
     with TemporaryFile(prefix="gocdnext-") as log:
-        return _run(invocation, log)
+        return _run(invocation, log, nullcontext)
 
 
 def attached(invocation: Invocation) -> Outcome:
     """Run it as a process; what it prints goes where this process prints. A signal is handed on."""
-    return _run(invocation, None)
+    return _run(
+        invocation, None, lambda process: handled(CANCELLING, lambda signum, _: process.send_signal(signum))
+    )
 
 
-def _run(invocation: Invocation, log: IO[bytes] | None) -> Outcome:
+def _run(
+    invocation: Invocation,
+    log: IO[bytes] | None,
+    while_it_runs: Callable[[subprocess.Popen[bytes]], AbstractContextManager[object]],
+) -> Outcome:
     with invocation.written() as files:
         process = subprocess.Popen(
             [sys.executable, "-m", "gocdnext_sdk.host.harness.start", str(invocation.folder.resolve())],
@@ -61,7 +74,7 @@ def _run(invocation: Invocation, log: IO[bytes] | None) -> Outcome:
             stderr=None if log is None else subprocess.STDOUT,
             process_group=0,  # or Ctrl-C would reach it twice
         )
-        with handled(CANCELLING, lambda signum, _: process.send_signal(signum)):
+        with while_it_runs(process):
             code = process.wait()
         printed = b""
         if log is not None:
