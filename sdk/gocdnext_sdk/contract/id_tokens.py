@@ -52,7 +52,7 @@ def claims(
 ) -> dict[str, Any]:
     """The payload of a token.
 
-    Arguments:
+    Args:
         identity: whose.
         issuer: base URL of the platform, without a final slash.
         audiences: as the job declares them; a single one becomes plain text.

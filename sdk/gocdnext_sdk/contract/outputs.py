@@ -70,7 +70,7 @@ def parse(data: bytes) -> dict[str, str]:
 def collect(data: bytes, declared: Mapping[str, str]) -> dict[str, str]:
     """The outputs of a job: alias to value. Keys that nobody declared are dropped.
 
-    Arguments:
+    Args:
         data: the file's content after the job exited with 0.
         declared: the job's `outputs:`, alias to key.
 

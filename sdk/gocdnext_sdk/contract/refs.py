@@ -99,7 +99,7 @@ def cell_key(cell: Mapping[str, str]) -> str:
 def resolve_needs(value: str, needs: Mapping[str, JobOutputs]) -> str:
     """The needs pass.
 
-    Arguments:
+    Args:
         value: the text.
         needs: what each job in this one's `needs:` gave, by job name.
 

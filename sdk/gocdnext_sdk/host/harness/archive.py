@@ -1,4 +1,4 @@
-"""An archive that comes in pieces, read as a file."""
+"""A tar archive that arrives in chunks, read as a file."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def as_file(chunks: Iterable[bytes]) -> BufferedReader:
 
 
 BROKEN = (tarfile.TarError, ValueError, OverflowError, EOFError)
-"""What `tarfile` raises at an archive that is none; the last three at numbers in it that are none."""
+"""What `tarfile` raises for a broken archive; the last three for numbers in it that do not parse."""
 
 
 class _Chunks(RawIOBase):

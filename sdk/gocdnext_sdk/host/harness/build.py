@@ -1,7 +1,7 @@
-"""Build a plugin's image from its folder, with buildx.
+"""Build a plugin's image from its directory, with buildx.
 
-Named build contexts replace stages of the Dockerfile; that is how a host that cannot pull an official image
-brings its own (``GOCDNEXT_BUILD_CONTEXTS``), and how a plugin is built on a base that is not published yet.
+Named build contexts replace stages of the Dockerfile. A host that cannot pull an official image provides its
+own this way (``GOCDNEXT_BUILD_CONTEXTS``), and a plugin can be built on a base that is not published yet.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _CLI_PLUGINS = (
 
 
 def build_contexts(pairs: tuple[str, ...] = ()) -> dict[str, str]:
-    """Return the named build contexts: those of `GOCDNEXT_BUILD_CONTEXTS`, then `pairs` over them.
+    """Return the named build contexts: those of `GOCDNEXT_BUILD_CONTEXTS`, overridden by `pairs`.
 
     Args:
         pairs: ``NAME=VALUE`` each, VALUE as `docker buildx build --build-context` takes it.
@@ -50,7 +50,7 @@ def find_buildx() -> tuple[str, ...]:
     """Return the command that runs buildx.
 
     Raises:
-        ToolError: there is none.
+        ToolError: it is not installed.
     """
     if configured := os.environ.get(BUILDX_VARIABLE):
         return (configured,)
@@ -78,7 +78,7 @@ def build_image(
         folder: the build context.
         tag: the image's reference.
         contexts: named build contexts, each replacing the stage of its name.
-        dockerfile: where it is, if not in `folder`.
+        dockerfile: its path, if it is not in `folder`.
 
     Raises:
         ToolError: the build failed; the message ends with what buildx printed.

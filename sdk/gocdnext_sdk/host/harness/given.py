@@ -1,12 +1,12 @@
-"""The names under which pipelines get what a run brings with it."""
+"""The variables and secrets that a local registry and a local Sigstore give to pipelines."""
 
 from typing import Final
 
 REGISTRY_VARIABLES: Final = ("REGISTRY",)
-"""Variables that a throw-away registry gives."""
+"""Variables of a throw-away registry."""
 
 REGISTRY_SECRETS: Final = ("REGISTRY_USERNAME", "REGISTRY_PASSWORD")
-"""Secrets that a throw-away registry gives."""
+"""Secrets of a throw-away registry."""
 
 SIGSTORE_VARIABLES: Final = ("SIGSTORE_ISSUER", "SIGSTORE_SIGNING_CONFIG", "SIGSTORE_TRUSTED_ROOT")
-"""Variables that a private Sigstore gives."""
+"""Variables of a private Sigstore."""

@@ -1,4 +1,4 @@
-"""The key with which the harness, in the platform's place, signs the jobs' identity tokens."""
+"""The key with which the harness signs the jobs' identity tokens, in place of the platform."""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ ALGORITHM = "RS256"
 
 @dataclass(frozen=True)
 class SigningKey:
-    """The key of an issuer."""
+    """The signing key of an issuer."""
 
     private: RSAPrivateKey = field(repr=False)
 
     @classmethod
     def generate(cls) -> Self:
-        """Make one, of the size the platform uses."""
+        """Generate a key of the size that the platform uses."""
         return cls(generate_private_key(public_exponent=65537, key_size=2048))
 
     @classmethod
     def load(cls, pem: str) -> Self:
-        """Return the key that `pem` holds.
+        """Return the key in `pem`.
 
         Raises:
-            ValueError: it holds no RSA key.
+            ValueError: it is not an RSA key.
         """
         key = load_pem_private_key(pem.encode(), None)
         if not isinstance(key, RSAPrivateKey):
@@ -45,12 +45,12 @@ class SigningKey:
         return cls(key)
 
     def pem(self) -> str:
-        """Return the private key, unprotected."""
+        """Return the private key, unencrypted."""
         return self.private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
 
     @property
     def id(self) -> str:
-        """The `kid` by which a token names it."""
+        """The `kid` in the header of its tokens."""
         public = self.private.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
         return hashlib.sha256(public).hexdigest()[:16]
 
@@ -60,5 +60,5 @@ class SigningKey:
         return {"keys": [{**key, "use": "sig", "alg": ALGORITHM, "kid": self.id}]}
 
     def sign(self, claims: Mapping[str, Any]) -> str:
-        """Return a token that states `claims`."""
+        """Return a signed token with `claims`."""
         return jwt.encode(dict(claims), self.private, ALGORITHM, headers={"kid": self.id})

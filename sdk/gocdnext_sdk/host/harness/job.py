@@ -1,4 +1,4 @@
-"""One job in one fresh container, from the copied checkout to the files it leaves."""
+"""One job in a fresh container, from the copied checkout to the files that it leaves."""
 
 from __future__ import annotations
 
@@ -44,16 +44,16 @@ _DOCKER: Final = {
 
 @dataclass(frozen=True, kw_only=True)
 class JobRunner:
-    """Runs resolved jobs of one run; used from several threads.
+    """Runs the resolved jobs of one run. Thread-safe.
 
     Args:
         session: owns what is created.
         snapshot: fills every workspace.
-        write_back: takes what jobs wrote.
-        running: starts containers, and ends them when the session is asked to stop.
-        network: the jobs', or ``container:NAME``.
+        write_back: brings back what jobs wrote.
+        running: starts containers, and stops them when the session is asked to stop.
+        network: of the jobs: a network's name, or ``container:NAME``.
         pull: when images are fetched.
-        listener: hears lines and notices.
+        listener: receives lines and notices.
     """
 
     session: Session
@@ -69,8 +69,8 @@ class JobRunner:
 
         Args:
             job: complete with image and environment.
-            secrets: those the job may see, to be hidden in every form.
-            files: variables that name a file for the job to write, whose content the report then has.
+            secrets: those that the job may see; they are masked in every form.
+            files: variables that name a file for the job to write; the report has its content.
         """
         started = time.monotonic()
         log = Log(job.masks, secrets.values(), lambda line: self.listener.line(job.name, line))
@@ -117,7 +117,7 @@ class JobRunner:
         return self._with_outputs(job, log, report)
 
     def _with_outputs(self, job: ResolvedJob, log: Log, report: JobReport) -> JobReport:
-        """Return how a job that exited with 0 ended, in view of the outputs it declares."""
+        """Return the report of a job that exited with 0, with the outputs that it declares."""
         content = report.files.get(outputs.VARIABLE, b"")
         try:
             values = outputs.collect(content, {alias: each.key for alias, each in job.outputs.items()})
@@ -162,7 +162,7 @@ class JobRunner:
         return container
 
     def _read(self, container: str, files: Mapping[str, str]) -> dict[str, bytes]:
-        """Return what the job wrote into its files; nothing of one that it removed."""
+        """Return what the job wrote into its files; files that it removed are left out."""
         found: dict[str, bytes] = {}
         for variable, name in files.items():
             with suppress(NoSuchPath):
@@ -174,11 +174,11 @@ class JobRunner:
     def _remove(self, job: str, label: str) -> None:
         try:
             self.session.engine.remove(JOB_LABEL, label)
-        except DaemonError as error:  # how the job ended counts; the session's end tries again
+        except DaemonError as error:  # the job's result counts; the end of the session tries again
             self.listener.notice(f"is not cleaned up yet: {error}", job)
 
 
 def _named(job: ResolvedJob, label: str, files: Collection[str]) -> dict[str, str]:
-    """Return the name of each file that a job gets to write into, by the variable that tells the job."""
+    """Return the names of the files that a job may write, by the variable that holds the path."""
     declared = {outputs.VARIABLE: f"{label}.env"} if job.outputs else {}
     return {variable: f"{label}-{variable}" for variable in files} | declared

@@ -1,6 +1,6 @@
-"""The files a job is given to write into: the platform's output file, and what else is read after its end.
+"""The files that a job may write for the harness: the platform's output file, and others read after its end.
 
-They lie where the platform puts the output file, and never come back into the user's tree.
+They are where the platform puts the output file, and never come back into the user's tree.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from gocdnext_sdk.contract import outputs
 from gocdnext_sdk.host.harness.archive import BROKEN, as_file
 
 DIRECTORY = outputs.DIRECTORY
-"""Where they are, below the workspace (docs/contract.md §8)."""
+"""Their directory below the workspace (docs/contract.md §8)."""
 
 LIMIT = 16 * 1024 * 1024
-"""Bytes that are read of one; the platform's own limit for outputs is smaller, and told by its reader."""
+"""Bytes that are read of one; the smaller limit of the platform is enforced by the parser of outputs."""
 
 
 def empty_files(names: Iterable[str]) -> Iterator[bytes]:
@@ -33,7 +33,7 @@ def empty_files(names: Iterable[str]) -> Iterator[bytes]:
 
 
 def read_file(tar: Iterable[bytes]) -> bytes:
-    """Return the content of the one regular file in `tar`, at most `LIMIT` bytes; empty if it is none."""
+    """Return the content of the one regular file in `tar`, at most `LIMIT` bytes; empty if there is none."""
     try:
         with tarfile.open(fileobj=as_file(tar), mode="r|") as archive:
             member = archive.next()

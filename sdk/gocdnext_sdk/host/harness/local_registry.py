@@ -1,8 +1,8 @@
-"""A throw-away registry with a login, under one name for the engine and for the jobs.
+"""A throw-away registry with a login, under one address for the engine and for the jobs.
 
-It listens on a port of its own network that is published on the engine's loopback under the same number,
-and jobs share its network. So ``localhost:PORT/team/app`` means the same registry to the engine (which
-accepts plain http on loopback), to buildx, trivy and cosign inside the jobs, and to the user.
+Its port is published with the same number on the loopback of the engine's host, and jobs share its network.
+So ``localhost:PORT/team/app`` means the same registry to the engine (which accepts plain http on loopback),
+to buildx, trivy and cosign inside the jobs, and to the user.
 """
 
 from __future__ import annotations
@@ -54,22 +54,22 @@ class LocalRegistry:
 
     @property
     def address(self) -> str:
-        """``localhost:PORT``, the first part of every reference to it."""
+        """``localhost:PORT``, the host in every reference to it."""
         return f"localhost:{self.port}"
 
     @property
     def network(self) -> str:
-        """The network jobs run in to reach it under `address`."""
+        """The network in which jobs reach it at `address`."""
         return f"{SHARED_NETWORK}{self.container}"
 
     @property
     def variables(self) -> dict[str, str]:
-        """What pipelines get as variables."""
+        """The variables that pipelines get."""
         return dict(zip(REGISTRY_VARIABLES, (self.address,), strict=True))
 
     @property
     def secrets(self) -> dict[str, str]:
-        """What pipelines get as secrets."""
+        """The secrets that pipelines get."""
         return dict(zip(REGISTRY_SECRETS, (self.username, self.password), strict=True))
 
     @classmethod
@@ -77,9 +77,9 @@ class LocalRegistry:
         """Start one, with deletes enabled, and wait until it answers.
 
         Args:
-            engine: where.
+            engine: the engine.
             name: of its container and its network.
-            labels: by which it will be removed.
+            labels: by which it is removed.
             port: 0 takes a free one.
 
         Raises:
@@ -105,7 +105,7 @@ class LocalRegistry:
                     "OTEL_TRACES_EXPORTER": "none",
                 },
                 network=name,
-                # Jobs share its /etc/hosts, and cannot add to it.
+                # Jobs share its /etc/hosts and cannot extend it.
                 extra_hosts={"host.docker.internal": HOST_GATEWAY},
                 ports=(chosen,),
                 output="kept",

@@ -1,8 +1,9 @@
 """A private Sigstore FOR LOCAL USE AND TESTS ONLY, and the issuer of the jobs' identity tokens.
 
-The harness stands for the platform: it holds the issuer's key and gives tokens to jobs that declare them.
-Everything else (certificate authority, transparency log, timestamp authority, the issuer's public documents)
-runs in one container on the jobs' network, under one name, with keys that are made there and never leave it.
+The harness takes the place of the platform: it has the issuer's key and gives tokens to jobs that declare
+them. Everything else (certificate authority, transparency log, timestamp authority, the issuer's public
+documents) runs in one container on the jobs' network, under one name, with keys that are generated there and
+never leave it.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ IMAGE_VARIABLE = "GOCDNEXT_SIGSTORE_IMAGE"
 DEFAULT_IMAGE = "ghcr.io/klinux/gocdnext-sigstore:v1"
 
 HOST = "gocdnext.test"
-"""The name jobs reach it by. The top-level domain is reserved for this (RFC 2606)."""
+"""Its host name for jobs. The top-level domain is reserved for tests (RFC 2606)."""
 
 _READY_WITHIN = 30.0
 _DOCUMENTS = '{"signing_config"'
@@ -35,13 +36,13 @@ _DOCUMENTS = '{"signing_config"'
 
 @dataclass(frozen=True)
 class LocalSigstore:
-    """A running one.
+    """A running Sigstore.
 
     Args:
         container: its container's name.
-        network: the network jobs run in to reach it.
-        host: the name jobs reach it by.
-        key: what the issuer signs with.
+        network: the network in which jobs reach it.
+        host: its host name for jobs.
+        key: the issuer's signing key.
         signing_config: names its services.
         trusted_root: what to trust when verifying.
     """
@@ -60,7 +61,7 @@ class LocalSigstore:
 
     @property
     def variables(self) -> dict[str, str]:
-        """What pipelines get as variables."""
+        """The variables that pipelines get."""
         values = (self.issuer, json.dumps(self.signing_config), json.dumps(self.trusted_root))
         return dict(zip(SIGSTORE_VARIABLES, values, strict=True))
 
@@ -79,7 +80,7 @@ class LocalSigstore:
         )
 
     def dump(self) -> dict[str, Any]:
-        """Return what `load` takes, the issuer's private key included."""
+        """Return the state for `load`, including the issuer's private key."""
         return {
             "container": self.container,
             "network": self.network,
@@ -91,10 +92,10 @@ class LocalSigstore:
 
     @classmethod
     def load(cls, state: Mapping[str, Any]) -> Self:
-        """Return the one that `dump` described.
+        """Return the Sigstore that `dump` described.
 
         Raises:
-            ValueError, TypeError, KeyError: it described none.
+            ValueError, TypeError, KeyError: the state is not valid.
         """
         return cls(**{**state, "key": SigningKey.load(state["key"])})
 
@@ -103,11 +104,11 @@ class LocalSigstore:
         """Start one and wait until all its services answer.
 
         Args:
-            engine: where.
+            engine: the engine.
             name: of its container.
-            labels: by which it will be removed.
-            network: the jobs', or ``container:NAME``.
-            host: the name under which jobs will find it.
+            labels: by which it is removed.
+            network: of the jobs: a network's name, or ``container:NAME``.
+            host: its host name for jobs.
 
         Raises:
             DaemonError: it does not start, or does not answer within 30 seconds.

@@ -1,6 +1,6 @@
 """A container's output as masked lines.
 
-Small decoders in a row for each stream: `MaskingDecoder`, `LossDecoder`, `LineBreaker`, `LineDecoder`; then
+A chain of small decoders for each stream: `MaskingDecoder`, `LossDecoder`, `LineBreaker`, `LineDecoder`; then
 the platform's own masks, line by line.
 """
 
@@ -19,19 +19,19 @@ from gocdnext_sdk.runtime.log import LineBreaker, LineDecoder
 from gocdnext_sdk.runtime.masking import Masker, MaskingDecoder
 
 KEPT = 64 * 1024 * 1024
-"""Characters of a job's log that are kept; of a longer one the end. The listener hears all of it."""
+"""Characters of a job's log that are kept, at its end. The listener receives everything."""
 
 _LONGEST = 1024 * 1024
-"""Bytes of a line that the platform still reads."""
+"""The longest line, in bytes, that the platform reads."""
 
 _UNDECODED = re.compile("[\udc80-\udcff]")
-"""What `surrogateescape` makes of a byte that is no UTF-8."""
+"""What `surrogateescape` makes of bytes that are not UTF-8."""
 
 
 class LossDecoder:
-    """Makes valid UTF-8 without NULs, and shows what the platform would have lost.
+    """Produces valid UTF-8 without NULs, and records what the platform would have lost.
 
-    Source: docs/contract.md §9. What the SDK's plugins print never holds any of it.
+    Source: docs/contract.md §9. Plugins that use the SDK never print any of this.
     """
 
     def __init__(self) -> None:
@@ -40,7 +40,7 @@ class LossDecoder:
         self._column = 0
 
     def decode(self, data: bytes) -> bytes:
-        """Return `data` without harm."""
+        """Return `data`, cleaned."""
         self._measure(data)
         if data.isascii() and b"\0" not in data and not self._decoder.getstate()[0]:
             return data
@@ -63,13 +63,13 @@ class LossDecoder:
             self.losses.add("prints a NUL byte; the platform loses that line and its neighbours")
             text = text.replace("\0", "\N{REPLACEMENT CHARACTER}")
         if _UNDECODED.search(text):
-            self.losses.add("prints bytes that are no UTF-8; they end the platform's agent, at every restart")
+            self.losses.add("prints bytes that are not UTF-8; they end the platform's agent at every restart")
             text = _UNDECODED.sub("\N{REPLACEMENT CHARACTER}", text)
         return text.encode()
 
 
 class _Stream:
-    """The row of decoders of one stream."""
+    """The decoders of one stream."""
 
     def __init__(self, masker: Masker) -> None:
         self._masking = MaskingDecoder(masker)
@@ -88,13 +88,13 @@ class _Stream:
 class Log:
     """Collects what a job prints.
 
-    The platform's masks alone would let a PEM through, and base64 of a password; the SDK's masker hides
-    those too, before lines are cut.
+    The platform's masks alone miss the lines of a PEM and the base64 form of a password. The SDK's masker
+    hides those too, before lines are cut.
 
     Args:
-        platform_masks: what the platform hides, in its order.
-        secrets: what is hidden in every form.
-        listener: hears each line as it comes.
+        platform_masks: what the platform masks, in its order.
+        secrets: what is masked in every form.
+        listener: receives each line as it comes.
     """
 
     def __init__(
@@ -114,18 +114,18 @@ class Log:
         }
 
     def follow(self, chunks: Iterable[Chunk]) -> None:
-        """Take output until there is no more."""
+        """Read output until it ends."""
         for chunk in chunks:
             self._add(chunk.stream, self._streams[chunk.stream].decode(chunk.data))
         for name, stream in self._streams.items():
             self._add(name, stream.flush())
 
     def losses(self) -> Iterator[str]:
-        """Yield what of this output the platform would have lost, or ended by."""
+        """Yield what in this output the platform would have lost, or what would have ended its agent."""
         yield from sorted(set[str]().union(*(stream.loss.losses for stream in self._streams.values())))
 
     def say(self, text: str) -> None:
-        """Add text of the harness's own, as the platform's agent does."""
+        """Add a text of the harness itself, as the platform's agent does."""
         self._add("stdout", self._masker.mask(text).splitlines())
 
     def masked(self, text: str) -> str:

@@ -38,22 +38,24 @@ class RunOptions:
     Args:
         workspace: the checkout; by default the folder that holds the file's ``.gocdnext``.
         jobs: names of jobs or matrix cells; with what they need. Empty is all.
-        secrets: name to value; a job sees those its `secrets:` names.
-        variables: replace the pipeline's own of the same name.
-        local: plugin name (the last segment of its image's path) to the folder its image is built from.
+        secrets: name to value; a job sees those that its `secrets:` names.
+        variables: replace variables of the pipeline.
+        local: plugin name (the last segment of its image's path) to the directory from which to build its
+            image.
         use_images: plugin name to the reference that runs instead.
         build_contexts: ``NAME=VALUE``, as for `docker buildx build --build-context`.
-        registry: one that runs, or a new one that ends with the session. Jobs run in its network and get
+        registry: a running one, or a new one that ends with the session. Jobs run in its network and get
             `REGISTRY`, `REGISTRY_USERNAME` and `REGISTRY_PASSWORD`.
-        sigstore: one that runs, or a new one that ends with the session. It issues what `id_tokens:`
-            declares; jobs get `SIGSTORE_ISSUER`, `SIGSTORE_SIGNING_CONFIG` and `SIGSTORE_TRUSTED_ROOT`. One
-            that runs must be on the jobs' network; they run in its if none is named.
-        network: jobs run in this one, or in that of ``container:NAME``, instead of one of their own.
-        run: what the `CI_*` variables tell; by default read from the checkout.
+        sigstore: a running one, or a new one that ends with the session. It issues the tokens that
+            `id_tokens:` declares; jobs get `SIGSTORE_ISSUER`, `SIGSTORE_SIGNING_CONFIG` and
+            `SIGSTORE_TRUSTED_ROOT`. A running one must be on the jobs' network; without `network`, jobs run
+            in its network.
+        network: the jobs' network, or ``container:NAME``, instead of a new one.
+        run: the source of the `CI_*` variables; by default read from the checkout.
         pull: when images are fetched.
-        parallel: how many jobs run at the same time, 0 for all that may.
-        default_image: for scripts that name none.
-        private: files of the checkout that jobs must not get.
+        parallel: how many jobs may run at the same time, 0 for no limit.
+        default_image: for scripts that name no image.
+        private: files of the checkout that jobs must not see.
     """
 
     workspace: Path | None = None

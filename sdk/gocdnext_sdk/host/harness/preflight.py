@@ -1,4 +1,4 @@
-"""What can be known to be wrong before anything starts, and what the harness does differently."""
+"""Mistakes that can be found before anything starts, and what the harness does differently."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def check(graph: Graph, sources: Sources, *, default_image: str, issues_tokens: 
     Args:
         graph: what will run.
         sources: what references may stand for; outputs of needed jobs are made up here.
-        default_image: of scripts that name none.
+        default_image: for scripts that name no image.
         issues_tokens: whether there is an issuer for `id_tokens:`.
 
     Raises:
@@ -45,7 +45,7 @@ def check(graph: Graph, sources: Sources, *, default_image: str, issues_tokens: 
 
 
 def runs(job: Job) -> bool:
-    """Return whether the job has anything to run; a gate has not."""
+    """Return whether the job has anything to run; an approval gate has not."""
     return job.action is not None and not isinstance(job.action, Approval)
 
 
@@ -94,7 +94,7 @@ def expected_outputs(graph: Graph) -> dict[str, JobOutputs]:
 
 
 def notices(graph: Graph) -> Iterator[tuple[str, str]]:
-    """Yield (text, job) for what the pipeline asks for and a local run, or the platform too, does not do."""
+    """Yield (text, job) for everything in the pipeline that a local run or the platform does not do."""
     for problem in graph.pipeline.notices:
         yield str(problem), ""
     for job in (graph.pipeline.job(name) for name in dict.fromkeys(p.job.name for p in graph.jobs)):

@@ -1,6 +1,6 @@
-"""From a pipeline to a run that passed every check that needs no engine.
+"""From a pipeline to a run that has passed every check that needs no engine.
 
-Everything that can be wrong is looked at before anything starts: the file, references, secrets, images.
+The file, references, secrets and images are checked before anything starts.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ from gocdnext_sdk.host.pipeline.model import Pipeline, Plugin, Script
 
 @dataclass(frozen=True, kw_only=True)
 class Prepared:
-    """A run that passed every check.
+    """A run that has passed every check.
 
     Args:
         graph: what runs.
-        options: how.
-        sources: what references stand for, but for what only a started registry or Sigstore gives.
+        options: how it runs.
+        sources: what references stand for, except for what only a started registry or Sigstore provides.
         workspace: the checkout.
         images: image reference to the one that runs instead.
-        builds: image reference to the folder it is built from, first.
+        builds: image reference to the directory from which it is built first.
     """
 
     graph: Graph
@@ -44,9 +44,9 @@ def prepare(pipeline: Pipeline, options: RunOptions, workspace: Path) -> Prepare
     """Check everything that can be checked without an engine.
 
     Args:
-        pipeline: as it stands in its file.
-        options: how it is to run.
-        workspace: the checkout, where `options` name none.
+        pipeline: as written in its file.
+        options: how to run it.
+        workspace: the checkout, if `options` name none.
 
     Raises:
         PipelineError: the pipeline cannot run.
@@ -74,7 +74,7 @@ def prepare(pipeline: Pipeline, options: RunOptions, workspace: Path) -> Prepare
 
 
 def _check(graph: Graph, sources: Sources, options: RunOptions) -> None:
-    """Check the graph as it will be once the registry and the Sigstore run: with made-up values of theirs."""
+    """Check the graph with made-up values for what the registry and the Sigstore will provide."""
     variables = {
         **_made_up(REGISTRY_VARIABLES if options.registry else ()),
         **_made_up(SIGSTORE_VARIABLES if options.sigstore else ()),
@@ -94,12 +94,12 @@ def _made_up(names: tuple[str, ...]) -> dict[str, str]:
 
 
 def _slug(name: str) -> str:
-    """Return a project's slug as the platform would make it from the name of its folder."""
+    """Return the slug that the platform would derive from the name of the project's directory."""
     return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
 
 
 def _replacements(graph: Graph, options: RunOptions) -> tuple[dict[str, str], dict[str, Path]]:
-    """Return which images are replaced by what, and which of those are to be built from where."""
+    """Return the replacements of images, and the directories from which to build some of those."""
     used = {
         action.image: uses.catalog_name(action.image)
         for job in graph.jobs

@@ -1,6 +1,6 @@
 """A pipeline's run: from the file to the report.
 
-Once everything was checked (`prepare`), stages run one after the other, the jobs of a stage side by side.
+After all checks (`prepare`), stages run one after the other, and the jobs of a stage in parallel.
 """
 
 from __future__ import annotations
@@ -43,13 +43,13 @@ def run_pipeline(
     session: Session | None = None,
     listener: Listener | None = None,
 ) -> RunReport:
-    """Run a pipeline and tell how it went.
+    """Run a pipeline and return its report.
 
     Args:
         file: the pipeline.
-        options: how.
+        options: how to run it.
         session: owns what is created on the engine; by default a new one on this machine's engine.
-        listener: hears what happens meanwhile.
+        listener: receives the events of the run.
 
     Raises:
         PipelineError: the pipeline cannot run; nothing was started.
@@ -66,7 +66,7 @@ def run_pipeline(
 
 
 def run_prepared(prepared: Prepared, *, session: Session, listener: Listener | None = None) -> RunReport:
-    """Run what passed every check; see `run_pipeline`.
+    """Run a pipeline that has passed every check; see `run_pipeline`.
 
     Raises:
         ToolError: a plugin's image cannot be built.
@@ -77,7 +77,7 @@ def run_prepared(prepared: Prepared, *, session: Session, listener: Listener | N
 
 
 class _Execution:
-    """One run under way. The main thread decides, one thread a job waits on its container."""
+    """One run in progress. The main thread decides; one thread per job waits for its container."""
 
     def __init__(self, prepared: Prepared, session: Session, listener: Listener) -> None:
         self._options = prepared.options
@@ -134,7 +134,7 @@ class _Execution:
             self._listener.notice(f"built {tag} in {time.monotonic() - begun:.1f} s")
 
     def _have_network(self) -> str:
-        """Start the registry and the Sigstore that are wanted; return the jobs' network."""
+        """Start the registry and the Sigstore if requested; return the jobs' network."""
         session, network = self._session, self._options.network
         registry, sigstore = self._options.registry, self._options.sigstore
         if isinstance(registry, NewRegistry):
@@ -156,7 +156,7 @@ class _Execution:
         return network
 
     def _give(self, variables: Mapping[str, str]) -> None:
-        """Add variables to the pipeline's; those the user gave win."""
+        """Add variables to the pipeline's; those of the user win."""
         given = {**variables, **self._options.variables}
         self._graph = replace(self._graph, pipeline=self._graph.pipeline.with_variables(given))
 
@@ -194,7 +194,7 @@ class _Execution:
                 self._finish(_unstarted(instance, Status.SKIPPED, "the run was stopped"))
 
     def _advance(self, jobs: JobRunner, threads: ThreadPoolExecutor) -> bool:
-        """Start what may start, give up what cannot; return whether anything runs."""
+        """Start the jobs that may start, skip those that cannot; return whether anything runs."""
         if not self._session.stop.requested():
             for instance in self._schedule.start():
                 self._start(instance, jobs, threads)

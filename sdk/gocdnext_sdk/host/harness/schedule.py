@@ -1,7 +1,7 @@
 """Which job may start when.
 
-Stages run one after the other. Inside a stage a job waits for those it needs; the others of its stage run
-on when one fails, and later stages do not start.
+Stages run one after the other. Within a stage, a job waits for those that it needs. When one fails, the
+others of its stage go on, and later stages do not start.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ class Schedule:
 
     Args:
         graph: what to run.
-        limit: how many jobs run at the same time, 0 for all that may.
+        limit: how many jobs may run at the same time, 0 for no limit.
     """
 
     def __init__(self, graph: Graph, limit: int = 0) -> None:
@@ -47,7 +47,7 @@ class Schedule:
         return ready
 
     def finish(self, job: JobInstance, passed: bool) -> None:
-        """Note how a running job ended."""
+        """Record how a running job ended."""
         self._running.remove(job)
         self._unfinished.discard(job.name)
         if passed:
@@ -56,7 +56,7 @@ class Schedule:
             self._failed_stage = self._failed_stage or job.job.stage
 
     def drop(self) -> list[tuple[JobInstance, str]]:
-        """Return the jobs that cannot start any more, each with the reason; each is returned once."""
+        """Return the jobs that can no longer start, each with the reason. Each is returned once."""
         dropped: list[tuple[JobInstance, str]] = []
         for stage in self._stages:
             for job in list(stage):

@@ -1,7 +1,7 @@
-"""What a process of ours has on the engine, from its first network to the last volume.
+"""What one process creates on the engine.
 
-Everything is created under the session's labels and removed when the session ends, in one place. A session
-that was killed is cleaned up by the next one on the same host.
+Everything is created with the session's labels and removed, in one place, when the session ends. What a
+killed session left is removed by the next one on the same host.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ if TYPE_CHECKING:
 
 
 _PAUSES = (0.2, 1.0)
-"""Seconds to wait before what could not be removed is tried again."""
+"""Seconds to wait before trying again to remove something."""
 
 
 class Stop:
-    """The wish to stop, as a signal handler states it.
+    """A request to stop, made by a signal handler.
 
-    While somebody listens (`heard_by`), a request is passed on; otherwise it raises `Cancelled` in the main
-    thread, which unwinds whatever was being prepared.
+    While there is a listener (`heard_by`), a request is passed to it; otherwise it raises `Cancelled` in the
+    main thread, which ends any preparation.
     """
 
     def __init__(self) -> None:
@@ -40,23 +40,23 @@ class Stop:
 
     @property
     def signum(self) -> int:
-        """The first signal that asked, or 0."""
+        """The first signal, or 0."""
         return self.requests[0] if self.requests else 0
 
     def request(self, signum: int) -> None:
-        """Ask to stop; asking twice means at once. Made to be called from a signal handler."""
+        """Ask to stop; a second request means immediately. Safe to call from a signal handler."""
         self.requests.append(signum)
         if self._hear is None:
             raise Cancelled(signum)
         self._hear(signum)
 
     def requested(self) -> bool:
-        """Return whether anybody asked."""
+        """Return whether there was a request."""
         return bool(self.requests)
 
     @contextmanager
     def heard_by(self, hear: Callable[[int], None]) -> Iterator[None]:
-        """Pass requests to `hear` (which must be safe in a signal handler) instead of raising."""
+        """Pass requests to `hear`, which must be safe in a signal handler, instead of raising."""
         before, self._hear = self._hear, hear
         try:
             yield
@@ -65,11 +65,11 @@ class Stop:
 
 
 class Session:
-    """A context manager that owns what is created under `labels`.
+    """A context manager that owns what is created with its `labels`.
 
     Args:
-        engine: where; its connections are closed at the end.
-        stop: through which its work is asked to end.
+        engine: the engine; its connections are closed at the end.
+        stop: carries requests to stop.
     """
 
     def __init__(self, engine: Engine, stop: Stop | None = None) -> None:
@@ -81,7 +81,7 @@ class Session:
     def __enter__(self) -> Self:
         for run, owner in self.engine.owners().items():
             if _is_gone(owner):
-                with suppress(DaemonError):  # another session may be at it
+                with suppress(DaemonError):  # another session may be removing it
                     self.engine.remove(RUN_LABEL, run)
         return self
 
@@ -90,7 +90,7 @@ class Session:
             try:
                 self._remove()
             except DaemonError:
-                if kind is None:  # what ended the block says more
+                if kind is None:  # the error that ended the block says more
                     raise
             finally:
                 with suppress(DaemonError):
@@ -113,7 +113,7 @@ class Session:
             ) from error
 
     def name(self, what: str) -> str:
-        """Return a name on the engine for something of this session."""
+        """Return a name on the engine for something in this session."""
         return f"gocdnext-{self.id}-{what}"
 
     def start_registry(self, port: int = 0) -> LocalRegistry:
@@ -133,8 +133,8 @@ class Session:
         """Start a private Sigstore FOR LOCAL USE AND TESTS ONLY that lives as long as the session.
 
         Args:
-            network: the jobs', such as that of a registry; by default a new one.
-            host: the name under which jobs find it; two on one network need two.
+            network: the jobs' network, such as that of a registry; by default a new one.
+            host: its host name for jobs; two on one network need different ones.
 
         Raises:
             DaemonError: it does not start.
@@ -148,7 +148,7 @@ class Session:
 
 
 def _started(pid: int) -> str:
-    """Return when process `pid` began, in clock ticks since boot; empty where the system does not tell."""
+    """Return when process `pid` started, in clock ticks since boot; empty where the system does not say."""
     try:
         # Field 22; the second is the command in parentheses and may hold anything.
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
@@ -161,7 +161,7 @@ def _owner() -> str:
 
 
 def _is_gone(owner: str) -> bool:
-    """Return whether the process named by an owner label certainly ended."""
+    """Return whether the process in an owner label has certainly ended."""
     host, _, process = owner.partition(" ")
     pid, _, started = process.partition(" ")
     if host != socket.gethostname() or not pid.isdigit():

@@ -1,7 +1,7 @@
-"""The checkout as jobs get it: one snapshot, taken when the run starts.
+"""The checkout that jobs get: one snapshot, taken when the run starts.
 
-On the platform each job clones the repository anew and jobs share no files. Here each job's workspace is
-filled from the same tar, so no job sees what another one, or the user's editor, did meanwhile.
+On the platform, each job clones the repository again, and jobs share no files. Here each job's workspace is
+filled from the same tar, so no job sees changes by another job or by the user's editor.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _CHUNK = 1 << 20
 
 @dataclass(frozen=True)
 class Entry:
-    """What the snapshot knows of one file: enough to tell whether a job changed it."""
+    """One file of the snapshot: enough to tell whether a job changed it."""
 
     type: bytes
     size: int
@@ -39,11 +39,11 @@ class Entry:
 class Snapshot:
     """The files of a checkout, frozen in an unlinked temporary file. A context manager.
 
-    In a git repository: what is tracked, what is new and not ignored, and ``.git``. Elsewhere: every file.
+    In a git repository: tracked files, new files that are not ignored, and ``.git``. Elsewhere: all files.
 
     Args:
         root: the checkout.
-        exclude: files that jobs must not get, such as the secrets file, by whatever name they are found.
+        exclude: files that jobs must not see under any name, such as the secrets file.
     """
 
     def __init__(self, root: Path, exclude: Collection[Path] = ()) -> None:
@@ -73,11 +73,11 @@ class Snapshot:
         self.close()
 
     def close(self) -> None:
-        """Let the temporary file go."""
+        """Close the temporary file."""
         self._file.close()
 
     def stream(self) -> Iterator[bytes]:
-        """Yield the tar, in pieces. May be called from several threads at once."""
+        """Yield the tar in chunks. Thread-safe."""
         offset = 0
         while chunk := os.pread(self._file.fileno(), _CHUNK, offset):
             offset += len(chunk)
@@ -100,13 +100,13 @@ class Snapshot:
             self.notices.append(f"{relative}: left out: {error.strerror}")
 
     def _is_excluded(self, path: Path) -> bool:
-        """Return whether `path` is a file that jobs must not get, or another name of one, links followed."""
+        """Return whether `path` is a file that jobs must not see, or leads to one."""
         if path in self.excluded:
             return True
         return bool(self._excluded_files) and _identity(path) in self._excluded_files
 
     def _tracked_secrets(self) -> Iterator[str]:
-        """Yield a notice for each file that is kept from jobs and comes to them in the history."""
+        """Yield a notice for each excluded file that jobs still get in the history."""
         for path in sorted(self.excluded) if (self.root / ".git").exists() else ():
             if path.is_relative_to(self.root) and not path.is_symlink():
                 relative = path.relative_to(self.root).as_posix()
@@ -162,12 +162,12 @@ class Snapshot:
 
 
 def _unfollowed(path: Path) -> Path:
-    """Return `path` itself, which may be a link, in the resolved folder that holds it."""
+    """Return `path`, which may be a link, with only its directory resolved."""
     return path.parent.resolve() / path.name
 
 
 def _identity(path: Path) -> tuple[int, int] | None:
-    """Return what tells one file from all others, whatever its name; None if there is none."""
+    """Return what identifies a file regardless of its name; None if it does not exist."""
     try:
         status = path.stat()
     except OSError:
@@ -176,8 +176,8 @@ def _identity(path: Path) -> tuple[int, int] | None:
 
 
 def _git(folder: Path, *arguments: str) -> bytes | None:
-    """Return what git prints; None if it fails or is not installed."""
-    settings = ("-c", "safe.directory=*", "-c", "core.fsmonitor=false")  # it names a program to run
+    """Return git's output; None if git fails or is not installed."""
+    settings = ("-c", "safe.directory=*", "-c", "core.fsmonitor=false")  # fsmonitor names a program to run
     command = ["git", *settings, "-C", os.fspath(folder), *arguments]
     try:
         return subprocess.run(command, check=True, capture_output=True).stdout

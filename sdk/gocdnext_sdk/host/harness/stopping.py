@@ -1,4 +1,4 @@
-"""How running containers hear that the session was asked to stop."""
+"""Stopping running containers when the session is asked to stop."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ _AGAIN = 0.5
 """Seconds until a signal that may have been lost is sent again."""
 
 _YOUNG = 3.0
-"""Seconds in which a container may not hear yet: the kernel drops a signal that PID 1 has no handler for.
+"""Seconds in which a container may miss a signal: the kernel drops one for which PID 1 has no handler yet.
 
-An older one gets the signal once: many programs take a second signal for impatience.
+An older container gets the signal once: many programs exit immediately on a second signal.
 """
 
 
 class RunningContainers:
-    """The containers of a run, each asked to end once the session is asked to stop. A context manager.
+    """The running containers of a run, which end when the session is asked to stop. A context manager.
 
-    Meanwhile requests to stop do not raise; they end what runs and keep anything else from starting.
+    Within it, a request to stop does not raise; it ends what runs and keeps anything else from starting.
 
     Args:
-        session: whose stop is heard.
-        listener: hears that it was.
+        session: carries the requests to stop.
+        listener: is notified of them.
     """
 
     def __init__(self, session: Session, listener: Listener) -> None:
@@ -58,7 +58,7 @@ class RunningContainers:
         self._thread.join()
 
     def start(self, container: str) -> bool:
-        """Start a container, unless the session was asked to stop; return whether it was started.
+        """Start a container unless the session was asked to stop; return whether it was started.
 
         Raises:
             DaemonError: the engine cannot start it.
@@ -78,7 +78,7 @@ class RunningContainers:
             self._started.pop(container, None)
 
     def kill(self) -> None:
-        """End all that run at once."""
+        """Kill all running containers."""
         self._tell("SIGKILL")
 
     def _watch(self) -> None:

@@ -1,8 +1,8 @@
-"""What a job wrote comes back into the user's tree, as the user's own files.
+"""Bring back what a job wrote into the user's tree, as the user's own files.
 
-The tar comes out of a container that ran anything at all. So no path of it is trusted: directories are
-opened one by one without following links, files are written beside their name and then renamed over it, and
-nothing lands in ``.git`` or outside the tree.
+The tar comes from a container that may have run anything, so none of its paths is trusted: directories are
+opened one by one without following links, files are written under a temporary name and then renamed, and
+nothing is written into ``.git`` or outside the tree.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ from gocdnext_sdk.host.harness.snapshot import Entry, Snapshot
 _OPEN = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
 
 LIMIT = 64 << 30
-"""Bytes that one job may leave in its workspace, for more to be brought back. A file with a hole of terabytes
-costs the job nothing, and comes out of the engine byte by byte."""
+"""Bytes that are brought back from one job. A sparse file of terabytes costs the job nothing, but the engine
+sends it byte by byte."""
 
 _ZEROS = bytes(1 << 20)
 
@@ -51,15 +51,15 @@ class Changes:
 
 
 class Refused(Exception):
-    """A path that does not come back; the message says why."""
+    """A path that is not brought back; the message says why."""
 
 
 class _TooLarge(Exception):
-    """There is more than comes back; the message says where it was too much."""
+    """The job left more than `LIMIT`; the message says where it was exceeded."""
 
 
 class WriteBack:
-    """Brings the files of every job of a run into the tree the snapshot was taken of."""
+    """Brings back the files of all jobs of a run into the tree that the snapshot was taken of."""
 
     def __init__(self, snapshot: Snapshot) -> None:
         self._snapshot = snapshot
@@ -68,10 +68,10 @@ class WriteBack:
         self._writers: dict[str, str] = {}
 
     def absorb(self, job: str, tar: Iterator[bytes]) -> Changes:
-        """Write what `job` added or changed; `tar` is its workspace as a folder named ``workspace``.
+        """Write what `job` added or changed; `tar` is its workspace as a directory named ``workspace``.
 
         Raises:
-            DaemonError: the tar is none, or ends in the middle.
+            DaemonError: the tar is broken or incomplete.
         """
         changes = Changes()
         with self._lock, _opened(os.open(self._root, os.O_RDONLY | os.O_DIRECTORY)) as root:
@@ -119,7 +119,7 @@ class WriteBack:
         return not (known == Entry.of(member) and (settled or member.issym()))
 
     def _is_private(self, parts: tuple[str, ...]) -> bool:
-        """Return whether a path is the clone's history, the platform's, or kept from jobs."""
+        """Return whether a path belongs to the history or the platform, or is kept from jobs."""
         path = "/".join(parts)
         outputs = path.startswith(f"{DIRECTORY}/")
         return outputs or any(map(_is_git, parts)) or self._root / path in self._snapshot.excluded
@@ -151,7 +151,7 @@ class WriteBack:
             return self._file(content, member.mode, name, parent)
 
     def _check_unedited(self, path: str, parent: int, name: str) -> None:
-        """Refuse to overwrite what the user changed while the run was under way."""
+        """Refuse to overwrite what the user changed during the run."""
         known = self._snapshot.entries.get(path)
         if known is None or path in self._writers:
             return
@@ -226,7 +226,7 @@ class WriteBack:
         return True
 
     def _give(self, name: str, parent: int) -> None:
-        """Give a new file to the tree's owner, where root runs on somebody else's tree."""
+        """Give a new file to the owner of the tree if root runs on another user's tree."""
         if os.geteuid() == 0:
             owner = self._root.stat()
             os.chown(name, owner.st_uid, owner.st_gid, dir_fd=parent, follow_symlinks=False)

@@ -79,7 +79,7 @@ class Run:
 def variables(run: Run, job: str) -> dict[str, str]:
     """The built-ins of one job.
 
-    Arguments:
+    Args:
         run: what is known of the run.
         job: the job's name as the pipeline has it, also for a cell of a matrix.
     """

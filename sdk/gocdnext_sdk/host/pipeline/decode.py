@@ -109,7 +109,7 @@ class Decoder:
     def fields(self, node: Node, known: Mapping[str, Read], where: str) -> Fields:
         """A map with known keys.
 
-        Arguments:
+        Args:
             node: the map.
             known: key to how it is decoded.
             where: the map's name in messages, e.g. "job `build`".

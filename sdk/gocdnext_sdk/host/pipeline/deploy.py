@@ -18,7 +18,7 @@ _PUBLIC = re.compile(r"needs\.[A-Za-z0-9_-]+\.outputs\.[a-z][a-zA-Z0-9_-]*|CI_[A
 def read_deploy(decoder: Decoder, name: str, entry: Fields) -> Deploy:
     """The deploy marker of a job.
 
-    Arguments:
+    Args:
         decoder: takes the problems.
         name: the job's name.
         entry: the decoded `deploy:` map.

@@ -51,7 +51,7 @@ class PipelineError(UsageError):
 def suggest(name: str, known: Collection[str], what: str) -> str:
     """Advice for a name that is not known: the nearest one, or else all there are.
 
-    Arguments:
+    Args:
         name: as written.
         known: the names there are.
         what: what they are, in the plural.

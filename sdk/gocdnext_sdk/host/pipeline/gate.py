@@ -33,7 +33,7 @@ _EXCLUDED_UNLESS_EMPTY: Final = (
 def read_approval(decoder: Decoder, name: str, fields: Fields) -> Approval:
     """The gate of a job that has `approval:`.
 
-    Arguments:
+    Args:
         decoder: takes the problems.
         name: the job's name.
         fields: the job's decoded keys.

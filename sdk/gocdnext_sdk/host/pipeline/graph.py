@@ -37,7 +37,7 @@ class JobInstance:
     def collect(self, so_far: refs.JobOutputs | None, values: Mapping[str, str]) -> refs.JobOutputs:
         """What the job offers to others once this run of it, or of one cell of its matrix, is done.
 
-        Arguments:
+        Args:
             so_far: what the matrix' earlier cells left.
             values: alias to value.
         """
@@ -73,7 +73,7 @@ class Graph:
     def of(cls, pipeline: Pipeline, only: Sequence[str] = ()) -> Self:
         """Lay out a pipeline's run.
 
-        Arguments:
+        Args:
             pipeline: a checked pipeline.
             only: names of jobs, or of single cells as `JobInstance.name` gives them. They run
                 together with all they need, directly or not: an output of a needed job exists only

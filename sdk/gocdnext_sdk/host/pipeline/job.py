@@ -25,7 +25,7 @@ _IGNORED: Final = {"retry": "nothing is retried", "timeout": "no job is stopped"
 def read_plugin(decoder: Decoder, reference: Value, inputs: Mapping[str, Value], where: str) -> Plugin:
     """A plugin step.
 
-    Arguments:
+    Args:
         decoder: takes the problems.
         reference: the `uses:` value.
         inputs: the `with:` map.
@@ -49,7 +49,7 @@ def read_plugin(decoder: Decoder, reference: Value, inputs: Mapping[str, Value],
 def read_job(decoder: Decoder, name: str, fields: Fields, pipeline_variables: Mapping[str, Value]) -> Job:
     """One job.
 
-    Arguments:
+    Args:
         decoder: takes the problems.
         name: the job's name.
         fields: its decoded keys, `extends:` merged in.

@@ -45,7 +45,7 @@ def parse_file(path: Path) -> Pipeline:
 def parse_text(text: str, file: str = "pipeline.yaml") -> Pipeline:
     """Read a pipeline from text.
 
-    Arguments:
+    Args:
         text: the YAML text.
         file: the name that messages carry.
 

@@ -72,7 +72,7 @@ def resolve(
 ) -> ResolvedJob:
     """Resolve one job.
 
-    Arguments:
+    Args:
         pipeline: the job's pipeline, for its variables and services.
         instance: the job; an approval gate has nothing to resolve and must not be passed.
         sources: what its references may stand for.

@@ -18,7 +18,7 @@ _EFFECTS: Final = ("", "NoSchedule", "PreferNoSchedule", "NoExecute")
 def read_services(decoder: Decoder, entries: Iterable[Fields]) -> Iterator[Service]:
     """The pipeline's services.
 
-    Arguments:
+    Args:
         decoder: takes the problems.
         entries: the decoded `services:` list.
     """

@@ -62,7 +62,7 @@ Node: TypeAlias = ScalarNode | SequenceNode | MappingNode
 def compose(text: str, file: str) -> Node:
     """The first document of a YAML text; the server reads no further either.
 
-    Arguments:
+    Args:
         text: the file's content.
         file: the name that marks carry.
 

@@ -1,6 +1,6 @@
 """The Docker engine, through its API.
 
-``DOCKER_HOST`` or the docker CLI's current context says which one, as for the docker command.
+``DOCKER_HOST`` or the docker CLI's current context selects it, as for the docker command.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from docker.api.client import APIClient
 
 _CONNECTIONS = 64
-"""Kept open at most: jobs that run side by side hold one each."""
+"""Limit of open connections: every running job holds one."""
 
 
 def endpoint() -> str:
@@ -66,15 +66,15 @@ class DockerEngine:
 
     def describe(self) -> str:
         """Return the engine's name and version."""
-        with _translated("tell its version"):
+        with _translated("report its version"):
             version = self._api.version()
         return f"Docker {version['Version']} at {endpoint()}"
 
     def _socket(self) -> str:
         """Return the path of the API socket on the engine's own host.
 
-        A virtual machine (Docker Desktop, Colima) has it at the usual place, whatever path leads there
-        from outside.
+        In a virtual machine (Docker Desktop, Colima) it is at the usual place, even if the path outside is
+        another one.
         """
         url = endpoint()
         if not url.startswith("unix://") or sys.platform != "linux":
@@ -84,7 +84,7 @@ class DockerEngine:
         return url.removeprefix("unix://")
 
     def ensure_image(self, image: str, pull: Pull, stopping: Callable[[], bool]) -> None:
-        """Have `image`, pulled with the credentials that ``docker login`` left."""
+        """Make sure that `image` is there; it is pulled with the credentials of ``docker login``."""
         api = self._api
         if pull is not Pull.ALWAYS:
             try:
@@ -116,7 +116,7 @@ class DockerEngine:
             self._api.create_volume(name, labels=dict(labels))
 
     def networks_of(self, container: str) -> list[str]:
-        """Return the user-defined networks of `container`; only those know aliases."""
+        """Return the user-defined networks of `container`; only those have aliases."""
         with _translated(f"inspect container {container}"):
             found: dict[str, Any] = self._api.inspect_container(container)
         return [
@@ -233,7 +233,7 @@ class DockerEngine:
                 _patiently(lambda: api.remove_network(network["Id"]))  # noqa: B023
 
     def owners(self) -> dict[str, str]:
-        """Return the owner of every run that has something on the engine."""
+        """Return the owners of all runs that left something on the engine."""
         api, filters = self._api, {"label": RUN_LABEL}
         with _translated("list what runs left"):
             found = [
@@ -245,7 +245,7 @@ class DockerEngine:
 
 
 def _patiently(remove: Callable[[], Any]) -> None:
-    """Remove something that the engine may still be letting go of."""
+    """Remove something that the engine may still be using for a moment."""
     for attempt in range(20):
         try:
             remove()

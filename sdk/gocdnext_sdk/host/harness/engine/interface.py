@@ -1,7 +1,7 @@
-"""What the harness asks of a container engine, and nothing more.
+"""What the harness needs of a container engine, and nothing more.
 
-Everything a run creates carries two labels, so that whatever happens to the process, what it left can be
-found again: `RUN_LABEL` says which run made it, `OWNER_LABEL` which process on which host.
+Everything that a run creates carries two labels, so that it can be found again even after the process was
+killed: `RUN_LABEL` names the run, `OWNER_LABEL` the process and its host.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ OWNER_LABEL = "io.gocdnext.owner"
 JOB_LABEL = "io.gocdnext.job"
 
 SHARED_NETWORK = "container:"
-"""Prefix of a network name that means: the network of the container named after it."""
+"""Prefix of a network name: share the network of the container whose name follows."""
 
 
 HOST_GATEWAY = "host-gateway"
-"""As an address in `extra_hosts`: the engine's own host, which only the engine knows."""
+"""An address in `extra_hosts` that stands for the engine's host."""
 
 
 class NoSuchPath(DaemonError):
@@ -38,7 +38,7 @@ class Pull(StrEnum):
 
 
 class Chunk(NamedTuple):
-    """A piece of a container's output, cut anywhere."""
+    """A piece of a container's output, not cut at lines."""
 
     stream: Literal["stdout", "stderr"]
     data: bytes
@@ -51,16 +51,16 @@ class ContainerSpec:
     Args:
         name: unique on the engine.
         image: its reference; the engine must have it already.
-        command: appended to the image's entrypoint; empty leaves the image's own command.
-        env: values may be secret, so it stays out of the repr.
+        command: arguments for the image's entrypoint; empty for the image's own command.
+        env: not in the repr, since values may be secret.
         working_dir: overrides the image's.
         volumes: volume name to absolute path in the container.
-        engine_socket: path in the container at which the engine's own API socket appears.
+        engine_socket: path in the container at which the engine's API socket is mounted.
         network: a network's name, or ``container:NAME`` to share that container's.
-        aliases: names under which others on the network reach it.
+        aliases: names by which other containers on the network reach it.
         extra_hosts: host name to address (or `HOST_GATEWAY`), for its ``/etc/hosts``.
-        ports: ports published on the engine's loopback under the same number.
-        output: "followed" goes to the attached client and is stored nowhere; "kept" is what `logs` returns.
+        ports: published on the loopback of the engine's host, with the same numbers.
+        output: "followed" is streamed to the attached client only; "kept" is stored for `logs`.
     """
 
     name: str
@@ -85,19 +85,19 @@ class Engine(Protocol):
     """
 
     def describe(self) -> str:
-        """Return the engine's name and version for people; raises if it cannot be reached."""
+        """Return the engine's name and version for display; raises if it cannot be reached."""
 
     def ensure_image(self, image: str, pull: Pull, stopping: Callable[[], bool]) -> None:
-        """Have `image` on the engine. A download ends early once `stopping` returns True."""
+        """Make sure that `image` is on the engine. A download stops early once `stopping` returns True."""
 
     def create_network(self, name: str, labels: Mapping[str, str]) -> None:
-        """Create a bridge network on which containers find each other by alias."""
+        """Create a bridge network on which containers reach each other by alias."""
 
     def create_volume(self, name: str, labels: Mapping[str, str]) -> None:
         """Create an empty volume."""
 
     def networks_of(self, container: str) -> list[str]:
-        """Return the names of the networks `container` is on and others can join under an alias."""
+        """Return the networks of `container` that others can join with an alias."""
 
     def create(self, spec: ContainerSpec) -> str:
         """Create a container without starting it; return its id."""
@@ -106,12 +106,12 @@ class Engine(Protocol):
         """Unpack a tar stream at `path` in the container, started or not."""
 
     def get(self, container: str, path: str) -> Iterator[bytes]:
-        """Stream `path` as a tar out of the container, running or ended; raises `NoSuchPath`."""
+        """Stream `path` from the container as a tar, whether it runs or not; raises `NoSuchPath`."""
 
     def attach(self, container: str) -> Generator[Chunk, None, None]:
-        """Connect to the output of a container that is not started yet; ends when its output does.
+        """Connect to the output of a container that is not started yet; ends with its output.
 
-        Whoever does not read it to its end closes it.
+        A caller that does not read it to the end must close it.
         """
 
     def start(self, container: str) -> None:
@@ -124,30 +124,30 @@ class Engine(Protocol):
         """Return whether the container runs."""
 
     def logs(self, container: str) -> str:
-        """Return what a service printed, for the message when it fails."""
+        """Return what a service printed, for error messages."""
 
     def signal(self, container: str, signal: Literal["SIGTERM", "SIGKILL"]) -> None:
-        """Send `signal` to a container; nothing happens if it does not run."""
+        """Send `signal` to a container; do nothing if it does not run."""
 
     def remove(self, label: str, value: str) -> None:
         """Remove every container, volume and network whose label `label` is `value`, running or not."""
 
     def close(self) -> None:
-        """Close the connections to the engine; a later call opens them anew."""
+        """Close the connections to the engine; a later call opens new ones."""
 
     def owners(self) -> dict[str, str]:
-        """Return the owner of every run that has something on the engine, by run id."""
+        """Return the owners of all runs that left something on the engine, by run id."""
 
 
 def named_network(engine: Engine, network: str) -> str:
-    """Return the network on which containers find by name what they share `network` with.
+    """Return the network on which names of services resolve for containers that join `network`.
 
     Args:
-        engine: where.
+        engine: the engine.
         network: a network's name, or ``container:NAME``.
 
     Raises:
-        DaemonError: that container is on none.
+        DaemonError: that container is on no such network.
     """
     if not network.startswith(SHARED_NETWORK):
         return network

@@ -1,6 +1,6 @@
-"""An engine without containers, to test pipelines where there is no Docker.
+"""An engine without containers, to test pipelines without Docker.
 
-What an image does is a Python function of the container::
+The behaviour of an image is a Python function of the container::
 
     def scan(container: MemoryContainer) -> int:
         container.print(f"scanning {container.env['PLUGIN_TARGET']}\n")
@@ -11,7 +11,7 @@ What an image does is a Python function of the container::
     with Session(engine) as session:
         report = run_pipeline(file, RunOptions(secrets={"TOKEN": "…"}), session=session)
 
-Everything else is the harness's own: order, needs, matrix, references, outputs, masks, files that come back.
+Everything else is the real harness: order, needs, matrix, references, outputs, masks, files that come back.
 An image without a function does nothing and exits with 0.
 """
 
@@ -38,7 +38,7 @@ from gocdnext_sdk.host.harness.engine.interface import (
 
 _WORKSPACE = "/workspace"
 _LATER = 4102444800
-"""The time of every file that comes out, so that it counts as written by the job."""
+"""Modification time of all files that come out, so that they count as written by the job."""
 
 
 @dataclass
@@ -48,8 +48,8 @@ class MemoryContainer:
     Args:
         spec: what the harness asked for.
         files: path below the workspace to content; what is added or changed comes back into the tree.
-        signals: those it was sent, in order.
-        signalled: set by each; a function that waits for one waits on this.
+        signals: the signals that were sent, in order.
+        signalled: set by each signal; a function can wait for it.
     """
 
     spec: ContainerSpec
@@ -70,11 +70,11 @@ class MemoryContainer:
         self.print_bytes(text.encode(), stream)
 
     def print_bytes(self, data: bytes, stream: Literal["stdout", "stderr"] = "stdout") -> None:
-        """Print what may be no text."""
+        """Print bytes, which need not be text."""
         self._output.put(Chunk(stream, data))
 
     def set_outputs(self, text: str) -> None:
-        """Write the file of the job's outputs, ``KEY=value`` lines; the job must declare outputs."""
+        """Write the job's output file, ``KEY=value`` lines; the job must declare outputs."""
         self.files[self.env[outputs.VARIABLE].removeprefix(f"{_WORKSPACE}/")] = text.encode()
 
     def output(self) -> Iterator[Chunk]:
@@ -95,7 +95,7 @@ Behaviour: TypeAlias = Callable[[MemoryContainer], "int | None"]
 
 
 def _nothing(container: MemoryContainer) -> None:
-    """Do nothing, well."""
+    """Do nothing, successfully."""
 
 
 class MemoryEngine:
@@ -115,7 +115,7 @@ class MemoryEngine:
         self.calls: list[str] = []
         self.containers: dict[str, MemoryContainer] = {}
         self.labels: dict[str, Mapping[str, str]] = {}
-        """What is on the engine now: the labels of containers, volumes and networks by name."""
+        """What is on the engine: the labels of containers, volumes and networks, by name."""
         self.order: list[str] = []
         """The images of containers in the order in which they were started."""
         self.most_at_once = 0
@@ -158,7 +158,7 @@ class MemoryEngine:
             self.labels[name] = labels
 
     def networks_of(self, container: str) -> list[str]:
-        """Return one network, whatever the container."""
+        """Return the same network for every container."""
         self._called("networks_of")
         return ["theirs"]
 
@@ -248,7 +248,7 @@ class MemoryEngine:
         return ""
 
     def signal(self, container: str, signal: Literal["SIGTERM", "SIGKILL"]) -> None:
-        """Tell the function; SIGKILL ends the container, the function or not."""
+        """Deliver a signal; SIGKILL ends the container even if its function goes on."""
         self._called("signal")
         found = self._found(container)
         found.signals.append(signal)
@@ -257,7 +257,7 @@ class MemoryEngine:
             found.end(137)
 
     def remove(self, label: str, value: str) -> None:
-        """Forget what has the label; containers among it end."""
+        """Remove what has the label; containers end."""
         self._called("remove")
         with self._lock:
             gone = [name for name, labels in self.labels.items() if labels.get(label) == value]
@@ -272,7 +272,7 @@ class MemoryEngine:
         self._called("close")
 
     def owners(self) -> dict[str, str]:
-        """Return the owner of every run that has something here."""
+        """Return the owners of all runs that left something."""
         self._called("owners")
         with self._lock:
             return {each[RUN_LABEL]: each[OWNER_LABEL] for each in self.labels.values()}

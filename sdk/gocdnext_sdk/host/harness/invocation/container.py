@@ -16,7 +16,7 @@ from gocdnext_sdk.host.harness.writeback import WriteBack
 from gocdnext_sdk.host.pipeline.resolve import ResolvedJob
 
 DEFAULT_NETWORK = "bridge"
-"""The engine's own, from which a registry on this machine's loopback is out of reach."""
+"""The engine's default network, which does not reach a registry on this machine's loopback."""
 
 
 @dataclass(frozen=True)
@@ -25,9 +25,9 @@ class InContainer:
 
     Args:
         session: owns the containers.
-        image: the plugin's.
-        network: the container's: a name that the engine knows, or ``container:NAME``.
-        listener: hears its lines.
+        image: the plugin's image.
+        network: of the container: a network's name, or ``container:NAME``.
+        listener: receives its lines.
     """
 
     session: Session

@@ -1,7 +1,7 @@
-"""What is to run once, and what it came to, whichever way it ran.
+"""One run of a plugin, and its outcome, however it runs.
 
-The ways are functions that take an `Invocation` and return an `Outcome`: `in_function`, `captured` and
-`attached` (as a process), and an `InContainer`.
+A runner is a function that takes an `Invocation` and returns an `Outcome`: `in_function`, `captured` and
+`attached` (as a process), or an `InContainer`.
 """
 
 from __future__ import annotations
@@ -21,41 +21,41 @@ from gocdnext_sdk.runtime.recording import VARIABLE as TRACE_VARIABLE
 
 @dataclass(frozen=True, kw_only=True)
 class Invocation:
-    """One run of a plugin, with its surroundings."""
+    """One run of a plugin, with its environment."""
 
     name: str
-    """Names the job in messages."""
+    """The job's name in messages."""
     folder: Path
-    """The plugin's, with its ``plugin.py``; a container runs an image instead."""
+    """The plugin's directory, with its ``plugin.py``; a container runs an image instead."""
     workspace: Path
     """The checkout; what the plugin writes is there afterwards."""
     environ: Mapping[str, str] = field(repr=False)
     """The job's variables."""
     docker: bool = False
-    """Whether it gets the engine."""
+    """Whether it has access to the engine."""
     home: Path | None = None
-    """A folder for a fresh home and a fresh place for temporary files, as a container has; without one, this
-    machine's own. Of no account in a container."""
+    """A directory for a fresh home and fresh temporary files, as a container has them; without one, this
+    machine's own are used. Ignored in a container."""
     path: tuple[Path, ...] = ()
-    """Folders in which tools are looked for before those of `PATH`; of no account in a container."""
+    """Directories that are searched for tools before `PATH`; ignored in a container."""
     masks: tuple[str, ...] = field(default=(), repr=False)
-    """What the platform hides in its log."""
+    """Values that the platform masks in its log."""
     private: Collection[Path] = ()
-    """Files of the checkout that a container must not get."""
+    """Files of the checkout that a container must not see."""
 
     @property
     def files(self) -> tuple[str, ...]:
-        """The variables that name a file for the plugin to write, and are not given otherwise."""
+        """The variables that name a file for the plugin to write, unless `environ` sets them."""
         return tuple(name for name in (outputs.VARIABLE, TRACE_VARIABLE) if name not in self.environ)
 
     @property
     def left(self) -> dict[str, Path]:
-        """The folders beside the workspace in which a run on this machine may leave something."""
+        """The directories besides the workspace in which a run on this machine may leave files."""
         return {"HOME": self.home / "home", "TMPDIR": self.home / "tmp"} if self.home else {}
 
     @contextmanager
     def written(self) -> Iterator[dict[str, Path]]:
-        """Have an empty file for each of the variables `files`, outside the workspace."""
+        """Create an empty file for each of the variables `files`, outside the workspace."""
         with TemporaryDirectory(prefix="gocdnext-") as folder:
             paths = {name: Path(folder) / name for name in self.files}
             for path in paths.values():
@@ -70,23 +70,23 @@ class ToolStart:
     tool: str
     argv: tuple[str, ...]
     environ: frozenset[str]
-    """The names of the variables it got, and of no others."""
+    """The names of all variables in its environment."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """A run that is over."""
+    """How a run ended."""
 
     exit_code: int
     """The plugin's own; 128+n after signal n."""
     log: str
-    """All it printed; empty where that went straight to the terminal."""
+    """Everything it printed; empty if that went straight to the terminal."""
     outputs: Mapping[str, str] = field(default_factory=dict, repr=False)
-    """What it wrote for later jobs."""
+    """Its outputs for later jobs."""
     starts: tuple[ToolStart, ...] = ()
     """The tools it started, in order."""
     left: Mapping[str, Path] = field(default_factory=dict)
-    """Folders beside the workspace that it may have left something in, by what they are called."""
+    """The directories besides the workspace in which it may have left files, by display name."""
 
     @classmethod
     def of(
@@ -100,12 +100,12 @@ class Outcome:
 
         Args:
             exit_code: as a container reports it.
-            log: all it printed.
+            log: everything it printed.
             written: the content of the files `Invocation.files` names, by variable.
             left: see `Outcome.left`.
 
         Raises:
-            ToolError: the platform could not read the outputs either.
+            ToolError: the outputs cannot be read, and the platform could not read them either.
         """
         try:
             values = outputs.parse(written.get(outputs.VARIABLE, b""))
@@ -117,7 +117,7 @@ class Outcome:
 
 
 class Invoke(Protocol):
-    """A way to run a plugin once."""
+    """Runs a plugin once."""
 
     def __call__(self, invocation: Invocation) -> Outcome:
         """Run it to its end.

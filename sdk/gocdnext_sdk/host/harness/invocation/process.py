@@ -1,4 +1,4 @@
-"""Run a plugin on this machine: ``plugin.py`` as a process of its own, or in this one."""
+"""Run a plugin on this machine: ``plugin.py`` as a separate process, or in this one."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ from gocdnext_sdk.runtime.signals import CANCELLING, handled
 from gocdnext_sdk.runtime.tool import INHERITED
 
 _FRESH = INHERITED - {"HOME", "TMPDIR", "LANG", "LC_ALL", "TZ"}
-"""What fresh surroundings need of this machine's: which CAs to trust, how to get out."""
+"""Variables of this machine that a fresh environment still needs: trusted CAs and proxies."""
 
 
 def in_function(invocation: Invocation) -> Outcome:
-    """Run it in this process, which for that time has the job's environment and directory.
+    """Run it in this process, which temporarily takes on the job's environment and directory.
 
-    The quickest way, and a debugger can step through it. Its tools are real processes.
+    This is the fastest way, and a debugger can step through it. Tools are real processes.
     """
     plugin = load_plugin(invocation.folder)
     log = io.BytesIO()
@@ -47,13 +47,13 @@ def in_function(invocation: Invocation) -> Outcome:
 
 
 def captured(invocation: Invocation) -> Outcome:
-    """Run it as a process; all it prints is in the log. Any thread may do it."""
+    """Run it as a process; everything it prints is in the log. Works in any thread."""
     with TemporaryFile(prefix="gocdnext-") as log:
         return _run(invocation, log, nullcontext)
 
 
 def attached(invocation: Invocation) -> Outcome:
-    """Run it as a process; what it prints goes where this process prints. A signal is handed on."""
+    """Run it as a process with this process's output streams. Signals are forwarded."""
     return _run(
         invocation, None, lambda process: handled(CANCELLING, lambda signum, _: process.send_signal(signum))
     )
@@ -86,7 +86,7 @@ def _run(
 
 
 def _environ(invocation: Invocation, files: Mapping[str, Path]) -> dict[str, str]:
-    """Return the whole environment of a run on this machine."""
+    """Return the complete environment of a run on this machine."""
     wanted = {*_FRESH, "PATH"} if invocation.home else {*INHERITED, "PATH"}
     environ = {name: os.environ[name] for name in wanted if name in os.environ}
     for name, folder in invocation.left.items():
@@ -107,7 +107,7 @@ def _read(files: Mapping[str, Path]) -> dict[str, bytes]:
 
 @contextmanager
 def _environment(environ: Mapping[str, str]) -> Iterator[None]:
-    """Have `environ` and nothing else; also where one of its variables is refused, all is as before."""
+    """Replace the environment by `environ`; restore it afterwards, even if a variable is refused."""
     before = dict(os.environ)
     try:
         os.environ.clear()

@@ -1,4 +1,4 @@
-"""A run on the terminal: every line as it comes, what runs now, and a table at the end."""
+"""A run on the terminal: every line as it comes, the running jobs, and a table at the end."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from rich.text import Text
 from gocdnext_sdk.host.harness.report.interface import JobReport, LogLine, RunReport, Status
 
 _FILE_WIDTH = 200
-"""Columns of the table where there is no terminal to fit it into."""
+"""Width of the table without a terminal."""
 
 _CONTROL = re.compile(
     r"""(?x) (?P<colour> \x1b\[[0-9;:]*m)
@@ -39,7 +39,7 @@ _STYLES = {
 
 
 def open_console(colour: Literal["auto", "never"] = "auto") -> Console:
-    """Return a console on stdout; what is no terminal is taken as wide enough for the table."""
+    """Return a console on stdout; without a terminal it is wide enough for the table."""
     return Console(
         highlight=False,
         no_color=True if colour == "never" else None,
@@ -49,10 +49,10 @@ def open_console(colour: Literal["auto", "never"] = "auto") -> Console:
 
 
 class ConsoleListener:
-    """Prints a run. On a terminal with a line of running jobs below, elsewhere plain text.
+    """Prints a run: on a terminal with a line of running jobs below, elsewhere as plain text.
 
     Args:
-        console: where to.
+        console: the output.
     """
 
     def __init__(self, console: Console) -> None:
@@ -66,7 +66,7 @@ class ConsoleListener:
         )
 
     def notice(self, text: str, job: str = "") -> None:
-        """Print what the user should know."""
+        """Print a notice."""
         with self._lock:
             self._print(("note: ", "yellow"), (f"{job}: " if job else "", "bold"), _shown(text))
 
@@ -98,9 +98,9 @@ class ConsoleListener:
         """Print how a job ended."""
         with self._lock:
             self._running.pop(report.name, None)
-            told = f"{report.status}" + (f" in {report.seconds:.1f} s" if report.seconds else "")
+            status = f"{report.status}" + (f" in {report.seconds:.1f} s" if report.seconds else "")
             reason = f": {_shown(report.reason)}" if report.reason else ""
-            self._print(self._prefix(report.name), (told + reason, _STYLES[report.status]))
+            self._print(self._prefix(report.name), (status + reason, _STYLES[report.status]))
 
     def run_finished(self, report: RunReport) -> None:
         """Print the table."""
@@ -132,7 +132,7 @@ class ConsoleListener:
             )
 
     def close(self) -> None:
-        """Give the terminal back, also after an exception."""
+        """Restore the terminal, even after an exception."""
         self._live.stop()
 
     def _prefix(self, name: str) -> tuple[str, str]:
@@ -149,7 +149,7 @@ class ConsoleListener:
 
 
 def _shown(text: str) -> Text:
-    """Return what a job says, with its colours but without what else drives a terminal."""
+    """Return a text of a job with its colours, without other escape sequences."""
     return Text.from_ansi(_CONTROL.sub(lambda found: found["colour"] or "", text))
 
 

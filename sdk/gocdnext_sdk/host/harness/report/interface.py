@@ -38,13 +38,14 @@ class JobReport:
         name: the job's, or the cell's.
         stage: its stage.
         status: how it ended.
-        exit_code: its container's, if that ran to its end.
+        exit_code: of its container, if that ended by itself.
         reason: why it did not pass, in one line.
         seconds: how long it ran.
-        outputs: alias to value, as the platform hands them on.
-        log: all it printed, masked.
-        written: the paths it brought back into the tree.
-        files: the content of the files it was given to write into, by variable.
+        outputs: alias to value, as the platform passes them on.
+        masked_outputs: the aliases whose values must not be shown.
+        log: everything it printed, masked.
+        written: paths of files that it brought back into the tree.
+        files: the content of the files that it was asked to write, by variable.
     """
 
     name: str
@@ -66,7 +67,7 @@ class JobReport:
 
     @property
     def shown_outputs(self) -> dict[str, str]:
-        """The outputs as people may see them: those that are masked as ``***``."""
+        """The outputs for display: masked ones as ``***``."""
         return {
             alias: "***" if alias in self.masked_outputs else value for alias, value in self.outputs.items()
         }
@@ -78,9 +79,9 @@ class RunReport:
 
     Args:
         pipeline: its name.
-        jobs: in the order of the plan.
-        seconds: from the first job to the last.
-        stopped_by: the number of the signal that asked it to end early, or 0.
+        jobs: in the order of the graph.
+        seconds: from the start of the first job to the end of the last.
+        stopped_by: the number of the signal that stopped it, or 0.
     """
 
     pipeline: str
@@ -109,13 +110,13 @@ class RunReport:
 
 
 class Listener(Protocol):
-    """Hears what happens in a run. Called from several threads at once."""
+    """Receives the events of a run. Called from several threads at once."""
 
     def notice(self, text: str, job: str = "") -> None:
         """Something the user should know, about one job or the whole run."""
 
     def run_started(self, pipeline: str, jobs: Sequence[tuple[str, str]]) -> None:
-        """The run begins; `jobs` are (stage, name) in the order of the plan."""
+        """The run begins; `jobs` are (stage, name) in the order of the graph."""
 
     def job_started(self, name: str) -> None:
         """A job begins."""
@@ -131,7 +132,7 @@ class Listener(Protocol):
 
 
 class NullListener:
-    """A listener that hears nothing."""
+    """A listener that ignores everything."""
 
     def notice(self, text: str, job: str = "") -> None:
         """Do nothing."""

@@ -11,7 +11,7 @@ from gocdnext_sdk.host.harness.report.interface import JobReport, RunReport
 
 
 def as_dict(report: RunReport) -> dict[str, Any]:
-    """Return everything but the logs; masked outputs as ``***``."""
+    """Return the report without logs; masked outputs are ``***``."""
     return {
         "pipeline": report.pipeline,
         "passed": report.passed,
