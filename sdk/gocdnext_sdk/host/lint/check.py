@@ -1,4 +1,4 @@
-"""Apply the rules: to a text, a file, or all pipelines of a folder."""
+"""Apply the rules to a text, a file, or all pipelines of a directory."""
 
 from __future__ import annotations
 
@@ -52,10 +52,10 @@ def lint_file(path: Path, catalog: Catalog) -> list[Finding]:
 
 
 def pipelines(paths: Iterable[Path]) -> Iterator[Path]:
-    """Yield the pipelines that `paths` stand for: files, folders of them, or folders with `.gocdnext`.
+    """Yield the pipelines in `paths`: files, directories of files, or directories with `.gocdnext`.
 
     Raises:
-        NothingToLint: one of them stands for none.
+        NothingToLint: one of them contains none.
     """
     for path in paths:
         if path.is_file():

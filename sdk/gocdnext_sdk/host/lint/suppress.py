@@ -1,4 +1,4 @@
-"""Comments that silence rules: `# gocdnext: ignore=GP101,GP202 reason`."""
+"""Comments that suppress rules: `# gocdnext: ignore=GP101,GP202 reason`."""
 
 from __future__ import annotations
 

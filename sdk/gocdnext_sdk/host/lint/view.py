@@ -1,4 +1,4 @@
-"""A pipeline as rules look at it: plugins with their manifests, what is known, who comes first."""
+"""A pipeline as rules see it: plugins with their manifests, known values, and the order of jobs."""
 
 from __future__ import annotations
 
@@ -38,18 +38,18 @@ SOMETIMES: Final[Mapping[str, str]] = {
 
 
 def is_known(text: str) -> bool:
-    """Tell whether the file says all of a value, so that it can be checked before a run."""
+    """Tell whether the file contains the whole value, so that it can be checked before a run."""
     return "${" not in text
 
 
 @dataclass(frozen=True)
 class Use:
-    """A plugin at work: a job, or a notification.
+    """A use of a plugin, by a job or a notification.
 
     Args:
-        where: whose it is, for messages.
+        where: the job or notification, for messages.
         plugin: its image and inputs.
-        manifest: what is known of the plugin; None: nothing is.
+        manifest: the plugin's manifest; None if it is not known.
         model: its inputs, as they are read.
         job: the job; None for a notification.
         secrets: the names it may see.
@@ -69,17 +69,17 @@ class Use:
 
     @property
     def name(self) -> str:
-        """The plugin's short name, such as `trivy`; empty for one that is not known."""
+        """The plugin's short name, such as `trivy`; empty if it is not known."""
         return short_name(self.manifest.name) if self.manifest else ""
 
     @property
     def facts(self) -> Facts:
-        """What the plugin says it does with its inputs; nothing, if it is not known."""
+        """The facts that the plugin declares; none if it is not known."""
         return self.manifest.facts if self.manifest else Facts()
 
     @property
     def has_login(self) -> bool:
-        """Whether the job may be logged in at its image's registry: a runner profile may do it too."""
+        """Whether the job may be logged in at its image's registry, by inputs or by a runner profile."""
         profile = self.job is not None and bool(self.job.profile)
         specs = self.manifest.inputs if self.manifest else ()
         return profile or any(spec.login and spec.name in self.given for spec in specs)
@@ -113,7 +113,7 @@ class Use:
         return found
 
     def spec(self, key: str) -> InputSpec | None:
-        """The input that a key means to the plugin, in whatever spelling; None if there is none."""
+        """The input that the plugin reads a key as, in any spelling; None if there is none."""
         if self.manifest is None:
             return None
         exact = self.manifest.input(key)
@@ -168,7 +168,7 @@ class View:
 
     @cached_property
     def uses(self) -> tuple[Use, ...]:
-        """Every plugin at work."""
+        """Every use of a plugin."""
         jobs = (
             self._use(f"job `{job.name}`", job.action, job, job.secrets)
             for job in self.pipeline.jobs

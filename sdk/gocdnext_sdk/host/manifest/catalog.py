@@ -1,6 +1,6 @@
-"""The manifests of known plugins, and which of them an image is checked against.
+"""The manifests of known plugins, and the one that applies to an image.
 
-An installed SDK carries its own plugins in ``bundled`` beside this file; a checkout has them in ``plugins/``.
+An installed SDK has its own plugins in ``bundled`` next to this file; a checkout has them in ``plugins/``.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ class Catalog:
     """Plugins by the image that `uses:` names.
 
     Args:
-        manifests: the plugins; of two with one name the later counts.
-        folders: where the code of some is, by name.
+        manifests: the plugins; of two with the same name, the later wins.
+        folders: the directories of those whose code is available, by name.
     """
 
     def __init__(self, manifests: Iterable[Manifest], folders: Mapping[str, Path] | None = None) -> None:
@@ -35,10 +35,10 @@ class Catalog:
         """Read the SDK's own plugins, and those in `folders`, which win.
 
         Args:
-            folders: each a plugin's folder, or a folder of such.
+            folders: directories of plugins, or directories that contain such directories.
 
         Raises:
-            FolderError: one of them holds no manifest, or one that cannot be read.
+            FolderError: one of them contains no manifest, or one that cannot be read.
         """
         theirs = (each for folder in folders for each in plugin_folders(folder, "plugin.yaml"))
         manifests = [(read_catalog(folder / "plugin.yaml"), folder) for folder in (*bundled(), *theirs)]
@@ -47,18 +47,17 @@ class Catalog:
     def find(self, image: str) -> Manifest | None:
         """Return the manifest of an image, by the last segment of its path.
 
-        The platform looks up exactly that segment; images that it publishes itself are called
-        `gocdnext-plugin-NAME`, where the manifest's name is `NAME`. Both are understood. `aquasec/trivy` is
-        no plugin of ours, though.
+        The platform looks up exactly that segment. Its own images are called `gocdnext-plugin-NAME`, while
+        their manifests are called `NAME`; both are understood. `aquasec/trivy` is not one of our plugins,
+        though.
         """
         name = catalog_name(image)
         return self._manifests.get(name) or self._manifests.get(short_name(name))
 
     def inputs(self, manifest: Manifest) -> type[PluginInputs]:
-        """Return the inputs of a plugin of this catalog: its own, or such as its manifest describes.
+        """Return the inputs of a plugin of this catalog: its own model, or one made of its manifest.
 
-        Its own are imported. Where that fails they are not at hand: what the plugin imports may be in its
-        image only.
+        Its own model is imported if possible; the plugin may import something that only its image has.
         """
         if manifest.name not in self._inputs:
             folder = self._folders.get(manifest.name)
@@ -79,7 +78,7 @@ class Catalog:
 
 
 def bundled() -> list[Path]:
-    """Return the folders of the SDK's own plugins: those that the wheel carries, else the checkout's."""
+    """Return the directories of the SDK's own plugins: those in the wheel, or else in the checkout."""
     here = Path(__file__).resolve().parent / "bundled"
     root = here if here.is_dir() else here.parents[4] / "plugins"
     return sorted(path.parent for path in root.glob("*/plugin.yaml"))

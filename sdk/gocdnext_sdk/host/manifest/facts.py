@@ -1,6 +1,6 @@
-"""What a plugin's class declares by `gocdnext_sdk.inputs.facts`, together, and as ``plugin.yaml`` has it.
+"""All facts that a plugin's class declares (`gocdnext_sdk.inputs.facts`), and their form in ``plugin.yaml``.
 
-Each fact is a key of its own that begins with ``x-``; the server ignores those.
+Each fact has its own key, which begins with ``x-``; the server ignores such keys.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from gocdnext_sdk.plugin import Plugin
 _PREFIX: Final = "x-"
 _CONDITIONS: Final = frozenset({"when", "unless"})
 _PLAIN: Final = frozenset({"needed", "without_daemon"})
-"""Fields that name no input."""
+"""Fields that do not name an input."""
 
 
 @dataclass(frozen=True)
 class Facts:
-    """The facts of one plugin, by the names that the class has for them."""
+    """The facts of one plugin, named as on its class."""
 
     publishes: Publishes | None = None
     reads: tuple[Reads, ...] = ()
@@ -36,15 +36,15 @@ class Facts:
 
     @classmethod
     def of(cls, plugin: type[Plugin[Any]]) -> Facts:
-        """Return those that a class declares."""
+        """Return the facts that a class declares."""
         return cls(**{each.name: getattr(plugin, each.name) for each in fields(cls)})
 
     @classmethod
     def read(cls, content: Mapping[str, Any]) -> Facts:
-        """Return those in the content of a ``plugin.yaml``.
+        """Return the facts in the content of a ``plugin.yaml``.
 
         Raises:
-            ValueError: one is not of the form that `render` gives it.
+            ValueError: one does not have the form that `render` gives it.
         """
         names = [each.name for each in fields(cls)]
         found = {name: _python(content[_PREFIX + name]) for name in names if _PREFIX + name in content}
@@ -56,12 +56,12 @@ class Facts:
             raise ValueError(f"{where.replace('_', '-')}: {wrong['msg']}") from None
 
     def render(self) -> dict[str, Any]:
-        """Return them as ``plugin.yaml`` has them, without what is not said."""
+        """Return the facts in the form of ``plugin.yaml``, without those that are not declared."""
         found = ((each.name, getattr(self, each.name)) for each in fields(self))
         return {_PREFIX + name: _plain(value) for name, value in found if value not in (None, ())}
 
     def inputs(self) -> Iterator[tuple[str, str]]:
-        """Yield every input that is named, and the fact that names it."""
+        """Yield every input that a fact names, with the name of the fact."""
         yield from ((key, "caches") for key in self.caches)
         alone = (
             (name, getattr(self, name)) for name in ("publishes", "signs", "gates", "daemon", "workspace")
@@ -80,7 +80,7 @@ def _adapter() -> TypeAdapter[Facts]:
 
 
 def _plain(value: Any) -> Any:
-    """Return a value as YAML has it: a fact as a mapping without its defaults."""
+    """Return a value for YAML: a fact becomes a mapping without defaults."""
     if hasattr(value, "_asdict"):
         defaults = value._field_defaults
         said = ((key, each) for key, each in value._asdict().items() if each != defaults.get(key))
@@ -91,7 +91,7 @@ def _plain(value: Any) -> Any:
 
 
 def _python(value: Any) -> Any:
-    """Return a fact with its fields spelled as in the class."""
+    """Return a fact with its fields spelled as on the class."""
     if isinstance(value, list):
         return [_python(each) for each in value]
     if isinstance(value, Mapping):

@@ -1,4 +1,4 @@
-"""The generated files of a plugin's folder: written, or compared with what is there."""
+"""The generated files in a plugin's directory: write them, or compare them with what is there."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from gocdnext_sdk.host.manifest.schema import render_schema
 
 
 def generate(folder: Path) -> dict[Path, str]:
-    """Return what the generated files of `folder` have to hold. Touches nothing.
+    """Return the content of the generated files of `folder`; write nothing.
 
     Raises:
-        FolderError: `folder` holds no plugin, or its README has no place for the tables.
+        FolderError: `folder` contains no plugin, or its README has no markers for the tables.
     """
     manifest = Manifest.of(folder)
     files = {
@@ -28,7 +28,7 @@ def generate(folder: Path) -> dict[Path, str]:
 
 
 def outdated(folder: Path) -> list[Path]:
-    """Return the files of `folder` that do not hold what the model says.
+    """Return the generated files of `folder` that are out of date.
 
     Raises:
         FolderError: as `generate`.

@@ -13,14 +13,15 @@ from gocdnext_sdk.plugin import Plugin
 
 
 def find_plugin(image: str, folders: Iterable[Path] = ()) -> type[Plugin[Any]] | None:
-    """Return the plugin whose name is the last segment of the image's path, if its code is at hand.
+    """Return the plugin whose name is the last segment of the image's path, if its code is available.
 
     Args:
         image: a reference.
-        folders: where to look first: each a plugin's folder, or a folder of such. Then come the SDK's own.
+        folders: directories of plugins, or directories that contain such directories; they are searched
+            before the SDK's own plugins.
 
     Raises:
-        FolderError: there is no plugin in one of `folders`, or one that cannot be imported.
+        FolderError: one of `folders` contains no plugin, or one that cannot be imported.
     """
     name = catalog_name(image)
     for folder in folders:

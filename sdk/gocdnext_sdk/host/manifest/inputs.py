@@ -1,4 +1,4 @@
-"""A plugin's typed inputs, made of its manifest: what can be read of them where its code is not at hand."""
+"""Typed inputs made from a manifest, for plugins whose code is not available."""
 
 from __future__ import annotations
 
@@ -44,17 +44,17 @@ FORMATS: Final[Mapping[str, Any]] = {
     "words": Words,
     "workspace-path": WorkspacePath,
 }
-"""The types by the names that manifests have for them."""
+"""The types, by their names in manifests."""
 
 _TYPES: Final[Mapping[str, Any]] = {"boolean": Boolean, "integer": int, "number": float}
 
 
 def inputs_of(manifest: Manifest) -> type[PluginInputs]:
-    """Return a model that reads each value as the plugin does, as far as the manifest says how.
+    """Return a model that reads each value as the plugin does, as far as the manifest describes it.
 
-    What only code can say, such as the limits of a number, it lets pass.
+    What only code can check, such as the limits of a number, is accepted.
     """
-    # A manifest of somebody else may have any keys, so they stand as aliases of fields without a meaning.
+    # Other people's manifests may have any keys, so keys are aliases and the fields are just numbered.
     fields: dict[str, Any] = {
         f"input_{number}": (_annotation(spec), _field(spec))
         for number, spec in enumerate(manifest.inputs)
@@ -62,7 +62,7 @@ def inputs_of(manifest: Manifest) -> type[PluginInputs]:
     }
 
     class ManifestInputs(PluginInputs):
-        # The SDK's own input is there only if the manifest lists it: a plugin need not be made with the SDK.
+        # The SDK's own input exists only if the manifest lists it: a plugin need not use the SDK.
         timeout: ClassVar[None] = None  # type: ignore[misc]
         constraints = manifest.constraints
 

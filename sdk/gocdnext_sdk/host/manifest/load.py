@@ -1,8 +1,8 @@
-"""Find the plugin that a folder holds.
+"""Import the plugin in a directory.
 
-The folder is a package of its own, as it is in the image: ``plugin.py`` imports its other modules with
-``from . import checks``. So two plugins may have a module of one name, and nothing of a plugin stands in
-the way of anybody else's imports.
+The directory is a package of its own, as in the image: ``plugin.py`` imports its other modules with
+``from . import checks``. So two plugins may have modules with the same name, and a plugin's modules do not
+shadow other imports.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from gocdnext_sdk.plugin import Plugin
 
 
 class FolderError(UsageError):
-    """A folder does not hold a plugin."""
+    """A directory does not contain a plugin."""
 
 
 def load_plugin(folder: Path) -> type[Plugin[Any]]:
@@ -35,11 +35,11 @@ def load_plugin(folder: Path) -> type[Plugin[Any]]:
 
 
 def plugin_folders(folder: Path, file: str) -> list[Path]:
-    """Return `folder` if it is a plugin's, else the plugins' folders in it.
+    """Return `folder` if it is a plugin's directory, else the plugins' directories in it.
 
     Args:
-        folder: a plugin's folder, or a folder of such.
-        file: what makes one a plugin's: ``plugin.py`` or ``plugin.yaml``.
+        folder: the directory.
+        file: the file that makes a directory a plugin's: ``plugin.py`` or ``plugin.yaml``.
 
     Raises:
         FolderError: there are none.
@@ -80,7 +80,7 @@ def _load(path: Path) -> type[Plugin[Any]]:
 
 
 def _reason(path: Path, error: Exception) -> str:
-    """Return where in the plugin's folder an import fails, and why."""
+    """Return where in the plugin's directory an import fails, and why."""
     at = path
     line = error.lineno if isinstance(error, SyntaxError) else None
     for frame in traceback.extract_tb(error.__traceback__):

@@ -28,12 +28,12 @@ class InputSpec:
         type: string, boolean or integer; the value in YAML is always text.
         description: what it is for.
         required: whether it must be there.
-        default: what it is when it is not there, as text.
-        format: what the text is, beyond its type, by the names in `gocdnext_sdk.inputs.types`.
-        choices: the values it may have; empty for any.
-        items: what a list in the text may hold; empty for any.
-        secret: whether its value must never show.
-        successor: the key to write instead, of one that is deprecated.
+        default: its value when it is not given, as text.
+        format: the kind of text, by the names in `gocdnext_sdk.host.manifest.inputs.FORMATS`.
+        choices: the allowed values; empty for any.
+        items: the allowed items of a list; empty for any.
+        secret: whether its value must never be shown.
+        successor: for a deprecated key, the key to write instead.
         login: whether it logs the job in at its image's registry.
     """
 
@@ -84,15 +84,15 @@ class Example:
 
 @dataclass(frozen=True, kw_only=True)
 class Manifest:
-    """Everything that others need to know of a plugin.
+    """Everything that others need to know about a plugin.
 
     Args:
         name: its image's last path segment.
         category: its group in the server's catalog.
         image_tag: the channel on which the image is published.
         description: what it does, as one line.
-        inputs: what must be given first, the registry's login last.
-        outputs: variable to description; empty if that is not known.
+        inputs: required ones first, those for the registry login last.
+        outputs: variable to description; empty if unknown.
         constraints: rules between inputs.
         examples: in the order of their files.
         facts: what it does with its inputs.
@@ -114,7 +114,7 @@ class Manifest:
     def __post_init__(self) -> None:
         for key, fact in self.facts.inputs():
             if self.input(key) is None:
-                raise ValueError(f'`{fact}` names the input "{key}", and there is none of that name')
+                raise ValueError(f'`{fact}` names the input "{key}", but there is no such input')
 
     def input(self, key: str) -> InputSpec | None:
         """The input of that key, if there is one."""
@@ -125,7 +125,7 @@ class Manifest:
         """Read the model in ``plugin.py`` and the files in ``examples``.
 
         Raises:
-            FolderError: `folder` holds no plugin, an example that is none, or facts about other inputs.
+            FolderError: `folder` contains no plugin or an invalid example, or a fact names an unknown input.
         """
         plugin = load_plugin(folder)
         fields = plugin.inputs.model_fields

@@ -1,7 +1,7 @@
 """What a job would do, without doing it.
 
-A plugin's `run` is called with a `PlanningJob`, which starts no tool, asks no registry and needs no daemon.
-What only a run can know stands in the plan as what it is: `<digest of ghcr.io/org/app:v1>`.
+A plugin's `run` is called with a `PlanningJob`, which starts no tool, contacts no registry and needs no
+daemon. A value that only a run can know is shown by name: `<digest of ghcr.io/org/app:v1>`.
 """
 
 from gocdnext_sdk.host.planning.model import Login, RunPlan, Step

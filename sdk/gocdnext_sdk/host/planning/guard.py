@@ -1,7 +1,7 @@
-"""Hold a plan to its word: while one is made, nothing is started, contacted or written.
+"""Ensure that nothing is started, contacted or written while a plan is made.
 
-A belt beside braces: a plugin that works through its job never comes here, since the plan's runner, registry
-and daemon do nothing by themselves. Only the thread that makes a plan is watched.
+This is a second line of defence: a plugin that works through its job never triggers it, since the plan's
+runner, registry and daemon do nothing. Only the thread that makes the plan is watched.
 """
 
 from __future__ import annotations
@@ -16,22 +16,22 @@ from typing import Any
 
 
 class PlanEnds(Exception):
-    """Here a plan ends: what follows depends on what only a run can know."""
+    """The plan ends here: the next step depends on something that only a run can know."""
 
 
 _STARTS = frozenset({"subprocess.Popen", "os.exec", "os.posix_spawn", "os.system", "os.fork"})
 _CHANGES = frozenset({"os.mkdir", "os.remove", "os.rename", "os.rmdir", "os.link", "os.symlink"})
 
 _guarded: ContextVar[str | None] = ContextVar("_guarded", default=None)
-"""The workspace, while a plan is made. An audit hook cannot be taken away again."""
+"""The workspace while a plan is made. (An audit hook cannot be removed.)"""
 
 
 @contextmanager
 def guard(workspace: str) -> Iterator[None]:
-    """End the plan where code in the block goes past its job.
+    """End the plan if code in the block bypasses its job.
 
     Args:
-        workspace: the checkout; what is written elsewhere is the plan's own.
+        workspace: the checkout; writing elsewhere is allowed.
 
     Raises:
         PlanEnds: the code starts a process, opens a connection, or writes into the workspace.

@@ -1,4 +1,4 @@
-"""A `Job` that notes what it is asked for, and does nothing."""
+"""A `Job` that records requests and does nothing."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ from gocdnext_sdk.secret import Secret
 
 
 class PlanningJob(Job):
-    """Takes the place of a run's job.
+    """Replaces the job of a real run.
 
     Args:
         environ: the job's environment.
         workspace: the checkout.
-        files: gives scratch folders, for configuration that `run` writes.
-        notes: gets what is asked for.
-        shown: what stands for what.
+        files: provides scratch directories, for configuration that `run` writes.
+        notes: records the requests.
+        shown: the placeholders and their names.
     """
 
     def __init__(
@@ -51,46 +51,46 @@ class PlanningJob(Job):
         self._shown = shown
 
     def say(self, message: str) -> None:
-        """Leave it out: what a job says is about what it did."""
+        """Do nothing: messages are about what a job has done."""
 
     def warn(self, message: str) -> None:
-        """Keep the warning."""
+        """Record the warning."""
         self._notes.warnings.append(self._shown.show(message))
 
     def output(self, **values: str) -> None:
-        """Keep the outputs."""
+        """Record the outputs."""
         self._notes.outputs |= {name: self._shown.show(value) for name, value in values.items()}
         self._notes.values |= values
 
     def tool(
         self, name: str, *, env: Mapping[str, str | Secret] | None = None, inherit: Iterable[str] = ()
     ) -> Tool:
-        """Return a tool that notes how it would be run. It need not be installed."""
+        """Return a tool that records how it would be run. It need not be installed."""
         environ = tool_environ(self.environ, self.workspace, env or {}, inherit)
         return Tool(name, environ, PlannedRunner(self._notes, self._shown))
 
     def registry(self, credentials: Credentials, insecure: Iterable[Registry] = ()) -> RegistryClient:
-        """Return a registry client that contacts nobody."""
+        """Return a registry client that contacts no registry."""
         self._log_in(credentials)
         return PlannedRegistry(self._notes, self._shown).client()
 
     def daemon(self) -> Daemon:
-        """Return a daemon as most jobs have it."""
+        """Return a typical daemon."""
         if not self.environ.get("DOCKER_HOST"):
             self.warn("the job needs a Docker daemon and has none; add `docker: true`")
         return PlannedDaemon(self.environ, self._notes)
 
     def secret_file(self, content: Secret | str | bytes, name: str = "secret") -> str:
-        """Return what stands for the path."""
+        """Return a placeholder for the path."""
         return f"<memory: {name}>"
 
     def docker_config(self, credentials: Credentials, folder: Path | None = None) -> dict[str, str]:
-        """Note the logins that a tool gets."""
+        """Record the logins that a tool gets."""
         self._log_in(credentials)
         return {"DOCKER_CONFIG": "<memory: config.json>"} if credentials else {}
 
     def digest(self, subject: object, read: Callable[[], str | None]) -> str:
-        """Return what stands for the digest."""
+        """Return a placeholder for the digest."""
         return self._shown.digest(subject)
 
     def _log_in(self, credentials: Credentials) -> None:
@@ -104,11 +104,11 @@ class PlanningJob(Job):
 
 
 class PlannedRunner:
-    """Notes what would be started.
+    """Records what would be started.
 
     Args:
-        notes: gets the steps.
-        shown: what stands for what.
+        notes: records the steps.
+        shown: the placeholders and their names.
     """
 
     def __init__(self, notes: Notes, shown: Placeholders) -> None:
@@ -116,12 +116,12 @@ class PlannedRunner:
         self._shown = shown
 
     def run(self, command: Command) -> Completed:
-        """Note it; it is taken to succeed."""
+        """Record it; assume success."""
         self._note(command)
         return Completed(0)
 
     def capture(self, command: Command, assumed: bytes | None) -> Completed:
-        """Note it; the output is what is assumed, or ends the plan for whoever looks at it."""
+        """Record it; the output is what is assumed. Without that, reading it ends the plan."""
         self._note(command)
         if assumed is None:
             return _Unread(shlex.join([command.name, *command.argv[:1]]))
@@ -129,7 +129,7 @@ class PlannedRunner:
 
     @contextmanager
     def running(self, command: Command) -> Iterator[None]:
-        """Note it."""
+        """Record it."""
         self._note(command)
         yield
 
@@ -140,7 +140,7 @@ class PlannedRunner:
 
 
 class _Unread(Completed):
-    """What a tool would print is not known; whoever looks at it ends the plan."""
+    """Output that is only known at run time; reading it ends the plan."""
 
     def __init__(self, command: str) -> None:
         super().__init__(0)
@@ -153,11 +153,11 @@ class _Unread(Completed):
 
 
 class PlannedDaemon:
-    """A daemon as most jobs have it: images in containerd, and every image that is asked for.
+    """A typical daemon: its images are in containerd, and it has every image.
 
     Args:
         environ: the job's environment.
-        notes: gets what it is asked for.
+        notes: records the requests.
     """
 
     has_containerd_store = True
@@ -167,21 +167,21 @@ class PlannedDaemon:
         self._notes = notes
 
     def has_image(self, name: str) -> bool:
-        """Take it to be there."""
+        """Assume that it is there."""
         return True
 
     def save(self, name: str) -> Iterator[bytes]:
-        """Note it."""
+        """Record it."""
         self._notes.steps.append(Step("ask the daemon for", (name,)))
         return iter(())
 
     def run(self, image: str, argv: Iterable[str] = (), *, privileged: bool = False) -> bytes:
-        """Note it."""
+        """Record it."""
         self._notes.steps.append(Step("start a container of", (image, *argv)))
         return b""
 
     def volumes(self, part: str) -> list[str]:
-        """Take it to have none."""
+        """Assume that there are none."""
         return []
 
     def remove_volume(self, name: str) -> None:

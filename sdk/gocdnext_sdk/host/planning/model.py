@@ -1,4 +1,4 @@
-"""What a plan consists of."""
+"""The parts of a plan."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ class Login:
 
     Args:
         host: the registry.
-        username: as text, or what it comes from.
-        password: what it comes from, such as `<secret GHCR_TOKEN>`.
+        username: its text, or its source.
+        password: its source, such as `<secret GHCR_TOKEN>`.
     """
 
     host: str
@@ -28,8 +28,8 @@ class Step:
 
     Args:
         action: what it does.
-        words: to run: the tool and its arguments; else with what.
-        answer: what is taken for the answer.
+        words: the tool and its arguments for "run"; otherwise the object of the action.
+        answer: the assumed answer.
         environ: names of the variables that the tool sees.
     """
 
@@ -41,7 +41,7 @@ class Step:
 
 @dataclass
 class Notes:
-    """What a run has asked for so far."""
+    """What a run has requested so far."""
 
     steps: list[Step] = field(default_factory=list)
     logins: dict[Login, None] = field(default_factory=dict)
@@ -52,18 +52,18 @@ class Notes:
 
 @dataclass(frozen=True, kw_only=True)
 class RunPlan:
-    """What one run of a plugin would do; secrets and what only a run knows stand there by name.
+    """What one run of a plugin would do. Secrets, and values that only a run knows, are shown by name.
 
     Args:
         plugin: its name.
-        inputs: key to value, of what is given.
+        inputs: key to value, of the inputs that are given.
         logins: which credential goes to which host.
         steps: in order.
-        outputs: name to value, of what is known to be written.
+        outputs: name to value, of the outputs that are certainly written.
         unknown: further outputs that the plugin may write.
-        warnings: what the run would warn of.
-        ends: why the plan ends before the run does; empty if it does not.
-        values: the outputs with stand-ins, for jobs that need this one.
+        warnings: warnings of the run.
+        ends: why the plan ends before the run would; empty if it does not.
+        values: the outputs with placeholders, for jobs that need this one.
     """
 
     plugin: str
@@ -77,7 +77,7 @@ class RunPlan:
     values: Mapping[str, str] = field(repr=False)
 
     def as_dict(self) -> dict[str, Any]:
-        """Return it as JSON has it."""
+        """Return the plan for JSON."""
         found = asdict(self)
         del found["values"]
         return found

@@ -1,7 +1,7 @@
-"""Stand-ins for what only a run can know.
+"""Placeholders for values that only a run can know.
 
-A stand-in has the form of the real thing (a digest is one), so that all checks and all code take it. Only
-where a plan is shown, its name takes its place.
+A placeholder has the form of the real value (that of a digest is a digest), so that all checks and all code
+accept it. Only when a plan is shown, its name takes its place.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from gocdnext_sdk.runtime.spellings import MIN_LENGTH
 
 
 class Placeholders:
-    """The stand-ins and the secrets of one plan, by the name under which they are shown."""
+    """The placeholders and secrets of one plan, and the names by which they are shown."""
 
     def __init__(self) -> None:
         self._names: dict[str, str] = {}
@@ -28,7 +28,7 @@ class Placeholders:
         return self._add(f"sha256:{hashlib.sha256(text.encode()).hexdigest()}", text)
 
     def text(self, name: str) -> str:
-        """Return a word that is shown as `<NAME>`. It may lack the form of the real thing."""
+        """Return a word that is shown as `<NAME>`. It may not have the form of the real value."""
         self._words.append(f"placeholder-{hashlib.sha256(name.encode()).hexdigest()[:16]}")
         return self._add(self._words[-1], name)
 
@@ -48,15 +48,15 @@ class Placeholders:
         return value
 
     def alias(self, value: str, shown: str) -> None:
-        """Let `value`, such as a temporary path, be shown as `shown`."""
+        """Show `value`, such as a temporary path, as `shown`."""
         self._names.setdefault(value, shown)
 
     def has_word(self, text: str) -> bool:
-        """Tell whether a word that `text()` gave stands in `text`: what it says of the word means nothing."""
+        """Tell whether `text` contains a word of `text()`; a complaint about such a word means nothing."""
         return any(word in text for word in self._words)
 
     def show(self, text: str) -> str:
-        """Return `text` with every stand-in and every secret replaced by its name."""
+        """Return `text` with every placeholder and every secret replaced by its name."""
         if self._names:
             longest_first = sorted(self._names, key=len, reverse=True)
             pattern = re.compile("|".join(map(re.escape, longest_first)))

@@ -1,4 +1,4 @@
-"""The plan of a pipeline: of each of its jobs what it would do, with stand-ins for what others give it."""
+"""The plan of a pipeline: what each job would do, with placeholders for the outputs of others."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ from gocdnext_sdk.plugin import Plugin as PluginClass
 from gocdnext_sdk.runtime.docker_client import SOCKET
 
 FindPlugin: TypeAlias = Callable[[str], "type[PluginClass[Any]] | None"]
-"""Returns the plugin of an image, if its code is at hand."""
+"""Returns the plugin of an image if its code is available."""
 
 DOCKER_HOST = f"unix://{SOCKET}"
-"""Where the platform's engines put a job's daemon, as far as a plan is concerned."""
+"""The address of a job's daemon in plans."""
 
 _TOKEN_SECONDS = 3600
 
@@ -41,12 +41,12 @@ class JobPlan:
     Args:
         name: with its matrix cell.
         stage: its stage.
-        image: what runs; empty where only the platform knows.
+        image: the image; empty if only the platform knows it.
         docker: whether it gets a Docker daemon.
         environ: names of the variables that the job sees.
-        run: what its plugin would do, where that is known.
-        note: what there is to say instead.
-        problems: what is wrong; it would not run.
+        run: what its plugin would do, if that is known.
+        note: a remark instead.
+        problems: mistakes; the job would not run.
     """
 
     name: str
@@ -59,7 +59,7 @@ class JobPlan:
     problems: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
-        """Return it as JSON has it."""
+        """Return the plan for JSON."""
         found = {key: getattr(self, key) for key in self.__dataclass_fields__ if key != "run"}
         return found | {"run": self.run and self.run.as_dict()}
 
@@ -69,11 +69,11 @@ class Planner:
     """Plans the jobs of a pipeline one after the other.
 
     Args:
-        sources: what references stand for; stand-ins take the place of secrets that are not there.
+        sources: what references stand for; secrets that are missing get placeholders.
         workspace: the checkout.
         find: finds plugins.
         engine: whose rules name the `PLUGIN_*` variables.
-        shown: what stands for what.
+        shown: the placeholders and their names.
     """
 
     sources: Sources
@@ -115,7 +115,7 @@ class Planner:
     def _resolved(
         self, pipeline: Any, instance: JobInstance, found: JobPlan, plugin: type[PluginClass[Any]] | None
     ) -> JobPlan:
-        """Graph with the stand-ins for secrets that the plugin's checks take; the last ones must do."""
+        """Plan with the first placeholders for secrets that the plugin's checks accept, or the last ones."""
         candidates = _examples(instance, plugin)
         chosen = dict.fromkeys(candidates, 0)
         while True:
@@ -139,7 +139,7 @@ class Planner:
                     chosen[name] += 1
 
     def _problems(self, error: InputError, instance: JobInstance) -> Iterator[str]:
-        """Yield what is wrong and where; a missing input is missing in the job."""
+        """Yield what is wrong and where; for a missing input that is the job."""
         inputs = instance.job.action.inputs if isinstance(instance.job.action, Plugin) else {}
         for problem, line in zip(error.problems, error.lines(), strict=True):
             mark = inputs[problem.key].mark if problem.key in inputs else instance.job.mark
@@ -167,7 +167,7 @@ class Planner:
         return replace(self.sources, secrets={**known, **made}, id_tokens=tokens)
 
     def _outputs(self, instance: JobInstance, found: JobPlan) -> Iterator[tuple[str, str]]:
-        """Yield what later jobs get: what the plan knows, else a stand-in."""
+        """Yield the outputs for later jobs: what the plan knows, or else placeholders."""
         values = found.run.values if found.run else {}
         for alias, output in instance.job.outputs.items():
             if output.key in values:
@@ -189,11 +189,11 @@ def _references(instance: JobInstance) -> dict[str, str]:
 
 
 def _examples(instance: JobInstance, plugin: type[PluginClass[Any]] | None) -> dict[str, list[str]]:
-    """Return which texts may stand for a secret: the examples of the input that it is given to."""
+    """Return the texts that may stand for a secret: the examples of the input that takes it."""
     fields = plugin.inputs.model_fields.items() if plugin else ()
     examples = {with_key(name): each.examples for name, each in fields if each.examples}
     return {
-        # Two secrets must not have one stand-in.
+        # Two secrets must not share a placeholder.
         name: [str(each).replace("…", hashlib.sha256(name.encode()).hexdigest()) for each in examples[key]]
         for key, name in _references(instance).items()
         if key in examples
@@ -203,7 +203,7 @@ def _examples(instance: JobInstance, plugin: type[PluginClass[Any]] | None) -> d
 def _token(
     name: str, audiences: Iterable[str], instance: JobInstance, plugin: type[PluginClass[Any]] | None
 ) -> str:
-    """Return a token that says what is known of the real one before it is issued."""
+    """Return a token with what is known about the real one before it is issued."""
     inputs = instance.job.action.inputs if isinstance(instance.job.action, Plugin) else {}
     # Only the pipeline says who will issue it, where it states the issuer.
     issuers = plugin.signs.issuers if plugin and plugin.signs else ()

@@ -28,8 +28,8 @@ def plan_run(
     Args:
         plugin: the plugin.
         environ: the job's environment, with its `PLUGIN_*` variables.
-        workspace: the checkout; files in it are looked at, none is written.
-        shown: what stands for what; gets what the run adds.
+        workspace: the checkout; its files are read, none is written.
+        shown: the placeholders and their names; the run adds to them.
 
     Raises:
         InputError: the inputs are wrong.
@@ -96,10 +96,10 @@ def _temporary_files_in(folder: str) -> Iterator[None]:
 
 
 def _unknown(error: InputError, shown: Placeholders) -> str:
-    """Return why the plan ends where all that is wrong are stand-ins for what only a run knows.
+    """Return why the plan ends if all mistakes are about placeholders.
 
     Raises:
-        InputError: with the mistakes that are none of a stand-in.
+        InputError: with the other mistakes, if there are any.
     """
     mistakes = [problem for problem in error.problems if not shown.has_word(str(problem))]
     if mistakes:

@@ -1,4 +1,4 @@
-"""A plan for people."""
+"""A plan as text."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from gocdnext_sdk.host.planning.model import RunPlan, Step
 from gocdnext_sdk.host.planning.plan_pipeline import JobPlan
 
 _PLAIN = frozenset({"HOME", "LANG", "LC_ALL", "PATH", "TMPDIR", "TZ"})
-"""Variables that every tool sees and nobody asks about."""
+"""Variables that every tool sees, and that are not worth showing."""
 
 
 def lines(job: JobPlan) -> Iterator[str]:
