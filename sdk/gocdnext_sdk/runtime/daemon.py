@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import docker
 
 READY_SECONDS = 60
-"""How long a daemon may take: on Kubernetes it starts beside the job (docs/contract.md §7.4)."""
+"""How long a daemon may take to start: on Kubernetes it starts next to the job (docs/contract.md §7.4)."""
 
 
 class Daemon(Protocol):
@@ -29,7 +29,7 @@ class Daemon(Protocol):
 
     @property
     def environ(self) -> Mapping[str, str]:
-        """The variables that lead a tool to this daemon, whatever its own configuration says."""
+        """The variables that make a tool use this daemon, whatever its own configuration says."""
 
     @property
     def has_containerd_store(self) -> bool:
@@ -66,18 +66,18 @@ class DockerDaemon:
 
     @cached_property
     def environ(self) -> Mapping[str, str]:
-        """The variables that lead a tool to this daemon, whatever its own configuration says."""
+        """The variables that make a tool use this daemon, whatever its own configuration says."""
         return daemon_environ(self._environ)
 
     @property
     def address(self) -> str:
-        """Where it listens."""
+        """The URL at which it listens."""
         return address(self._environ)
 
     @cached_property
     def has_containerd_store(self) -> bool:
         """Whether images live in containerd, so that one name can hold several platforms."""
-        with translated("tell about itself"):
+        with translated("report its configuration"):
             info = self._client.info()
         return ["driver-type", "io.containerd.snapshotter.v1"] in (info.get("DriverStatus") or [])
 
@@ -125,7 +125,7 @@ class DockerDaemon:
             self._client.api.remove_container(name, force=True)
 
     def ping(self) -> None:
-        """Ask the daemon for a sign of life."""
+        """Check that the daemon answers."""
         with translated("be reached"):
             self._client.ping()
 

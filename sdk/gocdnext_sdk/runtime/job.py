@@ -74,11 +74,11 @@ class Job:
         self._warn(message)
 
     def mask(self, value: str | Secret) -> None:
-        """Hide `value` in everything printed from now on. Secret inputs are hidden without asking."""
+        """Mask `value` in everything printed from now on. Secret inputs are masked automatically."""
         self._masker.add(value.reveal() if isinstance(value, Secret) else value)
 
     def output(self, **values: str) -> None:
-        """Set outputs while still at work, so that they are known even if a later step fails."""
+        """Set outputs during the work, so that they are written even if a later step fails."""
         for name, value in values.items():
             self._outputs.set(name, value)
 
@@ -94,7 +94,7 @@ class Job:
         Args:
             name: of the executable.
             env: variables for this tool; secrets among them are masked.
-            inherit: further variables of the job that it may see. It sees no others.
+            inherit: names of further variables of the job that it may see. It sees no others.
 
         Raises:
             ToolError: it is not installed.
@@ -167,12 +167,12 @@ class Job:
     def docker_config(self, credentials: Credentials, folder: Path | None = None) -> dict[str, str]:
         """Return the environment that gives a tool exactly these registry logins.
 
-        Without any, it is empty: the tool then finds what it would find by itself.
+        Without any, it is empty, and the tool uses what it finds by itself.
 
         Args:
             credentials: the logins.
-            folder: a new folder for them, below `scratch`, instead of anonymous memory; for a tool that
-                would hand the memory's descriptor on to programs of other people.
+            folder: a new directory for them, below `scratch`, instead of anonymous memory; for a tool that
+                would pass the memory's descriptor on to foreign programs.
         """
         if not credentials:
             return {}
@@ -204,13 +204,13 @@ class Job:
 
     @contextlib.contextmanager
     def cleanup(self) -> Iterator[None]:
-        """Let the steps in the block run even after a signal; keep them short."""
+        """Run the steps in the block even after a signal; keep them short."""
         with self._signals.shield():
             yield
 
 
 def digest_left_by_tool(subject: object, read: Callable[[], str | None]) -> str:
-    """Return the digest that a tool has left; see `Job.digest`.
+    """Return the digest that a tool has reported; see `Job.digest`.
 
     Raises:
         ToolError: there is none.

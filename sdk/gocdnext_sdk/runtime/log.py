@@ -1,8 +1,8 @@
-"""What everything that is printed passes through, on its way from a tool to the job's log.
+"""The path of everything printed, from a tool to the job's log.
 
-Three small decoders in a row, each with `decode(data)` and `flush()`, each giving for a stream in pieces what
-it gives for the whole: `MaskingDecoder` (`runtime.masking`), `TextDecoder`, `LineBreaker`. A reader of logs
-ends the row with a `LineDecoder` instead.
+Three small decoders in a row, each with `decode(data)` and `flush()`; for a stream in chunks, each gives the
+same result as for the whole: `MaskingDecoder` (`runtime.masking`), `TextDecoder`, `LineBreaker`. A reader of
+logs ends the row with a `LineDecoder` instead.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ _HARMFUL = re.compile(
 )
 
 _OPEN_ESCAPE = re.compile(r"\x1b(?:\[[0-9;:]{0,32})?\Z")
-"""At the end of a text, what may become a colour."""
+"""The end of a text that may become a colour."""
 
 
 class TextDecoder:
-    """Makes valid UTF-8 that harms nobody.
+    """Produces valid, harmless UTF-8.
 
     One invalid byte in a job's output ends the platform's agent, and a NUL loses a batch of lines at its
     database (docs/contract.md §9). Control characters can rewrite what a terminal shows of a log. All become
@@ -47,7 +47,7 @@ class TextDecoder:
         self._open = ""
 
     def decode(self, data: bytes) -> bytes:
-        """Return `data` as such text. What may be half a character or half a colour is held back."""
+        """Return `data` as such text. An incomplete character or colour is held back."""
         if not self._partial and data.isascii() and len(data.translate(None, _CONTROLS)) == len(data):
             return data
         return self._decode(data, final=False)
@@ -65,13 +65,13 @@ class TextDecoder:
 
 
 class LineBreaker:
-    """Breaks lines at `MAX_LINE` bytes, between characters. Wants valid UTF-8."""
+    """Breaks lines after `MAX_LINE` bytes, between characters. Expects valid UTF-8."""
 
     def __init__(self) -> None:
         self.column = 0
 
     def decode(self, data: bytes) -> bytes:
-        """Return `data` with the newlines it lacks."""
+        """Return `data` with added newlines."""
         newline = data.rfind(b"\n")
         if self.column + len(data) <= MAX_LINE:
             self.column = len(data) - newline - 1 if newline >= 0 else self.column + len(data)
@@ -155,7 +155,7 @@ class MaskedWriter:
         self._emit(self._text.decode(self._masking.flush()) + self._text.flush())
 
     def end_line(self) -> None:
-        """Let what is written next begin on a line of its own."""
+        """Start a new line, unless at the start of one."""
         if self._lines.column:
             self._emit(b"\n")
 

@@ -10,12 +10,12 @@ Answer = TypeVar("Answer")
 
 
 def poll(ask: Callable[[], Answer | None], *, within: float, every: float) -> Answer | None:
-    """Call `ask` until it returns something, and return that; None if it does not in time.
+    """Call `ask` until it returns a value, and return that; None if it does not in time.
 
     Args:
-        ask: returns None for "not yet"; what it raises ends the wait.
-        within: seconds; it is asked once more after them.
-        every: seconds from one answer to the next question.
+        ask: returns None for "not yet"; an exception ends the wait.
+        within: seconds; it is called once more after them.
+        every: seconds between two calls.
     """
     give_up = time.monotonic() + within
     while (answer := ask()) is None:

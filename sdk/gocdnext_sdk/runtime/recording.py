@@ -1,8 +1,8 @@
 """An audit log of the tools that a job has started.
 
-``GOCDNEXT_TRACE_FILE`` names a file, which gets one JSON object a line and start: ``tool``, its ``argv``, and
-the names, not the values, of the variables in its ``environ``. Argvs hold no secrets. The pytest plugin reads
-it.
+``GOCDNEXT_TRACE_FILE`` names a file, which gets one line of JSON per start: ``tool``, its ``argv``, and the
+names, not the values, of the variables in its ``environ``. Argvs contain no secrets. The pytest plugin reads
+the file.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ VARIABLE = "GOCDNEXT_TRACE_FILE"
 
 
 class RecordingRunner:
-    """Writes down each start before `runner` does it.
+    """Records each start and passes it on to `runner`.
 
     Args:
         runner: starts the tools.
-        path: the file, to which lines are added.
+        path: the file to which lines are appended.
     """
 
     def __init__(self, runner: Runner, path: str) -> None:
@@ -28,17 +28,17 @@ class RecordingRunner:
         self._path = path
 
     def run(self, command: Command) -> Completed:
-        """Note it, then run it."""
+        """Record it, then run it."""
         self._record(command)
         return self._runner.run(command)
 
     def capture(self, command: Command, assumed: bytes | None = None) -> Completed:
-        """Note it, then capture it."""
+        """Record it, then capture it."""
         self._record(command)
         return self._runner.capture(command, assumed)
 
     def running(self, command: Command) -> AbstractContextManager[None]:
-        """Note it, then run it beside the block."""
+        """Record it, then run it while the block runs."""
         self._record(command)
         return self._runner.running(command)
 

@@ -1,8 +1,8 @@
 """How tools are started: the protocol, and the runner of real runs.
 
 A `Tool` is an argv, an environment and a `Runner`. The runner of a job starts processes (`ProcessRunner`);
-that of a plan notes what would be started (`host/planning`); `RecordingRunner` keeps a log of starts in front
-of another one.
+that of a plan records what would be started (`host/planning`); `RecordingRunner` logs the starts of another
+one.
 
 Public through `gocdnext_sdk` (docs/api.md).
 """
@@ -32,7 +32,7 @@ _PIPE = 1 << 20
 """Bytes a pipe may hold (Linux's `pipe-max-size`), and so at most left of what an ended tool wrote."""
 
 _TAIL = 64 * 1024
-"""Bytes of standard error that are kept: enough to tell why a tool failed."""
+"""Bytes of standard error that are kept: enough to see why a tool failed."""
 
 _SHOWN = 4096
 """Bytes of captured standard output that are shown of a tool that failed without another word."""
@@ -43,9 +43,9 @@ class Completed:
     """How a tool ended.
 
     Args:
-        exit_code: its own; minus n if signal n ended it.
-        stdout: what it wrote there, when captured.
-        stderr: the end of what it wrote there, to tell one failure from another. It is not masked.
+        exit_code: its exit code; minus n if signal n ended it.
+        stdout: its standard output, if captured.
+        stderr: the end of its standard error, to distinguish failures. It is not masked.
     """
 
     exit_code: int
@@ -60,8 +60,8 @@ class Command:
     Args:
         path: the executable.
         argv: its arguments.
-        environ: everything its environment holds.
-        ok: the exit codes that are no failure.
+        environ: its complete environment.
+        ok: the exit codes that are not a failure.
     """
 
     path: str
@@ -82,19 +82,19 @@ class Runner(Protocol):
         """Run to the end, with the output in the log."""
 
     def capture(self, command: Command, assumed: bytes | None) -> Completed:
-        """Run to the end, with standard output in the result; `assumed` is for those that start nothing."""
+        """Run to the end, with standard output in the result; `assumed` is for runners that start nothing."""
 
     def running(self, command: Command) -> AbstractContextManager[None]:
         """Run while the block does something else."""
 
 
 class ProcessRunner:
-    """Starts processes, masks what they print, and hands signals on.
+    """Starts processes, masks what they print, and forwards signals.
 
     Args:
-        masker: hides secrets in all they print.
+        masker: hides secrets in everything they print.
         files: the job's secret files; a tool inherits those that its argv or its environment names.
-        signals: what cancels them.
+        signals: cancel them.
         workspace: their working directory.
     """
 
@@ -148,7 +148,7 @@ class ProcessRunner:
         return Completed(code, b"".join(captured or ()), stderr)
 
     def _show_end(self, captured: bytes) -> bool:
-        """Log the end of what a tool said on standard output only; return whether it said anything."""
+        """Log the end of a tool's captured standard output; return whether there was any."""
         masked = self._masker.mask_bytes(captured)  # before it is cut: half a secret is not known as one
         end = masked[-_SHOWN:]
         if len(end) < len(masked):

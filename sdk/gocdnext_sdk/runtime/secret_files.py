@@ -1,9 +1,9 @@
-"""Key material for tools: how it reaches them without touching a file system.
+"""Key material for tools that touches no file system.
 
-Where the kernel has memfd, key material lives in anonymous memory and a tool reads it through
-``/proc/self/fd/N``: nothing is left behind, not even after SIGKILL, and only a tool that is given the name
-inherits the memory. Elsewhere it is a 0600 file in a
-private 0700 directory, on tmpfs if there is one, overwritten and removed when the job ends.
+Where the kernel has memfd, key material lives in anonymous memory, and a tool reads it through
+``/proc/self/fd/N``. Nothing is left behind, not even after SIGKILL, and only a tool that gets the name
+inherits the memory. Elsewhere it is a 0600 file in a private 0700 directory, on tmpfs if there is one, which
+is overwritten and removed when the job ends.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class SecretFiles:
 
         Args:
             content: what the file holds.
-            name: what the file is called where it has to be a real one.
+            name: the file's name if it has to be a real one.
         """
         if isinstance(content, Secret):
             content = content.reveal()
@@ -98,7 +98,7 @@ class SecretFiles:
         return self._root
 
     def wipe(self) -> None:
-        """Overwrite and remove everything. May be called more than once."""
+        """Overwrite and remove everything. Can be called more than once."""
         self._wiping.close()
         self._fds.clear()
         self._folders.clear()
@@ -121,7 +121,7 @@ class SecretFiles:
 
 
 def _private(parent: Path) -> Path:
-    """Return a path that nobody can guess and `mkdir` will find free."""
+    """Return an unpredictable path that does not exist."""
     return parent / f"gocdnext-{os.urandom(8).hex()}"
 
 

@@ -1,7 +1,7 @@
-"""OpenID Connect identity tokens, looked at before anybody is asked to accept one.
+"""OpenID Connect identity tokens, inspected before they are sent anywhere.
 
-Nothing is verified here: that takes the issuer's keys and is the relying party's work. What can be seen
-without them is reported at once and by the name of the claim, instead of as a refusal by a distant server.
+Nothing is verified here: that takes the issuer's keys and is up to the relying party. What is visible without
+them is reported at once, with the name of the claim, instead of as a refusal by a distant server.
 
 Source: RFC 7519 (JWT), RFC 7515 (JWS), OpenID Connect Core 1.0 §2.
 """
@@ -66,7 +66,7 @@ class IdentityToken:
     def problems(
         self, *, audience: str, issuers: tuple[str, ...] = (), now: float | None = None
     ) -> Iterator[tuple[str, str]]:
-        """Yield what a relying party would refuse: what is wrong, by claim, and what to do.
+        """Yield the reasons for which a relying party would refuse the token: what is wrong, and what to do.
 
         Args:
             audience: the audience that the token must have.

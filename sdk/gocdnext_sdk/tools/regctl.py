@@ -24,10 +24,10 @@ CONFIG_VARIABLE = "REGCTL_CONFIG"
 
 @dataclass(frozen=True)
 class Host:
-    """A registry as regctl shall know it.
+    """A registry in regctl's configuration.
 
     Args:
-        registry: where it is.
+        registry: its host.
         credential: the login there.
         speaks_tls: whether it is spoken to in TLS; regctl tries nothing else by itself.
     """
@@ -41,8 +41,8 @@ def configuration(hosts: Mapping[str, Host]) -> Secret:
     """Return a configuration with exactly these hosts and logins.
 
     Args:
-        hosts: by the name that references use. Two names may stand for one registry: that is how it can be
-            read with one login and written with another.
+        hosts: by the name that references use. One registry can have two names, to be read with one login
+            and written with another.
     """
     return Secret(json.dumps({"incDockerCred": False, "hosts": dict(_hosts(hosts))}))
 
@@ -64,7 +64,7 @@ def _login(credential: Credential | None) -> Mapping[str, str]:
 
 @dataclass(frozen=True)
 class Regctl:
-    """What plugins ask of regctl.
+    """The commands of regctl that plugins use.
 
     Args:
         tool: regctl, with its configuration.
@@ -105,7 +105,7 @@ class Regctl:
         return frozenset(_referrers(json.loads(done.stdout)))
 
     def delete_tag(self, tag: Reference) -> bool:
-        """Delete a tag and no other tag on its digest. Return whether the registry let it.
+        """Delete a tag, but no other tag on its digest. Return whether the registry allowed it.
 
         Where a registry has no way to delete a tag, regctl moves it to an empty manifest and deletes that.
         """
@@ -130,7 +130,7 @@ class Regctl:
 
 
 def layout(folder: Path) -> str:
-    """Return what regctl calls an OCI image layout in `folder`."""
+    """Return regctl's name for an OCI image layout in `folder`."""
     return f"ocidir://{folder}"
 
 

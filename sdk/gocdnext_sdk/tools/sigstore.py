@@ -28,7 +28,7 @@ def signing_config(
     rekor_version: int = 1,
     tsa: str | None = None,
 ) -> Document:
-    """Return a signing config of exactly the services that are named; of none, without any.
+    """Return a signing config with exactly the services that are given.
 
     Args:
         fulcio: base URL of the certificate authority.
@@ -37,7 +37,7 @@ def signing_config(
         rekor_version: its major version; 2 is what rekor-tiles serves.
         tsa: URL of the timestamp authority, with its path.
     """
-    # The two selectors are wanted even where there is nothing to select from.
+    # The two selectors are required even if there is nothing to select from.
     config: dict[str, Any] = {"mediaType": SIGNING_CONFIG, "rekorTlogConfig": {}, "tsaConfig": {}}
     if fulcio is not None:
         config["caUrls"] = [_service(fulcio, 1)]

@@ -1,4 +1,4 @@
-"""Builders: the Docker daemon's own, or one in a container; and what they need of the daemon."""
+"""Builders: the Docker daemon's own, or one in a container, and what they need from the daemon."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ class Builder:
     """A builder that is ready.
 
     Args:
-        name: what `--builder` takes.
-        platforms: what it can build for, and run steps for.
+        name: its name for `--builder`.
+        platforms: those that it can build for and run steps for.
     """
 
     name: str
@@ -77,9 +77,9 @@ def container_builder(
     options: Iterable[str] = (),
     config: Path | None = None,
 ) -> Iterator[Builder]:
-    """Start a BuildKit of one's own in a container, and remove it and its volume at the end.
+    """Start a BuildKit in a container, and remove it and its volume at the end.
 
-    A killed job cannot clean up, so what one left a day ago or more is removed here.
+    A killed job cannot clean up, so what such jobs left a day ago or more is removed here.
 
     Args:
         job: removes the container even after a signal.
@@ -94,7 +94,7 @@ def container_builder(
     """
     remove_stale_builders(daemon)
     name = f"{_PREFIX}{datetime.now(UTC):{_STAMP}}-{secrets.token_hex(4)}"
-    # A digest says more than the signature that buildx would go and look for beside a tag.
+    # A digest is stronger than the signature that buildx would look for next to a tag.
     exact = image.with_digest(image.digest) if image.digest else image
     create = ["create", "--name", name, "--driver", "docker-container"]
     for option in (f"image={exact}", *options):
