@@ -50,7 +50,7 @@ class Identity:
 def claims(
     identity: Identity, *, issuer: str, audiences: Sequence[str], now: int, token_id: str
 ) -> dict[str, Any]:
-    """The payload of a token.
+    """Return the payload of a token.
 
     Args:
         identity: whose.

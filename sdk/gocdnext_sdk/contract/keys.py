@@ -28,7 +28,7 @@ _PORTABLE = re.compile(r"[a-z][a-z0-9]*([-_][a-z0-9]+)*")
 
 
 def is_portable(name: str) -> bool:
-    """Whether both transforms give the same variable for this input name.
+    """Tell whether both transforms give the same variable for this input name.
 
     The rule is lower-case words of letters and digits, joined by single `-` or `_`.
     """
@@ -37,7 +37,7 @@ def is_portable(name: str) -> bool:
 
 @lru_cache(maxsize=4096)  # a linter asks for the same few names again and again
 def shared_key(name: str) -> str:
-    """The variable's name, without `PREFIX`, on the Docker engine and in shared mode.
+    """Return the variable's name, without `PREFIX`, on the Docker engine and in shared mode.
 
     `-`, `.` and space become `_`; a capital gets a `_` in front when a lower-case letter
     precedes it (`targetEnv` gives `TARGET_ENV`, but `s3Bucket` gives `S3BUCKET`).
@@ -58,7 +58,7 @@ def shared_key(name: str) -> str:
 
 
 def isolated_key(name: str) -> str:
-    """The variable's name, without `PREFIX`, in isolated mode: `a-z` raised, `-` to `_`."""
+    """Return the variable's name, without `PREFIX`, in isolated mode: `a-z` raised, `-` to `_`."""
     return name.translate(_ISOLATED)
 
 
@@ -72,12 +72,12 @@ TRANSFORMS: Final[Mapping[Transform, Callable[[str], str]]] = {
 
 
 def variable(name: str, transform: Transform = "shared") -> str:
-    """The full name of the variable that carries the input `name`."""
+    """Return the full name of the variable that carries the input `name`."""
     return PREFIX + TRANSFORMS[transform](name)
 
 
 def collisions(names: Iterable[str], transform: Transform = "shared") -> list[tuple[str, ...]]:
-    """Groups of two or more names that end up in one variable.
+    """Return groups of two or more names that end up in one variable.
 
     The platform does not notice: the value of a random one of them wins.
     """

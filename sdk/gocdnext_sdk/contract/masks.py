@@ -20,9 +20,9 @@ MIN_OUTPUT_BYTES: Final = 8
 
 
 def apply(line: str, masks: Iterable[str]) -> str:
-    """One log line with every mask replaced, in the order given.
+    """Return one log line with every mask replaced, in the order given.
 
-    A mask with a line break never matches: lines arrive one by one.
+    A mask with a line break never matches, since lines arrive one by one.
     """
     for mask in masks:
         if len(mask.encode("utf-8", "surrogateescape")) >= MIN_BYTES:

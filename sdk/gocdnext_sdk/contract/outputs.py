@@ -1,4 +1,4 @@
-"""The file a job hands its outputs over in, named by `GOCDNEXT_OUTPUT_FILE`.
+"""The file in which a job passes on its outputs, named by `GOCDNEXT_OUTPUT_FILE`.
 
 `parse` reads as the platform does (upstream `agent/internal/runner/outputs.go`); `render` writes
 what `parse` gives back unchanged, and refuses what no file could carry.
@@ -37,7 +37,7 @@ _BLANKS += "\u200a\u2028\u2029\u202f\u205f\u3000"
 
 
 def parse(data: bytes) -> dict[str, str]:
-    """Every `KEY=value` of the file.
+    """Return every `KEY=value` of the file.
 
     Raises:
         ContractError: more than `MAX_BYTES`, or a line the platform would fail the job for.
@@ -68,7 +68,7 @@ def parse(data: bytes) -> dict[str, str]:
 
 
 def collect(data: bytes, declared: Mapping[str, str]) -> dict[str, str]:
-    """The outputs of a job: alias to value. Keys that nobody declared are dropped.
+    """Return the outputs of a job: alias to value. Keys that nobody declared are dropped.
 
     Args:
         data: the file's content after the job exited with 0.
@@ -89,7 +89,7 @@ def collect(data: bytes, declared: Mapping[str, str]) -> dict[str, str]:
 
 
 def render(values: Mapping[str, str]) -> str:
-    """The file's content for these values, key to value.
+    """Return the file's content for these values, key to value.
 
     Raises:
         ContractError: a key that is no variable's name, a value with a line break, carriage

@@ -56,17 +56,17 @@ class NeededOutput:
 
 
 def references(value: str) -> list[str]:
-    """The bodies of all `${{ … }}` in a value, in order."""
+    """Return the bodies of all `${{ … }}` in a value, in order."""
     return _REFERENCE.findall(value)
 
 
 def soft_references(value: str) -> list[str]:
-    """The names in all `${NAME}` of a value, in order."""
+    """Return the names in all `${NAME}` of a value, in order."""
     return _SOFT.findall(value)
 
 
 def split(value: str) -> Iterator[tuple[str, bool]]:
-    """The pieces of a value in order, each with whether it is a reference, strict or soft."""
+    """Return the pieces of a value in order, each with whether it is a reference, strict or soft."""
     end = 0
     for match in _ANY.finditer(value):
         yield value[end : match.start()], False
@@ -76,28 +76,28 @@ def split(value: str) -> Iterator[tuple[str, bool]]:
 
 
 def replace_strict(value: str, text: Callable[[str], str]) -> str:
-    """The value with `text(body)` in the place of each `${{ body }}`, whatever its body is."""
+    """Return the value with `text(body)` in the place of each `${{ body }}`, whatever its body is."""
     return _REFERENCE.sub(lambda match: text(match[1]), value)
 
 
 def is_name(body: str) -> bool:
-    """Whether the body of a `${{ … }}` is a plain name, which the strict pass takes."""
+    """Tell whether the body of a `${{ … }}` is a plain name, which the strict pass takes."""
     return _NAME.fullmatch(body) is not None
 
 
 def needed_outputs(value: str) -> list[NeededOutput]:
-    """The outputs of other jobs that a value refers to, in order."""
+    """Return the outputs of other jobs that a value refers to, in order."""
     matches = (_NEEDS.fullmatch(body) for body in references(value))
     return [NeededOutput(match["job"], match["alias"], match["cell"]) for match in matches if match]
 
 
 def cell_key(cell: Mapping[str, str]) -> str:
-    """One matrix cell's key: `K=V,K2=V2`, sorted by dimension; also `GOCDNEXT_MATRIX`."""
+    """Return one matrix cell's key: `K=V,K2=V2`, sorted by dimension; also `GOCDNEXT_MATRIX`."""
     return ",".join(f"{name}={cell[name]}" for name in sorted(cell))
 
 
 def resolve_needs(value: str, needs: Mapping[str, JobOutputs]) -> str:
-    """The needs pass.
+    """Apply the needs pass.
 
     Args:
         value: the text.
@@ -116,7 +116,7 @@ def resolve_needs(value: str, needs: Mapping[str, JobOutputs]) -> str:
 
 
 def resolve_strict(value: str, *sources: Mapping[str, str]) -> str:
-    """The strict pass; the first source that has a name wins.
+    """Apply the strict pass; the first source that has a name wins.
 
     Raises:
         ContractError: an unknown name, or anything but a name between the braces.
@@ -149,7 +149,7 @@ def resolve_strict(value: str, *sources: Mapping[str, str]) -> str:
 
 
 def resolve_soft(value: str, *sources: Mapping[str, str]) -> str:
-    """The soft pass; the first source that has a name wins, an unknown name stays as written."""
+    """Apply the soft pass; the first source that has a name wins, an unknown name stays as written."""
 
     def replace(match: re.Match[str]) -> str:
         return next((source[match[1]] for source in sources if match[1] in source), match[0])

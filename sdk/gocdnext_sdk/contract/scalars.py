@@ -57,14 +57,14 @@ class Scalar:
 
 
 def is_null(scalar: Scalar) -> bool:
-    """Whether the scalar is null (`~`, `null`, nothing at all)."""
+    """Tell whether the scalar is null (`~`, `null`, nothing at all)."""
     if scalar.core_tag == "null":
         return scalar.text in NULL_TEXTS
     return scalar.tag is None and scalar.plain and scalar.text in NULL_TEXTS
 
 
 def is_string(scalar: Scalar) -> bool:
-    """Whether the scalar's own type is text: quoted, or plain and neither number nor date."""
+    """Tell whether the scalar's own type is text: quoted, or plain and neither number nor date."""
     if scalar.tag is not None:
         return scalar.core_tag == "str"
     if not scalar.plain:
@@ -74,7 +74,7 @@ def is_string(scalar: Scalar) -> bool:
 
 
 def as_text(scalar: Scalar) -> str:
-    """The value of a text field, such as one in `with:`.
+    """Return the value of a text field, such as one in `with:`.
 
     Raises:
         ContractError: a `!!binary` that is not base64, or a core tag the text does not fit.
@@ -100,7 +100,7 @@ def as_text(scalar: Scalar) -> str:
 
 
 def as_bool(scalar: Scalar) -> bool:
-    """The value of a true-or-false field, such as `docker:`. Null is false.
+    """Return the value of a true-or-false field, such as `docker:`. Null is false.
 
     `yes`, `on` and their like count even in quotes, `"true"` does not: that is yaml.v3.
 
@@ -119,7 +119,7 @@ def as_bool(scalar: Scalar) -> bool:
 
 
 def as_int(scalar: Scalar) -> int:
-    """The value of a whole-number field, such as `retry:`. Null is 0, a fraction is cut off.
+    """Return the value of a whole-number field, such as `retry:`. Null is 0, a fraction is cut off.
 
     Raises:
         ContractError: not a plain number, or one beyond 64 bits, which the platform's fields have.
@@ -131,7 +131,7 @@ def as_int(scalar: Scalar) -> int:
 
 
 def as_float(scalar: Scalar) -> float:
-    """The value of a number field, such as `fail_under:`. Null is 0.
+    """Return the value of a number field, such as `fail_under:`. Null is 0.
 
     Raises:
         ContractError: not a plain number.

@@ -12,7 +12,7 @@ PREFIX = "gocdnext-plugin-"
 
 
 def image(uses: str) -> str:
-    """The image reference that runs for a `uses:` value.
+    """Return the image reference that runs for a `uses:` value.
 
     `ghcr.io/a/b@v1` becomes `ghcr.io/a/b:v1`; a digest stays one. Nothing else is rewritten: a
     bare `gocdnext/node` is Docker Hub's, `docker://` and `./` mean nothing special, and no
@@ -35,7 +35,7 @@ def image(uses: str) -> str:
 
 
 def catalog_name(image: str) -> str:
-    """The manifest name the server validates this image's `with:` against.
+    """Return the name of the manifest that the server validates this image's `with:` against.
 
     It is the last path segment without tag and digest, whatever the registry: an image is
     checked against a bundled manifest as soon as their names are equal.
@@ -46,5 +46,5 @@ def catalog_name(image: str) -> str:
 
 
 def short_name(name: str) -> str:
-    """The name without the prefix of the platform's own images."""
+    """Return the name without the prefix of the platform's own images."""
     return name.removeprefix(PREFIX)

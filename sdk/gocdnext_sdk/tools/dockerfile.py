@@ -141,7 +141,7 @@ def parse(text: str) -> Dockerfile:
 
 
 def parse_heredoc(word: str) -> Heredoc | None:
-    """Return the here-document that a word of the shell starts, still without content; None if it starts none.
+    """Return the here-document, still without content, that a shell word starts; None if there is none.
 
     Raises:
         ValueError: its delimiter has a quote that does not end.

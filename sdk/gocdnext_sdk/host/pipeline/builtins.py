@@ -77,7 +77,7 @@ class Run:
 
 
 def variables(run: Run, job: str) -> dict[str, str]:
-    """The built-ins of one job.
+    """Return the built-ins of one job.
 
     Args:
         run: what is known of the run.

@@ -9,13 +9,13 @@ from gocdnext_sdk.host.pipeline.builtins import Checkout
 
 
 def workspace_of(file: Path) -> Path:
-    """The checkout a pipeline file belongs to: the folder that holds its ``.gocdnext``."""
+    """Return the checkout a pipeline file belongs to: the directory that contains its ``.gocdnext``."""
     folder = file.resolve().parent
     return folder.parent if folder.name == ".gocdnext" else Path.cwd()
 
 
 def read(folder: Path) -> Checkout:
-    """The commit and branch that are checked out in a folder.
+    """Return the commit and branch that are checked out in a directory.
 
     Both are empty where there is no git, no repository or no commit yet; the branch also on a
     detached head.
@@ -27,7 +27,7 @@ def read(folder: Path) -> Checkout:
 
 
 def tag(folder: Path) -> str:
-    """The tag that points at the checked-out commit; empty without one. Of several, git's pick."""
+    """Return the tag that points at the checked-out commit; empty without one. Of several, git's pick."""
     return _git(folder, "describe", "--tags", "--exact-match", "HEAD")
 
 

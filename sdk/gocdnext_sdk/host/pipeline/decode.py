@@ -31,17 +31,17 @@ class Fields:
     marks: dict[str, Mark] = field(default_factory=dict)
 
     def get(self, key: str, default: T) -> T:
-        """The decoded value; the default when the key is absent or null."""
+        """Return the decoded value; the default when the key is absent or null."""
         found: T = self.values.get(key, default)
         return found
 
     def text(self, key: str) -> str:
-        """The text of a text field; empty when absent or null."""
+        """Return the text of a text field; empty when absent or null."""
         value: Value | None = self.values.get(key)
         return value.text if value else ""
 
     def texts(self, key: str) -> tuple[str, ...]:
-        """The texts of a list field; none when absent or null."""
+        """Return the texts of a list field; none when absent or null."""
         values: list[Value] = self.values.get(key, [])
         return tuple(value.text for value in values)
 
@@ -69,45 +69,45 @@ class Decoder:
         self.notices.append(Diagnostic(mark, what, advice))
 
     def text(self, node: Node) -> Value:
-        """A text field."""
+        """Read a text field."""
         return Value(self._scalar(node, scalars.as_text, "", "a single text"), node.mark)
 
     def flag(self, node: Node) -> bool:
-        """A true-or-false field."""
+        """Read a true-or-false field."""
         return self._scalar(node, scalars.as_bool, default=False, wanted="true or false")
 
     def integer(self, node: Node) -> int:
-        """A whole-number field."""
+        """Read a whole-number field."""
         return self._scalar(node, scalars.as_int, 0, "a whole number")
 
     def number(self, node: Node) -> float:
-        """A number field."""
+        """Read a number field."""
         return self._scalar(node, scalars.as_float, 0.0, "a number")
 
     def list_of(self, node: Node, read: Callable[[Node], T]) -> list[T]:
-        """A list field; null entries are dropped, as the server does."""
+        """Read a list field; null entries are dropped, as the server does."""
         if not isinstance(node, SequenceNode):
             return self._wrong(node, "a list", [], "write [a, b], or one `- a` a line")
         return [read(item) for item in node.items if not is_null(item)]
 
     def texts(self, node: Node) -> list[Value]:
-        """A list of texts."""
+        """Read a list of texts."""
         return self.list_of(node, self.text)
 
     def map_of(self, node: Node, read: Callable[[Node], T]) -> dict[str, T]:
-        """A map field with free keys."""
+        """Read a map field with free keys."""
         if not isinstance(node, MappingNode):
             return self._wrong(node, "a map", {})
         return {key.text: read(value) for key, value in self._entries(node)}
 
     def text_map(self, node: Node) -> dict[str, Value]:
-        """A map of texts, such as `with:`. Null values are empty texts."""
+        """Read a map of texts, such as `with:`. Null values are empty texts."""
         if not isinstance(node, MappingNode):
             return self._wrong(node, "a map", {})
         return {key.text: replace(self.text(value), key=key.mark) for key, value in self._entries(node)}
 
     def fields(self, node: Node, known: Mapping[str, Read], where: str) -> Fields:
-        """A map with known keys.
+        """Read a map with known keys.
 
         Args:
             node: the map.
@@ -128,7 +128,7 @@ class Decoder:
         return found
 
     def keys(self, node: Node) -> Iterator[tuple[Value, Node]]:
-        """The entries of a map with free keys, in order; nothing if it is no map."""
+        """Return the entries of a map with free keys, in order; nothing if it is no map."""
         if isinstance(node, MappingNode):
             yield from self._entries(node)
         else:

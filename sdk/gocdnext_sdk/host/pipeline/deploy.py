@@ -16,7 +16,7 @@ _PUBLIC = re.compile(r"needs\.[A-Za-z0-9_-]+\.outputs\.[a-z][a-zA-Z0-9_-]*|CI_[A
 
 
 def read_deploy(decoder: Decoder, name: str, entry: Fields) -> Deploy:
-    """The deploy marker of a job.
+    """Read the deploy marker of a job.
 
     Args:
         decoder: takes the problems.

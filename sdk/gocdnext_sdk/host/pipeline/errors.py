@@ -49,7 +49,7 @@ class PipelineError(UsageError):
 
 
 def suggest(name: str, known: Collection[str], what: str) -> str:
-    """Advice for a name that is not known: the nearest one, or else all there are.
+    """Return advice for a name that is not known: the nearest one, or else all there are.
 
     Args:
         name: as written.

@@ -41,12 +41,12 @@ _LOST: Final = (
 
 
 def is_template(name: str) -> bool:
-    """Whether a job of this name never runs and only serves `extends:`."""
+    """Tell whether a job of this name never runs and only serves `extends:`."""
     return name.startswith(".")
 
 
 def flatten(jobs: Mapping[str, Fields], decoder: Decoder) -> dict[str, Fields]:
-    """The jobs that run, each with what it extends merged in; templates are gone.
+    """Return the jobs that run, each with what it extends merged in; templates are gone.
 
     A broken chain is reported once; its jobs are left out.
     """

@@ -16,7 +16,7 @@ _COVERAGE_FORMATS: Final = ("go-cover", "lcov", "cobertura", "jacoco")
 
 
 def read_cache(decoder: Decoder, name: str, job: Fields) -> Iterator[Cache]:
-    """The `cache:` list of the job called `name`; problems go to the decoder."""
+    """Read the `cache:` list of the job called `name`; problems go to the decoder."""
     for entry in job.get("cache", cast("list[Fields]", [])):
         key, paths = entry.text("key"), entry.texts("paths")
         if not key or not paths:
@@ -27,7 +27,7 @@ def read_cache(decoder: Decoder, name: str, job: Fields) -> Iterator[Cache]:
 
 
 def read_artifacts(decoder: Decoder, name: str, job: Fields) -> Artifacts | None:
-    """The `artifacts:` of the job called `name`; problems go to the decoder."""
+    """Read the `artifacts:` of the job called `name`; problems go to the decoder."""
     entry: Fields | None = job.values.get("artifacts")
     if entry is None:
         return None
@@ -60,7 +60,7 @@ def read_artifacts(decoder: Decoder, name: str, job: Fields) -> Artifacts | None
 
 
 def read_needed(decoder: Decoder, name: str, job: Fields) -> Iterator[NeededArtifacts]:
-    """The `needs_artifacts:` list of the job called `name`; problems go to the decoder."""
+    """Read the `needs_artifacts:` list of the job called `name`; problems go to the decoder."""
     for entry in job.get("needs_artifacts", cast("list[Fields]", [])):
         if not entry.text("from_job"):
             decoder.error(entry.mark, f"job `{name}`: needs_artifacts needs `from_job`")
@@ -73,7 +73,7 @@ def read_needed(decoder: Decoder, name: str, job: Fields) -> Iterator[NeededArti
 
 
 def read_coverage_report(decoder: Decoder, name: str, job: Fields) -> CoverageReport | None:
-    """The `coverage_report:` of the job called `name`; problems go to the decoder."""
+    """Read the `coverage_report:` of the job called `name`; problems go to the decoder."""
     entry: Fields | None = job.values.get("coverage_report")
     if entry is None:
         return None

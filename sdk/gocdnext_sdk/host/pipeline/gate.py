@@ -31,7 +31,7 @@ _EXCLUDED_UNLESS_EMPTY: Final = (
 
 
 def read_approval(decoder: Decoder, name: str, fields: Fields) -> Approval:
-    """The gate of a job that has `approval:`.
+    """Read the gate of a job that has `approval:`.
 
     Args:
         decoder: takes the problems.

@@ -35,7 +35,7 @@ class JobInstance:
         return refs.cell_key(self.cell) if self.cell is not None else ""
 
     def collect(self, so_far: refs.JobOutputs | None, values: Mapping[str, str]) -> refs.JobOutputs:
-        """What the job offers to others once this run of it, or of one cell of its matrix, is done.
+        """Return what the job offers to others once this run of it, or of one cell of its matrix, is done.
 
         Args:
             so_far: what the matrix' earlier cells left.

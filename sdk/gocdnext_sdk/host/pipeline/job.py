@@ -23,7 +23,7 @@ _IGNORED: Final = {"retry": "nothing is retried", "timeout": "no job is stopped"
 
 
 def read_plugin(decoder: Decoder, reference: Value, inputs: Mapping[str, Value], where: str) -> Plugin:
-    """A plugin step.
+    """Read a plugin step.
 
     Args:
         decoder: takes the problems.
@@ -47,7 +47,7 @@ def read_plugin(decoder: Decoder, reference: Value, inputs: Mapping[str, Value],
 
 
 def read_job(decoder: Decoder, name: str, fields: Fields, pipeline_variables: Mapping[str, Value]) -> Job:
-    """One job.
+    """Read one job.
 
     Args:
         decoder: takes the problems.

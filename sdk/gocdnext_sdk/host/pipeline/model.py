@@ -260,12 +260,12 @@ class Pipeline:
     """What the platform accepts and then ignores, for people to know."""
 
     def with_variables(self, variables: Mapping[str, str]) -> Self:
-        """The pipeline with `variables` in place of its own of the same name."""
+        """Return the pipeline with `variables` in place of its own of the same name."""
         given = {name: Value(text, Mark("--var", 1, 1)) for name, text in variables.items()}
         return replace(self, variables={**self.variables, **given})
 
     def job(self, name: str) -> Job:
-        """The job of that name.
+        """Return the job of that name.
 
         Raises:
             KeyError: there is none.

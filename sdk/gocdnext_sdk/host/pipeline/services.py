@@ -16,7 +16,7 @@ _EFFECTS: Final = ("", "NoSchedule", "PreferNoSchedule", "NoExecute")
 
 
 def read_services(decoder: Decoder, entries: Iterable[Fields]) -> Iterator[Service]:
-    """The pipeline's services.
+    """Read the pipeline's services.
 
     Args:
         decoder: takes the problems.

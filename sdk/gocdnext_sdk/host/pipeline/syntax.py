@@ -37,7 +37,7 @@ _CACHE_GLOB_MAX = 255
 
 
 def seconds(duration: str) -> float | None:
-    """A Go duration (`90m`, `1h30m`) in seconds; None if it is not one."""
+    """Return a Go duration (`90m`, `1h30m`) in seconds; None if it is not one."""
     sign, amounts = (-1, duration[1:]) if duration.startswith("-") else (1, duration)
     amounts = amounts.removeprefix("+") if sign == 1 else amounts
     if amounts == "0":

@@ -60,7 +60,7 @@ Node: TypeAlias = ScalarNode | SequenceNode | MappingNode
 
 
 def compose(text: str, file: str) -> Node:
-    """The first document of a YAML text; the server reads no further either.
+    """Return the first document of a YAML text; the server reads no further either.
 
     Args:
         text: the file's content.
@@ -84,7 +84,7 @@ def compose(text: str, file: str) -> Node:
 
 
 def is_null(node: Node) -> bool:
-    """Whether the node is `~`, `null` or nothing at all."""
+    """Tell whether the node is `~`, `null` or nothing at all."""
     return isinstance(node, ScalarNode) and scalars.is_null(node.scalar)
 
 
