@@ -9,7 +9,19 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, WithJsonSchema
 
-from gocdnext_sdk import Boolean, ImageBuildInputs, Input, Lines, Problem, Reference, Secret, Words, quoted
+from gocdnext_sdk import (
+    Boolean,
+    Ci,
+    ImageBuildInputs,
+    Input,
+    Lines,
+    Problem,
+    Reference,
+    Secret,
+    Words,
+    quoted,
+)
+from gocdnext_sdk.inputs.image_metadata import INDEX, SOURCE_DATE, source_date
 from gocdnext_sdk.inputs.parsers import parse_lines
 from gocdnext_sdk.secret import looks_secret
 from gocdnext_sdk.tools.buildkit.builders import BINFMT, BUILDKIT
@@ -92,7 +104,47 @@ class BuildxInputs(ImageBuildInputs):
                         f"item {number} would have a secret stand on a command line",
                         "`secret-envs` takes GIT_AUTH_TOKEN for git; `cache-to` takes the keys of a cache",
                     )
+        yield from self._check_annotations()
+        yield from self._check_reproducible(environ, workspace)
         yield from self._check_cache(environ)
+
+    @property
+    def needs_tag(self) -> bool:
+        """Whether `tags` has to make one: a candidate has none, and what is loaded needs one."""
+        return not self.image.tag and (self.load or (self.push and not self.push_by_digest))
+
+    @property
+    def makes_index(self) -> bool:
+        """Whether an index is pushed: of several platforms, or of an image and its attestations."""
+        attests = (self.provenance or ("false" if self.reproducible else "true")) != "false"
+        return len(self.platforms) > 1 or attests or self.sbom not in (None, "false")
+
+    def _check_annotations(self) -> Iterator[Problem]:
+        for annotation in self.annotations:
+            for level in annotation.levels:
+                if level.platform and level.platform not in self.platforms:
+                    what = f"{quoted(annotation)}: {quoted(level.platform)} is not built"
+                    yield Problem("annotations", what, "choose one of `platforms`")
+                if level.name in INDEX and not self.makes_index:
+                    what = f"{quoted(annotation)}: one platform without attestations has no index"
+                    yield Problem("annotations", what, "write manifest:")
+
+    def _check_reproducible(self, environ: Mapping[str, str], workspace: Path) -> Iterator[Problem]:
+        if not self.reproducible:
+            return
+        if source_date(environ, Ci.of(environ, workspace)) is None:
+            yield Problem(
+                "reproducible", "the date of the commit is not known here", f"set the variable {SOURCE_DATE}"
+            )
+        for key, value in (("provenance", self.provenance), ("sbom", self.sbom)):
+            if value not in (None, "false"):
+                yield Problem(
+                    key,
+                    "differs from build to build, so the image's digest would",
+                    'leave it out, or "false"',
+                )
+        if self.load:
+            yield Problem("load", "gives files times of their own", 'not with reproducible: "true"')
 
     def _check_cache(self, environ: Mapping[str, str]) -> Iterator[Problem]:
         if self.cache == "bucket":

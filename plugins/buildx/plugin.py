@@ -70,7 +70,7 @@ class Buildx(Plugin[BuildxInputs]):
             return build.built()
         digest = job.digest(inputs.image, lambda: read_digest(metadata))
         return build.pushed(
-            digest, [] if inputs.push_by_digest else [str(target.tag) for target in inputs.targets]
+            digest, [] if inputs.push_by_digest else [str(target.tag) for target in build.targets]
         )
 
 
@@ -115,16 +115,18 @@ class BuildxBuild(Build[BuildxInputs]):
             yield from ("--secret", comma_separated((f"id={id_}", f"src={path}")))
         for context in inputs.build_contexts:
             yield from ("--build-context", context)
-        for label in inputs.labels:
+        for label in self.labels:
             yield from ("--label", label)
+        for annotation in inputs.annotations:
+            yield from ("--annotation", str(annotation))
         for source in self.cache.sources:
             yield from ("--cache-from", str(source))
         for target in self.cache.targets:
             yield from ("--cache-to", str(target))
         if inputs.target:
             yield from ("--target", inputs.target)
-        if inputs.provenance:
-            yield from ("--provenance", inputs.provenance)
+        if provenance := inputs.provenance or ("false" if inputs.reproducible else None):
+            yield from ("--provenance", provenance)
         if inputs.sbom:
             yield from ("--sbom", inputs.sbom)
         if inputs.no_cache:
@@ -135,16 +137,17 @@ class BuildxBuild(Build[BuildxInputs]):
 
     def _destination(self, builder: Builder) -> Iterator[str]:
         inputs = self.inputs
+        rewritten = ",rewrite-timestamp=true" if inputs.reproducible else ""
         if inputs.push_by_digest:
-            yield "--output"
-            yield f"type=image,name={inputs.image.name},push-by-digest=true,name-canonical=true,push=true"
+            by_digest = f"name={inputs.image.name},push-by-digest=true,name-canonical=true"
+            yield from ("--output", f"type=image,{by_digest},push=true{rewritten}")
         else:
-            for reference in inputs.targets:
+            for reference in self.targets:
                 yield from ("--tag", str(reference))
             if inputs.push:
                 # The daemon's own builder stores what it pushes, unless it is asked not to.
                 stored = inputs.load and builder.is_daemons_own
-                yield from ("--output", "type=image,push=true" + ("" if stored else ",store=false"))
+                yield from ("--output", f"type=image,push=true{'' if stored else ',store=false'}{rewritten}")
         if inputs.load and not (inputs.push and builder.is_daemons_own):
             yield "--load"
         if not (inputs.push or inputs.load):

@@ -84,7 +84,7 @@ def copy(inputs: DockerPushInputs, content: Content, job: Job, registries: Regis
         # Meanwhile, what a copy would also run into is said in plainer words and ends all of them.
         if content.reference is not None:
             registries.source.resolve(content.reference)
-        find_tags(there, inputs.targets)
+        find_tags(there, inputs.targets(job.ci))
         belonging = regctl.attached(content.location)
     for target in targets:
         if registries.missing(target, belonging):

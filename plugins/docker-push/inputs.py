@@ -11,9 +11,10 @@ from typing import Literal
 
 from gocdnext_sdk import (
     Boolean,
-    BranchTags,
+    Ci,
     Credential,
     Credentials,
+    ImageTagInputs,
     Input,
     Problem,
     Reference,
@@ -23,10 +24,12 @@ from gocdnext_sdk import (
     RequiredIf,
     RequiredTogether,
     Secret,
+    TagRules,
     Words,
     quoted,
 )
 from gocdnext_sdk.inputs.image_signature import ImageSignatureInputs
+from gocdnext_sdk.inputs.image_tags import TAGS
 from gocdnext_sdk.oci.source import Source, Transport
 from gocdnext_sdk.tools.cosign import check_insecure
 from gocdnext_sdk.workspace import exists, is_directory, is_file
@@ -43,7 +46,7 @@ class Logins:
     targets: Credentials
 
 
-class DockerPushInputs(ImageSignatureInputs, RegistryLoginInputs):
+class DockerPushInputs(ImageTagInputs, ImageSignatureInputs, RegistryLoginInputs):
     """The `with:` map."""
 
     action: Literal["push", "delete-tag"] = Input(
@@ -61,10 +64,9 @@ class DockerPushInputs(ImageSignatureInputs, RegistryLoginInputs):
         description="Where to publish, one or several, e.g. `ghcr.io/org/app`. A tag in it is published "
         "beside `tags`."
     )
-    tags: BranchTags = Input(
+    tags: TagRules = Input(
         "latest",
-        description="Tags, one per line, or separated by commas or spaces; a slash (of a branch name) "
-        "becomes a dash. The default does not count for a target that has a tag, nor for `delete-tag`.",
+        description=f"{TAGS} The default does not count for a target that has a tag, nor for `delete-tag`.",
     )
     pull: Boolean = Input(
         "false", description="Take a plain reference from its registry, even if the daemon has such an image."
@@ -96,14 +98,18 @@ class DockerPushInputs(ImageSignatureInputs, RegistryLoginInputs):
     )
 
     @property
-    def targets(self) -> tuple[Reference, ...]:
-        """Every tag that is published or deleted, in the order given."""
-        given = "tags" in self.model_fields_set
+    def needs_tag(self) -> bool:
+        """Whether `tags` has to make one: a target may have one of its own."""
+        return any(not target.tag for target in self.target)
+
+    def targets(self, ci: Ci) -> tuple[Reference, ...]:
+        """Return every tag that is published or deleted in a run, in the order given."""
+        given, tags = "tags" in self.model_fields_set, self.tagging(ci).tags
         return tuple(
             dict.fromkeys(
                 target.with_tag(tag)
                 for target in self.target
-                for tag in (target.tag, *(self.tags if given or not target.tag else ()))
+                for tag in (target.tag, *(tags if given or not target.tag else ()))
                 if tag
             )
         )
@@ -135,7 +141,8 @@ class DockerPushInputs(ImageSignatureInputs, RegistryLoginInputs):
 
     def check(self, environ: Mapping[str, str], workspace: Path) -> Iterable[Problem]:
         """Check what two inputs must agree on."""
-        yield from super().check(environ, workspace)
+        wrong_tags = list(super().check(environ, workspace))
+        yield from wrong_tags
         if self.demands_signature:
             yield from check_insecure(environ, self.insecure_registries)
         for target in self.target:
@@ -145,6 +152,8 @@ class DockerPushInputs(ImageSignatureInputs, RegistryLoginInputs):
         if self.action == "delete-tag" and untagged and "tags" not in self.model_fields_set:
             yield Problem("tags", "is required with action: delete-tag", "name the tags")
         yield from self._check_immutable_tags()
+        if self.action == "delete-tag" and not wrong_tags:
+            yield from self._check_deleted(Ci.of(environ, workspace))
         yield from self._check_logins()
         if self.source is not None and self.action == "push":
             yield from self._check_source(self.source, environ, workspace)
@@ -154,11 +163,12 @@ class DockerPushInputs(ImageSignatureInputs, RegistryLoginInputs):
             if not TAG_PATTERN.fullmatch(pattern):
                 what = f"{quoted(pattern)} matches no tag"
                 yield Problem("immutable-tags", what, 'write it as "v*.*.*" or "[0-9]*"')
-        if self.action == "delete-tag":
-            for tag in dict.fromkeys(str(target.tag) for target in self.targets):
-                if pattern := fitting(self.immutable_tags, tag):
-                    what = f"{quoted(tag)} is not to be deleted: immutable-tags has {quoted(pattern)}"
-                    yield Problem("tags", what, "remove the tag or the pattern")
+
+    def _check_deleted(self, ci: Ci) -> Iterator[Problem]:
+        for tag in dict.fromkeys(str(target.tag) for target in self.targets(ci)):
+            if pattern := fitting(self.immutable_tags, tag):
+                what = f"{quoted(tag)} is not to be deleted: immutable-tags has {quoted(pattern)}"
+                yield Problem("tags", what, "remove the tag or the pattern")
 
     def _check_logins(self) -> Iterator[Problem]:
         if self.docker_config is not None:

@@ -43,8 +43,9 @@ class DockerPush(Plugin[DockerPushInputs]):
     def run(self, inputs: DockerPushInputs, job: Job) -> Mapping[str, str]:
         """Copy content, then move tags; or delete tags."""
         registries = Registries.of(inputs, job)
-        first = inputs.targets[0]
-        tags = ",".join(str(target.tag) for target in inputs.targets if target.name == first.name)
+        targets = inputs.targets(job.ci)
+        first = targets[0]
+        tags = ",".join(str(target.tag) for target in targets if target.name == first.name)
         if inputs.action == "delete-tag":
             delete_tags(inputs, job, registries)
             return {"IMAGE": first.name, "TAGS": tags}
@@ -53,11 +54,11 @@ class DockerPush(Plugin[DockerPushInputs]):
                 insecure = inputs.is_insecure(content.reference.registry)
                 inputs.verify_signature(job, content.reference, registries.logins.source, insecure=insecure)
             if inputs.immutable_tags:
-                current = find_tags(registries.targets, inputs.targets)
+                current = find_tags(registries.targets, targets)
                 refuse_moves(inputs.immutable_tags, current, content.digest)
             copy(inputs, content, job, registries)
         move_tags(inputs, content.digest, job, registries.targets)
-        job.say(f"published {content.digest} as {', '.join(map(str, inputs.targets))}")
+        job.say(f"published {content.digest} as {', '.join(map(str, targets))}")
         return {
             "IMAGE": first.name,
             "DIGEST": content.digest,

@@ -17,7 +17,7 @@ def move_tags(inputs: DockerPushInputs, digest: str, job: Job, registry: Registr
         Findings: an immutable one would move; none has been moved then.
         RegistryError: one is refused, or points elsewhere afterwards.
     """
-    previous = find_tags(registry, inputs.targets)  # again: the copy may have taken minutes
+    previous = find_tags(registry, inputs.targets(job.ci))  # again: the copy may have taken minutes
     refuse_moves(inputs.immutable_tags, previous, digest)
     job.output(PREVIOUS=describe(previous))
     moved: list[str] = []
@@ -31,7 +31,7 @@ def move_tags(inputs: DockerPushInputs, digest: str, job: Job, registry: Registr
             raise RegistryError(f"{error}; moved before that: {', '.join(moved) or 'no tag'}") from None
         moved.append(str(target))
         job.say(f"{target}: {before or 'new'} -> {digest}")
-    for target, now in find_tags(registry, inputs.targets, assumed=digest).items():
+    for target, now in find_tags(registry, inputs.targets(job.ci), assumed=digest).items():
         if now != digest:
             raise RegistryError(f"{target} is {now or 'gone'} now; did another job move it too?")
 
@@ -43,7 +43,7 @@ def delete_tags(inputs: DockerPushInputs, job: Job, registries: Registries) -> N
         RegistryError: the registry cannot, or does not let this user.
     """
     expected = inputs.source.reference.digest if inputs.source and inputs.source.reference else None
-    previous = find_tags(registries.targets, inputs.targets, assumed=expected or "its digest")
+    previous = find_tags(registries.targets, inputs.targets(job.ci), assumed=expected or "its digest")
     job.output(PREVIOUS=describe(previous))
     for target, before in previous.items():
         if before is None:

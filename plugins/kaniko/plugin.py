@@ -80,9 +80,6 @@ class KanikoInputs(ImageBuildInputs):
         pattern=r"^([0-9]+(\.[0-9]+)?(h|m|s))+$",
     )
     cache_copy_layers: Boolean = Input("false", description="Cache the layers of COPY and ADD too.")
-    reproducible: Boolean = Input(
-        "false", description="Leave times out, so that equal content has one digest."
-    )
     snapshot_mode: Literal["full", "redo", "time"] = Input(
         "full",
         description="How changed files are found: by content, or quicker by size, owner and times (redo), or "
@@ -114,8 +111,19 @@ class KanikoInputs(ImageBuildInputs):
             if any("," in (word or "") for word in pair):
                 what = f"kaniko cannot take the comma in item {number}"
                 yield Problem("secret-files", what, "rename the file")
+        yield from self._check_annotations()
         if not any(problem.key in ("context", "dockerfile") for problem in problems):
             yield from self._check_dockerfile(workspace)
+
+    def _check_annotations(self) -> Iterator[Problem]:
+        for annotation in self.annotations:
+            for level in annotation.levels:
+                if level.name != "manifest":
+                    what = f"{quoted(annotation)}: kaniko writes one manifest, and no {level.name}"
+                    yield Problem("annotations", what, "write manifest:, or build it with buildx")
+                elif level.platform and (level.platform,) != self.platforms:
+                    what = f"{quoted(annotation)}: {quoted(level.platform)} is not built"
+                    yield Problem("annotations", what, "leave the platform out")
 
     def _check_dockerfile(self, workspace: Path) -> Iterator[Problem]:
         path = self.find_dockerfile(workspace)
@@ -166,7 +174,7 @@ class Kaniko(Plugin[KanikoInputs]):
         if not inputs.push:
             return build.built()
         digest = job.digest(inputs.image, lambda: digest_file.read_text().strip())
-        return build.pushed(digest, [str(target.tag) for target in inputs.targets])
+        return build.pushed(digest, [str(target.tag) for target in build.targets])
 
 
 @dataclass(frozen=True)
@@ -189,7 +197,7 @@ class KanikoBuild(Build[KanikoInputs]):
         inputs, workspace = self.inputs, self.job.workspace
         yield f"--context=dir://{self.context}"
         yield f"--dockerfile={self.dockerfile}"
-        for target in inputs.targets:
+        for target in self.targets:
             yield f"--destination={target}"
         yield f"--digest-file={digest_file}"
         for registry in inputs.insecure_registries:
@@ -205,8 +213,10 @@ class KanikoBuild(Build[KanikoInputs]):
             yield f"--secret=id={id_},type=env,env={variable or id_}"
         for id_, path in inputs.secret_files:
             yield f"--secret=id={id_},type=file,src={workspace / (path or id_)}"
-        for label in inputs.labels:
+        for label in self.labels:
             yield f"--label={label}"
+        for annotation in inputs.annotations:
+            yield f"--annotation={annotation.key}={annotation.value}"
         if inputs.target:
             yield f"--target={inputs.target}"
         for platform in inputs.platforms:

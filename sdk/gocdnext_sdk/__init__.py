@@ -48,6 +48,8 @@ if TYPE_CHECKING:
     from gocdnext_sdk.inputs.constraints import AtLeastOne, MutuallyExclusive, RequiredIf, RequiredTogether
     from gocdnext_sdk.inputs.facts import DaemonUse, Gates, Publishes, Reads, ReadsWorkspace, Signs
     from gocdnext_sdk.inputs.image_build import BUILD_OUTPUTS, ImageBuildInputs
+    from gocdnext_sdk.inputs.image_metadata import Annotations
+    from gocdnext_sdk.inputs.image_tags import ImageTagInputs, TagFlavor, TagRules
     from gocdnext_sdk.inputs.model import Input, PluginInputs
     from gocdnext_sdk.inputs.registry_login import RegistryLoginInputs
     from gocdnext_sdk.inputs.types import (
@@ -71,6 +73,7 @@ if TYPE_CHECKING:
     from gocdnext_sdk.oci.credentials import Credential, Credentials
     from gocdnext_sdk.oci.reference import Reference, Registry
     from gocdnext_sdk.plugin import Plugin
+    from gocdnext_sdk.runtime.ci import Ci
     from gocdnext_sdk.runtime.daemon import Daemon
     from gocdnext_sdk.runtime.job import Job
     from gocdnext_sdk.runtime.runner import Completed
@@ -97,6 +100,8 @@ _NAMES = {
     "inputs.constraints": ("AtLeastOne", "MutuallyExclusive", "RequiredIf", "RequiredTogether"),
     "inputs.facts": ("DaemonUse", "Gates", "Publishes", "Reads", "ReadsWorkspace", "Signs"),
     "inputs.image_build": ("BUILD_OUTPUTS", "ImageBuildInputs"),
+    "inputs.image_metadata": ("Annotations",),
+    "inputs.image_tags": ("ImageTagInputs", "TagFlavor", "TagRules"),
     "inputs.registry_login": ("RegistryLoginInputs",),
     "inputs.model": ("Input", "PluginInputs"),
     "inputs.types": (
@@ -116,6 +121,7 @@ _NAMES = {
         "in_workspace",
         "one_of",
     ),
+    "runtime.ci": ("Ci",),
     "runtime.job": ("Job",),
     "oci.client": ("RegistryClient",),
     "oci.credentials": ("Credential", "Credentials"),
@@ -134,9 +140,11 @@ _HOMES = {name: f"{__name__}.{module}" for module, names in _NAMES.items() for n
 
 __all__ = [
     "BUILD_OUTPUTS",
+    "Annotations",
     "AtLeastOne",
     "Boolean",
     "BranchTags",
+    "Ci",
     "Completed",
     "Credential",
     "Credentials",
@@ -148,6 +156,7 @@ __all__ = [
     "Findings",
     "Gates",
     "ImageBuildInputs",
+    "ImageTagInputs",
     "Input",
     "InputError",
     "InputMismatch",
@@ -177,6 +186,8 @@ __all__ = [
     "RequiredTogether",
     "Secret",
     "Signs",
+    "TagFlavor",
+    "TagRules",
     "Tags",
     "Tool",
     "ToolError",

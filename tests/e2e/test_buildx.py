@@ -26,7 +26,7 @@ from typing import Any
 
 import pytest
 
-from gocdnext_sdk import Credential, Credentials, Reference, Registry, RegistryClient, Secret
+from gocdnext_sdk import Ci, Credential, Credentials, Reference, Registry, RegistryClient, Secret
 from gocdnext_sdk.contract.keys import variable
 from gocdnext_sdk.host.harness import LocalRegistry
 from gocdnext_sdk.host.manifest.load import load_plugin
@@ -193,6 +193,86 @@ ODD = {
     "DOLLAR": "${NOT} $expanded `id`",
     "DOCKER_PASSWORD": "canary-docker-password",
 }
+
+
+EPOCH = 1_700_000_000
+RUN = {
+    "CI_COMMIT_SHA": "0123456789abcdef0123456789abcdef01234567",
+    "CI_REPOSITORY_URL": "https://robot:t0ken@git.example.com/org/linkcheck.git",
+    "CI_COMMIT_TIMESTAMP": str(EPOCH),
+}
+RULES = "type=semver,pattern={{version}}\ntype=ref,event=branch\ntype=ref,event=pr\ntype=sha"
+
+
+class TestMetadata:
+    @pytest.mark.parametrize(
+        ("event", "tags"),
+        [
+            ({"CI_CAUSE": "webhook", "CI_BRANCH": "feat/x"}, "feat-x,sha-0123456"),
+            ({"CI_CAUSE": "tag", "CI_TAG_NAME": "v1.2.3"}, "1.2.3,sha-0123456,latest"),
+            ({"CI_CAUSE": "pull_request", "CI_PULL_REQUEST_KEY": "7"}, "pr-7,sha-0123456"),
+        ],
+    )
+    def test_one_block_of_tags_serves_every_event(
+        self, run_plugin: PluginRunner, workspace: Path, target: Target, event: dict[str, str], tags: str
+    ) -> None:
+        write(workspace, SMALL)
+        result = run_plugin(FOLDER, target.inputs | {"tags": RULES}, env=RUN | event, docker=True).passed()
+        assert result.outputs["TAGS"] == tags
+        assert target.tags() == set(tags.split(","))
+
+    def test_the_image_says_what_it_is_made_of(
+        self, run_plugin: PluginRunner, workspace: Path, target: Target
+    ) -> None:
+        write(workspace, SMALL)
+        with_ = target.inputs | {
+            "tags": "v1",
+            "labels": "org.opencontainers.image.title=Link check",
+            "annotations": "index:org.opencontainers.image.description=Checks links\n"
+            "manifest[linux/arm64]:only=here",
+        }
+        result = run_plugin(FOLDER, with_, env=RUN, docker=True).passed()
+        digest = result.outputs["DIGEST"]
+        key = "org.opencontainers.image."
+        assert target.labels(digest) == {
+            f"{key}created": "2023-11-14T22:13:20Z",
+            f"{key}revision": RUN["CI_COMMIT_SHA"],
+            f"{key}source": "https://git.example.com/org/linkcheck",
+            f"{key}title": "Link check",
+            f"{key}url": "https://git.example.com/org/linkcheck",
+            f"{key}version": "v1",
+        }
+        assert "t0ken" not in result.log
+        _, index = target.client.manifest(Reference.parse(f"{target.image}@{digest}"))
+        assert index["annotations"] == {f"{key}description": "Checks links"}
+        for each in target.client.platforms(Reference.parse(f"{target.image}@{digest}")):
+            _, manifest = target.client.manifest(Reference.parse(f"{target.image}@{each.digest}"))
+            wanted = {"only": "here"} if each.platform == "linux/arm64" else {}
+            assert manifest.get("annotations", {}) == wanted
+
+    @pytest.mark.parametrize("candidate", ["false", "true"])
+    def test_two_builds_have_one_digest(
+        self,
+        run_plugin: PluginRunner,
+        workspace: Path,
+        target: Target,
+        own_buildkit: dict[str, str],
+        candidate: str,
+    ) -> None:
+        write(workspace, SMALL)
+        builder = own_buildkit if candidate == "true" else {}
+        with_ = target.inputs | builder | {"no-cache": "true", "push-by-digest": candidate}
+        digests = {}
+        for reproducible in ("false", "true"):
+            for at in (EPOCH + 100, EPOCH + 50_000):
+                for path in (workspace / "content", workspace):
+                    os.utime(path, (at, at))
+                result = run_plugin(
+                    FOLDER, with_ | {"reproducible": reproducible}, env=RUN, docker=True
+                ).passed()
+                digests[reproducible, at] = result.outputs["DIGEST"]
+        assert digests["true", EPOCH + 100] == digests["true", EPOCH + 50_000]
+        assert digests["false", EPOCH + 100] != digests["false", EPOCH + 50_000]
 
 
 class TestBuildArguments:
@@ -439,6 +519,7 @@ def test_every_flag_exists(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> 
             "secret-files": "f=Dockerfile",
             "build-contexts": "c=.",
             "labels": "a=b",
+            "annotations": "index:a=b",
             "cache": "registry",
             "target": "t",
             "provenance": "mode=max",
@@ -448,7 +529,7 @@ def test_every_flag_exists(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> 
             continue
         environ = {variable(key, "shared"): value for key, value in with_.items()} | {"HOME": "/"}
         inputs = read_inputs(plugin.inputs, environ)
-        job = SimpleNamespace(environ=environ, workspace=workspace)
+        job = SimpleNamespace(environ=environ, workspace=workspace, ci=Ci())
         argv = module.BuildxBuild(inputs, job).command(Builder("default", frozenset()))
         emitted |= {word for word in argv if word.startswith("--")}
     assert len(emitted) > 15

@@ -21,6 +21,7 @@ from types import SimpleNamespace
 import pytest
 from testbed.pins import pins
 
+from gocdnext_sdk import Ci
 from gocdnext_sdk.contract.keys import variable
 from gocdnext_sdk.host.harness import LocalRegistry
 from gocdnext_sdk.host.harness.build import build_contexts, build_image
@@ -432,13 +433,14 @@ def test_every_flag_exists(image: str, older: bool, workspace: Path, monkeypatch
         "secret-envs": "s=HOME",
         "secret-files": "f=Dockerfile",
         "labels": "a=b",
+        "annotations": "manifest:a=b",
         "target": "t",
         "mirror": "mirror.gcr.io",
         "reproducible": "true",
     }
     environ = {variable(key, "shared"): value for key, value in with_.items()} | {"HOME": "/"}
     inputs = read_inputs(plugin.inputs, environ)
-    job = SimpleNamespace(environ=environ, workspace=workspace)
+    job = SimpleNamespace(environ=environ, workspace=workspace, ci=Ci())
     argv = module.KanikoBuild(inputs, job).command(workspace / "digest")
     emitted = {word.partition("=")[0] for word in argv}
     assert len(emitted) > 20

@@ -11,11 +11,14 @@ from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar
 
 from gocdnext_sdk.errors import Problem, quoted
 from gocdnext_sdk.inputs.constraints import Constraint, RequiredTogether
+from gocdnext_sdk.inputs.image_metadata import SOURCE_DATE, Annotations, labels, source_date
+from gocdnext_sdk.inputs.image_tags import TAGS, ImageTagInputs, TagRules
 from gocdnext_sdk.inputs.model import Input
 from gocdnext_sdk.inputs.registry_login import RegistryLoginInputs
-from gocdnext_sdk.inputs.types import Boolean, BranchTags, Lines, Pairs, WorkspacePath
+from gocdnext_sdk.inputs.types import Boolean, Lines, Pairs, WorkspacePath
 from gocdnext_sdk.oci.credentials import Credential, Credentials
 from gocdnext_sdk.oci.reference import Reference, Registry, without_scheme
+from gocdnext_sdk.runtime.ci import Ci
 from gocdnext_sdk.secret import Secret
 from gocdnext_sdk.tools import dockerignore
 from gocdnext_sdk.tools.buildkit.arguments import STEERS_BUILDX, BuildArg, build_arguments, secrets_of
@@ -34,17 +37,13 @@ BUILD_OUTPUTS = {
 """What every image builder tells."""
 
 
-class ImageBuildInputs(RegistryLoginInputs):
+class ImageBuildInputs(ImageTagInputs, RegistryLoginInputs):
     """The inputs all image builders share."""
 
     image: Reference = Input(
         description='The image to publish, e.g. "ghcr.io/org/app". A tag in it is published beside `tags`.'
     )
-    tags: BranchTags = Input(
-        "",
-        description="Tags to publish, one per line, or separated by commas or spaces; all get one digest. A "
-        "slash (of a branch name) becomes a dash. `latest` if neither this nor `image` has one.",
-    )
+    tags: TagRules = Input("", description=f"{TAGS} `latest` if neither this nor `image` has one.")
     dockerfile: WorkspacePath = Input(
         "Dockerfile",
         description="Path of the Dockerfile: looked up in `context` first, then in the workspace.",
@@ -58,7 +57,24 @@ class ImageBuildInputs(RegistryLoginInputs):
         "A bare KEY takes its value from the job's environment.",
     )
     target: str | None = Input(None, description="The stage to build. The last one if not given.")
-    labels: Lines = Input("", description="Image labels, one KEY=VALUE per line.")
+    labels: Lines = Input(
+        "", description="Image labels, one KEY=VALUE per line. They win over those of `auto-labels`."
+    )
+    auto_labels: Boolean = Input(
+        "true",
+        description="Label the image with what is known of the run: `org.opencontainers.image.` `source`, "
+        "`revision`, `version`, `created` (the date of the commit), `title` and `url`.",
+    )
+    annotations: Annotations = Input(
+        "",
+        description="Annotations, one KEY=VALUE per line, with the level before a colon: `manifest:` (the "
+        "default), `index:`, `manifest-descriptor:`, several with commas, `manifest[linux/amd64]:` for one "
+        "platform.",
+    )
+    reproducible: Boolean = Input(
+        "false",
+        description="Leave out times and whatever else differs, so that equal content has one digest.",
+    )
     secret_envs: Pairs = Input(
         "",
         description="Build secrets, one ID=VARIABLE per line: the job's variable is mounted under that id.",
@@ -86,10 +102,26 @@ class ImageBuildInputs(RegistryLoginInputs):
     """Matches the variables that change what that tool itself does."""
 
     @property
-    def targets(self) -> tuple[Reference, ...]:
-        """Every reference that is published, in the order given."""
-        tags = dict.fromkeys((self.image.tag, *self.tags) if self.image.tag else self.tags or ("latest",))
-        return tuple(self.image.with_tag(tag) for tag in tags)
+    def needs_tag(self) -> bool:
+        """Whether `tags` has to make one: `image` may have one, and what is not pushed needs none."""
+        return self.push and not self.image.tag
+
+    def targets(self, ci: Ci) -> tuple[Reference, ...]:
+        """Return every reference that is published in a run, in the order given."""
+        tags = [self.image.tag] if self.image.tag else []
+        tags += self.tagging(ci).tags
+        if not tags and not self.tags:
+            tags = ["latest"]
+        return tuple(self.image.with_tag(tag) for tag in dict.fromkeys(tags))
+
+    def all_labels(self, environ: Mapping[str, str], ci: Ci) -> tuple[str, ...]:
+        """Return the labels of the image, those of the run included."""
+        if not self.auto_labels:
+            return self.labels
+        targets = self.targets(ci) if self.tags or self.image.tag else ()
+        version = targets[0].tag if targets else None
+        title = self.image.repository.rpartition("/")[2]
+        return tuple(labels(self.labels, ci, version, title, environ))
 
     def published(self, digest: str, tags: Iterable[str]) -> dict[str, str]:
         """Return the `BUILD_OUTPUTS` of what was pushed."""
@@ -133,7 +165,8 @@ class ImageBuildInputs(RegistryLoginInputs):
         return Credentials(logins)
 
     def check(self, environ: Mapping[str, str], workspace: Path) -> Iterable[Problem]:
-        """Check the context, the Dockerfile, the mirror, the secrets and the bare build arguments."""
+        """Check the tags, the context, the Dockerfile, the mirror, the secrets and the build arguments."""
+        yield from super().check(environ, workspace)
         if self.image.digest:
             yield Problem(
                 "image", "has a digest, which is known only after the build", "give the name, and tags"
@@ -223,9 +256,23 @@ class Build(Generic[Inputs]):
 
     @property
     def environ(self) -> dict[str, str | Secret]:
-        """The builder's own variables: the arguments it takes by name, and the build secrets."""
+        """The builder's own variables: the date, the arguments it takes by name, and the build secrets."""
         by_name = {each.key: each.value for each in self.arguments if each.by_name}
-        return {**by_name, **self.inputs.secret_environ(self.job.environ)}
+        return {**self._date(), **by_name, **self.inputs.secret_environ(self.job.environ)}
+
+    def _date(self) -> dict[str, str]:
+        date = source_date(self.job.environ, self.job.ci)
+        return {} if date is None or SOURCE_DATE in self.job.environ else {SOURCE_DATE: str(date)}
+
+    @cached_property
+    def targets(self) -> tuple[Reference, ...]:
+        """Every reference that is published, in the order given."""
+        return self.inputs.targets(self.job.ci)
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The labels, `KEY=VALUE`."""
+        return self.inputs.all_labels(self.job.environ, self.job.ci)
 
     @property
     def context(self) -> Path:

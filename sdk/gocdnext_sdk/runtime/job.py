@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,7 @@ from gocdnext_sdk.secret import Secret
 
 if TYPE_CHECKING:
     from gocdnext_sdk.contract.dialects.base import Dialect
+    from gocdnext_sdk.runtime.ci import Ci
 
 
 def warn(message: str) -> None:
@@ -64,6 +66,13 @@ class Job:
         self._outputs = outputs
         self._warn = warn
         self._dialect = dialect
+
+    @cached_property
+    def ci(self) -> Ci:
+        """What is known of the run: commit, branch, tag, pull request …"""
+        from gocdnext_sdk.runtime.ci import Ci
+
+        return Ci.of(self.environ, self.workspace)
 
     def say(self, message: str) -> None:
         """Print a line to the log."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shlex
@@ -50,6 +51,27 @@ def test_every_folder_is_on_the_page() -> None:
 @pytest.mark.parametrize("commands", OFFLINE, ids=lambda text: text.splitlines()[-1])
 def test_what_needs_no_engine_works(commands: str, tmp_path: Path) -> None:
     shell(commands, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("event", "tags"),
+    [
+        (["push", "--branch", "feat/login"], ["feat-login"]),
+        (["push", "--branch", "main"], ["edge", "main"]),
+        (["tag", "--tag", "v1.2.3"], ["1.2.3", "1.2", "latest"]),
+        (["tag", "--tag", "v2.0.0-rc.1"], ["2.0.0-rc.1"]),
+        (["pull_request", "--pr", "17"], ["pr-17"]),
+    ],
+)
+def test_a_plan_shows_the_tags_of_its_event(event: list[str], tags: list[str]) -> None:
+    file = str(ROOT / "examples" / "tags" / ".gocdnext" / "image.yaml")
+    result = CliRunner().invoke(group, ["plan", file, "--json", "--event", *event])
+    assert result.exit_code == 0, result.output
+    build, scan = json.loads(result.output)["jobs"]
+    found = build["run"]["outputs"]["TAGS"].split(",")
+    assert [tag for tag in found if not tag.startswith("sha-")] == tags
+    assert any(tag.startswith("sha-") for tag in found)
+    assert scan["run"]["inputs"]["target"].endswith("<digest of ghcr.io/demo/hello>")
 
 
 class Reached(Exception):

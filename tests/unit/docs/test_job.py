@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from gocdnext_sdk import (
+    Ci,
     Completed,
     Credential,
     Credentials,
@@ -22,6 +23,7 @@ from gocdnext_sdk import (
 )
 from gocdnext_sdk.host.testing.fixtures import FakeTools
 from gocdnext_sdk.oci.client import Descriptor
+from gocdnext_sdk.runtime.ci import PullRequest, Upstream
 
 ROOT = Path(__file__).parents[3]
 PAGE = (ROOT / "docs" / "job.md").read_text()
@@ -46,6 +48,9 @@ def members(kind: type) -> set[str]:
     ("kind", "section"),
     [
         (Job, "Job"),
+        (Ci, "Ci"),
+        (PullRequest, "Ci"),
+        (Upstream, "Ci"),
         (Tool, "Tool"),
         (Completed, "Tool"),
         (RegistryClient, "RegistryClient"),

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from gocdnext_sdk import ImageBuildInputs, InputError, Registry, Secret
+from gocdnext_sdk import Ci, ImageBuildInputs, InputError, Registry, Secret
 from gocdnext_sdk.inputs.reader import read_inputs
 
 
@@ -40,7 +40,7 @@ def mistakes(**inputs: str) -> list[str]:
     ],
 )
 def test_what_is_published(image: str, tags: str, targets: list[str]) -> None:
-    assert [str(each) for each in build(image=image, tags=tags).targets] == [
+    assert [str(each) for each in build(image=image, tags=tags).targets(Ci())] == [
         f"ghcr.io/org/app:{tag}" for tag in targets
     ]
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from gocdnext_sdk import InputError
+from gocdnext_sdk import Ci, InputError
 from gocdnext_sdk.host.manifest.load import load_plugin
 from gocdnext_sdk.inputs.reader import read_inputs
 from gocdnext_sdk.tools.buildkit.builders import Builder
@@ -47,7 +47,12 @@ def plan(*, env: dict[str, str] | None = None, **with_: str) -> Any:
 
 def build(*, env: dict[str, str] | None = None, **with_: str) -> Any:
     scratch = Path(tempfile.mkdtemp(dir=Path.cwd().parent))
-    job = SimpleNamespace(environ=env or {}, workspace=Path.cwd(), scratch=lambda: scratch)
+    job = SimpleNamespace(
+        environ=env or {},
+        workspace=Path.cwd(),
+        scratch=lambda: scratch,
+        ci=Ci.of(env or {}, Path.cwd()),
+    )
     return buildx.BuildxBuild(read(env=env, **with_), job)
 
 
@@ -305,3 +310,109 @@ class TestContext:
         patterns = dockerfile.with_name("Dockerfile.dockerignore").read_text().split()
         assert patterns == ["*", "!.gocdnext", ".gocdnext/outputs"]
         assert (checkout / ".dockerignore").read_text() == "*\n!.gocdnext\n"
+
+
+SHA = "860c1904a1ce19322e91ac35af1ab07466440c37"
+RUN = {"CI_COMMIT_SHA": SHA, "CI_COMMIT_TIMESTAMP": "1700000000", "CI_REPOSITORY_URL": "git@x.y:org/app.git"}
+RULES = "type=semver,pattern={{version}}\ntype=ref,event=branch\ntype=ref,event=pr"
+
+
+class TestTagsOfTheRun:
+    @pytest.mark.parametrize(
+        ("env", "tag"),
+        [
+            ({"CI_BRANCH": "feat/x"}, "feat-x"),
+            ({"CI_TAG_NAME": "v1.2.3"}, "1.2.3"),
+            ({"CI_PULL_REQUEST_KEY": "7", "CI_BRANCH": "feat/x"}, "pr-7"),
+        ],
+    )
+    def test_each_event_has_its_own(self, env: dict[str, str], tag: str) -> None:
+        assert values(command(env=env, tags=RULES, flavor="latest=false"), "--tag") == [f"{IMAGE}:{tag}"]
+
+    def test_none_is_a_mistake_that_says_why_of_each_line(self) -> None:
+        (line,) = mistakes(env={"CI_BRANCH": "main"}, tags="type=semver,pattern={{raw}}\ntype=ref,event=pr")
+        assert line.startswith("with.tags: ")
+        assert "type=semver,pattern={{raw}}: the run is not for a tag" in line
+        assert "type=ref,event=pr: the run is not for a pull request" in line
+
+    def test_a_missing_tag_name_leaves_its_line_out(self) -> None:
+        argv = command(env={"CI_BRANCH": "main"}, tags="type=raw,value=${CI_TAG_NAME}\ntype=ref,event=branch")
+        assert values(argv, "--tag") == [f"{IMAGE}:main"]
+
+    @pytest.mark.parametrize(
+        "more", [{"image": f"{IMAGE}:v1"}, {"push": "false"}, {"push_by_digest": "true"}]
+    )
+    def test_none_is_needed_where_none_is_pushed_or_the_image_has_one(self, more: dict[str, str]) -> None:
+        read(env={"CI_BRANCH": "main"}, tags="type=ref,event=tag", **more)
+
+    def test_what_is_loaded_needs_one(self) -> None:
+        assert mistakes(env={"CI_BRANCH": "main"}, tags="type=ref,event=tag", push="false", load="true")
+
+    def test_a_flavor_without_tags_changes_nothing(self) -> None:
+        (line,) = mistakes(flavor="latest=true")
+        assert line.startswith("with.flavor: ")
+
+
+class TestMetadata:
+    def test_labels_say_what_is_known(self) -> None:
+        key = "org.opencontainers.image."
+        assert values(command(env=RUN, tags="v1 v2"), "--label") == [
+            f"{key}created=2023-11-14T22:13:20Z",
+            f"{key}revision={SHA}",
+            f"{key}source=https://x.y/org/app",
+            f"{key}title=app",
+            f"{key}url=https://x.y/org/app",
+            f"{key}version=v1",
+        ]
+
+    def test_own_labels_win_and_the_others_can_be_left_out(self) -> None:
+        own = "org.opencontainers.image.title="
+        found = values(command(env=RUN, labels=own), "--label")
+        assert [each for each in found if "title" in each] == [own]
+        assert values(command(env=RUN, labels="a=b", auto_labels="false"), "--label") == ["a=b"]
+
+    def test_the_commits_date_is_the_builds_unless_the_job_has_one(self) -> None:
+        assert build(env=RUN)._date() == {"SOURCE_DATE_EPOCH": "1700000000"}
+        own = RUN | {"SOURCE_DATE_EPOCH": "5"}
+        assert build(env=own)._date() == {}
+        assert "org.opencontainers.image.created=1970-01-01T00:00:05Z" in values(command(env=own), "--label")
+        assert build()._date() == {}
+
+    def test_annotations_are_passed_on(self) -> None:
+        lines = "a=b,c=d\nindex,manifest[linux/arm64]:x=y=z\nmanifest-descriptor:k=v"
+        assert values(command(annotations=lines), "--annotation") == lines.splitlines()
+
+    @pytest.mark.parametrize(
+        "annotations", ["a", "=b", "layer:a=b", "index[linux/amd64]:a=b", "manifest[linux/s390x]:a=b", ":a=b"]
+    )
+    def test_an_annotation_has_a_known_level(self, annotations: str) -> None:
+        (line,) = mistakes(annotations=annotations)
+        assert line.startswith("with.annotations: ")
+
+    def test_one_platform_without_attestations_has_no_index(self) -> None:
+        one = {"platforms": "linux/amd64", "annotations": "index:a=b"}
+        read(**one)
+        read(**one, provenance="false", sbom="true")
+        assert mistakes(**one, provenance="false")
+        assert mistakes(**one, reproducible="true", env=RUN)
+
+
+class TestReproducible:
+    def test_times_are_rewritten_and_nothing_else_differs(self) -> None:
+        argv = command(env=RUN, reproducible="true")
+        assert values(argv, "--output") == ["type=image,push=true,store=false,rewrite-timestamp=true"]
+        assert values(argv, "--provenance") == ["false"]
+        (output,) = values(command(env=RUN, reproducible="true", push_by_digest="true"), "--output")
+        assert output.endswith(",push=true,rewrite-timestamp=true")
+
+    @pytest.mark.parametrize(
+        ("key", "value"), [("provenance", "mode=min"), ("sbom", "true"), ("load", "true")]
+    )
+    def test_what_would_differ_is_refused(self, key: str, value: str) -> None:
+        (line,) = mistakes(env=RUN, reproducible="true", **{key: value})
+        assert line.startswith(f"with.{key}: ")
+
+    def test_it_needs_a_date(self) -> None:
+        (line,) = mistakes(reproducible="true")
+        assert line.startswith("with.reproducible: ")
+        read(reproducible="true", env={"SOURCE_DATE_EPOCH": "0"})

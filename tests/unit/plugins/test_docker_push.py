@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from gocdnext_sdk import Findings, InputError, Reference, RegistryError
+from gocdnext_sdk import Ci, Findings, InputError, Reference, RegistryError
 from gocdnext_sdk.host.manifest.load import load_plugin
 from gocdnext_sdk.host.testing import PluginRunner
 from gocdnext_sdk.inputs.reader import read_inputs
@@ -92,7 +92,7 @@ def test_bad_input_ends_with_2_and_one_line_a_mistake(run_plugin: PluginRunner) 
 )
 def test_targets_are_repositories_times_tags(target: str, tags: str | None, expected: list[str]) -> None:
     inputs = read({"target": target} | ({"tags": tags} if tags else {}))
-    assert [str(each) for each in inputs.targets] == expected
+    assert [str(each) for each in inputs.targets(Ci())] == expected
 
 
 def test_a_target_with_a_digest_is_refused() -> None:
@@ -281,6 +281,8 @@ def test_the_tags_that_moved_before_one_was_refused_are_told() -> None:
                 raise RegistryError("v2 is immutable")
 
     class SilentJob:
+        ci = Ci()
+
         def output(self, **values: str) -> None: ...
 
         def say(self, message: str) -> None: ...
@@ -301,3 +303,28 @@ def test_what_cannot_be_deleted_is_told_with_the_state_it_is_in() -> None:
     assert refused.startswith("ghcr.io did not let ghcr.io/org/team/app:failed be deleted")
     assert "gh api -X DELETE /user/packages/container/team%2Fapp/versions/ID" in refused
     assert "points to an empty manifest now" in MODULE.not_deleted(target, ONE, TWO)
+
+
+def test_targets_of_the_run() -> None:
+    rules = "type=ref,event=branch\ntype=semver,pattern={{version}}"
+    inputs = read({"target": "ghcr.io/a/b\nquay.io/c/d:edge", "tags": rules}, env={"CI_BRANCH": "feat/x"})
+    assert [str(each) for each in inputs.targets(Ci(branch="feat/x"))] == [
+        "ghcr.io/a/b:feat-x",
+        "quay.io/c/d:edge",
+        "quay.io/c/d:feat-x",
+    ]
+
+
+def test_a_target_without_a_tag_needs_one_of_the_run() -> None:
+    rules = {"tags": "type=ref,event=tag"}
+    (line,) = mistakes(rules | {"target": "ghcr.io/a/b"}, env={"CI_BRANCH": "main"})
+    assert line.startswith("with.tags: no line makes a tag in this run")
+    read(rules | {"target": "ghcr.io/a/b:v1"}, env={"CI_BRANCH": "main"})
+
+
+def test_a_tag_of_the_run_is_not_deleted_where_it_is_immutable() -> None:
+    (line,) = mistakes(
+        {"action": "delete-tag", "tags": "type=ref,event=branch", "immutable-tags": "main"},
+        env={"CI_BRANCH": "main"},
+    )
+    assert line.startswith('with.tags: "main" is not to be deleted')

@@ -13,6 +13,7 @@ from gocdnext_sdk.contract.keys import variable
 from gocdnext_sdk.host.manifest.load import load_plugin
 from gocdnext_sdk.inputs.model import with_key
 from gocdnext_sdk.inputs.reader import read_inputs
+from gocdnext_sdk.inputs.tagging.rules import Flavor, TagRules
 
 PLUGINS = sorted(file.parent for file in (Path(__file__).parents[3] / "plugins").glob("*/plugin.py"))
 
@@ -21,13 +22,13 @@ def lists() -> Iterator[tuple[type[PluginInputs], str]]:
     for folder in PLUGINS:
         model = load_plugin(folder).inputs
         for name, field in model.model_fields.items():
-            if typing.get_origin(field.annotation) is tuple:
+            if typing.get_origin(field.annotation) is tuple or field.annotation in (TagRules, Flavor):
                 yield model, with_key(name)
 
 
 LISTS = list(lists())
 
-ONE_A_LINE = {"labels", "build-contexts", "driver-opts"}
+ONE_A_LINE = {"labels", "annotations", "flavor", "build-contexts", "driver-opts"}
 """To these a comma is as good an item as any; what it lacks is the plugin's to say."""
 
 
@@ -39,7 +40,16 @@ def said(model: type[PluginInputs], key: str, text: str) -> list[str]:
 
 def test_all_of_them_are_found() -> None:
     keys = {key for _, key in LISTS}
-    assert {"tags", "build-args", "cache-from", "platforms", "severity", "annotations", "target"} <= keys
+    assert {
+        "tags",
+        "build-args",
+        "cache-from",
+        "platforms",
+        "severity",
+        "annotations",
+        "target",
+        "flavor",
+    } <= keys
     assert {model.__name__.removesuffix("Inputs") for model, _ in LISTS} == {
         *("Buildx", "Cosign", "DockerPush", "Kaniko", "Trivy")
     }

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from gocdnext_sdk import InputError, Secret
+from gocdnext_sdk import Ci, InputError, Secret
 from gocdnext_sdk.host.manifest.load import load_plugin
 from gocdnext_sdk.inputs.reader import read_inputs
 from gocdnext_sdk.tools.dockerfile import parse
@@ -41,7 +41,12 @@ def mistakes(environ: dict[str, str] | None = None, **inputs: str) -> list[str]:
 
 def build(environ: dict[str, str] | None = None, **inputs: str) -> Any:
     scratch = Path(tempfile.mkdtemp(dir=Path.cwd().parent))
-    job = SimpleNamespace(environ=environ or {}, workspace=Path.cwd(), scratch=lambda: scratch)
+    job = SimpleNamespace(
+        environ=environ or {},
+        workspace=Path.cwd(),
+        scratch=lambda: scratch,
+        ci=Ci.of(environ or {}, Path.cwd()),
+    )
     return kaniko.KanikoBuild(read(environ, **inputs), job)
 
 
@@ -58,6 +63,7 @@ class TestArgv:
             "--digest-file=/s/digest",
             "--ignore-path=/gocdnext",
             f"--ignore-path={workspace}",
+            "--label=org.opencontainers.image.title=app",
             "--snapshot-mode=full",
             "--push-retry=3",
             "--image-download-retry=3",
@@ -375,3 +381,31 @@ class TestContext:
     def test_a_dockerfile_that_is_none_is_said_to_be(self, workspace: Path, content: bytes) -> None:
         (workspace / "Dockerfile").write_bytes(content)
         assert all(line.startswith("with.dockerfile: Dockerfile:") for line in mistakes())
+
+
+class TestMetadata:
+    def test_tags_and_labels_come_from_the_run(self) -> None:
+        run = {"CI_TAG_NAME": "v1.2.3", "CI_CAUSE": "tag", "CI_COMMIT_SHA": "0" * 40}
+        found = argv(run, tags="type=semver,pattern={{major}}.{{minor}}")
+        assert [each for each in found if each.startswith("--destination")] == [
+            "--destination=ghcr.io/org/app:1.2",
+            "--destination=ghcr.io/org/app:latest",
+        ]
+        assert "--label=org.opencontainers.image.version=1.2" in found
+        assert f"--label=org.opencontainers.image.revision={'0' * 40}" in found
+
+    def test_annotations_of_its_one_manifest(self) -> None:
+        lines = "a=b\nmanifest:c=d=e\nmanifest[linux/arm64]:f=g"
+        found = argv(annotations=lines, platforms="linux/arm64")
+        assert [each for each in found if each.startswith("--annotation")] == [
+            "--annotation=a=b",
+            "--annotation=c=d=e",
+            "--annotation=f=g",
+        ]
+
+    @pytest.mark.parametrize(
+        "line", ["index:a=b", "index-descriptor:a=b", "manifest,index:a=b", "manifest[linux/amd64]:a=b"]
+    )
+    def test_other_levels_are_refused_by_name(self, line: str) -> None:
+        (mistake,) = mistakes(annotations=line)
+        assert mistake.startswith("with.annotations: ")

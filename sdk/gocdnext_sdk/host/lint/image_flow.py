@@ -13,6 +13,7 @@ from gocdnext_sdk.host.pipeline.errors import Mark
 from gocdnext_sdk.host.pipeline.model import Job
 from gocdnext_sdk.inputs.facts import Publishes, Reads
 from gocdnext_sdk.inputs.parsers import parse_words
+from gocdnext_sdk.inputs.tagging.rules import is_rule
 from gocdnext_sdk.oci.reference import Reference
 
 _STAND_IN = re.compile("\0([0-9]+)\0")
@@ -59,14 +60,14 @@ class Published:
         use: the plugin.
         job: the job.
         image: where it goes.
-        tags: the tags it gets; empty if that is not known.
+        tags: the tags it gets; None if only the run knows them.
         pushed: False: it is certainly not pushed.
     """
 
     use: Use
     job: Job
     image: Name
-    tags: frozenset[str]
+    tags: frozenset[str] | None
     pushed: bool
 
 
@@ -132,15 +133,28 @@ def _holds(fact: Reads, use: Use, job: Job) -> bool:
     return not excluded and use.holds(fact.when) and not (fact.unless and use.holds(fact.unless))
 
 
-def _tags(view: View, use: Use, fact: Publishes, image: Name) -> frozenset[str]:
+def _tags(view: View, use: Use, fact: Publishes, image: Name) -> frozenset[str] | None:
     if fact.by_digest and use.is_true(fact.by_digest):
         return frozenset()
     given = use.given.get(fact.tags)
+    if given and has_tag_rules(given.text):
+        return None
     tags = words(view.expand(use.job, given.text)) if given else ()
     found = {tag.replace("/", "-") if is_known(tag) else tag for tag in tags}
     if image.tag:
         found.add(image.tag)
     return frozenset(found or {"latest"})
+
+
+def has_tag_rules(text: str) -> bool:
+    """Tell whether lines of `tags` make tags of what only the run knows."""
+    return any(map(is_rule, _hide(text)[0].splitlines()))
+
+
+def plain_lines(text: str) -> str:
+    """Return the lines of `tags` that are plain tags."""
+    hidden, show = _hide(text)
+    return "\n".join(show(line) for line in hidden.splitlines() if not is_rule(line))
 
 
 def words(text: str) -> list[str]:

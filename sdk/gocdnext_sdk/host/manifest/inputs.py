@@ -8,6 +8,8 @@ from typing import Annotated, Any, ClassVar, Final, Literal
 from pydantic import create_model
 
 from gocdnext_sdk.host.manifest.model import InputSpec, Manifest
+from gocdnext_sdk.inputs.image_metadata import Annotations
+from gocdnext_sdk.inputs.image_tags import TagFlavor, TagRules
 from gocdnext_sdk.inputs.model import Input, PluginInputs
 from gocdnext_sdk.inputs.types import (
     Boolean,
@@ -29,6 +31,7 @@ from gocdnext_sdk.oci.reference import Reference
 from gocdnext_sdk.secret import Secret
 
 FORMATS: Final[Mapping[str, Any]] = {
+    "annotations": Annotations,
     "branch-tags": BranchTags,
     "go-duration": Duration,
     "hostname": RegistryHost,
@@ -40,6 +43,8 @@ FORMATS: Final[Mapping[str, Any]] = {
     "oci-references": References,
     "pairs": Pairs,
     "password": Secret,
+    "tag-flavor": TagFlavor,
+    "tag-rules": TagRules,
     "tags": Tags,
     "words": Words,
     "workspace-path": WorkspacePath,

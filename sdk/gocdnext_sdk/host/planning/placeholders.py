@@ -10,6 +10,7 @@ import hashlib
 import re
 
 from gocdnext_sdk.host.pipeline.builtins import SHORT_SHA
+from gocdnext_sdk.inputs.tagging.evaluate import SHORT
 from gocdnext_sdk.runtime.masking import Masker
 from gocdnext_sdk.runtime.spellings import MIN_LENGTH
 
@@ -36,7 +37,8 @@ class Placeholders:
         """Return a revision that is shown as `<commit>`, in its short form too."""
         sha = hashlib.sha1(b"commit", usedforsecurity=False).hexdigest()
         self.alias(sha, "<commit>")
-        self.alias(sha[:SHORT_SHA], "<commit>")
+        for length in (SHORT_SHA, SHORT):
+            self.alias(sha[:length], "<commit>")
         return sha
 
     def secret(self, value: str, name: str) -> str:

@@ -331,3 +331,33 @@ def test_a_chain_of_needs_longer_than_the_stack(lint: Lint) -> None:
         + "j3000: {stage: build, image: alpine, script: [make]}\n"
         + TRIVY.replace("stage: scan", "stage: build")
     )
+
+
+class TestTagRules:
+    RULES = "    tags: |\n      type=semver,pattern={{version}}\n      type=raw,value=x-${CI_TAG_NAME}\n"
+
+    def test_their_mistakes_are_found(self, lint: Lint) -> None:
+        job = BUILD + SECRETS + "  with:\n    image: a.b/c\n" + LOGIN
+        assert rules(lint(job + "    tags: type=semvr,pattern={{version}}\n")) == ["GP103"]
+        assert rules(lint(job + "    flavor: latest=maybe\n    tags: a\n")) == ["GP103"]
+        assert rules(lint(job + "    annotations: layer:a=b\n")) == ["GP103"]
+        assert not lint(job + self.RULES)
+
+    def test_which_tags_they_make_only_a_run_knows(self, lint: Lint) -> None:
+        build = BUILD + SECRETS + "  with:\n    image: a.b/c\n" + LOGIN
+        scan = TRIVY + SECRETS + "  needs: [build]\n  with:\n    scan-type: image\n    target: a.b/c:1.0.0\n"
+        scan += LOGIN
+        assert "GP403" in rules(lint(build + scan))
+        assert "GP403" in rules(lint(build + "    tags: ${{ CI_COMMIT_SHA }}\n" + scan))
+        assert "GP403" not in rules(lint(build + self.RULES + scan))
+
+    def test_what_an_event_lacks_may_stand_in_a_rule_and_nowhere_else(self, lint: Lint) -> None:
+        job = BUILD + SECRETS + "  with:\n    image: a.b/c\n" + LOGIN
+
+        def on_push(more: str) -> list[str]:
+            jobs = "".join(f"  {line}\n" for line in (job + more).splitlines())
+            return rules(lint(f"when:\n  event: [push]\nstages: [build]\njobs:\n{jobs}"))
+
+        assert "GP305" not in on_push(self.RULES)
+        assert "GP305" in on_push("    tags: latest ${CI_TAG_NAME}\n")
+        assert "GP305" in on_push(self.RULES + "    target: ${CI_TAG_NAME}\n")

@@ -65,7 +65,10 @@ def other_tag(view: View) -> Iterator[Diagnostic]:
             for each in published
             if each.image.repository == read.image.repository and each.job.name != read.job.name
         ]
-        tags = frozenset().union(*(each.tags for each in pushers))
+        known = [each.tags for each in pushers if each.tags is not None]
+        if len(known) < len(pushers):
+            continue
+        tags = frozenset().union(*known)
         tag = read.image.tag or "latest"
         if pushers and tag not in tags:
             shown = ", ".join(sorted(tags)) or "no tag, only a digest"

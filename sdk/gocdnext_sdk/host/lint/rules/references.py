@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from gocdnext_sdk.contract import refs
+from gocdnext_sdk.host.lint.image_flow import plain_lines
 from gocdnext_sdk.host.lint.rule import Severity, rule
 from gocdnext_sdk.host.lint.rules.secrets import is_secret_name
 from gocdnext_sdk.host.lint.view import ALWAYS, SOMETIMES, View
@@ -163,7 +164,10 @@ def other_event(view: View) -> Iterator[Diagnostic]:
     for use in view.uses if events else ():
         defined = {*view.variables(use.job), *use.secrets}
         for key, value in use.plugin.inputs.items():
-            names = (*refs.references(value.text), *refs.soft_references(value.text))
+            # A line of tag rules that names what the run lacks is left out, so it may.
+            spec = use.spec(key)
+            text = plain_lines(value.text) if spec and spec.format == "tag-rules" else value.text
+            names = (*refs.references(value.text), *refs.soft_references(text))
             for name in dict.fromkeys(names):
                 event = SOMETIMES.get(name)
                 if event is not None and event not in events and name not in defined:
