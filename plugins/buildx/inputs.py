@@ -23,6 +23,7 @@ from gocdnext_sdk import (
 )
 from gocdnext_sdk.inputs.image_metadata import INDEX, SOURCE_DATE, source_date
 from gocdnext_sdk.inputs.parsers import parse_lines
+from gocdnext_sdk.oci.platforms import is_platform
 from gocdnext_sdk.secret import looks_secret
 from gocdnext_sdk.tools.buildkit.builders import BINFMT, BUILDKIT
 from gocdnext_sdk.tools.buildkit.cache import CacheEntry
@@ -87,7 +88,7 @@ class BuildxInputs(ImageBuildInputs):
         """Check what needs the job's environment or two inputs at once."""
         yield from super().check(environ, workspace)
         for platform in self.platforms:
-            if not re.fullmatch(r"[a-z0-9]+/[a-z0-9_]+(/[a-z0-9]+)?", platform):
+            if not is_platform(platform):
                 yield Problem(
                     "platforms", f"{quoted(platform)} is not a platform", 'write it as "linux/amd64"'
                 )

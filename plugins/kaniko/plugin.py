@@ -26,6 +26,7 @@ from gocdnext_sdk import (
     quoted,
 )
 from gocdnext_sdk.inputs.image_build import Build
+from gocdnext_sdk.oci.platforms import is_platform
 from gocdnext_sdk.oci.reference import without_scheme
 from gocdnext_sdk.tools import dockerfile, dockerignore
 
@@ -99,7 +100,7 @@ class KanikoInputs(ImageBuildInputs):
                 "platforms", "kaniko builds for one platform at a time", "use one job for each, or buildx"
             )
         for platform in self.platforms:
-            if not re.fullmatch(r"[a-z0-9]+/[a-z0-9_]+(/[a-z0-9]+)?", platform):
+            if not is_platform(platform):
                 yield Problem(
                     "platforms", f"{quoted(platform)} is not a platform", 'write it as "linux/amd64"'
                 )

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from gocdnext_sdk import InputMismatch, Job, Problem, Secret, Tool, ToolError
-from gocdnext_sdk.oci.platforms import choose, is_platform
+from gocdnext_sdk.oci.platforms import choose, matches
 from gocdnext_sdk.workspace import read_text
 
 from .inputs import FILES, PACKAGES, SEVERITIES, TrivyInputs, query_values, without_login
@@ -163,7 +163,7 @@ def scan(inputs: TrivyInputs, job: Job, trivy: Tool, subjects: Iterable[Subject]
         except ToolError as error:
             raise ToolError(f"the scan of {subject.name} failed and its result is unknown: {error}") from None
         platform = subject.platform or platform_of(report)
-        if platform and not any(each == "all" or is_platform(platform, each) for each in inputs.platforms):
+        if platform and not any(each == "all" or matches(platform, each) for each in inputs.platforms):
             raise ToolError(f"no result: {subject.name} is for {platform}, which `platforms` does not name")
         reports[replace(subject, platform=platform)] = report
         # One database for all platforms, even if a newer one appears meanwhile.

@@ -1,14 +1,22 @@
-"""Which platforms of an index are selected."""
+"""Platforms, and which of an index are selected."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from gocdnext_sdk.errors import Invalid, quoted
 from gocdnext_sdk.oci.descriptor import Descriptor
 
+_PLATFORM = re.compile(r"[a-z0-9]+/[a-z0-9_]+(/[a-z0-9]+)?")
 
-def is_platform(platform: str, wanted: str) -> bool:
+
+def is_platform(text: str) -> bool:
+    """Tell whether `text` has the form `os/arch[/variant]`."""
+    return _PLATFORM.fullmatch(text) is not None
+
+
+def matches(platform: str, wanted: str) -> bool:
     """Tell whether `platform` matches `wanted`; `linux/arm` matches every variant.
 
     Args:
@@ -31,7 +39,7 @@ def choose(wanted: Sequence[str], children: Sequence[Descriptor]) -> tuple[Descr
     if tuple(wanted) == ("all",):
         return tuple(children)
     for platform in wanted:
-        if not any(is_platform(child.platform or "", platform) for child in children):
+        if not any(matches(child.platform or "", platform) for child in children):
             names = ", ".join(str(child.platform) for child in children) or "none"
             raise Invalid(f"the image has no {quoted(platform)}", f"it has {names}")
-    return tuple(c for c in children if any(is_platform(c.platform or "", each) for each in wanted))
+    return tuple(c for c in children if any(matches(c.platform or "", each) for each in wanted))
