@@ -34,10 +34,11 @@ from gocdnext_sdk.host.testing import Mode, PluginRunner
 from gocdnext_sdk.inputs.reader import read_inputs
 from gocdnext_sdk.runtime.daemon import DockerDaemon
 from gocdnext_sdk.runtime.docker_client import address, connect
-from gocdnext_sdk.tools.buildkit.builders import Builder, remove_stale_builders
+from gocdnext_sdk.runtime.orphans import remove_orphans
+from gocdnext_sdk.tools.buildkit.builders import Builder
 
 FOLDER = Path(__file__).parents[2] / "plugins" / "buildx"
-BUILDER = re.compile(r"--name (gocdnext-\w+-\w+)")
+BUILDER = re.compile(r"--name (gocdnext-[\w.-]+)")
 
 
 @dataclass(frozen=True)
@@ -420,46 +421,70 @@ class TestOwnBuildKit:
         # The build waits for a context that never answers.
         with socket.create_server(("127.0.0.1", 0)) as silent:
             write(workspace, f"FROM scratch\nADD http://127.0.0.1:{silent.getsockname()[1]}/x /\n")
-            with_ = target.inputs | own_buildkit
-            environ = {variable(key, "shared"): value for key, value in with_.items()}
-            keep = {name: os.environ[name] for name in ("PATH", "DOCKER_HOST") if name in os.environ}
-            process = subprocess.Popen(
-                [sys.executable, "-m", "gocdnext_sdk.host.harness.start", FOLDER],
-                cwd=workspace,
-                env={**keep, **environ, "HOME": str(tmp_path)},
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                text=True,
-            )
+            process = start(workspace, target.inputs | own_buildkit, tmp_path)
+            log = read_to(process, "transferring dockerfile")
+            process.send_signal(signum)
             assert process.stdout is not None
-            log = ""
-            for line in process.stdout:
-                log += line
-                if "transferring dockerfile" in line:
-                    process.send_signal(signum)
-                    break
             log += process.stdout.read()
             process.stdout.close()
         assert process.wait() == 128 + signum, log
         assert left_of(name_of_builder(log), daemon) == []
 
-    def test_what_killed_jobs_left_is_removed_after_a_day(self, daemon: Any) -> None:
+    def test_the_next_job_removes_what_a_killed_one_left_and_nothing_else(
+        self,
+        run_plugin: PluginRunner,
+        workspace: Path,
+        target: Target,
+        own_buildkit: dict[str, str],
+        daemon: Any,
+        tmp_path: Path,
+    ) -> None:
+        """Of two builds one is killed and the other held in its midst; a third job comes."""
+        write(workspace, SMALL)
+        builds = [start(workspace, target.inputs | own_buildkit, tmp_path) for _ in range(2)]
+        try:
+            names = []
+            for each, signum in zip(builds, (signal.SIGKILL, signal.SIGSTOP), strict=True):
+                log = read_to(each, "transferring dockerfile")
+                each.send_signal(signum)
+                names.append(name_of_builder(log))
+            killed, parallel = names
+            builds[0].wait()
+            assert len(left_of(killed, daemon)) == 2
+            result = run_plugin(FOLDER, target.inputs | {"platforms": "linux/amd64"}, docker=True).passed()
+            assert f"removed the BuildKit {killed}0" in result.log
+            assert left_of(killed, daemon) == []
+            assert len(left_of(parallel, daemon)) == 2
+            builds[1].send_signal(signal.SIGCONT)
+            builds[1].wait()
+            assert left_of(parallel, daemon) == []
+        finally:
+            for each in builds:
+                each.kill()
+                each.communicate()
+
+    def test_nor_does_it_ask_for_one_by_its_age_alone(self, daemon: Any) -> None:
+        """Whose owner cannot be asked for, as on another machine, goes after an hour without use."""
         image = os.environ["GOCDNEXT_REGISTRY_IMAGE"]
         now = datetime.now(UTC)
         token = secrets.token_hex(4)
-        fresh, stale, other = (
+        fresh, stale, foreign, other = (
             f"buildx_buildkit_{name}0"
             for name in (
-                f"gocdnext-{now - timedelta(hours=23):%Y%m%dt%H%M%S}-{token}",
-                f"gocdnext-{now - timedelta(hours=25):%Y%m%dt%H%M%S}-{token}",
+                f"gocdnext-{now:%Y%m%dt%H%M%S}-p00000000.1.1-{token}",
+                f"gocdnext-{now - timedelta(hours=2):%Y%m%dt%H%M%S}-p00000000.1.1-{token}",
+                f"gocdnext-{now:%Y%m%dt%H%M%S}-c{token}0000-{token}",
                 f"mine-{token}",
             )
         )
         try:
-            for name in (fresh, stale, other):
+            for name in (fresh, stale, foreign, other):
                 volume = f"{name}_state"
                 daemon.containers.create(image, name=name, volumes={volume: {"bind": "/state", "mode": "rw"}})
-            remove_stale_builders(DockerDaemon(os.environ))
+            removed = set(remove_orphans(DockerDaemon(os.environ)))
+            assert {each for each in removed if token in each} == {
+                each.removeprefix("buildx_buildkit_") for each in (stale, foreign)
+            }
             left = {each.name for each in daemon.containers.list(all=True) if token in (each.name or "")}
             volumes = {each.name for each in daemon.volumes.list() if token in each.name}
             assert left == {fresh, other}
@@ -542,6 +567,31 @@ def test_every_flag_exists(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> 
 def flags(command: str) -> set[str]:
     said = subprocess.run(["buildx", command, "--help"], capture_output=True, text=True, check=True).stdout
     return set(re.findall(r"--[a-z][a-z-]*", said))
+
+
+def start(workspace: Path, with_: dict[str, str], home: Path) -> subprocess.Popen[str]:
+    """Start the plugin as a process of this host."""
+    environ = {variable(key, "shared"): value for key, value in with_.items()}
+    keep = {name: os.environ[name] for name in ("PATH", "DOCKER_HOST") if name in os.environ}
+    return subprocess.Popen(
+        [sys.executable, "-m", "gocdnext_sdk.host.harness.start", FOLDER],
+        cwd=workspace,
+        env={**keep, **environ, "HOME": str(home)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def read_to(process: subprocess.Popen[str], words: str) -> str:
+    """Return what a process prints up to the line that has `words`."""
+    assert process.stdout is not None
+    log = ""
+    for line in process.stdout:
+        log += line
+        if words in line:
+            return log
+    raise AssertionError(log)
 
 
 def name_of_builder(log: str) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from functools import cached_property
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from gocdnext_sdk.errors import DaemonError
 from gocdnext_sdk.runtime.docker_client import address, connect, daemon_environ, reason, translated
@@ -46,6 +46,12 @@ class Daemon(Protocol):
 
     def volumes(self, part: str) -> list[str]:
         """Return the names of the volumes that have `part` in theirs."""
+
+    def is_running(self, name: str) -> bool:
+        """Tell whether there is a container of that name or id, and it runs."""
+
+    def is_connected(self, name: str) -> bool:
+        """Tell whether anybody has a session (`docker exec`) in a container."""
 
     def remove_volume(self, name: str) -> None:
         """Remove a volume, or do nothing if there is none."""
@@ -109,6 +115,23 @@ class DockerDaemon:
         """Return the names of the volumes that have `part` in theirs."""
         with translated("list volumes"):
             return [str(each.name) for each in self._client.volumes.list(filters={"name": part})]
+
+    def is_running(self, name: str) -> bool:
+        """Tell whether there is a container of that name or id, and it runs."""
+        return bool(self._container(name).get("State", {}).get("Running"))
+
+    def is_connected(self, name: str) -> bool:
+        """Tell whether anybody has a session (`docker exec`) in a container."""
+        return bool(self._container(name).get("ExecIDs"))
+
+    def _container(self, name: str) -> Mapping[str, Any]:
+        """Return what the daemon says of a container; nothing if there is none."""
+        from docker.errors import NotFound
+
+        with translated(f"look for container {name}"), suppress(NotFound):
+            found: Mapping[str, Any] = self._client.api.inspect_container(name)
+            return found
+        return {}
 
     def remove_volume(self, name: str) -> None:
         """Remove a volume, or do nothing if there is none."""

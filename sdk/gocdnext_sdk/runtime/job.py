@@ -15,6 +15,7 @@ from gocdnext_sdk.oci.credentials import Credentials
 from gocdnext_sdk.oci.reference import Registry, is_digest
 from gocdnext_sdk.runtime.daemon import Daemon, DockerDaemon
 from gocdnext_sdk.runtime.masking import Masker
+from gocdnext_sdk.runtime.orphans import remove_orphans
 from gocdnext_sdk.runtime.outputs import OutputFile
 from gocdnext_sdk.runtime.runner import ProcessRunner, Runner
 from gocdnext_sdk.runtime.secret_files import SecretFiles
@@ -154,7 +155,7 @@ class Job:
         return RegistryClient(credentials or Credentials.ambient(self.environ), insecure=insecure)
 
     def daemon(self) -> Daemon:
-        """Return the Docker daemon, once it answers.
+        """Return the Docker daemon, once it answers. What killed jobs left there is removed first.
 
         Raises:
             DaemonError: there is none.
@@ -165,6 +166,8 @@ class Job:
         except DaemonError:
             self.say(f"waiting for the Docker daemon at {daemon.address}")
             daemon.wait()
+        for builder in remove_orphans(daemon):
+            self.say(f"removed the BuildKit {builder}, which a killed job had left")
         return daemon
 
     def secret_file(self, content: Secret | str | bytes, name: str = "secret") -> str:

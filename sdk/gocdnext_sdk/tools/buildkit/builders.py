@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import json
-import secrets
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from gocdnext_sdk.errors import DaemonError, ToolError
 from gocdnext_sdk.oci.reference import Reference, Registry, without_scheme
 from gocdnext_sdk.runtime.daemon import Daemon
 from gocdnext_sdk.runtime.job import Job
+from gocdnext_sdk.runtime.orphans import builder_name
 from gocdnext_sdk.runtime.tool import Tool
 from gocdnext_sdk.tools.csv import comma_separated
 
@@ -56,12 +55,6 @@ class Builder:
         )
 
 
-_PREFIX = "gocdnext-"
-_CONTAINER = "buildx_buildkit_"
-_STAMP = "%Y%m%dt%H%M%S"
-_STALE = timedelta(hours=24)
-
-
 @contextmanager
 def daemon_builder(buildx: Tool) -> Iterator[Builder]:
     """Use the daemon's own builder, which needs no helper image."""
@@ -79,7 +72,7 @@ def container_builder(
 ) -> Iterator[Builder]:
     """Start a BuildKit in a container, and remove it and its volume at the end.
 
-    A killed job cannot clean up, so what such jobs left a day ago or more is removed here.
+    A killed job cannot: the next one that asks for the daemon does it (`runtime/orphans.py`).
 
     Args:
         job: removes the container even after a signal.
@@ -92,8 +85,7 @@ def container_builder(
     Raises:
         ToolError: it does not start.
     """
-    remove_stale_builders(daemon)
-    name = f"{_PREFIX}{datetime.now(UTC):{_STAMP}}-{secrets.token_hex(4)}"
+    name = builder_name(daemon)
     # A digest is stronger than the signature that buildx would look for next to a tag.
     exact = image.with_digest(image.digest) if image.digest else image
     create = ["create", "--name", name, "--driver", "docker-container"]
@@ -107,24 +99,6 @@ def container_builder(
     finally:
         with job.cleanup(), suppress(ToolError):
             buildx.capture("rm", "--force", name)
-
-
-def remove_stale_builders(daemon: Daemon, now: datetime | None = None) -> None:
-    """Remove the builders that killed jobs left on `daemon` a day ago or more; others are not touched.
-
-    Several jobs may do so at once, and no job fails because it cannot.
-
-    Args:
-        daemon: where to look.
-        now: the time to compare with, which has a time zone.
-    """
-    with suppress(DaemonError):
-        for volume in daemon.volumes(_CONTAINER + _PREFIX):
-            container = volume.removesuffix("_state")
-            created = _created(container.removeprefix(_CONTAINER + _PREFIX))
-            if created is not None and (now or datetime.now(UTC)) - created >= _STALE:
-                daemon.remove_container(container)
-                daemon.remove_volume(volume)
 
 
 def install_emulators(daemon: Daemon, image: Reference, platforms: Iterable[str]) -> None:
@@ -191,11 +165,3 @@ _SHORT = {"linux/arm64/v8": "linux/arm64", "linux/amd64/v1": "linux/amd64", "lin
 def _normal(platform: str) -> str:
     """Return a platform as containerd normalises it."""
     return _SHORT.get(platform, platform)
-
-
-def _created(rest: str) -> datetime | None:
-    """Return when a builder was made, which its name says on every engine alike."""
-    try:
-        return datetime.strptime(rest.partition("-")[0], _STAMP).replace(tzinfo=UTC)
-    except ValueError:
-        return None
