@@ -242,6 +242,19 @@ def quoted(value: object) -> str:
     return f'"{text}"'
 
 
+def closest(written: str, known: Iterable[str], *, similarity: float = 0.6) -> str | None:
+    """Return the known word that was probably meant, None if none is close.
+
+    Args:
+        written: the word.
+        known: the words that there are.
+        similarity: the least that counts, from 0 to 1 for equal words.
+    """
+    from difflib import get_close_matches
+
+    return next(iter(get_close_matches(written, list(known), n=1, cutoff=similarity)), None)
+
+
 def report(
     error: Exception,
     environ: Mapping[str, str],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from gocdnext_sdk.contract.keys import PREFIX, isolated_key, shared_key
-from gocdnext_sdk.errors import InputError, Problem, quoted
+from gocdnext_sdk.errors import InputError, Problem, closest, quoted
 from gocdnext_sdk.inputs.constraints import REQUIRED
 from gocdnext_sdk.inputs.model import (
     PluginInputs,
@@ -166,7 +166,7 @@ def _is_unicode(text: str) -> bool:
 
 def _unknown(variable: str, fields: Mapping[str, Any]) -> Problem:
     written = variable.removeprefix(PREFIX).lower().replace("_", "-")
-    close = _closest(written, fields)
+    close = closest(written, fields)
     advice = f"did you mean `{close}`?" if close else f"known inputs: {', '.join(sorted(fields))}"
     return Problem(written, "unknown input", advice)
 
@@ -198,17 +198,11 @@ def _problem(model: type[PluginInputs], detail: ErrorDetails, raw: Mapping[str, 
     shown = "" if isinstance(value, Secret) else f"{quoted(value)}: "
     if detail["type"] == "literal_error":
         choices = detail["ctx"]["expected"].replace("'", '"').replace(" or ", ", ")
-        close = _closest(str(value).lower(), choices.replace('"', "").split(", "))
+        close = closest(str(value).lower(), choices.replace('"', "").split(", "))
         advice = f'did you mean "{close}"?' if close else f"choose one of {choices}"
         return Problem(key, f"{shown.removesuffix(': ')} is not one of {choices}", advice)
     message = detail["msg"]
     return Problem(key, f"{shown}{message[:1].lower()}{message[1:]}{_purpose(field)}")
-
-
-def _closest(written: str, known: Iterable[str]) -> str | None:
-    from difflib import get_close_matches
-
-    return next(iter(get_close_matches(written, list(known), n=1)), None)
 
 
 def _purpose(field: Any) -> str:

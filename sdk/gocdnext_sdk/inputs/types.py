@@ -21,7 +21,7 @@ from pydantic import (
 )
 from pydantic_core import CoreSchema, core_schema
 
-from gocdnext_sdk.errors import Invalid, quoted
+from gocdnext_sdk.errors import Invalid, closest, quoted
 from gocdnext_sdk.inputs.parsers import (
     parse_boolean,
     parse_duration,
@@ -106,12 +106,10 @@ class _OneOf:
         spelling = {item.lower(): item for item in self.allowed}
         for item in items:
             if item.lower() not in spelling:
-                from difflib import get_close_matches
-
-                close = get_close_matches(item.lower(), spelling, n=1)
-                advice = f"did you mean {quoted(spelling[close[0]])}?" if close else ""
+                close = closest(item.lower(), spelling)
+                meant = f"did you mean {quoted(spelling[close])}?" if close else None
                 raise Invalid(
-                    f"{quoted(item)} is not supported", advice or f"choose from {', '.join(self.allowed)}"
+                    f"{quoted(item)} is not supported", meant or f"choose from {', '.join(self.allowed)}"
                 )
         return tuple(spelling[item.lower()] for item in items)
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
-from gocdnext_sdk.errors import UsageError
+from gocdnext_sdk.errors import UsageError, closest
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -56,6 +55,6 @@ def suggest(name: str, known: Collection[str], what: str) -> str:
         known: the names there are.
         what: what they are, in the plural.
     """
-    if close := difflib.get_close_matches(name, known, n=1, cutoff=0.7):
-        return f"did you mean `{close[0]}`?"
+    if close := closest(name, known, similarity=0.7):
+        return f"did you mean `{close}`?"
     return f"the {what} are {', '.join(known)}" if known else f"there are no {what}"

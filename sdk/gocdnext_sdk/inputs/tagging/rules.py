@@ -16,7 +16,7 @@ from functools import partial
 from types import MappingProxyType
 from typing import Final
 
-from gocdnext_sdk.errors import Invalid, quoted
+from gocdnext_sdk.errors import Invalid, closest, quoted
 from gocdnext_sdk.inputs.parsers import parse_lines, parse_words
 from gocdnext_sdk.inputs.tagging import expressions
 from gocdnext_sdk.inputs.tagging.patterns import JsPattern
@@ -242,10 +242,8 @@ def _kind(name: str, line: str) -> _Kind:
 
 
 def _meant(word: str, known: Iterable[str]) -> str:
-    from difflib import get_close_matches
-
-    close = get_close_matches(word, known, n=1)
-    return f'did you mean "{close[0]}"?' if close else f"choose from {', '.join(sorted(known))}"
+    close = closest(word, known)
+    return f'did you mean "{close}"?' if close else f"choose from {', '.join(sorted(known))}"
 
 
 def _check_attributes(given: Mapping[str, str], kind: _Kind, line: str) -> None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterator
 
 from gocdnext_sdk.contract import keys
 from gocdnext_sdk.contract.uses import catalog_name
+from gocdnext_sdk.errors import closest
 from gocdnext_sdk.host.lint.rule import Severity, rule
 from gocdnext_sdk.host.lint.view import View, is_known
 from gocdnext_sdk.host.pipeline.errors import Diagnostic, suggest
@@ -136,8 +136,6 @@ def unknown_plugin(view: View) -> Iterator[Diagnostic]:
     for use in view.uses:
         name = catalog_name(use.plugin.image)
         if use.manifest is None:
-            close = difflib.get_close_matches(name, view.catalog.names, n=1, cutoff=0.93)
+            close = closest(name, view.catalog.names, similarity=0.93)
             if close:
-                yield Diagnostic(
-                    use.mark, f"there is no known plugin `{name}`", f"did you mean `{close[0]}`?"
-                )
+                yield Diagnostic(use.mark, f"there is no known plugin `{name}`", f"did you mean `{close}`?")

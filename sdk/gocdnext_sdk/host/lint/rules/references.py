@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterator, Mapping
 from typing import Final
 
 from gocdnext_sdk.contract import refs
+from gocdnext_sdk.errors import closest
 from gocdnext_sdk.host.lint.image_flow import plain_lines
 from gocdnext_sdk.host.lint.rule import Severity, rule
 from gocdnext_sdk.host.lint.rules.secrets import is_secret_name
@@ -72,8 +72,8 @@ def _unresolvable(value: Value, body: str, known: set[str]) -> Diagnostic:
         return Diagnostic(
             value.mark, what, "a plain name stands between the braces, or needs.JOB.outputs.ALIAS"
         )
-    close = difflib.get_close_matches(body, known, n=1, cutoff=0.8)
-    advice = f"did you mean {close[0]}?" if close else "declare it in `secrets:` or in `variables:`"
+    close = closest(body, known, similarity=0.8)
+    advice = f"did you mean {close}?" if close else "declare it in `secrets:` or in `variables:`"
     advice = NOT_EMITTED.get(body, advice)
     return Diagnostic(value.mark, f"{_braced(body)} stands for nothing in this job", advice)
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterator
 from typing import Final
 
 from gocdnext_sdk.contract import refs
+from gocdnext_sdk.errors import closest
 from gocdnext_sdk.host.lint.rule import Severity, rule
 from gocdnext_sdk.host.lint.view import ALWAYS, SOMETIMES, Use, View, is_known
 from gocdnext_sdk.host.pipeline.errors import Diagnostic
@@ -41,8 +41,8 @@ def undeclared_secret(view: View) -> Iterator[Diagnostic]:
                 if name in known or not is_secret_name(view, name, secret_input=bool(spec and spec.secret)):
                     continue
                 what = f"{use.where} uses the secret {name}, which it does not declare"
-                close = difflib.get_close_matches(name, use.secrets, n=1, cutoff=0.8)
-                advice = f"did you mean {close[0]}?" if close else f"add {name} to its `secrets:`"
+                close = closest(name, use.secrets, similarity=0.8)
+                advice = f"did you mean {close}?" if close else f"add {name} to its `secrets:`"
                 yield Diagnostic(value.mark, what, advice)
 
 
