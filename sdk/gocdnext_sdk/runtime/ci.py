@@ -28,7 +28,7 @@ _SCP = re.compile(r"(?:[^@/\s]+@)?(?P<host>[\w.-]+):(?P<path>(?!//)\S+)")
 """How ssh writes a repository: `git@github.com:org/app.git`."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class PullRequest:
     """The pull request that started a run; what is not known is None.
 
@@ -51,7 +51,7 @@ class PullRequest:
     labels: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Upstream:
     """The run of another pipeline that started this one."""
 
@@ -60,7 +60,7 @@ class Upstream:
     stage: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Ci:
     """The run that a job belongs to; what is not known is None.
 

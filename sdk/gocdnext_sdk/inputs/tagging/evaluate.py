@@ -1,21 +1,26 @@
-"""From rules and what is known of the run to tags, or to why there are none. Pure: no I/O, no clock."""
+"""From rules and what is known of the run to tags, or to why there are none. Pure: no I/O, no clock.
+
+Named tuples, and dates and versions imported where they are used: a job pays for each class at its start.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from gocdnext_sdk.errors import Invalid, quoted
 from gocdnext_sdk.inputs.tagging import expressions
-from gocdnext_sdk.inputs.tagging.dates import format_date, in_zone
 from gocdnext_sdk.inputs.tagging.expressions import Expression, Meaning
 from gocdnext_sdk.inputs.tagging.patterns import JsPattern
 from gocdnext_sdk.inputs.tagging.rules import Flavor, TagRule, TagRules
-from gocdnext_sdk.inputs.tagging.versions import Version, parse_pep440, parse_semver
 from gocdnext_sdk.oci.reference import is_tag
 from gocdnext_sdk.runtime.ci import Ci
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from gocdnext_sdk.inputs.tagging.versions import Version
 
 SHORT: Final = 7
 """Characters of `{{sha}}` and `type=sha`, whatever the platform's short commit has."""
@@ -26,8 +31,7 @@ _MISSING_ELSEWHERE = "CI_"
 """Variables with this prefix are missing in some runs; any other one is a mistake."""
 
 
-@dataclass(frozen=True, slots=True)
-class Dropped:
+class Dropped(NamedTuple):
     """A line that makes no tag in this run.
 
     Args:
@@ -42,8 +46,7 @@ class Dropped:
         return f"{self.line}: {self.why}"
 
 
-@dataclass(frozen=True, slots=True)
-class Tagging:
+class Tagging(NamedTuple):
     """The tags of one run.
 
     Args:
@@ -64,8 +67,7 @@ class _Drop(Exception):
     """The rule makes no tag in this run, for this reason."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Made:
+class _Made(NamedTuple):
     """What a rule makes.
 
     Args:
@@ -156,6 +158,8 @@ class _Run:
         return _Made(expressions.expand(rule.get("pattern"), dates))
 
     def semver(self, rule: TagRule) -> _Made:
+        from gocdnext_sdk.inputs.tagging.versions import parse_semver
+
         version = self._version(rule, parse_semver, "is not a semantic version")
         pattern = rule.get("pattern")
         if not version.is_release and not expressions.is_only(pattern, "raw"):
@@ -163,6 +167,8 @@ class _Run:
         return _Made(_of_version(pattern, version), version.is_release)
 
     def pep440(self, rule: TagRule) -> _Made:
+        from gocdnext_sdk.inputs.tagging.versions import parse_pep440
+
         version = self._version(rule, parse_pep440, "is not a version by PEP 440")
         pattern = rule.get("pattern")
         if version.is_release:
@@ -258,12 +264,12 @@ class _Run:
         return self._ref.startswith(_HEADS) and self._after(_HEADS) == self._default_branch()
 
     def _date(self, expression: Expression) -> str:
-        return format_date(in_zone(self._ci.now, expression.zone), expression.argument)
+        return _formatted(self._ci.now, expression)
 
     def _commit_date(self, expression: Expression) -> str:
         if self._ci.committed is None:
             raise Invalid("the date of the commit is not known here", "use {{date …}}, the date of the run")
-        return format_date(in_zone(self._ci.committed, expression.zone), expression.argument)
+        return _formatted(self._ci.committed, expression)
 
 
 _MAKERS: Final[Mapping[str, Callable[[_Run, TagRule], _Made]]] = {
@@ -276,6 +282,12 @@ _MAKERS: Final[Mapping[str, Callable[[_Run, TagRule], _Made]]] = {
     "raw": _Run.raw,
     "sha": _Run.sha,
 }
+
+
+def _formatted(moment: datetime, expression: Expression) -> str:
+    from gocdnext_sdk.inputs.tagging.dates import format_date, in_zone
+
+    return format_date(in_zone(moment, expression.zone), expression.argument)
 
 
 def _of_version(pattern: str, version: Version) -> str:

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Final, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 from gocdnext_sdk.errors import Invalid, quoted
 
@@ -30,8 +29,7 @@ _ESCAPES: Final = {
 """What `{{x}}` writes for these. Source: Handlebars 4, `utils.js`; a tag has a dash for each in the end."""
 
 
-@dataclass(frozen=True, slots=True)
-class Expression:
+class Expression(NamedTuple):
     """One expression.
 
     Args:

@@ -11,10 +11,10 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from types import MappingProxyType
-from typing import Final
+from typing import Final, NamedTuple
 
 from gocdnext_sdk.errors import Invalid, closest, quoted
 from gocdnext_sdk.inputs.parsers import parse_lines, parse_words
@@ -34,8 +34,7 @@ _COMMON = frozenset({"type", "enable", "priority", "prefix", "suffix"})
 _UNRESOLVED = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
 
-@dataclass(frozen=True, slots=True)
-class _Kind:
+class _Kind(NamedTuple):
     """What a type of rule takes.
 
     Args:
@@ -49,7 +48,7 @@ class _Kind:
     priority: float
     attributes: frozenset[str] = frozenset()
     required: tuple[str, ...] = ()
-    defaults: Mapping[str, str] = field(default_factory=dict)
+    defaults: Mapping[str, str] = MappingProxyType({})
     pattern: frozenset[str] | None = None
 
 
@@ -69,7 +68,7 @@ _KINDS: Final[Mapping[str, _Kind]] = {
 _CHOICES: Final = {"event": ("branch", "tag", "pr"), "format": ("short", "long")}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class TagRule:
     """One rule.
 
@@ -101,7 +100,7 @@ class TagRule:
         return self.text
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class TagRules:
     """The rules of one `tags:`, in the order written."""
 
@@ -132,7 +131,7 @@ class TagRules:
         return (",".join if self.is_plain else "\n".join)(rule.text for rule in self.rules)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Flavor:
     """What holds for all rules.
 
