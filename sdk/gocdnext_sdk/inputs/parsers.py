@@ -19,6 +19,9 @@ _FALSE = frozenset({"false", "no", "off", "n", "0"})
 _DURATION_PART = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h)")
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 
+_JSON = re.compile(r"\s*(\[\s*[\"{]|\{\s*\")")
+"""How a list or a map in JSON begins; `[0-9]*` is a pattern."""
+
 _COMMENT = re.compile(r"(^|\s)#.*$")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
 
@@ -91,12 +94,25 @@ def _some(text: str, items: Iterable[str]) -> tuple[str, ...]:
     """Return `items`, the list in `text`.
 
     Raises:
-        ValueError: there are none, and `text` is not empty.
+        ValueError: there are none, and `text` is not empty; or it is a list or a map in JSON.
     """
+    if _JSON.match(text) and _is_json(text):
+        # Where lists may be JSON, on other CI systems, they are lines before they get here.
+        raise Invalid("is a list or a map in JSON", "write one item per line")
     found = tuple(items)
     if text.strip() and not found:
         raise ValueError("is an empty list; leave it out, or check which variable is empty")
     return found
+
+
+def _is_json(text: str) -> bool:
+    import json
+
+    try:
+        json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return True
 
 
 def _split_legacy(line: str) -> tuple[str, ...]:

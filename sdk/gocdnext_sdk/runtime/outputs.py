@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -71,8 +72,8 @@ class OutputFile:
                 where = target.path
                 _hand_over(self._values, target)
             if self._summary is not None and self._values:
-                where = self._summary
-                _append(Path(self._summary), _table(self._values))
+                with suppress(OSError):  # a convenience of the system's page, no reason to fail
+                    _append(Path(self._summary), _table(self._values))
         except ValueError as error:
             raise OutputError(f"outputs: {error}") from None
         except OSError as error:

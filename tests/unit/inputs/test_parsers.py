@@ -131,3 +131,15 @@ def test_one_that_is_given_and_holds_nothing_is_a_mistake(
 ) -> None:
     with pytest.raises(ValueError, match="is an empty list"):
         parse(text)
+
+
+@pytest.mark.parametrize("parse", [parse_lines, parse_items, parse_words, parse_pairs])
+@pytest.mark.parametrize("text", ['["a=1", "b=2"]', '{"org.a": "1=2"}', ' [{"from_secret": "n"}, "b"]'])
+def test_json_is_no_list_made_of_its_commas(parse: Callable[[str], object], text: str) -> None:
+    with pytest.raises(ValueError, match="JSON"):
+        parse(text)
+
+
+def test_a_pattern_is_no_json() -> None:
+    assert parse_words("[0-9]* [1]") == ("[0-9]*", "[1]")
+    assert parse_lines('["a') == ('["a',)

@@ -7,18 +7,27 @@ from pathlib import Path
 import click
 
 from gocdnext_sdk.host.cli.options import DIRECTORY
+from gocdnext_sdk.host.manifest.ci_files import FILES
 from gocdnext_sdk.host.manifest.files import outdated, write
 
 
 @click.command()
 @click.argument("folders", metavar="DIRECTORY...", nargs=-1, required=True, type=DIRECTORY)
 @click.option("--check", is_flag=True, help="Write nothing; exit with 1 if a file is not up to date.")
+@click.option(
+    "--for",
+    "systems",
+    metavar="SYSTEM",
+    multiple=True,
+    type=click.Choice(tuple(FILES)),
+    help=f"Generate what a CI system wants under ci/, too: {', '.join(FILES)}. May be repeated.",
+)
 @click.pass_context
-def command(context: click.Context, folders: tuple[Path, ...], check: bool) -> None:
+def command(context: click.Context, folders: tuple[Path, ...], check: bool, systems: tuple[str, ...]) -> None:
     """Generate plugin.yaml, schema.json and the README's tables from the model in plugin.py."""
     stale = 0
     for folder in folders:
-        for path in outdated(folder) if check else write(folder):
+        for path in outdated(folder, systems) if check else write(folder, systems):
             stale += check
             click.echo(f"{path}: not what plugin.py says" if check else f"{path}: written")
     if stale:
