@@ -137,6 +137,7 @@ class KanikoInputs(ImageBuildInputs):
         build = preflight.Build(
             target=self.target,
             secrets=frozenset(id_ for id_, _ in (*self.secret_envs, *self.secret_files)),
+            labels=frozenset(label.partition("=")[0] for label in self.labels),
             left_out=tuple(PurePosixPath(each) for each in (mount_of(workspace), "/kaniko", RUNTIME)),
         )
         links = context.links(preflight.built(parsed, self.target), (workspace / self.context).resolve())

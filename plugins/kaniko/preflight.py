@@ -39,11 +39,13 @@ class Build:
     Args:
         target: the stage to build, if not the last.
         secrets: ids of the secrets that are given.
+        labels: keys of the labels that are given.
         left_out: folders kaniko puts nothing into, because something is mounted there or it runs from there.
     """
 
     target: str | None = None
     secrets: Collection[str] = ()
+    labels: Collection[str] = ()
     left_out: tuple[PurePosixPath, ...] = ()
 
 
@@ -62,6 +64,7 @@ def unsupported(dockerfile: Dockerfile, build: Build) -> Iterator[Unsupported]:
     for stage in built(dockerfile, build.target):
         folder = PurePosixPath("/")
         for each in stage.instructions:
+            yield from _escapes(each, dockerfile.directives.get("escape", "\\"))
             if each.keyword == "WORKDIR":
                 folder = folder / each.text.strip("\"'")
                 yield from _left_out(each, folder, build)
@@ -71,6 +74,8 @@ def unsupported(dockerfile: Dockerfile, build: Build) -> Iterator[Unsupported]:
                     yield from _left_out(each, folder / each.words[-1], build)
             elif each.keyword == "RUN":
                 yield from _run(each, build)
+            elif each.keyword == "LABEL":
+                yield from _label(each, build)
 
 
 @dataclass(frozen=True)
@@ -136,6 +141,29 @@ def _left_out(each: Instruction, path: PurePosixPath, build: Build) -> Iterator[
                 each.line,
                 f"{each.keyword} to {path}: kaniko leaves {folder} out of every image",
                 "choose another directory",
+            )
+
+
+_LEFT_TO_OTHERS = frozenset({"CMD", "ENTRYPOINT", "HEALTHCHECK", "ONBUILD", "RUN", "SHELL"})
+"""Instructions whose words the builder itself does not read."""
+
+
+def _escapes(each: Instruction, escape: str) -> Iterator[Unsupported]:
+    if escape == "`" and each.keyword not in _LEFT_TO_OTHERS and re.search(r"[`\\]", each.text):
+        yield Unsupported(
+            each.line,
+            f"{each.keyword} with a backslash or a backquote below escape=`: kaniko still escapes with \\",
+            "leave the directive out, and write each backslash twice",
+        )
+
+
+def _label(each: Instruction, build: Build) -> Iterator[Unsupported]:
+    for key in (word.partition("=")[0].strip("\"'") for word in each.words):
+        if key in build.labels:
+            yield Unsupported(
+                each.line,
+                f"LABEL {key}: kaniko lets it win over the input `labels`",
+                "leave it out of one of them",
             )
 
 

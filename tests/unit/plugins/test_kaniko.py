@@ -409,3 +409,25 @@ class TestMetadata:
     def test_other_levels_are_refused_by_name(self, line: str) -> None:
         (mistake,) = mistakes(annotations=line)
         assert mistake.startswith("with.annotations: ")
+
+
+class TestDifferences:
+    """Found by building the same with both; `tests/e2e/test_builders_agree.py` has them too."""
+
+    @pytest.mark.parametrize(
+        ("line", "refused"),
+        [("ENV P=C:\\q", 1), ("COPY a `\n /x", 0), ("RUN echo \\n", 0), ("WORKDIR C:\\x", 1), ("ENV P=x", 0)],
+    )
+    def test_another_escape_is_one_only_at_the_end_of_a_line(
+        self, workspace: Path, line: str, refused: int
+    ) -> None:
+        (workspace / "Dockerfile").write_text(f"# escape=`\nFROM scratch\n{line}\n")
+        if refused:
+            assert "Dockerfile:3" in " ".join(mistakes())
+        else:
+            read()
+
+    def test_a_label_is_given_once(self, workspace: Path) -> None:
+        (workspace / "Dockerfile").write_text('FROM scratch\nLABEL a=1 "b"=2\n')
+        read(labels="c=3")
+        assert "Dockerfile:2" in " ".join(mistakes(labels="b=3"))
