@@ -282,6 +282,8 @@ def test_both_build_the_same(
         "image": gocdnext_repository,
         "username": registry.username,
         "password": registry.password,
+        # The version is the tag, and each builder has its own.
+        "auto-labels": "false",
         **case.inputs,
     }
     result = gocdnext_run_plugin(

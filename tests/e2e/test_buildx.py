@@ -299,7 +299,10 @@ class TestBuildArguments:
         self, run_plugin: PluginRunner, workspace: Path, target: Target
     ) -> None:
         write(workspace, SMALL + "ARG DOCKER_HOST\nLABEL host=$DOCKER_HOST\nARG PATH\nLABEL path=$PATH\n")
-        with_ = target.inputs | {"build-args": "DOCKER_HOST=tcp://nowhere.invalid:1\nPATH=/nowhere"}
+        with_ = target.inputs | {
+            "build-args": "DOCKER_HOST=tcp://nowhere.invalid:1\nPATH=/nowhere",
+            "auto-labels": "false",
+        }
         result = run_plugin(FOLDER, with_, docker=True).passed()
         assert target.labels(result.outputs["DIGEST"]) == {
             "host": "tcp://nowhere.invalid:1",

@@ -209,7 +209,12 @@ class TestImages:
             f"FROM {base} AS build\nRUN echo built > /built\n"
             "FROM scratch\nCOPY --from=build /built /\nCOPY content /app/\nUSER 65532\n",
         )
-        result = kaniko(image=f"{kaniko.repository}:v1", tags="latest", labels="org.example.a=b, c").passed()
+        result = kaniko(
+            image=f"{kaniko.repository}:v1",
+            tags="latest",
+            labels="org.example.a=b, c",
+            annotations="manifest:org.example.note=d=e, f",
+        ).passed()
         assert result.outputs["TAGS"] == "v1,latest"
         files = hub.files(result.outputs["REFERENCE"])
         assert {path: content for path, content in files.items() if content is not None} == {
@@ -217,7 +222,13 @@ class TestImages:
             "/app/content": b"of the workspace\n",
         }
         assert not [path for path in files if foreign(path)]
-        assert hub.config(result.outputs["REFERENCE"])["Labels"] == {"org.example.a": "b, c"}
+        assert hub.config(result.outputs["REFERENCE"])["Labels"] == {
+            "org.example.a": "b, c",
+            "org.opencontainers.image.title": kaniko.repository.rpartition("/")[2],
+            "org.opencontainers.image.version": "v1",
+        }
+        manifest = json.loads(hub.crane("manifest", result.outputs["REFERENCE"]))
+        assert manifest["annotations"] == {"org.example.note": "d=e, f"}
 
     def test_a_stage_holds_nothing_of_the_plugins_own_image(
         self, kaniko: Kaniko, hub: Hub, workspace: Path
