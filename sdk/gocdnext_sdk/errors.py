@@ -26,6 +26,7 @@ Public through `gocdnext_sdk` (docs/api.md).
 
 from __future__ import annotations
 
+import re
 import signal
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -33,6 +34,9 @@ from dataclasses import dataclass
 from typing import TextIO
 
 DEBUG_VARIABLE = "GOCDNEXT_DEBUG"
+
+_LOGIN = re.compile(r"://[^/?#\s]*@|[?&][^=&\s]+=")
+"""In a URL: a user, or a query."""
 
 _QUOTABLE = 200
 """Characters of a value that a message may quote."""
@@ -234,10 +238,10 @@ def quoted(value: object) -> str:
     """Return a value as a message may show it: in quotes and whole, or not at all.
 
     A piece of a text passes every mask if the text was secret, so nothing is cut. Text of several lines is a
-    list or a key, and long text no name.
+    list or a key, long text no name, and a URL may hold a login or a token.
     """
     text = str(value)
-    if len(text) > _QUOTABLE or not text.isprintable():
+    if len(text) > _QUOTABLE or not text.isprintable() or _LOGIN.search(text):
         return f"the value ({len(text)} characters)"
     return f'"{text}"'
 

@@ -115,6 +115,9 @@ def test_findings_are_not_a_failure_of_what_was_being_done() -> None:
         ("x" * 201, "the value (201 characters)"),
         ("MIIEvQ\nIBADAN", "the value (13 characters)"),
         ("a\0b", "the value (3 characters)"),
+        ("https://me:pw@host/x", "the value (20 characters)"),
+        ("host/x?private_token=pw", "the value (23 characters)"),
+        ("me@host", '"me@host"'),
     ],
 )
 def test_a_value_is_quoted_whole_or_not_at_all(value: str, shown: str) -> None:
