@@ -27,6 +27,7 @@ from gocdnext_sdk.oci.platforms import is_platform
 from gocdnext_sdk.secret import looks_secret
 from gocdnext_sdk.tools.buildkit.builders import BINFMT, BUILDKIT
 from gocdnext_sdk.tools.buildkit.cache import CacheEntry
+from gocdnext_sdk.workspace import is_in_workspace
 
 BUCKETS = {"s3": "", "gcs": "https://storage.googleapis.com", "gs": "https://storage.googleapis.com"}
 """Backends of the runner profile's cache, and where they are if it does not say."""
@@ -107,6 +108,15 @@ class BuildxInputs(ImageBuildInputs):
                     )
         yield from self._check_annotations()
         yield from self._check_reproducible(environ, workspace)
+        for number, context in enumerate(self.build_contexts, start=1):
+            place = context.partition("=")[2]
+            if (
+                "://" not in place
+                and not place.startswith("target:")
+                and not is_in_workspace(place, workspace)
+            ):
+                what = f"item {number} is outside the workspace"
+                yield Problem("build-contexts", what, "give a path inside the checkout")
         yield from self._check_cache(environ)
 
     @property

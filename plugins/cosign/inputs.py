@@ -53,9 +53,7 @@ def _predicate_type(text: str) -> str:
 
 def _url(text: str) -> str:
     if not re.fullmatch(r"https?://[^\s/@?#]+(/[^\s@?#]*)?", text):
-        raise Invalid(
-            f"{quoted(text)} is not a service URL", 'write it as "https://host/path"'
-        )
+        raise Invalid(f"{quoted(text)} is not a service URL", 'write it as "https://host/path"')
     return text
 
 

@@ -27,7 +27,7 @@ from gocdnext_sdk import (
     one_of,
     quoted,
 )
-from gocdnext_sdk.workspace import exists, is_directory, is_file
+from gocdnext_sdk.workspace import exists, is_directory, is_file, is_in_workspace
 
 SEVERITIES = ("CRITICAL", "HIGH", "MEDIUM", "LOW", "UNKNOWN")
 
@@ -36,6 +36,9 @@ PACKAGES = frozenset({"image", "fs", "repo", "rootfs", "sbom"})
 
 FILES = frozenset({"image", "fs", "repo", "rootfs", "config"})
 """The scan types that read files."""
+
+CACHE = ".cache/trivy"
+"""Where the databases are if nothing else is said; the platform keeps it from job to job."""
 
 IMAGE = frozenset({"image"})
 
@@ -198,10 +201,15 @@ class TrivyInputs(RegistryLoginInputs):
             yield Problem("template", f"has no effect with format: {self.format}", "write format: template")
         if self.template and self.template.startswith("@"):
             path = self.template.removeprefix("@")
-            if not (path.endswith(".tpl") and is_file(workspace / path)):
+            there = is_file(workspace / path) and is_in_workspace(path, workspace)
+            if not (path.endswith(".tpl") and there):
                 yield Problem(
                     "template", f"there is no template {quoted(path)}", "give the path of a .tpl file"
                 )
+        for path in self.vex:
+            if path not in ("oci", "repo") and not is_in_workspace(path, workspace):
+                yield Problem("vex", f"{quoted(path)} is outside the workspace", "give a path inside it")
+        yield from self._check_cache(environ, workspace)
         if not problems and self.image:
             yield from self.check_registry(
                 (self.image.registry, *(each.registry for each in self.db_repository))
@@ -210,6 +218,17 @@ class TrivyInputs(RegistryLoginInputs):
             yield Problem("db-repository", "is missing, and `db-username` needs it", "name the database")
         elif self.db_username and not problems and self.image:
             yield from self._check_one_login(self.credentials(self.image.registry))
+
+    def _check_cache(self, environ: Mapping[str, str], workspace: Path) -> Iterator[Problem]:
+        """Check that the checkout does not bring the databases by which it is judged."""
+        cache = Path(self.cache_dir or environ.get("TRIVY_CACHE_DIR") or CACHE)
+        if not cache.is_absolute() and not is_in_workspace(cache, workspace):
+            yield Problem(
+                "cache-dir", "leads out of the workspace", "give an absolute path, or remove the link"
+            )
+        elif is_committed(cache, workspace):
+            what = f"{quoted(cache)} is part of the repository, so that it says itself what is found in it"
+            yield Problem("cache-dir", what, "remove it there, or name another directory")
 
     def _check_one_login(self, logins: Credentials) -> Iterator[Problem]:
         registry = self.db_repository[0].registry
@@ -233,6 +252,19 @@ class TrivyInputs(RegistryLoginInputs):
             # A reference that came from a needed job is masked in the message, so always tell of images.
             what = f"there is no {quoted(target)} in the workspace"
             yield Problem("target", what, "an image is scanned with scan-type: image")
+
+
+def is_committed(folder: Path, workspace: Path) -> bool:
+    """Tell whether git has files in a folder of the checkout, by their paths in its index.
+
+    Source: git's index-format, versions 2 and 3; version 4, which is had on demand only, cuts paths.
+    """
+    try:
+        name = (workspace / folder).resolve().relative_to(workspace.resolve())
+        index = (workspace / ".git" / "index").read_bytes()
+    except (OSError, ValueError):
+        return False
+    return f"{name.as_posix()}/".encode(errors="surrogateescape") in index
 
 
 def query_values(url: str) -> list[str]:

@@ -7,19 +7,22 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from gocdnext_sdk import InputMismatch, Job, Problem, Secret, Tool, ToolError
 from gocdnext_sdk.oci.platforms import choose, matches
 from gocdnext_sdk.workspace import read_text
 
-from .inputs import FILES, PACKAGES, SEVERITIES, TrivyInputs, query_values, without_login
+from .inputs import CACHE, FILES, PACKAGES, SEVERITIES, TrivyInputs, query_values, without_login
 
 NOT_BOUND = ("TRIVY_USERNAME", "TRIVY_PASSWORD", "TRIVY_REGISTRY_TOKEN")
 """Logins that Trivy sends to every registry it contacts, those of its databases too."""
 
 GIT_TOKENS = {"github.com": "GITHUB_TOKEN", "gitlab.com": "GITLAB_TOKEN"}
 """The job's variable that holds the token of a git host, and goes to no other."""
+
+NOTHING: Mapping[str, str] = MappingProxyType({})
 
 Report = dict[str, Any]
 """Trivy's JSON, schema version 2."""
@@ -99,6 +102,8 @@ def prepare(inputs: TrivyInputs, job: Job) -> Tool:
         env.update(job.docker_config(logins))
     else:
         inherit.append("DOCKER_CONFIG")
+    for note in honoured_files(inputs, job.workspace):
+        job.say(note)
     for note in ignored_ignorefiles(inputs, job.workspace):
         job.warn(note)
     for value in query_values(inputs.target or ""):
@@ -108,6 +113,18 @@ def prepare(inputs: TrivyInputs, job: Job) -> Tool:
     elif inputs.username and not inputs.image:
         job.warn("`username` and `password` are ignored: they are for the registry of an image")
     return job.tool("trivy", env=env, inherit=inherit)
+
+
+def honoured_files(inputs: TrivyInputs, workspace: Path) -> Iterator[str]:
+    """Yield what to say of files that Trivy finds by itself: whoever can change them decides what counts."""
+    configuration = inputs.config or "trivy.yaml"
+    for name, given, what in (
+        (configuration, inputs.config, "Trivy's own configuration, which may leave findings out"),
+        (".trivyignore", inputs.ignorefile, "which accepts findings"),
+        ("trivy-secret.yaml", None, "which says what a secret is"),
+    ):
+        if not given and (workspace / name).exists():
+            yield f"{name} of the checkout is used, {what}"
 
 
 def ignored_ignorefiles(inputs: TrivyInputs, workspace: Path) -> Iterator[str]:
@@ -150,7 +167,7 @@ def scan(inputs: TrivyInputs, job: Job, trivy: Tool, subjects: Iterable[Subject]
     Raises:
         ToolError: a scan failed, so that nothing is known about findings.
     """
-    cache = inputs.cache_dir or job.environ.get("TRIVY_CACHE_DIR") or ".cache/trivy"
+    cache = inputs.cache_dir or job.environ.get("TRIVY_CACHE_DIR") or CACHE
     reports: dict[Subject, Report] = {}
     if inputs.scans_insecurely and inputs.looks_up and not (inputs.skip_db_update or inputs.offline):
         # Before the scan, in which plain http is allowed to every host.
@@ -159,7 +176,7 @@ def scan(inputs: TrivyInputs, job: Job, trivy: Tool, subjects: Iterable[Subject]
         inputs = inputs.model_copy(update={"skip_db_update": True})
     for subject in subjects:
         try:
-            report = read_report(trivy.capture(*scan_command(inputs, subject, cache)).stdout)
+            report = read_report(trivy.capture(*scan_command(inputs, subject, cache, job.environ)).stdout)
         except ToolError as error:
             raise ToolError(f"the scan of {subject.name} failed and its result is unknown: {error}") from None
         platform = subject.platform or platform_of(report)
@@ -173,7 +190,9 @@ def scan(inputs: TrivyInputs, job: Job, trivy: Tool, subjects: Iterable[Subject]
     return reports
 
 
-def scan_command(inputs: TrivyInputs, subject: Subject, cache: str) -> list[str]:
+def scan_command(
+    inputs: TrivyInputs, subject: Subject, cache: str, environ: Mapping[str, str] = NOTHING
+) -> list[str]:
     """Return the argv of the one scan, whose JSON everything else is made from."""
     shown = [each for each in SEVERITIES if each in {*inputs.severity, *inputs.report_severity}]
     argv = [inputs.scan_type, "--format", "json", "--severity", ",".join(shown)]
@@ -182,6 +201,7 @@ def scan_command(inputs: TrivyInputs, subject: Subject, cache: str) -> list[str]
     # A scan cache on disk is locked by one process at a time; only the databases are worth keeping.
     argv += ["--cache-dir", cache, "--cache-backend", "memory"]
     argv += ["--skip-version-check", "--disable-telemetry", *_settings(inputs)]
+    argv += _unmoved(inputs, environ)
     if inputs.scan_type in PACKAGES:
         argv += ["--no-progress"]
         argv += ["--ignore-unfixed"] if inputs.ignore_unfixed else []
@@ -215,6 +235,18 @@ def convert_command(inputs: TrivyInputs, report_format: str, path: str) -> list[
     if report_format == "template":
         argv += ["--template", inputs.template or ""]
     return [*argv, path]
+
+
+def _unmoved(inputs: TrivyInputs, environ: Mapping[str, str]) -> list[str]:
+    """Return what a `trivy.yaml` that the job does not name may not decide.
+
+    That is which server is sent what was found, and makes the report; and whether TLS is checked where logins
+    are sent.
+    """
+    if inputs.config:
+        return []
+    argv = [] if inputs.scan_type == "config" or environ.get("TRIVY_SERVER") else ["--server", ""]
+    return argv + ([] if inputs.scans_insecurely or environ.get("TRIVY_INSECURE") else ["--insecure=false"])
 
 
 def _settings(inputs: TrivyInputs) -> list[str]:
