@@ -13,7 +13,7 @@ import os
 import re
 import sys
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Generic, NoReturn, TypeVar
@@ -195,6 +195,7 @@ def _execute(
     show = partial(system.show, "error") if system else _error
     place = "the inputs" if system else "`with:`"
     warn = partial(system.show, "warning") if system else print_warning
+    secrets: Iterable[str] = masker.secrets
     outputs = OutputFile(environ)
     # The signals' block is the outermost: secrets are wiped before a signal can end the process.
     with Signals() as signals, SecretFiles() as files:
@@ -205,6 +206,8 @@ def _execute(
                     environ, workspace = given.environ, given.workspace
                     outputs = OutputFile(environ, given.targets, given.summary)
                 inputs = read_inputs(plugin.inputs, environ, masker.add, warn, workspace=workspace)
+                # What is masked from here on is the job's own, such as a configuration that names hosts.
+                secrets = tuple(secrets)
                 if plugin.workspace:
                     from gocdnext_sdk.inputs.workspace_use import check_workspace
 
@@ -220,16 +223,16 @@ def _execute(
             # What is known is written after a failure too; the platform reads it only after exit 0.
             with contextlib.suppress(Error):
                 outputs.write()
-            hidden = partial(_shown, environ=environ, masker=masker)
+            hidden = partial(_shown, environ=environ, secrets=secrets)
             return report(error, environ, sys.stderr, lambda line: show(hidden(line)), place)
     return 0
 
 
-def _shown(line: str, environ: Mapping[str, str], masker: Masker) -> str:
+def _shown(line: str, environ: Mapping[str, str], secrets: Iterable[str]) -> str:
     """Return a line of an error without what it quotes of a secret, be it one that only looks like a key."""
     keys = (value for value in environ.values() if "PRIVATE KEY-----" in value)
     inputs = (value for name, value in environ.items() if name.startswith(PREFIX))
-    return hide_pieces(line, (*masker.secrets, *keys), inputs)
+    return hide_pieces(line, (*secrets, *keys), inputs)
 
 
 def _error(line: str) -> None:

@@ -14,6 +14,7 @@ import pytest
 from gocdnext_sdk import Ci, Findings, InputError, Reference, RegistryError
 from gocdnext_sdk.host.manifest.load import load_plugin
 from gocdnext_sdk.host.testing import PluginRunner
+from gocdnext_sdk.host.testing.fixtures import FakeTools
 from gocdnext_sdk.inputs.reader import read_inputs
 from gocdnext_sdk.tools.regctl import configuration
 
@@ -328,3 +329,13 @@ def test_a_tag_of_the_run_is_not_deleted_where_it_is_immutable() -> None:
         env={"CI_BRANCH": "main"},
     )
     assert line.startswith('with.tags: "main" is not to be deleted')
+
+
+def test_an_error_names_the_registry_which_stands_in_the_tools_configuration_too(
+    run_plugin: PluginRunner, fake_tools: FakeTools, workspace: Path
+) -> None:
+    fake_tools.add("regctl", exit_code=1)
+    (workspace / "app").mkdir()
+    (workspace / "app" / "index.json").write_text(f'{{"manifests": [{{"digest": "sha256:{"a" * 64}"}}]}}')
+    with_ = {"source": "oci:app", "target": "registry.invalid:5000/team/app"}
+    assert "registry.invalid:5000" in run_plugin(FOLDER, with_).exited(3).errors[-1]
