@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -84,6 +85,20 @@ class BuildxInputs(ImageBuildInputs):
     qemu_image: Reference = Input(
         BINFMT, description="Image that registers QEMU, used only when the daemon lacks a platform."
     )
+
+    @property
+    def references(self) -> Iterable[Reference]:
+        """The images of caches, named contexts, the scanner for the SBOM, and the BuildKit."""
+        yield self.buildkit_image
+        named = [entry.attributes.get("ref", "") for entry in (*self.cache_from, *self.cache_to)]
+        named += [line.partition("=docker-image://")[2] for line in self.build_contexts]
+        named.append((self.sbom or "").partition("generator=")[2])
+        named.append(self.cache or "")
+        named.append((self.cache or "").partition("ref=")[2].partition(",")[0])
+        for text in named:
+            with suppress(ValueError):  # words such as "registry", which are no references of a registry
+                if "/" in text:
+                    yield Reference.parse(text)
 
     def check(self, environ: Mapping[str, str], workspace: Path) -> Iterable[Problem]:
         """Check what needs the job's environment or two inputs at once."""

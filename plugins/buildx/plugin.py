@@ -56,6 +56,8 @@ class Buildx(Plugin[BuildxInputs]):
 
     def run(self, inputs: BuildxInputs, job: Job) -> dict[str, str]:
         """Build, and push if asked to."""
+        if note := inputs.login_note(job.environ, job.workspace):
+            job.warn(note)
         build = BuildxBuild(inputs, job)
         for note in build.cache.notes:
             job.warn(note)

@@ -91,6 +91,11 @@ class KanikoInputs(ImageBuildInputs):
         "info", description="kaniko's log level."
     )
 
+    @property
+    def references(self) -> Iterable[Reference]:
+        """The repository of the cache."""
+        return (self.cache_repo,) if self.cache_repo else ()
+
     def check(self, environ: Mapping[str, str], workspace: Path) -> Iterable[Problem]:
         """Check what needs several inputs, and read the Dockerfile for what kaniko does not do."""
         problems = list(super().check(environ, workspace))
@@ -164,6 +169,8 @@ class Kaniko(Plugin[KanikoInputs]):
         """Build, and push if asked to."""
         if inputs.cache and not inputs.push:
             job.warn('the cache is only read: push is "false"')
+        if note := inputs.login_note(job.environ, job.workspace):
+            job.warn(note)
         build = KanikoBuild(inputs, job)
         digest_file = job.scratch() / "digest"
         # Not in anonymous memory: kaniko would hand its descriptor on to every RUN step.

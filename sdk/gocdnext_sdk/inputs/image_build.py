@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -20,9 +21,10 @@ from gocdnext_sdk.oci.credentials import Credential, Credentials
 from gocdnext_sdk.oci.reference import Reference, Registry, without_scheme
 from gocdnext_sdk.runtime.ci import Ci
 from gocdnext_sdk.secret import Secret
-from gocdnext_sdk.tools import dockerignore
+from gocdnext_sdk.tools import dockerfile, dockerignore
 from gocdnext_sdk.tools.buildkit.arguments import STEERS_BUILDX, BuildArg, build_arguments, secrets_of
-from gocdnext_sdk.workspace import is_directory, is_file, is_in_workspace
+from gocdnext_sdk.tools.dockerfile_images import Images, images
+from gocdnext_sdk.workspace import is_directory, is_file, is_in_workspace, read_text
 
 if TYPE_CHECKING:
     from gocdnext_sdk.runtime.job import Job
@@ -164,6 +166,39 @@ class ImageBuildInputs(ImageTagInputs, RegistryLoginInputs):
             logins.append(Credential(host, self.mirror_username, self.mirror_password))
         return Credentials(logins)
 
+    @property
+    def references(self) -> Iterable[Reference]:
+        """The images that other inputs name: caches, contexts. Builders add theirs."""
+        return ()
+
+    def dockerfile_images(self, environ: Mapping[str, str], workspace: Path) -> Images:
+        """Return where the images of the Dockerfile are; nothing is known of one that cannot be read."""
+        try:
+            parsed = dockerfile.parse(read_text(self.find_dockerfile(workspace)))
+        except (OSError, ValueError):
+            return Images(frozenset(), all_known=False)
+        return images(parsed, {each.key: each.value for each in self.arguments(environ)})
+
+    def _check_login(self, environ: Mapping[str, str], workspace: Path) -> Iterator[Problem]:
+        found = self.dockerfile_images(environ, workspace)
+        if not found.all_known:
+            return  # `login_note` tells
+        mirror = [Registry.parse(without_scheme(self.mirror).split("/")[0])] if self.mirror else []
+        others = (each.registry for each in self.references)
+        yield from self.check_registry(
+            (self.image.registry, *mirror, *others, *sorted(found.registries, key=str))
+        )
+
+    def login_note(self, environ: Mapping[str, str], workspace: Path) -> str | None:
+        """Return what to say of a login that may fit no image, None if it fits one."""
+        others = {self.image.registry, *(each.registry for each in self.references)}
+        found = self.dockerfile_images(environ, workspace)
+        if self.username is None or self.registry is None or found.all_known:
+            return None
+        if self.registry in others | found.registries:
+            return None
+        return "the login may fit no image: a base image is in a variable whose value is not known"
+
     def check(self, environ: Mapping[str, str], workspace: Path) -> Iterable[Problem]:
         """Check the tags, the context, the Dockerfile, the mirror, the secrets and the build arguments."""
         yield from super().check(environ, workspace)
@@ -192,7 +227,11 @@ class ImageBuildInputs(ImageTagInputs, RegistryLoginInputs):
             if "=" not in label:
                 yield Problem("labels", f"item {number} has no value", "write one KEY=VALUE per line")
         yield from self._check_secrets(environ, workspace)
-        yield from self._check_arguments(environ)
+        problems = list(self._check_arguments(environ))
+        yield from problems
+        if not problems:
+            with suppress(ValueError):  # the mirror's own check says what is wrong
+                yield from self._check_login(environ, workspace)
 
     def _check_secrets(self, environ: Mapping[str, str], workspace: Path) -> Iterator[Problem]:
         for number, (id_, variable) in enumerate(self.secret_envs, start=1):

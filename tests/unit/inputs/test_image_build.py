@@ -126,6 +126,7 @@ def test_the_login_is_the_images_registrys_unless_another_is_named() -> None:
     hub, ghcr = Registry.parse("docker.io"), Registry.parse("ghcr.io")
     (credential,) = build(**login).credentials(ghcr)
     assert (credential.registry, credential.username, credential.password) == (ghcr, "me", Secret("s3cret"))
+    Path("Dockerfile").write_text("FROM alpine\n")
     (credential,) = build(**login, registry="index.docker.io").credentials(ghcr)
     assert credential.registry == hub
     assert not build().credentials(ghcr)
@@ -160,3 +161,27 @@ def test_a_build_argument_that_is_a_secret_of_the_job_is_refused(value: str | No
 def test_and_so_is_the_password_that_is_an_input() -> None:
     (line,) = mistakes(username="u", password="canary-password", build_args="X=canary-password")
     assert line.startswith("with.build-args: item 1 holds a secret")
+
+
+class TestLogin:
+    """A login that fits no image of the job is a mistake; the Dockerfile's images are the job's too."""
+
+    LOGIN = {"username": "me", "password": "hunter2-hunter2", "registry": "quay.io"}
+
+    def test_fits_nothing(self) -> None:
+        (line,) = mistakes(**self.LOGIN)
+        assert line.startswith("with.registry: ")
+
+    @pytest.mark.parametrize("text", ["FROM quay.io/a/b", "FROM scratch\nCOPY --from=quay.io/a/b /x /"])
+    def test_fits_an_image_of_the_dockerfile(self, checkout: Path, text: str) -> None:
+        (checkout / "Dockerfile").write_text(f"{text}\n")
+        build(**self.LOGIN)
+
+    def test_fits_the_mirror(self) -> None:
+        build(**self.LOGIN, mirror="quay.io/hub")
+
+    def test_what_cannot_be_known_is_no_mistake_and_is_told(self, checkout: Path) -> None:
+        (checkout / "Dockerfile").write_text("ARG BASE\nFROM $BASE\n")
+        assert build(**self.LOGIN).login_note({}, checkout)
+        assert build(**self.LOGIN, build_args="BASE=quay.io/a/b").login_note({}, checkout) is None
+        assert mistakes(**self.LOGIN, build_args="BASE=ghcr.io/a/b")
