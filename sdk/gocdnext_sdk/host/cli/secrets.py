@@ -36,7 +36,7 @@ def read_file(path: Path) -> dict[str, str]:
     for number, name in enumerate(found, start=1):
         if not _NAME.fullmatch(name):
             # Not quoted: it may be a line of a key that lost its quotes.
-            raise UsageError(f"secrets file {path}: name {number} is none; use letters, digits and _")
+            raise UsageError(f"secrets file {path}: name {number} is not valid; use letters, digits and _")
     return found
 
 

@@ -29,11 +29,11 @@ def test_yaml_keeps_the_text_of_what_looks_like_something_else(tmp_path: Path) -
     [
         ("s.env", "A=1\nhunter2\n", ":2: not NAME=value"),
         ("s.env", 'KEY="hunter2\nhunter2\n', ":1: not NAME=value"),
-        ("s.env", "A=1\nA=hunter2\n", ":2: A is set twice"),
-        ("s.env", "A-B=hunter2\n", "is not a name"),
+        ("s.env", "A=1\nA=hunter2\n", ":2: this name is set twice"),
+        ("s.env", "A-B=hunter2\n", "name 1 is not valid"),
         ("s.yaml", "A: 1\nB: [hunter2]\n", ":2:4: a secret is a text"),
         ("s.yaml", "- hunter2\n", "not a map"),
-        ("s.yaml", "A: 1\nA: hunter2\n", ":2:1: A is set twice"),
+        ("s.yaml", "A: 1\nA: hunter2\n", ":2:1: this name is set twice"),
         ("s.yaml", "A: 'hunter2\n", "not YAML"),
     ],
 )
