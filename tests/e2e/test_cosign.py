@@ -256,7 +256,7 @@ def test_verifying_with_the_private_key_works_and_warns(
     assert result.warnings == ("verifying needs only the public key; keep the private one out of this job",)
 
 
-@pytest.mark.parametrize("password", ["wrong password", None])
+@pytest.mark.parametrize("password", ["none of hers", None])
 def test_a_wrong_or_missing_password_does_not_prompt_and_publishes_nothing(
     run_plugin: PluginRunner, image: Image, key: KeyPair, password: str | None
 ) -> None:

@@ -269,7 +269,7 @@ def test_one_scan_gives_the_report_and_the_table(
 
 def test_an_sbom_describes_one_image(images: Images, scan: Scan, workspace: Path) -> None:
     inputs = images.inputs("multi") | {"format": "cyclonedx", "output": "sbom.json"}
-    assert "choose one of linux/amd64, linux/arm64" in scan(**inputs).exited(2).errors[0]
+    assert "describes one image" in scan(**inputs).exited(2).errors[0]
     scan(platforms="linux/arm64", **inputs).passed()
     assert json.loads((workspace / "sbom.json").read_text())["bomFormat"] == "CycloneDX"
 
