@@ -57,6 +57,11 @@ class Error(Exception):
         self.advice = advice
         super().__init__(_joined(what, advice))
 
+    def name(self, doing: str) -> None:
+        """Put what was being done in front of what happened."""
+        self.what = f"{doing}: {self.what}"
+        self.args = (_joined(self.what, self.advice),)
+
     def lines(self) -> list[str]:
         """Return the message, one line per mistake."""
         return [str(self)]
@@ -93,8 +98,7 @@ def doing(what: str) -> Iterator[None]:
     try:
         yield
     except (ToolError, DaemonError, RegistryError, TimedOut) as error:
-        error.what = f"{what}: {error.what}"
-        error.args = (_joined(error.what, error.advice),)
+        error.name(what)
         raise
 
 

@@ -221,8 +221,12 @@ def test_each_plugin_runs_without_the_harness_and_leaves_no_secret(release: Rele
 @pytest.mark.parametrize(
     ("plugin", "env", "said"),
     [
-        ("buildx", {}, "with.image: is required"),
-        ("buildx", {"PLUGIN_IMAGE": "a/b", "PLUGIN_PUSH": "maybe"}, 'with.push: "maybe" is not a boolean'),
+        ("buildx", {}, "with.image (PLUGIN_IMAGE): is required"),
+        (
+            "buildx",
+            {"PLUGIN_IMAGE": "a/b", "PLUGIN_PUSH": "maybe"},
+            'with.push (PLUGIN_PUSH): "maybe" is not a boolean',
+        ),
         ("buildx", {"PLUGIN_IMAGE": "a/b", "PLUGIN_PLATFROMS": "x"}, "did you mean `platforms`?"),
         ("cosign", {"PLUGIN_IMAGE": "a/b", "PLUGIN_KEY": f"-----BEGIN X-----\n{PEM_BODY}\n"}, "key-content"),
         ("trivy", {"PLUGIN_SCAN_TYPE": "image"}, "with.target"),

@@ -162,7 +162,7 @@ def lengths(
     return measure
 
 
-@pytest.mark.parametrize(("action", "fault"), slice_of(CASES, 7))
+@pytest.mark.parametrize(("action", "fault"), slice_of(CASES, 6))
 def test_a_fault_is_survived_or_reported(
     action: str,
     fault: str,

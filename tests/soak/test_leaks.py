@@ -102,7 +102,7 @@ def _leaks(
 CASES = [(plugin, shape, ending) for plugin in _jobs("", "", "") for shape in CANARIES for ending in ENDINGS]
 
 
-@pytest.mark.parametrize(("plugin", "shape", "ending"), slice_of(CASES, 10))
+@pytest.mark.parametrize(("plugin", "shape", "ending"), slice_of(CASES, 8))
 def test_a_secret_shows_nowhere(
     plugin: str,
     shape: str,

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from gocdnext_sdk.errors import RegistryError
+from gocdnext_sdk.errors import RegistryError, TimedOut
 from gocdnext_sdk.oci.auth import READ, WRITE, Access, Authenticator, TokenRefused
 from gocdnext_sdk.oci.credentials import Credentials
 from gocdnext_sdk.oci.descriptor import (
@@ -329,6 +329,9 @@ class RegistryClient:
                 response = self._exchange.send(request, deadline)
             except TransportError as error:
                 raise RegistryError(unreachable(request, error)) from None
+            except TimedOut as timed_out:
+                timed_out.name(f"waiting for {registry}")
+                raise
             try:
                 request = flow.send(response)
             except StopIteration as end:
