@@ -20,7 +20,7 @@ from tests.soak.proxy import FAULTS, LASTING, PASSING, Proxy
 from tests.soak.registry import Registry
 
 SUITE = "registry faults"
-LIMIT = "20s"
+LIMIT = "8s"
 """The job's own `timeout`, for what lasts."""
 PATIENCE = 75.0
 """Seconds after which a job hangs: the retries of the client and of the tools are over long before."""
