@@ -8,14 +8,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gocdnext_sdk.contract.outputs import render
+from gocdnext_sdk.contract.outputs import VARIABLE, render
 from gocdnext_sdk.errors import OutputError
 
 if TYPE_CHECKING:
     from gocdnext_sdk.contract.dialects.base import OutputTarget
-
-VARIABLE = "GOCDNEXT_OUTPUT_FILE"
-"""Set by the platform only when the job declares outputs; without it there is nobody to tell."""
 
 
 class OutputFile:
