@@ -47,9 +47,10 @@ class Registries:
         logins = inputs.logins(job.environ)
         for secret in (secret for login in (*logins.source, *logins.targets) for secret in login.secrets):
             job.mask(secret)
-        source, targets = (
-            job.registry(login, inputs.insecure_registries) for login in (logins.source, logins.targets)
-        )
+        source = targets = job.registry(logins.source, inputs.insecure_registries)
+        # One client does for both ends, and asks each registry once, unless a target has a login of its own.
+        if any(logins.source.get(each) != logins.targets.get(each) for each in inputs.registries):
+            targets = job.registry(logins.targets, inputs.insecure_registries)
         hosts = regctl_hosts(inputs, logins, targets.speaks_tls)
         config = job.secret_file(configuration(hosts), "regctl.json")
         return cls(logins, source, targets, Regctl(job.tool("regctl", env={CONFIG_VARIABLE: config})))

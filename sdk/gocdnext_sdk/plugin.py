@@ -21,7 +21,6 @@ from urllib.parse import unquote
 
 from gocdnext_sdk.contract.keys import MARK, PREFIX
 from gocdnext_sdk.errors import Error, report
-from gocdnext_sdk.inputs.facts import DaemonUse, Gates, Publishes, Reads, ReadsWorkspace, Signs
 from gocdnext_sdk.inputs.model import PluginInputs
 from gocdnext_sdk.inputs.reader import read_inputs
 from gocdnext_sdk.runtime.job import Job
@@ -35,6 +34,7 @@ from gocdnext_sdk.runtime.signals import Signals
 from gocdnext_sdk.secret import looks_secret
 
 if TYPE_CHECKING:
+    from gocdnext_sdk.inputs.facts import DaemonUse, Gates, Publishes, Reads, ReadsWorkspace, Signs
     from gocdnext_sdk.inputs.surroundings import System
 
 _SECRET_LENGTH = 8

@@ -56,7 +56,7 @@ class Registries:
 
     def plugin_container(self) -> float:
         inputs = {"PLUGIN_SOURCE": self.source, "PLUGIN_TARGET": self.target(), "PLUGIN_TAGS": "v1"}
-        return self._container(self.plugin, environment=inputs)
+        return self._container(self.plugin, environment={"GOCDNEXT": "true"} | inputs)
 
     def crane_container(self) -> float:
         return self._container(self.crane, command=["copy", self.source, f"{self.target()}:v1"])

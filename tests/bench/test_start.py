@@ -112,7 +112,7 @@ def noop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Container]:
 
 
 def secrets(count: int) -> dict[str, str]:
-    """Give the environment of a job with so many secrets, one in four of them a key."""
+    """Give the environment of a job of gocdnext with so many secrets, one in four of them a key."""
 
     def value(number: int) -> str:
         return (
@@ -121,7 +121,7 @@ def secrets(count: int) -> dict[str, str]:
             else os.urandom(20).hex()
         )
 
-    return {f"SECRET_{number}_TOKEN": value(number) for number in range(count)}
+    return {"GOCDNEXT": "true"} | {f"SECRET_{number}_TOKEN": value(number) for number in range(count)}
 
 
 @pytest.mark.parametrize("count", [0, 4, 20])

@@ -34,7 +34,6 @@ from gocdnext_sdk.oci.transport import (
     MAX_SECONDS,
     SYSTEM_CLOCK,
     Clock,
-    Fault,
     Request,
     Response,
     Transport,
@@ -103,13 +102,8 @@ class RegistryClient:
         if not (registry.plain_http or registry in self._insecure):
             return True
         if registry not in self._speaks_tls:
-            probe = Request("GET", f"https://{registry.api_host}/v2/")
-            try:
-                self._transport.send(probe, self._clock.monotonic() + _PROBE_SECONDS)
-                found = True
-            except TransportError as error:
-                found = error.fault is Fault.TLS
-            self._speaks_tls[registry] = found
+            deadline = self._clock.monotonic() + _PROBE_SECONDS
+            self._speaks_tls[registry] = self._transport.speaks_tls(registry.api_host, deadline)
         return self._speaks_tls[registry]
 
     def resolve(self, reference: Reference) -> Descriptor:

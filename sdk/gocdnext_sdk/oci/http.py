@@ -14,10 +14,18 @@ import threading
 import time
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote
+from urllib.parse import unquote, urlsplit
 
 from gocdnext_sdk.oci.proxies import proxy_for
-from gocdnext_sdk.oci.transport import MAX_BYTES, Fault, Headers, Request, Response, TransportError
+from gocdnext_sdk.oci.transport import (
+    MAX_BYTES,
+    Fault,
+    Headers,
+    Request,
+    Response,
+    Transport,
+    TransportError,
+)
 
 if TYPE_CHECKING:
     import urllib3
@@ -88,7 +96,7 @@ class _TlsSocket(ssl.SSLSocket):
         return count
 
 
-class HttpTransport:
+class HttpTransport(Transport):
     """Sends requests over the network, through the proxies that the usual variables name."""
 
     def __init__(self) -> None:
@@ -126,6 +134,25 @@ class HttpTransport:
             raise _failure(error, request) from None
         headers = Headers([(name, value) for name, value in response.headers.iteritems()])
         return Response(response.status, headers, body, response.reason or "")
+
+    def speaks_tls(self, host: str, deadline: float) -> bool:
+        """See `Transport`. A handshake tells it, without what a request needs: urllib3, and all the CAs."""
+        parts = urlsplit(f"https://{host}")
+        if proxy_for(parts.geturl(), os.environ):
+            return super().speaks_tls(host, deadline)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE  # nothing is sent
+        seconds = max(0.001, deadline - time.monotonic())
+        try:
+            with (
+                socket.create_connection((parts.hostname, parts.port or 443), seconds) as connection,
+                context.wrap_socket(connection, server_hostname=parts.hostname),
+            ):
+                return True
+        except ssl.SSLError as error:
+            return _tls_failure(error).fault is Fault.TLS
+        except (OSError, ValueError):
+            return False
 
     def _pool(self, proxy: str | None) -> urllib3.PoolManager:
         if proxy not in self._pools:

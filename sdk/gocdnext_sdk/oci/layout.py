@@ -10,8 +10,6 @@ buildx write beside the specification's; moby `image/tarexport` for `manifest.js
 from __future__ import annotations
 
 import json
-import shutil
-import tarfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -78,6 +76,8 @@ def read_archive(path: Path) -> Archive:
     Raises:
         Error: it is not an archive of images.
     """
+    import tarfile
+
     try:
         with tarfile.open(path) as archive:
             found: dict[str, Any] = {}
@@ -124,6 +124,9 @@ def unpack(path: Path, folder: Path) -> None:
         path: the archive.
         folder: the directory to create.
     """
+    import shutil
+    import tarfile
+
     with tarfile.open(path) as archive:
         for member in archive:
             file = PurePosixPath(member.name)

@@ -8,6 +8,7 @@ and `auth`, so they work with every transport and are tested without a socket. R
 from __future__ import annotations
 
 import time
+from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum, auto
@@ -150,8 +151,9 @@ class TransportError(Exception):
 
 
 class Transport(Protocol):
-    """Sends one request and returns its answer."""
+    """Sends one request and returns its answer; the base of all that do."""
 
+    @abstractmethod
     def send(self, request: Request, deadline: float) -> Response:
         """Send `request` once, without following redirects.
 
@@ -162,6 +164,19 @@ class Transport(Protocol):
         Raises:
             TransportError: there is no response, or it is larger than `MAX_BYTES`.
         """
+
+    def speaks_tls(self, host: str, deadline: float) -> bool:
+        """Tell whether a host speaks TLS, be it with a certificate that is not trusted.
+
+        Args:
+            host: with its port, if that is not 443.
+            deadline: as for `send`.
+        """
+        try:
+            self.send(Request("GET", f"https://{host}/v2/"), deadline)
+        except TransportError as error:
+            return error.fault is Fault.TLS
+        return True
 
 
 class Clock(Protocol):

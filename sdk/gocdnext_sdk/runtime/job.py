@@ -1,4 +1,7 @@
-"""What one run of a plugin may touch: tools, registries, secret files, outputs and the log."""
+"""What one run of a plugin may touch: tools, registries, secret files, outputs and the log.
+
+What not every job uses is imported where it is used: each start pays for the rest.
+"""
 
 from __future__ import annotations
 
@@ -10,12 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gocdnext_sdk.errors import DaemonError, ToolError
-from gocdnext_sdk.oci.client import RegistryClient
-from gocdnext_sdk.oci.credentials import Credentials
 from gocdnext_sdk.oci.reference import Registry, is_digest
-from gocdnext_sdk.runtime.daemon import Daemon, DockerDaemon
 from gocdnext_sdk.runtime.masking import Masker
-from gocdnext_sdk.runtime.orphans import remove_orphans
 from gocdnext_sdk.runtime.outputs import OutputFile
 from gocdnext_sdk.runtime.runner import ProcessRunner, Runner
 from gocdnext_sdk.runtime.secret_files import SecretFiles
@@ -25,7 +24,10 @@ from gocdnext_sdk.secret import Secret
 
 if TYPE_CHECKING:
     from gocdnext_sdk.contract.dialects.base import Dialect
+    from gocdnext_sdk.oci.client import RegistryClient
+    from gocdnext_sdk.oci.credentials import Credentials
     from gocdnext_sdk.runtime.ci import Ci
+    from gocdnext_sdk.runtime.daemon import Daemon
 
 
 def warn(message: str) -> None:
@@ -152,6 +154,9 @@ class Job:
             credentials: the logins.
             insecure: registries that may speak plain http, by the user's word.
         """
+        from gocdnext_sdk.oci.client import RegistryClient
+        from gocdnext_sdk.oci.credentials import Credentials
+
         return RegistryClient(credentials or Credentials.ambient(self.environ), insecure=insecure)
 
     def daemon(self) -> Daemon:
@@ -160,6 +165,9 @@ class Job:
         Raises:
             DaemonError: there is none.
         """
+        from gocdnext_sdk.runtime.daemon import DockerDaemon
+        from gocdnext_sdk.runtime.orphans import remove_orphans
+
         daemon = DockerDaemon(self.environ)
         try:
             daemon.ping()

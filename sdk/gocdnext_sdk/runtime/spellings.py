@@ -35,7 +35,7 @@ _GO_USERINFO = "$&+,;="
 
 _PERCENT = re.compile("%..")
 
-_SHELL = re.compile(r"[^\w@%+=:,./\x80-\U0010ffff-]", re.ASCII)
+_SHELL = re.compile(r"(?=[\x00-\x7f])[^\w@%+=:,./-]", re.ASCII)
 """What a shell needs a backslash for."""
 
 _IN_DOUBLE_QUOTES = re.compile(r'[\\"$`]')

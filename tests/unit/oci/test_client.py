@@ -533,7 +533,7 @@ class TestTls:
         assert client.speaks_tls(Registry("other:5000"))
 
     def test_a_certificate_that_is_not_trusted_is_no_reason_for_plain_http(self) -> None:
-        class Untrusted:
+        class Untrusted(Transport):
             def send(self, request: Request, deadline: float) -> Response:
                 assert request.url.startswith("https:")
                 raise TransportError(Fault.TLS, "self-signed certificate")
@@ -549,7 +549,7 @@ class TestTls:
         ],
     )
     def test_why_nobody_answers(self, fault: Fault, message: str) -> None:
-        class Silent:
+        class Silent(Transport):
             def send(self, request: Request, deadline: float) -> Response:
                 raise TransportError(fault, "sent too much")
 

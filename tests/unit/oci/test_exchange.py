@@ -12,7 +12,7 @@ import pytest
 
 from gocdnext_sdk.host.testing.fake_registry import FakeNetwork, respond
 from gocdnext_sdk.oci.exchange import MAX_REDIRECTS, MAX_RETRY_AFTER, MAX_TRIES, Exchange
-from gocdnext_sdk.oci.transport import Fault, Request, Response, TransportError
+from gocdnext_sdk.oci.transport import Fault, Request, Response, Transport, TransportError
 
 URL = "https://reg.example/v2/app/manifests/1"
 GET = Request("GET", URL, {"Authorization": "Basic eA==", "Accept": "x"})
@@ -31,7 +31,7 @@ class Clock:
         self.waits.append(seconds)
 
 
-class Script:
+class Script(Transport):
     """Answers one request after the other as written."""
 
     def __init__(self, *answers: Response | TransportError) -> None:

@@ -293,6 +293,9 @@ class TestTls:
         assert get(secure.port, scheme="https").status == 200
         assert RegistryClient().speaks_tls(Registry(f"127.0.0.1:{secure.port}"))
 
+    def test_one_that_is_not_trusted_is_tls_too(self, secure: Server) -> None:
+        assert RegistryClient().speaks_tls(Registry(f"127.0.0.1:{secure.port}"))
+
     def test_the_bounds_hold_below_tls(self, certificate: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
         monkeypatch.setattr(http_module, "MAX_BYTES", 1024 * 1024)
@@ -318,6 +321,12 @@ class TestTls:
     def test_a_server_without_it_is_known_as_such(self, server: Server) -> None:
         assert fault(server.port, scheme="https") is Fault.NO_TLS
         assert not RegistryClient().speaks_tls(Registry(f"localhost:{server.port}"))
+
+    def test_one_that_says_nothing_speaks_none(self) -> None:
+        began = time.monotonic()
+        with raw(lambda connection: time.sleep(1)) as port:
+            assert not HttpTransport().speaks_tls(f"127.0.0.1:{port}", began + 0.3)
+            assert time.monotonic() - began < 0.9
 
     def test_one_that_hangs_up_speaks_none(self) -> None:
         with raw(lambda connection: None) as port:

@@ -11,12 +11,12 @@ from gocdnext_sdk.host.planning.placeholders import Placeholders
 from gocdnext_sdk.oci.client import RegistryClient
 from gocdnext_sdk.oci.descriptor import OCI_MANIFEST
 from gocdnext_sdk.oci.reference import Reference, Registry, is_digest
-from gocdnext_sdk.oci.transport import Headers, Request, Response
+from gocdnext_sdk.oci.transport import Headers, Request, Response, Transport
 
 _MANIFEST = re.compile(r"/v2/(.+)/manifests/([^/]+)")
 
 
-class PlannedRegistry:
+class PlannedRegistry(Transport):
     """A transport that knows every image, takes it for one of a single platform, and notes what is asked.
 
     Args:

@@ -21,7 +21,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from gocdnext_sdk.oci.descriptor import OCI_INDEX, OCI_MANIFEST, Descriptor, digest_of
 from gocdnext_sdk.oci.reference import Reference, is_digest
-from gocdnext_sdk.oci.transport import Fault, Headers, Request, Response, TransportError
+from gocdnext_sdk.oci.transport import Fault, Headers, Request, Response, Transport, TransportError
 
 Handler = Callable[[Request], Response]
 
@@ -49,7 +49,7 @@ def refuse(status: int, code: str, message: str = "", challenges: Iterable[str] 
 
 
 @dataclass
-class FakeNetwork:
+class FakeNetwork(Transport):
     """A transport that hands each request to the host it is for, and keeps it.
 
     Args:
@@ -80,7 +80,7 @@ class FakeNetwork:
 
 
 @dataclass
-class FakeRegistry:
+class FakeRegistry(Transport):
     """A registry in memory. It is a handler for `FakeNetwork`, and a transport of its own.
 
     Args:
