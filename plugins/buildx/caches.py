@@ -66,7 +66,7 @@ def _shorthand(
         case "inline":
             return (), (CacheEntry({"type": "inline"}, {}),)
         case "registry":
-            source = CacheEntry({"type": "registry", "ref": str(inputs.image.with_tag("buildcache"))}, {})
+            source = CacheEntry({"type": "registry", "ref": str(inputs.main.with_tag("buildcache"))}, {})
         case "bucket":
             source = _bucket(inputs, environ)
         case entry:
@@ -87,6 +87,6 @@ def _bucket(inputs: BuildxInputs, environ: Mapping[str, str]) -> CacheEntry:
         "type": "s3",
         "region": setting("REGION") or region,
         "bucket": setting("BUCKET"),
-        "name": setting("NAME") or inputs.image.short_name,
+        "name": setting("NAME") or inputs.main.short_name,
     }
     return CacheEntry(attributes | ({"endpoint_url": endpoint} if endpoint else {}), {})

@@ -137,7 +137,7 @@ class BuildxInputs(ImageBuildInputs):
     @property
     def needs_tag(self) -> bool:
         """Whether `tags` has to make one: a candidate has none, and what is loaded needs one."""
-        return not self.image.tag and (self.load or (self.push and not self.push_by_digest))
+        return self.has_untagged and (self.load or (self.push and not self.push_by_digest))
 
     @property
     def makes_index(self) -> bool:

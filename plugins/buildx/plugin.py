@@ -20,7 +20,7 @@ from gocdnext_sdk import (
     Tool,
     doing,
 )
-from gocdnext_sdk.inputs.image_build import Build
+from gocdnext_sdk.inputs.build import Build
 from gocdnext_sdk.tools.buildkit.builders import (
     Builder,
     container_builder,
@@ -66,14 +66,12 @@ class Buildx(Plugin[BuildxInputs]):
         metadata = job.scratch() / "metadata.json"
         with select_builder(build, daemon, buildx) as builder:
             emulate(inputs, builder.missing(inputs.platforms), daemon, job)
-            with doing(f"building {inputs.image.name}"):
+            with doing(f"building {inputs.main.name}"):
                 buildx.run(*build.command(builder), "--metadata-file", metadata)
         if not inputs.push:
             return build.built()
-        digest = job.digest(inputs.image, lambda: read_digest(metadata))
-        return build.pushed(
-            digest, [] if inputs.push_by_digest else [str(target.tag) for target in build.targets]
-        )
+        digest = job.digest(inputs.image[0], lambda: read_digest(metadata))
+        return build.pushed(digest, () if inputs.push_by_digest else build.targets)
 
 
 @dataclass(frozen=True)
@@ -141,7 +139,8 @@ class BuildxBuild(Build[BuildxInputs]):
         inputs = self.inputs
         rewritten = ",rewrite-timestamp=true" if inputs.reproducible else ""
         if inputs.push_by_digest:
-            by_digest = f"name={inputs.image.name},push-by-digest=true,name-canonical=true"
+            names = comma_separated([f"name={','.join(image.name for image in inputs.repositories)}"])
+            by_digest = f"{names},push-by-digest=true,name-canonical=true"
             yield from ("--output", f"type=image,{by_digest},push=true{rewritten}")
         else:
             for reference in self.targets:

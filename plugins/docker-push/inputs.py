@@ -104,15 +104,7 @@ class DockerPushInputs(ImageTagInputs, ImageSignatureInputs, RegistryLoginInputs
 
     def targets(self, ci: Ci) -> tuple[Reference, ...]:
         """Return every tag that is published or deleted in a run, in the order given."""
-        given, tags = "tags" in self.model_fields_set, self.tagging(ci).tags
-        return tuple(
-            dict.fromkeys(
-                target.with_tag(tag)
-                for target in self.target
-                for tag in (target.tag, *(tags if given or not target.tag else ()))
-                if tag
-            )
-        )
+        return self.tagged(self.target, ci)
 
     @property
     def repositories(self) -> tuple[Reference, ...]:

@@ -25,7 +25,7 @@ from gocdnext_sdk import (
     doing,
     quoted,
 )
-from gocdnext_sdk.inputs.image_build import Build
+from gocdnext_sdk.inputs.build import Build
 from gocdnext_sdk.oci.platforms import is_platform
 from gocdnext_sdk.oci.reference import without_scheme
 from gocdnext_sdk.tools import dockerfile, dockerignore
@@ -177,13 +177,13 @@ class Kaniko(Plugin[KanikoInputs]):
         login = job.docker_config(inputs.logins, job.scratch() / "docker")
         inherit = filter(INHERITED.fullmatch, job.environ)
         executor = job.tool("executor", env=build.environ | login, inherit=inherit)
-        with doing(f"building {inputs.image.name}"):
+        with doing(f"building {inputs.main.name}"):
             executor.run(*build.command(digest_file))
         # From here on / is the image's: only /kaniko, this program and mounts are as before.
         if not inputs.push:
             return build.built()
-        digest = job.digest(inputs.image, lambda: digest_file.read_text().strip())
-        return build.pushed(digest, [str(target.tag) for target in build.targets])
+        digest = job.digest(inputs.image[0], lambda: digest_file.read_text().strip())
+        return build.pushed(digest, build.targets)
 
 
 @dataclass(frozen=True)
@@ -258,8 +258,8 @@ def cache_repository(inputs: KanikoInputs) -> str:
     """Return where the cache is. Docker Hub has no repositories below an image."""
     if inputs.cache_repo:
         return inputs.cache_repo.name
-    separator = "-" if inputs.image.registry.host == "docker.io" else "/"
-    return f"{inputs.image.name}{separator}cache"
+    separator = "-" if inputs.main.registry.host == "docker.io" else "/"
+    return f"{inputs.main.name}{separator}cache"
 
 
 def mount_of(workspace: Path) -> Path:

@@ -137,12 +137,37 @@ class TestPush:
         assert target.platforms(digest) == {"linux/amd64", "linux/arm64"}
         assert result.outputs == {
             "IMAGE": target.image,
+            "IMAGES": target.image,
             "DIGEST": digest,
             "IMAGE_DIGEST": digest,
             "REFERENCE": f"{target.image}@{digest}",
             "TAGS": "1.0.0,feat-x,latest",
         }
         assert result.changed == frozenset()
+
+    @pytest.mark.parametrize("candidate", ["false", "true"])
+    def test_one_build_goes_to_several_repositories_with_one_digest(
+        self,
+        run_plugin: PluginRunner,
+        workspace: Path,
+        target: Target,
+        own_buildkit: dict[str, str],
+        candidate: str,
+    ) -> None:
+        write(workspace, SMALL)
+        other = Target(target.registry, f"{target.image}-mirror")
+        with_ = target.inputs | {"image": f"{target.image}\n{other.image}:edge", "tags": "v1\nv2"}
+        if candidate == "true":
+            with_ |= own_buildkit | {"push-by-digest": "true"}
+        result = run_plugin(FOLDER, with_, docker=True).passed()
+        digest = result.outputs["DIGEST"]
+        assert result.outputs["IMAGES"] == f"{target.image},{other.image}"
+        for each, own in ((target, set()), (other, {"edge"})):
+            tags = set() if candidate == "true" else {"v1", "v2", *own}
+            assert each.tags() == tags
+            assert {each.digest(tag) for tag in tags} <= {digest}
+            assert each.platforms(digest) == {"linux/amd64", "linux/arm64"}
+        assert result.outputs["TAGS"] == ("" if candidate == "true" else "v1,v2")
 
     def test_the_daemon_keeps_nothing(
         self, run_plugin: PluginRunner, workspace: Path, target: Target, daemon: Any
@@ -168,7 +193,7 @@ class TestPush:
         result = run_plugin(FOLDER, with_, docker=True).passed()
         assert target.tags() == set()
         assert result.warnings == ('caches are only read: push is "false"',)
-        assert result.outputs == {"IMAGE": target.image, "TAGS": ""}
+        assert result.outputs == {"IMAGE": target.image, "IMAGES": target.image, "TAGS": ""}
 
     def test_a_wrong_password_is_a_failure_without_the_password(
         self, run_plugin: PluginRunner, workspace: Path, target: Target

@@ -181,17 +181,20 @@ class TestImages:
             "RUN printf step > /etc/made\nCOPY content /app/\n"
             'ENTRYPOINT ["python3"]\n',
         )
-        result = kaniko(tags="1.0.0\nfeat/x").passed()
+        mirror = f"{kaniko.repository}-mirror"
+        result = kaniko(image=f"{kaniko.repository}\n{mirror}", tags="1.0.0\nfeat/x").passed()
         digest = result.outputs["DIGEST"]
         assert result.outputs == {
             "IMAGE": kaniko.repository,
+            "IMAGES": f"{kaniko.repository},{mirror}",
             "DIGEST": digest,
             "IMAGE_DIGEST": digest,
             "REFERENCE": f"{kaniko.repository}@{digest}",
             "TAGS": "1.0.0,feat-x",
         }
         assert hub.tags(kaniko.repository) == {"1.0.0", "feat-x"}
-        assert {hub.digest(f"{kaniko.repository}:{tag}") for tag in ("1.0.0", "feat-x")} == {digest}
+        for repository in (kaniko.repository, mirror):
+            assert {hub.digest(f"{repository}:{tag}") for tag in ("1.0.0", "feat-x")} == {digest}
         files = hub.files(result.outputs["REFERENCE"], above=base)
         assert {path: content for path, content in files.items() if content is not None} == {
             "/usr/local/made/tool": b"tool\n",
@@ -315,7 +318,7 @@ class TestCache:
         assert third.warnings == ('the cache is only read: push is "false"',)
         assert hub.tags(cache) == cached
         assert hub.tags(kaniko.repository) == {"latest"}
-        assert third.outputs == {"IMAGE": kaniko.repository, "TAGS": ""}
+        assert third.outputs == {"IMAGE": kaniko.repository, "IMAGES": kaniko.repository, "TAGS": ""}
 
     def test_without_a_push_and_a_login_nothing_is_written(
         self, kaniko: Kaniko, hub: Hub, workspace: Path

@@ -1,40 +1,37 @@
-"""What it takes to build an image from a Dockerfile, whichever builder does it."""
+"""The inputs of all that builds an image from a Dockerfile, whichever builder does it."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar
+from typing import ClassVar
 
 from gocdnext_sdk.errors import Problem, quoted
 from gocdnext_sdk.inputs.constraints import Constraint, RequiredTogether
-from gocdnext_sdk.inputs.image_metadata import SOURCE_DATE, Annotations, labels, source_date
+from gocdnext_sdk.inputs.image_metadata import Annotations, labels
 from gocdnext_sdk.inputs.image_tags import TAGS, ImageTagInputs, TagRules
 from gocdnext_sdk.inputs.model import Input
 from gocdnext_sdk.inputs.registry_login import RegistryLoginInputs
-from gocdnext_sdk.inputs.types import Boolean, Lines, Pairs, WorkspacePath
+from gocdnext_sdk.inputs.types import Boolean, Lines, Pairs, References, WorkspacePath
 from gocdnext_sdk.oci.credentials import Credential, Credentials
 from gocdnext_sdk.oci.reference import Reference, Registry, without_scheme
 from gocdnext_sdk.runtime.ci import Ci
 from gocdnext_sdk.secret import Secret
-from gocdnext_sdk.tools import dockerfile, dockerignore
+from gocdnext_sdk.tools import dockerfile
 from gocdnext_sdk.tools.buildkit.arguments import STEERS_BUILDX, BuildArg, build_arguments, secrets_of
 from gocdnext_sdk.tools.dockerfile_images import Images, images
 from gocdnext_sdk.workspace import is_directory, is_file, is_in_workspace, read_text
 
-if TYPE_CHECKING:
-    from gocdnext_sdk.runtime.job import Job
-
 BUILD_OUTPUTS = {
-    "IMAGE": "The image's name, without a tag.",
+    "IMAGE": "The image's name, without a tag; the first one's, if there are several.",
+    "IMAGES": "The names of all images, with commas between.",
     "DIGEST": "Digest of the index (of the manifest, for one platform); when something was pushed.",
     "IMAGE_DIGEST": "As DIGEST, under the name that upstream's documentation uses.",
     "REFERENCE": "IMAGE@DIGEST: what to scan and to sign; when something was pushed.",
-    "TAGS": "The tags that were pushed, with commas between.",
+    "TAGS": "The tags of `IMAGE` that were pushed, with commas between.",
 }
 """What every image builder tells."""
 
@@ -42,8 +39,9 @@ BUILD_OUTPUTS = {
 class ImageBuildInputs(ImageTagInputs, RegistryLoginInputs):
     """The inputs all image builders share."""
 
-    image: Reference = Input(
-        description='The image to publish, e.g. "ghcr.io/org/app". A tag in it is published beside `tags`.'
+    image: References = Input(
+        description='The image to publish, e.g. "ghcr.io/org/app", or several names for it, one per line. A '
+        "tag in one is published beside `tags`, there only."
     )
     tags: TagRules = Input("", description=f"{TAGS} `latest` if neither this nor `image` has one.")
     dockerfile: WorkspacePath = Input(
@@ -106,34 +104,59 @@ class ImageBuildInputs(ImageTagInputs, RegistryLoginInputs):
     @property
     def needs_tag(self) -> bool:
         """Whether `tags` has to make one: `image` may have one, and what is not pushed needs none."""
-        return self.push and not self.image.tag
+        return self.push and self.has_untagged
+
+    @property
+    def has_untagged(self) -> bool:
+        """Whether an image has no tag of its own."""
+        return any(not image.tag for image in self.image)
+
+    @property
+    def main(self) -> Reference:
+        """The first image without its tag: what the outputs name."""
+        return self.repositories[0]
+
+    @property
+    def repositories(self) -> tuple[Reference, ...]:
+        """The images without tags, each once."""
+        return tuple(dict.fromkeys(replace(image, tag=None) for image in self.image))
+
+    @property
+    def registries(self) -> tuple[Registry, ...]:
+        """The registries of the images, each once."""
+        return tuple(dict.fromkeys(image.registry for image in self.image))
 
     def targets(self, ci: Ci) -> tuple[Reference, ...]:
         """Return every reference that is published in a run, in the order given."""
-        tags = [self.image.tag] if self.image.tag else []
-        tags += self.tagging(ci).tags
-        if not tags and not self.tags:
-            tags = ["latest"]
-        return tuple(self.image.with_tag(tag) for tag in dict.fromkeys(tags))
+        return self.tagged(self.image, ci)
 
     def all_labels(self, environ: Mapping[str, str], ci: Ci) -> tuple[str, ...]:
         """Return the labels of the image, those of the run included."""
         if not self.auto_labels:
             return self.labels
-        targets = self.targets(ci) if self.tags or self.image.tag else ()
+        targets = self.targets(ci) if self.tags or not self.has_untagged else ()
         version = targets[0].tag if targets else None
-        title = self.image.repository.rpartition("/")[2]
+        title = self.main.repository.rpartition("/")[2]
         return tuple(labels(self.labels, ci, version, title, environ))
 
-    def published(self, digest: str, tags: Iterable[str]) -> dict[str, str]:
-        """Return the `BUILD_OUTPUTS` of what was pushed."""
-        return {
-            "IMAGE": self.image.name,
+    def published(self, digest: str, targets: Iterable[Reference]) -> dict[str, str]:
+        """Return the `BUILD_OUTPUTS` of what was pushed.
+
+        Args:
+            digest: of what was pushed.
+            targets: the tags it was pushed under.
+        """
+        return self.named() | {
             "DIGEST": digest,
             "IMAGE_DIGEST": digest,
-            "REFERENCE": str(self.image.with_digest(digest)),
-            "TAGS": ",".join(tags),
+            "REFERENCE": str(self.main.with_digest(digest)),
+            "TAGS": ",".join(str(target.tag) for target in targets if target.name == self.main.name),
         }
+
+    def named(self) -> dict[str, str]:
+        """Return the outputs of what was built and not pushed."""
+        names = ",".join(image.name for image in self.repositories)
+        return {"IMAGE": self.main.name, "IMAGES": names, "TAGS": ""}
 
     def arguments(self, environ: Mapping[str, str]) -> tuple[BuildArg, ...]:
         """Return the build arguments, and how the builder gets each.
@@ -160,7 +183,7 @@ class ImageBuildInputs(ImageTagInputs, RegistryLoginInputs):
     @property
     def logins(self) -> Credentials:
         """The logins: the image's registry and the mirror, each for its own host only."""
-        logins = list(self.credentials(self.image.registry))
+        logins = list(self.credentials(self.main.registry))
         if self.mirror and self.mirror_username and self.mirror_password:
             host = Registry.parse(without_scheme(self.mirror).split("/")[0])
             logins.append(Credential(host, self.mirror_username, self.mirror_password))
@@ -186,12 +209,12 @@ class ImageBuildInputs(ImageTagInputs, RegistryLoginInputs):
         mirror = [Registry.parse(without_scheme(self.mirror).split("/")[0])] if self.mirror else []
         others = (each.registry for each in self.references)
         yield from self.check_registry(
-            (self.image.registry, *mirror, *others, *sorted(found.registries, key=str))
+            (*self.registries, *mirror, *others, *sorted(found.registries, key=str))
         )
 
     def login_note(self, environ: Mapping[str, str], workspace: Path) -> str | None:
         """Return what to say of a login that may fit no image, None if it fits one."""
-        others = {self.image.registry, *(each.registry for each in self.references)}
+        others = {*self.registries, *(each.registry for each in self.references)}
         found = self.dockerfile_images(environ, workspace)
         if self.username is None or self.registry is None or found.all_known:
             return None
@@ -202,7 +225,7 @@ class ImageBuildInputs(ImageTagInputs, RegistryLoginInputs):
     def check(self, environ: Mapping[str, str], workspace: Path) -> Iterable[Problem]:
         """Check the tags, the context, the Dockerfile, the mirror, the secrets and the build arguments."""
         yield from super().check(environ, workspace)
-        if self.image.digest:
+        if any(image.digest for image in self.image):
             yield Problem(
                 "image", "has a digest, which is known only after the build", "give the name, and tags"
             )
@@ -271,77 +294,3 @@ class ImageBuildInputs(ImageTagInputs, RegistryLoginInputs):
                     f"item {number} holds a secret of the job, which the image's history and provenance keep",
                     "give it by `secret-envs`, and mount it: RUN --mount=type=secret,id=ID",
                 )
-
-
-Inputs = TypeVar("Inputs", bound=ImageBuildInputs)
-
-
-@dataclass(frozen=True)
-class Build(Generic[Inputs]):
-    """One build of an image: what its builder is given, and what is said of it. Builders add their `command`.
-
-    Args:
-        inputs: the plugin's.
-        job: what the build may touch.
-    """
-
-    inputs: Inputs
-    job: Job
-
-    @cached_property
-    def arguments(self) -> tuple[BuildArg, ...]:
-        """The build arguments."""
-        return self.inputs.arguments(self.job.environ)
-
-    @property
-    def environ(self) -> dict[str, str | Secret]:
-        """The builder's own variables: the date, the arguments it takes by name, and the build secrets."""
-        by_name = {each.key: each.value for each in self.arguments if each.by_name}
-        return {**self._date(), **by_name, **self.inputs.secret_environ(self.job.environ)}
-
-    def _date(self) -> dict[str, str]:
-        date = source_date(self.job.environ, self.job.ci)
-        return {} if date is None or SOURCE_DATE in self.job.environ else {SOURCE_DATE: str(date)}
-
-    @cached_property
-    def targets(self) -> tuple[Reference, ...]:
-        """Every reference that is published, in the order given."""
-        return self.inputs.targets(self.job.ci)
-
-    @property
-    def labels(self) -> tuple[str, ...]:
-        """The labels, `KEY=VALUE`."""
-        return self.inputs.all_labels(self.job.environ, self.job.ci)
-
-    @property
-    def context(self) -> Path:
-        """The folder that is built from, absolute, links followed."""
-        return (self.job.workspace / self.inputs.context).resolve()
-
-    @cached_property
-    def dockerfile(self) -> Path:
-        """The Dockerfile, with a `.dockerignore` beside it if the context's own would not do."""
-        path = self.inputs.find_dockerfile(self.job.workspace)
-        found = dockerignore.find(path, self.context)
-        given = dockerignore.parse(found.read_text(errors="surrogateescape")) if found else ()
-        patterns = self.ignored(given)
-        return path if patterns == given else dockerignore.stage(path, patterns, self.job.scratch() / "build")
-
-    def ignored(self, patterns: tuple[str, ...]) -> tuple[str, ...]:
-        """Return what stays out of the build.
-
-        Args:
-            patterns: of the `.dockerignore`.
-        """
-        return (*patterns, *dockerignore.of_the_platform(self.job.environ, self.context))
-
-    def built(self) -> dict[str, str]:
-        """Say that nothing was pushed, and return the outputs."""
-        self.job.say(f"built {self.inputs.image.name}; nothing was pushed")
-        return {"IMAGE": self.inputs.image.name, "TAGS": ""}
-
-    def pushed(self, digest: str, tags: Sequence[str]) -> dict[str, str]:
-        """Say what was pushed, and return the outputs."""
-        names = f"the tags {', '.join(tags)}" if tags else "no tag"
-        self.job.say(f"pushed {self.inputs.image.with_digest(digest)} with {names}")
-        return self.inputs.published(digest, tags)

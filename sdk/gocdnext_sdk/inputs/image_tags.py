@@ -12,6 +12,7 @@ from gocdnext_sdk.errors import Invalid, Problem
 from gocdnext_sdk.inputs.model import Input, PluginInputs
 from gocdnext_sdk.inputs.tagging import rules
 from gocdnext_sdk.inputs.tagging.evaluate import Tagging, evaluate
+from gocdnext_sdk.oci.reference import Reference
 from gocdnext_sdk.runtime.ci import Ci
 
 TagRules = Annotated[
@@ -63,6 +64,26 @@ class ImageTagInputs(PluginInputs):
             Invalid: a rule asks for what the run does not tell. `check` has said so before.
         """
         return evaluate(self.tags, self.flavor, ci)
+
+    def tagged(self, images: Iterable[Reference], ci: Ci) -> tuple[Reference, ...]:
+        """Return what `images` are called in a run: each has its own tag, if it has one, and those of `tags`.
+
+        Without `tags`, one that has no tag is `latest`.
+
+        Args:
+            images: as given.
+            ci: the run.
+        """
+        given = "tags" in self.model_fields_set
+        tags = self.tagging(ci).tags if given else ("latest",)
+        return tuple(
+            dict.fromkeys(
+                image.with_tag(tag)
+                for image in images
+                for tag in (image.tag, *(tags if given or not image.tag else ()))
+                if tag
+            )
+        )
 
     def check(self, environ: Mapping[str, str], workspace: Path) -> Iterable[Problem]:
         """Check that the run has a tag."""

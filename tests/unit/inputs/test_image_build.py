@@ -45,6 +45,26 @@ def test_what_is_published(image: str, tags: str, targets: list[str]) -> None:
     ]
 
 
+def test_several_images_have_the_same_tags_beside_their_own() -> None:
+    several = build(image="ghcr.io/org/app:edge\nquay.io/org/app", tags="v1")
+    assert list(map(str, several.targets(Ci()))) == [
+        "ghcr.io/org/app:edge",
+        "ghcr.io/org/app:v1",
+        "quay.io/org/app:v1",
+    ]
+    without = build(image="ghcr.io/org/app:edge, quay.io/org/app")
+    assert [each.tag for each in without.targets(Ci())] == ["edge", "latest"]
+    digest = "sha256:" + "0" * 64
+    assert several.published(digest, several.targets(Ci())) == {
+        "IMAGE": "ghcr.io/org/app",
+        "IMAGES": "ghcr.io/org/app,quay.io/org/app",
+        "DIGEST": digest,
+        "IMAGE_DIGEST": digest,
+        "REFERENCE": f"ghcr.io/org/app@{digest}",
+        "TAGS": "edge,v1",
+    }
+
+
 @pytest.mark.parametrize(
     ("inputs", "line"),
     [

@@ -100,6 +100,10 @@ class TestDestination:
         assert values(argv, "--tag") == []
         assert "push-by-digest=true" in values(argv, "--output")[0]
 
+    def test_a_candidate_is_pushed_to_every_repository(self) -> None:
+        argv = command(image=f"{IMAGE}\nquay.io/org/app", push_by_digest="true")
+        assert values(argv, "--output")[0].startswith(f'type=image,"name={IMAGE},quay.io/org/app",push')
+
 
 def test_both_platforms_are_the_default() -> None:
     assert values(command(), "--platform") == ["linux/amd64,linux/arm64"]

@@ -227,8 +227,12 @@ class TestKaniko:
             "docker.io"
         ]
 
-    def test_k7_two_references_are_no_image(self, checkout: Path) -> None:
-        assert "with.image" in refused("kaniko", checkout, {"image": "ghcr.io/o/a:1\nghcr.io/o/a:2"})
+    def test_k7_two_references_are_two_destinations(self, checkout: Path) -> None:
+        words = argv("kaniko", checkout, {"image": "ghcr.io/o/a:1\nghcr.io/o/b:2"})
+        assert [word for word in words if word.startswith("--destination=")] == [
+            "--destination=ghcr.io/o/a:1",
+            "--destination=ghcr.io/o/b:2",
+        ]
 
     def test_k12_the_digest_is_an_output(self, checkout: Path) -> None:
         assert plan("kaniko", checkout, IMAGE).outputs["DIGEST"].startswith("<digest of")

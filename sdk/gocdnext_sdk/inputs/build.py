@@ -1,0 +1,99 @@
+"""One build of an image: what a builder is given, and what is said of it afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+from gocdnext_sdk.inputs.image_build import ImageBuildInputs
+from gocdnext_sdk.inputs.image_metadata import SOURCE_DATE, source_date
+from gocdnext_sdk.oci.reference import Reference
+from gocdnext_sdk.secret import Secret
+from gocdnext_sdk.tools import dockerignore
+from gocdnext_sdk.tools.buildkit.arguments import BuildArg
+
+if TYPE_CHECKING:
+    from gocdnext_sdk.runtime.job import Job
+
+Inputs = TypeVar("Inputs", bound=ImageBuildInputs)
+
+
+@dataclass(frozen=True)
+class Build(Generic[Inputs]):
+    """One build of an image: what its builder is given, and what is said of it. Builders add their `command`.
+
+    Args:
+        inputs: the plugin's.
+        job: what the build may touch.
+    """
+
+    inputs: Inputs
+    job: Job
+
+    @cached_property
+    def arguments(self) -> tuple[BuildArg, ...]:
+        """The build arguments."""
+        return self.inputs.arguments(self.job.environ)
+
+    @property
+    def environ(self) -> dict[str, str | Secret]:
+        """The builder's own variables: the date, the arguments it takes by name, and the build secrets."""
+        by_name = {each.key: each.value for each in self.arguments if each.by_name}
+        return {**self._date(), **by_name, **self.inputs.secret_environ(self.job.environ)}
+
+    def _date(self) -> dict[str, str]:
+        date = source_date(self.job.environ, self.job.ci)
+        return {} if date is None or SOURCE_DATE in self.job.environ else {SOURCE_DATE: str(date)}
+
+    @cached_property
+    def targets(self) -> tuple[Reference, ...]:
+        """Every reference that is published, in the order given."""
+        return self.inputs.targets(self.job.ci)
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The labels, `KEY=VALUE`."""
+        return self.inputs.all_labels(self.job.environ, self.job.ci)
+
+    @property
+    def context(self) -> Path:
+        """The folder that is built from, absolute, links followed."""
+        return (self.job.workspace / self.inputs.context).resolve()
+
+    @cached_property
+    def dockerfile(self) -> Path:
+        """The Dockerfile, with a `.dockerignore` beside it if the context's own would not do."""
+        path = self.inputs.find_dockerfile(self.job.workspace)
+        found = dockerignore.find(path, self.context)
+        given = dockerignore.parse(found.read_text(errors="surrogateescape")) if found else ()
+        patterns = self.ignored(given)
+        return path if patterns == given else dockerignore.stage(path, patterns, self.job.scratch() / "build")
+
+    def ignored(self, patterns: tuple[str, ...]) -> tuple[str, ...]:
+        """Return what stays out of the build.
+
+        Args:
+            patterns: of the `.dockerignore`.
+        """
+        return (*patterns, *dockerignore.of_the_platform(self.job.environ, self.context))
+
+    def built(self) -> dict[str, str]:
+        """Say that nothing was pushed, and return the outputs."""
+        self.job.say(f"built {self.inputs.main.name}; nothing was pushed")
+        return self.inputs.named()
+
+    def pushed(self, digest: str, targets: Sequence[Reference]) -> dict[str, str]:
+        """Say what was pushed, and return the outputs.
+
+        Args:
+            digest: of what was pushed.
+            targets: the tags it was pushed under; none for a candidate.
+        """
+        for image in self.inputs.repositories:
+            tags = [str(target.tag) for target in targets if target.name == image.name]
+            names = f"the tags {', '.join(tags)}" if tags else "no tag"
+            self.job.say(f"pushed {image.with_digest(digest)} with {names}")
+        return self.inputs.published(digest, targets)
