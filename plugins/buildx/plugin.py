@@ -70,7 +70,7 @@ class Buildx(Plugin[BuildxInputs]):
                 buildx.run(*build.command(builder), "--metadata-file", metadata)
         if not inputs.push:
             return build.built()
-        digest = job.digest(inputs.image[0], lambda: read_digest(metadata))
+        digest = job.digest(build.subject(inputs.platforms), lambda: read_digest(metadata))
         return build.pushed(digest, () if inputs.push_by_digest else build.targets)
 
 

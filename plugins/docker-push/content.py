@@ -14,7 +14,7 @@ from gocdnext_sdk.tools.regctl import Regctl, layout
 
 from .inputs import DockerPushInputs, has_daemon
 from .registries import Registries, regctl_name
-from .tags import find_tags
+from .tags import find_tags, refuse_moves
 
 
 @dataclass(frozen=True)
@@ -34,18 +34,37 @@ class Content:
     reference: Reference | None = None
 
 
+@dataclass(frozen=True)
+class Published:
+    """What is at every target, before any tag is.
+
+    Args:
+        digest: of its index or manifest.
+        origin: where it comes from, with digests.
+    """
+
+    digest: str
+    origin: str
+
+
 @contextmanager
-def find_content(inputs: DockerPushInputs, job: Job, registries: Registries) -> Iterator[Content]:
-    """Find the source and its digest; what is in no registry is a layout on disk while the block runs."""
-    source = inputs.source
-    if source is None:
-        raise AssertionError("a constraint demands it")
+def find_content(
+    inputs: DockerPushInputs, source: Source, job: Job, registries: Registries
+) -> Iterator[Content]:
+    """Find a source and its digest; what is in no registry is a layout on disk while the block runs.
+
+    Raises:
+        Findings: it does not have the signature that is demanded.
+    """
     reference = source.reference
     if reference is not None and not is_in_daemon(inputs, source, reference, job):
         digest = reference.digest or registries.source.resolve(reference).digest
         pinned = reference.with_digest(digest)
         if reference.digest is None:
             job.say(f"{source} is {digest}")
+        if inputs.demands_signature:
+            insecure = inputs.is_insecure(reference.registry)
+            inputs.verify_signature(job, pinned, registries.logins.source, insecure=insecure)
         location = regctl_name(pinned, inputs, registries.logins)
         yield Content(str(location), digest, str(pinned), pinned)
         return
@@ -60,6 +79,17 @@ def find_content(inputs: DockerPushInputs, job: Job, registries: Registries) -> 
             digest = from_daemon(reference, folder, job, regctl)
         job.say(f"{source} is {digest}")
         yield Content(f"{layout(folder)}@{digest}", digest, f"{source}@{digest}")
+
+
+def push(inputs: DockerPushInputs, job: Job, registries: Registries) -> Published:
+    """Copy the source to all targets, without a tag."""
+    (source,) = inputs.origins
+    with find_content(inputs, source, job, registries) as content:
+        if inputs.immutable_tags:
+            current = find_tags(registries.targets, inputs.targets(job.ci))
+            refuse_moves(inputs.immutable_tags, current, content.digest)
+        copy(inputs, content, job, registries)
+    return Published(content.digest, content.origin)
 
 
 def copy(inputs: DockerPushInputs, content: Content, job: Job, registries: Registries) -> None:

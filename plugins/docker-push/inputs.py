@@ -7,7 +7,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import WithJsonSchema
 
 from gocdnext_sdk import (
     Boolean,
@@ -16,6 +18,7 @@ from gocdnext_sdk import (
     Credentials,
     ImageTagInputs,
     Input,
+    MutuallyExclusive,
     Problem,
     Reference,
     References,
@@ -26,16 +29,34 @@ from gocdnext_sdk import (
     Secret,
     TagRules,
     Words,
+    in_workspace,
     quoted,
 )
+from gocdnext_sdk.inputs.image_metadata import Annotations
 from gocdnext_sdk.inputs.image_signature import ImageSignatureInputs
 from gocdnext_sdk.inputs.image_tags import TAGS
+from gocdnext_sdk.inputs.parsers import parse_words
+from gocdnext_sdk.oci.platforms import is_platform
 from gocdnext_sdk.oci.source import Source, Transport
 from gocdnext_sdk.tools.cosign import check_insecure
 from gocdnext_sdk.workspace import exists, is_directory, is_file
 
 TAG_PATTERN = re.compile(r"(?:[\w.*?-]|\[!?[\w.-]+\])+", re.ASCII)
 """What can fit a tag, as fnmatch reads it."""
+
+
+ENTRY_LEVELS = ("index", "manifest-descriptor")
+"""Where an annotation of a joined index can be: the manifests that it names are not changed."""
+
+
+def _sources(text: str, workspace: Path | None) -> tuple[Source, ...]:
+    return tuple(Source.parse(word, workspace or Path()) for word in parse_words(text))
+
+
+Sources = Annotated[
+    tuple[Source, ...], in_workspace(_sources), WithJsonSchema({"type": "string", "format": "words"})
+]
+"""Images wherever they are, with line breaks, commas or blanks between."""
 
 
 @dataclass(frozen=True)
@@ -49,9 +70,10 @@ class Logins:
 class DockerPushInputs(ImageTagInputs, ImageSignatureInputs, RegistryLoginInputs):
     """The `with:` map."""
 
-    action: Literal["push", "delete-tag"] = Input(
+    action: Literal["push", "index", "delete-tag"] = Input(
         "push",
-        description="`push` publishes `source` under the tags. `delete-tag` removes them, and no other tag "
+        description="`push` publishes `source` under the tags. `index` joins `sources`, each built for a "
+        "platform of its own, into one image for all of them. `delete-tag` removes tags, and no other tag "
         "on their digest; with a digest in `source`, only while they still point to it.",
     )
     source: Source | None = Input(
@@ -59,6 +81,21 @@ class DockerPushInputs(ImageTagInputs, ImageSignatureInputs, RegistryLoginInputs
         description="The image: a reference (of the daemon if the job has one with that image, else of its "
         "registry), `docker://REF`, `docker-daemon:REF`, or workspace files: `oci:DIRECTORY[:NAME]`, "
         "`oci-archive:FILE[:NAME]`, `docker-archive:FILE[:NAME]`, or a path such as `./dist/app.tar`.",
+    )
+    sources: Sources = Input(
+        "",
+        description="With `action: index`: the images to join, two or more, written as `source` is; best the "
+        "`REFERENCE` outputs of the jobs that built them.",
+    )
+    platforms: Words = Input(
+        "",
+        description="With `action: index`: the platforms that the joined image must have, these and no "
+        "others. Not checked if not given.",
+    )
+    annotations: Annotations = Input(
+        "",
+        description="With `action: index`: annotations of the joined index, one `index:KEY=VALUE` a line, or "
+        "`manifest-descriptor:KEY=VALUE`, with `[os/arch]` for the entry of one platform.",
     )
     target: References = Input(
         description="Where to publish, one or several, e.g. `ghcr.io/org/app`. A tag in it is published "
@@ -94,6 +131,8 @@ class DockerPushInputs(ImageTagInputs, ImageSignatureInputs, RegistryLoginInputs
 
     constraints = (
         RequiredIf("source", "action", "push"),
+        RequiredIf("sources", "action", "index"),
+        MutuallyExclusive("source", "sources"),
         RequiredTogether("source-username", "source-password"),
     )
 
@@ -116,6 +155,16 @@ class DockerPushInputs(ImageTagInputs, ImageSignatureInputs, RegistryLoginInputs
         """The registries of the targets, each once."""
         return tuple(dict.fromkeys(target.registry for target in self.target))
 
+    @property
+    def origins(self) -> tuple[Source, ...]:
+        """What is published, or joined and published."""
+        return self.sources if self.source is None else (self.source,)
+
+    @property
+    def read_from(self) -> tuple[Reference, ...]:
+        """What of it a registry may have."""
+        return tuple(each.reference for each in self.origins if each.reference)
+
     def logins(self, environ: Mapping[str, str]) -> Logins:
         """Return the logins of the job; without any, those of the user's own Docker configuration."""
         further = Credentials.parse(self.docker_config) if self.docker_config else Credentials()
@@ -123,12 +172,12 @@ class DockerPushInputs(ImageTagInputs, ImageSignatureInputs, RegistryLoginInputs
         given = Credentials((*(each for each in further if not main.get(each.registry)), *main))
         known = given or Credentials.ambient(environ)
         targets = known.bound_to(self.repositories)
-        reference = self.source.reference if self.source else None
-        if reference is None:
+        if not self.read_from:
             return Logins(targets, targets)
-        source = known.bound_to([reference])
+        source = known.bound_to(self.read_from)
         if self.source_username is not None and self.source_password is not None:
-            source = Credentials([Credential(reference.registry, self.source_username, self.source_password)])
+            user, password = self.source_username, self.source_password
+            source = Credentials(Credential(each.registry, user, password) for each in self.read_from)
         return Logins(Credentials((*targets, *source)), targets)
 
     def check(self, environ: Mapping[str, str], workspace: Path) -> Iterable[Problem]:
@@ -147,8 +196,31 @@ class DockerPushInputs(ImageTagInputs, ImageSignatureInputs, RegistryLoginInputs
         if self.action == "delete-tag" and not wrong_tags:
             yield from self._check_deleted(Ci.of(environ, workspace))
         yield from self._check_logins()
-        if self.source is not None and self.action == "push":
-            yield from self._check_source(self.source, environ, workspace)
+        yield from self._check_index()
+        if self.action != "delete-tag":
+            key = "source" if self.source else "sources"
+            for source in self.origins:
+                yield from self._check_source(key, source, environ, workspace)
+
+    def _check_index(self) -> Iterator[Problem]:
+        if self.action != "index":
+            for key in ("sources", "platforms", "annotations"):
+                if getattr(self, key):
+                    yield Problem(key, "is not used", "only action: index joins images")
+            return
+        if len(self.sources) == 1:
+            yield Problem("sources", "has one image, with nothing to join it to", "action: push publishes it")
+        if len(set(self.sources)) < len(self.sources):
+            yield Problem("sources", "has an image twice", "name each once")
+        for platform in self.platforms:
+            if not is_platform(platform):
+                yield Problem(
+                    "platforms", f"{quoted(platform)} is not a platform", 'write it as "linux/amd64"'
+                )
+        for annotation in self.annotations:
+            if not annotation.levels or any(each.name not in ENTRY_LEVELS for each in annotation.levels):
+                what = f"{quoted(annotation)} would change a manifest, and so its digest"
+                yield Problem("annotations", what, "write index: or manifest-descriptor:")
 
     def _check_immutable_tags(self) -> Iterator[Problem]:
         for pattern in self.immutable_tags:
@@ -163,6 +235,10 @@ class DockerPushInputs(ImageTagInputs, ImageSignatureInputs, RegistryLoginInputs
                 yield Problem("tags", what, "remove the tag or the pattern")
 
     def _check_logins(self) -> Iterator[Problem]:
+        hosts = list(dict.fromkeys(str(each.registry) for each in self.read_from))
+        if self.source_username is not None and len(hosts) > 1:
+            what = f"one login cannot be for {', '.join(hosts)}"
+            yield Problem("source-username", what, "put the logins into `docker-config`")
         if self.docker_config is not None:
             yield from self._check_docker_config(self.docker_config)
         if self.username is None:
@@ -174,8 +250,7 @@ class DockerPushInputs(ImageTagInputs, ImageSignatureInputs, RegistryLoginInputs
                 f"is required, since the targets are at {hosts} and one password cannot be for all of them",
                 "name the one that `username` is for, and put the others into `docker-config`",
             )
-        source = self.source.reference if self.source else None
-        yield from self.check_registry((*self.registries, *([source.registry] if source else ())))
+        yield from self.check_registry((*self.registries, *(each.registry for each in self.read_from)))
 
     def _check_docker_config(self, docker_config: Secret) -> Iterator[Problem]:
         try:
@@ -184,8 +259,7 @@ class DockerPushInputs(ImageTagInputs, ImageSignatureInputs, RegistryLoginInputs
         except ValueError as error:
             yield Problem.of("docker-config", error)
             return
-        source = self.source.reference if self.source else None
-        for login in given.unused_for((*self.repositories, *([source] if source else ()))):
+        for login in given.unused_for((*self.repositories, *self.read_from)):
             place = f"{login.registry}/{login.scope}" if login.scope else str(login.registry)
             yield Problem("docker-config", f"no image is at {quoted(place)}", "remove the credentials")
         for login in given:
@@ -193,20 +267,22 @@ class DockerPushInputs(ImageTagInputs, ImageSignatureInputs, RegistryLoginInputs
                 what = f"{login.registry} has a registrytoken, which regctl cannot use"
                 yield Problem("docker-config", what, "give a user name and a password, or an identitytoken")
 
-    def _check_source(self, source: Source, environ: Mapping[str, str], workspace: Path) -> Iterator[Problem]:
+    def _check_source(
+        self, key: str, source: Source, environ: Mapping[str, str], workspace: Path
+    ) -> Iterator[Problem]:
         path = workspace / (source.path or "")
         if source.transport is Transport.FILES and not exists(path):
-            yield Problem("source", f"there is no {quoted(source.path)} in the workspace")
+            yield Problem(key, f"there is no {quoted(source.path)} in the workspace")
         elif source.transport is Transport.FILES and not (is_directory(path) or is_file(path)):
-            yield Problem("source", f"{quoted(source.path)} is neither a directory nor a file")
+            yield Problem(key, f"{quoted(source.path)} is neither a directory nor a file")
         unclear = source.transport is Transport.ANY and not (self.pull or source.names_registry)
         if self.demands_signature and (unclear or source.transport in (Transport.DAEMON, Transport.FILES)):
             yield Problem(
-                "source", f"{quoted(source)} cannot have a signature", "only an image in a registry does"
+                key, f"{quoted(source)} cannot have a signature", "only an image in a registry does"
             )
         elif unclear and not has_daemon(environ):
             yield Problem(
-                "source",
+                key,
                 f"{quoted(source)} names no registry, and the job has no daemon",
                 f"write `docker: true` on the job, or `docker://{source}` for the image on Docker Hub",
             )

@@ -7,14 +7,16 @@ from collections.abc import Mapping
 from gocdnext_sdk import DaemonUse, Job, Plugin, Publishes, Reads
 from gocdnext_sdk.tools.cosign import KMS
 
-from .content import copy, find_content
+from .content import push
 from .inputs import DockerPushInputs
 from .registries import Registries
-from .tags import delete_tags, find_tags, move_tags, refuse_moves
+from .tags import delete_tags, move_tags
 
 
 class DockerPush(Plugin[DockerPushInputs]):
     """Publish an image that exists already: from the daemon, from files, or from one registry to others.
+
+    Images that were built for one platform each are joined into one for all of them.
 
     From registry to registry no daemon is needed, and every platform, signature, attestation and SBOM goes
     along, byte for byte. Content is copied to all targets and verified by digest first; the tags move last.
@@ -29,14 +31,17 @@ class DockerPush(Plugin[DockerPushInputs]):
         "REFERENCE": "`IMAGE@DIGEST`.",
         "TAGS": "The first target's tags, with commas between.",
         "PROMOTED_DIGEST": "As DIGEST, under the name that image-copy gives it.",
-        "SOURCE": "The source, with its digest.",
+        "SOURCE": "The source, with its digest; with commas between, if several were joined.",
         "TARGET": "The first target with its first tag.",
         "PREVIOUS": "Every tag of every target with the digest it pointed to before, empty for a new one: "
         "`ghcr.io/org/app:v1=sha256:…,ghcr.io/org/app:latest=`.",
     }
 
-    publishes = Publishes("target", tags="tags", when={"action": "push"})
-    reads = (Reads("source", without_daemon=True), Reads("source", when={"pull": "true"}))
+    publishes = Publishes("target", tags="tags", when={"action": ("push", "index")})
+    reads = (
+        *(Reads(each, without_daemon=True) for each in ("source", "sources")),
+        *(Reads(each, when={"pull": "true"}) for each in ("source", "sources")),
+    )
     daemon = DaemonUse("maybe")
     variables = ("DOCKER_", *(prefix for each in KMS.values() for prefix in each))
 
@@ -49,23 +54,21 @@ class DockerPush(Plugin[DockerPushInputs]):
         if inputs.action == "delete-tag":
             delete_tags(inputs, job, registries)
             return {"IMAGE": first.name, "TAGS": tags}
-        with find_content(inputs, job, registries) as content:
-            if inputs.demands_signature and content.reference is not None:
-                insecure = inputs.is_insecure(content.reference.registry)
-                inputs.verify_signature(job, content.reference, registries.logins.source, insecure=insecure)
-            if inputs.immutable_tags:
-                current = find_tags(registries.targets, targets)
-                refuse_moves(inputs.immutable_tags, current, content.digest)
-            copy(inputs, content, job, registries)
-        move_tags(inputs, content.digest, job, registries.targets)
-        job.say(f"published {content.digest} as {', '.join(map(str, targets))}")
+        if inputs.action == "index":
+            from .joining import join
+
+            published = join(inputs, job, registries)
+        else:
+            published = push(inputs, job, registries)
+        move_tags(inputs, published.digest, job, registries.targets)
+        job.say(f"published {published.digest} as {', '.join(map(str, targets))}")
         return {
             "IMAGE": first.name,
-            "DIGEST": content.digest,
-            "REFERENCE": str(first.with_digest(content.digest)),
+            "DIGEST": published.digest,
+            "REFERENCE": str(first.with_digest(published.digest)),
             "TAGS": tags,
-            "PROMOTED_DIGEST": content.digest,
-            "SOURCE": content.origin,
+            "PROMOTED_DIGEST": published.digest,
+            "SOURCE": published.origin,
             "TARGET": str(first),
         }
 

@@ -61,8 +61,7 @@ def regctl_hosts(
 ) -> dict[str, Host]:
     """Return the registries of the job, by the names that regctl knows them by."""
     hosts = {each.host: Host(each, logins.targets.get(each), speaks_tls(each)) for each in inputs.registries}
-    reference = inputs.source.reference if inputs.source else None
-    if reference is not None:
+    for reference in inputs.read_from:
         name = regctl_name(reference, inputs, logins).registry.host
         login = logins.source.get(reference.registry)
         hosts[name] = Host(reference.registry, login, speaks_tls(reference.registry))

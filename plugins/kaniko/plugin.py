@@ -182,7 +182,7 @@ class Kaniko(Plugin[KanikoInputs]):
         # From here on / is the image's: only /kaniko, this program and mounts are as before.
         if not inputs.push:
             return build.built()
-        digest = job.digest(inputs.image[0], lambda: digest_file.read_text().strip())
+        digest = job.digest(build.subject(inputs.platforms), lambda: digest_file.read_text().strip())
         return build.pushed(digest, build.targets)
 
 

@@ -7,6 +7,7 @@ import contextlib
 import http.client
 import io
 import json
+import operator
 import os
 import re
 import signal
@@ -378,6 +379,105 @@ def writes_of(result: Result) -> list[str]:
     """Return what was copied where, and which tags were moved, in the order of the log."""
     lines = re.compile(r"\$ regctl image copy .* (\S+)|==> (\S+): \S+ -> \S+")
     return [each[1] or each[2] for each in map(lines.fullmatch, result.log.splitlines()) if each]
+
+
+def build_of(bench: Bench, repository: str, platform: str) -> str:
+    """Build for one platform with the engine's own BuildKit and its attestations; return the reference."""
+    folder = bench.scratch / f"build-{uuid4().hex[:8]}"
+    folder.mkdir()
+    (folder / "Dockerfile").write_text(f"FROM scratch\nCOPY Dockerfile /{uuid4().hex}\n")
+    image, metadata = f"{repository}:{platform.rpartition('/')[2]}", folder / "metadata.json"
+    output = ("--output", "type=image,push=true,store=false", "--metadata-file", str(metadata))
+    where = ("--builder", "default", "--platform", platform, "--tag", image)
+    bench.call("buildx", "build", *where, *output, str(folder))
+    return f"{repository}@{json.loads(metadata.read_text())['containerimage.digest']}"
+
+
+class TestIndex:
+    """`action: index` joins images as buildx' own `imagetools create` does."""
+
+    def test_joined_images_are_flat_with_their_attestations_as_buildx_joins_them(
+        self, run_plugin: PluginRunner, bench: Bench, plain: Place, modern: Place
+    ) -> None:
+        staging, production = plain.repository(), modern.repository()
+        amd, arm = (build_of(bench, staging, each) for each in PLATFORMS)
+        description = "index:org.opencontainers.image.description=Both"
+        with_ = {
+            "action": "index",
+            "sources": f"{amd}\n{arm}",
+            "target": f"{production} {staging}",
+            "tags": "1.0.0 latest",
+            "platforms": ",".join(PLATFORMS),
+            "annotations": description,
+            "docker-config": (bench.scratch / "docker" / "config.json").read_text(),
+        }
+        result = run_plugin(FOLDER, with_).passed()
+        digest = result.outputs["DIGEST"]
+        for repository in (production, staging):
+            assert bench.digest(f"{repository}:1.0.0") == bench.digest(f"{repository}:latest") == digest
+        assert result.outputs["SOURCE"] == f"{amd},{arm}"
+
+        reference = f"{staging}:by-buildx"
+        bench.call(
+            *("buildx", "imagetools", "create", "--builder", "default", "--tag", reference),
+            *("--annotation", description, amd, arm),
+        )
+        theirs, ours = (
+            json.loads(bench.crane("manifest", each)) for each in (reference, f"{production}:latest")
+        )
+        key = operator.itemgetter("digest")
+        assert sorted(ours.pop("manifests"), key=key) == sorted(theirs.pop("manifests"), key=key)
+        assert ours == theirs
+        assert len(bench.children(f"{production}:latest")) == 4
+        for platform in PLATFORMS:
+            bench.crane("export", "--platform", platform, f"{production}:latest", "/dev/null")
+        again = run_plugin(FOLDER, with_).passed()
+        assert again.outputs["DIGEST"] == digest
+
+    @pytest.mark.parametrize(
+        ("changed", "key", "code"),
+        [
+            ("two of one platform", "with.sources: there are two images for linux/amd64", 2),
+            ("an index of two and one of them", "with.sources: there are two images for linux/", 2),
+            ("a platform is missing", "with.platforms: the sources are for", 2),
+            ("a signature", "is no image for a platform", 2),
+            ("a child was deleted", "refers to manifests that do not exist", 3),
+        ],
+    )
+    def test_what_does_not_fit_together_gets_no_tag(
+        self, run_plugin: PluginRunner, bench: Bench, modern: Place, changed: str, key: str, code: int
+    ) -> None:
+        repository = modern.repository()
+        first = bench.push(repository, changed)
+        amd, arm = bench.children(f"{repository}@{first}")
+        second = bench.children(f"{repository}@{bench.push(repository, f'{changed}, again')}")
+        sources, platforms = (amd, arm), "linux/amd64,linux/arm64"
+        match changed:
+            case "two of one platform":
+                sources = (amd, second[0])
+            case "an index of two and one of them":
+                sources = (first, second[1])
+            case "a platform is missing":
+                platforms += ",linux/s390x"
+            case "a signature":
+                bench.sign(repository, first)
+                signature = bench.digest(f"{repository}:{first.replace(':', '-')}.sig")
+                sources = (amd, str(signature))
+            case "a child was deleted":
+                bench.crane("delete", f"{repository}@{second[1]}")
+                index = bench.digest(f"{repository}:rc")
+                sources = (arm, str(index))
+        with_ = {
+            "action": "index",
+            "sources": " ".join(f"{repository}@{each}" for each in sources),
+            "target": repository,
+            "tags": "joined",
+            "platforms": platforms,
+            **modern.login,
+        }
+        result = run_plugin(FOLDER, with_).exited(code)
+        assert key in result.errors[-1], result.errors
+        assert "joined" not in bench.tags(repository)
 
 
 @pytest.mark.parametrize("way", ["plain to modern", "modern to plain"])

@@ -138,6 +138,18 @@ def test_without_a_daemon_what_passes_is_published_and_built_from_the_cache_next
     assert "Using caching version of cmd: RUN python3 -m pip install" in again["build"].text
 
 
+def test_two_native_builds_become_one_image(bench: Bench) -> None:
+    report = bench.run("requirements.txt", "native/app", "native-nodes")
+    assert report.passed, "\n".join(job.text for job in report.jobs)
+    joined = Reference.parse(report["publish"].outputs["reference"])
+    there = client(bench.registry)
+    assert {each.platform for each in there.platforms(joined)} == {"linux/amd64", "linux/arm64"}
+    assert sum(each.is_attestation for each in there.children(joined)) == 2
+    candidates = [Reference.parse(report[job].outputs["reference"]) for job in ("build-amd64", "build-arm64")]
+    assert set(there.children(joined)) == {child for each in candidates for child in there.children(each)}
+    assert there.resolve(joined.with_tag("latest")).digest == joined.digest
+
+
 def test_promotion_between_two_registries_keeps_digest_and_signatures(bench: Bench) -> None:
     """Staging and production know different logins; what production gets verifies there."""
     released = bench.run("requirements.txt", "demo/app")

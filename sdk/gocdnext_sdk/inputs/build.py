@@ -80,6 +80,11 @@ class Build(Generic[Inputs]):
         """
         return (*patterns, *dockerignore.of_the_platform(self.job.environ, self.context))
 
+    def subject(self, platforms: Sequence[str]) -> str:
+        """Return what is built, as messages and plans call it: jobs for one platform each differ in that."""
+        name = str(self.inputs.image[0])
+        return f"{name} for {platforms[0]}" if len(platforms) == 1 else name
+
     def built(self) -> dict[str, str]:
         """Say that nothing was pushed, and return the outputs."""
         self.job.say(f"built {self.inputs.main.name}; nothing was pushed")

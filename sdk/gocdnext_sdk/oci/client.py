@@ -1,4 +1,4 @@
-"""A small registry client: resolve a tag, read a manifest, add a tag to an existing manifest.
+"""A small registry client: resolve a tag, read a manifest, write an index, add a tag to what is there.
 
 Content is published by the wrapped tools. `exchange` sends the requests, `auth` logs in, and `refusals`
 explains what went wrong.
@@ -62,7 +62,7 @@ class _NotFound(RegistryError):
 
 
 class RegistryClient:
-    """Reads registries with a job's credentials. Only `tag` writes, and only `tag` requests write access.
+    """Reads registries with a job's credentials. Only `tag` and `put` write, and request write access.
 
     Thread-safe.
 
@@ -148,6 +148,45 @@ class RegistryClient:
         if response.status not in (200, 201):
             raise self._error(response, target)
 
+    def put(self, image: Reference, content: bytes, media_type: str) -> None:
+        """Write a manifest or an index, without a tag.
+
+        Args:
+            image: the repository, with the digest of the content.
+            content: what is written.
+            media_type: its type.
+
+        Raises:
+            RegistryError: this user may not, the registry lacks what it names, or stored something else.
+        """
+        headers = {"Content-Type": media_type}
+        response = self._request("PUT", image, f"manifests/{image.digest}", headers, content)
+        if response.status not in (200, 201):
+            raise self._error(response, image)
+        if (stored := self.resolve(image).digest) != image.digest:
+            raise RegistryError(f"{image}: the registry stored other content, with digest {stored}")
+
+    def configuration(self, image: Reference) -> tuple[str, dict[str, Any]]:
+        """Return the media type and the content of a single image's configuration.
+
+        What is stored like an image without being one may have any; its content is then empty.
+
+        Raises:
+            RegistryError: as `manifest`; or there is no valid configuration.
+        """
+        _, content = self.manifest(image)
+        config = content.get("config")
+        if not isinstance(config, dict) or config.get("mediaType") not in CONFIG_TYPES:
+            media_type = config.get("mediaType") if isinstance(config, dict) else None
+            return (media_type if isinstance(media_type, str) else ""), {}
+        try:
+            digest = config["digest"]
+            if not is_digest(digest):
+                raise ValueError("no digest")
+            return str(config["mediaType"]), parse_json(self._blob(image, digest))
+        except _UNREADABLE:
+            raise RegistryError(f"{image}: the registry sent an invalid image configuration") from None
+
     def children(self, reference: Reference) -> tuple[Descriptor, ...]:
         """Return the manifests that an index names, including attestations; empty for a single image.
 
@@ -218,15 +257,10 @@ class RegistryClient:
         Raises:
             RegistryError: as `manifest`.
         """
-        _, content = self.manifest(image)
-        config = content.get("config")
-        if not isinstance(config, dict) or config.get("mediaType") not in CONFIG_TYPES:
+        media_type, fields = self.configuration(image)
+        if media_type not in CONFIG_TYPES:
             return None
         try:
-            digest = config["digest"]
-            if not is_digest(digest):
-                raise ValueError("no digest")
-            fields = parse_json(self._blob(image, digest))
             platform, os_version = platform_of(fields), fields.get("os.version")
         except _UNREADABLE:
             raise RegistryError(f"{image}: the registry sent an invalid image configuration") from None

@@ -16,6 +16,14 @@ def is_platform(text: str) -> bool:
     return _PLATFORM.fullmatch(text) is not None
 
 
+_SHORT = {"linux/arm64/v8": "linux/arm64", "linux/amd64/v1": "linux/amd64", "linux/arm": "linux/arm/v7"}
+
+
+def normal(platform: str) -> str:
+    """Return a platform as containerd normalises it: `linux/arm64/v8` is `linux/arm64`."""
+    return _SHORT.get(platform, platform)
+
+
 def matches(platform: str, wanted: str) -> bool:
     """Tell whether `platform` matches `wanted`; `linux/arm` matches every variant.
 

@@ -13,6 +13,8 @@ import pytest
 
 from gocdnext_sdk import Ci, Findings, InputError, Reference, RegistryError
 from gocdnext_sdk.host.manifest.load import load_plugin
+from gocdnext_sdk.host.planning.placeholders import Placeholders
+from gocdnext_sdk.host.planning.plan_run import plan_run
 from gocdnext_sdk.host.testing import PluginRunner
 from gocdnext_sdk.host.testing.fixtures import FakeTools
 from gocdnext_sdk.inputs.reader import read_inputs
@@ -131,6 +133,57 @@ def test_files_must_be_there_and_in_the_workspace(checkout: Path) -> None:
     assert mistakes({"source": "oci:../other"}) == [
         'with.source: "../other" is outside the workspace; give a path inside the checkout'
     ]
+
+
+class TestIndex:
+    """action: index joins images."""
+
+    IMAGES = f"ghcr.io/org/app@{ONE}\nstaging.example/org/app@{TWO}"
+    INDEX = {"action": "index", "source": "", "sources": IMAGES}
+
+    @pytest.mark.parametrize(
+        ("changed", "key", "what"),
+        [
+            ({"sources": ""}, "sources", "is required with action: index"),
+            ({"sources": f"{TARGET}@{ONE}"}, "sources", "has one image"),
+            ({"source": SOURCE}, "sources", 'cannot be combined with "source"'),
+            ({"sources": f"{TARGET}@{ONE} Org/App"}, "sources", "is not an image reference"),
+            ({"sources": f"{TARGET}@{ONE} oci:../x"}, "sources", "is outside the workspace"),
+            ({"sources": f"{TARGET}@{ONE} oci:dist/x"}, "sources", "there is no"),
+            ({"platforms": "amd64"}, "platforms", "is not a platform"),
+            ({"annotations": "a=b"}, "annotations", "would change a manifest"),
+            ({"annotations": "manifest:a=b"}, "annotations", "would change a manifest"),
+            ({"annotations": "index,index-descriptor:a=b"}, "annotations", "would change a manifest"),
+            (SOURCE_LOGIN, "source-username", "one login cannot be for ghcr.io, staging.example"),
+        ],
+    )
+    def test_what_cannot_be_joined_is_a_mistake(self, changed: dict[str, str], key: str, what: str) -> None:
+        (line,) = mistakes(self.INDEX | changed)
+        assert line.startswith(f"with.{key}: ")
+        assert what in line
+
+    @pytest.mark.parametrize("key", ["sources", "platforms", "annotations"])
+    def test_nothing_of_it_is_passed_over_in_another_action(self, key: str) -> None:
+        given = {"sources": self.IMAGES, "platforms": "linux/amd64", "annotations": "index:a=b"}
+        for action in ({"action": "push"}, {"action": "delete-tag", "tags": "v1", "source": ""}):
+            lines = mistakes(action | {key: given[key]})
+            assert f"with.{key}: is not used; only action: index joins images" in lines
+
+    def test_each_registry_gets_its_own_login(self) -> None:
+        auths = {"staging.example": {"auth": "cmVhZGVyOnJlYWRlci1wYXNz"}}
+        inputs = read(self.INDEX | LOGIN | {"docker-config": json.dumps({"auths": auths})})
+        hosts = MODULE.regctl_hosts(inputs, inputs.logins({}), tls)
+        users = {name: host.credential.username for name, host in hosts.items()}
+        assert users == {"ghcr.io": "writer", "staging.example": "reader"}
+
+    def test_the_plan_shows_what_is_copied_before_any_tag(self, checkout: Path) -> None:
+        given = self.INDEX | {"target": TARGET, "tags": "v1 latest"}
+        variables = {f"PLUGIN_{key.upper()}": value for key, value in given.items()}
+        planned = plan_run(PLUGIN, variables, checkout, Placeholders())
+        done = [(step.action, step.words[-1]) for step in planned.steps if step.action != "look up"]
+        assert ("run", f"{TARGET}@{TWO}") in done
+        assert [action for action, _ in done[-2:]] == ["tag", "tag"]
+        assert planned.outputs["DIGEST"] == "<digest of the index of 2 images>"
 
 
 def tls(registry: object) -> bool:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gocdnext_sdk.errors import DaemonError, ToolError
+from gocdnext_sdk.oci.platforms import normal
 from gocdnext_sdk.oci.reference import Reference, Registry, without_scheme
 from gocdnext_sdk.runtime.daemon import Daemon
 from gocdnext_sdk.runtime.job import Job
@@ -51,7 +52,7 @@ class Builder:
     def missing(self, wanted: Iterable[str]) -> tuple[str, ...]:
         """Return the Linux platforms among `wanted` that it cannot run steps for without an emulator."""
         return tuple(
-            each for each in wanted if each.startswith("linux/") and _normal(each) not in self.platforms
+            each for each in wanted if each.startswith("linux/") and normal(each) not in self.platforms
         )
 
 
@@ -152,16 +153,9 @@ def _platforms(buildx: Tool, builder: str) -> frozenset[str]:
             continue
         if row.get("Err"):
             raise ToolError(f"the builder {builder} does not work: {row['Err']}")
-        return frozenset(_normal(each) for node in row["Nodes"] for each in node.get("Platforms") or ())
+        return frozenset(normal(each) for node in row["Nodes"] for each in node.get("Platforms") or ())
     raise ToolError(f"buildx does not know the builder {builder}")
 
 
 _USUAL = ["linux/amd64", "linux/arm64", "linux/arm/v7", "linux/386", "linux/ppc64le", "linux/s390x"]
 """What a builder has once QEMU is registered."""
-
-_SHORT = {"linux/arm64/v8": "linux/arm64", "linux/amd64/v1": "linux/amd64", "linux/arm": "linux/arm/v7"}
-
-
-def _normal(platform: str) -> str:
-    """Return a platform as containerd normalises it."""
-    return _SHORT.get(platform, platform)

@@ -100,7 +100,10 @@ def examples() -> Iterator[Any]:
 def test_every_example_is_planned(job: dict[str, Any], checkout: Path) -> None:
     text = json.dumps(job)
     run = PULL_REQUEST if "CI_PULL_REQUEST" in text else TAGGED if "CI_TAG" in text else RUN
-    needed = dict.fromkeys(job.get("needs", ()), BUILD)
+    needed = {
+        name: BUILD | {"with": {"image": f"ghcr.io/org/app{number or ''}"}}
+        for number, name in enumerate(job.get("needs", ()))
+    }
     found = plan_text(jobs(**needed, job=job), checkout, run=run)[-1]
     assert found.problems == ()
     assert found.run is not None
