@@ -30,7 +30,7 @@ from gocdnext_sdk import (
 from gocdnext_sdk.host.harness import LocalRegistry, RunOptions, RunReport, Session, run_pipeline
 from gocdnext_sdk.host.harness.engine.docker import DockerEngine
 from gocdnext_sdk.host.harness.report.console import ConsoleListener
-from gocdnext_sdk.host.pipeline import Checkout, Run, checkout
+from gocdnext_sdk.host.pipeline import Revision, Run, revision
 from gocdnext_sdk.host.testing.keys import KeyPair, generate_key_pair
 
 HERE = Path(__file__).resolve().parent
@@ -68,9 +68,9 @@ def options(registry: LocalRegistry, keys: KeyPair, requirements: str, images: d
 
 
 @cache
-def _revision() -> Checkout:
+def _revision() -> Revision:
     """Return what is checked out, as if it were on branch main."""
-    return Checkout(sha=checkout.read(HERE).sha or "0" * 40, branch="main")
+    return Revision(sha=revision.read(HERE).sha or "0" * 40, branch="main")
 
 
 def push_database(registry: LocalRegistry) -> None:

@@ -34,14 +34,14 @@ from gocdnext_sdk.host.harness import LocalRegistry, RunOptions, RunReport, Sess
 from gocdnext_sdk.host.harness.engine.docker import DockerEngine
 from gocdnext_sdk.host.harness.engine.interface import OWNER_LABEL, RUN_LABEL
 from gocdnext_sdk.host.harness.local_sigstore import LocalSigstore
-from gocdnext_sdk.host.pipeline import Checkout, Run
+from gocdnext_sdk.host.pipeline import Revision, Run
 from gocdnext_sdk.host.testing import PluginRunner, Result
 from local_sigstore.tokens import Issuer
 
 ROOT = Path(__file__).resolve().parents[2]
 COSIGN = ROOT / "plugins" / "cosign"
 PIPELINES = ROOT / "examples" / "keyless" / ".gocdnext"
-MAIN = Run(checkout=Checkout(sha="a" * 40, branch="main"), cause="webhook")
+MAIN = Run(revision=Revision(sha="a" * 40, branch="main"), cause="webhook")
 JOB = Identity(
     project_slug="shop",
     project_id="project-1",

@@ -124,7 +124,7 @@ def test_three_tags_share_one_index_of_two_platforms(release: Release) -> None:
     registry = demo.client(release.registry)
     platforms = {child.platform for child in registry.platforms(release.image)}
     assert platforms == {"linux/amd64", "linux/arm64"}
-    sha = demo.options(release.registry, release.keys, "", {}).run.checkout.sha[:8]
+    sha = demo.options(release.registry, release.keys, "", {}).run.revision.sha[:8]
     digests = {registry.resolve(release.image.with_tag(tag)).digest for tag in (sha, "main", "latest")}
     assert digests == {release.image.digest}, release.clean["build"].text
 

@@ -24,6 +24,9 @@ PREFIX: Final = "PLUGIN_"
 MARK: Final = "GOCDNEXT"
 """The variable that is `true` in every job of the platform, and nowhere else (docs/contract.md §5)."""
 
+SHORT_SHA: Final = 8
+"""Characters of a commit in `CI_COMMIT_SHORT_SHA`."""
+
 _PORTABLE = re.compile(r"[a-z][a-z0-9]*([-_][a-z0-9]+)*")
 
 

@@ -16,13 +16,11 @@ from pathlib import Path
 from typing import Literal, TypeAlias, get_args
 from urllib.parse import urlsplit
 
+from gocdnext_sdk.contract.keys import SHORT_SHA
 from gocdnext_sdk.runtime.checkout import Checkout
 
 Event: TypeAlias = Literal["push", "pull_request", "tag", "manual", "upstream", "schedule", "poll"]
 """What started a run, as a pipeline's `when.event` names it."""
-
-SHORT = 8
-"""Characters of a short commit, as CI_COMMIT_SHORT_SHA has it."""
 
 _SCP = re.compile(r"(?:[^@/\s]+@)?(?P<host>[\w.-]+):(?P<path>(?!//)\S+)")
 """How ssh writes a repository: `git@github.com:org/app.git`."""
@@ -109,7 +107,7 @@ class Ci:
     @property
     def short_commit(self) -> str | None:
         """The first 8 characters of the commit."""
-        return self.commit[:SHORT] if self.commit else None
+        return self.commit[:SHORT_SHA] if self.commit else None
 
     @property
     def ref(self) -> str | None:

@@ -16,7 +16,7 @@ from gocdnext_sdk.errors import DaemonError, ToolError
 from gocdnext_sdk.oci.reference import Registry, is_digest
 from gocdnext_sdk.runtime.masking import Masker
 from gocdnext_sdk.runtime.outputs import OutputFile
-from gocdnext_sdk.runtime.runner import ProcessRunner, Runner
+from gocdnext_sdk.runtime.runner import TRACE_VARIABLE, ProcessRunner, Runner
 from gocdnext_sdk.runtime.secret_files import SecretFiles
 from gocdnext_sdk.runtime.signals import Signals
 from gocdnext_sdk.runtime.tool import Tool, find_tool, home, tool_environ
@@ -121,7 +121,7 @@ class Job:
 
     def _runner(self) -> Runner:
         runner = ProcessRunner(self._masker, self._files, self._signals, self.workspace)
-        if path := self.environ.get("GOCDNEXT_TRACE_FILE"):
+        if path := self.environ.get(TRACE_VARIABLE):
             from gocdnext_sdk.runtime.recording import RecordingRunner
 
             return RecordingRunner(runner, path)

@@ -12,8 +12,6 @@ from contextlib import AbstractContextManager
 
 from gocdnext_sdk.runtime.runner import Command, Completed, Runner
 
-VARIABLE = "GOCDNEXT_TRACE_FILE"
-
 
 class RecordingRunner:
     """Records each start and passes it on to `runner`.

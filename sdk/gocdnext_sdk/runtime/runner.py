@@ -37,6 +37,9 @@ _TAIL = 64 * 1024
 _SHOWN = 4096
 """Bytes of captured standard output that are shown of a tool that failed without another word."""
 
+TRACE_VARIABLE = "GOCDNEXT_TRACE_FILE"
+"""Names the file in which `runtime.recording` notes each start."""
+
 
 @dataclass(frozen=True)
 class Completed:

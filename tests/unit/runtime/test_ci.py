@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from gocdnext_sdk import Ci
-from gocdnext_sdk.host.pipeline.builtins import Checkout, PullRequest, Run, Tag, Upstream, variables
+from gocdnext_sdk.host.pipeline.builtins import PullRequest, Revision, Run, Tag, Upstream, variables
 from gocdnext_sdk.runtime.ci import web_page
 
 SHA = "0123456789abcdef0123456789abcdef01234567"
@@ -18,7 +18,7 @@ SHA = "0123456789abcdef0123456789abcdef01234567"
 
 def seen(tmp_path: Path, **run: object) -> Ci:
     """Return what a job sees of a run that the harness starts as the platform would."""
-    known = {"checkout": Checkout(SHA, "main"), "counter": 7, "id": "run", "pipeline_id": "p", **run}
+    known = {"revision": Revision(SHA, "main"), "counter": 7, "id": "run", "pipeline_id": "p", **run}
     return Ci.of(variables(Run(**known), "build"), tmp_path)  # type: ignore[arg-type]
 
 
@@ -31,7 +31,7 @@ def test_a_push(tmp_path: Path) -> None:
 
 
 def test_a_tag_is_no_branch(tmp_path: Path) -> None:
-    ci = seen(tmp_path, cause="tag", tag=Tag("v1", "first", "ann"), checkout=Checkout(SHA, "v1"))
+    ci = seen(tmp_path, cause="tag", tag=Tag("v1", "first", "ann"), revision=Revision(SHA, "v1"))
     assert (ci.event, ci.ref, ci.branch) == ("tag", "refs/tags/v1", None)
     assert (ci.tag, ci.tag_message, ci.tag_author) == ("v1", "first", "ann")
 

@@ -14,7 +14,7 @@ from typing import ClassVar, Literal
 
 from gocdnext_sdk.contract.dialects.values import reshape
 from gocdnext_sdk.contract.errors import ContractError
-from gocdnext_sdk.contract.keys import PREFIX
+from gocdnext_sdk.contract.keys import PREFIX, SHORT_SHA
 
 OUTPUTS_FILE = "outputs-file"
 """The input by which a job names a file of the workspace for outputs, on every system but gocdnext."""
@@ -145,7 +145,14 @@ class Dialect:
         return None
 
     def metadata(self, environ: Mapping[str, str]) -> dict[str, str]:
-        """Return the `CI_*` variables that gocdnext would have set and this system names otherwise."""
+        """Return the `CI_*` variables that gocdnext would have set."""
+        found = self.translated(environ)
+        if sha := found.get("CI_COMMIT_SHA") or environ.get("CI_COMMIT_SHA"):
+            found["CI_COMMIT_SHORT_SHA"] = sha[:SHORT_SHA]
+        return found
+
+    def translated(self, environ: Mapping[str, str]) -> dict[str, str]:
+        """Return those of them that this system names otherwise."""
         return {}
 
     def token_request(self, environ: Mapping[str, str], audience: str) -> TokenRequest | None:

@@ -57,7 +57,7 @@ class Bitbucket(Dialect):
             add(found, variable, text, variable.removeprefix(PREFIX))
         return found
 
-    def metadata(self, environ: Mapping[str, str]) -> dict[str, str]:
+    def translated(self, environ: Mapping[str, str]) -> dict[str, str]:
         """Return what the run is."""
         found = renamed(
             environ,
@@ -71,8 +71,6 @@ class Bitbucket(Dialect):
                 "CI_PULL_REQUEST_BASE": "BITBUCKET_PR_DESTINATION_BRANCH",
             },
         )
-        if sha := found.get("CI_COMMIT_SHA"):
-            found["CI_COMMIT_SHORT_SHA"] = sha[:8]
         if "CI_PULL_REQUEST_KEY" in found and "CI_BRANCH" in found:
             found["CI_PULL_REQUEST_BRANCH"] = found["CI_BRANCH"]
         if "CI_TAG_NAME" in found:

@@ -50,7 +50,7 @@ class Drone(Dialect):
         path = environ.get("DRONE_OUTPUT")
         return (OutputTarget(path),) if path else ()
 
-    def metadata(self, environ: Mapping[str, str]) -> dict[str, str]:
+    def translated(self, environ: Mapping[str, str]) -> dict[str, str]:
         """Return what the run is."""
         found = renamed(
             environ,
@@ -69,8 +69,6 @@ class Drone(Dialect):
         if "CI_PULL_REQUEST_KEY" not in found:
             found.pop("CI_PULL_REQUEST_BRANCH", None)
             found.pop("CI_PULL_REQUEST_BASE", None)
-        if sha := found.get("CI_COMMIT_SHA"):
-            found["CI_COMMIT_SHORT_SHA"] = sha[:8]
         event = _EVENTS.get(environ.get("DRONE_BUILD_EVENT", ""))
         return found | ({"CI_CAUSE": event} if event else {})
 

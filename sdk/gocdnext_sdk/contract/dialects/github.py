@@ -55,7 +55,7 @@ class GitHub(Dialect):
         """Return the step's summary file."""
         return environ.get("GITHUB_STEP_SUMMARY") or None
 
-    def metadata(self, environ: Mapping[str, str]) -> dict[str, str]:
+    def translated(self, environ: Mapping[str, str]) -> dict[str, str]:
         """Return what the run is."""
         found = renamed(
             environ,
@@ -68,8 +68,6 @@ class GitHub(Dialect):
                 "CI_PULL_REQUEST_BASE": "GITHUB_BASE_REF",
             },
         )
-        if sha := found.get("CI_COMMIT_SHA"):
-            found["CI_COMMIT_SHORT_SHA"] = sha[:8]
         kind, ref = environ.get("GITHUB_REF_TYPE"), environ.get("GITHUB_REF_NAME", "")
         pull = re.fullmatch(r"refs/pull/(\d+)/merge", environ.get("GITHUB_REF", ""))
         if pull:

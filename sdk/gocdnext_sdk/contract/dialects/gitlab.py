@@ -43,7 +43,7 @@ class GitLab(Dialect):
         """Return the checkout's directory: the job starts in the image's own."""
         return environ.get("CI_PROJECT_DIR") or None
 
-    def metadata(self, environ: Mapping[str, str]) -> dict[str, str]:
+    def translated(self, environ: Mapping[str, str]) -> dict[str, str]:
         """Return what the run is; `CI_COMMIT_SHA` and `CI_JOB_NAME` are called as on gocdnext."""
         found = renamed(
             environ,
@@ -62,7 +62,5 @@ class GitLab(Dialect):
             found.setdefault("CI_BRANCH", found["CI_TAG_NAME"])
         if "CI_PULL_REQUEST_BRANCH" in found:
             found.setdefault("CI_BRANCH", found["CI_PULL_REQUEST_BRANCH"])
-        if sha := environ.get("CI_COMMIT_SHA"):
-            found["CI_COMMIT_SHORT_SHA"] = sha[:8]
         event = "tag" if "CI_TAG_NAME" in found else _EVENTS.get(environ.get("CI_PIPELINE_SOURCE", ""), "")
         return found | ({"CI_CAUSE": event} if event else {})

@@ -45,7 +45,7 @@ class Woodpecker(Dialect):
         """Return the checkout's directory."""
         return environ.get("CI_WORKSPACE") or None
 
-    def metadata(self, environ: Mapping[str, str]) -> dict[str, str]:
+    def translated(self, environ: Mapping[str, str]) -> dict[str, str]:
         """Return what the run is."""
         found = renamed(
             environ,
@@ -60,8 +60,6 @@ class Woodpecker(Dialect):
                 "CI_PULL_REQUEST_BASE": "CI_COMMIT_TARGET_BRANCH",
             },
         )
-        if sha := environ.get("CI_COMMIT_SHA"):
-            found["CI_COMMIT_SHORT_SHA"] = sha[:8]
         event = _EVENTS.get(environ.get("CI_PIPELINE_EVENT", ""))
         return found | ({"CI_CAUSE": event} if event else {})
 

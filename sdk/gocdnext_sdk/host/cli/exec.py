@@ -19,7 +19,7 @@ from gocdnext_sdk.host.harness.invocation.interface import Invocation, Outcome
 from gocdnext_sdk.host.harness.invocation.process import attached
 from gocdnext_sdk.host.harness.report.interface import LogLine, NullListener
 from gocdnext_sdk.host.manifest.load import load_plugin
-from gocdnext_sdk.host.pipeline import Run, Sources, checkout
+from gocdnext_sdk.host.pipeline import Run, Sources, revision
 from gocdnext_sdk.host.pipeline.resolve import EngineMapping, resolve
 from gocdnext_sdk.host.pipeline.single import single
 
@@ -85,7 +85,7 @@ def command(
         secrets=given,
         docker=docker,
     )
-    sources = Sources(run=Run(checkout=checkout.read(workspace)), secrets=given)
+    sources = Sources(run=Run(revision=revision.read(workspace)), secrets=given)
     job = resolve(pipeline, instance, sources, engine)
     invocation = Invocation(
         name=job.name,

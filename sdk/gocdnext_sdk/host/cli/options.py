@@ -8,8 +8,8 @@ from typing import Any, Final, get_args
 
 import click
 
-from gocdnext_sdk.host.pipeline import checkout
-from gocdnext_sdk.host.pipeline.builtins import Cause, Checkout, PullRequest, Run, Tag
+from gocdnext_sdk.host.pipeline import revision
+from gocdnext_sdk.host.pipeline.builtins import Cause, PullRequest, Revision, Run, Tag
 from gocdnext_sdk.host.pipeline.resolve import EngineMapping
 
 ENGINES: Final = get_args(EngineMapping)
@@ -80,7 +80,7 @@ def run_of(
     tag: str | None,
     pr: int,
     project: str = "",
-    unknown: Checkout | None = None,
+    unknown: Revision | None = None,
 ) -> Run:
     """Return the run that `event_options` ask for.
 
@@ -93,13 +93,13 @@ def run_of(
         project: the project's name in URLs.
         unknown: what stands for a revision and a branch that the checkout does not tell.
     """
-    found, unknown = checkout.read(workspace), unknown or Checkout()
-    found = Checkout(found.sha or unknown.sha, branch or found.branch or unknown.branch)
+    found, unknown = revision.read(workspace), unknown or Revision()
+    found = Revision(found.sha or unknown.sha, branch or found.branch or unknown.branch)
     cause = _EVENTS[event]
     return Run(
-        checkout=found,
+        revision=found,
         cause=cause,
-        tag=Tag(tag or checkout.tag(workspace)) if cause == "tag" else None,
+        tag=Tag(tag or revision.tag(workspace)) if cause == "tag" else None,
         pull_request=PullRequest(pr, branch=found.branch) if cause == "pull_request" else None,
         project_slug=project,
     )

@@ -23,7 +23,7 @@ from gocdnext_sdk.host.cli.options import (
 )
 from gocdnext_sdk.host.cli.secrets import collect
 from gocdnext_sdk.host.manifest.load import load_plugin
-from gocdnext_sdk.host.pipeline import Checkout, Sources, checkout, parse_file
+from gocdnext_sdk.host.pipeline import Revision, Sources, parse_file, revision
 from gocdnext_sdk.host.pipeline.graph import Graph
 from gocdnext_sdk.host.pipeline.resolve import EngineMapping
 from gocdnext_sdk.host.pipeline.single import single
@@ -85,9 +85,9 @@ def command(
     of_plugin = target.is_dir()
     if not of_plugin and (inputs or docker):
         raise click.UsageError("--with and --docker are for a plugin; a pipeline sets them itself")
-    workspace = workspace or (Path.cwd() if of_plugin else checkout.workspace_of(target))
+    workspace = workspace or (Path.cwd() if of_plugin else revision.workspace_of(target))
     shown = Placeholders()
-    unknown = Checkout(shown.commit(), shown.text("branch"))
+    unknown = Revision(shown.commit(), shown.text("branch"))
     sources = Sources(
         run=run_of(workspace.resolve(), event, branch, tag, pr, unknown=unknown),
         secrets=collect(file=secrets_file, names=secrets, wanted=(), ask=None),

@@ -19,7 +19,7 @@ from gocdnext_sdk.host.harness.options import NewRegistry, NewSigstore, RunOptio
 from gocdnext_sdk.host.harness.prepare import prepare
 from gocdnext_sdk.host.harness.runner import run_prepared
 from gocdnext_sdk.host.harness.session import Session
-from gocdnext_sdk.host.pipeline import Graph, checkout, parse_file
+from gocdnext_sdk.host.pipeline import Graph, parse_file, revision
 
 _PATH = click.Path(path_type=Path)
 
@@ -130,7 +130,7 @@ def command(
     from gocdnext_sdk.host.harness.report.console import ConsoleListener, open_console
     from gocdnext_sdk.host.harness.report.json import write
 
-    workspace = (workspace or checkout.workspace_of(file)).resolve()
+    workspace = (workspace or revision.workspace_of(file)).resolve()
     new_registry = NewRegistry(registry_port or 0) if registry or registry_port else None
     new_sigstore = NewSigstore() if sigstore else None
     shared = running(sigstore_at) if sigstore_at else None

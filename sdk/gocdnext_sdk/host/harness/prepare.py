@@ -15,7 +15,7 @@ from gocdnext_sdk.errors import UsageError
 from gocdnext_sdk.host.harness.given import REGISTRY_SECRETS, REGISTRY_VARIABLES, SIGSTORE_VARIABLES
 from gocdnext_sdk.host.harness.options import RunOptions
 from gocdnext_sdk.host.harness.preflight import check
-from gocdnext_sdk.host.pipeline import Graph, Run, Sources, checkout
+from gocdnext_sdk.host.pipeline import Graph, Run, Sources, revision
 from gocdnext_sdk.host.pipeline.model import Pipeline, Plugin, Script
 
 
@@ -56,7 +56,7 @@ def prepare(pipeline: Pipeline, options: RunOptions, workspace: Path) -> Prepare
     if options.registry and options.network:
         raise UsageError("--registry and --network exclude each other: jobs run in the registry's network")
     graph = Graph.of(pipeline, options.jobs)
-    run = options.run or Run(checkout=checkout.read(workspace))
+    run = options.run or Run(revision=revision.read(workspace))
     sources = Sources(
         run=run if run.project_slug else replace(run, project_slug=_slug(workspace.name)),
         secrets=options.secrets,

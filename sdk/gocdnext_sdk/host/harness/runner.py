@@ -27,7 +27,7 @@ from gocdnext_sdk.host.harness.session import Session
 from gocdnext_sdk.host.harness.snapshot import Snapshot
 from gocdnext_sdk.host.harness.stopping import RunningContainers
 from gocdnext_sdk.host.harness.writeback import WriteBack
-from gocdnext_sdk.host.pipeline import checkout, parse_file, resolve
+from gocdnext_sdk.host.pipeline import parse_file, resolve, revision
 from gocdnext_sdk.host.pipeline.errors import PipelineError
 from gocdnext_sdk.host.pipeline.graph import JobInstance
 from gocdnext_sdk.host.pipeline.identity import identity
@@ -61,7 +61,7 @@ def run_pipeline(
     if session is None:
         with Session(local_engine()) as own:
             return run_pipeline(file, options, session=own, listener=listener)
-    prepared = prepare(parse_file(file), options or RunOptions(), checkout.workspace_of(file))
+    prepared = prepare(parse_file(file), options or RunOptions(), revision.workspace_of(file))
     return run_prepared(prepared, session=session, listener=listener)
 
 

@@ -7,7 +7,7 @@
         job = resolve(pipeline, instance, Sources(secrets=secrets, run=run))
 """
 
-from gocdnext_sdk.host.pipeline.builtins import Checkout, PullRequest, Run, Tag, Upstream
+from gocdnext_sdk.host.pipeline.builtins import PullRequest, Revision, Run, Tag, Upstream
 from gocdnext_sdk.host.pipeline.errors import Diagnostic, Mark, PipelineError
 from gocdnext_sdk.host.pipeline.graph import Graph, JobInstance, Stage
 from gocdnext_sdk.host.pipeline.model import Approval, Job, Pipeline, Plugin, Script, Service, Value
@@ -16,7 +16,6 @@ from gocdnext_sdk.host.pipeline.resolve import EngineMapping, ResolvedJob, Sourc
 
 __all__ = [
     "Approval",
-    "Checkout",
     "Diagnostic",
     "EngineMapping",
     "Graph",
@@ -28,6 +27,7 @@ __all__ = [
     "Plugin",
     "PullRequest",
     "ResolvedJob",
+    "Revision",
     "Run",
     "Script",
     "Service",

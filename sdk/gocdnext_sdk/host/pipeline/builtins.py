@@ -10,14 +10,14 @@ import uuid
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
+from gocdnext_sdk.contract.keys import SHORT_SHA
+
 Cause: TypeAlias = Literal["webhook", "pull_request", "tag", "manual", "upstream", "schedule", "poll"]
 """Why a run started. A push is `webhook`."""
 
-SHORT_SHA = 8
-
 
 @dataclass(frozen=True, slots=True)
-class Checkout:
+class Revision:
     """The revision a run works on."""
 
     sha: str = ""
@@ -63,7 +63,7 @@ def _uuid() -> str:
 class Run:
     """One run of a pipeline, as its jobs may know it."""
 
-    checkout: Checkout = Checkout()
+    revision: Revision = Revision()
     cause: Cause = "manual"
     tag: Tag | None = None
     pull_request: PullRequest | None = None
@@ -83,7 +83,7 @@ def variables(run: Run, job: str) -> dict[str, str]:
         run: what is known of the run.
         job: the job's name as the pipeline has it, also for a cell of a matrix.
     """
-    checkout = run.checkout
+    revision = run.revision
     found = {
         "CI": "true",
         "GOCDNEXT": "true",
@@ -92,9 +92,9 @@ def variables(run: Run, job: str) -> dict[str, str]:
         "CI_PIPELINE_ID": run.pipeline_id,
         "CI_PROJECT_ID": run.project_id,
         "CI_JOB_NAME": job,
-        "CI_COMMIT_SHA": checkout.sha,
-        "CI_COMMIT_SHORT_SHA": checkout.sha[:SHORT_SHA],
-        "CI_BRANCH": checkout.branch,
+        "CI_COMMIT_SHA": revision.sha,
+        "CI_COMMIT_SHORT_SHA": revision.sha[:SHORT_SHA],
+        "CI_BRANCH": revision.branch,
         "CI_CAUSE": run.cause,
     }
     if run.cause == "pull_request" and (pr := run.pull_request):

@@ -16,7 +16,7 @@ def identity(run: Run, pipeline: Pipeline, instance: JobInstance) -> Identity:
     if run.cause == "tag":
         ref_type, ref = "tag", run.tag.name if run.tag else ""
     else:
-        ref_type, ref = "branch", run.checkout.branch
+        ref_type, ref = "branch", run.revision.branch
     pull_request = run.pull_request if run.cause == "pull_request" else None
     return Identity(
         project_slug=run.project_slug,
@@ -30,6 +30,6 @@ def identity(run: Run, pipeline: Pipeline, instance: JobInstance) -> Identity:
         matrix_key=instance.cell_key,
         ref_type=ref_type if ref else "",
         ref=ref,
-        sha=run.checkout.sha,
+        sha=run.revision.sha,
         pr_number=str(pull_request.number) if pull_request else "",
     )

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 
-from gocdnext_sdk.host.pipeline.builtins import SHORT_SHA
+from gocdnext_sdk.contract.keys import SHORT_SHA
 from gocdnext_sdk.inputs.tagging.evaluate import SHORT
 from gocdnext_sdk.runtime.masking import Masker
 from gocdnext_sdk.runtime.spellings import MIN_LENGTH

@@ -12,7 +12,7 @@ from gocdnext_sdk.errors import DaemonError
 from gocdnext_sdk.host.harness import RunOptions, RunReport, Session, run_pipeline
 from gocdnext_sdk.host.harness.issuer import SigningKey
 from gocdnext_sdk.host.harness.local_sigstore import HOST, LocalSigstore
-from gocdnext_sdk.host.pipeline import Checkout, PipelineError, Run
+from gocdnext_sdk.host.pipeline import PipelineError, Revision, Run
 from local_sigstore.tokens import Issuer
 
 SIGN = """
@@ -56,7 +56,7 @@ def test_a_job_gets_its_tokens_and_the_log_never_does(engine: Any, project: Path
         box.print(f"{box.env['SIGSTORE_ID_TOKEN']} {box.env['VAULT']}\n")
 
     engine.behaviours["one/sign:v1"] = sign
-    own = Run(checkout=Checkout("a" * 40, "main"), cause="webhook", project_slug="shop")
+    own = Run(revision=Revision("a" * 40, "main"), cause="webhook", project_slug="shop")
     report = run(engine, project, sigstore=sigstore, run=own, network="theirs")
     assert report.passed
     issuer = Issuer(sigstore.issuer, sigstore.key.jwks())

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from gocdnext_sdk.host.pipeline import Checkout, PullRequest, Run, Tag, Upstream
+from gocdnext_sdk.host.pipeline import PullRequest, Revision, Run, Tag, Upstream
 from gocdnext_sdk.host.pipeline.builtins import variables
 
 ALWAYS = {
@@ -20,7 +20,7 @@ def test_without_a_revision_only_the_certain_ones_are_set() -> None:
 
 
 def test_a_revision() -> None:
-    found = variables(Run(checkout=Checkout("0123456789abcdef", "main"), cause="webhook"), "build")
+    found = variables(Run(revision=Revision("0123456789abcdef", "main"), cause="webhook"), "build")
     assert {k: found[k] for k in set(found) - ALWAYS} == {
         "CI_COMMIT_SHA": "0123456789abcdef",
         "CI_COMMIT_SHORT_SHA": "01234567",
@@ -30,7 +30,7 @@ def test_a_revision() -> None:
 
 
 def test_a_detached_head_has_no_branch() -> None:
-    assert "CI_BRANCH" not in variables(Run(checkout=Checkout("0123")), "build")
+    assert "CI_BRANCH" not in variables(Run(revision=Revision("0123")), "build")
 
 
 def test_a_tags_variables_come_with_its_cause_only() -> None:

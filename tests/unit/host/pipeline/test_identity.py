@@ -5,10 +5,10 @@ from dataclasses import replace
 import pytest
 
 from gocdnext_sdk.contract.id_tokens import Identity
-from gocdnext_sdk.host.pipeline import Checkout, Graph, PullRequest, Run, Tag, parse_text
+from gocdnext_sdk.host.pipeline import Graph, PullRequest, Revision, Run, Tag, parse_text
 from gocdnext_sdk.host.pipeline.identity import identity
 
-RUN = Run(checkout=Checkout("a" * 40, "main"), cause="webhook", counter=7, project_slug="shop")
+RUN = Run(revision=Revision("a" * 40, "main"), cause="webhook", counter=7, project_slug="shop")
 
 
 def of(run: Run, job: str = "") -> Identity:
@@ -39,7 +39,7 @@ def test_a_branch_run_is_known_by_its_branch() -> None:
     [
         (replace(RUN, cause="tag", tag=Tag("v1")), ("tag", "v1")),
         (replace(RUN, cause="tag"), ("", "")),
-        (replace(RUN, checkout=Checkout()), ("", "")),
+        (replace(RUN, revision=Revision()), ("", "")),
         (replace(RUN, cause="manual"), ("branch", "main")),
     ],
 )

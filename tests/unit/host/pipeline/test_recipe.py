@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from gocdnext_sdk.host.pipeline import Checkout, Graph, Run, Sources, parse_file, resolve
+from gocdnext_sdk.host.pipeline import Graph, Revision, Run, Sources, parse_file, resolve
 
 FOLDER = Path(__file__).parents[4] / "examples" / "recipe"
 PEM = "-----BEGIN ENCRYPTED SIGSTORE PRIVATE KEY-----\nMC4=\n-----END ENCRYPTED SIGSTORE PRIVATE KEY-----\n"
@@ -72,7 +72,7 @@ KEYLESS = LOGIN | {
 )
 def test_it_parses_and_resolves(file: str, build: tuple[str, dict[str, str]], sign: dict[str, str]) -> None:
     pipeline = parse_file(FOLDER / file)
-    run = Run(checkout=Checkout("0123456789abcdef0123456789abcdef01234567", "main"))
+    run = Run(revision=Revision("0123456789abcdef0123456789abcdef01234567", "main"))
     jobs = [resolve(pipeline, job, Sources(run=run, secrets=SECRETS)) for job in Graph.of(pipeline).jobs]
 
     assert pipeline.name == "release"

@@ -4,18 +4,18 @@ import pytest
 
 from gocdnext_sdk.contract.refs import JobOutputs
 from gocdnext_sdk.host.pipeline import (
-    Checkout,
     EngineMapping,
     Graph,
     PipelineError,
     ResolvedJob,
+    Revision,
     Run,
     Sources,
     parse_text,
     resolve,
 )
 
-RUN = Run(checkout=Checkout("0123456789abcdef", "main"), counter=7)
+RUN = Run(revision=Revision("0123456789abcdef", "main"), counter=7)
 
 
 def resolved(

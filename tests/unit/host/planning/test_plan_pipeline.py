@@ -16,7 +16,7 @@ import pytest
 import yaml
 
 from gocdnext_sdk.host.manifest.find import find_plugin
-from gocdnext_sdk.host.pipeline import Checkout, Graph, PullRequest, Run, Sources, Tag, parse_text
+from gocdnext_sdk.host.pipeline import Graph, PullRequest, Revision, Run, Sources, Tag, parse_text
 from gocdnext_sdk.host.planning.plan_pipeline import JobPlan, Planner
 from gocdnext_sdk.host.planning.text import lines
 
@@ -35,7 +35,7 @@ FILES = {
     "dist/app.tar": "",
     "deploy/app.yaml": "",
 }
-RUN = Run(checkout=Checkout("0123456789abcdef0123456789abcdef01234567", "main"))
+RUN = Run(revision=Revision("0123456789abcdef0123456789abcdef01234567", "main"))
 TAGGED = replace(RUN, cause="tag", tag=Tag("v1.2.3"))
 PULL_REQUEST = replace(RUN, cause="pull_request", pull_request=PullRequest(7, branch="feature", base="main"))
 VARIABLES = {

@@ -16,7 +16,7 @@ from typing import Protocol
 
 from gocdnext_sdk.contract import ContractError, outputs
 from gocdnext_sdk.errors import ToolError
-from gocdnext_sdk.runtime.recording import VARIABLE as TRACE_VARIABLE
+from gocdnext_sdk.runtime.runner import TRACE_VARIABLE
 
 
 @dataclass(frozen=True, kw_only=True)

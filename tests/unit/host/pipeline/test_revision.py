@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from gocdnext_sdk.host.pipeline import Checkout, checkout
+from gocdnext_sdk.host.pipeline import Revision, revision
 
 
 @pytest.fixture
@@ -32,33 +32,33 @@ def commit(folder: Path) -> str:
 def test_commit_and_branch(repository: Path) -> None:
     sha = commit(repository)
     (repository / "sub").mkdir()
-    assert checkout.read(repository) == Checkout(sha, "main")
-    assert checkout.read(repository / "sub") == Checkout(sha, "main")
+    assert revision.read(repository) == Revision(sha, "main")
+    assert revision.read(repository / "sub") == Revision(sha, "main")
 
 
 def test_a_detached_head_has_no_branch(repository: Path) -> None:
     sha = commit(repository)
     git(repository, "checkout", "--quiet", "--detach")
-    assert checkout.read(repository) == Checkout(sha, "")
+    assert revision.read(repository) == Revision(sha, "")
 
 
 def test_a_repository_without_a_commit(repository: Path) -> None:
-    assert checkout.read(repository).sha == ""
+    assert revision.read(repository).sha == ""
 
 
 def test_a_folder_that_is_no_repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
-    assert checkout.read(tmp_path) == Checkout()
+    assert revision.read(tmp_path) == Revision()
 
 
 def test_a_host_without_git(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     commit(repository)
     monkeypatch.setenv("PATH", str(repository))
-    assert checkout.read(repository) == Checkout()
+    assert revision.read(repository) == Revision()
 
 
 def test_the_tag_at_the_commit(repository: Path) -> None:
     commit(repository)
-    assert checkout.tag(repository) == ""
+    assert revision.tag(repository) == ""
     git(repository, "tag", "v1.0.0")
-    assert checkout.tag(repository) == "v1.0.0"
+    assert revision.tag(repository) == "v1.0.0"

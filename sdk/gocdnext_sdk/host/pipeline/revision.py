@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
-from gocdnext_sdk.host.pipeline.builtins import Checkout
+from gocdnext_sdk.host.pipeline.builtins import Revision
 
 
 def workspace_of(file: Path) -> Path:
@@ -14,13 +14,13 @@ def workspace_of(file: Path) -> Path:
     return folder.parent if folder.name == ".gocdnext" else Path.cwd()
 
 
-def read(folder: Path) -> Checkout:
+def read(folder: Path) -> Revision:
     """Return the commit and branch that are checked out in a directory.
 
     Both are empty where there is no git, no repository or no commit yet; the branch also on a
     detached head.
     """
-    return Checkout(
+    return Revision(
         sha=_git(folder, "rev-parse", "--verify", "--quiet", "HEAD"),
         branch=_git(folder, "symbolic-ref", "--quiet", "--short", "HEAD"),
     )
