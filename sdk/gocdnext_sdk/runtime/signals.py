@@ -162,11 +162,18 @@ class Signals:
             self._cancelling = before
 
     def _handle(self, signum: int, frame: FrameType | None) -> None:
+        # Handlers interrupt each other: a flood of signals would nest them without end.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, CANCELLING)
+        try:
+            self._take(signum)
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+    def _take(self, signum: int) -> None:
         repeated = self.received is not None
         self.received = self.received or signum
         if repeated or (not self._children and self._cancelling):
-            # All that a signal can do is done until the next tool starts. Handlers interrupt each other, so
-            # that a flood of signals would nest them without end and tear what goes on below.
+            # All that a signal can do is done until the next tool starts; what goes on below is not torn.
             self._install(signal.SIG_IGN)
         if self._children:
             if repeated:
