@@ -16,19 +16,19 @@ SHELL := /bin/bash
 demo: setup
 	@$(ENV); $(BIN)/python examples/release/demo.py
 
-# Of a whole run, how much of the code it went through: the least covered files, and all of it.
-ifeq ($(origin PYTEST_ARGS),file)
-COVERAGE := --cov --cov-report=
-endif
-
+# What is quick first, with how much of the code it goes through; then what needs the real tools.
+# With PYTEST_ARGS, what it says and nothing else.
 test: setup-test
+ifeq ($(origin PYTEST_ARGS),file)
 	@mkdir -p build
-	@$(ENV); $(BIN)/pytest $(COVERAGE) $(PYTEST_ARGS)
-	@if [ -n "$(COVERAGE)" ]; then \
-		$(BIN)/coverage report --skip-covered --fail-under=80 > build/least-covered.txt || bad=$$?; \
+	@$(ENV); $(BIN)/pytest $(PYTEST_ARGS) --cov --cov-report= tests/contract tests/unit tests/typing
+	@$(BIN)/coverage report --skip-covered --fail-under=80 > build/least-covered.txt || bad=$$?; \
 		echo "==> coverage, the least covered first (build/least-covered.txt has all)"; \
-		sed -n 1,14p build/least-covered.txt; grep -E "^(TOTAL|Coverage failure)" build/least-covered.txt; exit $${bad:-0}; \
-	fi
+		sed -n 1,14p build/least-covered.txt; grep -E "^(TOTAL|Coverage failure)" build/least-covered.txt; exit $${bad:-0}
+	@$(ENV); $(BIN)/pytest $(PYTEST_ARGS) tests/dist tests/e2e tests/soak
+else
+	@$(ENV); $(BIN)/pytest $(PYTEST_ARGS)
+endif
 
 # The long suites whole (docs/security.md), then the property tests with many examples, other ones each time.
 soak: setup-test
