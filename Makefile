@@ -32,7 +32,7 @@ endif
 
 # The long suites whole (docs/security.md), then the property tests with many examples, other ones each time.
 soak: setup-test
-	@$(ENV); GOCDNEXT_SOAK=1 $(BIN)/pytest $(PYTEST_ARGS) tests/soak tests/e2e/test_builders_agree.py tests/e2e/test_originals.py
+	@$(ENV); GOCDNEXT_SOAK=1 $(BIN)/pytest $(PYTEST_ARGS) tests/soak $(addprefix tests/e2e/test_,builders_agree.py dockerfile.py dockerignore.py originals.py)
 	@$(BIN)/pytest $(PYTEST_ARGS) -m hypothesis --hypothesis-profile soak tests/contract tests/unit
 
 bench: setup-test

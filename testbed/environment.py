@@ -23,11 +23,12 @@ from testbed.pins import pins
 
 PLUGIN_TOOLS = ("buildx", "trivy", "cosign", "kaniko", "regctl")
 STAGES = (*PLUGIN_TOOLS, "rekor", "timestamp-server")
+ORIGINALS = ("dockerfile-parser", "dockerignore-matcher", "reference-parser", "yaml-parser")
 # What each extent of the set-up needs: the demo runs the release recipe; tests run all there is.
 TOOLS = {
     "demo": PLUGIN_TOOLS[:3],
     "images": PLUGIN_TOOLS,
-    "test": (*STAGES, "crane", "olareg", "dockerfile-parser", "reference-parser", "yaml-parser"),
+    "test": (*STAGES, "crane", "olareg", *ORIGINALS),
 }
 BASES = {"demo": ("python", "registry"), "images": ("python", "registry"), "test": tuple(bases.PLATFORMS)}
 IMAGES = {"demo": PLUGIN_TOOLS[:3], "images": (), "test": ()}  # none named: all plugins

@@ -1,19 +1,29 @@
-"""What kaniko makes of links in the build context: it copies the link where BuildKit copies what it leads to.
+"""What kaniko makes of the build context: of links, and of what a `.dockerignore` leaves out.
 
-Found by running both, and in `pkg/commands/copy.go` of the executor.
+It copies a link where BuildKit copies what it leads to, and asks its patterns about each path alone. Found by
+running both, and in `pkg/commands/copy.go` and `pkg/util/fs_util.go` of the executor.
 """
 
 from __future__ import annotations
 
+import os
 import posixpath
-from collections.abc import Iterable, Iterator
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from fnmatch import fnmatchcase
+from operator import attrgetter
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from gocdnext_sdk.tools import dockerignore
 from gocdnext_sdk.tools.dockerfile import Instruction
 from gocdnext_sdk.workspace import exists, is_link
 
 from .preflight import Stage, Unsupported
+
+if TYPE_CHECKING:
+    from gocdnext_sdk.tools.ignore_patterns import Pattern
 
 
 def links(stages: Iterable[Stage], root: Path) -> Iterator[Unsupported]:
@@ -62,3 +72,93 @@ def _named(folder: Path, part: str) -> list[Path]:
         return sorted(each for each in folder.iterdir() if fnmatchcase(each.name, part))
     except OSError:  # a file, which holds nothing
         return []
+
+
+def malformed(dockerfile: Path, root: Path) -> Iterator[tuple[str, int, str]]:
+    """Yield file, line and text of what is no pattern in the `.dockerignore`: kaniko then takes all in."""
+    from gocdnext_sdk.tools import ignore_patterns
+
+    file = dockerignore.find(dockerfile, root)
+    for line, pattern in dockerignore.numbered(dockerignore.read(file)) if file else ():
+        try:
+            ignore_patterns.read(pattern)
+        except ValueError:
+            yield file.name if file else "", line, pattern
+
+
+def left_out(patterns: Sequence[str], root: Path) -> tuple[str, ...]:
+    """Return patterns by which kaniko leaves out of a context what BuildKit leaves out by `patterns`.
+
+    BuildKit takes what is below an excluded directory for excluded; kaniko, for a pattern with `**`, looks at
+    one directory above a path. So each is followed by one for everything below it. That does where nothing is
+    taken in again. Else the order counts in another way too, and what would still differ is named.
+    """
+    spelled = tuple(each for pattern in patterns for each in _with_what_is_below(pattern))
+    if not any(pattern.startswith("!") for pattern in patterns):
+        return spelled
+    return (*spelled, *_differences(patterns, spelled, root))
+
+
+_ENDS_WITH = re.compile(r"(!?)\*\*(?=[^/*])([^*?\[\]\\]+)")
+"""`**name` is what ends with it; with more behind it, it would be what is called so."""
+
+
+def _with_what_is_below(pattern: str) -> tuple[str, ...]:
+    # The context itself is never left out; what is below it would be.
+    if pattern.removeprefix("!") in (".", "/"):
+        return (pattern,)
+    ends = _ENDS_WITH.fullmatch(pattern)
+    return pattern, f"{ends[1]}**/*{ends[2]}/**" if ends else f"{pattern}/**"
+
+
+def _differences(patterns: Sequence[str], spelled: Sequence[str], root: Path) -> Iterator[str]:
+    """Yield a pattern for each path that only one of kaniko, by `spelled`, and BuildKit leaves out."""
+    from gocdnext_sdk.tools.ignore_patterns import leaves_out, read
+
+    theirs, ours = tuple(map(read, patterns)), tuple(map(read, spelled))
+    # Path to whether it is left out, directories before what is in them: what comes later counts.
+    named: dict[str, bool] = {}
+    waiting: list[tuple[str, Sequence[bool]]] = [("", ())]
+    while waiting:
+        folder, above = waiting.pop()
+        for path, is_folder in _entries(root, folder):
+            out, counted = leaves_out(theirs, path, above)
+            if out is not _kaniko_leaves_out(ours, path, named):
+                named[path] = out
+                yield f"{'' if out else '!'}{dockerignore.literal(path)}"
+            if is_folder and not (out and _is_whole(theirs, path)):
+                waiting.append((path, counted))
+
+
+def _entries(root: Path, folder: str) -> Iterator[tuple[str, bool]]:
+    """Yield the paths in a directory of the context, and which are directories."""
+    with suppress(OSError), os.scandir(root / folder) as entries:
+        for entry in sorted(entries, key=attrgetter("name")):
+            yield f"{folder}/{entry.name}".removeprefix("/"), entry.is_dir(follow_symlinks=False)
+
+
+def _kaniko_leaves_out(patterns: Sequence[Pattern], path: str, named: Mapping[str, bool]) -> bool:
+    """Tell whether kaniko leaves `path` out (patternmatcher `Matches`), with the patterns of `named` last."""
+    parts = path.split("/")
+    folders = ["/".join(parts[:depth]) for depth in range(len(parts), 0, -1)]
+    for folder in folders:
+        if folder in named:
+            return named[folder]
+    out = False
+    for pattern in patterns:
+        if pattern.negated == out:
+            depth = pattern.text.count("/") + 1
+            above = folders[-depth] if depth < len(folders) else path
+            if pattern.matches(path) or pattern.matches(above):
+                out = not pattern.negated
+    return out
+
+
+def _is_whole(patterns: Iterable[Pattern], folder: str) -> bool:
+    """Tell whether nothing below `folder` can be taken in again (fsutil `onlyPrefixExcludeExceptions`)."""
+    for pattern in patterns:
+        if pattern.negated:
+            path = pattern.text.removesuffix("/**").removesuffix("/*")
+            if re.search(r"[*\[\]?^\\]", path) or f"{path}/".startswith(f"{folder}/"):
+                return False
+    return True

@@ -28,7 +28,7 @@ from gocdnext_sdk import (
 from gocdnext_sdk.inputs.build import Build
 from gocdnext_sdk.oci.platforms import is_platform
 from gocdnext_sdk.oci.reference import without_scheme
-from gocdnext_sdk.tools import dockerfile, dockerignore
+from gocdnext_sdk.tools import dockerfile
 
 from . import context, preflight
 
@@ -145,7 +145,11 @@ class KanikoInputs(ImageBuildInputs):
             labels=frozenset(label.partition("=")[0] for label in self.labels),
             left_out=tuple(PurePosixPath(each) for each in (mount_of(workspace), "/kaniko", RUNTIME)),
         )
-        links = context.links(preflight.built(parsed, self.target), (workspace / self.context).resolve())
+        root = (workspace / self.context).resolve()
+        for file, line, pattern in context.malformed(path, root):
+            what = f"{file}:{line}: {quoted(pattern)} is not a pattern, and kaniko then leaves nothing out"
+            yield Problem("context", what, "escape what is meant literally with a backslash")
+        links = context.links(preflight.built(parsed, self.target), root)
         for each in (*preflight.unsupported(parsed, build), *links):
             yield Problem("dockerfile", f"{name}:{each.line}: {each.what}", each.advice)
 
@@ -199,7 +203,7 @@ class KanikoBuild(Build[KanikoInputs]):
 
     def ignored(self, patterns: tuple[str, ...]) -> tuple[str, ...]:
         """Return the patterns in the form that means to kaniko what it means to BuildKit."""
-        return dockerignore.spelled_out(super().ignored(patterns))
+        return context.left_out(super().ignored(patterns), self.context)
 
     def command(self, digest_file: Path) -> Iterator[str]:
         """Yield the arguments of kaniko."""

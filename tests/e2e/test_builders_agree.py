@@ -157,6 +157,9 @@ KNOWN: Mapping[str, str] = dict.fromkeys(
     "directories that COPY --chmod makes: its mode with kaniko's switch, 0755 with Docker 26.1's BuildKit",
 )
 
+LIMIT = "60s"
+"""What one build may take; each is done in a few seconds."""
+
 SLICE = ("add-tar", "crlf", "file", "files", "folder", "json")
 """What is compared in every run of the tests."""
 
@@ -187,16 +190,16 @@ class Images:
         seen: dict[str, tuple[Any, ...]] = {}
         for each in manifest["layers"]:
             layer = _layer(self, image.partition("@")[0], each["digest"])
-            for path in [path for path in layer if Path(path).name.startswith(".wh.")]:
-                gone = Path(path).with_name(Path(path).name.removeprefix(".wh."))
-                hidden = gone.parent if gone.name == ".wh..opq" else gone
-                for old in [old for old in seen if Path(old).is_relative_to(hidden)]:
-                    del seen[old]
+            names = {path: path.rpartition("/")[2] for path in layer}
+            for path in [path for path, name in names.items() if name.startswith(".wh.")]:
+                above = path.removesuffix(names[path])
+                name = names[path].removeprefix(".wh.")
+                _remove_below(seen, above if name == ".wh..opq" else f"{above}{name}/")
+                seen.pop(f"{above}{name}", None)
             for path, entry in layer.items():
-                if not Path(path).name.startswith(".wh."):
-                    if entry[0] != "folder":
-                        for old in [old for old in seen if path in map(str, Path(old).parents)]:
-                            del seen[old]
+                if not names[path].startswith(".wh."):
+                    if entry[0] != "folder" and seen.get(path, entry)[0] == "folder":
+                        _remove_below(seen, f"{path}/")
                     seen[path] = seen[entry[-1]] if entry[0] == "hard link" and entry[-1] in seen else entry
         return seen
 
@@ -206,6 +209,11 @@ class Images:
         config = {"WorkingDir": "/"} | {key: value for key, value in config.items() if value}
         config.pop("ArgsEscaped", None)
         return config
+
+
+def _remove_below(seen: dict[str, tuple[Any, ...]], folder: str) -> None:
+    for path in [path for path in seen if path.startswith(folder)]:
+        del seen[path]
 
 
 @cache
@@ -284,6 +292,7 @@ def test_both_build_the_same(
         "password": registry.password,
         # The version is the tag, and each builder has its own.
         "auto-labels": "false",
+        "timeout": LIMIT,
         **case.inputs,
     }
     result = gocdnext_run_plugin(

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
+from tests.originals import Original, many, original
 
 from gocdnext_sdk.tools import dockerfile
 
 ROOT = Path(__file__).parents[2]
-
-Parser = Callable[[str], dict[str, Any]]
 
 OURS_TO_SKIP = ("must have two arguments", "can't find =")
 """What BuildKit's parser says of ENV and LABEL, whose words the SDK does not read."""
@@ -46,23 +43,9 @@ PIECES = [
 
 
 @pytest.fixture(scope="module")
-def buildkit() -> Iterator[Parser]:
-    command = ["dockerfile-parser"]
-    with subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
-    ) as process:
-        assert process.stdin is not None
-        assert process.stdout is not None
-        stdin, stdout = process.stdin, process.stdout
-
-        def parse(text: str) -> dict[str, Any]:
-            stdin.write(json.dumps(text).encode() + b"\n")
-            stdin.flush()
-            answer: dict[str, Any] = json.loads(stdout.readline())
-            return answer
-
-        yield parse
-        stdin.close()
+def buildkit() -> Iterator[Original]:
+    with original("dockerfile-parser") as ask:
+        yield ask
 
 
 def ours(text: str) -> dict[str, Any]:
@@ -104,7 +87,7 @@ def theirs(answer: dict[str, Any]) -> dict[str, Any]:
     return {"syntax": answer["syntax"], "escape": answer["escape"], "instructions": instructions}
 
 
-def agree(text: str, buildkit: Parser) -> None:
+def agree(text: str, buildkit: Original) -> None:
     mine, answer = ours(text), buildkit(text)
     if "error" in answer:
         assert "error" in mine or any(each in answer["error"] for each in OURS_TO_SKIP), answer["error"]
@@ -127,13 +110,13 @@ def agree(text: str, buildkit: Parser) -> None:
 @example("RUN echo 'it''s <<EOF\nUSER x")
 @example(f"FROM a\nRUN {'x' * 65600}")
 @given(st.lists(st.sampled_from(PIECES), max_size=14).map("".join))
-@settings(max_examples=3000, deadline=None, suppress_health_check=list(HealthCheck))
-def test_both_read_the_same(buildkit: Parser, text: str) -> None:
+@many(3000)
+def test_both_read_the_same(buildkit: Original, text: str) -> None:
     agree(text, buildkit)
 
 
 @pytest.mark.parametrize(
     "file", sorted(ROOT.glob("**/*Dockerfile")), ids=lambda file: str(file.relative_to(ROOT))
 )
-def test_and_so_they_do_with_the_ones_of_this_repository(buildkit: Parser, file: Path) -> None:
+def test_and_so_they_do_with_the_ones_of_this_repository(buildkit: Original, file: Path) -> None:
     agree(file.read_text(), buildkit)

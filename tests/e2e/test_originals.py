@@ -6,45 +6,21 @@ an image would be another one to a tool. Where the SDK refuses more, it is for o
 
 from __future__ import annotations
 
-import json
-import os
 import re
-import subprocess
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
+from tests.originals import Original, many, original
 
 from gocdnext_sdk import Reference
 from gocdnext_sdk.host.pipeline.errors import PipelineError
 from gocdnext_sdk.host.pipeline.yaml import Node, ScalarNode, SequenceNode, compose
 
 ROOT = Path(__file__).parents[2]
-EXAMPLES = 100_000 if os.environ.get("GOCDNEXT_SOAK") == "1" else 1000
-
-Original = Callable[[str], dict[str, Any]]
-
-
-@contextmanager
-def original(program: str) -> Iterator[Original]:
-    """Give a function that asks a program of `testbed/tools`."""
-    with subprocess.Popen([program], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
-        assert process.stdin is not None
-        assert process.stdout is not None
-        stdin, stdout = process.stdin, process.stdout
-
-        def ask(text: str) -> dict[str, Any]:
-            stdin.write(json.dumps(text).encode() + b"\n")
-            stdin.flush()
-            answer: dict[str, Any] = json.loads(stdout.readline())
-            return answer
-
-        yield ask
-        stdin.close()
 
 
 @pytest.fixture(scope="module")
@@ -197,7 +173,7 @@ def agree_on_yaml(text: str, yaml_v3: Original) -> None:
         str.__add__, st.sampled_from(BEGINNINGS), st.lists(st.sampled_from(YAML), max_size=10).map("".join)
     )
 )
-@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
+@many(1000)
 def test_what_is_read_as_yaml_is_read_alike(yaml_v3: Original, text: str) -> None:
     agree_on_yaml(text, yaml_v3)
 
@@ -281,7 +257,7 @@ def parts(answer: dict[str, str]) -> tuple[str, str, str, str]:
         st.sampled_from(ENDS),
     )
 )
-@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
+@many(1000)
 def test_a_reference_means_the_same_image_to_all(tools: Original, text: str) -> None:
     theirs = tools(text)
     distribution, ggcr = theirs["distribution"], theirs["ggcr"]

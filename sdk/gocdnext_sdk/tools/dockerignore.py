@@ -1,6 +1,7 @@
 """What stays out of a build: the `.dockerignore` file, and what the platform itself puts into a checkout.
 
-Patterns are those of BuildKit (moby/patternmatcher, `ignorefile`).
+Lines are read as BuildKit reads them (moby/patternmatcher 0.6.1 `ignorefile`); `ignore_patterns` says what
+they match. `tests/e2e/test_dockerignore.py` compares.
 """
 
 from __future__ import annotations
@@ -8,11 +9,14 @@ from __future__ import annotations
 import posixpath
 import re
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from gocdnext_sdk.contract.outputs import DIRECTORY, VARIABLE
 from gocdnext_sdk.workspace import is_file
+
+_BLANKS = "\t\n\v\f\r \x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000" + "".join(map(chr, range(0x2000, 0x200B)))
+"""What Go's `strings.TrimSpace` takes off, which is not what `str.strip` does."""
 
 
 def find(dockerfile: Path, context: Path) -> Path | None:
@@ -21,32 +25,39 @@ def find(dockerfile: Path, context: Path) -> Path | None:
     return next((each for each in (beside, context / ".dockerignore") if is_file(each)), None)
 
 
+def read(file: Path) -> str:
+    """Return the text of a `.dockerignore`, with its line ends as they are."""
+    return file.read_bytes().decode(errors="surrogateescape")
+
+
 def parse(text: str) -> tuple[str, ...]:
-    """Return the patterns of a `.dockerignore`, in order and cleaned, as BuildKit's `ignorefile` does."""
-    patterns = []
-    for line in text.removeprefix("\ufeff").split("\n"):
-        pattern = line.strip()
+    """Return the patterns of a `.dockerignore`, in order and cleaned, as BuildKit matches them."""
+    return tuple(pattern for _, pattern in numbered(text))
+
+
+def numbered(text: str) -> Iterator[tuple[int, str]]:
+    """Yield the patterns of a `.dockerignore` with their lines, from 1."""
+    for number, line in enumerate(text.removeprefix("\ufeff").split("\n"), start=1):
+        pattern = line.strip(_BLANKS)
         if not pattern or line.startswith("#"):
             continue
-        negated = pattern.startswith("!")
-        path = pattern.removeprefix("!").strip()
+        negation, path = ("!", pattern[1:].strip(_BLANKS)) if pattern.startswith("!") else ("", pattern)
         if path:
-            path = re.sub("^//?", "/", posixpath.normpath(path))
+            path = _clean(path)
             path = path[1:] if len(path) > 1 and path.startswith("/") else path
-        patterns.append(f"!{path}" if negated else path)
-    return tuple(patterns)
+        if found := _normal(negation + path):
+            yield number, found
 
 
-def spelled_out(patterns: Iterable[str]) -> tuple[str, ...]:
-    """Return `patterns`, each followed by one for everything below it.
+def _clean(path: str) -> str:
+    """Return the shortest name of `path`, as Go's `filepath.Clean` does."""
+    return re.sub("^//", "/", posixpath.normpath(path))
 
-    BuildKit takes what is below an excluded folder for excluded; kaniko looks at one folder above a path.
-    """
-    # What names the context itself or leaves it matches nothing, and must not match what is below.
-    alone = ("**", ".", "/")
-    inside = (each for each in patterns if not each.removeprefix("!").startswith("../"))
-    both = ((each, each if each.endswith(alone) else f"{each}/**") for each in inside)
-    return tuple(pattern for pair in both for pattern in dict.fromkeys(pair))
+
+def _normal(pattern: str) -> str:
+    """Return a pattern in the form in which it is matched, with its `!`; nothing if nothing is left."""
+    text = pattern.strip(_BLANKS)
+    return _clean(text) if text else ""
 
 
 def of_the_platform(environ: Mapping[str, str], context: Path) -> tuple[str, ...]:
@@ -64,7 +75,14 @@ def of_the_platform(environ: Mapping[str, str], context: Path) -> tuple[str, ...
         path = path.parent
     while path.parent != root and list(path.parent.iterdir()) == [path]:
         path = path.parent
-    return (re.sub(r"([\\*?\[\]])", r"\\\1", str(path.relative_to(root))),)
+    return (literal(str(path.relative_to(root))),)
+
+
+def literal(path: str) -> str:
+    """Return the pattern that matches `path` alone; a line end or a byte order mark is any character."""
+    escaped = re.sub(r"[\\*?\[\]!#^|{]", r"\\\g<0>", path)
+    bare = re.sub("[\n\ufeff]", "?", escaped)
+    return re.sub(f"^[{_BLANKS}]|[{_BLANKS}]$", r"[\g<0>]", bare)
 
 
 def stage(dockerfile: Path, patterns: Iterable[str], folder: Path) -> Path:
@@ -88,8 +106,6 @@ def render(patterns: Iterable[str]) -> str:
 
 
 def _line(pattern: str) -> str:
-    path = pattern.removeprefix("!")
-    if path != path.strip() or path.startswith(("!", "#")):
-        # Between slashes, which are dropped again, no blank is lost.
-        path = f"/{path}/"
-    return f"!{path}" if pattern.startswith("!") else path
+    # A slash in front and one with a blank at the end go, and keep what would go, or mean something, without.
+    ways = (pattern, f"/{pattern}", f"/ {pattern}", f"/{pattern}/ /", f"/ {pattern}/ /")
+    return next((way for way in ways if parse(way) == (pattern,)), pattern)

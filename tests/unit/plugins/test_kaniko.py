@@ -352,11 +352,29 @@ class TestContext:
         assert f"--context=dir://{linked}/real" in argv(context="folder")
 
     def test_what_is_below_an_excluded_folder_is_excluded(self, workspace: Path) -> None:
-        (workspace / ".dockerignore").write_text("# c\n**/test\n!/a/b/\n**\n")
+        (workspace / ".dockerignore").write_text("# c\n**/test\n!/a/b/\n**x\n/\n")
         dockerfile = Path(build().dockerfile)
         assert dockerfile.read_text() == (workspace / "Dockerfile").read_text()
         patterns = dockerfile.with_name("Dockerfile.dockerignore").read_text().split()
-        assert patterns == ["**/test", "**/test/**", "!a/b", "!a/b/**", "**"]
+        assert patterns == [
+            *("**/test", "**/test/**", "!a/b", "!a/b/**", "**x", "**/*x/**", "/"),
+        ]
+
+    def test_what_is_taken_in_again_counts_where_something_was_left_out(self, workspace: Path) -> None:
+        """Which is how BuildKit reads it: the second pattern makes no difference to `keep` itself."""
+        for path in ("keep/x.log", "keep/y", "gone/keep/x"):
+            (workspace / path).parent.mkdir(parents=True, exist_ok=True)
+            (workspace / path).touch()
+        (workspace / ".dockerignore").write_text("**/*.log\n!keep\ngone\n!gone/keep\n")
+        text = Path(build().dockerfile).with_name("Dockerfile.dockerignore").read_text()
+        assert text.split()[-1] == "keep/x.log"
+
+    @pytest.mark.parametrize("pattern", ["[", "a\\", "!", "[]a]", r"\d", "a|b", "x{2}", "[z-a]"])
+    def test_what_is_no_pattern_is_refused(self, workspace: Path, pattern: str) -> None:
+        """Of which kaniko says something in its log, and takes in what was to be left out."""
+        (workspace / ".dockerignore").write_text(f"ok\n{pattern}\n")
+        (line,) = mistakes()
+        assert line.startswith(f'with.context: .dockerignore:2: "{pattern}')
 
     def test_the_file_of_the_outputs_is_left_out(self, workspace: Path) -> None:
         file = workspace / ".gocdnext" / "outputs" / "1f3.env"
