@@ -68,7 +68,7 @@ class Build(Generic[Inputs]):
         """The Dockerfile, with a `.dockerignore` beside it if the context's own would not do."""
         path = self.inputs.find_dockerfile(self.job.workspace)
         found = dockerignore.find(path, self.context)
-        given = dockerignore.parse(found.read_text(errors="surrogateescape")) if found else ()
+        given = dockerignore.parse(dockerignore.read(found)) if found else ()
         patterns = self.ignored(given)
         return path if patterns == given else dockerignore.stage(path, patterns, self.job.scratch() / "build")
 
