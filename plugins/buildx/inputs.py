@@ -18,6 +18,7 @@ from gocdnext_sdk import (
     Lines,
     Problem,
     Reference,
+    RequiredTogether,
     Secret,
     Words,
     quoted,
@@ -28,6 +29,7 @@ from gocdnext_sdk.oci.platforms import is_platform
 from gocdnext_sdk.secret import looks_secret
 from gocdnext_sdk.tools.buildkit.builders import BINFMT, BUILDKIT
 from gocdnext_sdk.tools.buildkit.cache import CacheEntry
+from gocdnext_sdk.tools.buildkit.nodes import CA, CERTIFICATE, KEY, Node
 from gocdnext_sdk.workspace import is_in_workspace
 
 BUCKETS = {"s3": "", "gcs": "https://storage.googleapis.com", "gs": "https://storage.googleapis.com"}
@@ -39,6 +41,16 @@ CacheEntries = Annotated[
     WithJsonSchema({"type": "string", "format": "cache-entries"}),
 ]
 """Cache entries or references, one a line."""
+
+
+def _nodes(text: object) -> object:
+    return tuple(map(Node.parse, parse_lines(text))) if isinstance(text, str) else text
+
+
+Nodes = Annotated[
+    tuple[Node, ...], BeforeValidator(_nodes), WithJsonSchema({"type": "string", "format": "buildkit-nodes"})
+]
+"""BuildKits that run already, one a line, each with its platforms."""
 
 
 class BuildxInputs(ImageBuildInputs):
@@ -77,6 +89,18 @@ class BuildxInputs(ImageBuildInputs):
     buildkit_image: Reference = Input(
         BUILDKIT, description="Image of the BuildKit that is started where the daemon's own does not suffice."
     )
+    builder: Nodes = Input(
+        "",
+        description="BuildKit that runs already, instead of the daemon's: `tcp://HOST:PORT`; or several, one "
+        "a line, each with its platforms after a space: `tcp://arm.build:1234 linux/arm64`.",
+    )
+    builder_ca: Secret | None = Input(
+        None, description="The CA that signed the certificate of each `builder`, as PEM text."
+    )
+    builder_cert: Secret | None = Input(
+        None, description="The client certificate for `builder`, as PEM text."
+    )
+    builder_key: Secret | None = Input(None, description="The key of `builder-cert`, as PEM text.")
     driver_opts: Lines = Input(
         "",
         description="Options for a BuildKit in a container, one KEY=VALUE per line, as `buildx create "
@@ -85,6 +109,14 @@ class BuildxInputs(ImageBuildInputs):
     qemu_image: Reference = Input(
         BINFMT, description="Image that registers QEMU, used only when the daemon lacks a platform."
     )
+
+    constraints = (RequiredTogether("builder-ca", "builder-cert", "builder-key"),)
+
+    @property
+    def builder_tls(self) -> dict[str, Secret]:
+        """The TLS material for `builder`, by the names that its files have; empty without any."""
+        given = {CA: self.builder_ca, CERTIFICATE: self.builder_cert, KEY: self.builder_key}
+        return {name: secret for name, secret in given.items() if secret}
 
     @property
     def references(self) -> Iterable[Reference]:
@@ -121,6 +153,7 @@ class BuildxInputs(ImageBuildInputs):
                         f"item {number} would have a secret stand on a command line",
                         "`secret-envs` takes GIT_AUTH_TOKEN for git; `cache-to` takes the keys of a cache",
                     )
+        yield from self._check_builder()
         yield from self._check_annotations()
         yield from self._check_reproducible(environ, workspace)
         for number, context in enumerate(self.build_contexts, start=1):
@@ -144,6 +177,35 @@ class BuildxInputs(ImageBuildInputs):
         """Whether an index is pushed: of several platforms, or of an image and its attestations."""
         attests = (self.provenance or ("false" if self.reproducible else "true")) != "false"
         return len(self.platforms) > 1 or attests or self.sbom not in (None, "false")
+
+    def _check_builder(self) -> Iterator[Problem]:
+        if not self.builder:
+            if self.builder_tls:
+                yield Problem("builder-ca", "is not used", "name the BuildKit in `builder`")
+            return
+        for key, marker in (
+            ("builder-ca", "CERTIFICATE"),
+            ("builder-cert", "CERTIFICATE"),
+            ("builder-key", "PRIVATE KEY"),
+        ):
+            secret = getattr(self, key.replace("-", "_"))
+            if secret and f"{marker}-----" not in secret.reveal():
+                yield Problem(key, f"is no PEM text of a {marker.lower()}", "give the text, not a path")
+        if self.builder_key and "ENCRYPTED" in self.builder_key.reveal():
+            yield Problem("builder-key", "has a passphrase, which nobody can type here", "remove it")
+        if len({each.address for each in self.builder}) < len(self.builder):
+            yield Problem("builder", "has an address twice", "write its platforms into one line")
+        if len(self.builder) > 1 and not all(each.platforms for each in self.builder):
+            yield Problem("builder", "has several nodes", "write the platforms of each after it")
+        for platform in self.platforms:
+            if not any(each.builds([platform]) for each in self.builder):
+                yield Problem("platforms", f"no `builder` is for {platform}", "add it to a node's platforms")
+        if self.load:
+            yield Problem("load", "needs the job's daemon, and `builder` uses none", "remove one of them")
+        for key in ("mirror", "driver-opts"):
+            if getattr(self, key.replace("-", "_")):
+                what = "is for a BuildKit that this job starts"
+                yield Problem(key, what, "it belongs into the settings of the one that `builder` names")
 
     def _check_annotations(self) -> Iterator[Problem]:
         for annotation in self.annotations:

@@ -38,8 +38,9 @@ from .inputs import BuildxInputs
 class Buildx(Plugin[BuildxInputs]):
     """Build an image for several platforms with buildx and publish it under any number of tags.
 
-    Needs `docker: true`. The daemon's own builder is used where it can do the job; elsewhere a BuildKit
-    is started in a container for the job and removed after it.
+    Needs `docker: true`, unless `builder` names a BuildKit that runs already. The daemon's own builder is
+    used where it can do the job; elsewhere a BuildKit is started in a container for the job and removed after
+    it.
     """
 
     name = "gocdnext-plugin-buildx"
@@ -49,7 +50,7 @@ class Buildx(Plugin[BuildxInputs]):
     publishes = Publishes(
         "image", tags="tags", push="push", by_digest="push-by-digest", platforms="platforms"
     )
-    daemon = DaemonUse("always")
+    daemon = DaemonUse("always", when={"builder": ""})
     workspace = ReadsWorkspace()
     caches = ("cache", "cache-from", "cache-to")
     variables = ("BUILDX_", "ACTIONS_", "DOCKER_")
@@ -61,13 +62,9 @@ class Buildx(Plugin[BuildxInputs]):
         build = BuildxBuild(inputs, job)
         for note in build.cache.notes:
             job.warn(note)
-        daemon = job.daemon()
-        buildx = job.tool("buildx", env=build.environ | daemon.environ, inherit=build.inherited())
         metadata = job.scratch() / "metadata.json"
-        with select_builder(build, daemon, buildx) as builder:
-            emulate(inputs, builder.missing(inputs.platforms), daemon, job)
-            with doing(f"building {inputs.main.name}"):
-                buildx.run(*build.command(builder), "--metadata-file", metadata)
+        with ready(build) as (buildx, builder), doing(f"building {inputs.main.name}"):
+            buildx.run(*build.command(builder), "--metadata-file", metadata)
         if not inputs.push:
             return build.built()
         digest = job.digest(build.subject(inputs.platforms), lambda: read_digest(metadata))
@@ -90,7 +87,16 @@ class BuildxBuild(Build[BuildxInputs]):
         for entry in self.cache.entries:
             environ.update(entry.environ)
         environ.update(self.job.docker_config(self.inputs.logins))
-        return environ | {"BUILDX_CONFIG": str(self.job.scratch() / "buildx")}
+        return environ | {"BUILDX_CONFIG": self.config}
+
+    @cached_property
+    def config(self) -> str:
+        """The directory in which buildx keeps what it knows of builders, with the TLS material.
+
+        Each start of buildx opens that material again, so it is where each start is told of.
+        """
+        material = self.inputs.builder_tls
+        return self.job.secret_folder(material) if material else str(self.job.scratch() / "buildx")
 
     def inherited(self) -> Iterator[str]:
         """Yield the job's variables that buildx needs."""
@@ -153,6 +159,27 @@ class BuildxBuild(Build[BuildxInputs]):
             yield "--load"
         if not (inputs.push or inputs.load):
             yield from ("--output", "type=cacheonly")
+
+
+@contextmanager
+def ready(build: BuildxBuild) -> Iterator[tuple[Tool, Builder]]:
+    """Give buildx, and the builder that it is to use: that of `builder`, or one of the job's daemon."""
+    inputs, job = build.inputs, build.job
+    if inputs.builder:
+        from gocdnext_sdk.tools.buildkit.remote import remote_builder
+
+        if not inputs.builder_tls:
+            job.warn("the connection to `builder` is not encrypted: it carries the sources, and the logins")
+        buildx = job.tool("buildx", env=build.environ, inherit=build.inherited())
+        files = build.config if inputs.builder_tls else None
+        with remote_builder(job, buildx, inputs.builder, inputs.platforms, "remote", files) as builder:
+            yield buildx, builder
+        return
+    daemon = job.daemon()
+    buildx = job.tool("buildx", env=build.environ | daemon.environ, inherit=build.inherited())
+    with select_builder(build, daemon, buildx) as builder:
+        emulate(inputs, builder.missing(inputs.platforms), daemon, job)
+        yield buildx, builder
 
 
 @contextmanager

@@ -60,7 +60,7 @@ STEERS = re.compile(
 class KanikoInputs(ImageBuildInputs):
     """The `with:` map."""
 
-    builder = "kaniko"
+    built_by = "kaniko"
     steers = STEERS
 
     platforms: Words = Input(

@@ -66,10 +66,12 @@ class Bench:
     base: str
 
     def run(self, requirements: str, image: str, example: str = "scan-before-publish") -> RunReport:
-        builder = "kaniko" if example == "kaniko" else "buildx"
+        plugins = {"kaniko": ("kaniko", "trivy", "cosign"), "native-nodes": ("buildx",)}.get(
+            example, ("buildx", "trivy", "cosign")
+        )
         options = RunOptions(
             registry=self.registry,
-            use_images=images(builder, "trivy", "cosign", "docker-push"),
+            use_images=images(*plugins, "docker-push"),
             variables={
                 "IMAGE": image,
                 "BASE": self.base,

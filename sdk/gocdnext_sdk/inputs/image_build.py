@@ -95,7 +95,7 @@ class ImageBuildInputs(ImageTagInputs, RegistryLoginInputs):
 
     constraints: ClassVar[tuple[Constraint, ...]] = (RequiredTogether("mirror-username", "mirror-password"),)
 
-    builder: ClassVar[str] = "buildx"
+    built_by: ClassVar[str] = "buildx"
     """What messages call the tool that builds."""
 
     steers: ClassVar[re.Pattern[str]] = STEERS_BUILDX
@@ -285,7 +285,7 @@ class ImageBuildInputs(ImageTagInputs, RegistryLoginInputs):
             elif argument.is_exposed:
                 yield Problem(
                     "build-args",
-                    f"{quoted(key)} also configures {self.builder}, so its secret would be on a command line",
+                    f"{quoted(key)} also configures {self.built_by}: its secret would be on a command line",
                     "use `secret-envs`, or another name; a proxy can be a variable of the job",
                 )
             elif argument.holds(secrets):

@@ -184,6 +184,26 @@ class Job:
             self.mask(content)
         return self._files.file(content, name)
 
+    def secret_folder(self, contents: Mapping[str, Secret | str | bytes]) -> str:
+        """Return a private directory with files that a tool can read if it gets the directory's name.
+
+        Args:
+            contents: what each file holds, by its name; in memory, gone when the job ends.
+        """
+        for content in contents.values():
+            if isinstance(content, Secret):
+                self.mask(content)
+        return str(self._files.folder(contents))
+
+    def reach(self, place: str, connect: Callable[[], None]) -> None:
+        """Try a connection that is no registry's and no daemon's; a plan only shows the place.
+
+        Args:
+            place: where to, such as `tcp://buildkit:1234`.
+            connect: tries it, and raises an error that says what is wrong.
+        """
+        connect()
+
     def docker_config(self, credentials: Credentials, folder: Path | None = None) -> dict[str, str]:
         """Return the environment that gives a tool exactly these registry logins.
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Self
@@ -26,7 +26,7 @@ class SecretFiles:
 
     def __init__(self) -> None:
         self._fds: list[int] = []
-        self._folders: dict[Path, int] = {}
+        self._folders: dict[Path, tuple[int, ...]] = {}
         self._wiping = ExitStack()
         self._root: Path | None = None
         self._count = 0
@@ -45,7 +45,7 @@ class SecretFiles:
         """
         text = "\0".join(words)
         named = {int(number) for number in _IN_MEMORY.findall(text)}
-        named |= {fd for folder, fd in self._folders.items() if str(folder) in text}
+        named |= {fd for folder, fds in self._folders.items() if str(folder) in text for fd in fds}
         return tuple(sorted(named.intersection(self._fds)))
 
     def file(self, content: str | bytes | Secret, name: str = "secret") -> str:
@@ -75,12 +75,22 @@ class SecretFiles:
 
         Some tools take a directory and look for a file of a fixed name in it (``DOCKER_CONFIG``).
         """
+        return self.folder({name: content})
+
+    def folder(self, contents: Mapping[str, str | bytes | Secret]) -> Path:
+        """Return a private directory that holds each content under its name.
+
+        A tool that gets the directory's name can open all of them.
+        """
         directory = _private(self.directory())
         directory.mkdir(mode=0o700)
-        path = self.file(content, name)
-        (directory / name).symlink_to(path)
-        if found := _IN_MEMORY.fullmatch(path):
-            self._folders[directory] = int(found[1])
+        fds = []
+        for name, content in contents.items():
+            path = self.file(content, name)
+            (directory / name).symlink_to(path)
+            if found := _IN_MEMORY.fullmatch(path):
+                fds.append(int(found[1]))
+        self._folders[directory] = tuple(fds)
         return directory
 
     def directory(self) -> Path:

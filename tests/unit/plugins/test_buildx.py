@@ -13,6 +13,8 @@ import pytest
 
 from gocdnext_sdk import Ci, InputError
 from gocdnext_sdk.host.manifest.load import load_plugin
+from gocdnext_sdk.host.planning.placeholders import Placeholders
+from gocdnext_sdk.host.planning.plan_run import plan_run
 from gocdnext_sdk.inputs.reader import read_inputs
 from gocdnext_sdk.tools.buildkit.builders import Builder
 
@@ -420,3 +422,54 @@ class TestReproducible:
         (line,) = mistakes(reproducible="true")
         assert line.startswith("with.reproducible: ")
         read(reproducible="true", env={"SOURCE_DATE_EPOCH": "0"})
+
+
+PEM = "-----BEGIN {0}-----\nZ29jZG5leHQ=\n-----END {0}-----\n"
+TLS = {
+    "builder_ca": PEM.format("CERTIFICATE"),
+    "builder_cert": PEM.format("CERTIFICATE"),
+    "builder_key": PEM.format("PRIVATE KEY"),
+}
+TWO_NODES = "tcp://amd:1234 linux/amd64\ntcp://arm:1234 linux/arm64"
+
+
+class TestRemoteBuilders:
+    """`builder` names BuildKits that run already; tests/e2e/test_remote_builders.py has real ones."""
+
+    @pytest.mark.parametrize(
+        ("given", "key"),
+        [
+            ({"builder": "build:1234"}, "builder"),
+            ({"builder": "tcp://a:1\ntcp://b:1 linux/amd64"}, "builder"),
+            ({"builder": "tcp://a:1 linux/amd64\ntcp://a:1 linux/arm64"}, "builder"),
+            ({"builder": "tcp://a:1 linux/amd64"}, "platforms"),
+            ({"builder": TWO_NODES, "load": "true"}, "load"),
+            ({"builder": TWO_NODES, "mirror": "mirror.gcr.io"}, "mirror"),
+            ({"builder": TWO_NODES, "driver_opts": "network=host"}, "driver-opts"),
+            ({"builder": TWO_NODES, **TLS, "builder_key": "./client.key"}, "builder-key"),
+            (
+                {"builder": TWO_NODES, **TLS, "builder_key": PEM.format("ENCRYPTED PRIVATE KEY")},
+                "builder-key",
+            ),
+            ({"builder": TWO_NODES, **TLS, "builder_ca": PEM.format("PRIVATE KEY")}, "builder-ca"),
+            (TLS, "builder-ca"),
+        ],
+    )
+    def test_what_does_not_fit_is_a_mistake(self, given: dict[str, str], key: str) -> None:
+        (line,) = mistakes(**given)
+        assert line.startswith(f"with.{key}: ")
+
+    def test_tls_material_is_whole_or_not_there(self) -> None:
+        lines = mistakes(builder=TWO_NODES, builder_ca=TLS["builder_ca"])
+        assert [line.partition(": ")[0] for line in lines] == ["with.builder-cert", "with.builder-key"]
+
+    def test_a_plan_shows_the_nodes_and_asks_no_daemon(self) -> None:
+        variables = {"PLUGIN_IMAGE": IMAGE, "PLUGIN_BUILDER": TWO_NODES}
+        variables |= {f"PLUGIN_{key.upper()}": value for key, value in TLS.items()}
+        planned = plan_run(PLUGIN, variables, Path.cwd(), Placeholders())
+        assert planned.warnings == ()
+        asked = [step.words[0] for step in planned.steps if step.action == "look up"]
+        assert asked == ["tcp://amd:1234", "tcp://arm:1234"]
+        creates = [step.words for step in planned.steps if step.words[:2] == ("buildx", "create")]
+        assert [values(list(words), "--platform") for words in creates] == [["linux/amd64"], ["linux/arm64"]]
+        assert not any("Z29jZG5leHQ" in word for step in planned.steps for word in step.words)

@@ -84,6 +84,14 @@ class PlanningJob(Job):
         """Return a placeholder for the path."""
         return f"<memory: {name}>"
 
+    def secret_folder(self, contents: Mapping[str, Secret | str | bytes]) -> str:
+        """Return a placeholder for the path."""
+        return f"<memory: {', '.join(contents)}>"
+
+    def reach(self, place: str, connect: Callable[[], None]) -> None:
+        """Record the place."""
+        self._notes.steps.append(Step("look up", (place,), "assumed to answer"))
+
     def docker_config(self, credentials: Credentials, folder: Path | None = None) -> dict[str, str]:
         """Record the logins that a tool gets."""
         self._log_in(credentials)
