@@ -31,9 +31,8 @@ def hide_pieces(message: str, secrets: Iterable[str], inputs: Iterable[str]) -> 
         inputs: the texts that a message may quote. What comes from none of them is the message's own words.
     """
     folded = _fold(message)
-    pieces = _pieces(folded) & {piece for text in inputs for piece in _pieces(_fold(text))}
-    if pieces:
-        pieces &= {piece for secret in secrets for part in _parts(secret) for piece in _pieces(_fold(part))}
+    pieces = _shared(set(_pieces(folded)), inputs)
+    pieces = _shared(pieces, (part for secret in secrets for part in _parts(secret)))
     if not pieces:
         return message
     hidden = bytearray(len(message))
@@ -72,8 +71,13 @@ def _texts(value: object) -> Iterator[str]:
             yield from _texts(each)
 
 
-def _pieces(text: str) -> set[str]:
-    return {text[start : start + PIECE] for start in range(len(text) - PIECE + 1)}
+def _shared(pieces: set[str], texts: Iterable[str]) -> set[str]:
+    """Return those of `pieces` that are in one of `texts`, be they as long as they may."""
+    return {piece for text in texts if pieces for piece in _pieces(_fold(text)) if piece in pieces}
+
+
+def _pieces(text: str) -> Iterator[str]:
+    return (text[start : start + PIECE] for start in range(len(text) - PIECE + 1))
 
 
 def _fold(text: str) -> str:
