@@ -108,6 +108,40 @@ jobs:
     assert (project / "made.txt").read_text() == "made\n"
 
 
+def test_artifacts_cross_jobs_with_their_modes_and_links(session: Session, project: Path, base: str) -> None:
+    (project / "dist").mkdir()
+    (project / "dist" / "old").write_text("of the checkout")
+    file = write(
+        project,
+        base,
+        """
+stages: [make, use]
+jobs:
+  make:
+    stage: make
+    image: BASE
+    script:
+      - mkdir -p dist web/out
+      - echo app > dist/app && chmod 755 dist/app && ln -s app dist/link && mkfifo dist/pipe
+      - echo page > web/out/index.html && echo other > web/other
+    artifacts: {paths: [dist/, web/out], optional: [nothing.xml]}
+  use:
+    stage: use
+    image: BASE
+    needs_artifacts:
+      - {from_job: make, paths: [dist]}
+      - {from_job: make, paths: [web/out], dest: site}
+    script:
+      - test -x dist/app && test "$(cat dist/link)" = app && test "$(readlink dist/link)" = app
+      - test -f dist/old && test ! -e dist/pipe && test ! -e web/other
+      - test "$(cat site/web/out/index.html)" = page && test ! -e web/out
+""",
+    )
+    report = run(session, file)
+    assert report.passed, [each.text for each in report.jobs]
+    assert "not kept: artifact nothing.xml is missing" in report["make"].text
+
+
 def test_a_script_stops_at_its_first_failing_line(session: Session, project: Path, base: str) -> None:
     file = write(
         project,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 import time
 from collections.abc import Collection, Mapping
 from contextlib import closing, suppress
@@ -11,6 +12,7 @@ from uuid import uuid4
 
 from gocdnext_sdk.contract import ContractError, outputs
 from gocdnext_sdk.errors import DaemonError
+from gocdnext_sdk.host.harness.artifacts import ArtifactError, ArtifactStore, declared
 from gocdnext_sdk.host.harness.engine.interface import (
     HOST_GATEWAY,
     JOB_LABEL,
@@ -50,6 +52,7 @@ class JobRunner:
         session: owns what is created.
         snapshot: fills every workspace.
         write_back: brings back what jobs wrote.
+        artifacts: what jobs hand on to others.
         running: starts containers, and stops them when the session is asked to stop.
         network: of the jobs: a network's name, or ``container:NAME``.
         pull: when images are fetched.
@@ -59,6 +62,7 @@ class JobRunner:
     session: Session
     snapshot: Snapshot
     write_back: WriteBack
+    artifacts: ArtifactStore
     running: RunningContainers
     network: str
     pull: Pull
@@ -78,6 +82,8 @@ class JobRunner:
         label = uuid4().hex[:12]
         try:
             report = self._run(job, log, _named(job, label, files), label, report)
+        except ArtifactError as error:
+            report = replace(report, status=Status.FAILED, reason=log.masked(str(error)))
         except DaemonError as error:
             report = replace(report, status=Status.ERROR, reason=log.masked(str(error)))
         finally:
@@ -112,9 +118,26 @@ class JobRunner:
         for notice in changes.notices:
             self.listener.notice(log.masked(notice), job.name)
         report = replace(report, written=tuple(changes.written), files=self._read(container, files))
-        if exit_code:
-            return replace(report, status=Status.FAILED, reason=f"exited with {exit_code}")
+        failed = f"exited with {exit_code}" if exit_code else ""
+        failed = self._keep(job, container, log, passed=not failed) or failed
+        if failed:
+            return replace(report, status=Status.FAILED, reason=failed)
         return self._with_outputs(job, log, report)
+
+    def _keep(self, job: ResolvedJob, container: str, log: Log, *, passed: bool) -> str:
+        """Keep the artifacts of a job that has ended; return why it fails, if one is missing."""
+        for path, required in declared(job.artifacts, passed=passed):
+            where = posixpath.normpath(f"{WORKSPACE}/{path}")
+            try:
+                size = self.artifacts.keep(job.job, path, self.session.engine.get(container, where))
+            except (NoSuchPath, ArtifactError) as error:
+                found = str(error) if isinstance(error, ArtifactError) else f"artifact {path} is missing"
+                if required:
+                    return log.masked(found)
+                log.say(f"not kept: {found}")
+            else:
+                log.say(f"kept artifact {path} ({size} bytes)")
+        return ""
 
     def _with_outputs(self, job: ResolvedJob, log: Log, report: JobReport) -> JobReport:
         """Return the report of a job that exited with 0, with the outputs that it declares."""
@@ -157,6 +180,9 @@ class JobRunner:
             )
         )
         engine.put(container, WORKSPACE, self.snapshot.stream())
+        for needs in job.needs_artifacts:
+            for tar in self.artifacts.needed(needs):
+                engine.put(container, WORKSPACE, tar)
         if files:
             engine.put(container, WORKSPACE, empty_files(files.values()))
         return container

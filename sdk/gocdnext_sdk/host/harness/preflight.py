@@ -102,10 +102,6 @@ def notices(graph: Graph) -> Iterator[tuple[str, str]]:
             yield "approval gate: passed without asking anybody", job.name
         elif job.action is None:
             yield "declares nothing to run", job.name
-        if job.needs_artifacts:
-            yield "needs_artifacts: not unpacked; jobs start from the checkout alone", job.name
-        if job.artifacts:
-            yield "artifacts: not stored; what the job writes is in your tree afterwards", job.name
         if job.cache:
             yield "cache: neither restored nor stored", job.name
         if job.test_reports or job.coverage_report:

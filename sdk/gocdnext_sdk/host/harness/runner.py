@@ -14,6 +14,7 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
 from gocdnext_sdk.contract.refs import JobOutputs
+from gocdnext_sdk.host.harness.artifacts import ArtifactStore
 from gocdnext_sdk.host.harness.build import build_contexts, build_image
 from gocdnext_sdk.host.harness.engine.interface import ContainerSpec, named_network
 from gocdnext_sdk.host.harness.engine.local import local_engine
@@ -102,11 +103,12 @@ class _Execution:
                 self._listener.notice(text)
             network = self._have_network()
             self._start_services(network)
-            with RunningContainers(self._session, self._listener) as running:
+            with RunningContainers(self._session, self._listener) as running, ArtifactStore() as artifacts:
                 jobs = JobRunner(
                     session=self._session,
                     snapshot=snapshot,
                     write_back=WriteBack(snapshot),
+                    artifacts=artifacts,
                     running=running,
                     network=network,
                     pull=self._options.pull,

@@ -18,7 +18,15 @@ from gocdnext_sdk.host.pipeline import builtins
 from gocdnext_sdk.host.pipeline.builtins import Run
 from gocdnext_sdk.host.pipeline.errors import Diagnostic, Mark, PipelineError
 from gocdnext_sdk.host.pipeline.graph import JobInstance
-from gocdnext_sdk.host.pipeline.model import Output, Pipeline, Plugin, Script, Service
+from gocdnext_sdk.host.pipeline.model import (
+    Artifacts,
+    NeededArtifacts,
+    Output,
+    Pipeline,
+    Plugin,
+    Script,
+    Service,
+)
 
 EngineMapping: TypeAlias = Literal["docker", "k8s-shared", "k8s-isolated"]
 """The platform's engines, as far as they give a job a different environment."""
@@ -65,6 +73,10 @@ class ResolvedJob:
     docker: bool
     outputs: Mapping[str, Output]
     services: tuple[Service, ...]
+    job: str = ""
+    """Its name in the pipeline, which the cells of a matrix share."""
+    artifacts: Artifacts | None = None
+    needs_artifacts: tuple[NeededArtifacts, ...] = ()
 
 
 def resolve(
@@ -122,6 +134,9 @@ class _Resolver:
             docker=self._job.docker,
             outputs=self._job.outputs,
             services=self._pipeline.services,
+            job=self._job.name,
+            artifacts=self._job.artifacts,
+            needs_artifacts=self._job.needs_artifacts,
         )
 
     def _check_services(self) -> None:

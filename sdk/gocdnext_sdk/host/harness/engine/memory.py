@@ -18,6 +18,7 @@ An image without a function does nothing and exits with 0.
 from __future__ import annotations
 
 import io
+import posixpath
 import tarfile
 import threading
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
@@ -180,7 +181,7 @@ class MemoryEngine:
                     self._found(container).files[member.name] = content.read()
 
     def get(self, container: str, path: str) -> Iterator[bytes]:
-        """Yield the files below `path` as a tar, in pieces."""
+        """Yield the files below `path` as a tar, in pieces, each named from the path's last name on."""
         self._called("get")
         inside = path.removeprefix(_WORKSPACE).lstrip("/")
         files = {
@@ -190,10 +191,11 @@ class MemoryEngine:
         }
         if inside and not files:
             raise NoSuchPath(f"the container has no {path}")
+        above = len(posixpath.dirname(path.rstrip("/"))) + 1
         buffer = io.BytesIO()
         with tarfile.open(fileobj=buffer, mode="w") as archive:
             for name, content in files.items():
-                member = tarfile.TarInfo(f"workspace/{name}")
+                member = tarfile.TarInfo(f"{_WORKSPACE}/{name}"[above:])
                 member.size, member.mode, member.mtime = len(content), 0o644, _LATER
                 archive.addfile(member, io.BytesIO(content))
         whole = buffer.getvalue()

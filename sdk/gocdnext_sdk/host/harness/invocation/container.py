@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from gocdnext_sdk.errors import Cancelled, DaemonError
+from gocdnext_sdk.host.harness.artifacts import ArtifactStore
 from gocdnext_sdk.host.harness.engine.interface import Pull
 from gocdnext_sdk.host.harness.invocation.interface import Invocation, Outcome
 from gocdnext_sdk.host.harness.job import JobRunner
@@ -56,6 +57,7 @@ class InContainer:
         with (
             Snapshot(invocation.workspace, invocation.private) as snapshot,
             RunningContainers(self.session, self.listener) as running,
+            ArtifactStore() as artifacts,
         ):
             for text in snapshot.notices:
                 self.listener.notice(text)
@@ -63,6 +65,7 @@ class InContainer:
                 session=self.session,
                 snapshot=snapshot,
                 write_back=WriteBack(snapshot),
+                artifacts=artifacts,
                 running=running,
                 network=self.network,
                 pull=Pull.MISSING,
