@@ -109,6 +109,7 @@ def test_a_sigstore_is_ready_once_it_hands_over_its_documents(engine: Any) -> No
     engine.behaviours[IMAGE] = lambda box: None
     engine.is_running, engine.logs = lambda container: True, logs
     with Session(engine) as session:
+        engine.networks["registry"] = ["theirs"]
         found = session.start_sigstore("container:registry", "other.test")
         (spec,) = [box.spec for box in engine.containers.values()]
     assert (found.signing_config, found.trusted_root) == ({"a": 1}, {"b": 2})

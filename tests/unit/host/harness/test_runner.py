@@ -270,6 +270,7 @@ services: [{name: db, image: "postgres:17"}]
 jobs:
   x: {stage: a, uses: one/x@v1}
 """
+    engine.networks["registry"] = ["theirs"]
     run(engine, project, text, network="container:registry")
     specs = {box.spec.image: box.spec for box in engine.containers.values()}
     assert (specs["postgres:17"].network, specs["postgres:17"].aliases) == ("theirs", ("db",))

@@ -31,6 +31,7 @@ from gocdnext_sdk.errors import DaemonError
 from gocdnext_sdk.host.harness.engine.interface import (
     OWNER_LABEL,
     RUN_LABEL,
+    SHARED_NETWORK,
     Chunk,
     ContainerSpec,
     NoSuchPath,
@@ -58,8 +59,20 @@ class MemoryContainer:
     signals: list[str] = field(default_factory=list)
     signalled: threading.Event = field(default_factory=threading.Event)
     exit_code: int = 0
+    started: threading.Event = field(default_factory=threading.Event)
     ended: threading.Event = field(default_factory=threading.Event)
     _output: SimpleQueue[Chunk | None] = field(default_factory=SimpleQueue)
+    _kept: bytearray = field(default_factory=bytearray)
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it was started and has not ended."""
+        return self.started.is_set() and not self.ended.is_set()
+
+    @property
+    def log(self) -> str:
+        """What it has printed, on both streams."""
+        return self._kept.decode(errors="replace")
 
     @property
     def env(self) -> Mapping[str, str]:
@@ -72,6 +85,7 @@ class MemoryContainer:
 
     def print_bytes(self, data: bytes, stream: Literal["stdout", "stderr"] = "stdout") -> None:
         """Print bytes, which need not be text."""
+        self._kept += data
         self._output.put(Chunk(stream, data))
 
     def set_outputs(self, text: str) -> None:
@@ -117,6 +131,8 @@ class MemoryEngine:
         self.containers: dict[str, MemoryContainer] = {}
         self.labels: dict[str, Mapping[str, str]] = {}
         """What is on the engine: the labels of containers, volumes and networks, by name."""
+        self.networks: dict[str, list[str]] = {}
+        """The networks of containers that somebody else made, by name."""
         self.order: list[str] = []
         """The images of containers in the order in which they were started."""
         self.most_at_once = 0
@@ -131,7 +147,7 @@ class MemoryEngine:
             raise DaemonError(f"the engine failed at call {number} ({name})")
 
     def _found(self, container: str) -> MemoryContainer:
-        if container not in self.containers:
+        if container not in self.labels:
             raise DaemonError(f"there is no container {container}")
         return self.containers[container]
 
@@ -159,16 +175,21 @@ class MemoryEngine:
             self.labels[name] = labels
 
     def networks_of(self, container: str) -> list[str]:
-        """Return the same network for every container."""
+        """Return the network that it was created on."""
         self._called("networks_of")
-        return ["theirs"]
+        if container in self.networks:
+            return self.networks[container]
+        network = self._found(container).spec.network
+        return [network] if network and not network.startswith(SHARED_NETWORK) else []
 
     def create(self, spec: ContainerSpec) -> str:
         """Create a container."""
         self._called("create")
         with self._lock:
+            if spec.name in self.labels:
+                raise DaemonError(f"there is a container {spec.name} already")
             self.containers[spec.name] = MemoryContainer(spec)
-        self._add(spec.name, spec.labels)
+            self.labels[spec.name] = spec.labels
         return spec.name
 
     def put(self, container: str, path: str, tar: Iterable[bytes]) -> None:
@@ -217,6 +238,7 @@ class MemoryEngine:
         """Run the image's function in a thread of its own."""
         self._called("start")
         found = self._found(container)
+        found.started.set()
         threading.Thread(target=self._run, args=(found,), daemon=True).start()
 
     def _run(self, container: MemoryContainer) -> None:
@@ -242,17 +264,19 @@ class MemoryEngine:
     def is_running(self, container: str) -> bool:
         """Return whether the function still runs."""
         self._called("is_running")
-        return not self._found(container).ended.is_set()
+        return self._found(container).is_running
 
     def logs(self, container: str) -> str:
-        """Return nothing."""
+        """Return what it printed."""
         self._called("logs")
-        return ""
+        return self._found(container).log
 
     def signal(self, container: str, signal: Literal["SIGTERM", "SIGKILL"]) -> None:
         """Deliver a signal; SIGKILL ends the container even if its function goes on."""
         self._called("signal")
-        found = self._found(container)
+        found = self.containers.get(container)
+        if found is None or not found.is_running:
+            return
         found.signals.append(signal)
         found.signalled.set()
         if signal == "SIGKILL":
