@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from gocdnext_sdk import DaemonUse, Gates, Job, Plugin, Reads, Reference, Secret, Signs, doing
 from gocdnext_sdk.tools.cosign import INHERITED, KMS, kms_environ, verify, verify_attestation
 from gocdnext_sdk.tools.identity_token import IdentityToken
+from gocdnext_sdk.tools.sigstore import Document, hosts
 
 from .inputs import CosignInputs
 from .signing import document, identity, keys, manifests, policy, publish, publish_command
@@ -68,7 +69,7 @@ class Cosign(Plugin[CosignInputs]):
         job.output(IMAGE=subject.name, DIGEST=digest, REFERENCE=str(subject), TAGS=inputs.image.tag or "")
 
         if inputs.signs:
-            with doing(f"signing {subject}"):
+            with doing(f"{'attesting' if inputs.attestation else 'signing'} {subject}{by(inputs.services)}"):
                 services = document(job, inputs.services)
                 publish(cosign, inputs, publish_command(inputs, key, services, root, subjects))
         for each in subjects if inputs.verify_after_sign or not inputs.signs else ():
@@ -78,6 +79,12 @@ class Cosign(Plugin[CosignInputs]):
                 verify(cosign, trusted, each, inputs.statements)
         job.say(summary(inputs, subject, len(subjects) - 1))
         return {}
+
+
+def by(services: Document | None) -> str:
+    """Return by which services it is signed, for an error: cosign's own does not always say whose it is."""
+    names = ["the public Sigstore"] if services is None else hosts(services)
+    return f", by {', '.join(names)}" if names else ""
 
 
 def summary(inputs: CosignInputs, subject: Reference, below: int) -> str:

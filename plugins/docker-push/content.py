@@ -71,7 +71,7 @@ def find_content(
 
     from tempfile import TemporaryDirectory
 
-    with TemporaryDirectory(prefix="gocdnext-") as scratch:
+    with TemporaryDirectory(prefix="gocdnext-", dir=job.temporary()) as scratch:
         folder, regctl = Path(scratch) / "layout", registries.regctl
         if reference is None:
             digest = from_files(job.workspace / (source.path or ""), source.name, folder, job, regctl)

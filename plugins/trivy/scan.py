@@ -10,7 +10,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from gocdnext_sdk import InputMismatch, Job, Problem, Secret, Tool, ToolError
+from gocdnext_sdk import InputMismatch, Job, Problem, Secret, Tool, ToolError, doing
 from gocdnext_sdk.oci.platforms import choose, matches
 from gocdnext_sdk.workspace import read_text
 
@@ -172,13 +172,12 @@ def scan(inputs: TrivyInputs, job: Job, trivy: Tool, subjects: Iterable[Subject]
     if inputs.scans_insecurely and inputs.looks_up and not (inputs.skip_db_update or inputs.offline):
         # Before the scan, in which plain http is allowed to every host.
         databases = _each("--db-repository", inputs.db_repository)
-        trivy.run("image", "--download-db-only", "--cache-dir", cache, "--no-progress", *databases)
+        with doing(f"nothing was scanned{after_download(inputs)}"):
+            trivy.run("image", "--download-db-only", "--cache-dir", cache, "--no-progress", *databases)
         inputs = inputs.model_copy(update={"skip_db_update": True})
     for subject in subjects:
-        try:
+        with doing(f"the scan of {subject.name}{after_download(inputs)} has no result"):
             report = read_report(trivy.capture(*scan_command(inputs, subject, cache, job.environ)).stdout)
-        except ToolError as error:
-            raise ToolError(f"the scan of {subject.name} failed and its result is unknown: {error}") from None
         platform = subject.platform or platform_of(report)
         if platform and not any(each == "all" or matches(platform, each) for each in inputs.platforms):
             raise ToolError(f"no result: {subject.name} is for {platform}, which `platforms` does not name")
@@ -188,6 +187,14 @@ def scan(inputs: TrivyInputs, job: Job, trivy: Tool, subjects: Iterable[Subject]
     if inputs.looks_up and (date := database_date(job.workspace / cache)):
         job.say(f"vulnerability database of {date}")
     return reports
+
+
+def after_download(inputs: TrivyInputs) -> str:
+    """Return where the vulnerability database comes from, if a call looks there first, for its errors."""
+    if not inputs.looks_up or inputs.skip_db_update or inputs.offline:
+        return ""
+    names = [*map(str, inputs.db_repository), *map(str, inputs.java_db_repository)]
+    return f" with the database of {', '.join(names) or 'the Trivy project'}"
 
 
 def scan_command(

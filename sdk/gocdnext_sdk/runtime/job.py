@@ -238,6 +238,16 @@ class Job:
         """
         return digest_left_by_tool(subject, read)
 
+    def temporary(self) -> Path:
+        """Return the directory in which tools make large temporary files: TMPDIR, else /tmp.
+
+        Raises:
+            ToolError: it cannot be written, as on a read-only root file system.
+        """
+        from gocdnext_sdk.runtime.temporary import temporary
+
+        return temporary(self.environ)
+
     def scratch(self) -> Path:
         """Return a private directory that is removed when the job ends."""
         return self._files.directory()

@@ -94,13 +94,19 @@ class SecretFiles:
         return directory
 
     def directory(self) -> Path:
-        """Return the job's private 0700 directory, on tmpfs where there is one."""
+        """Return the job's private 0700 directory, on tmpfs where there is one.
+
+        Raises:
+            ToolError: nothing can be written anywhere but in the checkout.
+        """
         if self._root is None:
             from shutil import rmtree
 
+            from gocdnext_sdk.runtime.temporary import temporary
+
             shm = Path("/dev/shm")  # noqa: S108 - a tmpfs by definition; what is made in it is private
             usable = shm.is_dir() and os.access(shm, os.W_OK | os.X_OK)
-            root = _private(shm if usable else _temporary())
+            root = _private(shm if usable else temporary(os.environ))
             # In this order: a signal may come between any two lines.
             self._wiping.callback(rmtree, root, ignore_errors=True)
             root.mkdir(mode=0o700)
@@ -133,12 +139,6 @@ class SecretFiles:
 def _private(parent: Path) -> Path:
     """Return an unpredictable path that does not exist."""
     return parent / f"gocdnext-{os.urandom(8).hex()}"
-
-
-def _temporary() -> Path:
-    from tempfile import gettempdir
-
-    return Path(gettempdir())
 
 
 def _overwrite(path: Path) -> None:

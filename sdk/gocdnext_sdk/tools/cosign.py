@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from gocdnext_sdk.errors import Findings, Invalid, Problem, ToolError
+from gocdnext_sdk.errors import Findings, Invalid, Problem, ToolError, doing
 from gocdnext_sdk.oci.reference import Reference, Registry
 from gocdnext_sdk.runtime.tool import Tool
 from gocdnext_sdk.secret import Secret, looks_secret
@@ -50,6 +50,10 @@ REFUSALS = (
     b"none of the attestations matched",
 )
 """What cosign says when it could look at everything and none of it will do."""
+
+NOTHING_READ = (b"no signatures found", b"no matching attestations")
+"""What cosign says of an image without signatures, and just so of signatures that it could not read: it then
+looks for some in the older format, and that there are none is all it reports."""
 
 REFUSED = frozenset({10, 12, 13})
 """Exit codes that say the same, for signatures in the older format. Source: cosign `exit_codes.go`."""
@@ -199,7 +203,12 @@ def verify_attestation(cosign: Tool, policy: Policy, subject: Reference, predica
 
 
 def _demand(cosign: Tool, argv: Iterable[object], subject: Reference) -> bytes:
-    done = cosign.capture(*argv, ok={0, 1, *REFUSED}, assumed=_VERIFIED)
+    words = tuple(argv)
+    with doing(f"verifying {subject}"):
+        done = cosign.capture(*words, ok={0, 1, *REFUSED}, assumed=_VERIFIED)
+        if any(none in done.stderr for none in NOTHING_READ):
+            # A registry that failed once does not decide about the image.
+            done = cosign.capture(*words, ok={0, 1, *REFUSED}, assumed=_VERIFIED)
     if done.exit_code == 0:
         return done.stdout
     if done.exit_code in REFUSED or any(refusal in done.stderr for refusal in REFUSALS):

@@ -5,7 +5,8 @@ Source: sigstore/protobuf-specs `sigstore_trustroot.proto`; cosign's `signing-co
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 SIGNING_CONFIG = "application/vnd.dev.sigstore.signingconfig.v0.2+json"
@@ -16,6 +17,7 @@ Document = Mapping[str, Any]
 NOBODY: Document = {"mediaType": f"{TRUSTED_ROOT};version=0.1"}
 """A trusted root that trusts nobody: enough for a signature by key, and it keeps cosign from fetching one."""
 
+_HOST = re.compile(r"https?://(?:[^/@]*@)?([^/?#]+)")
 _ANY = {"selector": "ANY"}
 _BEGINNING = "1970-01-01T00:00:00Z"
 
@@ -53,6 +55,18 @@ def signing_config(
 def without_log(config: Document) -> Document:
     """Return `config` without its transparency logs."""
     return {**config, "rekorTlogUrls": [], "rekorTlogConfig": {}}
+
+
+def hosts(config: Document) -> list[str]:
+    """Return the hosts of the services in a signing config, as ``fulcio.example.com`` or ``localhost:3000``.
+
+    Args:
+        config: maybe of the user's own, whose form only cosign knows.
+    """
+    kinds = (config.get(kind) for kind in ("caUrls", "rekorTlogUrls", "tsaUrls"))
+    services = (service for kind in kinds if isinstance(kind, Sequence) for service in kind)
+    urls = (str(service.get("url")) for service in services if isinstance(service, Mapping))
+    return list(dict.fromkeys(found[1] for found in map(_HOST.match, urls) if found))
 
 
 def _service(url: str, version: int) -> Mapping[str, Any]:

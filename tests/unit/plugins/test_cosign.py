@@ -239,6 +239,13 @@ def test_signing_keyless_names_where_the_token_is() -> None:
     assert plan({"identity-token": token()})[:4] == ["sign", "--yes", "--oidc-provider", "envvar"]
 
 
+def test_an_error_names_the_services_that_sign() -> None:
+    keyless = {"identity-token": token(), "trusted-root": ROOT, **SERVICES}
+    assert MODULE.by(read({"key-content": PRIVATE}).services) == ", by the public Sigstore"
+    assert MODULE.by(read({"key-content": PRIVATE, "tlog": "false"}).services) == ""
+    assert MODULE.by(read(keyless).services) == ", by fulcio.example, rekor.example, tsa.example"
+
+
 def test_attesting(checkout: Path) -> None:
     (checkout / "sbom.json").write_text("{}")
     with_ = {

@@ -269,6 +269,14 @@ def test_the_platform_is_read_from_the_image() -> None:
     assert trivy.platform_of(CLEAN) == ""
 
 
+def test_an_error_names_the_database_that_was_asked() -> None:
+    own = {"db_repository": "mirror.example/db:2", "java_db_repository": "mirror.example/java:1"}
+    assert trivy.after_download(given()) == " with the database of the Trivy project"
+    assert "mirror.example/db:2, mirror.example/java:1" in trivy.after_download(given(**own))
+    for more in ({"skip_db_update": "true"}, {"offline": "true"}, {"scanners": "secret"}):
+        assert trivy.after_download(given(**own, **more)) == ""
+
+
 @pytest.mark.parametrize("text", [b"", b"usage: trivy", b"[]", b'{"ID": "docker-cis"}'])
 def test_anything_but_a_report_is_a_failure(text: bytes) -> None:
     with pytest.raises(ToolError, match="no JSON report"):

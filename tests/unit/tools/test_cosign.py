@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from gocdnext_sdk import Findings, Reference, Secret, Tool, ToolError
+from gocdnext_sdk.errors import TimedOut
 from gocdnext_sdk.runtime.masking import Masker
 from gocdnext_sdk.runtime.runner import ProcessRunner
 from gocdnext_sdk.runtime.secret_files import SecretFiles
@@ -141,12 +142,17 @@ def test_annotations_survive_being_read_as_csv() -> None:
 
 @pytest.fixture
 def cosign(tmp_path: Path) -> Iterator[Tool]:
-    """A cosign that answers as `answer` says, to test verdicts on what the real one was seen to say."""
+    """A cosign that answers as `answer` says, to test verdicts on what the real one was seen to say.
+
+    What `answer` names "then.json" is its second answer.
+    """
     script = tmp_path / "cosign"
     script.write_text(
         f"#!{sys.executable}\n"
         "import json, pathlib, sys\n"
-        "answer = json.loads(pathlib.Path(sys.argv[0]).with_name('answer.json').read_text())\n"
+        "file = pathlib.Path(sys.argv[0]).with_name('answer.json')\n"
+        "answer, then = json.loads(file.read_text()), file.with_name('then.json')\n"
+        "then.replace(file) if then.exists() else None\n"
         "print(answer['stdout']); print(answer['stderr'], file=sys.stderr); sys.exit(answer['code'])\n"
     )
     script.chmod(0o755)
@@ -154,9 +160,9 @@ def cosign(tmp_path: Path) -> Iterator[Tool]:
         yield Tool(str(script), {"PATH": os.defpath}, ProcessRunner(Masker(), files, signals, tmp_path))
 
 
-def answer(cosign: Tool, code: int, stdout: object = "", stderr: str = "") -> None:
+def answer(cosign: Tool, code: int, stdout: object = "", stderr: str = "", name: str = "answer.json") -> None:
     content = {"code": code, "stdout": json.dumps(stdout), "stderr": stderr}
-    Path(cosign.path).with_name("answer.json").write_text(json.dumps(content))
+    Path(cosign.path).with_name(name).write_text(json.dumps(content))
 
 
 def signature(kind: str) -> list[dict[str, object]]:
@@ -192,6 +198,13 @@ def test_a_refusal_is_a_finding(cosign: Tool, code: int, stderr: str) -> None:
         verify_attestation(cosign, Policy(key="k"), SUBJECT, "spdxjson")
 
 
+@pytest.mark.parametrize("stderr", ["Error: no signatures found", "Error: no matching attestations: "])
+def test_nothing_found_is_looked_for_again_since_it_may_not_have_been_read(cosign: Tool, stderr: str) -> None:
+    answer(cosign, 10, stderr=stderr)
+    answer(cosign, 0, signature("https://sigstore.dev/cosign/sign/v1"), name="then.json")
+    verify(cosign, Policy(key="k"), SUBJECT)
+
+
 @pytest.mark.parametrize(
     "stderr",
     ["Error: getting trusted root from TUF: no such host", "Error: UNAUTHORIZED: authentication required"],
@@ -200,6 +213,17 @@ def test_not_having_been_able_to_look_is_a_failure(cosign: Tool, stderr: str) ->
     answer(cosign, 1, stderr=stderr)
     with pytest.raises(ToolError, match="could not verify"):
         verify(cosign, Policy(key="k"), SUBJECT)
+
+
+def test_a_registry_that_never_answers_is_named(tmp_path: Path) -> None:
+    cosign = tmp_path / "cosign"
+    cosign.write_text("#!/bin/sh\nexec sleep 30\n")
+    cosign.chmod(0o755)
+    with SecretFiles() as files, Signals() as signals:
+        tool = Tool(str(cosign), {"PATH": os.defpath}, ProcessRunner(Masker(), files, signals, tmp_path))
+        named = pytest.raises(TimedOut, match=r"verifying ghcr\.io/org/app")
+        with named, signals.cancelling(), signals.limited(0.3):
+            verify(tool, Policy(key="k"), SUBJECT)
 
 
 def test_an_answer_that_is_not_understood_verifies_nothing(cosign: Tool) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gocdnext_sdk.tools.sigstore import signing_config, without_log
+from gocdnext_sdk.tools.sigstore import hosts, signing_config, without_log
 
 
 def test_exactly_the_named_services_are_in_it() -> None:
@@ -21,3 +21,13 @@ def test_the_log_can_be_taken_out() -> None:
     assert stripped["rekorTlogConfig"] == {}
     assert stripped["caUrls"] == config["caUrls"]
     assert config["rekorTlogUrls"], "the original is left alone"
+
+
+def test_the_services_are_named_by_their_hosts() -> None:
+    config = signing_config(
+        fulcio="https://user:secret@fulcio.example/",
+        rekor="http://localhost:3000",
+        tsa="http://localhost:3000/t",
+    )
+    assert hosts(config) == ["fulcio.example", "localhost:3000"]
+    assert hosts({"caUrls": [7, {"url": "not a url"}, {}], "tsaUrls": 7, "rekorTlogUrls": "abc"}) == []

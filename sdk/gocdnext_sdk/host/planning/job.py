@@ -23,6 +23,7 @@ from gocdnext_sdk.runtime.outputs import OutputFile
 from gocdnext_sdk.runtime.runner import Command, Completed
 from gocdnext_sdk.runtime.secret_files import SecretFiles
 from gocdnext_sdk.runtime.signals import Signals
+from gocdnext_sdk.runtime.temporary import DEFAULT
 from gocdnext_sdk.runtime.tool import Tool, tool_environ
 from gocdnext_sdk.secret import Secret
 
@@ -96,6 +97,10 @@ class PlanningJob(Job):
         """Record the logins that a tool gets."""
         self._log_in(credentials)
         return {"DOCKER_CONFIG": "<memory: config.json>"} if credentials else {}
+
+    def temporary(self) -> Path:
+        """Return where it would be."""
+        return Path(self.environ.get("TMPDIR") or DEFAULT)
 
     def digest(self, subject: object, read: Callable[[], str | None]) -> str:
         """Return a placeholder for the digest."""
