@@ -5,12 +5,22 @@ import os
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from functools import cache
 from typing import Any
 
+import docker
 import pytest
+from testbed import trivydb
+from tests.soak.actions import DATABASE, Service, World
 from tests.soak.ledger import PROPERTY, Record, Verdict, table
 from tests.soak.registry import Registry
+
+from gocdnext_sdk.host.harness import LocalRegistry, Session
+from gocdnext_sdk.host.harness.local_sigstore import LocalSigstore
+
+PORTS = {Service.FULCIO: 80, Service.REKOR: 3000, Service.TSA: 3001}
+"""Of the local Sigstore's container."""
 
 
 @pytest.fixture
@@ -69,3 +79,25 @@ def key(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
     environ = {**os.environ, "COSIGN_PASSWORD": ""}
     subprocess.run(["cosign", "generate-key-pair"], cwd=folder, env=environ, check=True, capture_output=True)
     return (folder / "cosign.key").read_text(), (folder / "cosign.pub").read_text()
+
+
+@pytest.fixture(scope="session")
+def world(olareg: Registry, key: tuple[str, str], request: pytest.FixtureRequest) -> World:
+    trivydb.push(f"{olareg.address}/{DATABASE}")
+
+    @cache
+    def sigstore() -> tuple[LocalSigstore, Mapping[Service, str]]:
+        session: Session = request.getfixturevalue("gocdnext_session")
+        # The log signs for the name in its clients' URL, whatever the port: that of the proxy before it.
+        started = session.start_sigstore(host="localhost")
+        with contextlib.closing(docker.from_env()) as client:
+            (network,) = (
+                client.containers.get(started.container).attrs["NetworkSettings"]["Networks"].values()
+            )
+        return started, {service: f"{network['IPAddress']}:{port}" for service, port in PORTS.items()}
+
+    def distribution() -> Registry:
+        registry: LocalRegistry = request.getfixturevalue("gocdnext_registry")
+        return Registry(registry.address, (registry.username, registry.password))
+
+    return World(olareg, distribution, key, sigstore)

@@ -10,6 +10,8 @@ import tarfile
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+from types import MappingProxyType
 from typing import Any
 
 import docker
@@ -18,6 +20,7 @@ from requests.exceptions import RequestException
 
 from gocdnext_sdk.contract.keys import variable
 
+USER = 1000
 OUTPUTS = "/workspace/.gocdnext/outputs/job.env"
 
 
@@ -45,23 +48,54 @@ class Job:
     docker: bool = False
 
 
+NOTHING: Mapping[str, Any] = MappingProxyType({})
+
+
 @contextlib.contextmanager
-def created(client: docker.DockerClient, job: Job) -> Iterator[Container]:
-    """Give a job's container, created and not started; it is gone at the end."""
+def created(client: docker.DockerClient, job: Job, place: Mapping[str, Any] = NOTHING) -> Iterator[Container]:
+    """Give a job's container, created and not started; it is gone at the end.
+
+    Args:
+        client: the engine.
+        job: what it does.
+        place: what the container has or lacks, as arguments of `containers.create`. Then its workspace is a
+            volume, as on the platform, and belongs to the user 1000.
+    """
     environ = {variable(key): text for key, text in job.inputs.items()} | dict(job.environ)
     environ["GOCDNEXT_OUTPUT_FILE"] = OUTPUTS
     binds = []
     if job.docker:
         environ["DOCKER_HOST"] = "unix:///var/run/docker.sock"
         binds = [f"{_socket()}:/var/run/docker.sock"]
-    container = client.containers.create(
-        image(job.plugin), environment=environ, network_mode="host", volumes=binds, working_dir="/workspace"
-    )
-    try:
-        container.put_archive("/", archive({OUTPUTS.strip("/"): b""} | prefixed(job.files)))
+    content = archive({OUTPUTS.strip("/"): b""} | prefixed(job.files))
+    with contextlib.ExitStack() as stack:
+        if place:
+            binds.append(f"{stack.enter_context(_volume(client, content))}:/workspace")
+        container = client.containers.create(
+            image(job.plugin),
+            environment=environ,
+            network_mode="host",
+            volumes=binds,
+            working_dir="/workspace",
+            **place,
+        )
+        stack.callback(container.remove, force=True, v=True)
+        if not place:
+            container.put_archive("/", content)
         yield container
+
+
+@contextlib.contextmanager
+def _volume(client: docker.DockerClient, content: bytes) -> Iterator[str]:
+    """Give the name of a volume with `content`; a container on a read-only root cannot be given files."""
+    volume = client.volumes.create()
+    try:
+        helper = client.containers.create(image("trivy"), volumes=[f"{volume.name}:/workspace"])
+        helper.put_archive("/", content)
+        helper.remove()
+        yield volume.name
     finally:
-        container.remove(force=True, v=True)
+        volume.remove(force=True)
 
 
 def _socket() -> str:
@@ -73,12 +107,18 @@ def prefixed(files: Mapping[str, bytes]) -> dict[str, bytes]:
 
 
 def archive(files: Mapping[str, bytes]) -> bytes:
-    """Return a tar of `files`."""
+    """Return a tar of `files` and their directories, all of the user 1000."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as tar:
+        for folder in sorted(
+            {str(parent) for name in files for parent in PurePosixPath(name).parents} - {"."}
+        ):
+            member = tarfile.TarInfo(folder)
+            member.type, member.mode, member.uid = tarfile.DIRTYPE, 0o755, USER
+            tar.addfile(member)
         for name, content in files.items():
             member = tarfile.TarInfo(name)
-            member.size, member.mode = len(content), 0o644
+            member.size, member.mode, member.uid = len(content), 0o644, USER
             tar.addfile(member, io.BytesIO(content))
     return buffer.getvalue()
 

@@ -10,6 +10,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 
 from gocdnext_sdk.contract.keys import variable
 from gocdnext_sdk.contract.outputs import parse
@@ -39,8 +40,16 @@ class Ended:
         return [line for line in self.log.splitlines() if line.startswith("error: ")]
 
 
+NOTHING: Mapping[str, str] = MappingProxyType({})
+NO_FILES: Mapping[str, bytes] = MappingProxyType({})
+
+
 def start(
-    plugin: str, inputs: Mapping[str, str], folder: Path, environ: Mapping[str, str] | None = None
+    plugin: str,
+    inputs: Mapping[str, str],
+    folder: Path,
+    environ: Mapping[str, str] = NOTHING,
+    files: Mapping[str, bytes] = NO_FILES,
 ) -> subprocess.Popen[bytes]:
     """Start a plugin of this repository.
 
@@ -49,9 +58,12 @@ def start(
         inputs: the `with:` map.
         folder: gets `workspace`, `home`, `log` and `outputs`.
         environ: further variables of the job.
+        files: of the checkout.
     """
     for name in ("workspace", "home", "tmp"):
         (folder / name).mkdir(exist_ok=True)
+    for name, content in files.items():
+        (folder / "workspace" / name).write_bytes(content)
     kept = ("PATH", "DOCKER_HOST", "LANG", "SSL_CERT_FILE", "SSL_CERT_DIR")
     given = {name: os.environ[name] for name in kept if name in os.environ}
     given |= {variable(key): text for key, text in inputs.items()}
@@ -64,7 +76,7 @@ def start(
         return subprocess.Popen(
             [sys.executable, "-m", "gocdnext_sdk.host.harness.start", str(PLUGINS / plugin)],
             cwd=folder / "workspace",
-            env=given | dict(environ or {}),
+            env=given | dict(environ),
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
@@ -95,11 +107,12 @@ def run(
     inputs: Mapping[str, str],
     folder: Path,
     seconds: float = 120.0,
-    environ: Mapping[str, str] | None = None,
+    environ: Mapping[str, str] = NOTHING,
+    files: Mapping[str, bytes] = NO_FILES,
 ) -> Ended:
     """Start a plugin and wait for it, `seconds` at most."""
     folder.mkdir(exist_ok=True)
-    return wait(start(plugin, inputs, folder, environ), folder, seconds)
+    return wait(start(plugin, inputs, folder, environ, files), folder, seconds)
 
 
 def _read(path: Path) -> str:

@@ -69,15 +69,21 @@ class Registry:
             pair = base64.b64encode(":".join(self.login).encode()).decode()
             request.add_unredirected_header("Authorization", f"Basic {pair}")
 
-    def push(self, repository: str) -> str:
-        """Push a small image of two platforms under the tag `rc` and return its digest."""
+    def push(self, repository: str, more: bytes = b"") -> str:
+        """Push a small image of two platforms under the tag `rc` and return its digest.
+
+        Args:
+            repository: its name.
+            more: what its only file holds beside the name of the platform.
+        """
         children = []
         for architecture in ("amd64", "arm64"):
             buffer = BytesIO()
             with tarfile.open(fileobj=buffer, mode="w") as archive:
                 member = tarfile.TarInfo("hello")
-                member.size = 5
-                archive.addfile(member, BytesIO(architecture.encode()))
+                content = architecture.encode() + more
+                member.size = len(content)
+                archive.addfile(member, BytesIO(content))
             layer = buffer.getvalue()
             config = {
                 "architecture": architecture,
