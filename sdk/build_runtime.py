@@ -4,9 +4,10 @@ Run by ``sdk/Dockerfile`` in its ``python`` stage, with nothing but the standard
 
     python3 -X no_debug_ranges build_runtime.py RUNTIME PACKAGES
 
-RUNTIME is made: ``ld.so``, ``bin/python3``, ``bin/env``, ``lib/*.so*``, ``lib/python3.x``. It is started as
+RUNTIME is made: ``ld.so``, ``bin/python3``, ``lib/*.so*``, ``lib/python3.x``. It is started as
 ``RUNTIME/ld.so --library-path RUNTIME/lib RUNTIME/bin/python3`` and works wherever it is moved to, since the
-loader is told where the libraries are and CPython finds its standard library beside its own binary.
+loader is told where the libraries are and CPython finds its standard library beside its own binary. Only
+``run``, which starts the plugin of an image, has a fixed place (``build_run.py``).
 
 PACKAGES, the installed third-party packages, are pruned, and compiled as all is; the libraries that their
 extension modules need join RUNTIME.
@@ -23,6 +24,8 @@ import sys
 import sysconfig
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+
+import build_run
 
 # Parts of the standard library that no plugin in a container can use: there is no terminal, display, compiler
 # or pip, and their shared libraries would come along.
@@ -50,13 +53,12 @@ def main(runtime: Path, packages: Path) -> None:
     python = runtime / "bin" / "python3"
     python.parent.mkdir()
     shutil.copy(Path(sys.executable).resolve(), python)
-    # GNU's, which can block signals before it starts a program.
-    shutil.copy("/usr/bin/env", env := python.with_name("env"))
+    build_run.write(runtime)
 
     loader = interpreter_of(python)
     shutil.copy(loader, runtime / "ld.so")
     extensions = [*library.rglob("*.so"), *packages.rglob("*.so*")]
-    for name, file in libraries(loader, [python, env, *extensions]):
+    for name, file in libraries(loader, [python, *extensions]):
         shutil.copy(file, runtime / "lib" / name)
 
     for folder in (library, packages):

@@ -18,6 +18,7 @@ import shlex
 import subprocess
 from concurrent.futures import Future, ThreadPoolExecutor
 
+from gocdnext_sdk.host.harness.build import BASE_IMAGE
 from testbed import bases, engine, images, tools
 from testbed.pins import pins
 
@@ -77,7 +78,7 @@ def environment() -> dict[str, str]:
         contexts["python"] = f"docker-image://{official['python']}"
     if images.exists(images.BASE):
         # By the stage's name, and by the reference where a stage of ours has another.
-        for name in ("base", "ghcr.io/klinux/gocdnext-plugin-base:v1"):
+        for name in ("base", BASE_IMAGE):
             contexts[name] = f"docker-image://{images.BASE}"
     if not _docker_has_buildx():
         variables["GOCDNEXT_BUILDX"] = str(tools.get("buildx")[0] / "buildx")

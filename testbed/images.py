@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from gocdnext_sdk.host.harness.base_image import build_base
 from gocdnext_sdk.host.harness.build import build_contexts, build_image
 from testbed import engine
 from testbed.cache import lock, step
@@ -25,7 +26,7 @@ CHUNK = 1 << 20
 def base() -> str:
     """Build the base image; quick when nothing changed, since the engine keeps what it built."""
     with lock("base-image"), step("building the base image"):
-        build_image(ROOT, BASE, build_contexts(), dockerfile=ROOT / "sdk" / "Dockerfile")
+        build_base(build_contexts(), BASE)
     return BASE
 
 

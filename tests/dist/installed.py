@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 # Calls the installed command again and again in one process: a start costs more than what it does.
@@ -44,6 +44,11 @@ class Environment:
     """A virtual environment, or the one that the tests run in."""
 
     bin: Path
+    variables: Mapping[str, str] = field(default_factory=dict)
+
+    def having(self, variables: Mapping[str, str]) -> Environment:
+        """Give the same environment with variables for what runs in it."""
+        return replace(self, variables=variables)
 
     def python(self, *argv: str, cwd: Path, stdin: str = "") -> Ended:
         return self._run(self.bin / "python", "-I", *argv, cwd=cwd, stdin=stdin)
@@ -65,6 +70,7 @@ class Environment:
     def _run(self, *argv: str | Path, cwd: Path, stdin: str = "") -> Ended:
         # Nothing of the environment that the tests run in, whose interpreter would find the checkout.
         environ = {"PATH": f"{self.bin}:{os.defpath}", "HOME": str(cwd), "COLUMNS": "100", "LANG": "C.UTF-8"}
+        environ |= self.variables
         done = subprocess.run(
             argv, cwd=cwd, env=environ, input=stdin, capture_output=True, text=True, timeout=300, check=False
         )

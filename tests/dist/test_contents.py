@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tarfile
 import zipfile
 from email.message import Message
@@ -11,7 +12,10 @@ from pathlib import Path
 import pytest
 from packaging.metadata import Metadata
 
+from gocdnext_sdk.host.harness.base_image import RECIPE
+
 ROOT = Path(__file__).parents[2]
+BASE = "gocdnext_sdk/host/harness/base"
 BUNDLED = "gocdnext_sdk/host/manifest/bundled"
 IGNORED = {"__pycache__", ".pytest_cache", ".mypy_cache", ".ruff_cache"}
 
@@ -41,7 +45,16 @@ def metadata(wheel: Path) -> Message:
 def test_the_wheel_is_the_package_with_the_plugins_in_it_and_nothing_else(names: set[str]) -> None:
     package = {f"gocdnext_sdk/{name}" for name in files(ROOT / "sdk/gocdnext_sdk")}
     plugins = {f"{BUNDLED}/{name}" for name in files(ROOT / "plugins")}
-    assert {name for name in names if ".dist-info/" not in name} == package | plugins
+    base = {f"{BASE}/{name}" for name in RECIPE}
+    assert {name for name in names if ".dist-info/" not in name} == package | plugins | base
+
+
+def test_the_base_image_is_made_of_what_is_shipped() -> None:
+    copied = re.findall(r"^COPY (sdk/.+) \S+$", (ROOT / "sdk/Dockerfile").read_text(), re.MULTILINE)
+    assert {name for line in copied for name in line.split()} | {"sdk/Dockerfile"} == {
+        "sdk/gocdnext_sdk",
+        *(f"sdk/{name}" for name in RECIPE),
+    }
 
 
 def test_no_litter_no_secret_and_no_bytecode_is_shipped(wheel: Path, sdist: Path, names: set[str]) -> None:

@@ -8,6 +8,7 @@ from typing import Final
 import click
 
 COMMANDS: Final = {
+    "base": "gocdnext_sdk.host.cli.base",
     "exec": "gocdnext_sdk.host.cli.exec",
     "lint": "gocdnext_sdk.host.cli.lint",
     "manifest": "gocdnext_sdk.host.cli.manifest",

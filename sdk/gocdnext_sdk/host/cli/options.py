@@ -47,6 +47,14 @@ variable_option: Final = click.option(
     "--var", "variables", callback=pairs, multiple=True, metavar="NAME=VALUE", help="A variable."
 )
 
+build_context_option: Final = click.option(
+    "--build-context",
+    "build_contexts",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="Replace a stage of the Dockerfiles that are built. Also: $GOCDNEXT_BUILD_CONTEXTS.",
+)
+
 secrets_file_option: Final = click.option("--secrets-file", type=FILE, help="As for `run`.")
 
 _EVENTS: Final[dict[str, Cause]] = {

@@ -9,7 +9,7 @@ import click
 
 from gocdnext_sdk.errors import UsageError
 from gocdnext_sdk.host.cli.interrupt import interruptible
-from gocdnext_sdk.host.cli.options import DIRECTORY, FILE, event_options, pairs, run_of
+from gocdnext_sdk.host.cli.options import DIRECTORY, FILE, build_context_option, event_options, pairs, run_of
 from gocdnext_sdk.host.cli.secrets import collect
 from gocdnext_sdk.host.cli.sigstore import STATE, running
 from gocdnext_sdk.host.harness.engine.interface import Pull
@@ -54,13 +54,7 @@ _PATH = click.Path(path_type=Path)
     metavar="NAME=REF",
     help="Use this image for the plugin. Repeatable.",
 )
-@click.option(
-    "--build-context",
-    "build_contexts",
-    multiple=True,
-    metavar="NAME=VALUE",
-    help="Replace a stage of the Dockerfiles built by --local. Also: $GOCDNEXT_BUILD_CONTEXTS.",
-)
+@build_context_option
 @click.option("--registry", is_flag=True, help="Start a throw-away registry for the jobs.")
 @click.option("--registry-port", type=click.IntRange(1, 65535), help="Its port; implies --registry.")
 @click.option(

@@ -7,6 +7,7 @@ own this way (``GOCDNEXT_BUILD_CONTEXTS``), and a plugin can be built on a base 
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Mapping
@@ -14,6 +15,9 @@ from functools import cache
 from pathlib import Path
 
 from gocdnext_sdk.errors import ToolError
+
+BASE_IMAGE = "ghcr.io/klinux/gocdnext-plugin-base:v1"
+"""What a plugin's Dockerfile starts from."""
 
 CONTEXTS_VARIABLE = "GOCDNEXT_BUILD_CONTEXTS"
 BUILDX_VARIABLE = "GOCDNEXT_BUILDX"
@@ -95,4 +99,10 @@ def build_image(
     )
     if result.returncode:
         output = "\n".join(result.stdout.decode(errors="replace").splitlines()[-40:])
+        # What BuildKit says of an image that it finds neither at its registry nor on the engine.
+        if re.search(rf"{re.escape(BASE_IMAGE)}: failed to resolve source metadata", output):
+            raise ToolError(
+                f"building {tag} from {folder} failed: there is no {BASE_IMAGE}",
+                "make it once with: gocdnext-plugin base build",
+            )
         raise ToolError(f"building {tag} from {folder} failed:\n{output}")

@@ -78,6 +78,20 @@ def gocdnext_run_plugin(
 
 
 @pytest.fixture(scope="session")
+def gocdnext_engine() -> None:
+    """Skip the tests that use it, and say why, where no Docker engine answers."""
+    from gocdnext_sdk.errors import DaemonError
+    from gocdnext_sdk.host.harness.engine.local import local_engine
+
+    engine = local_engine()
+    try:
+        engine.describe()
+    except DaemonError as error:
+        pytest.skip(str(error))
+    engine.close()
+
+
+@pytest.fixture(scope="session")
 def gocdnext_session() -> Iterator[Session]:
     """Own containers, volumes and networks on this machine's engine; all are gone after the tests."""
     from gocdnext_sdk.host.harness import Session

@@ -1,12 +1,15 @@
-"""The plugin in its image, as a job runs it. Needs a Docker engine; builds the image."""
+"""The plugin in its image, as a job runs it. Skipped where there is no Docker engine; builds the image."""
 
 from pathlib import Path
+
+import pytest
 
 from gocdnext_sdk.host.testing import PluginRunner
 
 PLUGIN = Path(__file__).parents[1]
 
 
+@pytest.mark.usefixtures("gocdnext_engine")
 def test_the_image_does_what_the_plugin_does(
     gocdnext_run_plugin: PluginRunner, gocdnext_workspace: Path
 ) -> None:
