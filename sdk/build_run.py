@@ -1,7 +1,7 @@
 """Write ``run``, the images' start command: block the signals that end a job, then start the plugin.
 
-Used by ``build_runtime.py``. An image has no shell, and its interpreter needs its loader: nine words, too many
-where the command has to be given (Concourse, Kubernetes, an image with a base of its own). And PID 1 loses
+Used by ``build_runtime.py``. An image has no shell, and its interpreter needs its loader: nine words, too
+many where the command has to be given (Concourse, Kubernetes, a base of one's own). And PID 1 loses
 signals until it has handlers, which takes Python as long as its own start.
 
 ``run`` is a static executable of half a kilobyte, written here byte by byte: four system calls need no

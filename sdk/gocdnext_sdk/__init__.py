@@ -34,6 +34,8 @@ if TYPE_CHECKING:
         DaemonError,
         Error,
         Findings,
+        GitError,
+        HttpError,
         InputError,
         InputMismatch,
         Invalid,
@@ -75,6 +77,8 @@ if TYPE_CHECKING:
     from gocdnext_sdk.plugin import Plugin
     from gocdnext_sdk.runtime.ci import Ci
     from gocdnext_sdk.runtime.daemon import Daemon
+    from gocdnext_sdk.runtime.git import Commit, Git
+    from gocdnext_sdk.runtime.http import HttpResponse
     from gocdnext_sdk.runtime.job import Job
     from gocdnext_sdk.runtime.runner import Completed
     from gocdnext_sdk.runtime.tool import Tool
@@ -86,6 +90,8 @@ _NAMES = {
         "DaemonError",
         "Error",
         "Findings",
+        "GitError",
+        "HttpError",
         "InputError",
         "InputMismatch",
         "Invalid",
@@ -122,6 +128,8 @@ _NAMES = {
         "one_of",
     ),
     "runtime.ci": ("Ci",),
+    "runtime.git": ("Commit", "Git"),
+    "runtime.http": ("HttpResponse",),
     "runtime.job": ("Job",),
     "oci.client": ("RegistryClient",),
     "oci.credentials": ("Credential", "Credentials"),
@@ -145,6 +153,7 @@ __all__ = [
     "Boolean",
     "BranchTags",
     "Ci",
+    "Commit",
     "Completed",
     "Credential",
     "Credentials",
@@ -155,6 +164,10 @@ __all__ = [
     "Error",
     "Findings",
     "Gates",
+    "Git",
+    "GitError",
+    "HttpError",
+    "HttpResponse",
     "ImageBuildInputs",
     "ImageTagInputs",
     "Input",

@@ -85,7 +85,7 @@ class Findings(Error):
 
 @contextmanager
 def doing(what: str) -> Iterator[None]:
-    """Name what was being done in an error of a tool, the daemon or a registry that ends the block.
+    """Name what was being done in an error of a tool, a server or the daemon that ends the block.
 
     ::
 
@@ -97,7 +97,7 @@ def doing(what: str) -> Iterator[None]:
     """
     try:
         yield
-    except (ToolError, DaemonError, RegistryError, TimedOut) as error:
+    except (ToolError, DaemonError, RegistryError, HttpError, TimedOut) as error:
         error.name(what)
         raise
 
@@ -191,6 +191,24 @@ class RegistryError(Error):
     """A registry cannot be reached, or refused."""
 
 
+class HttpError(Error):
+    """A web service cannot be reached, or has refused.
+
+    Args:
+        what: what happened, and where.
+        advice: what to do next.
+        status: of its answer; None without one.
+    """
+
+    def __init__(self, what: str, advice: str = "", *, status: int | None = None) -> None:
+        super().__init__(what, advice)
+        self.status = status
+
+
+class GitError(Error):
+    """The checkout has no history, or not the part of it that is needed."""
+
+
 class OutputError(Error):
     """An output cannot be carried to another job, or not be written."""
 
@@ -209,6 +227,12 @@ class Bug(Error):
             f"internal error: {type(error).__name__}: {error}", f"{DEBUG_VARIABLE}=1 shows where"
         )
         self.__cause__ = error
+
+
+class Misuse(Error):
+    """A plugin uses the SDK in a way that cannot work: a bug of the plugin, in one line with its place."""
+
+    exit_code = 70
 
 
 class Cancelled(Error):

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, ClassVar, Generic, NoReturn, TypeVar
 from urllib.parse import unquote
 
 from gocdnext_sdk.contract.keys import MARK, PREFIX
-from gocdnext_sdk.errors import Error, report
+from gocdnext_sdk.errors import Error, Misuse, report
 from gocdnext_sdk.inputs.model import PluginInputs
 from gocdnext_sdk.inputs.reader import read_inputs
 from gocdnext_sdk.runtime.job import Job
@@ -217,7 +217,7 @@ def _execute(
                 if environ.get("HOME") and environ["HOME"] != job.environ["HOME"]:
                     job.warn(f"HOME is in the workspace and not used; tools get {job.environ['HOME']}")
                 with signals.limited(inputs.seconds):
-                    job.output(**plugin.run(inputs, job))  # type: ignore[arg-type]
+                    job.output(**outputs_of(plugin, plugin.run(inputs, job)))  # type: ignore[arg-type]
                 outputs.write()
         except Exception as error:  # noqa: BLE001 - the last line of defence: a message, never a traceback
             # What is known is written after a failure too; the platform reads it only after exit 0.
@@ -226,6 +226,23 @@ def _execute(
             hidden = partial(_shown, environ=environ, secrets=secrets)
             return report(error, environ, sys.stderr, lambda line: show(hidden(line)), place)
     return 0
+
+
+def outputs_of(plugin: Plugin[Inputs], returned: object) -> Mapping[str, str]:
+    """Return what `run` has returned, if that can be outputs.
+
+    Raises:
+        Misuse: it cannot.
+    """
+    code = type(plugin).run.__code__
+    place = f"{code.co_filename}:{code.co_firstlineno}: run()"
+    if not isinstance(returned, Mapping):
+        what = "nothing" if returned is None else f"a {type(returned).__name__}"
+        raise Misuse(f"{place} returned {what}", "let it return its outputs by name; {} if there are none")
+    for name, value in returned.items():
+        if not isinstance(name, str) or not isinstance(value, str):
+            raise Misuse(f"{place} returned {name!r} as {type(value).__name__}", "an output is a text")
+    return returned
 
 
 def _shown(line: str, environ: Mapping[str, str], secrets: Iterable[str]) -> str:

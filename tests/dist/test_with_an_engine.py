@@ -9,6 +9,7 @@ import json
 import os
 import re
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import docker
@@ -31,7 +32,7 @@ jobs:
 @pytest.fixture
 def engine(gocdnext_engine: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[docker.DockerClient]:
     """The engine, without the base image under its published name before and after."""
-    with docker.from_env() as client:
+    with closing(docker.from_env()) as client:
         before = {tag for image in client.images.list(BASE_IMAGE) for tag in image.tags}
         if BASE_IMAGE in before:
             client.images.remove(BASE_IMAGE)

@@ -209,3 +209,26 @@ def test_a_message_about_an_input_holds_no_piece_of_a_secret(
 ) -> None:
     result = run_plugin(puppet, {"do": "work", "number": number}, env={name: secret}, mode=mode).exited(2)
     assert number[4:] not in result.log
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ("job.say('done')", "run() returned nothing; let it return its outputs by name"),
+        ("return 'sha256:abc'", "run() returned a str; let it return"),
+        ("return {'FOUND': 3}", "run() returned 'FOUND' as int; an output is a text"),
+    ],
+)
+def test_a_run_that_returns_no_outputs_is_told_with_its_place(
+    tmp_path: Path, run_plugin: PluginRunner, body: str, said: str
+) -> None:
+    folder = tmp_path / "puppet"
+    folder.mkdir()
+    head, _, _ = SOURCE.partition("        if inputs.do")
+    (folder / "plugin.py").write_text(
+        f"{head}        {body}\n\nif __name__ == '__main__':\n    Puppet.main()\n"
+    )
+    line = next(at for at, text in enumerate(head.splitlines(), start=1) if "def run(" in text)
+    result = run_plugin(folder, {"do": "work"}).exited(70)
+    assert result.errors[0].startswith(f"{folder}/plugin.py:{line}: {said}")
+    assert "Traceback" not in result.log

@@ -25,11 +25,14 @@ MAX_REDIRECTS = 5
 MAX_RETRY_AFTER = 60
 """Seconds. If a registry asks for an hour, the job should fail instead."""
 
-_BUSY = (429, 502, 503, 504)
+BUSY = (429, 502, 503, 504)
 _MOVED = (301, 302, 303, 307, 308)
 _MOVED_WITH_METHOD = (307, 308)
-_TRANSIENT = (Fault.REFUSED, Fault.BROKEN)
+TRANSIENT = (Fault.REFUSED, Fault.BROKEN)
 """Faults for which a retry may help."""
+
+IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
+"""Methods that may be sent twice with the effect of once (RFC 9110 §9.2.2)."""
 
 
 @dataclass(frozen=True)
@@ -39,10 +42,14 @@ class Exchange:
     Args:
         transport: sends single requests.
         clock: tells the time.
+        transient: faults after which a request is sent again.
+        busy: statuses after which it is.
     """
 
     transport: Transport
     clock: Clock = SYSTEM_CLOCK
+    transient: tuple[Fault, ...] = TRANSIENT
+    busy: tuple[int, ...] = BUSY
 
     def send(self, request: Request, deadline: float) -> Response:
         """Return the answer after all redirects.
@@ -68,10 +75,10 @@ class Exchange:
             try:
                 response = self.transport.send(request, deadline)
             except TransportError as error:
-                if last or error.fault not in _TRANSIENT or self._left(deadline) < wait:
+                if last or error.fault not in self.transient or self._left(deadline) < wait:
                     raise
             else:
-                if last or response.status not in _BUSY:
+                if last or response.status not in self.busy:
                     return response
                 asked = _retry_after(response)
                 wait = wait if asked is None else min(asked, MAX_RETRY_AFTER)
@@ -109,7 +116,7 @@ def _redirect(request: Request, response: Response) -> Request | None:
         raise TransportError(Fault.INVALID, f"redirects from https to plain http at {parts.hostname}")
     if request.method == "POST" and foreign:  # its body is a secret
         return None
-    return following.authorized(None) if foreign else following
+    return following.foreign() if foreign else following
 
 
 def _retry_after(response: Response) -> float | None:

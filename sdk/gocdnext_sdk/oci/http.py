@@ -12,8 +12,11 @@ import socket
 import ssl
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
 from gocdnext_sdk.oci.proxies import proxy_for
@@ -114,26 +117,27 @@ class HttpTransport(Transport):
         try:
             pool = self._pool(proxy_for(request.url, os.environ))
             connect = min(_CONNECT_SECONDS, max(0.001, deadline - time.monotonic()))
-            response = pool.request(
-                request.method,
-                request.url,
-                headers=dict(request.headers),
-                body=request.body,
-                timeout=urllib3.Timeout(connect=connect, read=_budget.timeout()),
-                preload_content=False,
-                redirect=False,
-                retries=False,
-            )
+            with _content(request) as (body, headers):
+                response = pool.request(
+                    request.method,
+                    request.url,
+                    headers=headers,
+                    body=body,
+                    timeout=urllib3.Timeout(connect=connect, read=_budget.timeout()),
+                    preload_content=False,
+                    redirect=False,
+                    retries=False,
+                )
             try:
-                body = _read(response)
+                content = _read(response)
             except BaseException:
                 response.close()  # do not wait for the rest
                 raise
             response.release_conn()
         except (urllib3.exceptions.HTTPError, OSError, ValueError, OverflowError) as error:
             raise _failure(error, request) from None
-        headers = Headers([(name, value) for name, value in response.headers.iteritems()])
-        return Response(response.status, headers, body, response.reason or "")
+        answered = Headers([(name, value) for name, value in response.headers.iteritems()])
+        return Response(response.status, answered, content, response.reason or "")
 
     def speaks_tls(self, host: str, deadline: float) -> bool:
         """See `Transport`. A handshake tells it, without what a request needs: urllib3, and all the CAs."""
@@ -209,6 +213,17 @@ def _budgeted(connection: socket.socket) -> socket.socket:
     budgeted = _Socket(connection.family, connection.type, connection.proto, connection.detach())
     budgeted.settimeout(timeout)
     return budgeted
+
+
+@contextmanager
+def _content(request: Request) -> Iterator[tuple[bytes | IO[bytes] | None, dict[str, str]]]:
+    """Give what is sent: the body, a file piece by piece, and the header fields."""
+    headers = dict(request.headers)
+    if not isinstance(request.body, Path):
+        yield request.body, headers
+        return
+    with request.body.open("rb") as stream:
+        yield stream, {**headers, "Content-Length": str(os.fstat(stream.fileno()).st_size)}
 
 
 def _read(response: urllib3.BaseHTTPResponse) -> bytes:

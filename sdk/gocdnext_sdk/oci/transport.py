@@ -12,6 +12,7 @@ from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum, auto
+from pathlib import Path
 from typing import Protocol, Self
 from urllib.parse import urlsplit
 
@@ -58,16 +59,18 @@ class Request:
         method: such as GET.
         url: absolute.
         headers: in addition to those that the transport sets.
-        body: bytes to send.
+        body: bytes to send, or the file that holds them.
         assumed: only for a transport that contacts nobody (a plan): the digest to assume, empty to assume
             that there is no such manifest, or None for any digest. Other transports ignore it.
+        confidential: header fields, in lower case, that only the origin itself may see, as `authorization`.
     """
 
     method: str
     url: str
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
-    body: bytes | None = field(default=None, repr=False)
+    body: bytes | Path | None = field(default=None, repr=False)
     assumed: str | None = None
+    confidential: frozenset[str] = frozenset()
 
     @property
     def host(self) -> str:
@@ -79,6 +82,26 @@ class Request:
         """Scheme, host and port (RFC 6454)."""
         parts = urlsplit(self.url)
         return parts.scheme, parts.hostname, parts.port or _DEFAULT_PORTS.get(parts.scheme)
+
+    @property
+    def hostname(self) -> str:
+        """The host alone, without a login; empty if the URL has none."""
+        try:
+            return urlsplit(self.url).hostname or ""
+        except ValueError:
+            return ""
+
+    @property
+    def content(self) -> bytes:
+        """The whole of the body."""
+        return self.body.read_bytes() if isinstance(self.body, Path) else self.body or b""
+
+    def foreign(self) -> Self:
+        """Return the request for another origin: without its credentials."""
+        headers = {
+            name: value for name, value in self.headers.items() if name.lower() not in self.confidential
+        }
+        return replace(self, headers=headers).authorized(None)
 
     def authorized(self, authorization: str | None) -> Self:
         """Return the request with this `Authorization` header; without any if None."""

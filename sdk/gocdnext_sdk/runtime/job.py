@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from gocdnext_sdk.oci.credentials import Credentials
     from gocdnext_sdk.runtime.ci import Ci
     from gocdnext_sdk.runtime.daemon import Daemon
+    from gocdnext_sdk.runtime.git import Git
+    from gocdnext_sdk.runtime.http import HttpResponse, Sender
 
 
 def warn(message: str) -> None:
@@ -177,6 +179,94 @@ class Job:
         for builder in remove_orphans(daemon):
             self.say(f"removed the BuildKit {builder}, which a killed job had left")
         return daemon
+
+    def http(
+        self,
+        method: str,
+        url: str | Secret,
+        *,
+        json: object = None,
+        body: str | bytes | Path | None = None,
+        headers: Mapping[str, str | Secret] | None = None,
+        bearer: Secret | None = None,
+        ok: Container[int] = range(200, 300),
+        seconds: float = 120,
+        assumed: object = None,
+    ) -> HttpResponse:
+        """Send a request to a web service, and return its answer.
+
+        Args:
+            method: such as POST.
+            url: absolute; a `Secret` if it is one, as a webhook's is.
+            json: what to send, as JSON.
+            body: what to send instead, or the file that holds it.
+            headers: header fields; a `Secret` among them goes to no other host that a redirect names.
+            bearer: a token for `Authorization: Bearer`.
+            ok: the statuses that are no failure.
+            seconds: for all of it, with redirects and retries.
+            assumed: what `gocdnext-plugin plan`, which sends nothing, takes for the JSON of the answer.
+                Without it a plan ends where the answer's content is looked at.
+
+        Raises:
+            HttpError: the service cannot be reached, or answered with another status.
+        """
+        from gocdnext_sdk.runtime.http import Http
+
+        return Http(self._sender(), self.mask).request(
+            *(method, url),
+            json=json,
+            body=body,
+            headers=headers,
+            bearer=bearer,
+            ok=ok,
+            seconds=seconds,
+            assumed=assumed,
+        )
+
+    def _sender(self) -> Sender:
+        from gocdnext_sdk.runtime.http import WebSender
+
+        if path := self.environ.get("GOCDNEXT_TRACE_FILE"):
+            from gocdnext_sdk.runtime.recording import RecordingSender
+
+            return RecordingSender(WebSender(), path, self._masker.mask)
+        return WebSender()
+
+    def report(self, path: str | Path, content: str | bytes) -> None:
+        """Write a file into the checkout, with secrets masked; directories that are not there are made.
+
+        Args:
+            path: relative to the checkout.
+            content: text, or bytes.
+
+        Raises:
+            OutputError: the path leaves the checkout, or cannot be written.
+        """
+        from gocdnext_sdk.runtime.reports import write_report
+
+        data = content.encode(errors="surrogateescape") if isinstance(content, str) else content
+        write_report(self.workspace, path, self._masker.mask_bytes(data))
+
+    def summary(self, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+        """Show a table where the CI system shows a job's summary, and in the log where it has none.
+
+        Args:
+            header: the columns' names.
+            rows: one value for each column.
+        """
+        from gocdnext_sdk.runtime.reports import as_markdown, as_text, code
+
+        cells = [[self._masker.mask(str(value)) for value in row] for row in rows]
+        if not self._outputs.summarize(as_markdown([header, *([*map(code, row)] for row in cells)])):
+            for line in as_text([header, *cells]):
+                print(line)
+
+    @cached_property
+    def git(self) -> Git:
+        """The checkout's history: commits, tags, changed files. No git is needed for it."""
+        from gocdnext_sdk.runtime.git import Git
+
+        return Git(self.workspace)
 
     def secret_file(self, content: Secret | str | bytes, name: str = "secret") -> str:
         """Return a path from which a tool can read `content`; in memory, gone when the job ends."""

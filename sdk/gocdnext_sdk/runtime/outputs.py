@@ -50,6 +50,16 @@ class OutputFile:
             raise TypeError(f"output {name} must be text, not {type(value).__name__}")
         self._values[name] = value
 
+    def summarize(self, markdown: str) -> bool:
+        """Append to the system's summary, and tell whether it has one."""
+        if self._summary is None:
+            return False
+        try:
+            _append(Path(self._summary), markdown)
+        except OSError:
+            return False
+        return True
+
     def write(self) -> None:
         """Write everything. Does nothing when the job declares no outputs.
 
@@ -113,9 +123,9 @@ def _append(path: Path, text: str) -> None:
 
 def _table(values: Mapping[str, str]) -> str:
     """Return the outputs as Markdown, whose values are shown as they are."""
-    quoted = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", "|": "&#124;", "`": "&#96;"})
-    rows = (f"| {name} | <code>{value.translate(quoted)}</code> |\n" for name, value in values.items())
-    return "\n| output | value |\n| --- | --- |\n" + "".join(rows)
+    from gocdnext_sdk.runtime.reports import as_markdown, code
+
+    return as_markdown([["output", "value"], *([name, code(value)] for name, value in values.items())])
 
 
 def _bytes(text: str) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import textwrap
 from dataclasses import dataclass
 from pathlib import Path
@@ -78,5 +79,10 @@ class Example:
 
 @pytest.fixture
 def example(tmp_path: Path, workspace: Path, run_plugin: PluginRunner) -> Example:
-    """Plan or run lines of a `run`."""
+    """Plan or run lines of a `run`, in a checkout with two commits."""
+    for message in ("first", "second"):
+        (workspace / "README.md").write_text(message)
+        for command in (["init", "--quiet"], ["add", "."], ["commit", "--quiet", "--message", message]):
+            author = ["-c", "user.name=me", "-c", "user.email=me@example.com"]
+            subprocess.run(["git", "-C", workspace, *author, *command], check=True)
     return Example(tmp_path / "example", workspace, run_plugin)

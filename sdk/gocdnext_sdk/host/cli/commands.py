@@ -14,6 +14,7 @@ COMMANDS: Final = {
     "manifest": "gocdnext_sdk.host.cli.manifest",
     "new": "gocdnext_sdk.host.cli.new",
     "plan": "gocdnext_sdk.host.cli.plan",
+    "plugins": "gocdnext_sdk.host.cli.plugins",
     "run": "gocdnext_sdk.host.cli.run",
     "schema": "gocdnext_sdk.host.cli.schema",
     "sigstore": "gocdnext_sdk.host.cli.sigstore",

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import click
 
-from gocdnext_sdk.contract.uses import PREFIX
 from gocdnext_sdk.host.cli.options import plugins_option
 from gocdnext_sdk.host.manifest.catalog import Catalog
 from gocdnext_sdk.host.manifest.pipeline_schema import pipeline_schema
@@ -27,12 +26,5 @@ def command(plugin: str | None, plugins: tuple[Path, ...]) -> None:
         schema = with_schema(read_catalog(folder))
     else:
         catalog = Catalog.load(plugins)
-        if plugin is None:
-            schema = pipeline_schema(catalog)
-        elif found := catalog.find(plugin) or catalog.find(PREFIX + plugin):
-            schema = with_schema(found)
-        else:
-            raise click.BadParameter(
-                f"there is no plugin {plugin!r}; there is {', '.join(catalog.names)}", param_hint="PLUGIN"
-            )
+        schema = pipeline_schema(catalog) if plugin is None else with_schema(catalog.named(plugin))
     click.echo(json.dumps(schema, indent=2, ensure_ascii=False))

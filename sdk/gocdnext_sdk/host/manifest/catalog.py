@@ -9,7 +9,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Self
 
-from gocdnext_sdk.contract.uses import catalog_name, short_name
+from gocdnext_sdk.contract.uses import PREFIX, catalog_name, short_name
+from gocdnext_sdk.errors import UsageError, closest
 from gocdnext_sdk.host.manifest.inputs import inputs_of
 from gocdnext_sdk.host.manifest.load import FolderError, load_plugin, plugin_folders
 from gocdnext_sdk.host.manifest.model import Manifest
@@ -53,6 +54,18 @@ class Catalog:
         """
         name = catalog_name(image)
         return self._manifests.get(name) or self._manifests.get(short_name(name))
+
+    def named(self, name: str) -> Manifest:
+        """Return the manifest of a plugin, by its whole name or without the images' prefix.
+
+        Raises:
+            UsageError: there is none.
+        """
+        if found := self.find(name) or self.find(PREFIX + name):
+            return found
+        near = closest(name, [*self.names, *map(short_name, self.names)])
+        advice = f"did you mean {near}?" if near else f"there is {', '.join(self.names)}"
+        raise UsageError(f'there is no plugin "{name}"', advice)
 
     def inputs(self, manifest: Manifest) -> type[PluginInputs]:
         """Return the inputs of a plugin of this catalog: its own model, or one made of its manifest.

@@ -20,6 +20,12 @@ class PlanEnds(Exception):
 
 
 _STARTS = frozenset({"subprocess.Popen", "os.exec", "os.posix_spawn", "os.system", "os.fork"})
+_CONTACTS = frozenset(
+    {"socket.connect", "socket.getaddrinfo", "socket.gethostbyname", "socket.gethostbyaddr"}
+    | {"socket.getnameinfo", "socket.sendto", "socket.sendmsg"}
+)
+"""A look-up of a name contacts a server too."""
+
 _CHANGES = frozenset({"os.mkdir", "os.remove", "os.rename", "os.rmdir", "os.link", "os.symlink"})
 
 _guarded: ContextVar[str | None] = ContextVar("_guarded", default=None)
@@ -57,8 +63,8 @@ def _audit(event: str, args: tuple[Any, ...]) -> None:
         return
     if event in _STARTS:
         raise PlanEnds(f"run() starts {args[0]} by itself; `job.tool` would show it")
-    if event == "socket.connect":
-        raise PlanEnds("run() opens a network connection by itself")
+    if event in _CONTACTS:
+        raise PlanEnds("run() opens a network connection by itself; `job.http` would show it")
     if event == "open" and isinstance(args[0], str | bytes) and isinstance(args[2], int):
         if args[2] & (os.O_WRONLY | os.O_RDWR | os.O_CREAT):
             _refuse_write(os.fsdecode(args[0]), workspace)

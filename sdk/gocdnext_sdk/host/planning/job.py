@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -15,8 +15,10 @@ from gocdnext_sdk.host.planning.registry import PlannedRegistry
 from gocdnext_sdk.oci.client import RegistryClient
 from gocdnext_sdk.oci.credentials import Credentials
 from gocdnext_sdk.oci.reference import Registry
+from gocdnext_sdk.oci.transport import Request, Response
 from gocdnext_sdk.runtime.daemon import Daemon
 from gocdnext_sdk.runtime.docker_client import VARIABLES
+from gocdnext_sdk.runtime.http import Sender
 from gocdnext_sdk.runtime.job import Job
 from gocdnext_sdk.runtime.masking import Masker
 from gocdnext_sdk.runtime.outputs import OutputFile
@@ -80,6 +82,16 @@ class PlanningJob(Job):
         if not self.environ.get("DOCKER_HOST"):
             self.warn("the job needs a Docker daemon and has none; add `docker: true`")
         return PlannedDaemon(self.environ, self._notes)
+
+    def _sender(self) -> Sender:
+        return PlannedSender(self._notes, self._shown)
+
+    def report(self, path: str | Path, content: str | bytes) -> None:
+        """Record the file."""
+        self._notes.steps.append(Step("write", (self._shown.show(str(path)),)))
+
+    def summary(self, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+        """Do nothing: a summary is about what a job has done."""
 
     def secret_file(self, content: Secret | str | bytes, name: str = "secret") -> str:
         """Return a placeholder for the path."""
@@ -150,6 +162,38 @@ class PlannedRunner:
         words = tuple(map(self._shown.show, command.argv))
         step = Step("run", (command.name, *words), environ=tuple(sorted(command.environ)))
         self._notes.steps.append(step)
+
+
+class PlannedSender:
+    """Records what would be sent.
+
+    Args:
+        notes: records the steps.
+        shown: the placeholders and their names.
+    """
+
+    def __init__(self, notes: Notes, shown: Placeholders) -> None:
+        self._notes = notes
+        self._shown = shown
+
+    def send(self, request: Request, deadline: float, assumed: bytes | None = None) -> Response:
+        """Record it; assume success. Without `assumed`, reading the answer ends the plan."""
+        words = request.method, self._shown.show(request.url)
+        self._notes.steps.append(Step("request", words))
+        return _Unanswered(" ".join(words)) if assumed is None else Response(200, body=assumed)
+
+
+class _Unanswered(Response):
+    """An answer that is only known at run time; reading its content ends the plan."""
+
+    def __init__(self, asked: str) -> None:
+        super().__init__(200)
+        object.__setattr__(self, "asked", asked)
+
+    def __getattribute__(self, name: str) -> Any:
+        if name == "body":
+            raise PlanEnds(f"what follows depends on the answer to `{self.asked}`")
+        return super().__getattribute__(name)
 
 
 class _Unread(Completed):

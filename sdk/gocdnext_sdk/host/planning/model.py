@@ -28,12 +28,13 @@ class Step:
 
     Args:
         action: what it does.
-        words: the tool and its arguments for "run"; otherwise the object of the action.
+        words: the tool and its arguments for "run", method and URL for "request"; otherwise the object of the
+            action.
         answer: the assumed answer.
         environ: names of the variables that the tool sees.
     """
 
-    action: Literal["run", "look up", "tag", "ask the daemon for", "start a container of"]
+    action: Literal["run", "look up", "tag", "request", "write", "ask the daemon for", "start a container of"]
     words: tuple[str, ...]
     answer: str = ""
     environ: tuple[str, ...] = ()

@@ -16,7 +16,7 @@ from gocdnext_sdk.host.planning.model import Notes, RunPlan
 from gocdnext_sdk.host.planning.placeholders import Placeholders
 from gocdnext_sdk.inputs.model import PluginInputs, as_text, is_secret, with_key
 from gocdnext_sdk.inputs.reader import env_names, read_inputs
-from gocdnext_sdk.plugin import Plugin
+from gocdnext_sdk.plugin import Plugin, outputs_of
 from gocdnext_sdk.runtime.secret_files import SecretFiles
 
 
@@ -56,7 +56,8 @@ def plan_run(
             given = _given(inputs, shown)
             job = PlanningJob(environ, workspace, files, notes, shown)
             with guard(str(workspace)):
-                job.output(**plugin().run(inputs, job))
+                planned = plugin()
+                job.output(**outputs_of(planned, planned.run(inputs, job)))
         except PlanEnds as end:
             ends = str(end)
         except InputError as error:

@@ -50,6 +50,10 @@ def _step(step: Step) -> Iterator[str]:
         yield f"look up  {step.words[0]}: {step.answer}"
     elif step.action == "tag":
         yield f"tag      {step.words[0]}"
+    elif step.action == "request":
+        yield f"request  {' '.join(step.words)}"
+    elif step.action == "write":
+        yield f"write    {step.words[0]}"
     else:
         yield f"daemon   {step.action} {' '.join(map(_word, step.words))}"
 

@@ -8,7 +8,7 @@ The fixtures of `fixtures` are there in every pytest run once the SDK is install
         assert result.call("trivy").argv == ("fs", "src")
 """
 
-from gocdnext_sdk.host.testing.result import Argv, Call, Result
+from gocdnext_sdk.host.testing.result import Argv, Call, HttpCall, Result
 from gocdnext_sdk.host.testing.run import Mode, PluginRunner
 
-__all__ = ["Argv", "Call", "Mode", "PluginRunner", "Result"]
+__all__ = ["Argv", "Call", "HttpCall", "Mode", "PluginRunner", "Result"]

@@ -172,7 +172,7 @@ class FakeRegistry(Transport):
     def token(self, request: Request) -> Response:
         """Answer a request to the token server (distribution `token.md`, `oauth.md`)."""
         if request.method == "POST":
-            asked = parse_qs((request.body or b"").decode())
+            asked = parse_qs(request.content.decode())
             scopes = " ".join(asked.get("scope", [])).split()
             allowed = asked.get("refresh_token", [""])[0] in self.refresh_tokens
         else:
@@ -202,8 +202,7 @@ class FakeRegistry(Transport):
 
     def _manifest(self, request: Request, repository: str, version: str) -> Response:
         if request.method == "PUT":
-            body = request.body or b""
-            descriptor = self.push(repository, body, request.headers.get("Content-Type", ""))
+            descriptor = self.push(repository, request.content, request.headers.get("Content-Type", ""))
             if not is_digest(version):
                 self.tags[repository, version] = descriptor.digest
             return respond(201, b"", {"Docker-Content-Digest": descriptor.digest})

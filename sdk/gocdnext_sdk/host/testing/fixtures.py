@@ -20,6 +20,7 @@ from gocdnext_sdk.host.testing.run import PluginRunner
 if TYPE_CHECKING:
     from gocdnext_sdk.host.harness import LocalRegistry, RunReport, Session
     from gocdnext_sdk.host.harness.local_sigstore import LocalSigstore
+    from gocdnext_sdk.host.testing.web import LocalWeb
 
 
 @dataclass
@@ -75,6 +76,15 @@ def gocdnext_run_plugin(
         return found
 
     return PluginRunner(gocdnext_workspace, tmp_path / "private", session, (gocdnext_fake_tools.folder,))
+
+
+@pytest.fixture
+def gocdnext_web() -> Iterator[LocalWeb]:
+    """Give a web service on this machine: its ``url``, what it ``received``, and how it is to ``answer``."""
+    from gocdnext_sdk.host.testing.web import local_web
+
+    with local_web() as web:
+        yield web
 
 
 @pytest.fixture(scope="session")

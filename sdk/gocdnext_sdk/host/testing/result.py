@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import SequenceMatcher
 from itertools import zip_longest
+from typing import Any
 
 
 class Argv(tuple[str, ...]):
@@ -30,6 +32,27 @@ class Call:
     environ: frozenset[str]
 
 
+@dataclass(frozen=True)
+class HttpCall:
+    """One request to a web service. Secrets in it are masked.
+
+    Args:
+        method: such as POST.
+        url: `***` if it is secret.
+        headers: the names of its header fields.
+        body: what was sent, or the path of the file that was.
+    """
+
+    method: str
+    url: str
+    headers: frozenset[str]
+    body: str
+
+    def json(self) -> Any:
+        """Return the body, read as JSON."""
+        return json.loads(self.body)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Result:
     """How a run ended, whichever way the plugin ran.
@@ -39,6 +62,7 @@ class Result:
         log: all it and its tools printed.
         outputs: what it wrote for later jobs.
         calls: every tool it started, in order.
+        requests: every request that it sent to a web service, in order.
         changed: paths below the workspace that it added or changed.
         leaks: where a secret was found that must not be there; never the secret itself.
     """
@@ -47,6 +71,7 @@ class Result:
     log: str
     outputs: Mapping[str, str] = field(default_factory=dict)
     calls: tuple[Call, ...] = ()
+    requests: tuple[HttpCall, ...] = ()
     changed: frozenset[str] = frozenset()
     leaks: tuple[str, ...] = ()
 

@@ -14,7 +14,7 @@ from gocdnext_sdk.contract.keys import MARK, Transform, variable
 from gocdnext_sdk.errors import InputError, Problem, UsageError
 from gocdnext_sdk.host.manifest.load import load_plugin
 from gocdnext_sdk.host.testing.leaks import find_leaks
-from gocdnext_sdk.host.testing.result import Argv, Call, Result
+from gocdnext_sdk.host.testing.result import Argv, Call, HttpCall, Result
 from gocdnext_sdk.inputs.model import as_text, is_secret, with_key
 
 if TYPE_CHECKING:
@@ -113,6 +113,9 @@ class PluginRunner:
             log=outcome.log,
             outputs=outcome.outputs,
             calls=tuple(Call(each.tool, Argv(each.argv), each.environ) for each in outcome.starts),
+            requests=tuple(
+                HttpCall(each.method, each.url, each.headers, each.body) for each in outcome.requests
+            ),
             changed=frozenset(path for path in after if after[path] != before.get(path)),
         )
         hunted = [*hidden.values(), *(text for key, text in inputs.items() if _holds_secret(plugin, key))]

@@ -8,6 +8,7 @@ from pathlib import Path
 import jsonschema
 from click.testing import CliRunner
 
+from gocdnext_sdk.errors import UsageError
 from gocdnext_sdk.host.cli.commands import group
 
 
@@ -30,5 +31,5 @@ def test_of_pipelines() -> None:
 
 def test_of_a_plugin_that_is_not_known() -> None:
     result = CliRunner().invoke(group, ["schema", "nope"])
-    assert result.exit_code == 2
-    assert "gocdnext-plugin-trivy" in result.output
+    assert isinstance(result.exception, UsageError)
+    assert "gocdnext-plugin-trivy" in str(result.exception)

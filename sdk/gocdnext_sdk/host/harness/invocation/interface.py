@@ -73,6 +73,18 @@ class ToolStart:
     """The names of all variables in its environment."""
 
 
+@dataclass(frozen=True)
+class RequestSent:
+    """One request to a web service, secrets masked."""
+
+    method: str
+    url: str
+    headers: frozenset[str]
+    """The names of its header fields."""
+    body: str
+    """What was sent, or the path of the file that was."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
     """How a run ended."""
@@ -85,6 +97,8 @@ class Outcome:
     """Its outputs for later jobs."""
     starts: tuple[ToolStart, ...] = ()
     """The tools it started, in order."""
+    requests: tuple[RequestSent, ...] = ()
+    """The requests that it sent to web services, in order."""
     left: Mapping[str, Path] = field(default_factory=dict)
     """The directories besides the workspace in which it may have left files, by display name."""
 
@@ -111,9 +125,25 @@ class Outcome:
             values = outputs.parse(written.get(outputs.VARIABLE, b""))
         except ContractError as error:
             raise ToolError(f"exited with {exit_code}; its outputs cannot be read: {error}") from None
-        lines = map(json.loads, written.get(TRACE_VARIABLE, b"").splitlines())
-        starts = (ToolStart(each["tool"], tuple(each["argv"]), frozenset(each["environ"])) for each in lines)
-        return cls(exit_code=exit_code, log=log, outputs=values, starts=tuple(starts), left=dict(left or {}))
+        lines = [*map(json.loads, written.get(TRACE_VARIABLE, b"").splitlines())]
+        starts = tuple(
+            ToolStart(each["tool"], tuple(each["argv"]), frozenset(each["environ"]))
+            for each in lines
+            if "tool" in each
+        )
+        requests = tuple(
+            RequestSent(each["method"], each["url"], frozenset(each["headers"]), each["body"])
+            for each in lines
+            if "method" in each
+        )
+        return cls(
+            exit_code=exit_code,
+            log=log,
+            outputs=values,
+            starts=starts,
+            requests=requests,
+            left=dict(left or {}),
+        )
 
 
 class Invoke(Protocol):

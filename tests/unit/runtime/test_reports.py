@@ -1,0 +1,102 @@
+"""Files and tables that a job leaves for people."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from gocdnext_sdk.host.manifest.load import load_plugin
+from gocdnext_sdk.host.planning import Placeholders, Step, plan_run
+from gocdnext_sdk.host.testing import PluginRunner
+
+SOURCE = '''
+from gocdnext_sdk import *
+
+class Inputs(PluginInputs):
+    path: str = Input("reports/deep/out.json", description="Where.")
+    token: Secret | None = Input(None, description="A token.")
+
+class Reporter(Plugin[Inputs]):
+    """Reports."""
+
+    name = "gocdnext-plugin-reporter"
+    inputs = Inputs
+    outputs = {"A": "a"}
+
+    def run(self, inputs, job):
+        token = inputs.token.reveal() if inputs.token else ""
+        job.report(inputs.path, f"found {token or 'nothing'}")
+        job.summary(["rule", "lines"], [["a|b", 1], ["<script>", "x\\ny"], [token, 3]])
+        return {"A": "1"}
+
+if __name__ == "__main__":
+    Reporter.main()
+'''
+
+
+@pytest.fixture
+def plugin(tmp_path: Path) -> Path:
+    folder = tmp_path / "reporter"
+    folder.mkdir()
+    (folder / "plugin.py").write_text(SOURCE)
+    return folder
+
+
+def test_directories_are_made_and_secrets_are_not_written(
+    plugin: Path, run_plugin: PluginRunner, workspace: Path
+) -> None:
+    result = run_plugin(plugin, {"token": "t0k3n-t0k3n"}).passed()
+    assert result.changed == {"reports/deep/out.json"}
+    assert (workspace / "reports/deep/out.json").read_text() == "found ***"
+
+
+def test_a_file_that_is_there_is_replaced(plugin: Path, run_plugin: PluginRunner, workspace: Path) -> None:
+    (workspace / "out.txt").write_text("a longer text than the new one")
+    run_plugin(plugin, {"path": "out.txt"}).passed()
+    assert (workspace / "out.txt").read_text() == "found nothing"
+
+
+@pytest.mark.parametrize("path", ["../out.txt", "/etc/out.txt", "link/out.txt", "pipe", "folder"])
+def test_nothing_is_written_elsewhere(
+    plugin: Path, run_plugin: PluginRunner, workspace: Path, tmp_path: Path, path: str
+) -> None:
+    (tmp_path / "outside").mkdir()
+    (workspace / "link").symlink_to(tmp_path / "outside")
+    (workspace / "folder").mkdir()
+    os.mkfifo(workspace / "pipe")
+    result = run_plugin(plugin, {"path": path}).exited(3)
+    assert len(result.errors) == 1
+    assert list((tmp_path / "outside").iterdir()) == []
+
+
+def test_a_plan_shows_the_file_and_goes_on(plugin: Path, workspace: Path) -> None:
+    planned = plan_run(load_plugin(plugin), {}, workspace, Placeholders())
+    assert planned.steps == (Step("write", ("reports/deep/out.json",)),)
+    assert (planned.ends, planned.outputs) == ("", {"A": "1"})
+    assert list(workspace.iterdir()) == []
+
+
+def test_a_table_is_in_the_log_where_there_is_no_summary(plugin: Path, run_plugin: PluginRunner) -> None:
+    lines = run_plugin(plugin).passed().log.splitlines()
+    assert lines == ["rule      lines", "a|b       1", "<script>  x y", "          3"]
+
+
+def test_a_table_is_in_githubs_summary_as_it_is(
+    plugin: Path, run_plugin: PluginRunner, workspace: Path, tmp_path: Path
+) -> None:
+    (workspace / "checked-out").touch()
+    summary = tmp_path / "summary.md"
+    env = {"GITHUB_STEP_SUMMARY": str(summary)}
+    result = run_plugin(plugin, {"token": "t0k3n-t0k3n"}, env=env, engine="github").passed()
+    assert "script" not in result.log
+    table, outputs = summary.read_text().strip().split("\n\n")
+    assert table.splitlines() == [
+        "| rule | lines |",
+        "| --- | --- |",
+        "| <code>a&#124;b</code> | <code>1</code> |",
+        "| <code>&lt;script&gt;</code> | <code>x<br>y</code> |",
+        "| <code>***</code> | <code>3</code> |",
+    ]
+    assert "| A | <code>1</code> |" in outputs
