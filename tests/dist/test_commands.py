@@ -27,7 +27,7 @@ _UNIQUE = re.compile(
 )
 _SHELL = re.compile(r"^```sh\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
-ENGINELESS = {"lint", "manifest", "new", "plan", "schema"}
+ENGINELESS = {"lint", "manifest", "new", "plan", "plugins", "schema"}
 """The subcommands that need no container engine."""
 
 

@@ -55,7 +55,7 @@ def log(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 def test_the_scaffold_and_the_finished_plugin_pass_their_tests(log: str) -> None:
-    assert re.findall(r"(\d+) passed in", log) == ["6", "8"]
+    assert re.findall(r"(\d+) passed in", log) == ["15", "8"]
 
 
 def test_what_the_page_shows_is_what_is_printed(log: str) -> None:

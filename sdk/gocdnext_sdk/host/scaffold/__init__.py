@@ -10,6 +10,7 @@ from pathlib import Path
 
 from gocdnext_sdk.contract.uses import short_name
 from gocdnext_sdk.errors import UsageError
+from gocdnext_sdk.host.manifest.ci_files import FILES
 from gocdnext_sdk.host.manifest.files import write
 
 TEMPLATE = Path(__file__).parent / "template"
@@ -48,7 +49,7 @@ def scaffold(name: str, folder: Path) -> list[Path]:
         target = folder / _renamed(relative.as_posix(), name)
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(_renamed(source.read_text(encoding="utf-8"), name), encoding="utf-8")
-    write(folder)
+    write(folder, FILES)
     return sorted(path for path in folder.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
 
 

@@ -2,6 +2,9 @@
 
 from pathlib import Path
 
+import pytest
+
+from gocdnext_sdk.contract.dialects import dialects
 from gocdnext_sdk.host.testing import PluginRunner
 
 PLUGIN = Path(__file__).parents[1]
@@ -28,3 +31,12 @@ def test_some_may_be_allowed(gocdnext_run_plugin: PluginRunner, gocdnext_workspa
 def test_a_mistake_is_told_before_anything_is_done(gocdnext_run_plugin: PluginRunner) -> None:
     result = gocdnext_run_plugin(PLUGIN, {"pth": "src", "allowed": "many"}).exited(2)
     assert "with.pth: unknown input; did you mean `path`?" in result.errors
+
+
+@pytest.mark.parametrize("engine", ["gocdnext", *(each.name for each in dialects())])
+def test_it_runs_on_every_ci_system(
+    gocdnext_run_plugin: PluginRunner, gocdnext_workspace: Path, engine: str
+) -> None:
+    (gocdnext_workspace / "app.py").write_text("# XXX\n")
+    result = gocdnext_run_plugin(PLUGIN, {"words": "XXX"}, engine=engine, mode="function").exited(1)
+    assert "app.py:1: XXX" in result.log
