@@ -50,7 +50,8 @@ def failed(error: Exception) -> str:
 
 
 home = __file__.rpartition("/")[0]
-sys.path.append(f"{home}/packages")
+# The plugin's own packages come last, so that none of them takes the place of one of the SDK's.
+sys.path += [f"{home}/packages", f"{home}/plugin/packages"]
 # The plugin's folder is a package: plugin.py imports its other modules with `from . import checks`.
 sys.modules["plugin"] = package = ModuleType("plugin")
 package.__path__ = [f"{home}/plugin"]
