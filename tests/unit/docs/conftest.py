@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import textwrap
 from dataclasses import dataclass
 from pathlib import Path
@@ -79,10 +78,5 @@ class Example:
 
 @pytest.fixture
 def example(tmp_path: Path, workspace: Path, run_plugin: PluginRunner) -> Example:
-    """Plan or run lines of a `run`, in a checkout with two commits."""
-    for message in ("first", "second"):
-        (workspace / "README.md").write_text(message)
-        for command in (["init", "--quiet"], ["add", "."], ["commit", "--quiet", "--message", message]):
-            author = ["-c", "user.name=me", "-c", "user.email=me@example.com"]
-            subprocess.run(["git", "-C", workspace, *author, *command], check=True)
+    """Plan or run lines of a `run`."""
     return Example(tmp_path / "example", workspace, run_plugin)

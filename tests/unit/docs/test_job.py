@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import subprocess
 from dataclasses import is_dataclass
 from pathlib import Path
 from typing import Any
@@ -98,11 +99,23 @@ def test_every_section_has_an_example() -> None:
     assert set(EXAMPLES) == set(SECTIONS)
 
 
+@pytest.fixture
+def checkout(workspace: Path) -> None:
+    """Make two commits in the workspace."""
+    for message in ("first", "second"):
+        (workspace / "README.md").write_text(message)
+        for command in (["init", "--quiet"], ["add", "."], ["commit", "--quiet", "--message", message]):
+            author = ["-c", "user.name=me", "-c", "user.email=me@example.com"]
+            subprocess.run(["git", "-C", workspace, *author, *command], check=True)
+
+
+@pytest.mark.usefixtures("checkout")
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_an_example_is_planned_to_its_end(name: str, example: Any) -> None:
     assert not example.plan(EXAMPLES[name]).ends
 
 
+@pytest.mark.usefixtures("checkout")
 @pytest.mark.parametrize("name", [name for name, text in EXAMPLES.items() if not CONTACTS.search(text)])
 def test_an_example_runs(name: str, example: Any, fake_tools: FakeTools) -> None:
     fake_tools.add("linter", stdout="1.0\n")

@@ -122,7 +122,7 @@ class TestWhereAPlanEnds:
     @pytest.mark.parametrize(
         ("act", "message"),
         [
-            ("connect", "run() opens a network connection by itself"),
+            ("connect", "run() opens a network connection by itself; `job.http` would show it"),
             ("start", "run() starts true by itself; `job.tool` would show it"),
             ("write", "run() writes report.json"),
             ("mkdir", "run() writes reports"),
