@@ -226,7 +226,7 @@ class Job:
     def _sender(self) -> Sender:
         from gocdnext_sdk.runtime.http import WebSender
 
-        if path := self.environ.get("GOCDNEXT_TRACE_FILE"):
+        if path := self.environ.get(TRACE_VARIABLE):
             from gocdnext_sdk.runtime.recording import RecordingSender
 
             return RecordingSender(WebSender(), path, self._masker.mask)

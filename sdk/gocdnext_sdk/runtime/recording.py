@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from gocdnext_sdk.oci.transport import Request, Response
     from gocdnext_sdk.runtime.http import Sender
 
+
 class RecordingRunner:
     """Records each start and passes it on to `runner`.
 
