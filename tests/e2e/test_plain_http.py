@@ -8,14 +8,14 @@ cosign; buildx looks at images with BuildKit's resolver.
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
-import threading
+import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from tests.recorder import Recorder, spoken_alone
 
 from gocdnext_sdk import Reference, Registry, RegistryClient, RegistryError
 from gocdnext_sdk.oci.plain_http import Scheme, hostname, schemes
@@ -35,40 +35,6 @@ HOSTS = (
     *("localhost", "127.0.0.1", "127.0.0.2", "registry.localhost", "10.1.2.3", "172.16.0.1", "192.168.1.1"),
     *("registry.corp.local", "registry.example.com", "172.32.0.1"),
 )
-
-
-class Recorder:
-    """Notes what each connection speaks first."""
-
-    def __init__(self) -> None:
-        self.spoken: set[str] = set()
-        self._listener = socket.create_server(("0.0.0.0", 0))
-        self.port: int = self._listener.getsockname()[1]
-        self._thread = threading.Thread(target=self._serve, daemon=True)
-        self._thread.start()
-
-    def _serve(self) -> None:
-        while True:
-            try:
-                connection, _ = self._listener.accept()
-            except OSError:
-                return
-            with connection, suppress(OSError):
-                connection.settimeout(5)
-                first = connection.recv(4096)
-                if first:
-                    self.spoken.add(
-                        "https" if first[:1] == b"\x16" or first.startswith(b"CONNECT") else "http"
-                    )
-                if not first.startswith(b"\x16"):
-                    connection.sendall(
-                        b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
-                    )
-
-    def stop(self) -> None:
-        self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
-        self._thread.join()
 
 
 @pytest.fixture
@@ -121,6 +87,31 @@ def test_our_client(
     with pytest.raises(RegistryError):
         RegistryClient().resolve(Reference.parse(f"{host}/team/app:v1"))
     assert recorder.spoken == SPOKEN[schemes(host).client]
+
+
+ALONE = ("localhost", "[::1]", "[::1]:5000")
+"""Hosts that are this machine, at the ports of http and https: they are asked in a network of their own."""
+ASK_CLIENT = """
+import sys
+from gocdnext_sdk import Reference, RegistryClient
+RegistryClient().resolve(Reference.parse(sys.argv[1]))
+"""
+
+
+@pytest.mark.parametrize("host", ALONE)
+@pytest.mark.parametrize(
+    ("tool", "client"),
+    [
+        *((argv, "ggcr") for argv in GGCR.values()),
+        (("buildx", "imagetools", "inspect"), "buildkit"),
+        ((sys.executable, "-c", ASK_CLIENT), "client"),
+    ],
+    ids=[*GGCR, "buildx", "ours"],
+)
+def test_without_a_port_and_with_ipv6(tmp_path: Path, tool: tuple[str, ...], client: str, host: str) -> None:
+    environ = {"PATH": os.environ["PATH"], "HOME": str(tmp_path)}
+    spoken = spoken_alone(environ, (80, 443, 5000), *tool, f"{host}/team/app:v1")
+    assert spoken == SPOKEN[getattr(schemes(host), client)]
 
 
 @pytest.mark.parametrize("tls", [True, False])
