@@ -28,6 +28,7 @@ from gocdnext_sdk.tools.buildkit.builders import (
     install_emulators,
     read_digest,
     registry_config,
+    trusting,
 )
 from gocdnext_sdk.tools.csv import comma_separated
 
@@ -57,6 +58,7 @@ class Buildx(Plugin[BuildxInputs]):
 
     def run(self, inputs: BuildxInputs, job: Job) -> dict[str, str]:
         """Build, and push if asked to."""
+        job.trust(inputs.ca_file)
         if note := inputs.login_note(job.environ, job.workspace):
             job.warn(note)
         build = BuildxBuild(inputs, job)
@@ -86,7 +88,7 @@ class BuildxBuild(Build[BuildxInputs]):
         environ = super().environ
         for entry in self.cache.entries:
             environ.update(entry.environ)
-        environ.update(self.job.docker_config(self.inputs.logins))
+        environ.update(self.job.docker_config(self.inputs.all_logins))
         return environ | {"BUILDX_CONFIG": self.config}
 
     @cached_property
@@ -193,10 +195,10 @@ def select_builder(build: BuildxBuild, daemon: Daemon, buildx: Tool) -> Iterator
         return
     job.say(f"starting a BuildKit in a container: {reason}")
     config = None
-    if settings := registry_config(inputs.mirror, inputs.insecure_registries):
+    if settings := registry_config(inputs.mirror, inputs.insecure_registries, job.roots):
         config = job.scratch() / "buildkitd.toml"
         config.write_text(settings)
-    options = (*inputs.driver_opts, *_s3_options(cache))
+    options = (*inputs.driver_opts, *_s3_options(cache), *trusting(job.roots))
     with container_builder(job, buildx, daemon, inputs.buildkit_image, options, config) as builder:
         yield builder
 
@@ -218,6 +220,8 @@ def container_reason(inputs: BuildxInputs, cache: Caches, *, containerd_store: b
         return "the daemon takes its mirrors from its own settings only"
     if inputs.insecure_registries:
         return "the daemon takes its insecure registries from its own settings only"
+    if inputs.ca_file:
+        return "the daemon takes its certificate authorities from its own settings only"
     if inputs.push_by_digest:
         return "the daemon's own cannot push without a tag"
     if foreign:

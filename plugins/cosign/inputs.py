@@ -32,6 +32,7 @@ from gocdnext_sdk.tools.cosign import (
     key_kind,
     key_reference,
     kms_scheme,
+    signature_registries,
 )
 from gocdnext_sdk.tools.identity_token import IdentityToken
 from gocdnext_sdk.tools.sigstore import NOBODY, Document, signing_config, without_log
@@ -230,7 +231,7 @@ class CosignInputs(RegistryLoginInputs):
 
     def check(self, environ: Mapping[str, str], workspace: Path) -> Iterable[Problem]:
         """Check keys, the token and everything two inputs must agree on."""
-        yield from self.check_registry([self.image.registry])
+        yield from self.check_registry([self.image.registry, *signature_registries(environ)])
         yield from check_insecure(environ, self.insecure_registries)
         yield from self._check_key(workspace)
         if self.keyless:

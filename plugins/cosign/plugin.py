@@ -45,6 +45,7 @@ class Cosign(Plugin[CosignInputs]):
 
     def run(self, inputs: CosignInputs, job: Job) -> Mapping[str, str]:
         """Resolve, publish, verify."""
+        job.trust(inputs.ca_file)
         credentials = inputs.credentials(inputs.image.registry)
         environ: dict[str, str | Secret] = {"COSIGN_PASSWORD": "", **inputs.tool_environ()}
         token = identity(inputs, job) if inputs.keyless and inputs.signs else None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -116,13 +116,6 @@ class DockerPushInputs(ImageTagInputs, ImageSignatureInputs, RegistryLoginInputs
     source_password: Secret | None = Input(
         None, description="Password or token for `source-username`. Give it through the job's `secrets:`."
     )
-    docker_config: Secret | None = Input(
-        None,
-        description="Further credentials, as the text of a Docker config.json, for targets at several "
-        "registries.",
-        examples=['{"auths": {}}'],
-        login=True,
-    )
     immutable_tags: Words = Input(
         "",
         description="Patterns, such as `v*.*.*`, of tags that are created but never moved to another digest. "
@@ -165,12 +158,9 @@ class DockerPushInputs(ImageTagInputs, ImageSignatureInputs, RegistryLoginInputs
         """What of it a registry may have."""
         return tuple(each.reference for each in self.origins if each.reference)
 
-    def logins(self, environ: Mapping[str, str]) -> Logins:
+    def both_logins(self, environ: Mapping[str, str]) -> Logins:
         """Return the logins of the job; without any, those of the user's own Docker configuration."""
-        further = Credentials.parse(self.docker_config) if self.docker_config else Credentials()
-        main = self.credentials(self.registries[0])
-        given = Credentials((*(each for each in further if not main.get(each.registry)), *main))
-        known = given or Credentials.ambient(environ)
+        known = self.given_logins(self.registries[0]) or Credentials.ambient(environ)
         targets = known.bound_to(self.repositories)
         if not self.read_from:
             return Logins(targets, targets)
@@ -238,23 +228,15 @@ class DockerPushInputs(ImageTagInputs, ImageSignatureInputs, RegistryLoginInputs
         hosts = list(dict.fromkeys(str(each.registry) for each in self.read_from))
         if self.source_username is not None and len(hosts) > 1:
             what = f"one login cannot be for {', '.join(hosts)}"
-            yield Problem("source-username", what, "put the logins into `docker-config`")
-        if self.docker_config is not None:
-            yield from self._check_docker_config(self.docker_config)
-        if self.username is None:
-            return
-        hosts = ", ".join(map(str, self.registries))
-        if self.registry is None and len(self.registries) > 1:
-            yield Problem(
-                "registry",
-                f"is required, since the targets are at {hosts} and one password cannot be for all of them",
-                "name the one that `username` is for, and put the others into `docker-config`",
-            )
+            yield Problem("source-username", what, "give the logins in `logins`")
+        yield from self.check_whose(self.registries)
         yield from self.check_registry((*self.registries, *(each.registry for each in self.read_from)))
 
-    def _check_docker_config(self, docker_config: Secret) -> Iterator[Problem]:
+    def check_further(self, registries: Sequence[Registry]) -> Iterator[Problem]:
+        """Check further logins by repository: two for one host are told apart by it."""
+        given = Credentials.parse(self.docker_config) if self.docker_config else Credentials()
+        yield from (each for each in super().check_further(registries) if each.key == "logins")
         try:
-            given = Credentials.parse(docker_config)
             given.bound_to(self.repositories)
         except ValueError as error:
             yield Problem.of("docker-config", error)

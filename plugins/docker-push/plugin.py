@@ -47,6 +47,7 @@ class DockerPush(Plugin[DockerPushInputs]):
 
     def run(self, inputs: DockerPushInputs, job: Job) -> Mapping[str, str]:
         """Copy content, then move tags; or delete tags."""
+        job.trust(inputs.ca_file)
         registries = Registries.of(inputs, job)
         targets = inputs.targets(job.ci)
         first = targets[0]

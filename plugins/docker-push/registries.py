@@ -44,9 +44,7 @@ class Registries:
     @classmethod
     def of(cls, inputs: DockerPushInputs, job: Job) -> Self:
         """Return those of a job, its logins masked."""
-        logins = inputs.logins(job.environ)
-        for secret in (secret for login in (*logins.source, *logins.targets) for secret in login.secrets):
-            job.mask(secret)
+        logins = inputs.both_logins(job.environ)
         source = targets = job.registry(logins.source, inputs.insecure_registries)
         # One client does for both ends, and asks each registry once, unless a target has a login of its own.
         if any(logins.source.get(each) != logins.targets.get(each) for each in inputs.registries):

@@ -171,6 +171,7 @@ class Kaniko(Plugin[KanikoInputs]):
 
     def run(self, inputs: KanikoInputs, job: Job) -> dict[str, str]:
         """Build, and push if asked to."""
+        job.trust(inputs.ca_file)
         if inputs.cache and not inputs.push:
             job.warn('the cache is only read: push is "false"')
         if note := inputs.login_note(job.environ, job.workspace):
@@ -178,7 +179,7 @@ class Kaniko(Plugin[KanikoInputs]):
         build = KanikoBuild(inputs, job)
         digest_file = job.scratch() / "digest"
         # Not in anonymous memory: kaniko would hand its descriptor on to every RUN step.
-        login = job.docker_config(inputs.logins, job.scratch() / "docker")
+        login = job.docker_config(inputs.all_logins, job.scratch() / "docker")
         inherit = filter(INHERITED.fullmatch, job.environ)
         executor = job.tool("executor", env=build.environ | login, inherit=inherit)
         with doing(f"building {inputs.main.name}"):

@@ -173,12 +173,13 @@ class TrivyInputs(RegistryLoginInputs):
         """Whether the report describes one image and has no place for a platform."""
         return self.format in ("cyclonedx", "spdx", "spdx-json", "github", "cosign-vuln")
 
-    def logins(self) -> Credentials:
+    def all_logins(self) -> Credentials:
         """Return the registry logins, each bound to its host."""
-        logins = list(self.credentials(self.image.registry)) if self.image else []
+        image = self.image
+        found = list(self.credentials(image.registry) if image else self.further_logins.for_hosts())
         if self.db_username and self.db_password and self.db_repository:
-            logins.append(Credential(self.db_repository[0].registry, self.db_username, self.db_password))
-        return Credentials(logins)
+            found.append(Credential(self.db_repository[0].registry, self.db_username, self.db_password))
+        return Credentials(found)
 
     def check(self, environ: Mapping[str, str], workspace: Path) -> Iterator[Problem]:
         """Check the target, and that nothing given would be ignored."""
@@ -210,10 +211,11 @@ class TrivyInputs(RegistryLoginInputs):
             if path not in ("oci", "repo") and not is_in_workspace(path, workspace):
                 yield Problem("vex", f"{quoted(path)} is outside the workspace", "give a path inside it")
         yield from self._check_cache(environ, workspace)
+        databases = [each.registry for each in (*self.db_repository, *self.java_db_repository)]
         if not problems and self.image:
-            yield from self.check_registry(
-                (self.image.registry, *(each.registry for each in self.db_repository))
-            )
+            yield from self.check_registry((self.image.registry, *databases))
+        elif not problems:
+            yield from self.check_further(databases)
         if self.db_username and not self.db_repository:
             yield Problem("db-repository", "is missing, and `db-username` needs it", "name the database")
         elif self.db_username and not problems and self.image:
@@ -233,7 +235,7 @@ class TrivyInputs(RegistryLoginInputs):
     def _check_one_login(self, logins: Credentials) -> Iterator[Problem]:
         registry = self.db_repository[0].registry
         if logins.get(registry):
-            what = f"{registry} has credentials already, from `username`"
+            what = f"{registry} has credentials already"
             yield Problem("db-username", what, "leave it out; the same credentials serve both")
 
     def _check_target(self, workspace: Path) -> Iterator[Problem]:

@@ -38,6 +38,7 @@ class Trivy(Plugin[TrivyInputs]):
     def run(self, inputs: TrivyInputs, job: Job) -> dict[str, str]:
         """Find out what to scan, scan each part of it once, report, judge."""
         job.temporary()  # Trivy unpacks into it
+        job.trust(inputs.ca_file)
         subjects = find_subjects(inputs, job)
         trivy = prepare(inputs, job)
         reports = scan(inputs, job, trivy, subjects)

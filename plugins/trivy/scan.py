@@ -57,7 +57,7 @@ def find_subjects(inputs: TrivyInputs, job: Job) -> list[Subject]:
     if inputs.image_source == "docker":
         return [Subject(str(image), ("--image-src", "docker", str(image)))]
 
-    registry = job.registry(inputs.logins(), inputs.insecure_registries)
+    registry = job.registry(inputs.all_logins(), inputs.insecure_registries)
     found = registry.resolve(image)
     name = str(image.with_digest(found.digest))
     if image.digest is None:
@@ -98,7 +98,7 @@ def prepare(inputs: TrivyInputs, job: Job) -> Tool:
     if inputs.image_source == "docker":
         inherit += ["DOCKER_HOST", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH"]
     env: dict[str, str | Secret] = {}
-    if logins := inputs.logins():
+    if logins := inputs.all_logins():
         env.update(job.docker_config(logins))
     else:
         inherit.append("DOCKER_CONFIG")

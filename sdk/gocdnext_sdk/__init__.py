@@ -57,6 +57,7 @@ if TYPE_CHECKING:
     from gocdnext_sdk.inputs.types import (
         Boolean,
         BranchTags,
+        Certificates,
         Duration,
         Items,
         JsonDocument,
@@ -113,6 +114,7 @@ _NAMES = {
     "inputs.types": (
         "Boolean",
         "BranchTags",
+        "Certificates",
         "Duration",
         "Items",
         "JsonDocument",
@@ -152,6 +154,7 @@ __all__ = [
     "AtLeastOne",
     "Boolean",
     "BranchTags",
+    "Certificates",
     "Ci",
     "Commit",
     "Completed",

@@ -181,13 +181,13 @@ class ImageBuildInputs(ImageTagInputs, RegistryLoginInputs):
         return {name: Secret(environ[name]) for name in names}
 
     @property
-    def logins(self) -> Credentials:
-        """The logins: the image's registry and the mirror, each for its own host only."""
-        logins = list(self.credentials(self.main.registry))
+    def all_logins(self) -> Credentials:
+        """The logins: of the images, of what they are made from, and of the mirror; each for its own host."""
+        found = list(self.credentials(self.main.registry))
         if self.mirror and self.mirror_username and self.mirror_password:
             host = Registry.parse(without_scheme(self.mirror).split("/")[0])
-            logins.append(Credential(host, self.mirror_username, self.mirror_password))
-        return Credentials(logins)
+            found.append(Credential(host, self.mirror_username, self.mirror_password))
+        return Credentials(found)
 
     @property
     def references(self) -> Iterable[Reference]:
@@ -203,6 +203,7 @@ class ImageBuildInputs(ImageTagInputs, RegistryLoginInputs):
         return images(parsed, {each.key: each.value for each in self.arguments(environ)})
 
     def _check_login(self, environ: Mapping[str, str], workspace: Path) -> Iterator[Problem]:
+        yield from self.check_whose(self.registries)
         found = self.dockerfile_images(environ, workspace)
         if not found.all_known:
             return  # `login_note` tells
@@ -214,13 +215,14 @@ class ImageBuildInputs(ImageTagInputs, RegistryLoginInputs):
 
     def login_note(self, environ: Mapping[str, str], workspace: Path) -> str | None:
         """Return what to say of a login that may fit no image, None if it fits one."""
-        others = {*self.registries, *(each.registry for each in self.references)}
+        known = {*self.registries, *(each.registry for each in self.references)}
         found = self.dockerfile_images(environ, workspace)
-        if self.username is None or self.registry is None or found.all_known:
+        if (
+            found.all_known
+            or {each.registry for each in self.credentials(self.main.registry)} <= known | found.registries
+        ):
             return None
-        if self.registry in others | found.registries:
-            return None
-        return "the login may fit no image: a base image is in a variable whose value is not known"
+        return "a login may fit no image: a base image is in a variable whose value is not known"
 
     def check(self, environ: Mapping[str, str], workspace: Path) -> Iterable[Problem]:
         """Check the tags, the context, the Dockerfile, the mirror, the secrets and the build arguments."""

@@ -57,7 +57,7 @@ def read_inputs(
     raw, problems = _collect(model, environ, on_secret, warn)
     given = given_texts(model, raw)
     try:
-        inputs = model.model_validate(raw, context={"workspace": workspace})
+        inputs = model.model_validate(raw, context={"workspace": workspace, "environ": environ})
     except ValidationError as error:
         problems += [_problem(model, detail, raw) for detail in _details(error)]
         inputs = None
@@ -82,7 +82,7 @@ def wrong_values(model: type[PluginInputs], texts: Mapping[str, str]) -> list[Pr
         key: Secret(text) if is_secret(fields[key]) else text for key, text in texts.items() if key in fields
     }
     try:
-        model.model_validate(raw, context={"workspace": None})
+        model.model_validate(raw, context={"workspace": None, "environ": None})
     except ValidationError as error:
         found = (detail for detail in _details(error) if detail["loc"] and detail["loc"][0] in raw)
         return [_problem(model, detail, raw) for detail in found]

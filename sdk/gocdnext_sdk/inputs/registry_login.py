@@ -1,19 +1,64 @@
-"""The registry login that every plugin takes the same way."""
+"""The registry logins that every plugin takes the same way."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from typing import Annotated, ClassVar
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Annotated, Any, ClassVar
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, BeforeValidator, ValidationInfo, WithJsonSchema
 
-from gocdnext_sdk.errors import Invalid, Problem
+from gocdnext_sdk.errors import Invalid, Problem, quoted
 from gocdnext_sdk.inputs.constraints import Constraint, RequiredTogether
 from gocdnext_sdk.inputs.model import Input, PluginInputs
-from gocdnext_sdk.inputs.types import RegistryHost, RegistryHosts
+from gocdnext_sdk.inputs.parsers import parse_lines
+from gocdnext_sdk.inputs.types import Certificates, RegistryHost, RegistryHosts
 from gocdnext_sdk.oci.credentials import Credential, Credentials
 from gocdnext_sdk.oci.reference import HUB, Registry
 from gocdnext_sdk.secret import Secret
+
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
+def _parse_logins(value: Any, info: ValidationInfo) -> Any:
+    if not isinstance(value, str):
+        return value
+    lines = parse_lines(value)
+    found = {each.registry: each for each in map(_parse_login, range(1, len(lines) + 1), lines)}
+    if len(found) < len(lines):
+        raise Invalid("has two logins for one host", "tools take one login per host")
+    environ: Mapping[str, str] | None = (info.context or {}).get("environ", {})
+    if environ is None:
+        return tuple(found.values())
+    return tuple(_with_password(each, number, environ) for number, each in enumerate(found.values(), start=1))
+
+
+def _parse_login(number: int, line: str) -> Credential:
+    """Return a login whose password is the name of the variable that holds it.
+
+    Nothing is quoted: somebody will write the password itself.
+    """
+    words = line.split()
+    if len(words) != 3 or not _VARIABLE.fullmatch(words[2]) or ":" in words[1]:
+        raise Invalid(f"item {number} is not HOST USER SECRET", "the third word is the name of a secret")
+    try:
+        registry = Registry.parse(words[0])
+    except ValueError:
+        raise Invalid(f"item {number} does not begin with a registry host", 'such as "ghcr.io"') from None
+    return Credential(registry, words[1], Secret(words[2]))
+
+
+def _with_password(login: Credential, number: int, environ: Mapping[str, str]) -> Credential:
+    password = environ.get(login.password.reveal(), "").rstrip("\r\n")
+    if not password:
+        what = f"the secret of item {number} is not in the job's environment"
+        raise Invalid(what, "write its name only, and list it under the job's `secrets:`")
+    return Credential(login.registry, login.username, Secret(password))
+
+
+def _is_docker_config(value: Secret) -> Secret:
+    Credentials.parse(value)
+    return value
 
 
 def _without_hub(registries: tuple[Registry, ...]) -> tuple[Registry, ...]:
@@ -22,8 +67,22 @@ def _without_hub(registries: tuple[Registry, ...]) -> tuple[Registry, ...]:
     return registries
 
 
+def _over(first: Iterable[Credential], others: Iterable[Credential]) -> Credentials:
+    """Return all of `first`, and those of `others` that are for other registries."""
+    taken = {each.registry: each for each in first}
+    return Credentials([*taken.values(), *(each for each in others if each.registry not in taken)])
+
+
+Logins = Annotated[
+    tuple[Credential, ...],
+    BeforeValidator(_parse_logins),
+    WithJsonSchema({"type": "string", "format": "logins"}),
+]
+"""Logins, one a line: a host, a user, and the name of the job's secret with the password."""
+
+
 class RegistryLoginInputs(PluginInputs):
-    """`registry`, `username`, `password`, and `insecure-registries`."""
+    """`registry`, `username`, `password`, `logins`, `docker-config`, `ca-file` and `insecure-registries`."""
 
     registry: RegistryHost | None = Input(
         None,
@@ -37,7 +96,23 @@ class RegistryLoginInputs(PluginInputs):
     password: Secret | None = Input(
         None, description="Password or token for `username`. Give it through the job's `secrets:`."
     )
-
+    logins: Logins = Input(
+        "",
+        description="Further logins, one `HOST USER SECRET` per line: SECRET is the name of the job's secret "
+        "that holds the password. Each is sent to its own host only.",
+        login=True,
+    )
+    docker_config: Annotated[Secret, AfterValidator(_is_docker_config)] | None = Input(
+        None,
+        description="Further logins, as the text of a Docker config.json. Each is sent to its own host only.",
+        examples=['{"auths": {}}'],
+        login=True,
+    )
+    ca_file: Certificates | None = Input(
+        None,
+        description="Certificates of authorities to trust beside the public ones, as PEM: a file of the "
+        "workspace, or the text. For registries whose certificates come from an authority of your own.",
+    )
     insecure_registries: Annotated[RegistryHosts, AfterValidator(_without_hub)] = Input(
         "",
         description='Registries that may speak plain http, such as "registry:5000", a service of the job: '
@@ -47,28 +122,84 @@ class RegistryLoginInputs(PluginInputs):
     listed_last: ClassVar[bool] = True
     constraints: ClassVar[tuple[Constraint, ...]] = (RequiredTogether("username", "password"),)
 
-    def credentials(self, default: Registry) -> Credentials:
-        """Return the login, bound to one host.
+    @property
+    def further_logins(self) -> Credentials:
+        """Those of `docker-config` and of `logins`, which count where both have one for a host."""
+        return _over(self.logins, Credentials.parse(self.docker_config) if self.docker_config else ())
+
+    def given_logins(self, default: Registry) -> Credentials:
+        """Return all logins, each bound to one host or to some of its repositories; `username` counts first.
 
         Args:
-            default: the host it belongs to if `registry` is not given.
+            default: the host that `username` belongs to if `registry` is not given.
         """
         if self.username is None or self.password is None:
-            return Credentials()
-        return Credentials([Credential(self.registry or default, self.username, self.password)])
+            return self.further_logins
+        own = Credential(self.registry or default, self.username, self.password)
+        return _over([own], self.further_logins)
+
+    def credentials(self, default: Registry) -> Credentials:
+        """Return all logins, each bound to one host, as tools take them.
+
+        Args:
+            default: the host that `username` belongs to if `registry` is not given.
+        """
+        return self.given_logins(default).for_hosts()
 
     def is_insecure(self, registry: Registry) -> bool:
         """Tell whether the user lets `registry` speak plain http."""
         return registry in self.insecure_registries
 
     def check_registry(self, registries: Iterable[Registry]) -> Iterator[Problem]:
-        """Check that the login is one for the job: that an image is at its registry.
+        """Check that each login is one for the job: that an image is at its registry.
+
+        Args:
+            registries: where the job's images are; `username` is for the first, if `registry` is not given.
+        """
+        known = tuple(dict.fromkeys(registries))
+        hosts = ", ".join(map(str, known))
+        if self.username is not None and self.registry is not None and self.registry not in known:
+            # The registry is not quoted: it may be a token in the wrong field.
+            yield Problem("registry", "no image of the job is there", f"the images are at {hosts}")
+        own = (self.registry or next(iter(known), None)) if self.username is not None else None
+        for number, login in enumerate(self.logins, start=1):
+            if login.registry == own:
+                yield Problem("logins", f"item {number} is for the registry of `username` too", "keep one")
+        yield from self.check_further(known)
+
+    def check_further(self, registries: Sequence[Registry]) -> Iterator[Problem]:
+        """As `check_registry`, of `logins` and `docker-config`.
 
         Args:
             registries: where the job's images are.
         """
-        known = tuple(dict.fromkeys(registries))
-        if self.username is not None and self.registry is not None and self.registry not in known:
-            hosts = ", ".join(map(str, known))
-            # The registry is not quoted: it may be a token in the wrong field.
-            yield Problem("registry", "no image of the job is there", f"the images are at {hosts}")
+        hosts = ", ".join(map(str, registries)) or "no registry"
+        for number, login in enumerate(self.logins, start=1):
+            if login.registry not in registries:
+                what = f"no image of the job is at the host of item {number}"
+                yield Problem("logins", what, f"the images are at {hosts}")
+        if self.docker_config is None:
+            return
+        given = Credentials.parse(self.docker_config)
+        for login in given:
+            if login.registry not in registries:
+                what = f"no image of the job is at {quoted(login.registry)}"
+                yield Problem("docker-config", what, f"the images are at {hosts}; remove the credentials")
+        try:
+            given.for_hosts()
+        except ValueError as error:
+            yield Problem.of("docker-config", error)
+
+    def check_whose(self, registries: Sequence[Registry]) -> Iterator[Problem]:
+        """Check that it is clear which of several registries `username` is for.
+
+        Args:
+            registries: those that the images go to, each once.
+        """
+        if self.username is not None and self.registry is None and len(registries) > 1:
+            yield Problem(
+                "registry",
+                f"is required, since the images go to {', '.join(map(str, registries))} and one password "
+                "cannot be for all of them",
+                "name the one that `username` is for, and give the others in `logins`",
+            )

@@ -78,6 +78,32 @@ def _json_document(text: str, workspace: Path | None) -> dict[str, Any]:
     return document
 
 
+def _certificates(text: str, workspace: Path | None) -> str:
+    source = text
+    if "-----BEGIN" not in text:
+        path = workspace_path(text, workspace)
+        if workspace is None:
+            return ""  # what the file holds is known when the job runs
+        try:
+            source = read_text(workspace / path)
+        except (OSError, UnicodeDecodeError):
+            raise Invalid(
+                f"{quoted(text)} is not a readable file in the workspace", "give a path or the PEM itself"
+            ) from None
+    if "PRIVATE KEY-----" in source:
+        raise Invalid("holds a private key", "give certificates only; a key in the repository is out")
+    import ssl
+
+    try:
+        # Given nothing, it would load the system's.
+        ssl.create_default_context(cadata=source or "none")
+    except (ssl.SSLError, ValueError):
+        raise Invalid(
+            "holds no certificate", 'as PEM, it begins with "-----BEGIN CERTIFICATE-----"'
+        ) from None
+    return source if source.endswith("\n") else f"{source}\n"
+
+
 def _tag(text: str) -> str:
     if not is_tag(text):
         raise Invalid(f"{quoted(text)} is not a tag", 'letters, digits, "_", "." and "-", at most 128')
@@ -208,6 +234,13 @@ WorkspacePath = Annotated[
     str, in_workspace(workspace_path), WithJsonSchema({"type": "string", "format": "workspace-path"})
 ]
 """A path that stays in the workspace, links followed. Whether it exists is for the plugin to check."""
+
+Certificates = Annotated[
+    str,
+    in_workspace(_certificates),
+    WithJsonSchema({"type": "string", "format": "certificates"}),
+]
+"""Certificates as PEM: the path of a workspace file that holds them, or the text itself."""
 
 JsonDocument = Annotated[
     dict[str, Any],

@@ -71,6 +71,7 @@ class RegistryClient:
         transport: what sends; the network if not given.
         clock: tells the time.
         insecure: registries that may speak plain http, by the user's word.
+        roots: certificates of authorities to trust beside the public ones, as PEM.
         digest: computes the digest of content with an algorithm; a plan, which has no content, has its own.
     """
 
@@ -81,12 +82,13 @@ class RegistryClient:
         transport: Transport | None = None,
         clock: Clock = SYSTEM_CLOCK,
         insecure: Iterable[Registry] = (),
+        roots: str | None = None,
         digest: Callable[[bytes, str], str] = digest_of,
     ) -> None:
         if transport is None:
             from gocdnext_sdk.oci.http import HttpTransport
 
-            transport = HttpTransport()
+            transport = HttpTransport(roots)
         self._credentials = credentials or Credentials()
         self._transport = transport
         self._clock = clock

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gocdnext_sdk.oci.reference import Registry
 from gocdnext_sdk.secret import Secret
@@ -48,6 +48,10 @@ class Credential:
         """All parts of it that must not be printed."""
         pair = (self.password, self.basic) if self.has_password else ()
         return tuple(each for each in (*pair, self.identity_token, self.registry_token) if each)
+
+    def for_host(self) -> Credential:
+        """Return the login without a scope: for all repositories of its registry."""
+        return replace(self, scope="")
 
     def fits(self, repository: str) -> bool:
         """Tell whether it is valid for `repository`, a path at its registry."""

@@ -40,15 +40,25 @@ class Credentials:
             found = self.get(image.registry, image.repository)
             if found is None:
                 continue
-            whole = Credential(
-                image.registry, found.username, found.password, found.identity_token, found.registry_token
-            )
+            whole = found.for_host()
             if bound.setdefault(image.registry, whole) != whole:
                 raise Invalid(
                     f"two images at {image.registry} need different credentials",
                     "tools take one login per host",
                 )
         return Credentials(bound.values())
+
+    def for_hosts(self) -> Credentials:
+        """Return the logins, each for its whole host, which is what tools support.
+
+        Raises:
+            ValueError: a host has two.
+        """
+        found: dict[Registry, Credential] = {}
+        for each in self:
+            if found.setdefault(each.registry, each) != each:
+                raise Invalid(f"there are two logins for {each.registry}", "tools take one login per host")
+        return Credentials(each.for_host() for each in found.values())
 
     def unused_for(self, images: Iterable[Reference]) -> tuple[Credential, ...]:
         """Return the logins that none of `images` needs."""

@@ -100,9 +100,14 @@ class _TlsSocket(ssl.SSLSocket):
 
 
 class HttpTransport(Transport):
-    """Sends requests over the network, through the proxies that the usual variables name."""
+    """Sends requests over the network, through the proxies that the usual variables name.
 
-    def __init__(self) -> None:
+    Args:
+        roots: certificates of authorities to trust beside the public ones, as PEM.
+    """
+
+    def __init__(self, roots: str | None = None) -> None:
+        self._roots = roots
         self._pools: dict[str | None, urllib3.PoolManager] = {}
 
     def send(self, request: Request, deadline: float) -> Response:
@@ -182,6 +187,8 @@ class HttpTransport(Transport):
 
         context = create_urllib3_context()
         context.load_default_certs()
+        if self._roots:
+            context.load_verify_locations(cadata=self._roots)
         context.sslsocket_class = _TlsSocket
         return context
 
@@ -265,9 +272,7 @@ def _tls_failure(error: ssl.SSLError) -> TransportError:
     if isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError):
         return TransportError(Fault.BROKEN, "the connection was closed at the start of TLS")
     if isinstance(error, ssl.SSLCertVerificationError):
-        return TransportError(
-            Fault.TLS, f"{error.verify_message}; SSL_CERT_FILE names the certificates to trust"
-        )
+        return TransportError(Fault.TLS, f"{error.verify_message}; `ca-file` names authorities to trust")
     return TransportError(Fault.TLS, (error.reason or str(error)).replace("_", " ").lower())
 
 

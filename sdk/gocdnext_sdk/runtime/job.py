@@ -71,6 +71,9 @@ class Job:
         self._outputs = outputs
         self._warn = warn
         self._dialect = dialect
+        self.roots: Path | None = None
+        """The file of all authorities that are trusted, the public ones too; where `trust` was called."""
+        self._certificates: str | None = None
 
     @cached_property
     def ci(self) -> Ci:
@@ -121,6 +124,25 @@ class Job:
         environ = tool_environ(self.environ, self.workspace, given, inherit)
         return Tool(path, environ, self._runner())
 
+    def trust(self, certificates: str | None) -> None:
+        """Let this program and every tool started from now on trust further certificate authorities.
+
+        They are trusted beside the public ones, for every host that is spoken to in TLS.
+
+        Args:
+            certificates: as PEM; None: nothing changes.
+        """
+        if certificates is None:
+            return
+        import ssl
+
+        given = self.environ.get("SSL_CERT_FILE") or ssl.get_default_verify_paths().openssl_cafile
+        known = Path(given).read_text() if Path(given).is_file() else ""
+        self.roots = self.scratch() / "roots.pem"
+        self.roots.write_text(f"{known}\n{certificates}")
+        self.environ["SSL_CERT_FILE"] = str(self.roots)
+        self._certificates = certificates
+
     def _runner(self) -> Runner:
         runner = ProcessRunner(self._masker, self._files, self._signals, self.workspace)
         if path := self.environ.get(TRACE_VARIABLE):
@@ -159,7 +181,13 @@ class Job:
         from gocdnext_sdk.oci.client import RegistryClient
         from gocdnext_sdk.oci.credentials import Credentials
 
-        return RegistryClient(credentials or Credentials.ambient(self.environ), insecure=insecure)
+        self._mask_logins(credentials)
+        known = credentials or Credentials.ambient(self.environ)
+        return RegistryClient(known, insecure=insecure, roots=self._certificates)
+
+    def _mask_logins(self, credentials: Credentials) -> None:
+        for secret in (secret for credential in credentials for secret in credential.secrets):
+            self.mask(secret)
 
     def daemon(self) -> Daemon:
         """Return the Docker daemon, once it answers. What killed jobs left there is removed first.
@@ -306,8 +334,7 @@ class Job:
         """
         if not credentials:
             return {}
-        for secret in (secret for credential in credentials for secret in credential.secrets):
-            self.mask(secret)
+        self._mask_logins(credentials)
         content = credentials.docker_config()
         if folder is None:
             return {"DOCKER_CONFIG": str(self._files.named("config.json", content))}

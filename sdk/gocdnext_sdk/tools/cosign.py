@@ -240,13 +240,17 @@ def check_insecure(environ: Mapping[str, str], insecure: Collection[Registry]) -
     repository = environ.get("COSIGN_REPOSITORY")
     if not (repository and insecure):
         return
-    try:
-        elsewhere = Reference.parse(repository).registry not in insecure
-    except ValueError:
-        elsewhere = True
-    if elsewhere:
+    if not set(signature_registries(environ)).intersection(insecure):
         what = "cosign would allow plain http to the registry in COSIGN_REPOSITORY too"
         yield Problem("insecure-registries", what, "remove that variable, or name its registry here too")
+
+
+def signature_registries(environ: Mapping[str, str]) -> tuple[Registry, ...]:
+    """Return the registry that the job's `COSIGN_REPOSITORY` has signatures go to, if it names one."""
+    try:
+        return (Reference.parse(environ.get("COSIGN_REPOSITORY", "")).registry,)
+    except ValueError:
+        return ()
 
 
 def flag(name: str, value: str | None) -> list[str]:

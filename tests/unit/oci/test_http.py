@@ -293,6 +293,12 @@ class TestTls:
         assert get(secure.port, scheme="https").status == 200
         assert RegistryClient().speaks_tls(Registry(f"127.0.0.1:{secure.port}"))
 
+    def test_a_certificate_counts_beside_those_of_the_system(self, secure: Server, certificate: Path) -> None:
+        transport = HttpTransport(roots=certificate.read_text().partition("-----BEGIN PRIVATE")[0])
+        request = Request("GET", f"https://127.0.0.1:{secure.port}/")
+        assert transport.send(request, time.monotonic() + 10).status == 200
+        assert transport._tls.cert_store_stats()["x509_ca"] > 1
+
     def test_one_that_is_not_trusted_is_tls_too(self, secure: Server) -> None:
         assert RegistryClient().speaks_tls(Registry(f"127.0.0.1:{secure.port}"))
 

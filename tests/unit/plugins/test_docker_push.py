@@ -172,7 +172,7 @@ class TestIndex:
     def test_each_registry_gets_its_own_login(self) -> None:
         auths = {"staging.example": {"auth": "cmVhZGVyOnJlYWRlci1wYXNz"}}
         inputs = read(self.INDEX | LOGIN | {"docker-config": json.dumps({"auths": auths})})
-        hosts = MODULE.regctl_hosts(inputs, inputs.logins({}), tls)
+        hosts = MODULE.regctl_hosts(inputs, inputs.both_logins({}), tls)
         users = {name: host.credential.username for name, host in hosts.items()}
         assert users == {"ghcr.io": "writer", "staging.example": "reader"}
 
@@ -194,24 +194,24 @@ class TestLogins:
     """Each login is for one host."""
 
     def test_the_targets_login_is_not_the_sources(self) -> None:
-        logins = read(LOGIN).logins({})
+        logins = read(LOGIN).both_logins({})
         assert [(each.registry.host, each.username) for each in logins.source] == [("ghcr.io", "writer")]
 
     def test_the_targets_login_reads_a_source_at_the_same_registry(self) -> None:
         inputs = read({"source": "ghcr.io/org/staging:rc", **LOGIN})
-        logins = inputs.logins({})
+        logins = inputs.both_logins({})
         hosts = MODULE.regctl_hosts(inputs, logins, tls)
         assert {name: host.credential.username for name, host in hosts.items()} == {"ghcr.io": "writer"}
 
     def test_two_registries_have_their_own(self) -> None:
         inputs = read(LOGIN | SOURCE_LOGIN)
-        hosts = MODULE.regctl_hosts(inputs, inputs.logins({}), tls)
+        hosts = MODULE.regctl_hosts(inputs, inputs.both_logins({}), tls)
         users = {name: host.credential.username for name, host in hosts.items()}
         assert users == {"ghcr.io": "writer", "staging.example": "reader"}
 
     def test_one_registry_with_two_logins_has_two_names(self) -> None:
         inputs = read({"source": "ghcr.io/org/staging:rc", **LOGIN, **SOURCE_LOGIN})
-        logins = inputs.logins({})
+        logins = inputs.both_logins({})
         hosts = MODULE.regctl_hosts(inputs, logins, tls)
         users = {name: (host.registry.host, host.credential.username) for name, host in hosts.items()}
         assert users == {"ghcr.io": ("ghcr.io", "writer"), "source.invalid": ("ghcr.io", "reader")}
@@ -222,13 +222,13 @@ class TestLogins:
     def test_further_logins_come_from_a_docker_configuration(self) -> None:
         auths = {"https://index.docker.io/v1/": {"auth": "aHViOmh1Yi1wYXNz"}, "ghcr.io": {"auth": "eDp5"}}
         both = {"target": "ghcr.io/org/app docker.io/org/app", "registry": "ghcr.io"}
-        logins = read(both | LOGIN | {"docker-config": json.dumps({"auths": auths})}).logins({})
+        logins = read(both | LOGIN | {"docker-config": json.dumps({"auths": auths})}).both_logins({})
         users = {each.registry.host: (each.username, each.password.reveal()) for each in logins.targets}
         assert users == {"docker.io": ("hub", "hub-pass"), "ghcr.io": ("writer", "writer-password")}
 
     def test_one_login_for_two_registries_is_a_question(self) -> None:
         (line,) = mistakes({"target": "ghcr.io/org/app quay.io/org/app", **LOGIN})
-        assert line.startswith("with.registry: is required, since the targets are at ghcr.io, quay.io")
+        assert line.startswith("with.registry: is required, since the images go to ghcr.io, quay.io")
 
     def test_a_login_that_nobody_gets_is_a_mistake(self) -> None:
         assert mistakes({"registry": "quay.io", **LOGIN}) == [
@@ -245,7 +245,7 @@ class TestLogins:
         config = json.loads(
             configuration(
                 MODULE.regctl_hosts(
-                    inputs, inputs.logins({}), lambda registry: registry.host != "localhost:5000"
+                    inputs, inputs.both_logins({}), lambda registry: registry.host != "localhost:5000"
                 )
             ).reveal()
         )

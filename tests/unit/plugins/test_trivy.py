@@ -142,7 +142,7 @@ def test_each_login_is_bound_to_its_own_host() -> None:
         db_username="bob",
         db_password="db-password",
     )
-    logins = {str(each.registry): each.username for each in inputs.logins()}
+    logins = {str(each.registry): each.username for each in inputs.all_logins()}
     assert logins == {"ghcr.io": "alice", "mirror.example.com": "bob"}
 
 

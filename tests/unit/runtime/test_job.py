@@ -7,7 +7,11 @@ from pathlib import Path
 import pytest
 
 from gocdnext_sdk import ToolError
-from gocdnext_sdk.runtime.job import digest_left_by_tool
+from gocdnext_sdk.runtime.job import Job, digest_left_by_tool
+from gocdnext_sdk.runtime.masking import Masker
+from gocdnext_sdk.runtime.outputs import OutputFile
+from gocdnext_sdk.runtime.secret_files import SecretFiles
+from gocdnext_sdk.runtime.signals import Signals
 
 
 @pytest.mark.parametrize("content", [None, "", "latest", f"sha256:{'0' * 63}"])
@@ -21,3 +25,18 @@ def test_a_tool_that_left_no_digest_is_told_of(tmp_path: Path, content: str | No
 
 def test_the_digest_that_a_tool_left() -> None:
     assert digest_left_by_tool("app:1", lambda: f"sha256:{'0' * 64}") == f"sha256:{'0' * 64}"
+
+
+def test_further_authorities_are_trusted_beside_those_of_the_job(tmp_path: Path) -> None:
+    public = tmp_path / "public.pem"
+    public.write_text("the public ones\n")
+    masker, files = Masker(), SecretFiles()
+    job = Job({"SSL_CERT_FILE": str(public)}, tmp_path, masker, files, Signals(), OutputFile({}))
+    with files:
+        job.trust(None)
+        assert job.environ["SSL_CERT_FILE"] == str(public)
+        job.trust("our own\n")
+        assert job.roots is not None
+        assert job.roots.read_text().split("\n") == ["the public ones", "", "our own", ""]
+        assert job.tool("true").environ["SSL_CERT_FILE"] == str(job.roots)
+    assert not job.roots.exists()

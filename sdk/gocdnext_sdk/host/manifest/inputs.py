@@ -11,9 +11,11 @@ from gocdnext_sdk.host.manifest.model import InputSpec, Manifest
 from gocdnext_sdk.inputs.image_metadata import Annotations
 from gocdnext_sdk.inputs.image_tags import TagFlavor, TagRules
 from gocdnext_sdk.inputs.model import Input, PluginInputs
+from gocdnext_sdk.inputs.registry_login import Logins
 from gocdnext_sdk.inputs.types import (
     Boolean,
     BranchTags,
+    Certificates,
     Duration,
     Items,
     JsonDocument,
@@ -33,12 +35,14 @@ from gocdnext_sdk.secret import Secret
 FORMATS: Final[Mapping[str, Any]] = {
     "annotations": Annotations,
     "branch-tags": BranchTags,
+    "certificates": Certificates,
     "go-duration": Duration,
     "hostname": RegistryHost,
     "hostnames": RegistryHosts,
     "items": Items,
     "json-document": JsonDocument,
     "lines": Lines,
+    "logins": Logins,
     "oci-reference": Reference,
     "oci-references": References,
     "pairs": Pairs,

@@ -31,6 +31,9 @@ BINFMT = (
 
 _DAEMONS_OWN = "default"
 
+_ROOTS = "roots.invalid"
+"""A registry that there cannot be: buildx copies the certificates of a registry into the container."""
+
 
 @dataclass(frozen=True)
 class Builder:
@@ -122,15 +125,27 @@ def install_emulators(daemon: Daemon, image: Reference, platforms: Iterable[str]
         ) from None
 
 
-def registry_config(mirror: str | None, insecure: Iterable[Registry] = ()) -> str:
+def trusting(roots: Path | None) -> Iterator[str]:
+    """Yield the `--driver-opt` with which a BuildKit trusts `roots` for all hosts that it speaks to.
+
+    Args:
+        roots: the file that `registry_config` was given.
+    """
+    if roots is not None:
+        # Where docker/buildx puts a registry's certificates: `util/confutil/container.go`.
+        yield f"env.SSL_CERT_FILE=/etc/buildkit/certs/{_ROOTS}/{roots.name}"
+
+
+def registry_config(mirror: str | None, insecure: Iterable[Registry] = (), roots: Path | None = None) -> str:
     """Return the `buildkitd.toml` that says how registries are spoken to; empty if nothing is to say.
 
     Args:
         mirror: what docker.io is read through, a host with a path or its URL.
         insecure: registries that speak plain http.
+        roots: a file of certificates that `trusting` has the BuildKit use.
     """
     plain = [each.host for each in insecure]
-    config = ""
+    config = f'[registry."{_ROOTS}"]\nca = ["{roots}"]\n' if roots else ""
     if mirror:
         place = without_scheme(mirror)
         config += f'[registry."docker.io"]\nmirrors = ["{place}"]\n'

@@ -143,7 +143,8 @@ class TestCatalog:
     def test_what_is_required_comes_first_and_the_login_last(self, folder: Path) -> None:
         names = list(catalog(folder)["inputs"])
         assert names[0] == "image"
-        assert names[-4:] == ["registry", "username", "password", "insecure-registries"]
+        login = ["registry", "username", "password", "logins", "docker-config"]
+        assert names[-7:] == [*login, "ca-file", "insecure-registries"]
 
 
 class TestSchema:

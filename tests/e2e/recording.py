@@ -1,0 +1,199 @@
+"""A registry of three hosts that notes which login each of them gets.
+
+The registry itself wants a token, a server beside it gives one for a password, and what a blob holds comes
+from a third, to which the registry redirects, as large registries do.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import http.client
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+from gocdnext_sdk.host.harness import LocalRegistry
+
+
+@dataclass
+class Host:
+    """One server, and all that it was sent beside content.
+
+    Args:
+        name: what it is called; Go's clients take two ports of one name for one host.
+        server: listens.
+        seen: the `Authorization` headers it got.
+    """
+
+    name: str
+    server: ThreadingHTTPServer
+    seen: set[str] = field(default_factory=set)
+
+    @property
+    def address(self) -> str:
+        return f"{self.name}:{self.server.server_port}"
+
+
+@dataclass
+class Recorded:
+    """A registry of three hosts.
+
+    Args:
+        registry: what references name.
+        tokens: where the registry has clients get a token.
+        storage: where it has them get what blobs hold.
+        user: who may read and write.
+        password: of the user.
+    """
+
+    registry: Host
+    tokens: Host
+    storage: Host
+    user: str
+    password: str
+
+    @property
+    def address(self) -> str:
+        return self.registry.address
+
+    @property
+    def basic(self) -> str:
+        return "Basic " + base64.b64encode(f"{self.user}:{self.password}".encode()).decode()
+
+    def assert_nothing_else_was_sent(self) -> None:
+        """The password went to the token server, tokens to the registry, and nothing to the storage."""
+        assert self.tokens.seen == {self.basic}
+        assert self.registry.seen == {f"Bearer token-of-{self.user}"}
+        assert self.storage.seen == set()
+
+
+@contextmanager
+def recorded(user: str, upstream: LocalRegistry) -> Iterator[Recorded]:
+    """Run such a registry; what is behind it is another, with a login of its own."""
+    with ExitStack() as stack:
+        names = ("localhost", "localhost", "127.0.0.1")
+        hosts = [Host(name, stack.enter_context(_server())) for name in names]
+        found = Recorded(*hosts, user, f"password-of-{user}")
+        for host, answer in zip(
+            hosts, (_registry(found, upstream), _tokens(found), _storage(upstream)), strict=True
+        ):
+            host.server.RequestHandlerClass = _handler(host, answer)
+        yield found
+
+
+Answer = tuple[int, Sequence[tuple[str, str]], bytes]
+Answering = Callable[[BaseHTTPRequestHandler, bytes], Answer]
+
+
+def _registry(recorded: Recorded, upstream: LocalRegistry) -> Answering:
+    def answer(request: BaseHTTPRequestHandler, body: bytes) -> Answer:
+        if request.headers.get("Authorization") != f"Bearer token-of-{recorded.user}":
+            realm = f'Bearer realm="http://{recorded.tokens.address}/token",service="{recorded.address}"'
+            return 401, [("WWW-Authenticate", realm)], b""
+        if request.command == "GET" and "/blobs/sha256:" in request.path:
+            return 307, [("Location", f"http://{recorded.storage.address}{request.path}")], b""
+        return _ask(upstream, request, body)
+
+    return answer
+
+
+def _tokens(recorded: Recorded) -> Answering:
+    def answer(request: BaseHTTPRequestHandler, body: bytes) -> Answer:
+        form = (
+            parse_qs(body.decode()) if request.command == "POST" else parse_qs(urlsplit(request.path).query)
+        )
+        given = request.headers.get("Authorization")
+        if "password" in form:  # BuildKit sends it in a form (oauth.md)
+            pair = f"{form['username'][0]}:{form['password'][0]}".encode()
+            given = "Basic " + base64.b64encode(pair).decode()
+            recorded.tokens.seen.add(given)
+        if given != recorded.basic:
+            return 401, [], b""
+        token = f"token-of-{recorded.user}".encode()
+        return (
+            200,
+            [("Content-Type", "application/json")],
+            b'{"token":"%b","access_token":"%b"}' % (token, token),
+        )
+
+    return answer
+
+
+def _storage(upstream: LocalRegistry) -> Answering:
+    return lambda request, body: _ask(upstream, request, body)
+
+
+def _ask(upstream: LocalRegistry, request: BaseHTTPRequestHandler, body: bytes) -> Answer:
+    login = base64.b64encode(f"{upstream.username}:{upstream.password}".encode()).decode()
+    with contextlib.closing(http.client.HTTPConnection(upstream.address)) as connection:
+        connection.putrequest(request.command, request.path, skip_host=True, skip_accept_encoding=True)
+        for name, value in request.headers.items():  # some of them several times
+            if name.lower() not in ("authorization", "content-length", "transfer-encoding"):
+                connection.putheader(name, value)
+        connection.putheader("Content-Length", str(len(body)))
+        connection.putheader("Authorization", f"Basic {login}")
+        connection.endheaders(body)
+        response = connection.getresponse()
+        return response.status, response.getheaders(), response.read()
+
+
+@contextmanager
+def _server() -> Iterator[ThreadingHTTPServer]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler)
+    server.daemon_threads = True
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield server
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def _handler(host: Host, answer: Answering) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def handle_one_request(self) -> None:
+            with contextlib.suppress(OSError):
+                if self.rfile.peek(1)[:1] == b"\x16":  # TLS is tried first; this is how one says no
+                    self.wfile.write(b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n")
+                    self.close_connection = True
+                else:
+                    super().handle_one_request()
+
+        def _serve(self) -> None:
+            if authorization := self.headers.get("Authorization"):
+                host.seen.add(authorization)
+            status, headers, content = answer(self, self._body())
+            self.send_response_only(status)
+            given = {name.lower(): value for name, value in headers}
+            for name, value in headers:
+                if name.lower() not in ("content-length", "transfer-encoding", "connection"):
+                    self.send_header(name, value)
+            length = given.get("content-length") if self.command == "HEAD" else None
+            self.send_header("Content-Length", length or str(len(content)))
+            self.end_headers()
+            if self.command != "HEAD":
+                self.wfile.write(content)
+
+        def _body(self) -> bytes:
+            if self.headers.get("Transfer-Encoding") != "chunked":
+                return self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            body = b""
+            while size := int(self.rfile.readline(), 16):
+                body += self.rfile.read(size)
+                self.rfile.readline()
+            self.rfile.readline()
+            return body
+
+        do_GET = do_HEAD = do_PUT = do_POST = do_PATCH = do_DELETE = _serve  # noqa: N815
+
+        def log_message(self, *args: Any) -> None:
+            pass
+
+    return Handler
