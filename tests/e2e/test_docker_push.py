@@ -11,12 +11,10 @@ import operator
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import tarfile
 import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -26,6 +24,7 @@ from typing import Any, Self
 from uuid import uuid4
 
 import pytest
+from tests.e2e.olareg import olareg
 
 from gocdnext_sdk import Completed, Reference
 from gocdnext_sdk.host.harness import LocalRegistry
@@ -139,41 +138,6 @@ def _login(header: str | None) -> tuple[str | None, str | None]:
         return None, None
     user, _, password = base64.b64decode(header[6:]).decode().partition(":")
     return user, password
-
-
-@contextlib.contextmanager
-def _olareg(*flags: str) -> Iterator[str]:
-    """Run a registry with the referrers API and no login; give its address."""
-    port = _free_port()
-    server = subprocess.Popen(
-        ["olareg", "serve", "--addr", "127.0.0.1", "--port", str(port), "--store-type", "mem", *flags],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    try:
-        _wait_for(port, server)
-        yield f"127.0.0.1:{port}"
-    finally:
-        server.kill()
-        server.wait()
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def _wait_for(port: int, server: subprocess.Popen[bytes]) -> None:
-    for _ in range(500):
-        assert server.poll() is None, "the registry ended at once"
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=1)
-        with contextlib.suppress(OSError), contextlib.closing(connection):
-            connection.request("GET", "/v2/")
-            connection.getresponse().read()
-            return
-        time.sleep(0.02)
-    raise AssertionError("the registry does not answer")
 
 
 @dataclass(frozen=True)
@@ -360,7 +324,7 @@ def plain(registry: LocalRegistry) -> Place:
 
 @pytest.fixture(scope="module")
 def modern_gate() -> Iterator[Gate]:
-    with _olareg("--api-delete") as upstream, Gate(upstream, {"modern": "modern-password-1"}) as gate:
+    with olareg("--api-delete") as upstream, Gate(upstream, {"modern": "modern-password-1"}) as gate:
         yield gate
 
 
@@ -664,7 +628,7 @@ def test_two_logins_at_one_registry_read_and_write(
     run_plugin: PluginRunner, bench: Bench, registry: LocalRegistry
 ) -> None:
     with (
-        _olareg() as upstream,
+        olareg() as upstream,
         Gate(upstream, {"reader": "reader-pass-1", "writer": "writer-pass-1"}) as gate,
     ):
         reader = Place(gate.address, "reader", "reader-pass-1")
@@ -906,7 +870,7 @@ def test_a_tag_that_has_moved_on_is_not_deleted(run_plugin: PluginRunner, bench:
 
 
 def test_a_registry_that_cannot_delete_tags_is_told_of(run_plugin: PluginRunner, bench: Bench) -> None:
-    with _olareg() as upstream, Gate(upstream, {"user": "user-password-1"}) as gate:
+    with olareg() as upstream, Gate(upstream, {"user": "user-password-1"}) as gate:
         bench.push(f"{upstream}/team/app", tag="failed")
         inputs = {"action": "delete-tag", "target": f"{gate.address}/team/app:failed"}
         login = {"username": "user", "password": "user-password-1"}
