@@ -202,7 +202,7 @@ class BuildxInputs(ImageBuildInputs):
                 yield Problem("platforms", f"no `builder` is for {platform}", "add it to a node's platforms")
         if self.load:
             yield Problem("load", "needs the job's daemon, and `builder` uses none", "remove one of them")
-        for key in ("mirror", "driver-opts"):
+        for key in ("mirror", "ca-file", "driver-opts"):
             if getattr(self, key.replace("-", "_")):
                 what = "is for a BuildKit that this job starts"
                 yield Problem(key, what, "it belongs into the settings of the one that `builder` names")
