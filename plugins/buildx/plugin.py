@@ -65,7 +65,7 @@ class Buildx(Plugin[BuildxInputs]):
         for note in build.cache.notes:
             job.warn(note)
         metadata = job.scratch() / "metadata.json"
-        with ready(build) as (buildx, builder), doing(f"building {inputs.main.name}"):
+        with ready(build) as (buildx, builder), doing(f"building {inputs.main.name}"), build.pushing():
             buildx.run(*build.command(builder), "--metadata-file", metadata)
         if not inputs.push:
             return build.built()

@@ -180,7 +180,17 @@ class InputMismatch(UsageError):
 
 
 class ToolError(Error):
-    """A wrapped tool failed, or is not there."""
+    """A wrapped tool failed, or is not there.
+
+    Args:
+        what: what happened.
+        advice: what to do next.
+        said: the end of what the tool wrote to standard error. It is not masked: look into it, never show it.
+    """
+
+    def __init__(self, what: str, advice: str = "", *, said: bytes = b"") -> None:
+        super().__init__(what, advice)
+        self.said = said
 
 
 class DaemonError(Error):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Generic, TypeVar
 
+from gocdnext_sdk.errors import RegistryError, ToolError
 from gocdnext_sdk.inputs.image_build import ImageBuildInputs
 from gocdnext_sdk.inputs.image_metadata import SOURCE_DATE, source_date
 from gocdnext_sdk.oci.reference import Reference
@@ -17,6 +19,9 @@ from gocdnext_sdk.tools.buildkit.arguments import BuildArg
 
 if TYPE_CHECKING:
     from gocdnext_sdk.runtime.job import Job
+
+_FAILED_TO_PUSH = b"failed to push"
+"""What BuildKit and kaniko say when it was not the build that failed."""
 
 Inputs = TypeVar("Inputs", bound=ImageBuildInputs)
 
@@ -84,6 +89,29 @@ class Build(Generic[Inputs]):
         """Return what is built, as messages and plans call it: jobs for one platform each differ in that."""
         name = str(self.inputs.image[0])
         return f"{name} for {platforms[0]}" if len(platforms) == 1 else name
+
+    @contextmanager
+    def pushing(self) -> Iterator[None]:
+        """Let a builder push in the block. If it fails at that, tell where the tags are: it sets one by one.
+
+        Raises:
+            ToolError: the builder's, with the tags.
+        """
+        try:
+            yield
+        except ToolError as error:
+            if _FAILED_TO_PUSH not in error.said or len(self.targets) < 2:
+                raise
+            raise ToolError(f"{error.what} ({self._tags_now()})", error.advice) from None
+
+    def _tags_now(self) -> str:
+        registry = self.job.registry(self.inputs.all_logins, self.inputs.insecure_registries)
+        try:
+            found = [(target, registry.find(target)) for target in self.targets]
+        except RegistryError:
+            return "which tags are set is not known"
+        places = (f"{target} is {now.digest if now else 'not there'}" for target, now in found)
+        return f"now {', '.join(places)}"
 
     def built(self) -> dict[str, str]:
         """Say that nothing was pushed, and return the outputs."""

@@ -16,6 +16,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 
 _NAME = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 _SCHEME = re.compile(rf"({_NAME})(?=[ \t]*(?:,|$)|[ \t]+)")
@@ -29,6 +30,9 @@ _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
 
 _MAX_LENGTH = 16_384
 """Characters that are read of one field."""
+
+_MAX_COUNT = 32
+"""Challenges that are read of one response; a field of that length could hold thousands."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +57,8 @@ class Challenge:
 
 def parse_challenges(fields: Iterable[str]) -> tuple[Challenge, ...]:
     """Return the challenges of all `WWW-Authenticate` fields, in order; what does not parse is skipped."""
-    return tuple(challenge for field in fields for challenge in _parse(field[:_MAX_LENGTH]))
+    found = (challenge for field in fields for challenge in _parse(field[:_MAX_LENGTH]))
+    return tuple(islice(found, _MAX_COUNT))
 
 
 def _parse(text: str) -> Iterator[Challenge]:

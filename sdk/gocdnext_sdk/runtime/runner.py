@@ -146,7 +146,7 @@ class ProcessRunner:
             how = f"ended by signal {-code}" if code < 0 else f"failed with exit code {code}"
             said = captured is None or bool(stderr.strip()) or self._show_end(b"".join(captured).strip())
             if said:
-                raise ToolError(f"{command.name} {how}", "its own message is above")
+                raise ToolError(f"{command.name} {how}", "its own message is above", said=stderr)
             raise ToolError(f"{command.name} {how} and printed nothing")
         return Completed(code, b"".join(captured or ()), stderr)
 

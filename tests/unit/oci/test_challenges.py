@@ -79,3 +79,8 @@ def test_what_is_written_is_read_back_in_one_field_or_in_several(challenges: lis
 def test_anything_may_stand_there(text: str) -> None:
     for each in parse_challenges([text]):
         assert each.scheme == each.scheme.lower()
+
+
+def test_so_many_challenges_and_no_more() -> None:
+    assert len(parse_challenges(["a " * 8_000] * 20)) == 32
+    assert [each.scheme for each in parse_challenges(["x," * 31 + "Basic"])][-1] == "basic"

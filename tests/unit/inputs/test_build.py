@@ -1,0 +1,51 @@
+"""What is said of a build that failed while its tags were being set."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from gocdnext_sdk import Credentials, Reference, ToolError
+from gocdnext_sdk.host.testing.fake_registry import FakeRegistry
+from gocdnext_sdk.inputs.build import Build
+from gocdnext_sdk.oci.client import RegistryClient
+
+HOST = "registry.example.com"
+FIRST, SECOND = (Reference.parse(f"{HOST}/app:{tag}") for tag in ("1.0", "latest"))
+REFUSED = b"ERROR: failed to push registry.example.com/app:latest: unexpected status: 404 Not Found"
+
+
+def build(registry: FakeRegistry, *targets: Reference) -> Build[Any]:
+    client = RegistryClient(Credentials([]), transport=registry)
+    inputs = SimpleNamespace(targets=lambda ci: targets, all_logins=Credentials([]), insecure_registries=())
+    job = SimpleNamespace(ci=None, registry=lambda logins, insecure: client)
+    return Build(inputs, job)  # type: ignore[type-var,arg-type]
+
+
+def failing(tried: Build[Any], said: bytes) -> str:
+    with pytest.raises(ToolError) as caught, tried.pushing():
+        raise ToolError("buildx failed with exit code 1", "its own message is above", said=said)
+    assert caught.value.advice == "its own message is above"
+    return caught.value.what
+
+
+def test_a_push_that_failed_half_way_tells_where_the_tags_are() -> None:
+    registry = FakeRegistry(HOST)
+    digest = registry.push("app:1.0", {"schemaVersion": 2}).digest
+    told = failing(build(registry, FIRST, SECOND), REFUSED)
+    assert told == f"buildx failed with exit code 1 (now {FIRST} is {digest}, {SECOND} is not there)"
+
+
+def test_a_failed_build_and_a_single_tag_ask_nobody() -> None:
+    registry = FakeRegistry(HOST, users={"somebody": "else"})
+    assert failing(build(registry, FIRST, SECOND), b"ERROR: process /bin/sh failed") == (
+        "buildx failed with exit code 1"
+    )
+    assert failing(build(registry, FIRST), REFUSED) == "buildx failed with exit code 1"
+
+
+def test_a_registry_that_cannot_tell_is_no_other_failure() -> None:
+    registry = FakeRegistry(HOST, users={"somebody": "else"})
+    assert "is not known" in failing(build(registry, FIRST, SECOND), REFUSED)
