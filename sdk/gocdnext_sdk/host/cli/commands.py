@@ -9,6 +9,7 @@ import click
 
 COMMANDS: Final = {
     "base": "gocdnext_sdk.host.cli.base",
+    "cache": "gocdnext_sdk.host.cli.cache",
     "exec": "gocdnext_sdk.host.cli.exec",
     "lint": "gocdnext_sdk.host.cli.lint",
     "manifest": "gocdnext_sdk.host.cli.manifest",

@@ -12,6 +12,7 @@ from gocdnext_sdk.host.cli.interrupt import interruptible
 from gocdnext_sdk.host.cli.options import DIRECTORY, FILE, build_context_option, event_options, pairs, run_of
 from gocdnext_sdk.host.cli.secrets import collect
 from gocdnext_sdk.host.cli.sigstore import STATE, running
+from gocdnext_sdk.host.harness.caches import user_folder
 from gocdnext_sdk.host.harness.engine.interface import Pull
 from gocdnext_sdk.host.harness.engine.local import local_engine
 from gocdnext_sdk.host.harness.given import REGISTRY_SECRETS
@@ -83,6 +84,7 @@ _PATH = click.Path(path_type=Path)
     "--pull", type=click.Choice([each.value for each in Pull]), default="missing", show_default=True
 )
 @click.option("--parallel", type=click.IntRange(0), default=0, help="Run at most this many jobs at a time.")
+@click.option("--no-cache", is_flag=True, help="Neither restore nor store what `cache:` names.")
 @click.option("--json", "json_file", type=_PATH, metavar="FILE", help="Write a machine-readable report.")
 @click.option("--no-color", is_flag=True, help="Plain text. Also: $NO_COLOR.")
 @click.pass_context
@@ -111,6 +113,7 @@ def command(
     default_image: str,
     pull: str,
     parallel: int,
+    no_cache: bool,
     json_file: Path | None,
     no_color: bool,
 ) -> None:
@@ -148,6 +151,7 @@ def command(
         pull=Pull(pull),
         parallel=parallel,
         default_image=default_image,
+        caches=None if no_cache else user_folder(),
         private=tuple(each for each in (secrets_file, sigstore_at and sigstore_at / STATE) if each),
     )
     prepared = prepare(pipeline, options, workspace)

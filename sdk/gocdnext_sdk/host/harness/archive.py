@@ -1,12 +1,23 @@
-"""A tar archive that arrives in chunks, read as a file."""
+"""Tar archives as engines send them: read as a file, and moved from one workspace to another."""
 
 from __future__ import annotations
 
+import posixpath
 import tarfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from io import BufferedReader, RawIOBase
+from typing import IO
 
 _BUFFER = 1 << 20
+
+LIMIT = 64 << 30
+"""Bytes that are kept of one path. A sparse file of terabytes costs its job nothing, but the engine sends all
+of it."""
+
+_ZEROS = bytes(_BUFFER)
+
+END = bytes(2 * tarfile.BLOCKSIZE)
+"""The end of a tar."""
 
 
 def as_file(chunks: Iterable[bytes]) -> BufferedReader:
@@ -37,3 +48,82 @@ class _Chunks(RawIOBase):
         view[:count] = self._rest[:count]
         self._rest = self._rest[count:]
         return count
+
+
+class TooLarge(Exception):
+    """More than `LIMIT`; the message says so."""
+
+
+def store(file: IO[bytes], chunks: Iterable[bytes]) -> int:
+    """Write a stream to a file, holes as holes, and return how many bytes came.
+
+    Raises:
+        TooLarge: there are more than `LIMIT`.
+    """
+    size = 0
+    for chunk in chunks:
+        size += len(chunk)
+        if size > LIMIT:
+            raise TooLarge(f"it has more than {LIMIT >> 30} GiB")
+        if chunk == _ZEROS[: len(chunk)]:
+            file.seek(len(chunk), 1)
+        else:
+            file.write(chunk)
+    file.truncate()
+    return size
+
+
+class Escapes(ValueError):
+    """A member of a tar would leave the folder in which it is unpacked; the message says how."""
+
+
+def moved(archive: tarfile.TarFile, path: str, dest: str) -> Iterator[bytes]:
+    """Yield the members of what an engine packed as those of a tar without an end, for another workspace.
+
+    Pipes and devices are left out, as the platform's agent does.
+
+    Args:
+        archive: a file or a directory, from its last name on.
+        path: its name in the workspace.
+        dest: the directory below which it goes.
+
+    Raises:
+        Escapes: a member would leave that directory.
+    """
+    root = posixpath.normpath(posixpath.join(dest, path))
+    for member in archive:
+        yield from _moved(member, root, posixpath.normpath(dest), archive)
+
+
+def _moved(member: tarfile.TarInfo, root: str, dest: str, archive: tarfile.TarFile) -> Iterator[bytes]:
+    content = archive.extractfile(member) if member.isreg() else None
+    if not (content or member.isdir() or member.issym() or member.islnk()):
+        return
+    name = _renamed(member.name, root)
+    if member.issym() and not member.linkname.startswith("/"):
+        target = posixpath.normpath(posixpath.join(posixpath.dirname(name), member.linkname))
+        if not _is_below(target, dest):
+            raise Escapes(f"{name} links to {member.linkname}, outside {dest}")
+    if member.islnk():
+        member.linkname = _renamed(member.linkname, root)
+    member.name, member.pax_headers = name, {}
+    yield member.tobuf(tarfile.PAX_FORMAT, errors="surrogateescape")
+    if content:
+        while chunk := content.read(_BUFFER):
+            yield chunk
+        yield bytes(-member.size % tarfile.BLOCKSIZE)
+
+
+def _renamed(name: str, root: str) -> str:
+    inner = name.partition("/")[2]  # below the path's last name
+    renamed = posixpath.normpath(posixpath.join(root, inner))
+    if not _is_below(renamed, root):
+        raise Escapes(f"{name} is outside {root}")
+    return renamed
+
+
+def _is_below(path: str, folder: str) -> bool:
+    """Return whether a normal path is in a normal folder, or that folder itself."""
+    if folder == ".":
+        return path != ".." and not path.startswith(("../", "/"))
+    return path == folder or path.startswith(f"{folder}/")

@@ -15,20 +15,13 @@ import threading
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Self
+from typing import Self
 from uuid import uuid4
 
 from gocdnext_sdk.errors import Error
-from gocdnext_sdk.host.harness.archive import BROKEN
+from gocdnext_sdk.host.harness.archive import BROKEN, END, Escapes, TooLarge, moved, store
 from gocdnext_sdk.host.pipeline import syntax
 from gocdnext_sdk.host.pipeline.model import Artifacts, NeededArtifacts
-
-LIMIT = 64 << 30
-"""Bytes that are kept of one path. A sparse file of terabytes costs its job nothing, but the engine sends all
-of it."""
-
-_CHUNK = 1 << 20
-_ZEROS = bytes(_CHUNK)
 
 
 class ArtifactError(Error):
@@ -51,14 +44,14 @@ class _Kept:
         Raises:
             ArtifactError: it would leave that directory.
         """
-        root = posixpath.normpath(posixpath.join(dest, self.path))
         try:
             with tarfile.open(self.tar, mode="r:") as archive:
-                for member in archive:
-                    yield from _moved(member, root, dest, archive)
+                yield from moved(archive, self.path, dest)
+        except Escapes as error:
+            raise ArtifactError(f"artifact {self.path}: {error}") from error
         except BROKEN as error:
             raise ArtifactError(f"artifact {self.path}: the engine packed it wrongly: {error}") from error
-        yield bytes(2 * tarfile.BLOCKSIZE)
+        yield END
 
 
 class ArtifactStore:
@@ -87,14 +80,17 @@ class ArtifactStore:
             Its size in bytes, packed.
 
         Raises:
-            ArtifactError: it leaves the workspace, is neither a file nor a directory, or larger than `LIMIT`.
+            ArtifactError: it leaves the workspace, is neither a file nor a directory, or too large.
             DaemonError: there is nothing at that path, or the engine is gone.
         """
         if wrong := syntax.relative_path(path):
             raise ArtifactError(f"artifact {path} {wrong}")
         file = Path(self._folder.name) / uuid4().hex
-        with file.open("wb") as stream:
-            size = _store(stream, tar, path)
+        try:
+            with file.open("wb") as stream:
+                size = store(stream, tar)
+        except TooLarge as error:
+            raise ArtifactError(f"artifact {path}: {error}") from None
         try:
             with tarfile.open(file, mode="r:") as archive:
                 first = archive.next()
@@ -143,53 +139,3 @@ def declared(artifacts: Artifacts | None, *, passed: bool) -> Iterator[tuple[str
         return
     yield from ((path, passed) for path in artifacts.paths)
     yield from ((path, False) for path in artifacts.optional)
-
-
-def _store(file: IO[bytes], tar: Iterable[bytes], path: str) -> int:
-    """Write a stream to a file, holes as holes, and return its length."""
-    size = 0
-    for chunk in tar:
-        size += len(chunk)
-        if size > LIMIT:
-            raise ArtifactError(f"artifact {path} has more than {LIMIT >> 30} GiB")
-        if chunk == _ZEROS[: len(chunk)]:
-            file.seek(len(chunk), 1)
-        else:
-            file.write(chunk)
-    file.truncate(size)
-    return size
-
-
-def _moved(member: tarfile.TarInfo, root: str, dest: str, archive: tarfile.TarFile) -> Iterator[bytes]:
-    """Yield a member of what the engine packed, under the name that it has in another workspace."""
-    content = archive.extractfile(member) if member.isreg() else None
-    if not (content or member.isdir() or member.issym() or member.islnk()):
-        return  # a pipe or a device: the agent leaves them out
-    name = _renamed(member.name, root)
-    if member.issym() and not member.linkname.startswith("/"):
-        target = posixpath.normpath(posixpath.join(posixpath.dirname(name), member.linkname))
-        if not _is_below(target, posixpath.normpath(dest)):
-            raise ArtifactError(f"artifact {name}: it links to {member.linkname}, outside {dest}")
-    if member.islnk():
-        member.linkname = _renamed(member.linkname, root)
-    member.name, member.pax_headers = name, {}
-    yield member.tobuf(tarfile.PAX_FORMAT, errors="surrogateescape")
-    if content:
-        while chunk := content.read(_CHUNK):
-            yield chunk
-        yield bytes(-member.size % tarfile.BLOCKSIZE)
-
-
-def _renamed(name: str, root: str) -> str:
-    inner = name.partition("/")[2]  # below the path's last name
-    renamed = posixpath.normpath(posixpath.join(root, inner))
-    if not _is_below(renamed, root):
-        raise ArtifactError(f"artifact {name}: it leaves the workspace")
-    return renamed
-
-
-def _is_below(path: str, folder: str) -> bool:
-    """Return whether a normal path is in a normal folder, or that folder itself."""
-    if folder == ".":
-        return path != ".." and not path.startswith(("../", "/"))
-    return path == folder or path.startswith(f"{folder}/")

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import posixpath
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import closing, suppress
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import Final
 from uuid import uuid4
 
 from gocdnext_sdk.contract import ContractError, outputs
 from gocdnext_sdk.errors import DaemonError
 from gocdnext_sdk.host.harness.artifacts import ArtifactError, ArtifactStore, declared
+from gocdnext_sdk.host.harness.caches import CacheError, Caches, expanded
 from gocdnext_sdk.host.harness.engine.interface import (
     HOST_GATEWAY,
     JOB_LABEL,
@@ -28,6 +30,7 @@ from gocdnext_sdk.host.harness.session import Session
 from gocdnext_sdk.host.harness.snapshot import Snapshot
 from gocdnext_sdk.host.harness.stopping import RunningContainers
 from gocdnext_sdk.host.harness.writeback import WriteBack
+from gocdnext_sdk.host.pipeline import syntax
 from gocdnext_sdk.host.pipeline.resolve import ResolvedJob
 from gocdnext_sdk.runtime.docker_client import SOCKET
 
@@ -53,6 +56,7 @@ class JobRunner:
         snapshot: fills every workspace.
         write_back: brings back what jobs wrote.
         artifacts: what jobs hand on to others.
+        caches: what they keep for later runs, if they keep anything.
         running: starts containers, and stops them when the session is asked to stop.
         network: of the jobs: a network's name, or ``container:NAME``.
         pull: when images are fetched.
@@ -67,6 +71,7 @@ class JobRunner:
     network: str
     pull: Pull
     listener: Listener
+    caches: Caches | None = None
 
     def run(self, job: ResolvedJob, secrets: Mapping[str, str], files: Collection[str] = ()) -> JobReport:
         """Run one job to its end.
@@ -82,7 +87,7 @@ class JobRunner:
         label = uuid4().hex[:12]
         try:
             report = self._run(job, log, _named(job, label, files), label, report)
-        except ArtifactError as error:
+        except (ArtifactError, CacheError) as error:
             report = replace(report, status=Status.FAILED, reason=log.masked(str(error)))
         except DaemonError as error:
             report = replace(report, status=Status.ERROR, reason=log.masked(str(error)))
@@ -99,7 +104,9 @@ class JobRunner:
         engine.ensure_image(job.image, self.pull, stopping)
         if stopping():
             return report
+        caches = self._keyed(job)
         container = self._create(job, label, files)
+        self._restore(caches, container, log)
         with closing(engine.attach(container)) as output:
             if not self.running.start(container):
                 return report
@@ -119,10 +126,47 @@ class JobRunner:
             self.listener.notice(log.masked(notice), job.name)
         report = replace(report, written=tuple(changes.written), files=self._read(container, files))
         failed = f"exited with {exit_code}" if exit_code else ""
+        if not failed:
+            self._store(caches, container, log)
         failed = self._keep(job, container, log, passed=not failed) or failed
         if failed:
             return replace(report, status=Status.FAILED, reason=failed)
         return self._with_outputs(job, log, report)
+
+    def _keyed(self, job: ResolvedJob) -> dict[str, tuple[str, ...]]:
+        """Return the paths of the job's caches by their keys, made for this checkout."""
+        if self.caches is None:
+            return {}
+        return {expanded(each.key, self.snapshot): each.paths for each in job.cache}
+
+    def _restore(self, keys: Iterable[str], container: str, log: Log) -> None:
+        if self.caches is None:
+            return
+        for key in keys:
+            tar = self.caches.restore(key)
+            log.say(f"cache {key}: {'restored' if tar else 'there is none yet'}")
+            if tar:
+                self.session.engine.put(container, WORKSPACE, tar)
+
+    def _store(self, caches: Mapping[str, tuple[str, ...]], container: str, log: Log) -> None:
+        if self.caches is None:
+            return
+        for key, paths in caches.items():
+            try:
+                size = self.caches.store(key, self._packed(paths, container))
+            except (CacheError, OSError) as error:
+                log.say(f"cache {key}: not stored: {error}")
+            else:
+                log.say(f"cache {key}: stored ({size} bytes)")
+
+    def _packed(self, paths: Iterable[str], container: str) -> Iterator[tuple[str, Iterator[bytes]]]:
+        """Yield those of the paths that the job has left, as the engine packs them."""
+        for path in paths:
+            if wrong := syntax.relative_path(path):
+                raise CacheError(f"{path} {wrong}")
+            chunks = self.session.engine.get(container, posixpath.normpath(f"{WORKSPACE}/{path}"))
+            with suppress(NoSuchPath):
+                yield path, chain([next(chunks, b"")], chunks)
 
     def _keep(self, job: ResolvedJob, container: str, log: Log, *, passed: bool) -> str:
         """Keep the artifacts of a job that has ended; return why it fails, if one is missing."""

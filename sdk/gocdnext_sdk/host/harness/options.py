@@ -56,6 +56,7 @@ class RunOptions:
         parallel: how many jobs may run at the same time, 0 for no limit.
         default_image: for scripts that name no image.
         private: files of the checkout that jobs must not see.
+        caches: the folder of what `cache:` keeps between runs; without one, nothing is restored or stored.
     """
 
     workspace: Path | None = None
@@ -73,3 +74,4 @@ class RunOptions:
     parallel: int = 0
     default_image: str = ""
     private: tuple[Path, ...] = ()
+    caches: Path | None = None

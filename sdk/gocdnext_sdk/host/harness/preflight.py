@@ -93,8 +93,13 @@ def expected_outputs(graph: Graph) -> dict[str, JobOutputs]:
     return made
 
 
-def notices(graph: Graph) -> Iterator[tuple[str, str]]:
-    """Yield (text, job) for everything in the pipeline that a local run or the platform does not do."""
+def notices(graph: Graph, *, caches: bool) -> Iterator[tuple[str, str]]:
+    """Yield (text, job) for everything in the pipeline that a local run or the platform does not do.
+
+    Args:
+        graph: what runs.
+        caches: whether `cache:` has a place to be stored.
+    """
     for problem in graph.pipeline.notices:
         yield str(problem), ""
     for job in (graph.pipeline.job(name) for name in dict.fromkeys(p.job.name for p in graph.jobs)):
@@ -102,7 +107,7 @@ def notices(graph: Graph) -> Iterator[tuple[str, str]]:
             yield "approval gate: passed without asking anybody", job.name
         elif job.action is None:
             yield "declares nothing to run", job.name
-        if job.cache:
+        if job.cache and not caches:
             yield "cache: neither restored nor stored", job.name
         if job.test_reports or job.coverage_report:
             yield "test and coverage reports: not read", job.name

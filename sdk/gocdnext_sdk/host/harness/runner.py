@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from gocdnext_sdk.contract.refs import JobOutputs
 from gocdnext_sdk.host.harness.artifacts import ArtifactStore
 from gocdnext_sdk.host.harness.build import build_contexts, build_image
+from gocdnext_sdk.host.harness.caches import Caches
 from gocdnext_sdk.host.harness.engine.interface import ContainerSpec, named_network
 from gocdnext_sdk.host.harness.engine.local import local_engine
 from gocdnext_sdk.host.harness.job import JobRunner
@@ -95,7 +96,7 @@ class _Execution:
 
     def run(self) -> RunReport:
         started = time.monotonic()
-        for text, job in notices(self._graph):
+        for text, job in notices(self._graph, caches=self._options.caches is not None):
             self._listener.notice(text, job)
         self._build()
         with Snapshot(self._prepared.workspace, self._options.private) as snapshot:
@@ -109,6 +110,7 @@ class _Execution:
                     snapshot=snapshot,
                     write_back=WriteBack(snapshot),
                     artifacts=artifacts,
+                    caches=Caches(folder, snapshot.root) if (folder := self._options.caches) else None,
                     running=running,
                     network=network,
                     pull=self._options.pull,

@@ -53,6 +53,7 @@ class Snapshot:
         self.excluded = {each for path in exclude for each in (path.resolve(), _unfollowed(path))}
         self._excluded_files = {_identity(path) for path in self.excluded} - {None}
         self.entries: dict[str, Entry] = {}
+        self._contents: dict[str, int] = {}
         self._file = tempfile.TemporaryFile(prefix="gocdnext-")  # noqa: SIM115 - closed by close()
         try:
             with tarfile.open(fileobj=self._file, mode="w", format=tarfile.PAX_FORMAT) as tar:
@@ -82,6 +83,12 @@ class Snapshot:
         while chunk := os.pread(self._file.fileno(), _CHUNK, offset):
             offset += len(chunk)
             yield chunk
+
+    def read(self, name: str) -> bytes | None:
+        """Return the content of a file; None if there is no regular file of that name. Thread-safe."""
+        if name not in self._contents:
+            return None
+        return os.pread(self._file.fileno(), self.entries[name].size, self._contents[name])
 
     def _add(self, tar: tarfile.TarFile, root: Path, relative: str) -> None:
         path = root / relative
@@ -124,6 +131,9 @@ class Snapshot:
         member.mtime = int(member.mtime)
         self.entries[member.name] = Entry.of(member)
         tar.addfile(_owned(member), content)
+        if member.isreg():
+            blocks = -(-member.size // tarfile.BLOCKSIZE)
+            self._contents[member.name] = tar.offset - blocks * tarfile.BLOCKSIZE
 
     def _paths(self) -> Iterator[str]:
         listed = self._listed_by_git()

@@ -20,6 +20,7 @@ from gocdnext_sdk.host.pipeline.errors import Diagnostic, Mark, PipelineError
 from gocdnext_sdk.host.pipeline.graph import JobInstance
 from gocdnext_sdk.host.pipeline.model import (
     Artifacts,
+    Cache,
     NeededArtifacts,
     Output,
     Pipeline,
@@ -77,6 +78,7 @@ class ResolvedJob:
     """Its name in the pipeline, which the cells of a matrix share."""
     artifacts: Artifacts | None = None
     needs_artifacts: tuple[NeededArtifacts, ...] = ()
+    cache: tuple[Cache, ...] = ()
 
 
 def resolve(
@@ -137,6 +139,7 @@ class _Resolver:
             job=self._job.name,
             artifacts=self._job.artifacts,
             needs_artifacts=self._job.needs_artifacts,
+            cache=self._job.cache,
         )
 
     def _check_services(self) -> None:

@@ -6,6 +6,8 @@ Each function says what is wrong, or nothing.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from fnmatch import fnmatchcase
 from typing import Final
 
 CLUSTER: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
@@ -121,3 +123,16 @@ def cache_key(key: str) -> str | None:
         if ".." in pattern or pattern.startswith("/"):
             return f"hashes {pattern!r}, which leaves the workspace"
     return None
+
+
+def expand_cache_key(key: str, hash_of: Callable[[str], str]) -> str:
+    """Return a cache key with what `hash_of` returns for the glob of each `{{ hash "glob" }}`."""
+    return _CACHE_TOKEN.sub(lambda token: hash_of(token[2]), key)
+
+
+def matches_path(pattern: str, path: str) -> bool:
+    """Tell whether a path fits a glob of a cache key: no `*` stands for a slash (Go's `filepath.Match`)."""
+    patterns, parts = pattern.removeprefix("./").split("/"), path.split("/")
+    return len(patterns) == len(parts) and all(
+        fnmatchcase(part, each.replace("[^", "[!")) for part, each in zip(parts, patterns, strict=True)
+    )
