@@ -53,6 +53,7 @@ class Buildx(Plugin[BuildxInputs]):
     )
     daemon = DaemonUse("always", when={"builder": ""})
     workspace = ReadsWorkspace()
+    keeps = ("build-args", "labels", "annotations")
     caches = ("cache", "cache-from", "cache-to")
     variables = ("BUILDX_", "ACTIONS_", "DOCKER_")
 

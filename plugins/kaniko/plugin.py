@@ -167,6 +167,7 @@ class Kaniko(Plugin[KanikoInputs]):
     publishes = Publishes("image", tags="tags", push="push")
     daemon = DaemonUse("never")
     workspace = ReadsWorkspace()
+    keeps = ("build-args", "labels", "annotations")
     variables = ("FF_KANIKO_", "DOCKER_")
 
     def run(self, inputs: KanikoInputs, job: Job) -> dict[str, str]:

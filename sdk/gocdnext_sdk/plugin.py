@@ -103,6 +103,9 @@ class Plugin(ABC, Generic[Inputs]):
     caches: ClassVar[tuple[str, ...]] = ()
     """Inputs that take caches in BuildKit's form, `type=…,key=value`, one a line."""
 
+    keeps: ClassVar[tuple[str, ...]] = ()
+    """Inputs whose values stay in what is published, for everybody to read: no secret belongs there."""
+
     variables: ClassVar[tuple[str, ...]] = ()
     """Beginnings of the names of job variables that its tools look up by themselves."""
 

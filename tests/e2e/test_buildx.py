@@ -334,6 +334,23 @@ class TestBuildArguments:
             "path": "/nowhere",
         }
 
+    def test_a_secret_in_the_image_fails_the_job_and_says_where(
+        self, run_plugin: PluginRunner, workspace: Path, target: Target
+    ) -> None:
+        token = f"canary-{secrets.token_hex()}"
+        write(workspace, f"FROM scratch AS one\nARG X={token}\nCOPY content /\nFROM one\nLABEL a=b\n")
+        with_ = target.inputs | {"provenance": "mode=max", "tags": "v1"}
+        run_plugin(FOLDER, with_, docker=True, secrets={"OTHER_TOKEN": "canary-another"}).passed()
+        result = run_plugin(FOLDER, with_, docker=True, secrets={"NPM_TOKEN": token}).exited(1)
+        assert "NPM_TOKEN in its provenance: " in result.errors[-1]
+        assert token not in result.log
+        assert target.digest("v1") == result.outputs["DIGEST"]  # nothing is deleted
+        write(workspace, f"FROM scratch\nCOPY content /\nENV X={base64.b64encode(token.encode()).decode()}\n")
+        result = run_plugin(FOLDER, with_, docker=True, secrets={"NPM_TOKEN": token}).exited(1)
+        for platform in ("linux/amd64", "linux/arm64"):
+            for place in ("config.Env[", "history["):
+                assert f"NPM_TOKEN in its configuration of {platform}: {place}" in result.errors[-1]
+
     def test_build_secrets_are_mounted_and_not_kept(
         self, run_plugin: PluginRunner, workspace: Path, target: Target
     ) -> None:

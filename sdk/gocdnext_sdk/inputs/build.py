@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from gocdnext_sdk.errors import RegistryError, ToolError
+from gocdnext_sdk.errors import Findings, RegistryError, ToolError
 from gocdnext_sdk.inputs.image_build import ImageBuildInputs
 from gocdnext_sdk.inputs.image_metadata import SOURCE_DATE, source_date
 from gocdnext_sdk.oci.reference import Reference
+from gocdnext_sdk.runtime.exposure import held_in
 from gocdnext_sdk.secret import Secret
 from gocdnext_sdk.tools import dockerignore
 from gocdnext_sdk.tools.buildkit.arguments import BuildArg
@@ -129,4 +130,34 @@ class Build(Generic[Inputs]):
             tags = [str(target.tag) for target in targets if target.name == image.name]
             names = f"the tags {', '.join(tags)}" if tags else "no tag"
             self.job.say(f"pushed {image.with_digest(digest)} with {names}")
-        return self.inputs.published(digest, targets)
+        published = self.inputs.published(digest, targets)
+        self._refuse_secrets(digest, published)
+        return published
+
+    def _refuse_secrets(self, digest: str, outputs: Mapping[str, str]) -> None:
+        """Search what was pushed for the job's secrets.
+
+        Raises:
+            Findings: one is there; nothing is deleted, and the outputs say what was pushed.
+        """
+        secrets = self.inputs.secrets(self.job.environ)
+        if not secrets:
+            return
+        from gocdnext_sdk.oci.published import TooLarge, said_by
+
+        image = self.inputs.main.with_digest(digest)
+        registry = self.job.registry(self.inputs.logins, self.inputs.insecure_registries)
+        found: dict[str, None] = {}
+        for said in said_by(image, registry):
+            if isinstance(said, TooLarge):
+                self.job.warn(f"{said.where} of {image} was not searched for secrets: {said.size} bytes")
+                continue
+            for name in held_in(said.text, secrets):
+                found[f"{name} in its {said.where}"] = None
+        if found:
+            self.job.output(**outputs)
+            raise Findings(
+                f"{image} holds secrets of the job: {'; '.join(found)}",
+                "change them, and delete the image: who can pull it has them. `secret-envs` gives a build a "
+                "secret that it does not keep",
+            )

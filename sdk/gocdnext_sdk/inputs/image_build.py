@@ -13,15 +13,16 @@ from gocdnext_sdk.errors import Problem, quoted
 from gocdnext_sdk.inputs.constraints import Constraint, RequiredTogether
 from gocdnext_sdk.inputs.image_metadata import Annotations, labels
 from gocdnext_sdk.inputs.image_tags import TAGS, ImageTagInputs, TagRules
-from gocdnext_sdk.inputs.model import Input
+from gocdnext_sdk.inputs.model import Input, traits, with_key
 from gocdnext_sdk.inputs.registry_login import RegistryLoginInputs
 from gocdnext_sdk.inputs.types import Boolean, Lines, Pairs, References, WorkspacePath
 from gocdnext_sdk.oci.credentials import Credential, Credentials
 from gocdnext_sdk.oci.reference import Reference, Registry, without_scheme
 from gocdnext_sdk.runtime.ci import Ci
+from gocdnext_sdk.runtime.exposure import given_away, secrets_of
 from gocdnext_sdk.secret import Secret
 from gocdnext_sdk.tools import dockerfile
-from gocdnext_sdk.tools.buildkit.arguments import STEERS_BUILDX, BuildArg, build_arguments, secrets_of
+from gocdnext_sdk.tools.buildkit.arguments import STEERS_BUILDX, BuildArg, build_arguments
 from gocdnext_sdk.tools.dockerfile_images import Images, images
 from gocdnext_sdk.workspace import is_directory, is_file, is_in_workspace, read_text
 
@@ -175,10 +176,27 @@ class ImageBuildInputs(ImageTagInputs, RegistryLoginInputs):
         in_context = workspace / self.context / self.dockerfile
         return in_context if is_file(in_context) else workspace / self.dockerfile
 
+    def secrets(self, environ: Mapping[str, str]) -> dict[str, str]:
+        """Return what must not be in the image, by name: secrets of the job, of its inputs and of the build.
+
+        A configuration made for tools, with its names of hosts, is none; the logins in it are.
+        """
+        found = {
+            f"the password for {login.registry}": secret.reveal()
+            for login in self.logins
+            for secret in login.secrets
+        }
+        for name, field in type(self).model_fields.items():
+            value = getattr(self, name)
+            if isinstance(value, Secret) and not traits(field).login:
+                found[with_key(name)] = value.reveal()
+        found |= {name: secret.reveal() for name, secret in self.secret_environ(environ).items()}
+        return found | secrets_of(environ)
+
     def secret_environ(self, environ: Mapping[str, str]) -> dict[str, Secret]:
         """Return the variables that `secret-envs` names, for the builder's environment."""
         names = (variable or id_ for id_, variable in self.secret_envs)
-        return {name: Secret(environ[name]) for name in names}
+        return {name: Secret(environ[name]) for name in names if name in environ}
 
     @property
     def all_logins(self) -> Credentials:
@@ -252,6 +270,7 @@ class ImageBuildInputs(ImageTagInputs, RegistryLoginInputs):
             if "=" not in label:
                 yield Problem("labels", f"item {number} has no value", "write one KEY=VALUE per line")
         yield from self._check_secrets(environ, workspace)
+        yield from self._check_kept(environ)
         problems = list(self._check_arguments(environ))
         yield from problems
         if not problems:
@@ -276,8 +295,7 @@ class ImageBuildInputs(ImageTagInputs, RegistryLoginInputs):
                 )
 
     def _check_arguments(self, environ: Mapping[str, str]) -> Iterator[Problem]:
-        own = (each for each in (self.password, self.mirror_password) if each)
-        secrets = (*secrets_of(environ), *(each.reveal() for each in own))
+        secrets = self.secrets(environ)
         arguments = self.arguments(environ)
         for number, ((key, value), argument) in enumerate(zip(self.build_args, arguments, strict=True), 1):
             if value is None and key not in environ:
@@ -290,9 +308,18 @@ class ImageBuildInputs(ImageTagInputs, RegistryLoginInputs):
                     f"{quoted(key)} also configures {self.built_by}: its secret would be on a command line",
                     "use `secret-envs`, or another name; a proxy can be a variable of the job",
                 )
-            elif argument.holds(secrets):
+            elif given_away(argument.value, secrets):
                 yield Problem(
                     "build-args",
-                    f"item {number} holds a secret of the job, which the image's history and provenance keep",
+                    f"item {number} holds a secret of the job, or a part of one; an image's history keeps it",
                     "give it by `secret-envs`, and mount it: RUN --mount=type=secret,id=ID",
                 )
+
+    def _check_kept(self, environ: Mapping[str, str]) -> Iterator[Problem]:
+        secrets = self.secrets(environ)
+        kept = {"labels": self.labels, "annotations": tuple(map(str, self.annotations))}
+        for key, lines in kept.items():
+            for number, line in enumerate(lines, start=1):
+                if given_away(line.partition("=")[2], secrets):
+                    what = f"item {number} holds a secret of the job, or a part of one; who pulls can read it"
+                    yield Problem(key, what, "leave it out")

@@ -185,9 +185,20 @@ class RegistryClient:
             digest = config["digest"]
             if not is_digest(digest):
                 raise ValueError("no digest")
-            return str(config["mediaType"]), parse_json(self._blob(image, digest))
+            return str(config["mediaType"]), parse_json(self.blob(image, digest))
         except _UNREADABLE:
             raise RegistryError(f"{image}: the registry sent an invalid image configuration") from None
+
+    def blob(self, image: Reference, digest: str) -> bytes:
+        """Return a blob of an image's repository, of at most 4 MiB.
+
+        Raises:
+            RegistryError: there is none, it is larger, or its content does not match the digest.
+        """
+        response = self._request("GET", image, f"blobs/{digest}", {}, None)
+        if response.status != 200:
+            raise self._error(response, image)
+        return self._verified(response, image, digest)
 
     def children(self, reference: Reference) -> tuple[Descriptor, ...]:
         """Return the manifests that an index names, including attestations; empty for a single image.
@@ -314,12 +325,6 @@ class RegistryClient:
         if reference.digest:  # never changes, and is often needed for several tags
             self._latest = (reference, descriptor, body)
         return descriptor, body
-
-    def _blob(self, image: Reference, digest: str) -> bytes:
-        response = self._request("GET", image, f"blobs/{digest}", {}, None)
-        if response.status != 200:
-            raise self._error(response, image)
-        return self._verified(response, image, digest)
 
     def _verified(self, response: Response, reference: Reference, wanted: str | None) -> bytes:
         if len(response.body) > MAX_MANIFEST:

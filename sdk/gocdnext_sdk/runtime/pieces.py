@@ -32,7 +32,7 @@ def hide_pieces(message: str, secrets: Iterable[str], inputs: Iterable[str]) -> 
     """
     folded = _fold(message)
     pieces = _shared(set(_pieces(folded)), inputs)
-    pieces = _shared(pieces, (part for secret in secrets for part in _parts(secret)))
+    pieces = _shared(pieces, (part for secret in secrets for part in parts(secret)))
     if not pieces:
         return message
     hidden = bytearray(len(message))
@@ -48,7 +48,7 @@ def hide_pieces(message: str, secrets: Iterable[str], inputs: Iterable[str]) -> 
     return "".join(shown)
 
 
-def _parts(secret: str) -> Iterator[str]:
+def parts(secret: str) -> Iterator[str]:
     """Yield what is secret of a secret: no key of its JSON, no frame of its PEM, no host of its URL."""
     if secret.lstrip().startswith(("{", "[")):
         try:
@@ -62,7 +62,7 @@ def _parts(secret: str) -> Iterator[str]:
 
 def _texts(value: object) -> Iterator[str]:
     if isinstance(value, str):
-        yield from _parts(value)
+        yield from parts(value)
     elif isinstance(value, dict):
         for each in value.values():
             yield from _texts(each)

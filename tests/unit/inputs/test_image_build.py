@@ -178,6 +178,20 @@ def test_a_build_argument_that_is_a_secret_of_the_job_is_refused(value: str | No
     assert "canary" not in line
 
 
+@pytest.mark.parametrize("text", ["canary-of-the-job", "of-the-job", "Y2FuYXJ5LW9mLXRoZS1qb2I="])
+@pytest.mark.parametrize("key", ["build_args", "labels", "annotations"])
+def test_a_part_of_one_is_refused_in_all_that_an_image_keeps(key: str, text: str) -> None:
+    environ = {
+        "NPM_TOKEN": "canary-of-the-job",
+        f"PLUGIN_{key.upper()}": f"A={text}",
+        "PLUGIN_IMAGE": "a.b/c",
+    }
+    with pytest.raises(InputError) as caught:
+        read_inputs(ImageBuildInputs, environ)
+    (line,) = caught.value.lines()
+    assert line.startswith(f"with.{key.replace('_', '-')}: item 1 holds a secret of the job")
+
+
 def test_and_so_is_the_password_that_is_an_input() -> None:
     (line,) = mistakes(username="u", password="canary-password", build_args="X=canary-password")
     assert line.startswith("with.build-args: item 1 holds a secret")

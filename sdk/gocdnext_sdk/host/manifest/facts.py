@@ -32,6 +32,7 @@ class Facts:
     daemon: DaemonUse | None = None
     workspace: ReadsWorkspace | None = None
     caches: tuple[str, ...] = ()
+    keeps: tuple[str, ...] = ()
     variables: tuple[str, ...] = ()
 
     @classmethod
@@ -63,6 +64,7 @@ class Facts:
     def inputs(self) -> Iterator[tuple[str, str]]:
         """Yield every input that a fact names, with the name of the fact."""
         yield from ((key, "caches") for key in self.caches)
+        yield from ((key, "keeps") for key in self.keeps)
         alone = (
             (name, getattr(self, name)) for name in ("publishes", "signs", "gates", "daemon", "workspace")
         )

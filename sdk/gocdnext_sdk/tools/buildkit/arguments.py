@@ -6,12 +6,10 @@ buildx and kaniko alike. That keeps the value off the command line, but must not
 
 from __future__ import annotations
 
-import base64
 import re
 from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from gocdnext_sdk.contract.keys import PREFIX as INPUTS
 from gocdnext_sdk.runtime.tool import INHERITED
 from gocdnext_sdk.secret import looks_secret
 
@@ -56,32 +54,6 @@ class BuildArg:
             return False
         named = looks_secret(self.key) or _HEADERS.search(self.key)
         return bool(named or re.search(r"://[^/\s]+@", self.value))
-
-    def holds(self, secrets: Iterable[str]) -> bool:
-        """Tell whether one of `secrets` is in the value, as it is or in base64.
-
-        An image's history and its provenance keep build arguments.
-        """
-        return any(form in self.value for secret in secrets for form in _forms(secret))
-
-
-_SECRET_LENGTH = 8
-"""Characters. A shorter secret may be in anything."""
-
-
-def secrets_of(environ: Mapping[str, str]) -> tuple[str, ...]:
-    """Return the job's secrets, as far as their variables' names say that they are some."""
-    return tuple(
-        value for name, value in environ.items() if looks_secret(name) and not name.startswith(INPUTS)
-    )
-
-
-def _forms(secret: str) -> tuple[str, ...]:
-    if len(secret) < _SECRET_LENGTH:
-        return ()
-    data = secret.encode(errors="surrogateescape")
-    encoded = (base64.b64encode(data), base64.urlsafe_b64encode(data))
-    return (secret, *(each.decode().rstrip("=") for each in encoded))
 
 
 def build_arguments(

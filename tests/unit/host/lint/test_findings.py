@@ -122,7 +122,7 @@ class TestSecrets:
 
     def test_a_secret_that_an_input_names_is_used(self, lint: Lint) -> None:
         job = BUILD + SECRETS.replace("]", ", NPM, ARG]") + "  with:\n    image: a.b/c\n" + LOGIN
-        assert not lint(job + "    secret-envs: npm=NPM\n    build-args: ARG\n")
+        assert not lint(job + "    secret-envs: |\n      npm=NPM\n      ARG\n")
 
     def test_a_secret_in_the_file_is_never_shown(self, lint: Lint) -> None:
         job = (

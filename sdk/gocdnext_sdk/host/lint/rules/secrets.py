@@ -160,6 +160,34 @@ def secret_in_variables(view: View) -> Iterator[Diagnostic]:
                 yield Diagnostic(value.mark, what, "set the variable on the jobs that declare the secret")
 
 
+@rule("GP207", Severity.ERROR)
+def secret_that_is_published(view: View) -> Iterator[Diagnostic]:
+    """A secret in what stays in an image.
+
+    The history of an image and its provenance keep build arguments, its configuration keeps labels: whoever
+    can pull the image can read them. A build gets a secret by `secret-envs`, and mounts it for one step:
+    `RUN --mount=type=secret,id=ID`.
+    """
+    for use in view.known_uses:
+        for key in use.facts.keeps:
+            if key not in use.given:
+                continue
+            value = use.given[key]
+            for name in dict.fromkeys(_named_in(use, key, value.text)):
+                if name in use.secrets or is_secret_name(view, name):
+                    what = f"`{key}` of {use.where} holds the secret {name}, and the image keeps it"
+                    yield Diagnostic(value.mark, what, "give it by `secret-envs`, and mount it in a step")
+
+
+def _named_in(use: Use, key: str, text: str) -> Iterator[str]:
+    """Yield the variables that a text refers to; one of pairs also by the bare name of one, as `KEY`."""
+    yield from refs.references(text)
+    yield from refs.soft_references(text)
+    spec = use.spec(key)
+    if spec is not None and spec.format == "pairs":
+        yield from (line.strip() for line in text.splitlines() if "=" not in line)
+
+
 def _lacking(pipeline: Pipeline, variable: str, secret: str) -> list[str]:
     return [
         job.name

@@ -1,0 +1,51 @@
+"""What an image says of itself, from a registry in memory."""
+
+from __future__ import annotations
+
+import json
+
+from gocdnext_sdk.host.testing.fake_registry import FakeRegistry
+from gocdnext_sdk.oci.client import RegistryClient
+from gocdnext_sdk.oci.descriptor import MAX_MANIFEST
+from gocdnext_sdk.oci.published import Said, TooLarge, said_by
+
+CONFIG = "application/vnd.oci.image.config.v1+json"
+
+
+def test_every_text_comes_with_its_place() -> None:
+    registry = FakeRegistry()
+    config = {"os": "linux", "architecture": "amd64", "config": {"Env": ["A=b"]}}
+    config["history"] = [{"created_by": "RUN |1 T=t0ken make"}]
+    blob = registry.blob(json.dumps(config).encode())
+    image = registry.push("app", {"config": {"mediaType": CONFIG, "digest": blob}, "annotations": {"k": "v"}})
+    predicate = json.dumps({"predicate": {"buildDefinition": {"args": {"build-arg:T": "t0ken"}}}}).encode()
+    kinds = [("https://slsa.dev/provenance/v1", 1), ("https://spdx.dev/Document", 1)]
+    kinds.append(("https://slsa.dev/provenance/v0.2", MAX_MANIFEST + 1))
+    layers = [
+        {"digest": registry.blob(predicate), "size": size, "annotations": {"in-toto.io/predicate-type": kind}}
+        for kind, size in kinds
+    ]
+    attestation = registry.push("app", {"layers": layers})
+    about = {"vnd.docker.reference.type": "attestation-manifest"}
+    entries = [
+        {"mediaType": each.media_type, "digest": each.digest, "size": each.size, **more}
+        for each, more in (
+            (image, {"platform": {"os": "linux", "architecture": "amd64"}}),
+            (attestation, {"annotations": about}),
+        )
+    ]
+    index = registry.push("app", {"manifests": entries, "annotations": {"title": "App"}})
+    client = RegistryClient(transport=registry)
+    said = list(said_by(registry.reference(f"app@{index.digest}"), client))
+    for where, text in (
+        ("index: annotations.title", "App"),
+        ("manifest of linux/amd64: annotations.k", "v"),
+        ("configuration of linux/amd64: config.Env[0]", "A=b"),
+        ("configuration of linux/amd64: history[0].created_by", "RUN |1 T=t0ken make"),
+        ("provenance: predicate.buildDefinition.args.build-arg:T", "t0ken"),
+    ):
+        assert Said(where, text) in said
+    assert sum(where.startswith("provenance: predicate") for where, *_ in said if isinstance(where, str)) >= 1
+    assert [each for each in said if isinstance(each, TooLarge)] == [TooLarge("provenance", MAX_MANIFEST + 1)]
+    single = list(said_by(registry.reference(f"app@{image.digest}"), client))
+    assert Said("configuration: config.Env[0]", "A=b") in single
