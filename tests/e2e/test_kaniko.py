@@ -379,6 +379,15 @@ raise SystemExit(folder)
         assert len((files["/sums"] or b"").splitlines()) == 2
         assert not [path for path in files if "secrets" in path and files[path]]
 
+    def test_a_secret_in_the_image_fails_the_job_and_says_where(
+        self, kaniko: Kaniko, hub: Hub, workspace: Path
+    ) -> None:
+        write(workspace, SMALL + "ENV X=canary-npm-token\n")
+        result = kaniko({"NPM_TOKEN": "canary-npm-token"}).exited(1)
+        for place in ("config.Env[", "history["):
+            assert f"NPM_TOKEN in its configuration: {place}" in result.errors[-1]
+        assert hub.files(result.outputs["REFERENCE"])  # nothing is deleted
+
     def test_a_wrong_password_is_told_before_anything_is_built(
         self, kaniko: Kaniko, hub: Hub, workspace: Path
     ) -> None:

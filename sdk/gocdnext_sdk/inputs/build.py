@@ -146,7 +146,7 @@ class Build(Generic[Inputs]):
         from gocdnext_sdk.oci.published import TooLarge, said_by
 
         image = self.inputs.main.with_digest(digest)
-        registry = self.job.registry(self.inputs.logins, self.inputs.insecure_registries)
+        registry = self.job.registry(self.inputs.all_logins, self.inputs.insecure_registries)
         found: dict[str, None] = {}
         for said in said_by(image, registry):
             if isinstance(said, TooLarge):

@@ -183,7 +183,7 @@ class ImageBuildInputs(ImageTagInputs, RegistryLoginInputs):
         """
         found = {
             f"the password for {login.registry}": secret.reveal()
-            for login in self.logins
+            for login in self.all_logins
             for secret in login.secrets
         }
         for name, field in type(self).model_fields.items():

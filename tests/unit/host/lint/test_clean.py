@@ -43,7 +43,7 @@ def test_a_pipeline_of_ours_has_no_errors(path: Path, catalog: Catalog) -> None:
 def test_an_example_of_a_plugin_has_neither_errors_nor_warnings(path: Path, lint: Lint) -> None:
     text = path.read_text()
     given: dict[str, list[str]] = {}
-    for job, alias in re.findall(r"needs\.(\w+)\.outputs\.(\w+)", text):
+    for job, alias in re.findall(r"needs\.([\w-]+)\.outputs\.(\w+)", text):
         given.setdefault(job, []).append(f"{alias}: {alias.upper()}")
     for jobs in re.findall(r"^needs: \[(.+)\]", text, re.MULTILINE):
         for job in jobs.split(", "):
