@@ -19,6 +19,7 @@ from gocdnext_sdk.tools import dockerignore
 from gocdnext_sdk.tools.buildkit.arguments import BuildArg
 
 if TYPE_CHECKING:
+    from gocdnext_sdk.oci.client import RegistryClient
     from gocdnext_sdk.runtime.job import Job
 
 _FAILED_TO_PUSH = b"failed to push"
@@ -105,10 +106,14 @@ class Build(Generic[Inputs]):
                 raise
             raise ToolError(f"{error.what} ({self._tags_now()})", error.advice) from None
 
+    @cached_property
+    def registry(self) -> RegistryClient:
+        """A client with the logins of the build."""
+        return self.job.registry(self.inputs.all_logins, self.inputs.insecure_registries)
+
     def _tags_now(self) -> str:
-        registry = self.job.registry(self.inputs.all_logins, self.inputs.insecure_registries)
         try:
-            found = [(target, registry.find(target)) for target in self.targets]
+            found = [(target, self.registry.find(target)) for target in self.targets]
         except RegistryError:
             return "which tags are set is not known"
         places = (f"{target} is {now.digest if now else 'not there'}" for target, now in found)
@@ -146,9 +151,8 @@ class Build(Generic[Inputs]):
         from gocdnext_sdk.oci.published import TooLarge, said_by
 
         image = self.inputs.main.with_digest(digest)
-        registry = self.job.registry(self.inputs.all_logins, self.inputs.insecure_registries)
         found: dict[str, None] = {}
-        for said in said_by(image, registry):
+        for said in said_by(image, self.registry):
             if isinstance(said, TooLarge):
                 self.job.warn(f"{said.where} of {image} was not searched for secrets: {said.size} bytes")
                 continue
