@@ -12,7 +12,7 @@ from gocdnext_sdk.host.cli.interrupt import interruptible
 from gocdnext_sdk.host.cli.options import DIRECTORY, FILE, build_context_option, event_options, pairs, run_of
 from gocdnext_sdk.host.cli.secrets import collect
 from gocdnext_sdk.host.cli.sigstore import STATE, running
-from gocdnext_sdk.host.harness.caches import user_folder
+from gocdnext_sdk.host.harness import caches, leftovers
 from gocdnext_sdk.host.harness.engine.interface import Pull
 from gocdnext_sdk.host.harness.engine.local import local_engine
 from gocdnext_sdk.host.harness.given import REGISTRY_SECRETS
@@ -120,8 +120,8 @@ def command(
     """Run pipeline FILE on the local engine as the platform would.
 
     Every job starts from a fresh copy of the checkout in a fresh container: .git and all files that are not
-    ignored, the secrets file never. What it writes is brought back into your tree afterwards. The exit code
-    is 0 if all jobs passed, 1 if one failed, 2 if the pipeline or the options are wrong, 3 if the engine
+    ignored, but neither the secrets file nor what an earlier run left. What it writes is brought back into
+    your tree afterwards. The exit code is 0 if all jobs passed, 1 if one failed, 2 if the pipeline or the options are wrong, 3 if the engine
     fails, and 128+n after signal n.
     """
     from gocdnext_sdk.host.harness.report.console import ConsoleListener, open_console
@@ -151,7 +151,8 @@ def command(
         pull=Pull(pull),
         parallel=parallel,
         default_image=default_image,
-        caches=None if no_cache else user_folder(),
+        leftovers=leftovers.user_folder(),
+        caches=None if no_cache else caches.user_folder(),
         private=tuple(each for each in (secrets_file, sigstore_at and sigstore_at / STATE) if each),
     )
     prepared = prepare(pipeline, options, workspace)

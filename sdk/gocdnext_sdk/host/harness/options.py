@@ -56,6 +56,8 @@ class RunOptions:
         parallel: how many jobs may run at the same time, 0 for no limit.
         default_image: for scripts that name no image.
         private: files of the checkout that jobs must not see.
+        leftovers: the folder of notes about what runs left in checkouts, so that a later one leaves it out;
+            without one, it is taken for the user's own.
         caches: the folder of what `cache:` keeps between runs; without one, nothing is restored or stored.
     """
 
@@ -74,4 +76,5 @@ class RunOptions:
     parallel: int = 0
     default_image: str = ""
     private: tuple[Path, ...] = ()
+    leftovers: Path | None = None
     caches: Path | None = None

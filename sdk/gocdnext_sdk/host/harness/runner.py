@@ -20,6 +20,7 @@ from gocdnext_sdk.host.harness.caches import Caches
 from gocdnext_sdk.host.harness.engine.interface import ContainerSpec, named_network
 from gocdnext_sdk.host.harness.engine.local import local_engine
 from gocdnext_sdk.host.harness.job import JobRunner
+from gocdnext_sdk.host.harness.leftovers import Leftovers
 from gocdnext_sdk.host.harness.options import NewRegistry, NewSigstore, RunOptions
 from gocdnext_sdk.host.harness.preflight import notices, runs
 from gocdnext_sdk.host.harness.prepare import Prepared, prepare
@@ -99,7 +100,9 @@ class _Execution:
         for text, job in notices(self._graph, caches=self._options.caches is not None):
             self._listener.notice(text, job)
         self._build()
-        with Snapshot(self._prepared.workspace, self._options.private) as snapshot:
+        leftovers = self._leftovers()
+        left = leftovers.unchanged() if leftovers else frozenset()
+        with Snapshot(self._prepared.workspace, self._options.private, left) as snapshot:
             for text in snapshot.notices:
                 self._listener.notice(text)
             network = self._have_network()
@@ -119,7 +122,11 @@ class _Execution:
                 self._listener.run_started(
                     self._graph.pipeline.name, [(job.job.stage, job.name) for job in self._graph.jobs]
                 )
-                self._execute(jobs)
+                try:
+                    self._execute(jobs)
+                finally:
+                    if leftovers:
+                        leftovers.note(jobs.write_back.written, snapshot.entries)
                 report = RunReport(
                     pipeline=self._graph.pipeline.name,
                     jobs=tuple(self._reports[job.name] for job in self._graph.jobs),
@@ -128,6 +135,10 @@ class _Execution:
                 )
                 self._listener.run_finished(report)
         return report
+
+    def _leftovers(self) -> Leftovers | None:
+        folder = self._options.leftovers
+        return Leftovers(folder, self._prepared.workspace.resolve()) if folder else None
 
     def _build(self) -> None:
         contexts = build_contexts(self._options.build_contexts)

@@ -44,9 +44,12 @@ class Snapshot:
     Args:
         root: the checkout.
         exclude: files that jobs must not see under any name, such as the secrets file.
+        leftovers: paths that earlier runs left; what git tracks of them is the user's all the same.
     """
 
-    def __init__(self, root: Path, exclude: Collection[Path] = ()) -> None:
+    def __init__(
+        self, root: Path, exclude: Collection[Path] = (), leftovers: Collection[str] = frozenset()
+    ) -> None:
         self.root = root.resolve()
         self.notices: list[str] = []
         self.taken_at = time.time()
@@ -58,10 +61,17 @@ class Snapshot:
         try:
             with tarfile.open(fileobj=self._file, mode="w", format=tarfile.PAX_FORMAT) as tar:
                 tar.addfile(_owned(_directory(".")))
+                left = self._untracked(leftovers)
                 for path in self._paths():
-                    self._add(tar, self.root, path)
+                    if path not in left:
+                        self._add(tar, self.root, path)
                 self._add_history(tar)
             self._file.flush()
+            if left:
+                self.notices.append(
+                    f"jobs do not get what earlier runs left here: {', '.join(sorted(left)[:3])}"
+                    + (f" and {len(left) - 3} more" if len(left) > 3 else "")
+                )
             self.notices += self._tracked_secrets()
         except BaseException:
             self._file.close()
@@ -146,6 +156,11 @@ class Snapshot:
                 yield from _walk(self.root, relative.rstrip("/"))
             else:
                 yield relative
+
+    def _untracked(self, paths: Collection[str]) -> frozenset[str]:
+        """Return those of `paths` that git does not track."""
+        listing = _git(self.root, "ls-files", "-z", "--cached") if paths else None
+        return frozenset(paths).difference(os.fsdecode(name) for name in (listing or b"").split(b"\0"))
 
     def _add_history(self, tar: tarfile.TarFile) -> None:
         git = self.root / ".git"

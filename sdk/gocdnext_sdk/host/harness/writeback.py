@@ -67,6 +67,12 @@ class WriteBack:
         self._lock = threading.Lock()
         self._writers: dict[str, str] = {}
 
+    @property
+    def written(self) -> tuple[str, ...]:
+        """The paths that jobs have added or changed so far."""
+        with self._lock:
+            return tuple(self._writers)
+
     def absorb(self, job: str, tar: Iterator[bytes]) -> Changes:
         """Write what `job` added or changed; `tar` is its workspace as a directory named ``workspace``.
 
