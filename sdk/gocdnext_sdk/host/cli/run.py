@@ -121,8 +121,8 @@ def command(
 
     Every job starts from a fresh copy of the checkout in a fresh container: .git and all files that are not
     ignored, but neither the secrets file nor what an earlier run left. What it writes is brought back into
-    your tree afterwards. The exit code is 0 if all jobs passed, 1 if one failed, 2 if the pipeline or the options are wrong, 3 if the engine
-    fails, and 128+n after signal n.
+    your tree afterwards. The exit code is 0 if all jobs passed, 1 if one failed, 2 if the pipeline or the
+    options are wrong, 3 if the engine fails, and 128+n after signal n.
     """
     from gocdnext_sdk.host.harness.report.console import ConsoleListener, open_console
     from gocdnext_sdk.host.harness.report.json import write
