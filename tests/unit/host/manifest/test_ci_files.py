@@ -6,8 +6,10 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 import yaml
+from check_jsonschema.builtin_schemas import get_builtin_schema
 
 from gocdnext_sdk.contract.dialects import dialect
 from gocdnext_sdk.contract.keys import variable
@@ -47,6 +49,18 @@ def test_they_are_yaml_and_name_the_published_image(folder: Path, system: str) -
     assert f"ghcr.io/klinux/gocdnext-plugin-{folder.name}:v1" in text
     if not FILES[system][0].endswith(".md"):
         assert all(isinstance(each, dict) for each in yaml.safe_load_all(text))
+
+
+@pytest.mark.parametrize("folder", PLUGINS, ids=lambda path: path.name)
+@pytest.mark.parametrize(
+    ("system", "schema"), [("github", "vendor.github-actions"), ("gitlab", "vendor.gitlab-ci")]
+)
+def test_they_are_what_the_systems_published_schema_wants(folder: Path, system: str, schema: str) -> None:
+    validator = jsonschema.Draft7Validator(get_builtin_schema(schema))
+    for content in yaml.safe_load_all((folder / FILES[system][0]).read_text()):
+        validator.validate(content)
+    with pytest.raises(jsonschema.ValidationError):
+        validator.validate({"inputs": [], "spec": {"inputs": []}})
 
 
 def test_one_that_is_not_wanted_is_not_written(tmp_path: Path) -> None:
