@@ -10,7 +10,8 @@ import base64
 import binascii
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +21,8 @@ from gocdnext_sdk.oci.reference import HUB, Reference, Registry
 from gocdnext_sdk.secret import Secret
 
 _LOGIN_KEYS = frozenset({"auth", "username", "password", "identitytoken", "registrytoken"})
+
+_SECTIONS = ("auths", "credHelpers", "credsStore")
 
 _API = re.compile(r"v[12](?:/|$)")
 """A path of the registry's API and not a repository: keys are often the URL of that API."""
@@ -45,11 +48,13 @@ def read(docker_config: Secret) -> tuple[tuple[Credential, ...], tuple[Unusable,
         ValueError: it is not a Docker configuration; the message contains no part of it.
     """
     try:
-        content = json.loads(docker_config.reveal())
+        content = _folded(json.loads(docker_config.reveal(), object_pairs_hook=_once), _SECTIONS)
         auths = content.get("auths", {})
         helpers = content.get("credHelpers", {})
         if not isinstance(auths, dict) or not isinstance(helpers, dict):
             raise ValueError("no maps")
+    except Invalid:
+        raise
     except (ValueError, AttributeError, RecursionError):
         raise Invalid("is not a Docker config.json", 'it looks like {"auths": {"HOST": …}}') from None
     credentials: dict[tuple[Registry, str], Credential] = {}
@@ -65,6 +70,29 @@ def read(docker_config: Secret) -> tuple[tuple[Credential, ...], tuple[Unusable,
         if credentials.setdefault((login.registry, login.scope), login) != login:
             unusable.append(Unusable(_shown(key), f"a second entry for {login.registry}; keep one"))
     return tuple(credentials.values()), tuple(unusable)
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return a JSON object.
+
+    Raises:
+        Invalid: a key is there twice, so that one value would be lost.
+    """
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        ((twice, _),) = Counter(name for name, _ in pairs).most_common(1)
+        raise Invalid(f"has {_shown(twice)} twice in one object", "keep one")
+    return found
+
+
+def _folded(entry: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
+    """Return an object whose fields are called as in `names`, in whatever case they were written.
+
+    Source: Go's encoding/json, which docker/cli reads with: "preferring exact matches but also accepting
+    case-insensitive matches".
+    """
+    usual = {name.lower(): name for name in names}
+    return _once([(usual.get(key.lower(), key), value) for key, value in entry.items()])
 
 
 def _helpers(content: Mapping[str, Any], helpers: Mapping[str, Any]) -> Iterator[Unusable]:
@@ -91,6 +119,7 @@ def _login(key: str, entry: object) -> Credential:
     registry, scope = _place(key)
     if not isinstance(entry, dict):
         raise ValueError("is not an object")
+    entry = _folded(entry, _LOGIN_KEYS)
     for name in _LOGIN_KEYS & entry.keys():
         if not isinstance(entry[name], str):
             raise ValueError(f"`{name}` is not a text")

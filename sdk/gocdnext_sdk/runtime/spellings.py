@@ -123,7 +123,10 @@ def _encoded(text: str, raw: bytes) -> Iterator[bytes]:
     if not _UNQUOTED.fullmatch(text):
         yield from map(_bytes, _quoted(text))
         yield repr(raw)[2:-1].encode()
+    if "/" in text:  # as PHP's and some of Java's JSON has it
+        yield _bytes(json.dumps(text, ensure_ascii=False)[1:-1].replace("/", "\\/"))
     if not _IN_URLS.fullmatch(text):
+        yield quote(quote(raw, safe=""), safe="").encode()  # a URL in the query of another one
         for percent in (*(quote(raw, safe=safe) for safe in ("", "/", _GO_USERINFO)), quote_plus(raw)):
             yield percent.encode()
             yield _PERCENT.sub(lambda code: code[0].lower(), percent).encode()

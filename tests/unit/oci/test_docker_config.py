@@ -41,6 +41,28 @@ class TestEntries:
         assert login({"auth": auth(f"me:{WORD}\0\0"), "email": "x"}) == expected
         assert login({"auth": auth(f"me:{WORD}") + "\n"}) == expected
 
+    def test_fields_in_another_case_are_read_as_docker_reads_them(self) -> None:
+        entry = {"Auth": auth(f"me:{WORD}")}
+        assert login(entry) == Credential(GHCR, "me", Secret(WORD))
+        assert parse(Auths={"ghcr.io": entry}).get(GHCR) == Credential(GHCR, "me", Secret(WORD))
+        (_, unusable) = read(Secret(json.dumps({"CREDSSTORE": "desktop"})))
+        assert [each.key for each in unusable] == ["credsStore"]
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            '{"auths": {"ghcr.io": {"username": "a"}, "ghcr.io": {"username": "b"}}}',
+            '{"auths": {"ghcr.io": {"username": "a"}}, "Auths": {}}',
+            '{"auths": {"ghcr.io": {"auth": "", "AUTH": ""}}}',
+        ],
+    )
+    def test_a_key_that_is_there_twice_is_named(self, text: str) -> None:
+        try:
+            told = " ".join(each.reason for each in read(Secret(text))[1])
+        except ValueError as error:
+            told = str(error)
+        assert "twice in one object" in told
+
     def test_a_password_may_have_colons_and_be_empty(self) -> None:
         assert login({"auth": auth("me:a:b")}).password == Secret("a:b")
         assert login({"auth": auth("me:")}).has_password

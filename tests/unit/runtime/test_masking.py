@@ -54,6 +54,8 @@ def go_json(text: str) -> str:
         pytest.param(lambda text: json.dumps(text), id="json"),
         pytest.param(lambda text: json.dumps(text, ensure_ascii=False), id="json-unicode"),
         pytest.param(go_json, id="json-of-go"),
+        pytest.param(lambda text: json.dumps(text, ensure_ascii=False).replace("/", "\\/"), id="json-of-php"),
+        pytest.param(lambda text: quote(quote(text, safe=""), safe=""), id="url-in-url"),
         pytest.param(lambda text: quote(text, safe=""), id="percent"),
         pytest.param(lambda text: quote(text), id="percent-path"),
         pytest.param(lambda text: f"https://user:{quote(text, safe='$&+,;=')}@host/", id="go-userinfo"),
