@@ -16,13 +16,16 @@ from pathlib import Path
 from gocdnext_sdk.errors import UsageError
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_DOUBLE_QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"', re.DOTALL)
+_ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 
 
 def read_file(path: Path) -> dict[str, str]:
     """Return the secrets in a file: a YAML map (``.yaml``, ``.yml``), else dotenv.
 
     Both carry multi-line values: YAML in a ``|`` block, dotenv between quotes. Values are taken as they are;
-    nothing in them is expanded.
+    nothing in them is expanded. Between double quotes of dotenv, a backslash makes a line break (``\\n``,
+    ``\\r``), a double quote or a backslash; what else it makes in one tool and not in the other is refused.
 
     Raises:
         UsageError: it cannot be read, or a line of it makes no sense; values are never quoted.
@@ -37,6 +40,9 @@ def read_file(path: Path) -> dict[str, str]:
         if not _NAME.fullmatch(name):
             # Not quoted: it may be a line of a key that lost its quotes.
             raise UsageError(f"secrets file {path}: name {number} is not valid; use letters, digits and _")
+        if "\0" in found[name] or not _is_text(found[name]):
+            what = "holds a NUL or half a character, which no variable can"
+            raise UsageError(f"secrets file {path}: the value of {name} {what}; give it in base64")
     return found
 
 
@@ -57,8 +63,29 @@ def _from_dotenv(path: Path, text: str) -> dict[str, str]:
             continue
         if binding.key in found:
             raise UsageError(f"{path}:{line}: this name is set twice")
+        if _is_ambiguous(binding.original.string):
+            raise UsageError(
+                f"{path}:{line}: tools read a backslash or a backtick in this value in different ways; "
+                "put it between single quotes, where it is taken as it is"
+            )
         found[binding.key] = binding.value
     return found
+
+
+def _is_ambiguous(binding: str) -> bool:
+    """Tell whether motdotla/dotenv, python-dotenv, godotenv and sh disagree about quotes and escapes."""
+    value = binding.partition("=")[2].lstrip(" \t")
+    if quoted := _DOUBLE_QUOTED.match(value):
+        return not set(_ESCAPED.findall(quoted[1])).isdisjoint("abftv'$`")
+    return value.startswith("`")
+
+
+def _is_text(value: str) -> bool:
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _from_yaml(path: Path, text: str) -> dict[str, str]:
@@ -82,6 +109,8 @@ def _from_yaml(path: Path, text: str) -> dict[str, str]:
     for key, value in root.value:
         if not isinstance(value, ScalarNode):
             raise fail(value, "a secret is a text, not a list or map")
+        if value.tag == "tag:yaml.org,2002:binary":
+            raise fail(value, "a secret is a text, and is not decoded")
         if key.value in found:
             raise fail(key, "this name is set twice")
         # The text as written, also of what looks like a number.
