@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from graphlib import TopologicalSorter
 from typing import Self
@@ -124,10 +124,18 @@ def _selected(
             found = chosen.setdefault(match.job.name, [])
             if match not in found:
                 found.append(match)
-            needed.extend(match.job.needs)
+            needed.extend(_wanted(match.job, cells))
     while needed:
         name = needed.pop()
         if chosen.get(name) != cells[name]:
             chosen[name] = cells[name]
-            needed.extend(pipeline.job(name).needs)
+            needed.extend(_wanted(pipeline.job(name), cells))
     return {name: chosen[name] for name in cells if name in chosen}
+
+
+def _wanted(job: Job, known: Collection[str]) -> Iterator[str]:
+    """Yield the jobs whose outputs or files a job takes."""
+    yield from job.needs
+    for needed in job.needs_artifacts:
+        if not needed.from_pipeline and needed.from_job in known:
+            yield needed.from_job

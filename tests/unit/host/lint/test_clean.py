@@ -48,8 +48,10 @@ def test_an_example_of_a_plugin_has_neither_errors_nor_warnings(path: Path, lint
     for jobs in re.findall(r"^needs: \[(.+)\]", text, re.MULTILINE):
         for job in jobs.split(", "):
             given.setdefault(job, [])
+    kept = {each["from_job"]: each["paths"] for each in yaml.safe_load(text).get("needs_artifacts", ())}
     before = [
-        f"{job}: {{stage: build, image: alpine, script: [make], outputs: {{{', '.join(outputs)}}}}}\n"
+        f"{job}: {{stage: build, image: alpine, script: [make], outputs: {{{', '.join(outputs)}}}, "
+        f"artifacts: {{paths: {kept.get(job, [])}}}}}\n"
         for job, outputs in given.items()
     ]
     job = "".join(f"  {line}\n" for line in text.splitlines())

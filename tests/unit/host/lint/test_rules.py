@@ -42,7 +42,7 @@ def test_a_finding_says_where_and_what_next(rule: Rule, lint: Lint) -> None:
 
 @every_rule
 def test_a_rule_explains_itself(rule: Rule) -> None:
-    assert re.fullmatch(r"GP[0-5][0-9]{2}", rule.id)
+    assert re.fullmatch(r"GP[0-6][0-9]{2}", rule.id)
     assert re.fullmatch(r"[^.]{10,80}", rule.title)
     assert len(rule.explanation) > 80
     assert rule.wrong != rule.right

@@ -7,9 +7,10 @@ GP2xx secrets: `secrets`
 GP3xx references, and outputs between jobs: `references`
 GP4xx images, from build to signature: `images`
 GP5xx what the platform's engines do differently: `engines`
+GP6xx files that jobs hand on and keep: `files`
 ===== ================================================
 """
 
-from gocdnext_sdk.host.lint.rules import document, engines, images, inputs, references, secrets
+from gocdnext_sdk.host.lint.rules import document, engines, files, images, inputs, references, secrets
 
-__all__ = ["document", "engines", "images", "inputs", "references", "secrets"]
+__all__ = ["document", "engines", "files", "images", "inputs", "references", "secrets"]
