@@ -89,4 +89,9 @@ def _bucket(inputs: BuildxInputs, environ: Mapping[str, str]) -> CacheEntry:
         "bucket": setting("BUCKET"),
         "name": setting("NAME") or inputs.main.short_name,
     }
-    return CacheEntry(attributes | ({"endpoint_url": endpoint} if endpoint else {}), {})
+    if endpoint:
+        attributes["endpoint_url"] = endpoint
+    if setting("ENDPOINT"):
+        # The bucket would be part of the host name otherwise, which servers of one's own rarely know.
+        attributes["use_path_style"] = "true"
+    return CacheEntry(attributes, {})

@@ -77,6 +77,12 @@ class BuildxInputs(ImageBuildInputs):
         description='Provenance attestation: "mode=min", "mode=max" or "false". BuildKit\'s own default '
         "otherwise.",
     )
+    oci_artifact: Boolean | None = Input(
+        None,
+        description='Whether attestations are OCI artifacts, as BuildKit writes them since 0.32. "false" '
+        "where a registry refuses that (`blob unknown`). If not given: not where the registry is known to do "
+        "so, such as registry.gitlab.com, and as the job's BUILDX_NO_DEFAULT_OCI_ARTIFACT says.",
+    )
     sbom: str | None = Input(None, description='SBOM attestation: "true", "false" or "generator=IMAGE".')
     no_cache: Boolean = Input("false", description="Do not use any cache.")
     pull: Boolean = Input("false", description="Look for newer base images.")

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
+from time import sleep
 
 from gocdnext_sdk import (
     BUILD_OUTPUTS,
@@ -16,12 +17,15 @@ from gocdnext_sdk import (
     Plugin,
     Publishes,
     ReadsWorkspace,
+    RegistryError,
     Secret,
     Tool,
+    ToolError,
     doing,
 )
 from gocdnext_sdk.inputs.build import Build
 from gocdnext_sdk.tools.buildkit.builders import (
+    NO_OCI_ARTIFACT,
     Builder,
     container_builder,
     daemon_builder,
@@ -30,6 +34,7 @@ from gocdnext_sdk.tools.buildkit.builders import (
     registry_config,
     trusting,
 )
+from gocdnext_sdk.tools.buildkit.progress import Progress
 from gocdnext_sdk.tools.csv import comma_separated
 
 from .caches import Caches, choose_caches
@@ -63,15 +68,46 @@ class Buildx(Plugin[BuildxInputs]):
         if note := inputs.login_note(job.environ, job.workspace):
             job.warn(note)
         build = BuildxBuild(inputs, job)
-        for note in build.cache.notes:
+        for note in (*build.cache.notes, *build.artifact_notes):
             job.warn(note)
         metadata = job.scratch() / "metadata.json"
         with ready(build) as (buildx, builder), doing(f"building {inputs.main.name}"), build.pushing():
-            buildx.run(*build.command(builder), "--metadata-file", metadata)
-        if not inputs.push:
-            return build.built()
-        digest = job.digest(build.subject(inputs.platforms), lambda: read_digest(metadata))
-        return build.pushed(digest, () if inputs.push_by_digest else build.targets)
+            notes = run_patiently(build, buildx, (*build.command(builder), "--metadata-file", metadata))
+        if inputs.push:
+            digest = job.digest(build.subject(inputs.platforms), lambda: read_digest(metadata))
+            outputs = build.pushed(digest, () if inputs.push_by_digest else build.targets)
+        else:
+            outputs = build.built()
+        for note in notes:
+            job.warn(note)
+        return outputs
+
+
+WAITS = (2.0, 8.0, 30.0)
+"""Seconds before a push is tried again."""
+
+
+def run_patiently(build: BuildxBuild, buildx: Tool, command: Sequence[object]) -> tuple[str, ...]:
+    """Run buildx, again where a push failed for what may pass; return what is to be said of caches.
+
+    What was built is in the builder's cache by then, so nothing is built again.
+    """
+    job, waits = build.job, iter(WAITS)
+    while True:
+        progress = Progress()
+        try:
+            buildx.run(*command, watch=progress)
+        except ToolError:
+            reason, wait = progress.passing_failure, next(waits, None)
+            if reason is None or wait is None:
+                raise
+            job.warn(f"the push failed ({reason}); it is tried again in {wait:.0f} s, without a new build")
+            sleep(wait)
+            with suppress(RegistryError):  # it heeds `Retry-After`, which buildx does not pass on
+                build.registry.find(build.targets[0])
+            command = [word for word in command if word not in ("--no-cache", "--pull")]
+        else:
+            return progress.failed_caches
 
 
 @dataclass(frozen=True)
@@ -101,9 +137,24 @@ class BuildxBuild(Build[BuildxInputs]):
         material = self.inputs.builder_tls
         return self.job.secret_folder(material) if material else str(self.job.scratch() / "buildx")
 
+    @property
+    def artifact_notes(self) -> Iterator[str]:
+        """What to say of attestations whose form a registry that is known decides."""
+        hosts = [each.host for each in self.inputs.registries if each.host in NO_OCI_ARTIFACT]
+        if hosts and self.inputs.makes_index and self.inputs.oci_artifact is None:
+            yield f"attestations are no OCI artifacts: {hosts[0]} refuses those"
+
+    @property
+    def _artifact(self) -> str | None:
+        """Whether attestations are OCI artifacts; None: as buildx does by itself."""
+        given = self.inputs.oci_artifact
+        if given is None and NO_OCI_ARTIFACT.isdisjoint(each.host for each in self.inputs.registries):
+            return None
+        return "true" if given else "false"
+
     def inherited(self) -> Iterator[str]:
         """Yield the job's variables that buildx needs."""
-        yield "SOURCE_DATE_EPOCH"
+        yield from ("SOURCE_DATE_EPOCH", "BUILDX_NO_DEFAULT_OCI_ARTIFACT")
         for entry in self.cache.entries:
             if entry.variables:
                 yield from (name for name in self.job.environ if name.startswith(entry.variables))
@@ -146,18 +197,19 @@ class BuildxBuild(Build[BuildxInputs]):
 
     def _destination(self, builder: Builder) -> Iterator[str]:
         inputs = self.inputs
-        rewritten = ",rewrite-timestamp=true" if inputs.reproducible else ""
+        form = ",rewrite-timestamp=true" if inputs.reproducible else ""
+        form += f",oci-artifact={self._artifact}" if self._artifact else ""
         if inputs.push_by_digest:
             names = comma_separated([f"name={','.join(image.name for image in inputs.repositories)}"])
             by_digest = f"{names},push-by-digest=true,name-canonical=true"
-            yield from ("--output", f"type=image,{by_digest},push=true{rewritten}")
+            yield from ("--output", f"type=image,{by_digest},push=true{form}")
         else:
             for reference in self.targets:
                 yield from ("--tag", str(reference))
             if inputs.push:
                 # The daemon's own builder stores what it pushes, unless it is asked not to.
                 stored = inputs.load and builder.is_daemons_own
-                yield from ("--output", f"type=image,push=true{'' if stored else ',store=false'}{rewritten}")
+                yield from ("--output", f"type=image,push=true{'' if stored else ',store=false'}{form}")
         if inputs.load and not (inputs.push and builder.is_daemons_own):
             yield "--load"
         if not (inputs.push or inputs.load):

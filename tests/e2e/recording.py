@@ -105,6 +105,39 @@ def recorded(user: str, upstream: Upstream, storage: str = "127.0.0.1") -> Itera
         yield found
 
 
+@dataclass
+class Busy:
+    """A registry that takes nothing until the plugin itself has asked it how it is.
+
+    Args:
+        address: where it is.
+        refused: how many requests to write it has refused.
+    """
+
+    address: str = ""
+    refused: int = 0
+    asked: bool = False
+
+
+@contextmanager
+def busy(upstream: Upstream) -> Iterator[Busy]:
+    """Run such a registry: it answers 429 to what would write, and then all of it is as at `upstream`."""
+    found = Busy()
+
+    def answer(request: BaseHTTPRequestHandler, body: bytes) -> Answer:
+        found.asked = found.asked or "python-urllib3" in request.headers.get("User-Agent", "")
+        if found.asked or request.command in ("GET", "HEAD"):
+            return _ask(upstream, request, body)
+        found.refused += 1
+        return 429, [("Retry-After", "1")], b""
+
+    with _server() as server:
+        host = Host("localhost", server)
+        server.RequestHandlerClass = _handler(host, answer)
+        found.address = host.address
+        yield found
+
+
 Answer = tuple[int, Sequence[tuple[str, str]], bytes]
 Answering = Callable[[BaseHTTPRequestHandler, bytes], Answer]
 

@@ -25,6 +25,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from tests.e2e.recording import Upstream, busy
 
 from gocdnext_sdk import Ci, Credential, Credentials, Reference, Registry, RegistryClient, Secret
 from gocdnext_sdk.contract.keys import variable
@@ -168,6 +169,20 @@ class TestPush:
             assert {each.digest(tag) for tag in tags} <= {digest}
             assert each.platforms(digest) == {"linux/amd64", "linux/arm64"}
         assert result.outputs["TAGS"] == ("" if candidate == "true" else "v1,v2")
+
+    def test_a_busy_registry_is_waited_for_and_nothing_is_built_twice(
+        self, run_plugin: PluginRunner, workspace: Path, target: Target
+    ) -> None:
+        write(workspace, f"FROM {os.environ['BASE']}\nRUN head -c 9 /dev/urandom > /random\n")
+        login = base64.b64encode(f"{target.registry.username}:{target.registry.password}".encode()).decode()
+        with busy(Upstream(target.registry.address, login)) as registry:
+            image = f"{registry.address}/busy/app"
+            with_ = {"image": image, "platforms": "linux/amd64", "no-cache": "true", "tags": "v1\nv2"}
+            result = run_plugin(FOLDER, with_, docker=True).passed()
+        assert registry.refused > 0
+        assert any("without a new build" in warning for warning in result.warnings)
+        assert result.log.count(" CACHED") >= 1
+        assert len(re.findall(r"RUN head .*\n(?:#.*\n)*?#\d+ DONE", result.log)) == 1
 
     def test_the_daemon_keeps_nothing(
         self, run_plugin: PluginRunner, workspace: Path, target: Target, daemon: Any
@@ -409,8 +424,13 @@ class TestCache:
         self, run_plugin: PluginRunner, workspace: Path, target: Target
     ) -> None:
         write(workspace, SMALL)
-        run_plugin(FOLDER, target.inputs | {"cache": "localhost:1/no/cache"}, docker=True).passed()
+        result = run_plugin(FOLDER, target.inputs | {"cache": "localhost:1/no/cache"}, docker=True).passed()
         assert target.tags() == {"latest"}
+        # It is said where it is read: a build without its cache is slow and looks like any other.
+        read, written = result.warnings
+        assert read.startswith("a cache could not be read: localhost:1/no/cache: ")
+        assert written.startswith("a cache could not be written: registry: ")
+        assert written in result.log.splitlines()[-1]
 
 
 class TestOwnBuildKit:
@@ -438,6 +458,24 @@ class TestOwnBuildKit:
         assert target.tags() == set()
         assert target.platforms(result.outputs["DIGEST"]) == {"linux/amd64", "linux/arm64"}
         assert result.outputs["TAGS"] == ""
+
+    @pytest.mark.parametrize(("asked", "is_artifact"), [(None, True), ("false", False)])
+    def test_attestations_have_the_form_that_is_asked_for(
+        self,
+        run_plugin: PluginRunner,
+        workspace: Path,
+        target: Target,
+        own_buildkit: dict[str, str],
+        asked: str | None,
+        is_artifact: bool,
+    ) -> None:
+        write(workspace, SMALL)
+        with_ = target.inputs | own_buildkit | ({"oci-artifact": asked} if asked else {})
+        result = run_plugin(FOLDER, with_ | {"platforms": "linux/amd64"}, docker=True).passed()
+        index = Reference.parse(result.outputs["REFERENCE"])
+        (attestation,) = (each for each in target.client.children(index) if each.is_attestation)
+        _, manifest = target.client.manifest(index.with_digest(attestation.digest))
+        assert ("artifactType" in manifest) is is_artifact
 
     def test_docker_hubs_images_come_through_the_mirror(
         self, run_plugin: PluginRunner, workspace: Path, target: Target, own_buildkit: dict[str, str]

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 from gocdnext_sdk.errors import Findings, RegistryError, ToolError
 from gocdnext_sdk.inputs.image_build import ImageBuildInputs
 from gocdnext_sdk.inputs.image_metadata import SOURCE_DATE, source_date
+from gocdnext_sdk.oci.platforms import matches
 from gocdnext_sdk.oci.reference import Reference
 from gocdnext_sdk.runtime.exposure import held_in
 from gocdnext_sdk.secret import Secret
@@ -131,6 +132,7 @@ class Build(Generic[Inputs]):
             digest: of what was pushed.
             targets: the tags it was pushed under; none for a candidate.
         """
+        self._read_back(digest, targets)
         for image in self.inputs.repositories:
             tags = [str(target.tag) for target in targets if target.name == image.name]
             names = f"the tags {', '.join(tags)}" if tags else "no tag"
@@ -165,3 +167,21 @@ class Build(Generic[Inputs]):
                 "change them, and delete the image: who can pull it has them. `secret-envs` gives a build a "
                 "secret that it does not keep",
             )
+
+    def _read_back(self, digest: str, targets: Sequence[Reference]) -> None:
+        """Check that every tag is what was pushed, and that the platforms are in it.
+
+        Raises:
+            RegistryError: one is not.
+        """
+        inputs = self.inputs
+        for target in targets:
+            found = self.registry.find(target, assumed=digest)
+            if found is None or found.digest != digest:
+                now = found.digest if found else "not there"
+                raise RegistryError(f"{target} is {now}, and not {digest}", "did another job move it?")
+        for image in inputs.repositories if len(inputs.platforms) > 1 else ():
+            there = [each.platform for each in self.registry.platforms(image.with_digest(digest))]
+            lacking = [each for each in inputs.platforms if not any(matches(p, each) for p in there if p)]
+            if there and lacking:
+                raise RegistryError(f"{image.with_digest(digest)} has no image for {', '.join(lacking)}")

@@ -15,7 +15,7 @@ from gocdnext_sdk.inputs.image_metadata import Annotations, labels
 from gocdnext_sdk.inputs.image_tags import TAGS, ImageTagInputs, TagRules
 from gocdnext_sdk.inputs.model import Input, traits, with_key
 from gocdnext_sdk.inputs.registry_login import RegistryLoginInputs
-from gocdnext_sdk.inputs.types import Boolean, Lines, Pairs, References, WorkspacePath
+from gocdnext_sdk.inputs.types import Boolean, Lines, Pairs, References, Words, WorkspacePath
 from gocdnext_sdk.oci.credentials import Credential, Credentials
 from gocdnext_sdk.oci.reference import Reference, Registry, without_scheme
 from gocdnext_sdk.runtime.ci import Ci
@@ -52,6 +52,7 @@ class ImageBuildInputs(ImageTagInputs, RegistryLoginInputs):
     context: WorkspacePath = Input(
         ".", description="Directory of the build context, relative to the workspace."
     )
+    platforms: Words = Input("", description="Platforms to build for. The runner's own if not given.")
     build_args: Pairs = Input(
         "",
         description="Build arguments, one KEY=VALUE per line; commas, blanks and quotes belong to the value. "

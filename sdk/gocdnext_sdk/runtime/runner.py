@@ -14,7 +14,7 @@ import selectors
 import shlex
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -65,12 +65,14 @@ class Command:
         argv: its arguments.
         environ: its complete environment.
         ok: the exit codes that are not a failure.
+        watch: gets standard error as it comes, not masked.
     """
 
     path: str
     argv: tuple[str, ...]
     environ: Mapping[str, str] = field(repr=False)
     ok: frozenset[int] = frozenset({0})
+    watch: Callable[[bytes], object] | None = None
 
     @property
     def name(self) -> str:
@@ -139,7 +141,7 @@ class ProcessRunner:
     def _finish(
         self, command: Command, process: subprocess.Popen[bytes], captured: list[bytes] | None
     ) -> Completed:
-        stderr = self._pump(process, captured)
+        stderr = self._pump(process, captured, command.watch)
         code = process.wait()
         self._signals.check()
         if code not in command.ok:
@@ -182,7 +184,12 @@ class ProcessRunner:
         except OSError as error:  # another architecture, too long an argv
             raise ToolError(f"{command.path} cannot be started: {error.strerror}") from None
 
-    def _pump(self, process: subprocess.Popen[bytes], captured: list[bytes] | None) -> bytes:
+    def _pump(
+        self,
+        process: subprocess.Popen[bytes],
+        captured: list[bytes] | None,
+        watch: Callable[[bytes], object] | None = None,
+    ) -> bytes:
         """Copy both streams to the log, masked, until the tool has closed them or has ended.
 
         Returns:
@@ -199,6 +206,8 @@ class ProcessRunner:
                 err.write(data)
                 tail.extend(data)
                 del tail[:-_TAIL]
+                if watch is not None:
+                    watch(data)
 
             selector.register(
                 process.stdout, selectors.EVENT_READ, captured.append if captured is not None else out.write

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import pwd
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from gocdnext_sdk.errors import ToolError
@@ -41,19 +41,22 @@ class Tool:
     environ: Mapping[str, str] = field(repr=False)
     runner: Runner = field(repr=False)
 
-    def run(self, *argv: object, ok: Iterable[int] = (0,)) -> Completed:
+    def run(
+        self, *argv: object, ok: Iterable[int] = (0,), watch: Callable[[bytes], object] | None = None
+    ) -> Completed:
         """Run the tool, its output going to the job's log as it comes.
 
         Args:
             argv: its arguments; none is secret.
             ok: the exit codes that are no failure.
+            watch: gets standard error as it comes, not masked.
 
         Raises:
             TypeError: an argument is a `Secret`.
             ToolError: it ended with another code.
             Cancelled: a signal came before or while it ran.
         """
-        return self.runner.run(self._command(argv, ok))
+        return self.runner.run(replace(self._command(argv, ok), watch=watch))
 
     def capture(self, *argv: object, ok: Iterable[int] = (0,), assumed: bytes | None = None) -> Completed:
         """As `run`, with standard output in the result instead of the log.

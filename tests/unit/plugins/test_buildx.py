@@ -143,7 +143,7 @@ class TestCache:
         argv = command(cache="registry")
         ref = f"type=registry,ref={IMAGE}:buildcache"
         assert values(argv, "--cache-from") == [ref]
-        assert values(argv, "--cache-to") == [f"{ref},mode=max,ignore-error=true"]
+        assert values(argv, "--cache-to") == [f"{ref},mode=max,image-manifest=true,ignore-error=true"]
 
     def test_a_reference_of_its_own(self) -> None:
         assert values(command(cache="ghcr.io/org/cache"), "--cache-from") == [
@@ -183,6 +183,12 @@ class TestCache:
             f"type=s3,region=us-east-1,bucket=layers,name={IMAGE}"
         )
 
+    def test_a_server_of_ones_own_gets_the_bucket_in_the_path(self) -> None:
+        env = PROFILE | {"GOCDNEXT_LAYER_CACHE_ENDPOINT": "http://minio:9000"}
+        assert str(plan(cache="bucket", env=env).sources[0]).endswith(
+            "endpoint_url=http://minio:9000,use_path_style=true"
+        )
+
     def test_googles_bucket_by_its_s3_interface(self) -> None:
         env = PROFILE | {"GOCDNEXT_LAYER_CACHE_BACKEND": "gcs", "AWS_REGION": "eu-west-1"}
         assert str(plan(cache="bucket", env=env).sources[0]) == (
@@ -192,7 +198,44 @@ class TestCache:
     def test_only_its_own_variables_reach_buildx(self) -> None:
         env = PROFILE | {"AWS_ACCESS_KEY_ID": "a", "AWS_WEB_IDENTITY_TOKEN_FILE": "/f", "OTHER": "x"}
         inherited = set(build(cache="bucket", env=env).inherited())
-        assert inherited == {"SOURCE_DATE_EPOCH", "AWS_ACCESS_KEY_ID", "AWS_WEB_IDENTITY_TOKEN_FILE"}
+        assert inherited == {
+            "SOURCE_DATE_EPOCH",
+            "BUILDX_NO_DEFAULT_OCI_ARTIFACT",
+            "AWS_ACCESS_KEY_ID",
+            "AWS_WEB_IDENTITY_TOKEN_FILE",
+        }
+
+
+class TestArtifacts:
+    """The form of attestations that some registries refuse."""
+
+    GITLAB = "registry.gitlab.com/org/app"
+
+    @pytest.mark.parametrize(
+        ("with_", "form"),
+        [
+            ({}, None),
+            ({"oci_artifact": "false"}, "false"),
+            ({"oci_artifact": "true"}, "true"),
+            ({"image": GITLAB}, "false"),
+            ({"image": f"{IMAGE} {GITLAB}", "push_by_digest": "true"}, "false"),
+            ({"image": GITLAB, "oci_artifact": "true"}, "true"),
+        ],
+    )
+    def test_is_what_is_asked_for_or_what_the_registry_takes(
+        self, with_: dict[str, str], form: str | None
+    ) -> None:
+        (output,) = values(command(**with_), "--output")
+        assert [each for each in output.split(",") if "oci-artifact" in each] == (
+            [f"oci-artifact={form}"] if form else []
+        )
+
+    def test_is_said_where_it_is_a_registry_that_decides(self) -> None:
+        (note,) = build(image=self.GITLAB).artifact_notes
+        assert "registry.gitlab.com" in note
+        assert not list(build(image=self.GITLAB, oci_artifact="false").artifact_notes)
+        assert not list(build(image=self.GITLAB, platforms="linux/amd64", provenance="false").artifact_notes)
+        assert not list(build().artifact_notes)
 
 
 class TestBuilder:
@@ -469,7 +512,7 @@ class TestRemoteBuilders:
         planned = plan_run(PLUGIN, variables, Path.cwd(), Placeholders())
         assert planned.warnings == ()
         asked = [step.words[0] for step in planned.steps if step.action == "look up"]
-        assert asked == ["tcp://amd:1234", "tcp://arm:1234"]
+        assert asked == ["tcp://amd:1234", "tcp://arm:1234", f"{IMAGE}:latest"]
         creates = [step.words for step in planned.steps if step.words[:2] == ("buildx", "create")]
         assert [values(list(words), "--platform") for words in creates] == [["linux/amd64"], ["linux/arm64"]]
         assert not any("Z29jZG5leHQ" in word for step in planned.steps for word in step.words)

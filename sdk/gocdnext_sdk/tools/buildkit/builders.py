@@ -29,6 +29,9 @@ BINFMT = (
 """The image that registers QEMU in a daemon's kernel; `tools.toml` has the same."""
 
 
+NO_OCI_ARTIFACT = frozenset({"registry.gitlab.com"})
+"""Registries that answer "blob unknown" to attestations that are OCI artifacts (moby/buildkit#7007)."""
+
 _DAEMONS_OWN = "default"
 
 _ROOTS = "roots.invalid"

@@ -98,10 +98,15 @@ class CacheEntry:
         return bool(token) and (url or any(environ.get(each) for each in urls))
 
     def as_export(self) -> CacheEntry:
-        """Return the entry for `--cache-to`: a failed export must not fail a build whose image is fine."""
-        if self.type not in _TOLERANT or "ignore-error" in self.attributes:
-            return self
-        return CacheEntry({**self.attributes, "ignore-error": "true"}, self.environ)
+        """Return the entry for `--cache-to`.
+
+        A failed export must not fail a build whose image is fine, and a cache in a registry has the form of
+        an image: Harbor and others refuse the other form, which older BuildKits write if not told.
+        """
+        usual = {"image-manifest": "true"} if self.type == "registry" else {}
+        usual |= {"ignore-error": "true"} if self.type in _TOLERANT else {}
+        lacking = {key: value for key, value in usual.items() if key not in self.attributes}
+        return CacheEntry({**self.attributes, **lacking}, self.environ)
 
     def __str__(self) -> str:
         return comma_separated(f"{key}={value}" for key, value in self.attributes.items())

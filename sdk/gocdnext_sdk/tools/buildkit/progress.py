@@ -13,7 +13,7 @@ _CACHE = re.compile(r"importing cache manifest from (?P<source>\S+)|exporting ca
 _FAILED = re.compile(r"ERROR: (?P<reason>.+)")
 _PUSH = re.compile(r"ERROR: .*failed to push (?P<where>\S+): (?P<reason>.+)")
 _PASSING = re.compile(
-    r"(?i)status[^:]*: (?:429|5\d\d)\b|too many requests|connection reset|broken pipe|unexpected EOF|: EOF$"
+    r"(?i)status .*: (?:429|5\d\d)\b|too many requests|connection reset|broken pipe|unexpected EOF|: EOF$"
     r"|connection refused|i/o timeout|TLS handshake timeout|no response"
 )
 """What the same push may not meet again."""

@@ -74,7 +74,7 @@ def test_github_cache_needs_githubs_runner(text: str, environ: dict[str, str], a
 @pytest.mark.parametrize(
     ("text", "exported"),
     [
-        ("ghcr.io/org/cache", "type=registry,ref=ghcr.io/org/cache,ignore-error=true"),
+        ("ghcr.io/org/cache", "type=registry,ref=ghcr.io/org/cache,image-manifest=true,ignore-error=true"),
         ("type=gha,ignore-error=false", "type=gha,ignore-error=false"),
         ("type=inline", "type=inline"),
     ],
