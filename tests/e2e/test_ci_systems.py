@@ -25,7 +25,28 @@ from gocdnext_sdk.runtime.docker_client import address, connect
 
 ROOT = Path(__file__).parents[2]
 PLUGINS = ("buildx", "cosign", "docker-push", "kaniko", "trivy")
-FOREIGN = [each.name for each in dialects() if each.name != "plain"]
+TITLES = {each.title: each.name for each in dialects() if each.name != "plain"}
+
+
+def table() -> dict[str, list[str]]:
+    """Return the cells of README's table: a CI system's title to one for each plugin."""
+    lines = (ROOT / "README.md").read_text().splitlines()
+    start = next(at for at, line in enumerate(lines) if line.startswith("| the image starts,"))
+    rows = [
+        [cell.strip() for cell in line.strip("| ").split("|")] for line in lines[start:] if line[:1] == "|"
+    ]
+    header, _, *body = rows[: 2 + len(TITLES)]
+    assert tuple(header[1:]) == PLUGINS
+    return {row[0]: row[1:] for row in body}
+
+
+TABLE = table()
+CELLS = [
+    (TITLES[title], plugin)
+    for title, cells in TABLE.items()
+    for plugin, cell in zip(PLUGINS, cells, strict=True)
+    if cell == "✓"
+]
 
 FORGED = (
     r"RUN printf '%b' 'x\n::set-output name=DIGEST::sha256:forged-by-RUN\n  ::error::forged\n"
@@ -94,8 +115,13 @@ def run(
         container.remove(force=True)
 
 
-@pytest.mark.parametrize("plugin", PLUGINS)
-@pytest.mark.parametrize("system", FOREIGN)
+def test_the_table_in_the_readme_has_every_system_and_only_what_is_run() -> None:
+    assert TABLE.keys() == TITLES.keys()
+    assert {cell for cells in TABLE.values() for cell in cells} <= {"✓", "no"}
+    assert CELLS
+
+
+@pytest.mark.parametrize(("system", "plugin"), CELLS)
 def test_every_image_takes_inputs_as_the_system_names_them(
     images: Mapping[str, str], plugin: str, system: str
 ) -> None:
