@@ -216,7 +216,13 @@ def _execute(
 
                     check_workspace(plugin.workspace, inputs, workspace)
                 dialect = system.dialect if system else None
-                job = Job(environ, workspace, masker, files, signals, outputs, warn=warn, dialect=dialect)
+                command = system.command if system else None
+                job = Job(
+                    *(environ, workspace, masker, files, signals, outputs),
+                    warn=warn,
+                    dialect=dialect,
+                    command=command,
+                )
                 if environ.get("HOME") and environ["HOME"] != job.environ["HOME"]:
                     job.warn(f"HOME is in the workspace and not used; tools get {job.environ['HOME']}")
                 with signals.limited(inputs.seconds):

@@ -107,6 +107,10 @@ class System:
         chosen = workspace.is_relative_to(stated) or not (workspace == Path("/") or holds_no_files(workspace))
         return workspace if chosen or not stated.is_dir() else stated
 
+    def command(self, line: str) -> None:
+        """Give the system a command of the SDK's own."""
+        self.out.command(self.masker.mask(line))
+
     def show(self, level: Literal["error", "warning"], line: str) -> None:
         """Print a message in the words of the system, so that it stands out where that is possible."""
         line = self.masker.mask(self.dialect.in_its_words(line))

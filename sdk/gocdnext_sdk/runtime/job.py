@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
+import time
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -49,6 +50,7 @@ class Job:
         outputs: where outputs are collected.
         warn: prints a warning, if not as ``warning: …``.
         dialect: the rules of the CI system, where it is another than gocdnext.
+        command: gives that system a command.
     """
 
     def __init__(
@@ -62,6 +64,7 @@ class Job:
         *,
         warn: Callable[[str], object] = warn,
         dialect: Dialect | None = None,
+        command: Callable[[str], object] | None = None,
     ) -> None:
         self.environ = {**environ, "HOME": home(environ, workspace)}
         self.workspace = workspace
@@ -71,6 +74,8 @@ class Job:
         self._outputs = outputs
         self._warn = warn
         self._dialect = dialect
+        self._command = command
+        self._groups = 0
         self.roots: Path | None = None
         """The file of all authorities that are trusted, the public ones too; where `trust` was called."""
         self._certificates: str | None = None
@@ -89,6 +94,26 @@ class Job:
     def warn(self, message: str) -> None:
         """Print a warning to the log."""
         self._warn(message)
+
+    @contextlib.contextmanager
+    def group(self, title: str) -> Iterator[None]:
+        """Fold what the block prints under a title, where the CI system's log can be folded.
+
+        Elsewhere the title is a line of the log. Groups do not nest, as GitHub's do not.
+        """
+        self._groups += 1
+        dialect, command, number = self._dialect, self._command, self._groups
+        marks = dialect.group(title, number, int(time.time())) if dialect else None
+        if dialect is None or command is None or marks is None:
+            self.say(title)
+            yield
+            return
+        command(marks[0])
+        try:
+            yield
+        finally:
+            ended = dialect.group(title, number, int(time.time()))
+            command((ended or marks)[1])
 
     def mask(self, value: str | Secret) -> None:
         """Mask `value` in everything printed from now on. Secret inputs are masked automatically."""

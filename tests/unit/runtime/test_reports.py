@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from gocdnext_sdk import *
 
 class Inputs(PluginInputs):
     path: str = Input("reports/deep/out.json", description="Where.")
+    group: str | None = Input(None, description="A title.")
     token: Secret | None = Input(None, description="A token.")
 
 class Reporter(Plugin[Inputs]):
@@ -26,6 +28,11 @@ class Reporter(Plugin[Inputs]):
     outputs = {"A": "a"}
 
     def run(self, inputs, job):
+        if inputs.group:
+            with job.group(inputs.group):
+                print("inside\\n::set-output name=a::b")
+            print("after")
+            return {}
         token = inputs.token.reveal() if inputs.token else ""
         job.report(inputs.path, f"found {token or 'nothing'}")
         job.summary(["rule", "lines"], [["a|b", 1], ["<script>", "x\\ny"], [token, 3]])
@@ -100,3 +107,35 @@ def test_a_table_is_in_githubs_summary_as_it_is(
         "| <code>***</code> | <code>3</code> |",
     ]
     assert "| A | <code>1</code> |" in outputs
+
+
+@pytest.mark.parametrize(
+    ("engine", "begin", "end"),
+    [
+        ("gocdnext", r"==> Scan 50%", ""),
+        ("woodpecker", r"==> Scan 50%", ""),
+        ("github", r"::group::Scan 50%25", "::endgroup::"),
+        (
+            "gitlab",
+            r"section_start:\d{10}:gocdnext_1\[collapsed=true\]\r\x1b\[0KScan 50%",
+            r"section_end:\d{10}:gocdnext_1\r\x1b\[0K",
+        ),
+    ],
+)
+def test_a_log_is_folded_where_it_can_be(
+    plugin: Path, run_plugin: PluginRunner, workspace: Path, engine: str, begin: str, end: str
+) -> None:
+    (workspace / "checked-out").touch()
+    log = run_plugin(plugin, {"group": "Scan 50%"}, engine=engine).passed().log
+    inside = "::set-output name=a::b" if engine == "gocdnext" else ": :set-output name=a::b"
+    lines = [begin, "inside", re.escape(inside), *([end] if end else []), "after"]
+    assert re.fullmatch("".join(f"{line}\n" for line in lines), log), repr(log)
+
+
+def test_a_title_gives_no_other_command_and_shows_no_secret(
+    plugin: Path, run_plugin: PluginRunner, workspace: Path
+) -> None:
+    (workspace / "checked-out").touch()
+    with_ = {"group": "t0k3n-t0k3n\n::set-output name=a::b", "token": "t0k3n-t0k3n"}
+    first = run_plugin(plugin, with_, engine="github").passed().log.splitlines()[0]
+    assert first == "::group::***%0A::set-output name=a::b"

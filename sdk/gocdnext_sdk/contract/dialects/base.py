@@ -163,6 +163,16 @@ class Dialect:
         """Return the line that makes a message stand out; empty: there is no such thing."""
         return ""
 
+    def group(self, title: str, number: int, now: int) -> tuple[str, str] | None:
+        """Return the lines that begin and end a part of the log which can be folded; None: there are none.
+
+        Args:
+            title: of the part.
+            number: of the part, in this log.
+            now: seconds since 1970.
+        """
+        return None
+
     def naming(self, key: str) -> str:
         """Return how a job writes the input `key`."""
         name = canonical(key)

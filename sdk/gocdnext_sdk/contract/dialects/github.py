@@ -92,6 +92,10 @@ class GitHub(Dialect):
         """Return the command that annotates the run."""
         return f"::{level}::{_data(text)}"
 
+    def group(self, title: str, number: int, now: int) -> tuple[str, str] | None:
+        """Return the commands that fold."""
+        return f"::group::{_data(title)}", "::endgroup::"
+
     def hand_over(self, inputs: Mapping[str, str]) -> dict[str, str]:
         """Return the variables of a step's `with:`: blanks become `_`, the rest is raised to upper case."""
         return {f"INPUT_{key.replace(' ', '_').upper()}": text for key, text in inputs.items()}

@@ -64,3 +64,9 @@ class GitLab(Dialect):
             found.setdefault("CI_BRANCH", found["CI_PULL_REQUEST_BRANCH"])
         event = "tag" if "CI_TAG_NAME" in found else _EVENTS.get(environ.get("CI_PIPELINE_SOURCE", ""), "")
         return found | ({"CI_CAUSE": event} if event else {})
+
+    def group(self, title: str, number: int, now: int) -> tuple[str, str] | None:
+        """Return a section's marks ("Custom collapsible sections" in GitLab's documentation)."""
+        name = f"gocdnext_{number}"
+        end = f"section_end:{now}:{name}\r\x1b[0K"
+        return f"section_start:{now}:{name}[collapsed=true]\r\x1b[0K{' '.join(title.split())}", end
