@@ -80,6 +80,9 @@ class Dialect:
     ignored: ClassVar[frozenset[str]] = frozenset()
     """Variables with such a prefix that are the system's own, unless the plugin has such an input."""
 
+    taken: ClassVar[frozenset[str]] = frozenset()
+    """Names of inputs that mean something else to the system."""
+
     joins_lists: ClassVar[bool] = False
     """Whether a YAML list arrives as one text, joined by commas."""
 

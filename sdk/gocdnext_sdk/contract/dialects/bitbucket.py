@@ -86,7 +86,7 @@ class Bitbucket(Dialect):
 
     def hand_over(self, inputs: Mapping[str, str]) -> dict[str, str]:
         """Return a pipe's `variables:`, by the names that a step writes."""
-        return {canonical(key): text for key, text in inputs.items()}
+        return {self.naming(key): text for key, text in inputs.items()}
 
 
 def _listed(environ: Mapping[str, str], stem: str) -> str:

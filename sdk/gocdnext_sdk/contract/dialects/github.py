@@ -35,6 +35,7 @@ class GitHub(Dialect):
         "checkout": "run actions/checkout before this step",
     }
     prefixes: ClassVar = (PREFIX, "INPUT_")
+    taken: ClassVar = frozenset({"entrypoint"})  # of a step with `docker://`, it replaces the image's
     ignored: ClassVar = frozenset({"INPUT_ARGS", "INPUT_ENTRYPOINT"})
 
     @classmethod

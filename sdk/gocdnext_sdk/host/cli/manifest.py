@@ -7,8 +7,10 @@ from pathlib import Path
 import click
 
 from gocdnext_sdk.host.cli.options import DIRECTORY
+from gocdnext_sdk.host.manifest.carriage import not_carried
 from gocdnext_sdk.host.manifest.ci_files import FILES
 from gocdnext_sdk.host.manifest.files import outdated, write
+from gocdnext_sdk.host.manifest.model import Manifest
 
 
 @click.command()
@@ -27,6 +29,8 @@ def command(context: click.Context, folders: tuple[Path, ...], check: bool, syst
     """Generate plugin.yaml, schema.json and the README's tables from the model in plugin.py."""
     stale = 0
     for folder in folders:
+        for line in not_carried(Manifest.of(folder)):
+            click.echo(f"{folder}: warning: {line}", err=True)
         for path in outdated(folder, systems) if check else write(folder, systems):
             stale += check
             click.echo(f"{path}: not what plugin.py says" if check else f"{path}: written")
