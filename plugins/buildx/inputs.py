@@ -101,12 +101,20 @@ class BuildxInputs(ImageBuildInputs):
         "a line, each with its platforms after a space: `tcp://arm.build:1234 linux/arm64`.",
     )
     builder_ca: Secret | None = Input(
-        None, description="The CA that signed the certificate of each `builder`, as PEM text."
+        None,
+        description="The CA that signed the certificate of each `builder`, as PEM text.",
+        examples=["-----BEGIN CERTIFICATE-----\n…\n-----END CERTIFICATE-----\n"],
     )
     builder_cert: Secret | None = Input(
-        None, description="The client certificate for `builder`, as PEM text."
+        None,
+        description="The client certificate for `builder`, as PEM text.",
+        examples=["-----BEGIN CERTIFICATE-----\n…\n-----END CERTIFICATE-----\n"],
     )
-    builder_key: Secret | None = Input(None, description="The key of `builder-cert`, as PEM text.")
+    builder_key: Secret | None = Input(
+        None,
+        description="The key of `builder-cert`, as PEM text.",
+        examples=["-----BEGIN PRIVATE KEY-----\n…\n-----END PRIVATE KEY-----\n"],
+    )
     driver_opts: Lines = Input(
         "",
         description="Options for a BuildKit in a container, one KEY=VALUE per line, as `buildx create "
