@@ -1,31 +1,35 @@
-"""Gather a relocatable Python from where this runs: interpreter, loader, libraries, standard library.
+"""Gather a relocatable Python from an image: interpreter, loader, libraries, standard library, inventory.
 
-Run by ``sdk/Dockerfile`` in its ``python`` stage, with nothing but the standard library::
+Run by ``sdk/Dockerfile``, with nothing but the standard library::
 
-    python3 -X no_debug_ranges build_runtime.py RUNTIME PACKAGES
+    python3 -X no_debug_ranges build_runtime.py FILES PACKAGES SYSTEM
 
-RUNTIME is made: ``ld.so``, ``bin/python3``, ``lib/*.so*``, ``lib/python3.x``. It is started as
-``RUNTIME/ld.so --library-path RUNTIME/lib RUNTIME/bin/python3`` and works wherever it is moved to, since the
-loader is told where the libraries are and CPython finds its standard library beside its own binary. Only
-``run``, which starts the plugin of an image, has a fixed place (``build_run.py``).
+SYSTEM is the root of a Python image of the platform that is built for. Nothing in it is run, so that none is
+emulated; this runs on the same Python of the platform that builds, with the same paths and bytecode.
+
+FILES, the image's file system, gets ``gocdnext/``: ``ld.so``, ``bin/python3``, ``lib/*.so*``, ``lib/python3.x``.
+It is started as ``ld.so --library-path lib bin/python3`` and works wherever it is moved to, since the loader is
+told where the libraries are and CPython finds its standard library beside its own binary. Only ``run``, which
+starts the plugin of an image, has a fixed place (``build_run.py``).
 
 PACKAGES, the installed third-party packages, are pruned, and compiled as all is; the libraries that their
-extension modules need join RUNTIME.
+extension modules need join the rest.
 """
 
 from __future__ import annotations
 
 import compileall
 import py_compile
-import re
 import shutil
-import subprocess
 import sys
 import sysconfig
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 
 import build_run
+import inventory
+from elf import Elf
+from system import System
 
 # Parts of the standard library that no plugin in a container can use: there is no terminal, display, compiler
 # or pip, and their shared libraries would come along.
@@ -42,25 +46,36 @@ UNUSED_IN_PACKAGES = ("bin", "__pycache__", "tests", "*.pyi", "INSTALLER", "REQU
 LOADED_LATE = ("libgcc_s.so.1",)
 
 
-def main(runtime: Path, packages: Path) -> None:
-    """Make *runtime*, prune and compile *packages*."""
+def main(files: Path, packages: Path, system: System) -> None:
+    """Make *files*, prune and compile *packages*."""
+    runtime = files / "gocdnext"
     stdlib = Path(sysconfig.get_path("stdlib"))
     library = runtime / "lib" / stdlib.name
-    shutil.copytree(stdlib, library, ignore=shutil.ignore_patterns(*UNUSED_MODULES), symlinks=False)
+    unused = shutil.ignore_patterns(*UNUSED_MODULES)
+    shutil.copytree(system.file(stdlib), library, ignore=unused, symlinks=False)
     remove(library / "lib-dynload", UNUSED_EXTENSIONS)
     remove(packages, UNUSED_IN_PACKAGES)
 
     python = runtime / "bin" / "python3"
     python.parent.mkdir()
-    shutil.copy(Path(sys.executable).resolve(), python)
+    interpreter = system.path(sys.executable)
+    shutil.copy(system.file(interpreter), python)
     build_run.write(runtime)
 
-    loader = interpreter_of(python)
-    shutil.copy(loader, runtime / "ld.so")
+    asked = Elf.read(python).loader
+    if asked is None:
+        raise SystemExit(f"{interpreter} names no dynamic loader")
+    loader = system.path(asked)
+    shutil.copy(system.file(loader), runtime / "ld.so")
     extensions = [*library.rglob("*.so"), *packages.rglob("*.so*")]
-    for name, file in libraries(loader, [python, *extensions]):
-        shutil.copy(file, runtime / "lib" / name)
+    found = libraries(system, [python, *extensions], {asked.name})
+    for name, path in found.items():
+        shutil.copy(system.file(path), runtime / "lib" / name)
 
+    expat = any(each.name.startswith("pyexpat.") for each in extensions) and "libexpat.so.1" not in found
+    standard = system.path(stdlib / "os.py")
+    copied = [interpreter, loader, *found.values(), standard]
+    inventory.write(files, system, copied, bundled_expat=expat)
     for folder in (library, packages):
         compile_all(folder)
 
@@ -72,25 +87,27 @@ def remove(folder: Path, patterns: Iterable[str]) -> None:
             shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
 
 
-def interpreter_of(binary: Path) -> Path:
-    """Give the loader that *binary* asks for."""
-    asked = re.search(rb"(/lib[0-9]*/ld-[^\0]+)\0", binary.read_bytes()[:65536])
-    if not asked:
-        raise SystemExit(f"{binary} names no dynamic loader")
-    return Path(asked[1].decode())
+def libraries(system: System, binaries: Iterable[Path], given: set[str]) -> dict[str, str]:
+    """Return name and path of every shared library that *binaries* need.
 
+    Args:
+        system: where they are.
+        binaries: those that need them; what stands among these by its name is not looked for.
+        given: names that are there already.
 
-def libraries(loader: Path, binaries: Iterable[Path]) -> Iterator[tuple[str, Path]]:
-    """Give name and file of every shared library that *binaries* need, each once."""
-    found: dict[str, Path] = {}
-    for binary in binaries:
-        listed = subprocess.run([loader, "--list", binary], capture_output=True, text=True, check=True).stdout
-        if missing := re.findall(r"(\S+) => not found", listed):
-            raise SystemExit(f"{binary} needs {', '.join(missing)}")
-        found |= {name: Path(file) for name, file in re.findall(r"(\S+) => (/\S+)", listed)}
-    for name in LOADED_LATE:
-        found[name] = next(file.parent / name for file in found.values() if (file.parent / name).exists())
-    yield from found.items()
+    Raises:
+        SystemExit: one is missing.
+    """
+    binaries = list(binaries)
+    beside = given | {each.name for each in binaries}
+    found = {name: system.library(name) for name in LOADED_LATE}
+    waiting = [*binaries, *map(system.file, found.values())]
+    while waiting:
+        for name in Elf.read(waiting.pop()).needed:
+            if name not in beside and name not in found:
+                found[name] = system.library(name)
+                waiting.append(system.file(found[name]))
+    return found
 
 
 def compile_all(folder: Path) -> None:
@@ -105,4 +122,4 @@ def compile_all(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]))
+    main(Path(sys.argv[1]), Path(sys.argv[2]), System(Path(sys.argv[3])))

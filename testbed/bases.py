@@ -16,20 +16,25 @@ HERE = Path(__file__).with_name("bases")
 CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
 PLATFORMS = {"python": ("amd64", "arm64"), "registry": ("amd64",), "buildkit": ("amd64",)}
 # Packages are unpacked, not configured, so that a foreign platform needs no emulation. What configuring would
-# have made, and what makes Debian's Python behave like the official image's, is done here.
+# have made, dpkg's lists for one, and what makes Debian's Python behave like the official image's, is here.
 FINISH = r"""
 cd "$1"
+for deb in var/cache/apt/archives/*.deb; do
+  { dpkg-deb --field "$deb"; echo "Status: install ok installed"; echo; } >> var/lib/dpkg/status
+  dpkg-deb --fsys-tarfile "$deb" | tar -t | sed 's,^\.,,; s,/$,,' > "var/lib/dpkg/info/$(dpkg-deb --field "$deb" Package).list"
+done
 echo 'root:x:0:0:root:/root:/bin/sh' > etc/passwd
 echo 'root:x:0:' > etc/group
 ln -sf python3 usr/bin/python
-rm -rf usr/lib/python3*/EXTERNALLY-MANAGED usr/share/doc usr/share/man usr/share/locale usr/share/info
+rm -rf usr/lib/python3*/EXTERNALLY-MANAGED usr/share/man usr/share/locale usr/share/info
+find usr/share/doc -type f ! -name copyright -delete
 mkdir -p etc/docker/registry
 cat > etc/docker/registry/config.yml <<'END'
 version: 0.1
 storage: {filesystem: {rootdirectory: /var/lib/registry}}
 http: {addr: ":5000"}
 END
-"""
+"""  # noqa: E501 - the shell has no shorter way
 HOOKS = ("--hook-dir=/usr/share/mmdebstrap/hooks/merged-usr", f"--extract-hook={FINISH}")
 
 

@@ -75,7 +75,8 @@ def environment() -> dict[str, str]:
         official = {name: bases.image(name) for name in BASES["demo"]}
         official |= {name: bases.tag(name) for name in bases.PLATFORMS if images.exists(bases.tag(name))}
         contexts = {name: str(tools.folder(name)) for name in made if name in STAGES}
-        contexts["python"] = f"docker-image://{official['python']}"
+        for name in ("python", "native"):  # of the platform that is built for, and of the one that builds
+            contexts[name] = f"docker-image://{official['python']}"
     if images.exists(images.BASE):
         # By the stage's name, and by the reference where a stage of ours has another.
         for name in ("base", BASE_IMAGE):

@@ -16,11 +16,16 @@ from gocdnext_sdk.host.harness.build import BASE_IMAGE, build_image
 
 RECIPE: Final = (
     "Dockerfile",
+    "LICENSE",
+    "METADATA",
     "build.py",
     "build_run.py",
     "build_runtime.py",
+    "elf.py",
+    "inventory.py",
     "launch.py",
     "requirements.lock",
+    "system.py",
 )
 """What the image is made with, beside the package."""
 
@@ -31,7 +36,7 @@ def build_base(contexts: Mapping[str, str], tag: str = BASE_IMAGE) -> None:
     """Build the base image and leave it on the engine as `tag`.
 
     Args:
-        contexts: named build contexts, as for `build_image`; `python` replaces the official Python image.
+        contexts: named build contexts, as for `build_image`; `python` and `native` replace the official Python image.
         tag: by default the published image's own name, by which plugins' Dockerfiles find it.
 
     Raises:
