@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import WithJsonSchema
 
@@ -18,6 +18,8 @@ from gocdnext_sdk import (
     Credentials,
     ImageTagInputs,
     Input,
+    Invalid,
+    Lines,
     MutuallyExclusive,
     Problem,
     Reference,
@@ -116,6 +118,12 @@ class DockerPushInputs(ImageTagInputs, ImageSignatureInputs, RegistryLoginInputs
     source_password: Secret | None = Input(
         None, description="Password or token for `source-username`. Give it through the job's `secrets:`."
     )
+    also: Lines = Input(
+        "",
+        description="Further images to publish together with `source`, one SOURCE=TARGET per line, under the "
+        "same tags and with the same demands. All are copied and verified before any tag moves; if one tag "
+        "cannot move, those that have moved are put back.",
+    )
     immutable_tags: Words = Input(
         "",
         description="Patterns, such as `v*.*.*`, of tags that are created but never moved to another digest. "
@@ -137,6 +145,11 @@ class DockerPushInputs(ImageTagInputs, ImageSignatureInputs, RegistryLoginInputs
     def targets(self, ci: Ci) -> tuple[Reference, ...]:
         """Return every tag that is published or deleted in a run, in the order given."""
         return self.tagged(self.target, ci)
+
+    def together(self) -> tuple[Self, ...]:
+        """Return the inputs of each image that is published: these, and one for each of `also`."""
+        further = (_promotion(each) for each in self.also)
+        return (self, *(self.model_copy(update={**each, "also": ()}) for each in further))
 
     @property
     def repositories(self) -> tuple[Reference, ...]:
@@ -183,6 +196,7 @@ class DockerPushInputs(ImageTagInputs, ImageSignatureInputs, RegistryLoginInputs
         if self.action == "delete-tag" and untagged and "tags" not in self.model_fields_set:
             yield Problem("tags", "is required with action: delete-tag", "name the tags")
         yield from self._check_immutable_tags()
+        yield from self._check_also(environ, workspace)
         if self.action == "delete-tag" and not wrong_tags:
             yield from self._check_deleted(Ci.of(environ, workspace))
         yield from self._check_logins()
@@ -217,6 +231,20 @@ class DockerPushInputs(ImageTagInputs, ImageSignatureInputs, RegistryLoginInputs
             if not TAG_PATTERN.fullmatch(pattern):
                 what = f"{quoted(pattern)} matches no tag"
                 yield Problem("immutable-tags", what, 'write it as "v*.*.*" or "[0-9]*"')
+
+    def _check_also(self, environ: Mapping[str, str], workspace: Path) -> Iterator[Problem]:
+        if self.also and self.action != "push":
+            yield Problem("also", f"does nothing with action: {self.action}", "leave it out")
+            return
+        for number, line in enumerate(self.also, start=1):
+            try:
+                each = self.model_copy(update={**_promotion(line), "also": ()})
+            except ValueError as error:
+                yield Problem("also", f"item {number}: {error}", "write one SOURCE=TARGET per line")
+                continue
+            for problem in each.check(environ, workspace):
+                if problem.key in ("source", "target", "tags", "registry"):
+                    yield Problem("also", f"item {number}: {problem.what}", problem.advice)
 
     def _check_deleted(self, ci: Ci) -> Iterator[Problem]:
         for tag in dict.fromkeys(str(target.tag) for target in self.targets(ci)):
@@ -268,6 +296,18 @@ class DockerPushInputs(ImageTagInputs, ImageSignatureInputs, RegistryLoginInputs
                 f"{quoted(source)} names no registry, and the job has no daemon",
                 f"write `docker: true` on the job, or `docker://{source}` for the image on Docker Hub",
             )
+
+
+def _promotion(line: str) -> dict[str, Any]:
+    """Read one line of `also`.
+
+    Raises:
+        ValueError: it is no SOURCE=TARGET.
+    """
+    source, _, target = line.rpartition("=")
+    if not source:
+        raise Invalid(f"{quoted(line)} has no target")
+    return {"source": Source.parse(source), "target": (Reference.parse(target),)}
 
 
 def has_daemon(environ: Mapping[str, str]) -> bool:

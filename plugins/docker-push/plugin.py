@@ -10,7 +10,7 @@ from gocdnext_sdk.tools.cosign import KMS
 from .content import push
 from .inputs import DockerPushInputs
 from .registries import Registries
-from .tags import delete_tags, move_tags
+from .tags import Move, delete_tags, move_tags
 
 
 class DockerPush(Plugin[DockerPushInputs]):
@@ -33,8 +33,8 @@ class DockerPush(Plugin[DockerPushInputs]):
         "PROMOTED_DIGEST": "As DIGEST, under the name that image-copy gives it.",
         "SOURCE": "The source, with its digest; with commas between, if several were joined.",
         "TARGET": "The first target with its first tag.",
-        "PREVIOUS": "Every tag of every target with the digest it pointed to before, empty for a new one: "
-        "`ghcr.io/org/app:v1=sha256:…,ghcr.io/org/app:latest=`.",
+        "PREVIOUS": "Every tag of every target, those of `also` among them, with the digest it pointed to "
+        "before, empty for a new one: `ghcr.io/org/app:v1=sha256:…,ghcr.io/org/app:latest=`.",
     }
 
     publishes = Publishes("target", tags="tags", when={"action": ("push", "index")})
@@ -48,28 +48,34 @@ class DockerPush(Plugin[DockerPushInputs]):
     def run(self, inputs: DockerPushInputs, job: Job) -> Mapping[str, str]:
         """Copy content, then move tags; or delete tags."""
         job.trust(inputs.ca_file)
-        registries = Registries.of(inputs, job)
         targets = inputs.targets(job.ci)
         first = targets[0]
         tags = ",".join(str(target.tag) for target in targets if target.name == first.name)
         if inputs.action == "delete-tag":
-            delete_tags(inputs, job, registries)
+            delete_tags(inputs, job, Registries.of(inputs, job))
             return {"IMAGE": first.name, "TAGS": tags}
-        if inputs.action == "index":
-            from .joining import join
+        origins, moves = [], []
+        for each in inputs.together():
+            registries = Registries.of(each, job)
+            if each.action == "index":
+                from .joining import join
 
-            published = join(inputs, job, registries)
-        else:
-            published = push(inputs, job, registries)
-        move_tags(inputs, published.digest, job, registries.targets)
-        job.say(f"published {published.digest} as {', '.join(map(str, targets))}")
+                copied = join(each, job, registries)
+            else:
+                copied = push(each, job, registries)
+            origins.append(copied.origin)
+            moves.append(Move(each, copied.digest, registries))
+        move_tags(moves, job)
+        for move in moves:
+            job.say(f"published {move.digest} as {', '.join(map(str, move.inputs.targets(job.ci)))}")
+        digest = moves[0].digest
         return {
             "IMAGE": first.name,
-            "DIGEST": published.digest,
-            "REFERENCE": str(first.with_digest(published.digest)),
+            "DIGEST": digest,
+            "REFERENCE": str(first.with_digest(digest)),
             "TAGS": tags,
-            "PROMOTED_DIGEST": published.digest,
-            "SOURCE": published.origin,
+            "PROMOTED_DIGEST": digest,
+            "SOURCE": origins[0],
             "TARGET": str(first),
         }
 

@@ -2,38 +2,87 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
-from gocdnext_sdk import Findings, Job, Reference, RegistryClient, RegistryError
+from gocdnext_sdk import Findings, Job, Reference, RegistryClient, RegistryError, ToolError
 
 from .inputs import DockerPushInputs, fitting
 from .registries import Registries
 
 
-def move_tags(inputs: DockerPushInputs, digest: str, job: Job, registry: RegistryClient) -> None:
-    """Let the tags point to the digest.
+@dataclass(frozen=True)
+class Move:
+    """An image whose content is complete, and whose tags are still to move.
+
+    Args:
+        inputs: name its tags.
+        digest: where they are to point.
+        registries: those of its targets.
+    """
+
+    inputs: DockerPushInputs
+    digest: str
+    registries: Registries
+
+    def current(self, job: Job, *, assumed: str | None = None) -> dict[Reference, str | None]:
+        """Return the digest each of its tags points to now."""
+        return find_tags(self.registries.targets, self.inputs.targets(job.ci), assumed=assumed)
+
+
+def move_tags(moves: Sequence[Move], job: Job) -> None:
+    """Let the tags of all images point to their digests, or those of none.
 
     Raises:
         Findings: an immutable one would move; none has been moved then.
         RegistryError: one is refused, or points elsewhere afterwards.
     """
-    previous = find_tags(registry, inputs.targets(job.ci))  # again: the copy may have taken minutes
-    refuse_moves(inputs.immutable_tags, previous, digest)
-    job.output(PREVIOUS=describe(previous))
-    moved: list[str] = []
-    for target, before in previous.items():
-        if before == digest:
-            job.say(f"{target} exists already")
-            continue
-        try:
-            registry.tag(target.with_digest(digest), str(target.tag))
-        except RegistryError as error:
-            raise RegistryError(f"{error}; moved before that: {', '.join(moved) or 'no tag'}") from None
-        moved.append(str(target))
-        job.say(f"{target}: {before or 'new'} -> {digest}")
-    for target, now in find_tags(registry, inputs.targets(job.ci), assumed=digest).items():
-        if now != digest:
-            raise RegistryError(f"{target} is {now or 'gone'} now; did another job move it too?")
+    previous = [each.current(job) for each in moves]  # again: the copies may have taken minutes
+    for each, before in zip(moves, previous, strict=True):
+        refuse_moves(each.inputs.immutable_tags, before, each.digest)
+    job.output(PREVIOUS=describe({tag: at for before in previous for tag, at in before.items()}))
+    moved: list[tuple[Move, Reference, str | None]] = []
+    for each, tags in zip(moves, previous, strict=True):
+        for target, before in tags.items():
+            if before == each.digest:
+                job.say(f"{target} exists already")
+                continue
+            try:
+                each.registries.targets.tag(target.with_digest(each.digest), str(target.tag))
+            except RegistryError as error:
+                raise RegistryError(f"{error}; {put_back(moved)}") from None
+            moved.append((each, target, before))
+            job.say(f"{target}: {before or 'new'} -> {each.digest}")
+    for each in moves:
+        for target, now in each.current(job, assumed=each.digest).items():
+            if now != each.digest:
+                raise RegistryError(f"{target} is {now or 'gone'} now; did another job move it too?")
+
+
+def put_back(moved: Iterable[tuple[Move, Reference, str | None]]) -> str:
+    """Let tags point where they did, the last one first; return what to say of it."""
+    back, left = [], []
+    for move, target, before in reversed(list(moved)):
+        (back if _restored(move, target, before) else left).append(str(target))
+    said = (
+        f"put back: {', '.join(back)}" if back else "no tag has moved" if not left else "no tag is put back"
+    )
+    return said + (f"; still moved, and to be put back by hand: {', '.join(left)}" if left else "")
+
+
+def _restored(move: Move, target: Reference, before: str | None) -> bool:
+    registry = move.registries.targets
+    try:
+        if before is not None:
+            registry.tag(target.with_digest(before), str(target.tag))
+            return True
+        if move.registries.regctl.delete_tag(target):
+            return True
+        # Where a tag cannot be deleted, regctl may have moved it to an empty manifest: worse than the image.
+        registry.tag(target.with_digest(move.digest), str(target.tag))
+    except (RegistryError, ToolError):
+        pass
+    return False
 
 
 def delete_tags(inputs: DockerPushInputs, job: Job, registries: Registries) -> None:

@@ -325,25 +325,76 @@ def test_an_immutable_tag_is_not_deleted_either() -> None:
     assert mistakes(deleted) == [f"with.tags: {what}; remove the tag or the pattern"]
 
 
-def test_the_tags_that_moved_before_one_was_refused_are_told() -> None:
-    class Refusing:
-        def find(self, reference: Reference, *, assumed: str | None = None) -> None:
-            return None
+class Tags:
+    """A registry's tags; one of them is refused, and `may_delete` says whether a new one can go again."""
 
-        def tag(self, image: Reference, tag: str) -> None:
-            if tag == "v2":
-                raise RegistryError("v2 is immutable")
+    def __init__(self, at: dict[str, str], refused: str, *, may_delete: bool = True) -> None:
+        self.at, self.refused, self.may_delete = dict(at), refused, may_delete
 
-    class SilentJob:
-        ci = Ci()
+    def find(self, reference: Reference, *, assumed: str | None = None) -> Any:
+        digest = self.at.get(str(reference))
+        return SimpleNamespace(digest=digest) if digest else None
 
-        def output(self, **values: str) -> None: ...
+    def tag(self, image: Reference, tag: str) -> None:
+        if str(image.with_tag(tag)) == self.refused:
+            raise RegistryError("it is immutable")
+        self.at[str(image.with_tag(tag))] = str(image.digest)
 
-        def say(self, message: str) -> None: ...
+    def delete_tag(self, tag: Reference) -> bool:
+        self.at[str(tag)] = "an empty manifest"
+        if self.may_delete:
+            del self.at[str(tag)]
+        return self.may_delete
 
-    with pytest.raises(RegistryError) as caught:
-        MODULE.move_tags(read({"tags": "v1 v2 v3"}), ONE, SilentJob(), Refusing())
-    assert str(caught.value) == "v2 is immutable; moved before that: ghcr.io/org/app:v1"
+    def moves(self, inputs: Any, *digests: str) -> list[Any]:
+        here = SimpleNamespace(targets=self, regctl=self)
+        return [
+            MODULE.Move(each, digest, here) for each, digest in zip(inputs.together(), digests, strict=True)
+        ]
+
+
+class SilentJob:
+    ci = Ci()
+
+    def output(self, **values: str) -> None: ...
+
+    def say(self, message: str) -> None: ...
+
+
+@pytest.mark.parametrize("refused", ["ghcr.io/org/app:v3", "ghcr.io/org/other:v1", "ghcr.io/org/other:v3"])
+def test_the_tags_of_all_images_move_or_those_of_none(refused: str) -> None:
+    before = {"ghcr.io/org/app:v1": TWO, "ghcr.io/org/other:v1": TWO, "ghcr.io/org/other:v2": TWO}
+    tags = Tags(before, refused)
+    inputs = read({"tags": "v1 v2 v3", "also": "staging.example/org/other:rc=ghcr.io/org/other"})
+    with pytest.raises(RegistryError, match="it is immutable; put back: "):
+        MODULE.move_tags(tags.moves(inputs, ONE, ONE), SilentJob())
+    assert tags.at == before
+
+
+def test_a_new_tag_that_cannot_be_deleted_keeps_the_image_and_is_told() -> None:
+    tags = Tags({}, "ghcr.io/org/app:v2", may_delete=False)
+    with pytest.raises(RegistryError, match=r"by hand: ghcr\.io/org/app:v1$"):
+        MODULE.move_tags(tags.moves(read({"tags": "v1 v2"}), ONE), SilentJob())
+    assert tags.at == {"ghcr.io/org/app:v1": ONE}
+
+
+def test_nothing_to_put_back_is_said_too() -> None:
+    with pytest.raises(RegistryError, match=r"no tag has moved$"):
+        MODULE.move_tags(Tags({}, "ghcr.io/org/app:v1").moves(read({"tags": "v1 v2"}), ONE), SilentJob())
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("ghcr.io/org/other:rc", 'item 1: "ghcr.io/org/other:rc" has no target'),
+        ("Org/Other=ghcr.io/org/other", 'item 1: "Org/Other" is not an image reference'),
+        (f"{SOURCE}=ghcr.io/org/other@{ONE}", f'item 1: "ghcr.io/org/other@{ONE}" has a digest'),
+        ("./none.tar=ghcr.io/org/other", 'item 1: there is no "./none.tar" in the workspace'),
+    ],
+)
+def test_a_further_image_is_checked_as_the_first_is(line: str, said: str) -> None:
+    (found,) = mistakes({"also": line})
+    assert found.startswith(f"with.also: {said}")
 
 
 def test_a_record_of_where_tags_pointed_is_one_line() -> None:
