@@ -187,6 +187,16 @@ class BuildxInputs(ImageBuildInputs):
         return self.has_untagged and (self.load or (self.push and not self.push_by_digest))
 
     @property
+    def reproducible_note(self) -> str | None:
+        """What to say of attestations that a reproducible build is asked for, None if there are none."""
+        asked = [key for key in ("provenance", "sbom") if getattr(self, key) not in (None, "false")]
+        if not (self.reproducible and asked):
+            return None
+        return (
+            f"{' and '.join(asked)} hold times: each platform's manifest is reproducible, their index is not"
+        )
+
+    @property
     def makes_index(self) -> bool:
         """Whether an index is pushed: of several platforms, or of an image and its attestations."""
         attests = (self.provenance or ("false" if self.reproducible else "true")) != "false"
@@ -238,13 +248,6 @@ class BuildxInputs(ImageBuildInputs):
             yield Problem(
                 "reproducible", "the date of the commit is not known here", f"set the variable {SOURCE_DATE}"
             )
-        for key, value in (("provenance", self.provenance), ("sbom", self.sbom)):
-            if value not in (None, "false"):
-                yield Problem(
-                    key,
-                    "differs from build to build, so the image's digest would",
-                    'leave it out, or "false"',
-                )
         if self.load:
             yield Problem("load", "gives files times of their own", 'not with reproducible: "true"')
 

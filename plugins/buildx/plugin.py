@@ -67,6 +67,8 @@ class Buildx(Plugin[BuildxInputs]):
         job.trust(inputs.ca_file)
         if note := inputs.login_note(job.environ, job.workspace):
             job.warn(note)
+        if note := inputs.reproducible_note:
+            job.say(note)
         build = BuildxBuild(inputs, job)
         for note in (*build.cache.notes, *build.artifact_notes):
             job.warn(note)
@@ -197,7 +199,8 @@ class BuildxBuild(Build[BuildxInputs]):
 
     def _destination(self, builder: Builder) -> Iterator[str]:
         inputs = self.inputs
-        form = ",rewrite-timestamp=true" if inputs.reproducible else ""
+        # Media types too: which ones BuildKit takes by itself depends on its version and on attestations.
+        form = ",rewrite-timestamp=true,oci-mediatypes=true" if inputs.reproducible else ""
         form += f",oci-artifact={self._artifact}" if self._artifact else ""
         if inputs.push_by_digest:
             names = comma_separated([f"name={','.join(image.name for image in inputs.repositories)}"])

@@ -449,17 +449,27 @@ class TestMetadata:
 class TestReproducible:
     def test_times_are_rewritten_and_nothing_else_differs(self) -> None:
         argv = command(env=RUN, reproducible="true")
-        assert values(argv, "--output") == ["type=image,push=true,store=false,rewrite-timestamp=true"]
+        assert values(argv, "--output") == [
+            "type=image,push=true,store=false,rewrite-timestamp=true,oci-mediatypes=true"
+        ]
         assert values(argv, "--provenance") == ["false"]
         (output,) = values(command(env=RUN, reproducible="true", push_by_digest="true"), "--output")
-        assert output.endswith(",push=true,rewrite-timestamp=true")
+        assert output.endswith(",push=true,rewrite-timestamp=true,oci-mediatypes=true")
 
-    @pytest.mark.parametrize(
-        ("key", "value"), [("provenance", "mode=min"), ("sbom", "true"), ("load", "true")]
-    )
-    def test_what_would_differ_is_refused(self, key: str, value: str) -> None:
-        (line,) = mistakes(env=RUN, reproducible="true", **{key: value})
-        assert line.startswith(f"with.{key}: ")
+    def test_what_the_daemon_would_load_is_refused(self) -> None:
+        (line,) = mistakes(env=RUN, reproducible="true", load="true")
+        assert line.startswith("with.load: ")
+
+    @pytest.mark.parametrize(("key", "value"), [("provenance", "mode=max"), ("sbom", "generator=a.io/b/c")])
+    def test_attestations_that_are_asked_for_are_made_beside_reproducible_platforms(
+        self, key: str, value: str
+    ) -> None:
+        given = {"reproducible": "true", key: value}
+        assert key in read(**given, env=RUN).reproducible_note
+        argv = command(env=RUN, **given)
+        assert values(argv, f"--{key}") == [value]
+        assert "rewrite-timestamp=true" in values(argv, "--output")[0]
+        assert read(**{key: value}, env=RUN).reproducible_note is None
 
     def test_it_needs_a_date(self) -> None:
         (line,) = mistakes(reproducible="true")
