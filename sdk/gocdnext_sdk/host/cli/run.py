@@ -70,6 +70,14 @@ _PATH = click.Path(path_type=Path)
     help="Use the registry and the Sigstore that `gocdnext-plugin sigstore DIRECTORY` started.",
 )
 @click.option(
+    "--id-token",
+    "id_tokens",
+    multiple=True,
+    metavar="NAME",
+    help="Give jobs that declare it this identity token, from the environment, of an issuer of your own. "
+    "Repeatable.",
+)
+@click.option(
     "--project", help="The project's slug in identity tokens. [default: the name of the checkout's directory]"
 )
 @click.option(
@@ -103,6 +111,7 @@ def command(
     registry_port: int | None,
     sigstore: bool,
     sigstore_at: Path | None,
+    id_tokens: tuple[str, ...],
     project: str | None,
     network: str | None,
     event: str,
@@ -146,6 +155,7 @@ def command(
         build_contexts=build_contexts,
         registry=shared[0] if shared else new_registry,
         sigstore=shared[1] if shared else new_sigstore,
+        id_tokens=collect(file=None, names=id_tokens, wanted=(), option="--id-token"),
         network=network,
         run=run_of(workspace, event, branch, tag, pr, project or ""),
         pull=Pull(pull),

@@ -125,6 +125,7 @@ def collect(
     wanted: Iterable[str],
     environment: Mapping[str, str] = os.environ,
     ask: Callable[[str], str] | None = None,
+    option: str = "--secret",
 ) -> dict[str, str]:
     """Return all secrets that are given.
 
@@ -134,6 +135,7 @@ def collect(
         wanted: what the pipeline declares; asked for if not given otherwise.
         environment: where `names` are looked up.
         ask: prompts for one secret; by default the terminal, where there is one.
+        option: what gave `names`.
 
     Raises:
         UsageError: one of `names` is neither in the environment nor can be asked for.
@@ -143,13 +145,14 @@ def collect(
     found = read_file(file) if file else {}
     for name in names:
         if not _NAME.fullmatch(name):
-            raise UsageError("--secret takes a name, and the value from the environment; it was given more")
+            raise UsageError(f"{option} takes a name, and the value from the environment; it was given more")
         if name in environment:
             found[name] = environment[name]
         elif ask:
             found[name] = ask(name)
         else:
-            raise UsageError(f"--secret {name}: not in the environment; export {name}, or use --secrets-file")
+            other = ", or use --secrets-file" if option == "--secret" else ""
+            raise UsageError(f"{option} {name}: not in the environment; export {name}{other}")
     if ask:
         found |= {name: ask(name) for name in dict.fromkeys(wanted) if name not in found}
     return found

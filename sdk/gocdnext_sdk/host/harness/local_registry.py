@@ -30,7 +30,7 @@ from gocdnext_sdk.runtime.polling import poll
 
 IMAGE_VARIABLE = "GOCDNEXT_REGISTRY_IMAGE"
 DEFAULT_IMAGE = (
-    "docker.io/library/registry:3.1.1@sha256:1be55279f18a2fe1a74edf2664cac61c1bea305b7b4642dab412e7affdcb3e33"
+    "docker.io/library/registry:3.1.2@sha256:ddf754342cfc8acc51a56d5d0ab6af06826461864460636d8bd5c546dab2a7b8"
 )
 
 _READY_WITHIN = 30.0
@@ -73,7 +73,16 @@ class LocalRegistry:
         return dict(zip(REGISTRY_SECRETS, (self.username, self.password), strict=True))
 
     @classmethod
-    def start(cls, engine: Engine, name: str, labels: Mapping[str, str], *, port: int = 0) -> Self:
+    def start(
+        cls,
+        engine: Engine,
+        name: str,
+        labels: Mapping[str, str],
+        *,
+        port: int = 0,
+        further: tuple[int, ...] = (),
+        within: LocalRegistry | None = None,
+    ) -> Self:
         """Start one, with deletes enabled, and wait until it answers.
 
         Args:
@@ -81,15 +90,18 @@ class LocalRegistry:
             name: of its container and its network.
             labels: by which it is removed.
             port: 0 takes a free one.
+            further: ports of others that are started `within` this one's network.
+            within: the registry whose network it shares, and that has its port among the further ones.
 
         Raises:
             DaemonError: it does not start, or does not answer within 30 seconds.
         """
         image = os.environ.get(IMAGE_VARIABLE) or DEFAULT_IMAGE
         engine.ensure_image(image, Pull.MISSING, lambda: False)
-        chosen = port or _free_port()
+        chosen = port or free_port()
         registry = cls(name, chosen, "harness", secrets.token_urlsafe(24))
-        engine.create_network(name, labels)
+        if within is None:
+            engine.create_network(name, labels)
         container = engine.create(
             ContainerSpec(
                 name=name,
@@ -104,10 +116,10 @@ class LocalRegistry:
                     "REGISTRY_LOG_LEVEL": "warn",
                     "OTEL_TRACES_EXPORTER": "none",
                 },
-                network=name,
+                network=within.network if within else name,
                 # Jobs share its /etc/hosts and cannot extend it.
-                extra_hosts={"host.docker.internal": HOST_GATEWAY},
-                ports=(chosen,),
+                extra_hosts={} if within else {"host.docker.internal": HOST_GATEWAY},
+                ports=() if within else (chosen, *further),
                 output="kept",
             )
         )
@@ -139,7 +151,8 @@ class LocalRegistry:
             connection.close()
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Return a port of this machine that nobody uses."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

@@ -50,6 +50,7 @@ class RunOptions:
             `id_tokens:` declares; jobs get `SIGSTORE_ISSUER`, `SIGSTORE_SIGNING_CONFIG` and
             `SIGSTORE_TRUSTED_ROOT`. A running one must be on the jobs' network; without `network`, jobs run
             in its network.
+        id_tokens: name to token, for jobs that declare it: from an issuer of your own, not from `sigstore`.
         network: the jobs' network, or ``container:NAME``, instead of a new one.
         run: the source of the `CI_*` variables; by default read from the checkout.
         pull: when images are fetched.
@@ -70,6 +71,7 @@ class RunOptions:
     build_contexts: tuple[str, ...] = ()
     registry: LocalRegistry | NewRegistry | None = None
     sigstore: LocalSigstore | NewSigstore | None = None
+    id_tokens: Mapping[str, str] = field(default_factory=dict, repr=False)
     network: str | None = None
     run: Run | None = None
     pull: Pull = Pull.MISSING

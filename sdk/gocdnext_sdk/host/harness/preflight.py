@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 
 from gocdnext_sdk.contract.refs import JobOutputs
@@ -12,7 +12,9 @@ from gocdnext_sdk.host.pipeline.graph import Graph
 from gocdnext_sdk.host.pipeline.model import Approval, Job, Script
 
 
-def check(graph: Graph, sources: Sources, *, default_image: str, issues_tokens: bool) -> None:
+def check(
+    graph: Graph, sources: Sources, *, default_image: str, issues_tokens: bool, tokens: Collection[str] = ()
+) -> None:
     """Find every mistake that running would find later.
 
     Args:
@@ -20,11 +22,12 @@ def check(graph: Graph, sources: Sources, *, default_image: str, issues_tokens: 
         sources: what references may stand for; outputs of needed jobs are made up here.
         default_image: for scripts that name no image.
         issues_tokens: whether there is an issuer for `id_tokens:`.
+        tokens: names of those that are given, and need no issuer.
 
     Raises:
         PipelineError: with all mistakes at once.
     """
-    problems = list(dict.fromkeys(_unsupported(graph, sources.secrets, default_image, issues_tokens)))
+    problems = list(dict.fromkeys(_unsupported(graph, sources.secrets, default_image, issues_tokens, tokens)))
     if not problems:
         needs = expected_outputs(graph)
         for instance in graph.jobs:
@@ -50,7 +53,11 @@ def runs(job: Job) -> bool:
 
 
 def _unsupported(
-    graph: Graph, secrets: Mapping[str, str], default_image: str, issues_tokens: bool
+    graph: Graph,
+    secrets: Mapping[str, str],
+    default_image: str,
+    issues_tokens: bool,
+    tokens: Collection[str],
 ) -> Iterator[Diagnostic]:
     for job in dict.fromkeys(instance.job.name for instance in graph.jobs):
         found = graph.pipeline.job(job)
@@ -62,12 +69,14 @@ def _unsupported(
                     f"put it into a file and pass --secrets-file, or export it and pass --secret {name}"
                     + (", or pass --registry" if name in REGISTRY_SECRETS else ""),
                 )
-        if found.id_tokens and not issues_tokens:
-            names = ", ".join(found.id_tokens)
+        lacking = [] if issues_tokens else [name for name in found.id_tokens if name not in tokens]
+        if lacking:
+            names = ", ".join(lacking)
             yield Diagnostic(
                 found.at("id_tokens"),
                 f"job `{job}` needs an identity token ({names}), but no issuer is configured",
-                "pass --sigstore for an issuer and a private Sigstore of this run's own",
+                "pass --sigstore for an issuer and a private Sigstore of this run's own, or --id-token for a "
+                "token of an issuer of yours",
             )
         if found.cluster:
             yield Diagnostic(

@@ -86,6 +86,7 @@ def _check(graph: Graph, sources: Sources, options: RunOptions) -> None:
         replace(sources, secrets=secrets),
         default_image=options.default_image,
         issues_tokens=options.sigstore is not None,
+        tokens=options.id_tokens,
     )
 
 

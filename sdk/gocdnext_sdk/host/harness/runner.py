@@ -251,12 +251,14 @@ class _Execution:
         threads.submit(work)
 
     def _id_tokens(self, instance: JobInstance) -> dict[str, str]:
-        """Issue the job's tokens."""
-        sigstore = self._sigstore
+        """Issue the job's tokens, but for those that are given."""
+        given, sigstore = self._options.id_tokens, self._sigstore
+        tokens = {name: given[name] for name in instance.job.id_tokens if name in given}
         if sigstore is None:
-            return {}
+            return tokens
         own = identity(self._sources.run, self._graph.pipeline, instance)
-        return {name: sigstore.token(own, audiences) for name, audiences in instance.job.id_tokens.items()}
+        declared = instance.job.id_tokens.items()
+        return {name: sigstore.token(own, audiences) for name, audiences in declared} | tokens
 
     def _finish(self, report: JobReport) -> None:
         self._reports[report.name] = report

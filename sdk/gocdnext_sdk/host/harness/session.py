@@ -11,13 +11,14 @@ import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 from uuid import uuid4
 
 from gocdnext_sdk.errors import Cancelled, DaemonError
 from gocdnext_sdk.host.harness.engine.interface import OWNER_LABEL, RUN_LABEL, Engine
-from gocdnext_sdk.host.harness.local_registry import LocalRegistry
+from gocdnext_sdk.host.harness.local_registry import LocalRegistry, free_port
 
 if TYPE_CHECKING:
     from gocdnext_sdk.host.harness.local_sigstore import LocalSigstore
@@ -128,6 +129,18 @@ class Session:
         return LocalRegistry.start(
             self.engine, self.name(f"registry-{uuid4().hex[:4]}"), self.labels, port=port
         )
+
+    def start_registries(self, count: int) -> tuple[LocalRegistry, ...]:
+        """Start several throw-away registries that jobs reach in one network, each with a login of its own.
+
+        Raises:
+            DaemonError: one does not start.
+        """
+        ports = [free_port() for _ in range(count)]
+        names = [self.name(f"registry-{uuid4().hex[:4]}") for _ in ports]
+        start = partial(LocalRegistry.start, self.engine, labels=self.labels)
+        first = start(names[0], port=ports[0], further=tuple(ports[1:]))
+        return (first, *(start(n, port=p, within=first) for n, p in zip(names[1:], ports[1:], strict=True)))
 
     def start_sigstore(self, network: str | None = None, host: str | None = None) -> LocalSigstore:
         """Start a private Sigstore FOR LOCAL USE AND TESTS ONLY that lives as long as the session.
