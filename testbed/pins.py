@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,10 @@ class Pin:
     path: str = ""
     go: str = ""
     go_version: str = ""
+    go_experiment: str = field(default="", repr=False)  # goes with `go`, which a tool's folder is named after
     ldflags: str = ""
+    releases: str = field(default="", repr=False)
+    within: str = field(default="", repr=False)
     wheel: str = ""
     sha256: str = ""
     suite: str = ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,9 @@ DOCKERFILES = [
 def test_a_dockerfile_starts_from_the_pinned_images_only(dockerfile: Path) -> None:
     stages = {
         name: image
-        for image, name in re.findall(r"^FROM (\S+) AS (\S+)$", dockerfile.read_text(), re.MULTILINE)
+        for image, name in re.findall(
+            r"^FROM (?:--platform=\S+ )?(\S+) AS (\S+)$", dockerfile.read_text(), re.MULTILINE
+        )
     }
     outside = {
         name: image
@@ -27,7 +30,8 @@ def test_a_dockerfile_starts_from_the_pinned_images_only(dockerfile: Path) -> No
         if image not in {*stages, "scratch"} and "gocdnext-plugin-base" not in image
     }
     assert outside, "a Dockerfile without a pinned stage"
-    assert outside == {name: pins()[name].image for name in outside}
+    # One of the base's stages is the same image once more, of the platform that builds.
+    assert outside == {name: pins()["python" if name == "native" else name].image for name in outside}
 
 
 @pytest.mark.parametrize("name", [*STAGES, "python", "registry"])
@@ -61,3 +65,24 @@ def test_the_image_installs_hashed_packages_only() -> None:
     requirements = [block for block in re.split(r"\n(?=[a-z])", lock) if not block.startswith("#")]
     assert len(requirements) > 5
     assert all("==" in each and "--hash=sha256:" in each for each in requirements)
+
+
+LOCK = [line.split() for line in (ROOT / "tools.lock").read_text().splitlines()]
+
+
+def unknown(images: Iterable[str], lock: list[list[str]]) -> set[str]:
+    """Return the images whose tag did not have that digest when it was pinned."""
+    return set(images) - {f"{tagged}@{digest}" for tagged, digest in lock}
+
+
+def test_a_tag_is_never_raised_without_its_digest() -> None:
+    images = [pin.image for pin in pins().values() if pin.image]
+    assert unknown(images, LOCK) == set(), "use `make pins` or `python -m testbed pins NAME VERSION --write`"
+    raised = [image.replace(":0.36.1@", ":0.99.0@") for image in images]
+    assert len(unknown(raised, LOCK)) == 1
+
+
+def test_a_digest_has_one_tag() -> None:
+    """Or the tag was raised in both files, and the digest in neither."""
+    repeated = {digest for _, digest in LOCK if sum(digest == each for _, each in LOCK) > 1}
+    assert repeated == set()

@@ -1,0 +1,244 @@
+"""Newer releases of what ``tools.toml`` pins: which there are, and one of them in every file that must agree.
+
+``tools.lock`` remembers which digest a tag had when it was pinned. So a tag that is raised by hand without
+its digest is an error (tests/unit/testbed/test_pins.py): Docker takes the digest, and users would get the old
+tool under the new version.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from gocdnext_sdk import Reference, RegistryClient, RegistryError
+from testbed import tools
+from testbed.cache import SetupError, on_path, run
+from testbed.pins import ROOT, Pin, pins
+from testbed.tools import BUILD_ENV
+
+LOCK = "tools.lock"
+UNTOUCHED = (LOCK, "CHANGELOG.md")
+STABLE = re.compile(r"v?(\d+)\.(\d+)\.(\d+)")
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """A newer release of a pin.
+
+    Args:
+        pin: what is pinned.
+        version: the newer one.
+        image: its image with the digest, where the pin has one.
+        lacking: what keeps it from being written, empty if nothing does.
+    """
+
+    pin: Pin
+    version: str
+    image: str = ""
+    lacking: str = ""
+
+    def __str__(self) -> str:
+        how = self.lacking or self.image or "no image"
+        moved = f"{self.pin.name:<18}{self.pin.version:>10} -> {self.version:<10}"
+        return f"{moved} {how}  {self.pin.releases}".rstrip()
+
+
+def main(name: str | None, version: str | None, digest: str | None, *, write: bool) -> None:
+    """Propose, and write what has all that it takes.
+
+    Args:
+        name: only this pin.
+        version: what it is raised to; the newest if not given.
+        digest: of its image; asked of the registry if not given.
+        write: whether anything is written.
+
+    Raises:
+        SetupError: nothing tells the hash of a wheel, or Go fails.
+    """
+    digests = (lambda _: digest) if digest else resolve
+    chosen = [pin for pin in pins().values() if name in (None, pin.name)]
+    found = list(proposals(chosen, digests, (lambda _: version) if version else newest))
+    for each in found:
+        print(each)
+        if write and not each.lacking:
+            for file in apply(each):
+                print(f"    {file.relative_to(ROOT)}")
+    if not found:
+        print("nothing newer is known")
+
+
+def apply(proposal: Proposal) -> list[Path]:
+    """Write a proposal to all files; return those that changed."""
+    pin, version = proposal.pin, proposal.version
+    changed = raise_to(pin, version, proposal.image.partition("@")[2])
+    if pin.wheel:
+        raise_wheel(pin, version)
+    if pin.go and not pin.go_version:
+        raise_go(pin, version)
+        changed += [_folder(pin) / "go.mod", _folder(pin) / "go.sum"]
+    return changed
+
+
+def raise_wheel(pin: Pin, version: str) -> None:
+    """Write the newest build of a release's wheel, and its hash."""
+    name = pin.wheel.partition("==")[0]
+    with tempfile.TemporaryDirectory() as folder:
+        options = ("--quiet", "--no-deps", "--only-binary=:all:", "--dest", folder)
+        run(sys.executable, "-m", "pip", "download", *options, f"{name}=={version}.*")
+        (wheel,) = Path(folder).iterdir()
+        digest = hashlib.sha256(wheel.read_bytes()).hexdigest()
+        build = wheel.name.split("-")[1]
+    _replace(
+        ROOT / "tools.toml",
+        {f"{name}=={pin.wheel.partition('==')[2]}": f"{name}=={build}", pin.sha256: digest},
+    )
+
+
+def proposals(
+    chosen: Iterable[Pin], resolve: Callable[[str], str], newest: Callable[[Pin], str | None]
+) -> Iterator[Proposal]:
+    """Yield what is newer, in the order given.
+
+    Args:
+        chosen: the pins.
+        resolve: gives the digest of an image with a tag.
+        newest: gives the newest stable version of a pin, None where nobody tells.
+    """
+    for pin in chosen:
+        version = newest(pin)
+        if version is None or _key(version) <= _key(pin.version):
+            continue
+        if not pin.image:
+            yield Proposal(pin, version)
+            continue
+        tagged = pin.image.partition("@")[0].replace(pin.version, version)
+        try:
+            yield Proposal(pin, version, f"{tagged}@{resolve(tagged)}")
+        except RegistryError as error:
+            yield Proposal(pin, version, lacking=f"its digest cannot be had here: {error}")
+
+
+def newest(pin: Pin) -> str | None:
+    """Return the newest stable release: of the wheel if there is one, else of the Go module, else by tags."""
+    if pin.wheel:
+        name = pin.wheel.partition("==")[0]
+        told = _ask(sys.executable, "-m", "pip", "index", "versions", name)
+        found = re.search(rf"^{re.escape(name)} \((\d+\.\d+\.\d+)", told, re.MULTILINE)
+        return found[1] if found else None
+    if pin.go == ".":
+        return None
+    if not pin.go or pin.go_version:
+        return newest_tag(pin) if pin.image else None
+    module = module_of(pin)
+    told = _ask(on_path("go") or "go", "list", "-m", "-versions", "-json", module, cwd=_folder(pin))
+    versions = [each for each in json.loads(told or "{}").get("Versions", []) if STABLE.fullmatch(each)]
+    return max(versions, key=_key).removeprefix("v") if versions else None
+
+
+def newest_tag(pin: Pin) -> str | None:
+    """Return the newest version that an image has a tag for, spelled as the pinned one is."""
+    image = Reference.parse(pin.image)
+    (crane,) = tools.get("crane")
+    told = _ask(str(crane / "crane"), "ls", image.name)
+    spelled = re.escape(str(image.tag)).replace(re.escape(pin.version), r"(\d+\.\d+\.\d+)")
+    found = [match[1] for match in (re.fullmatch(spelled, each) for each in told.split()) if match]
+    wanted = [each for each in found if each.startswith(pin.within)]
+    return max(wanted, key=_key, default=None)
+
+
+def module_of(pin: Pin) -> str:
+    """Return the Go module that has the tool's package."""
+    required = re.findall(r"^(?:require )?\s*(\S+) v\S+", (_folder(pin) / "go.mod").read_text(), re.MULTILINE)
+    package = pin.go.split()[0]
+    return max((each for each in required if f"{package}/".startswith(f"{each}/")), key=len)
+
+
+def resolve(tagged: str) -> str:
+    """Return the digest of an image with a tag, from its registry."""
+    return RegistryClient().resolve(Reference.parse(tagged)).digest
+
+
+def raise_to(pin: Pin, version: str, digest: str, root: Path = ROOT) -> list[Path]:
+    """Write a newer release to every file that names the old one; return those that changed.
+
+    Args:
+        pin: the old one.
+        version: the newer one.
+        digest: of its image; empty where there is none.
+        root: the checkout.
+    """
+    file = root / "tools.toml"
+    before = file.read_text()
+    table = re.search(rf"^\[{re.escape(pin.name)}\].*?(?=^\[|\Z)", before, re.MULTILINE | re.DOTALL)
+    if table is None:
+        raise SetupError(f"tools.toml has no table [{pin.name}]")
+    written = re.sub(rf"(?<![\d.]){re.escape(pin.version)}(?![\d.]*\d)", version, table[0])
+    file.write_text(before.replace(table[0], written))
+    changed = {file} if written != table[0] else set()
+    if pin.image:
+        old, _, old_digest = pin.image.partition("@")
+        new = old.replace(pin.version, version)
+        words = {f"{_path(old)}": _path(new), old_digest: digest}
+        changed |= {each for each in _files(root) if _replace(each, words)}
+        _remember(root / LOCK, new, digest)
+    return sorted(changed)
+
+
+def raise_go(pin: Pin, version: str) -> None:
+    """Let Go write the tool's go.mod and go.sum for a newer release."""
+    go = on_path("go")
+    if not go:
+        raise SetupError("go.mod and go.sum are written by Go: install it (https://go.dev/dl/)")
+    environment = {**os.environ, **BUILD_ENV, "GOFLAGS": "-modcacherw"}
+    for package in pin.go.split():
+        run(go, "get", "-tool", f"{package}@v{version}", cwd=_folder(pin), env=environment)
+    run(go, "mod", "tidy", cwd=_folder(pin), env=environment)
+
+
+def _files(root: Path) -> Iterator[Path]:
+    listed = run("git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", cwd=root)
+    for name in filter(None, listed.split("\0")):
+        if name not in UNTOUCHED and not name.endswith((".gz", ".svg", ".sum", ".lock")):
+            yield root / name
+
+
+def _replace(file: Path, words: dict[str, str]) -> bool:
+    text = file.read_text(errors="surrogateescape")
+    written = text
+    for old, new in words.items():
+        written = re.sub(rf"{re.escape(old)}(?![\w.])", new, written)
+    if written != text:
+        file.write_text(written, errors="surrogateescape")
+    return written != text
+
+
+def _path(tagged: str) -> str:
+    """Return an image's name without Docker Hub's host, which not every file writes."""
+    return tagged.removeprefix("docker.io/").removeprefix("library/")
+
+
+def _remember(lock: Path, tagged: str, digest: str) -> None:
+    lines = {*lock.read_text().splitlines(), f"{tagged} {digest}"}
+    lock.write_text("\n".join(sorted(lines)) + "\n")
+
+
+def _folder(pin: Pin) -> Path:
+    return ROOT / "testbed" / "tools" / pin.name
+
+
+def _key(version: str) -> tuple[int, ...]:
+    return tuple(int(each) for each in re.findall(r"\d+", version)[:3])
+
+
+def _ask(*argv: str, cwd: Path | None = None) -> str:
+    """Return what a program prints; nothing if it fails, as without the internet."""
+    done = subprocess.run(argv, cwd=cwd, capture_output=True, text=True, check=False)
+    return done.stdout if done.returncode == 0 else ""

@@ -1,0 +1,104 @@
+"""Raising a pin: one command writes the version and the digest to every file that must agree."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from testbed import raising
+from testbed.pins import ROOT, Pin, pins
+
+from gocdnext_sdk import RegistryError
+
+NEW = f"sha256:{'5' * 64}"
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """What names a pin, as it is in this checkout."""
+    listed = ["tools.toml", "tools.lock", "plugins", "sdk/Dockerfile", "sdk/sigstore/Dockerfile", "docs"]
+    listed += [
+        "sdk/gocdnext_sdk/tools/buildkit/builders.py",
+        "sdk/gocdnext_sdk/host/harness/local_registry.py",
+    ]
+    for name in listed:
+        target = tmp_path / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        (shutil.copytree if (ROOT / name).is_dir() else shutil.copy)(ROOT / name, target)
+    subprocess.run(["git", "init", "--quiet", tmp_path], check=True)
+    return tmp_path
+
+
+def naming(folder: Path, *words: str) -> set[str]:
+    """Return the files that name one of these, without what remembers."""
+    files = (path for path in folder.rglob("*") if path.is_file() and ".git" not in path.parts)
+    found = {path for path in files if any(word in path.read_text(errors="replace") for word in words)}
+    return {str(path.relative_to(folder)) for path in found} - {"tools.lock"}
+
+
+@pytest.mark.parametrize("name", [name for name, pin in pins().items() if pin.image])
+def test_all_files_agree_after_a_pin_is_raised(name: str, checkout: Path) -> None:
+    pin = pins()[name]
+    tag, _, digest = pin.image.partition("@")
+    before = naming(checkout, digest)
+    changed = raising.raise_to(pin, "9.9.9", NEW, checkout)
+    assert naming(checkout, digest, tag) == set()
+    assert naming(checkout, NEW) == before == {str(each.relative_to(checkout)) for each in changed} & before
+    assert f"{tag.replace(pin.version, '9.9.9')} {NEW}" in (checkout / "tools.lock").read_text().splitlines()
+
+
+def test_every_place_of_the_version_in_the_table_is_raised_and_no_other(checkout: Path) -> None:
+    raising.raise_to(pins()["buildx"], "9.9.9", NEW, checkout)
+    text = (checkout / "tools.toml").read_text()
+    assert "version.Version=v9.9.9" in text
+    assert "0.36.1" not in text
+    assert text.count(f'version = "{pins()["trivy"].version}"') == 1
+
+
+def test_raising_twice_changes_nothing(checkout: Path) -> None:
+    pin = pins()["regctl"]
+    raising.raise_to(pin, "9.9.9", NEW, checkout)
+    raised = replace(
+        pin, version="9.9.9", image=f"{pin.image.partition('@')[0].replace(pin.version, '9.9.9')}@{NEW}"
+    )
+    assert list(raising.proposals([raised], lambda _: NEW, lambda _: "9.9.9")) == []
+    assert raising.raise_to(raised, "9.9.9", NEW, checkout) == []
+
+
+def test_what_is_newer_is_proposed_with_its_digest() -> None:
+    pin = pins()["regctl"]
+    (found,) = raising.proposals(
+        [pin], lambda tagged: NEW if tagged.endswith(":v9.9.9") else "", lambda _: "9.9.9"
+    )
+    assert found.image == f"ghcr.io/regclient/regctl:v9.9.9@{NEW}"
+    assert pin.releases in str(found)
+
+
+@pytest.mark.parametrize("version", [None, "0.0.1", pins()["regctl"].version])
+def test_what_is_not_newer_is_not_proposed(version: str | None) -> None:
+    assert not list(raising.proposals([pins()["regctl"]], lambda _: NEW, lambda _: version))
+
+
+def test_a_release_whose_digest_cannot_be_had_is_named_and_not_written() -> None:
+    def unreachable(tagged: str) -> str:
+        raise RegistryError("ghcr.io cannot be reached")
+
+    (found,) = raising.proposals([pins()["regctl"]], unreachable, lambda _: "9.9.9")
+    assert "cannot be reached" in found.lacking
+    assert not found.image
+
+
+@pytest.mark.parametrize(
+    "name", [name for name, pin in pins().items() if pin.go and not pin.go.startswith(".")]
+)
+def test_the_module_that_tells_of_new_versions_is_the_tools_own(name: str) -> None:
+    module = raising.module_of(pins()[name])
+    assert pins()[name].go.split()[0].startswith(module)
+
+
+def test_a_pin_without_a_table_is_told(checkout: Path) -> None:
+    with pytest.raises(raising.SetupError, match="no table"):
+        raising.raise_to(Pin("none", version="1.0.0"), "2.0.0", NEW, checkout)
