@@ -1,5 +1,6 @@
 # make demo   build, scan and sign a small application with real tools, from nothing
 # make test   all tests
+# make release-rehearsal   the release of this project, whole, against registries that end with it
 # Both do the set-up themselves, and keep what they made for all clones in ~/.cache/gocdnext-plugin-sdk.
 
 PYTHON ?= python3
@@ -9,7 +10,7 @@ PYTEST_ARGS ?= -n auto
 ENV := eval "$$($(BIN)/python -m testbed env)"
 
 .DELETE_ON_ERROR:
-.PHONY: demo test soak bench vectors lint setup setup-test images trivy-db lock engine-stop engine-remove clean docs picture
+.PHONY: demo test soak bench vectors lint setup setup-test images trivy-db lock engine-stop engine-remove clean docs picture release-rehearsal publish pins
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 
@@ -78,6 +79,11 @@ lock:
 	@$(COMPILE) --python-version 3.11 --python-platform linux --resolution lowest-direct --extra cli --output-file tests/dist/oldest.lock pyproject.toml
 	@$(COMPILE) --universal --extra docs --output-file docs/requirements.lock pyproject.toml
 
+# Newer releases of what tools.toml pins, written to every file that must agree: RELEASING.md.
+pins: .venv/installed
+	@$(BIN)/python -m testbed pins --write
+	@$(BIN)/gocdnext-plugin manifest plugins/* > /dev/null
+
 # The documentation, as a site in site/.
 docs: build/docs/installed
 	@NO_MKDOCS_2_WARNING=1 build/docs/bin/mkdocs build --quiet
@@ -91,6 +97,19 @@ build/docs/installed: docs/requirements.lock
 	@$(PYTHON) -m venv build/docs
 	@build/docs/bin/pip install --quiet --disable-pip-version-check --require-hashes --requirement docs/requirements.lock
 	@touch $@
+
+# The pipeline that releases this project, run to its end on this machine; nothing leaves it.
+release-rehearsal: setup-test
+	@$(ENV); $(BIN)/python -m testbed rehearse
+
+# The same pipeline for real (RELEASING.md): SECRETS names the file with the logins of both registries, the variables
+# SIGNER, ISSUER and SIGSTORE_ID_TOKEN who signs.
+publish: setup
+	@$(ENV); $(BIN)/python -m testbed images >&2; $(BIN)/gocdnext-plugin run .gocdnext/release.yaml --event tag \
+		--secrets-file "$(SECRETS)" --id-token SIGSTORE_ID_TOKEN \
+		--var SIGNER="$(SIGNER)" --var SIGSTORE_ISSUER="$(ISSUER)" \
+		--local gocdnext-plugin-image-check=.gocdnext/plugins/image-check \
+		$(foreach name,buildx trivy cosign docker-push,--use-image gocdnext-plugin-$(name)=localhost/gocdnext-plugin-$(name):dev)
 
 engine-stop: .venv/installed
 	@$(BIN)/python -m testbed engine down

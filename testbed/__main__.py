@@ -7,7 +7,7 @@ import os
 import sys
 
 from gocdnext_sdk.errors import Error
-from testbed import bases, engine, environment, images, tools, trivydb
+from testbed import bases, engine, environment, images, raising, rehearsal, tools, trivydb
 from testbed.cache import SetupError
 from testbed.pins import pins
 
@@ -38,6 +38,12 @@ def main() -> int:
         nargs="?",
         help="such as localhost:5000/trivy/db:2; login in REGISTRY_USERNAME, REGISTRY_PASSWORD",
     )
+    add = commands.add_parser("pins", help="propose newer releases of what is pinned, and write them")
+    add.add_argument("name", nargs="?", choices=list(pins()), help="this one only")
+    add.add_argument("version", nargs="?", help="to this version; the newest if not given")
+    add.add_argument("--digest", help="of its image, where the registry cannot be reached from here")
+    add.add_argument("--write", action="store_true", help="write what is proposed")
+    commands.add_parser("rehearse", help="run the release pipeline against registries that end with it")
     commands.add_parser("env", help='print the environment: eval "$(python -m testbed env)"')
     options = parser.parse_args()
     try:
@@ -69,7 +75,12 @@ def _act(options: argparse.Namespace) -> None:
         case "trivy-db" if options.action == "build":
             print(trivydb.build())
         case "trivy-db":
-            print(trivydb.push(options.ref))
+            login = (os.environ.get(f"REGISTRY_{each}", "") for each in ("USERNAME", "PASSWORD"))
+            print(trivydb.push(options.ref, *login))
+        case "pins":
+            raising.main(options.name, options.version, options.digest, write=options.write)
+        case "rehearse":
+            sys.exit(rehearsal.rehearse())
         case _:
             print(environment.exports())
 

@@ -6,15 +6,16 @@ import json
 import tarfile
 import tempfile
 import zlib
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
 from gocdnext_sdk.host.harness.base_image import build_base
-from gocdnext_sdk.host.harness.build import build_contexts, build_image
+from gocdnext_sdk.host.harness.build import build_contexts, build_image, find_buildx
 from testbed import engine
-from testbed.cache import lock, step
+from testbed.cache import lock, run, step
 from testbed.pins import ROOT
 
 BASE = "localhost/gocdnext-plugin-base:dev"
@@ -64,6 +65,15 @@ def plugins(*names: str) -> list[str]:
 
     with ThreadPoolExecutor(max_workers=2) as workers:
         return list(workers.map(build, folders))
+
+
+def push(folder: Path, ref: str, contexts: Iterable[str], architectures: Iterable[str]) -> None:
+    """Build *folder* for several platforms with the engine's own builder, and push it to a local registry."""
+    command = [*find_buildx(), "build", "--progress=plain", "--provenance=false", "--push", "--tag", ref]
+    command += ["--platform", ",".join(f"linux/{each}" for each in architectures)]
+    for context in contexts:
+        command += ["--build-context", context]
+    run(*command, folder)
 
 
 @dataclass(frozen=True)

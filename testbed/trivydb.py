@@ -9,7 +9,6 @@ from __future__ import annotations
 import gzip
 import io
 import json
-import os
 import tarfile
 import tempfile
 import tomllib
@@ -45,16 +44,13 @@ def build() -> Path:
     return ARCHIVE
 
 
-def push(ref: str) -> str:
-    """Push the database to *ref*, such as ``localhost:5000/trivy/db:2``; give its digest.
-
-    A login is read from REGISTRY_USERNAME and REGISTRY_PASSWORD.
-    """
+def push(ref: str, username: str = "", password: str = "") -> str:
+    """Push the database to *ref*, such as ``localhost:5000/trivy/db:2``; give its digest."""
     from oras.client import OrasClient
 
     client = OrasClient(insecure=True, auth_backend="basic")
-    if username := os.environ.get("REGISTRY_USERNAME"):
-        client.auth.set_basic_auth(username, os.environ.get("REGISTRY_PASSWORD", ""))
+    if username:
+        client.auth.set_basic_auth(username, password)
     with tempfile.NamedTemporaryFile(suffix=".json") as config:
         config.write(b"{}")
         config.flush()

@@ -1,0 +1,220 @@
+"""The release pipeline of this repository, from an empty registry to signed images with their tags.
+
+Two throw-away registries, each with a login of its own, and a private Sigstore stand for the world. Where
+the engine cannot pull, the stages of the Dockerfiles, the BuildKit and the SBOM generator come from the
+testbed, for both platforms; everything else is the pipeline as it stands.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from gocdnext_sdk import Credential, Credentials, Reference, Registry, RegistryClient, Secret
+from gocdnext_sdk.host.harness import LocalRegistry, RunOptions, RunReport, Session, run_pipeline
+from gocdnext_sdk.host.harness.engine.docker import DockerEngine
+from gocdnext_sdk.host.harness.local_sigstore import LocalSigstore
+from gocdnext_sdk.host.harness.report.console import ConsoleListener, open_console
+from gocdnext_sdk.host.pipeline import Checkout, Run, Tag, checkout
+from testbed import bases, engine, environment, images, tools, trivydb
+from testbed.cache import say, step
+from testbed.pins import ROOT
+
+PIPELINE = ROOT / ".gocdnext" / "release.yaml"
+CHECK = ROOT / ".gocdnext" / "plugins" / "image-check"
+VERSION = "1.2.3"
+TAGS = ("1.2.3", "1.2", "1", "v1", "latest")
+PLUGINS = ("buildx", "kaniko", "trivy", "cosign", "docker-push")
+NAMES = ("base", *PLUGINS)
+OWNER = "klinux"
+PROJECT = "gocdnext-plugins"
+GENERATOR = Path(__file__).with_name("sbom-generator")
+
+
+@dataclass(frozen=True)
+class World:
+    """What the pipeline runs against."""
+
+    session: Session
+    staging: LocalRegistry
+    production: LocalRegistry
+    sigstore: LocalSigstore
+
+    @property
+    def signer(self) -> str:
+        """Who signs the release."""
+        return f"{self.sigstore.issuer}/{PROJECT}/release@tag/v{VERSION}"
+
+    def published(self, name: str) -> Reference:
+        """Return one of the images, without a tag."""
+        return Reference.parse(f"{self.production.address}/{OWNER}/gocdnext-plugin-{name}")
+
+    def registry(self) -> RegistryClient:
+        """Return a client that reads both registries."""
+        logins = [
+            Credential(Registry.parse(each.address), each.username, Secret(each.password))
+            for each in (self.staging, self.production)
+        ]
+        return RegistryClient(Credentials(logins))
+
+
+@contextmanager
+def world() -> Iterator[World]:
+    """Start it; everything is gone after the block."""
+    with Session(DockerEngine()) as session:
+        staging, production = session.start_registries(2)
+        sigstore = session.start_sigstore(staging.network)
+        yield World(session, staging, production, sigstore)
+
+
+def rehearse() -> int:
+    """Run the pipeline and verify what it published, as its users would; return the exit code."""
+    environment.setup("test")
+    console = open_console("auto")
+    with world() as here:
+        variables = stand_ins(here.staging)
+        start = time.monotonic()
+        report = release(here, variables, ConsoleListener(console))
+        say(f"the pipeline took {time.monotonic() - start:.0f} s")
+        if not report.passed:
+            return report.exit_code
+        for name in NAMES:
+            say(verify(here, name))
+        say(sizes(here))
+    return 0
+
+
+def release(here: World, variables: dict[str, str], listener: ConsoleListener | None = None) -> RunReport:
+    """Run the pipeline for the tag of a version."""
+    options = RunOptions(
+        registry=here.staging,
+        sigstore=here.sigstore,
+        use_images={f"gocdnext-plugin-{name}": f"localhost/gocdnext-plugin-{name}:dev" for name in PLUGINS},
+        local={"gocdnext-plugin-image-check": CHECK},
+        variables={
+            "STAGING": "staging",
+            "PRODUCTION": here.production.address,
+            "OWNER": OWNER,
+            "SIGNER": here.signer,
+            **variables,
+        },
+        secrets={
+            "PRODUCTION_USERNAME": here.production.username,
+            "PRODUCTION_PASSWORD": here.production.password,
+        },
+        run=Run(
+            checkout=Checkout(sha=checkout.read(ROOT).sha),
+            cause="tag",
+            tag=Tag(f"v{VERSION}"),
+            project_slug=PROJECT,
+        ),
+        parallel=2,
+    )
+    return run_pipeline(PIPELINE, options, session=here.session, listener=listener)
+
+
+def stand_ins(staging: LocalRegistry) -> dict[str, str]:
+    """Give the pipeline's variables for a host that cannot pull; push there what they name."""
+    trivydb.push(f"{staging.address}/trivy/db:2", staging.username, staging.password)
+    found = {"TRIVY_DB": f"{staging.address}/trivy/db:2", "DRIVER_OPTS": "network=host"}
+    if engine.can_pull(engine.up()):
+        return found
+    contexts = {name: f"{staging.address}/stages/{name}:1" for name in environment.PLUGIN_TOOLS}
+    with logged_in(staging), step("pushing the tools of both platforms"):
+        for name, ref in contexts.items():
+            push_tool(name, ref)
+        python = f"{staging.address}/stages/python:1"
+        bases.push("python", python)
+        generator = f"{staging.address}/stages/sbom-generator:1"
+        push_generator(generator)
+    contexts |= {"python": python, "native": python}
+    return found | {
+        "CONTEXTS": "\n".join(f"{name}=docker-image://{ref}" for name, ref in contexts.items()),
+        "BUILDKIT_IMAGE": os.environ["BUILDKIT_IMAGE"],
+        "SBOM": f"generator={generator}",
+    }
+
+
+def push_tool(name: str, ref: str) -> None:
+    """Push a tool as an image of both platforms, each with its own program."""
+    with tempfile.TemporaryDirectory() as scratch:
+        for architecture in bases.PLATFORMS["python"]:
+            (folder,) = tools.get(name, architecture=architecture)
+            Path(scratch, architecture).symlink_to(folder)
+        contexts = [f"{each}={Path(scratch, each).resolve()}" for each in bases.PLATFORMS["python"]]
+        stages = "".join(
+            f"FROM scratch AS of-{each}\nCOPY --from={each} / /\n" for each in bases.PLATFORMS["python"]
+        )
+        dockerfile = f"ARG TARGETARCH\n{stages}FROM of-$TARGETARCH\n"
+        Path(scratch, "Dockerfile").write_text(dockerfile)
+        images.push(Path(scratch), ref, contexts, bases.PLATFORMS["python"])
+
+
+def push_generator(ref: str) -> None:
+    """Push an SBOM generator that asks Trivy, for a host that cannot pull Docker's."""
+    contexts = [
+        "trivy=docker-image://localhost/gocdnext-plugin-trivy:dev",
+        f"base=docker-image://{images.BASE}",
+    ]
+    images.push(GENERATOR, ref, contexts, ("amd64",))
+
+
+@contextmanager
+def logged_in(registry: LocalRegistry) -> Iterator[None]:
+    """Let buildx and cosign on this machine use a registry's login while the block runs."""
+    pair = base64.b64encode(f"{registry.username}:{registry.password}".encode()).decode()
+    before = os.environ.get("DOCKER_CONFIG")
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder, "config.json").write_text(json.dumps({"auths": {registry.address: {"auth": pair}}}))
+        os.environ["DOCKER_CONFIG"] = folder
+        try:
+            yield
+        finally:
+            os.environ.pop("DOCKER_CONFIG")
+            if before is not None:
+                os.environ["DOCKER_CONFIG"] = before
+
+
+def verify(here: World, name: str) -> str:
+    """Verify one image as a user does, with cosign alone, and that all of its tags are on it."""
+    image, registry = here.published(name), here.registry()
+    digests = {registry.resolve(image.with_tag(tag)).digest for tag in TAGS}
+    (digest,) = digests
+    subject = image.with_digest(digest)
+    with logged_in(here.production), tempfile.TemporaryDirectory() as folder:
+        root = Path(folder, "root.json")
+        root.write_text(json.dumps(here.sigstore.trusted_root))
+        who = ("--certificate-identity", here.signer, "--certificate-oidc-issuer", here.sigstore.issuer)
+        children = [subject, *(image.with_digest(each.digest) for each in registry.children(subject))]
+        for each in children:
+            command = ("cosign", "verify", "--trusted-root", root, "--insecure-ignore-sct", *who, str(each))
+            done = subprocess.run(command, capture_output=True, text=True, check=False)
+            if done.returncode:
+                sys.exit(f"{each}: {done.stderr}")
+    platforms = sorted(str(each.platform) for each in registry.platforms(subject))
+    return f"{subject}: {len(children)} manifests signed, {', '.join(platforms)}"
+
+
+def sizes(here: World) -> str:
+    """Give a table of what one has to download of each image and platform."""
+    registry = here.registry()
+    lines = [f"{'compressed MB':<40}{'amd64':>8}{'arm64':>8}"]
+    for name in NAMES:
+        image = here.published(name)
+        columns = []
+        for child in sorted(
+            registry.platforms(image.with_tag("latest")), key=lambda each: str(each.platform)
+        ):
+            _, manifest = registry.manifest(image.with_digest(child.digest))
+            columns.append(sum(layer["size"] for layer in manifest["layers"]) / 1e6)
+        lines.append(f"{image.short_name:<40}" + "".join(f"{each:8.1f}" for each in columns))
+    return "\n".join(lines)
