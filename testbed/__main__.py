@@ -43,7 +43,10 @@ def main() -> int:
     add.add_argument("version", nargs="?", help="to this version; the newest if not given")
     add.add_argument("--digest", help="of its image, where the registry cannot be reached from here")
     add.add_argument("--write", action="store_true", help="write what is proposed")
-    commands.add_parser("rehearse", help="run the release pipeline against registries that end with it")
+    add = commands.add_parser("rehearse", help="run the release pipeline against registries that end with it")
+    add.add_argument(
+        "architectures", nargs="*", default=rehearsal.ARCHITECTURES, help="amd64 and arm64 if none is named"
+    )
     commands.add_parser("env", help='print the environment: eval "$(python -m testbed env)"')
     options = parser.parse_args()
     try:
@@ -80,7 +83,7 @@ def _act(options: argparse.Namespace) -> None:
         case "pins":
             raising.main(options.name, options.version, options.digest, write=options.write)
         case "rehearse":
-            sys.exit(rehearsal.rehearse())
+            sys.exit(rehearsal.rehearse(tuple(options.architectures)))
         case _:
             print(environment.exports())
 

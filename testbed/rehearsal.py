@@ -24,7 +24,8 @@ from gocdnext_sdk.host.harness import LocalRegistry, RunOptions, RunReport, Sess
 from gocdnext_sdk.host.harness.engine.docker import DockerEngine
 from gocdnext_sdk.host.harness.local_sigstore import LocalSigstore
 from gocdnext_sdk.host.harness.report.console import ConsoleListener, open_console
-from gocdnext_sdk.host.pipeline import Checkout, Run, Tag, checkout
+from gocdnext_sdk.host.pipeline import Revision, Run, revision
+from gocdnext_sdk.host.pipeline.builtins import Tag
 from testbed import bases, engine, environment, images, tools, trivydb
 from testbed.cache import say, step
 from testbed.pins import ROOT
@@ -37,6 +38,7 @@ PLUGINS = ("buildx", "kaniko", "trivy", "cosign", "docker-push")
 NAMES = ("base", *PLUGINS)
 OWNER = "klinux"
 PROJECT = "gocdnext-plugins"
+ARCHITECTURES = bases.PLATFORMS["python"]
 GENERATOR = Path(__file__).with_name("sbom-generator")
 
 
@@ -76,12 +78,13 @@ def world() -> Iterator[World]:
         yield World(session, staging, production, sigstore)
 
 
-def rehearse() -> int:
+def rehearse(architectures: tuple[str, ...] = ARCHITECTURES) -> int:
     """Run the pipeline and verify what it published, as its users would; return the exit code."""
     environment.setup("test")
     console = open_console("auto")
     with world() as here:
-        variables = stand_ins(here.staging)
+        variables = stand_ins(here.staging, architectures)
+        variables["PLATFORMS"] = ",".join(f"linux/{each}" for each in architectures)
         start = time.monotonic()
         report = release(here, variables, ConsoleListener(console))
         say(f"the pipeline took {time.monotonic() - start:.0f} s")
@@ -112,7 +115,7 @@ def release(here: World, variables: dict[str, str], listener: ConsoleListener | 
             "PRODUCTION_PASSWORD": here.production.password,
         },
         run=Run(
-            checkout=Checkout(sha=checkout.read(ROOT).sha),
+            revision=Revision(sha=revision.read(ROOT).sha),
             cause="tag",
             tag=Tag(f"v{VERSION}"),
             project_slug=PROJECT,
@@ -122,16 +125,16 @@ def release(here: World, variables: dict[str, str], listener: ConsoleListener | 
     return run_pipeline(PIPELINE, options, session=here.session, listener=listener)
 
 
-def stand_ins(staging: LocalRegistry) -> dict[str, str]:
+def stand_ins(staging: LocalRegistry, architectures: tuple[str, ...]) -> dict[str, str]:
     """Give the pipeline's variables for a host that cannot pull; push there what they name."""
     trivydb.push(f"{staging.address}/trivy/db:2", staging.username, staging.password)
     found = {"TRIVY_DB": f"{staging.address}/trivy/db:2", "DRIVER_OPTS": "network=host"}
     if engine.can_pull(engine.up()):
         return found
     contexts = {name: f"{staging.address}/stages/{name}:1" for name in environment.PLUGIN_TOOLS}
-    with logged_in(staging), step("pushing the tools of both platforms"):
+    with logged_in(staging), step(f"pushing the tools for {', '.join(architectures)}"):
         for name, ref in contexts.items():
-            push_tool(name, ref)
+            push_tool(name, ref, architectures)
         python = f"{staging.address}/stages/python:1"
         bases.push("python", python)
         generator = f"{staging.address}/stages/sbom-generator:1"
@@ -144,19 +147,14 @@ def stand_ins(staging: LocalRegistry) -> dict[str, str]:
     }
 
 
-def push_tool(name: str, ref: str) -> None:
-    """Push a tool as an image of both platforms, each with its own program."""
+def push_tool(name: str, ref: str, architectures: tuple[str, ...]) -> None:
+    """Push a tool as an image of several platforms, each with its own program."""
+    folders = {each: tools.get(name, architecture=each)[0] for each in architectures}
     with tempfile.TemporaryDirectory() as scratch:
-        for architecture in bases.PLATFORMS["python"]:
-            (folder,) = tools.get(name, architecture=architecture)
-            Path(scratch, architecture).symlink_to(folder)
-        contexts = [f"{each}={Path(scratch, each).resolve()}" for each in bases.PLATFORMS["python"]]
-        stages = "".join(
-            f"FROM scratch AS of-{each}\nCOPY --from={each} / /\n" for each in bases.PLATFORMS["python"]
-        )
-        dockerfile = f"ARG TARGETARCH\n{stages}FROM of-$TARGETARCH\n"
-        Path(scratch, "Dockerfile").write_text(dockerfile)
-        images.push(Path(scratch), ref, contexts, bases.PLATFORMS["python"])
+        stages = "".join(f"FROM scratch AS of-{each}\nCOPY --from={each} / /\n" for each in folders)
+        Path(scratch, "Dockerfile").write_text(f"ARG TARGETARCH\n{stages}FROM of-$TARGETARCH\n")
+        contexts = [f"{each}={folder}" for each, folder in folders.items()]
+        images.push(Path(scratch), ref, contexts, architectures)
 
 
 def push_generator(ref: str) -> None:
@@ -207,7 +205,7 @@ def verify(here: World, name: str) -> str:
 def sizes(here: World) -> str:
     """Give a table of what one has to download of each image and platform."""
     registry = here.registry()
-    lines = [f"{'compressed MB':<40}{'amd64':>8}{'arm64':>8}"]
+    lines = [f"{'compressed MB':<40}" + "".join(f"{each:>8}" for each in ARCHITECTURES)]
     for name in NAMES:
         image = here.published(name)
         columns = []

@@ -6,6 +6,7 @@ The dependencies come from the package index, at the versions of the development
 from __future__ import annotations
 
 import fcntl
+import os
 import re
 import shutil
 import subprocess
@@ -63,8 +64,18 @@ def distributions(once: Callable[..., Path]) -> Path:
             archive.extractall(folder / "unpacked", filter="data")
         (unpacked,) = (folder / "unpacked").iterdir()
         _hatch(unpacked, folder / "again", "wheel")
+        _hatch(_elsewhere(source, folder / "another" / "place"), folder / "elsewhere", "sdist", "wheel")
 
     return once("distributions", build)
+
+
+def _elsewhere(source: Path, target: Path) -> Path:
+    """Return a checkout as another umask leaves it, in another place, on another day."""
+    shutil.copytree(source, target)
+    for path in target.rglob("*"):
+        path.chmod(0o700 if path.is_dir() else 0o600)
+        os.utime(path, (0, 1_000_000_000))
+    return target
 
 
 def _litter(folder: Path) -> None:

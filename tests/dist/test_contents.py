@@ -71,6 +71,13 @@ def test_the_wheel_of_the_sdist_is_the_very_same(wheel: Path, distributions: Pat
     assert (distributions / "again" / wheel.name).read_bytes() == wheel.read_bytes()
 
 
+def test_a_build_elsewhere_and_on_another_day_gives_the_same_bytes(
+    wheel: Path, sdist: Path, distributions: Path
+) -> None:
+    for file in (wheel, sdist):
+        assert (distributions / "elsewhere" / file.name).read_bytes() == file.read_bytes(), file.name
+
+
 def test_the_wheel_is_for_every_platform_and_small(wheel: Path) -> None:
     assert wheel.name.endswith("-py3-none-any.whl")
     assert wheel.stat().st_size < 1_000_000

@@ -47,8 +47,7 @@ def test_go_builds_the_pinned_version(name: str) -> None:
     required = dict(re.findall(r"^(?:require )?\s*(\S+) v(\S+)", module, re.MULTILINE))
     packages = pin.go.split()
     if packages == ["."]:  # a program of ours around one package
-        (owner,) = re.findall(r"^require (\S+) v", module, re.MULTILINE)
-        assert required[owner] == pin.version
+        assert pin.version in required.values()
         return
     owner = next(
         path for path in sorted(required, key=len, reverse=True) if packages[0].startswith(f"{path}/")

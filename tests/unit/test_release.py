@@ -1,0 +1,115 @@
+"""The pipeline that releases this project: what it promises, read from the file itself."""
+
+from __future__ import annotations
+
+import re
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from testbed.pins import pins
+from testbed.rehearsal import NAMES, PLUGINS, TAGS, VERSION
+
+from gocdnext_sdk.host.manifest.load import load_plugin
+from gocdnext_sdk.inputs.reader import read_inputs
+
+ROOT = Path(__file__).parents[2]
+FILE = ROOT / ".gocdnext" / "release.yaml"
+TEXT = FILE.read_text()
+JOBS: dict[str, dict[str, Any]] = yaml.safe_load(TEXT)["jobs"]
+
+
+def references(job: str) -> set[str]:
+    """Return the jobs whose image a job's inputs name."""
+    return set(re.findall(r"needs\.([\w-]+)\.outputs\.reference", str(JOBS[job])))
+
+
+def needed(job: str) -> set[str]:
+    """Return all jobs that come before one."""
+    found = set(JOBS[job].get("needs", []))
+    return found.union(*(needed(each) for each in found))
+
+
+def test_every_image_is_built_scanned_signed_and_published_or_none_is() -> None:
+    assert references("publish") == references("check") == set(NAMES)
+    assert needed("publish") == {
+        "check",
+        *NAMES,
+        *(f"scan-{name}" for name in NAMES),
+        *(f"sign-{name}" for name in NAMES),
+    }
+    for name in NAMES:
+        assert references(f"scan-{name}") == references(f"sign-{name}") == {name}
+        assert {"check", f"scan-{name}"} <= needed(f"sign-{name}")
+
+
+def test_plugins_are_built_on_the_base_of_this_run_and_on_no_tag() -> None:
+    for name in PLUGINS:
+        contexts = JOBS[name]["with"]["build-contexts"].splitlines()
+        replaced = {
+            each.partition("=")[0] for each in contexts if each.endswith("needs.base.outputs.reference }}")
+        }
+        stages = re.findall(
+            r"^FROM (?:--platform=\S+ )?(\S+gocdnext-plugin-base:\S+) AS (\S+)",
+            (ROOT / f"plugins/{name}/Dockerfile").read_text(),
+            re.MULTILINE,
+        )
+        assert stages
+        assert all({image, stage} & replaced for image, stage in stages), name
+
+
+def test_a_version_gets_its_tags_and_a_pre_release_none_that_others_follow(tmp_path: Path) -> None:
+    plugin = load_plugin(ROOT / "plugins" / "docker-push")
+    given = {"PLUGIN_SOURCE": "a.example/b:c", "PLUGIN_TARGET": "b.example/b"}
+    given["PLUGIN_TAGS"] = JOBS["publish"]["with"]["tags"]
+
+    def tags(name: str) -> list[str]:
+        from gocdnext_sdk.runtime.ci import Ci
+
+        inputs = read_inputs(plugin.inputs, given | {"CI_TAG_NAME": name}, tmp_path)
+        return [str(each.tag) for each in inputs.targets(Ci.of({"CI_TAG_NAME": name}, tmp_path))]
+
+    assert tags(f"v{VERSION}") == list(TAGS)
+    assert tags("v2.0.0-rc.1") == ["2.0.0-rc.1"]
+
+
+def test_what_was_published_under_a_full_version_never_moves() -> None:
+    from fnmatch import fnmatchcase
+
+    pattern = JOBS["publish"]["with"]["immutable-tags"]
+    assert [tag for tag in (*TAGS, "2.0.0-rc.1") if fnmatchcase(tag, pattern)] == [VERSION, "2.0.0-rc.1"]
+
+
+def test_the_sbom_generator_is_the_pinned_one() -> None:
+    assert f"generator={pins()['sbom-generator'].image}" in TEXT
+
+
+def test_an_accepted_finding_has_a_reason_and_an_end() -> None:
+    accepted = yaml.safe_load((ROOT / ".gocdnext" / "accepted.yaml").read_text())
+    assert unexplained(accepted) == []
+
+
+def unexplained(accepted: dict[str, list[dict[str, Any]]]) -> list[str]:
+    """Return the findings that lack a reason, or an end within a quarter."""
+    latest = date.today() + timedelta(days=90)  # noqa: DTZ011 - a day more or less does not matter
+    return [
+        str(each.get("id"))
+        for each in accepted.get("vulnerabilities", [])
+        if not each.get("statement")
+        or not isinstance(until := each.get("expired_at"), date)
+        or until > latest
+    ]
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        {"statement": "not reached"},
+        {"expired_at": date(2026, 1, 1)},
+        {"statement": "no", "expired_at": date.max},
+    ],
+)
+def test_one_without_them_is_told(entry: dict[str, Any]) -> None:
+    assert unexplained({"vulnerabilities": [{"id": "CVE-1", **entry}]}) == ["CVE-1"]
