@@ -1,0 +1,76 @@
+"""What the release pipeline finds before it signs: a program for the wrong processor, or one that does not start."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+from testbed import images
+from testbed.rehearsal import CHECK, logged_in
+
+from gocdnext_sdk.host.harness import LocalRegistry
+from gocdnext_sdk.host.harness.build import find_buildx
+from gocdnext_sdk.host.testing import PluginRunner
+
+
+def pushed(registry: LocalRegistry, folder: Path, name: str, *lines: str) -> str:
+    """Push an image of one platform; return it with its digest."""
+    image = f"{registry.address}/check/{name}"
+    (folder / "Dockerfile").write_text("\n".join((f"FROM {images.BASE}", *lines)) + "\n")
+    argv = [*find_buildx(), "build", "--provenance=false", "--push", "--tag", f"{image}:1", str(folder)]
+    with logged_in(registry):
+        subprocess.run(argv, check=True, capture_output=True)
+        done = subprocess.run(["crane", "digest", f"{image}:1"], check=True, capture_output=True, text=True)
+    return f"{image}@{done.stdout.strip()}"
+
+
+def with_login(registry: LocalRegistry, **inputs: str) -> dict[str, str]:
+    return {"username": registry.username, "password": registry.password, **inputs}
+
+
+def plugin_of(folder: Path) -> str:
+    (folder / "plugin.py").write_text(
+        "from gocdnext_sdk import Input, Plugin, PluginInputs\n"
+        "class Inputs(PluginInputs):\n    word: str = Input(description='A word.')\n"
+        "class Nothing(Plugin[Inputs]):\n"
+        "    name, inputs = 'nothing', Inputs\n    def run(self, inputs, job):\n        return {}\n"
+        "Nothing.main()\n"
+    )
+    return "COPY --chmod=644 plugin.py /gocdnext/plugin/plugin.py"
+
+
+def test_an_image_whose_programs_are_right_and_start_passes(
+    run_plugin: PluginRunner, registry: LocalRegistry, tmp_path: Path
+) -> None:
+    shutil.copy(shutil.which("crane") or "", tmp_path / "crane")
+    image = pushed(registry, tmp_path, "right", plugin_of(tmp_path), "COPY crane /usr/local/bin/crane")
+    inputs = with_login(registry, images=image, programs="/usr/local/bin/crane version\n/none/such --help")
+    result = run_plugin(CHECK, inputs, env=daemon()).passed()
+    assert "started the plugin, crane" in result.log
+
+
+def test_a_planted_program_for_another_processor_is_found(
+    run_plugin: PluginRunner, registry: LocalRegistry, tmp_path: Path
+) -> None:
+    program = bytearray(Path(shutil.which("crane") or "").read_bytes())
+    program[18:20] = (183).to_bytes(2, "little")  # EM_AARCH64
+    (tmp_path / "tool").write_bytes(program)
+    image = pushed(registry, tmp_path, "wrong", plugin_of(tmp_path), "COPY tool /opt/tool")
+    result = run_plugin(CHECK, with_login(registry, images=image), env=daemon()).exited(1)
+    assert "opt/tool is for arm64" in result.log
+
+
+def test_a_plugin_that_does_not_start_is_found(
+    run_plugin: PluginRunner, registry: LocalRegistry, tmp_path: Path
+) -> None:
+    (tmp_path / "plugin.py").write_text("import nothing_such\n")
+    image = pushed(registry, tmp_path, "broken", "COPY plugin.py /gocdnext/plugin/plugin.py")
+    result = run_plugin(CHECK, with_login(registry, images=image), env=daemon()).exited(1)
+    assert "ends with 70" in result.log
+
+
+def daemon() -> dict[str, str]:
+    """The variables of a job that has this machine's engine."""
+    return {"DOCKER_HOST": os.environ["DOCKER_HOST"]}
