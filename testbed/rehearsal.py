@@ -92,6 +92,7 @@ def rehearse(architectures: tuple[str, ...] = ARCHITECTURES) -> int:
             return report.exit_code
         for name in NAMES:
             say(verify(here, name))
+        verify_images(here)
         say(sizes(here))
     return 0
 
@@ -152,7 +153,7 @@ def push_tool(name: str, ref: str, architectures: tuple[str, ...]) -> None:
     folders = {each: tools.get(name, architecture=each)[0] for each in architectures}
     with tempfile.TemporaryDirectory() as scratch:
         stages = "".join(f"FROM scratch AS of-{each}\nCOPY --from={each} / /\n" for each in folders)
-        Path(scratch, "Dockerfile").write_text(f"ARG TARGETARCH\n{stages}FROM of-$TARGETARCH\n")
+        Path(scratch, "Dockerfile").write_text(f"{stages}FROM of-$TARGETARCH\n")
         contexts = [f"{each}={folder}" for each, folder in folders.items()]
         images.push(Path(scratch), ref, contexts, architectures)
 
@@ -200,6 +201,23 @@ def verify(here: World, name: str) -> str:
                 sys.exit(f"{each}: {done.stderr}")
     platforms = sorted(str(each.platform) for each in registry.platforms(subject))
     return f"{subject}: {len(children)} manifests signed, {', '.join(platforms)}"
+
+
+def verify_images(here: World) -> None:
+    """Let the command of that name verify a pipeline of what was published, and refuse a stranger."""
+    with logged_in(here.production), tempfile.TemporaryDirectory() as folder:
+        root, pipeline = Path(folder, "root.json"), Path(folder, "pipeline.yaml")
+        root.write_text(json.dumps(here.sigstore.trusted_root))
+        jobs = {name: {"stage": "all", "uses": f"{here.published(name)}@v1"} for name in PLUGINS}
+        pipeline.write_text(json.dumps({"name": "users", "stages": ["all"], "jobs": jobs}))
+        command = (sys.executable, "-m", "gocdnext_sdk.host.cli", "verify-images", pipeline)
+        options = ("--issuer", here.sigstore.issuer, "--trusted-root", root, "--image", "*/gocdnext-plugin-*")
+        for identity, expected in ((here.signer, 0), (here.signer.replace("release", "other"), 1)):
+            argv = (*command, *options, "--identity", identity)
+            done = subprocess.run(argv, capture_output=True, text=True, check=False)
+            say(done.stdout + done.stderr)
+            if done.returncode != expected:
+                sys.exit(f"verify-images: {done.returncode} instead of {expected}")
 
 
 def sizes(here: World) -> str:

@@ -1,4 +1,4 @@
-"""What the release pipeline finds before it signs: a program for the wrong processor, or one that does not start."""
+"""What the release pipeline finds before it signs: programs for another processor, or that do not start."""
 
 from __future__ import annotations
 

@@ -1,0 +1,145 @@
+"""`gocdnext-plugin verify-images`: whether the plugins of a pipeline are who they say, before it runs."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import click
+
+from gocdnext_sdk.errors import ToolError, UsageError
+from gocdnext_sdk.host.cli.options import FILE
+from gocdnext_sdk.host.pipeline import parse_file
+from gocdnext_sdk.host.pipeline.model import Plugin
+from gocdnext_sdk.oci.client import RegistryClient
+from gocdnext_sdk.oci.credentials import Credentials
+from gocdnext_sdk.oci.reference import Reference
+from gocdnext_sdk.tools.cosign import REFUSALS, REFUSED
+
+OURS = "ghcr.io/klinux/gocdnext-plugin-*"
+ATTESTATION = {"vnd.docker.reference.type": "attestation-manifest"}
+PREDICATE = "in-toto.io/predicate-type"
+EXPECTED = {
+    "SBOM": ("https://spdx.dev/", "https://cyclonedx.org/"),
+    "provenance": ("https://slsa.dev/provenance/",),
+}
+"""What an image should carry for each platform, and how its predicate types begin.
+
+Source: docs/attestations of moby/buildkit.
+"""
+
+
+@click.command("verify-images", short_help="Verify the signatures of a pipeline's plugins.")
+@click.argument("files", nargs=-1, type=FILE, required=True)
+@click.option("--identity", metavar="TEXT", help="The identity in the signer's certificate.")
+@click.option("--identity-regexp", metavar="EXPRESSION", help="As --identity, by a regular expression.")
+@click.option("--issuer", metavar="URL", required=True, help="The issuer that the certificate must name.")
+@click.option("--trusted-root", type=FILE, help="What to trust. [default: the public Sigstore]")
+@click.option(
+    "--image",
+    "patterns",
+    multiple=True,
+    metavar="PATTERN",
+    default=(OURS,),
+    show_default=True,
+    help="Which images are meant; `*` stands for any text. Repeatable.",
+)
+@click.pass_context
+def command(
+    ctx: click.Context,
+    *,
+    files: tuple[Path, ...],
+    identity: str | None,
+    identity_regexp: str | None,
+    issuer: str,
+    trusted_root: Path | None,
+    patterns: tuple[str, ...],
+) -> None:
+    """Verify the images of the plugins that pipeline FILES use: signature, SBOM and provenance.
+
+    Each tag is resolved once, and printed with its digest: pin that, or the tag can move after the check. It
+    asks registries with your Docker configuration, and needs cosign on the PATH. The exit code is 0 if all
+    are as demanded, 1 if one is not, and 3 if that could not be found out.
+    """
+    if bool(identity) == bool(identity_regexp):
+        raise UsageError("give one of --identity and --identity-regexp")
+    if not shutil.which("cosign"):
+        raise UsageError("cosign is not on the PATH (https://docs.sigstore.dev/cosign/system_config)")
+    images = [each for each in used(files) if any(_fits(each, pattern) for pattern in patterns)]
+    if not images:
+        raise UsageError(f"no plugin of these pipelines is {' or '.join(patterns)}")
+    who = (
+        f"--certificate-identity={identity}"
+        if identity
+        else f"--certificate-identity-regexp={identity_regexp}"
+    )
+    signer = (who, f"--certificate-oidc-issuer={issuer}", *_trust(trusted_root))
+    registry = RegistryClient(Credentials.ambient(os.environ))
+    bad = False
+    for image in images:
+        subject = image if image.digest else image.with_digest(registry.resolve(image).digest)
+        wrong = list(_wrong(registry, subject, signer))
+        click.echo(f"{'not ok' if wrong else 'ok':<7}{image} is {subject.digest}")
+        for each in wrong:
+            click.echo(f"       {each}")
+        bad = bad or bool(wrong)
+    ctx.exit(1 if bad else 0)
+
+
+def used(files: Sequence[Path]) -> list[Reference]:
+    """Return the images of the plugins that pipelines use, each once, in their order."""
+    jobs = (job for file in files for job in parse_file(file).jobs)
+    names = (job.action.image for job in jobs if isinstance(job.action, Plugin))
+    return list(dict.fromkeys(Reference.parse(name) for name in names))
+
+
+def _fits(image: Reference, pattern: str) -> bool:
+    from fnmatch import fnmatchcase
+
+    return fnmatchcase(image.name, pattern)
+
+
+def _trust(root: Path | None) -> tuple[str, ...]:
+    # A root without a log of certificates has no proof to show that a certificate is in one.
+    if root is None:
+        return ()
+    logged = '"ctlogs"' in root.read_text()
+    return ("--trusted-root", str(root), *(() if logged else ("--insecure-ignore-sct",)))
+
+
+def _wrong(registry: RegistryClient, subject: Reference, signer: Sequence[str]) -> Iterator[str]:
+    """Yield what an image lacks.
+
+    Args:
+        registry: reads its registry.
+        subject: the image, with its digest.
+        signer: who must have signed, as cosign's flags say it.
+
+    Raises:
+        ToolError: cosign could not find out.
+        RegistryError: the registry cannot be read.
+    """
+    argv = ["cosign", "verify", *signer, str(subject)]
+    done = subprocess.run(argv, capture_output=True, check=False)
+    if done.returncode:
+        said = done.stderr.decode(errors="replace").strip()
+        if done.returncode not in REFUSED and not any(each in done.stderr for each in REFUSALS):
+            raise ToolError(f"cosign could not verify {subject}:\n{said}")
+        yield f"it is not signed by the one you name: {said.splitlines()[-1]}"
+    found = set(_predicates(registry, subject))
+    for what, beginnings in EXPECTED.items():
+        if not any(each.startswith(beginnings) for each in found):
+            yield f"it has no {what}"
+
+
+def _predicates(registry: RegistryClient, subject: Reference) -> Iterator[str]:
+    """Yield the types of the statements that BuildKit put beside the platforms of an image."""
+    _, index = registry.manifest(subject)
+    for child in index.get("manifests", []):
+        if ATTESTATION.items() <= (child.get("annotations") or {}).items():
+            _, manifest = registry.manifest(subject.with_digest(child["digest"]))
+            for layer in manifest["layers"]:
+                yield str((layer.get("annotations") or {}).get(PREDICATE, ""))
