@@ -35,6 +35,8 @@ CHECK = ROOT / ".gocdnext" / "plugins" / "image-check"
 VERSION = "1.2.3"
 TAGS = ("1.2.3", "1.2", "1", "v1", "latest")
 PLUGINS = ("buildx", "kaniko", "trivy", "cosign", "docker-push")
+RUNNING = tuple(name for name in PLUGINS if name != "kaniko")
+"""Those that the pipeline itself uses."""
 NAMES = ("base", *PLUGINS)
 OWNER = "klinux"
 PROJECT = "gocdnext-plugins"
@@ -102,7 +104,7 @@ def release(here: World, variables: dict[str, str], listener: ConsoleListener | 
     options = RunOptions(
         registry=here.staging,
         sigstore=here.sigstore,
-        use_images={f"gocdnext-plugin-{name}": f"localhost/gocdnext-plugin-{name}:dev" for name in PLUGINS},
+        use_images={f"gocdnext-plugin-{name}": f"localhost/gocdnext-plugin-{name}:dev" for name in RUNNING},
         local={"gocdnext-plugin-image-check": CHECK},
         variables={
             "STAGING": "staging",

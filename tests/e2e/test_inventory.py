@@ -37,7 +37,8 @@ def components(image: str, folder: Path) -> list[dict[str, Any]]:
 
 
 def names(found: list[dict[str, Any]], kind: str) -> set[str]:
-    return {each["name"] for each in found if each.get("purl", "").startswith(f"pkg:{kind}/")}
+    listed = (each for each in found if each.get("purl", "").startswith(f"pkg:{kind}/"))
+    return {each["name"].replace("_", "-") for each in listed}
 
 
 def test_the_base_names_the_distribution_its_libraries_and_the_sdk(tmp_path: Path) -> None:
@@ -74,7 +75,7 @@ def test_every_copied_library_is_from_a_package_that_is_listed(client: docker.Do
     container = client.containers.create(BASE)
     try:
         stream, _ = container.get_archive("/var/lib/dpkg/status.d")
-        status = _names(stream)
+        status = _names(stream) - {"status.d"}
         stream, _ = container.get_archive("/usr/share/doc")
         assert status <= _names(stream)
         stream, _ = container.get_archive("/gocdnext/LICENSE")
