@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any
 
 from gocdnext_sdk import (
@@ -63,7 +63,7 @@ class ImageCheck(Plugin[ImageCheckInputs]):
         """Check each platform of each image."""
         registry = job.registry(inputs.credentials(inputs.images[0].registry), inputs.insecure_registries)
         job.daemon()
-        with translated("be reached"), connect(job.environ, timeout=600) as client:
+        with translated("be reached"), closing(connect(job.environ, timeout=600)) as client:
             for image in inputs.images:
                 for child in registry.platforms(image):
                     check(client, inputs, image, str(child.platform), job)
