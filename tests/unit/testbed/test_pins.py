@@ -85,3 +85,21 @@ def test_a_digest_has_one_tag() -> None:
     """Or the tag was raised in both files, and the digest in neither."""
     repeated = {digest for _, digest in LOCK if sum(digest == each for _, each in LOCK) > 1}
     assert repeated == set()
+
+
+def test_what_the_image_says_of_the_sdk_is_so() -> None:
+    """The wheel carries both, for a base image that is built without a checkout."""
+    import tomllib
+
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    fields = {
+        "Metadata-Version": "2.4",
+        "Name": project["name"],
+        "Version": project["version"],
+        "Summary": project["description"],
+        "License-Expression": project["license"],
+    }
+    lines = [f"{name}: {value}" for name, value in fields.items()]
+    lines += [f"Requires-Dist: {each}" for each in project["dependencies"]]
+    assert (ROOT / "sdk/METADATA").read_text().splitlines() == lines
+    assert (ROOT / "sdk/LICENSE").read_bytes() == (ROOT / "LICENSE").read_bytes()

@@ -36,7 +36,8 @@ def build_base(contexts: Mapping[str, str], tag: str = BASE_IMAGE) -> None:
     """Build the base image and leave it on the engine as `tag`.
 
     Args:
-        contexts: named build contexts, as for `build_image`; `python` and `native` replace the official Python image.
+        contexts: named build contexts, as for `build_image`; `python` and `native`, the same of the platform
+            that builds, replace the official Python image.
         tag: by default the published image's own name, by which plugins' Dockerfiles find it.
 
     Raises:
