@@ -8,8 +8,8 @@ SYSTEM is the root of a Python image of the platform that is built for. Nothing 
 emulated; this runs on the same Python of the platform that builds, with the same paths and bytecode.
 
 FILES, the image's file system, gets ``gocdnext/``: ``ld.so``, ``bin/python3``, ``lib/*.so*`` and
-``lib/python3.x``. Started as ``ld.so --library-path lib bin/python3``, it works wherever it is moved to, since
-the loader is told where the libraries are and CPython finds its standard library beside its own binary. Only
+``lib/python3.x``. Started as ``ld.so --library-path lib bin/python3``, it works wherever it is moved to: the
+loader is told where the libraries are, and CPython finds its standard library beside its own binary. Only
 ``run``, which starts the plugin of an image, has a fixed place (``build_run.py``).
 
 PACKAGES, the installed third-party packages, are pruned, and compiled as all is; the libraries that their
