@@ -84,6 +84,11 @@ class Bitbucket(Dialect):
         """Return the checkout's directory."""
         return environ.get("BITBUCKET_CLONE_DIR") or None
 
+    def naming(self, key: str) -> str:
+        """Return the variable of the input `key`: with its prefix if every container has one so called."""
+        name = canonical(key)
+        return PREFIX + name if name in _SYSTEM else name
+
     def hand_over(self, inputs: Mapping[str, str]) -> dict[str, str]:
         """Return a pipe's `variables:`, by the names that a step writes."""
         return {self.naming(key): text for key, text in inputs.items()}
