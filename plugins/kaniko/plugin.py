@@ -21,6 +21,7 @@ from gocdnext_sdk import (
     ReadsWorkspace,
     Reference,
     Secret,
+    ToolError,
     Words,
     doing,
     quoted,
@@ -30,7 +31,7 @@ from gocdnext_sdk.oci.platforms import is_platform
 from gocdnext_sdk.oci.reference import without_scheme
 from gocdnext_sdk.tools import dockerfile
 
-from . import context, preflight
+from . import container, context, preflight
 
 RUNTIME = "/gocdnext"
 """Where this program itself is in its image; kaniko is told to leave it alone, as it leaves /kaniko alone."""
@@ -172,6 +173,8 @@ class Kaniko(Plugin[KanikoInputs]):
 
     def run(self, inputs: KanikoInputs, job: Job) -> dict[str, str]:
         """Build, and push if asked to."""
+        for what, advice in container.lacks():
+            raise ToolError(what, advice)
         job.trust(inputs.ca_file)
         if inputs.cache and not inputs.push:
             job.warn('the cache is only read: push is "false"')
@@ -183,7 +186,7 @@ class Kaniko(Plugin[KanikoInputs]):
         login = job.docker_config(inputs.all_logins, job.scratch() / "docker")
         inherit = filter(INHERITED.fullmatch, job.environ)
         executor = job.tool("executor", env=build.environ | login, inherit=inherit)
-        with doing(f"building {inputs.main.name}"):
+        with doing(f"building {inputs.main.name}"), build.pushing():
             executor.run(*build.command(digest_file))
         # From here on / is the image's: only /kaniko, this program and mounts are as before.
         if not inputs.push:

@@ -5,6 +5,7 @@ Most of it kaniko passes over, with a warning or without, and builds another ima
 
 from __future__ import annotations
 
+import posixpath
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -63,6 +64,7 @@ def unsupported(dockerfile: Dockerfile, build: Build) -> Iterator[Unsupported]:
         yield Unsupported(1, f"syntax={syntax}: kaniko has no frontends", "build it with buildx")
     for stage in built(dockerfile, build.target):
         folder = PurePosixPath("/")
+        volumes: list[str] = []
         for each in stage.instructions:
             yield from _escapes(each, dockerfile.directives.get("escape", "\\"))
             if each.keyword == "WORKDIR":
@@ -72,8 +74,11 @@ def unsupported(dockerfile: Dockerfile, build: Build) -> Iterator[Unsupported]:
                 yield from _copy(each)
                 if each.words:
                     yield from _left_out(each, folder / each.words[-1], build)
+            elif each.keyword == "VOLUME":
+                volumes += [word.rstrip("/") for word in each.words]
             elif each.keyword == "RUN":
                 yield from _run(each, build)
+                yield from _written_to(each, volumes)
             elif each.keyword == "LABEL":
                 yield from _label(each, build)
 
@@ -183,6 +188,12 @@ def _copy(each: Instruction) -> Iterator[Unsupported]:
             yield Unsupported(each.line, f"{each.keyword} --{name}: kaniko {what}", advice)
     if each.keyword == "ADD" and any(_GIT.match(word) for word in each.words[:-1]):
         yield Unsupported(each.line, "ADD of a git repository: kaniko does not clone", "clone in a RUN")
+    for word in each.words[:-1]:
+        if "from" not in flags and posixpath.normpath(word).split("/")[0] == "..":
+            what = (
+                f"{each.keyword} {word}: kaniko looks for it above the context, where BuildKit stays inside"
+            )
+            yield Unsupported(each.line, what, f"write {word.replace('../', '')}")
     if "from" in flags and any(PurePosixPath(word) == PurePosixPath("/") for word in each.words[:-1]):
         yield Unsupported(
             each.line,
@@ -199,6 +210,14 @@ def _run(each: Instruction, build: Build) -> Iterator[Unsupported]:
             written = f"--{name}" + (f"={value}" if value else "")
             yield Unsupported(each.line, f"RUN {written}: kaniko runs the step without it", "leave it out")
     yield from _run_heredocs(each)
+
+
+def _written_to(each: Instruction, volumes: Iterable[str]) -> Iterator[Unsupported]:
+    said = "\n".join((each.text, *(document.content for document in each.heredocs)))
+    for volume in volumes:
+        if volume.startswith("/") and re.search(rf"{re.escape(volume)}(?![\w.-])", said):
+            what = f"RUN with {volume} behind VOLUME {volume}: kaniko leaves out what a step writes there"
+            yield Unsupported(each.line, what, "put VOLUME behind it")
 
 
 def _mount(each: Instruction, text: str, build: Build) -> Iterator[Unsupported]:

@@ -14,12 +14,14 @@ import subprocess
 import sys
 import tarfile
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from testbed.pins import pins
+from tests.soak.proxy import PASSING, Fault, Proxy, about
 
 from gocdnext_sdk import Ci
 from gocdnext_sdk.contract.keys import variable
@@ -131,6 +133,7 @@ class Kaniko:
     image: str
     registry: LocalRegistry
     repository: str
+    network: str
 
     def __call__(
         self, secrets: dict[str, str] | None = None, env: dict[str, str] | None = None, **with_: str
@@ -147,14 +150,14 @@ class Kaniko:
             env=env,
             secrets=secrets,
             mode=Mode.IMAGE,
-            network=self.registry.network,
+            network=self.network,
             image=self.image,
         )
 
 
 @pytest.fixture
 def kaniko(run_plugin: PluginRunner, image: str, registry: LocalRegistry, repository: str) -> Kaniko:
-    return Kaniko(run_plugin, image, registry, repository)
+    return Kaniko(run_plugin, image, registry, repository, registry.network)
 
 
 SMALL = "FROM scratch\nCOPY content /app/\n"
@@ -397,6 +400,131 @@ raise SystemExit(folder)
         assert "COPY content" not in result.log
         assert result.errors[-1].endswith("executor failed with exit code 1; its own message is above")
         assert hub.tags(kaniko.repository) == set()
+
+
+EPOCH = 1_700_000_000
+
+
+@pytest.mark.parametrize("from_scratch", [True, False])
+def test_two_reproducible_builds_have_one_digest(
+    kaniko: Kaniko, hub: Hub, base: str, workspace: Path, from_scratch: bool
+) -> None:
+    """The date of the commit is in the label alone: kaniko takes none for the image and its files."""
+    write(workspace, SMALL if from_scratch else f"FROM {base}\nCOPY content /app/\nRUN echo made > /made\n")
+    builds = []
+    for at in (EPOCH, EPOCH + 50_000):
+        for path in (workspace / "content", workspace):
+            os.utime(path, (at, at))
+        env = {"CI_COMMIT_TIMESTAMP": str(EPOCH)}
+        builds.append(kaniko(env=env, reproducible="true", tags="v1").passed().outputs["REFERENCE"])
+    assert builds[0] == builds[1]
+    config = json.loads(hub.crane("config", builds[0]))
+    assert config["created"] == "0001-01-01T00:00:00Z"
+    assert config["config"]["Labels"]["org.opencontainers.image.created"] == "2023-11-14T22:13:20Z"
+
+
+class TestTags:
+    """Kaniko sets one after another."""
+
+    @pytest.fixture
+    def kaniko(self, kaniko: Kaniko) -> Kaniko:
+        """The proxy is on the host."""
+        return replace(kaniko, network="host")
+
+    @pytest.mark.parametrize(
+        "answer",
+        [
+            pytest.param(PASSING["html"], id="html"),
+            pytest.param(PASSING["empty 200"], id="empty"),
+            pytest.param(PASSING["401"], id="401"),
+            pytest.param(PASSING["500"], id="500"),
+        ],
+    )
+    def test_the_job_fails_and_says_which_are_set_if_the_second_is_refused(
+        self, kaniko: Kaniko, hub: Hub, workspace: Path, answer: Fault
+    ) -> None:
+        write(workspace, SMALL)
+        address = hub.registry.address
+        with Proxy(address, about("PUT", "/manifests/second", answer), at=None) as proxy:
+            image = kaniko.repository.replace(address, proxy.address)
+            result = kaniko(image=image, tags="first\nsecond", retries="0").exited(3)
+        assert hub.tags(kaniko.repository) == {"first"}
+        error = result.errors[-1]
+        assert f"{image}:first is sha256:" in error
+        assert f"{image}:second is not there" in error
+        assert result.outputs == {}
+
+    def test_all_are_read_back(self, kaniko: Kaniko, hub: Hub, workspace: Path) -> None:
+        write(workspace, SMALL)
+        address = hub.registry.address
+        with Proxy(address) as proxy:
+            image = kaniko.repository.replace(address, proxy.address)
+            kaniko(image=image, tags="first\nsecond").passed()
+        asked = [path.rpartition("/")[2] for method, path in proxy.requests[-2:] if method == "HEAD"]
+        assert asked == ["first", "second"]
+
+
+class TestContainers:
+    """What a container may be like."""
+
+    @pytest.mark.parametrize(
+        ("options", "code", "said"),
+        [
+            (
+                {"user": "1000:1000"},
+                3,
+                "error: kaniko unpacks images as root, and the container runs as user 1000;",
+            ),
+            (
+                {"read_only": True},
+                3,
+                "error: kaniko unpacks images over its root file system, which is read-only",
+            ),
+            ({"shm_size": 4096}, 3, "give the job a larger /dev/shm"),
+            ({"shm_size": 65536}, 0, "==> pushed "),
+            ({"ipc_mode": "none"}, 0, "==> pushed "),
+            ({"security_opt": ["seccomp=unconfined"], "cap_drop": ["ALL"]}, 0, "==> pushed "),
+        ],
+        ids=["user", "read-only", "page", "small", "no-shm", "no-capabilities"],
+    )
+    def test_it_works_or_one_line_says_what_is_missing(
+        self,
+        image: str,
+        registry: LocalRegistry,
+        repository: str,
+        workspace: Path,
+        options: dict[str, Any],
+        code: int,
+        said: str,
+    ) -> None:
+        import docker
+
+        write(workspace, SMALL)
+        (workspace / ".dockerignore").write_text("nothing\n")
+        workspace.chmod(0o755)
+        client = docker.from_env()
+        container = client.containers.create(
+            image,
+            network_mode=registry.network,
+            volumes=[f"{workspace}:/workspace"],
+            working_dir="/workspace",
+            environment={
+                "PLUGIN_IMAGE": repository,
+                "PLUGIN_USERNAME": registry.username,
+                "PLUGIN_PASSWORD": registry.password,
+            },
+            **options,
+        )
+        try:
+            container.start()
+            ended = container.wait(timeout=120)["StatusCode"]
+            log = container.logs().decode()
+        finally:
+            container.remove(force=True)
+            client.close()
+        assert ended == code, log
+        assert said in log.splitlines()[-1], log
+        assert "Usage:" not in log
 
 
 def test_what_kaniko_does_not_do_is_told_with_its_line_before_anything_is_pulled(

@@ -108,6 +108,18 @@ def _trickle(exchange: Exchange) -> None:
     exchange.reset()
 
 
+def about(method: str, path: str, fault: Fault) -> Fault:
+    """Return `fault` for the requests of `method` whose path ends with `path`; others are passed on."""
+
+    def selective(exchange: Exchange) -> None:
+        if exchange.method == method and exchange.path.endswith(path):
+            fault(exchange)
+        else:
+            exchange.send(exchange.forward())
+
+    return selective
+
+
 PASSING: Mapping[str, Fault] = {
     "401": status(401, WWW_Authenticate='Basic realm="proxy"'),
     "403": status(403, b'{"errors":[{"code":"DENIED","message":"no"}]}', Content_Type="application/json"),
@@ -138,10 +150,10 @@ class Proxy:
     Args:
         upstream: host and port of the service.
         fault: what is done; None: nothing, requests are counted.
-        at: which request, from 1.
+        at: which request, from 1; None: each of them, and the fault tells which it is about.
     """
 
-    def __init__(self, upstream: str, fault: Fault | None = None, at: int = 0) -> None:
+    def __init__(self, upstream: str, fault: Fault | None = None, at: int | None = 0) -> None:
         self.requests: list[tuple[str, str]] = []
         self._closing = threading.Event()
         lock = threading.Lock()
@@ -170,7 +182,7 @@ class Proxy:
                 def forward() -> Answer:
                     return _forward(upstream, self, body)
 
-                if fault is None or number != at:
+                if fault is None or at not in (number, None):
                     self._send(forward())
                     return
                 fault(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -21,6 +21,7 @@ from gocdnext_sdk.tools.buildkit.arguments import BuildArg
 
 if TYPE_CHECKING:
     from gocdnext_sdk.oci.client import RegistryClient
+    from gocdnext_sdk.oci.descriptor import Descriptor
     from gocdnext_sdk.runtime.job import Job
 
 _FAILED_TO_PUSH = b"failed to push"
@@ -78,7 +79,16 @@ class Build(Generic[Inputs]):
         found = dockerignore.find(path, self.context)
         given = dockerignore.parse(dockerignore.read(found)) if found else ()
         patterns = self.ignored(given)
-        return path if patterns == given else dockerignore.stage(path, patterns, self.job.scratch() / "build")
+        if patterns == given:
+            return path
+        folder = self.job.scratch() / "build"
+        try:
+            return dockerignore.stage(path, patterns, folder)
+        except OSError as error:  # a /dev/shm of a few kB
+            raise ToolError(
+                f"{folder.parent} does not take a copy of the Dockerfile: {error.strerror}",
+                "give the job a larger /dev/shm",
+            ) from None
 
     def ignored(self, patterns: tuple[str, ...]) -> tuple[str, ...]:
         """Return what stays out of the build.
@@ -117,8 +127,7 @@ class Build(Generic[Inputs]):
             found = [(target, self.registry.find(target)) for target in self.targets]
         except RegistryError:
             return "which tags are set is not known"
-        places = (f"{target} is {now.digest if now else 'not there'}" for target, now in found)
-        return f"now {', '.join(places)}"
+        return f"now {_places(found)}"
 
     def built(self) -> dict[str, str]:
         """Say that nothing was pushed, and return the outputs."""
@@ -132,13 +141,14 @@ class Build(Generic[Inputs]):
             digest: of what was pushed.
             targets: the tags it was pushed under; none for a candidate.
         """
-        self._read_back(digest, targets)
+        readable = self._read_back(digest, targets)
         for image in self.inputs.repositories:
             tags = [str(target.tag) for target in targets if target.name == image.name]
             names = f"the tags {', '.join(tags)}" if tags else "no tag"
             self.job.say(f"pushed {image.with_digest(digest)} with {names}")
         published = self.inputs.published(digest, targets)
-        self._refuse_secrets(digest, published)
+        if readable:
+            self._refuse_secrets(digest, published)
         return published
 
     def _refuse_secrets(self, digest: str, outputs: Mapping[str, str]) -> None:
@@ -168,20 +178,33 @@ class Build(Generic[Inputs]):
                 "secret that it does not keep",
             )
 
-    def _read_back(self, digest: str, targets: Sequence[Reference]) -> None:
+    def _read_back(self, digest: str, targets: Sequence[Reference]) -> bool:
         """Check that every tag is what was pushed, and that the platforms are in it.
+
+        Returns:
+            Whether it can be read: a builder may log in by itself, with a cloud's identity, where we cannot.
 
         Raises:
             RegistryError: one is not.
         """
         inputs = self.inputs
-        for target in targets:
-            found = self.registry.find(target, assumed=digest)
-            if found is None or found.digest != digest:
-                now = found.digest if found else "not there"
-                raise RegistryError(f"{target} is {now}, and not {digest}", "did another job move it?")
+        try:
+            found = [(target, self.registry.find(target, assumed=digest)) for target in targets]
+        except RegistryError as error:
+            if inputs.all_logins:
+                raise
+            self.job.warn(f"what was pushed is not read back: {error}")
+            return False
+        if any(now is None or now.digest != digest for _, now in found):
+            what = f"{digest} was pushed, and not every tag is it: {_places(found)}"
+            raise RegistryError(what, "did another job move one?")
         for image in inputs.repositories if len(inputs.platforms) > 1 else ():
             there = [each.platform for each in self.registry.platforms(image.with_digest(digest))]
             lacking = [each for each in inputs.platforms if not any(matches(p, each) for p in there if p)]
             if there and lacking:
                 raise RegistryError(f"{image.with_digest(digest)} has no image for {', '.join(lacking)}")
+        return True
+
+
+def _places(found: Iterable[tuple[Reference, Descriptor | None]]) -> str:
+    return ", ".join(f"{target} is {now.digest if now else 'not there'}" for target, now in found)

@@ -363,9 +363,7 @@ class Job:
         content = credentials.docker_config()
         if folder is None:
             return {"DOCKER_CONFIG": str(self._files.named("config.json", content))}
-        folder.mkdir(mode=0o700)
-        (folder / "config.json").touch(mode=0o600)
-        (folder / "config.json").write_text(content.reveal())
+        self._files.stored(folder, "config.json", content)
         return {"DOCKER_CONFIG": str(folder)}
 
     def digest(self, subject: object, read: Callable[[], str | None]) -> str:

@@ -120,9 +120,24 @@ class SecretFiles:
         self._folders.clear()
         self._root = None
 
+    def stored(self, folder: Path, name: str, content: Secret) -> None:
+        """Write a real file: for a tool that would pass the memory's descriptor on to foreign programs.
+
+        Args:
+            folder: is made, below `directory`.
+            name: of the file in it.
+            content: what the file holds.
+        """
+        folder.mkdir(mode=0o700)
+        self._store(folder / name, content.reveal().encode(errors="surrogateescape"))
+
     def _write(self, name: str, data: bytes) -> Path:
         self._count += 1
         path = self.directory() / f"{self._count}-{name}"
+        self._store(path, data)
+        return path
+
+    def _store(self, path: Path, data: bytes) -> None:
         self._wiping.callback(_overwrite, path)
         try:
             fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -131,9 +146,8 @@ class SecretFiles:
         except OSError as error:  # a /dev/shm of a few kB
             raise ToolError(
                 f"{path.parent.parent} takes no file of {len(data)} bytes for a secret: {error.strerror}",
-                "allow memfd_create in the job's seccomp profile, or give it a larger /dev/shm",
+                "give the job a larger /dev/shm, or allow memfd_create in its seccomp profile",
             ) from None
-        return path
 
 
 def _private(parent: Path) -> Path:

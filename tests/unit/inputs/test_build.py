@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
-from gocdnext_sdk import Credentials, Reference, ToolError
+from gocdnext_sdk import Credentials, Reference, Registry, RegistryError, Secret, ToolError
 from gocdnext_sdk.host.testing.fake_registry import FakeRegistry
 from gocdnext_sdk.inputs.build import Build
 from gocdnext_sdk.oci.client import RegistryClient
+from gocdnext_sdk.oci.credentials import Credential
 
 HOST = "registry.example.com"
 FIRST, SECOND = (Reference.parse(f"{HOST}/app:{tag}") for tag in ("1.0", "latest"))
@@ -49,3 +50,32 @@ def test_a_failed_build_and_a_single_tag_ask_nobody() -> None:
 def test_a_registry_that_cannot_tell_is_no_other_failure() -> None:
     registry = FakeRegistry(HOST, users={"somebody": "else"})
     assert "is not known" in failing(build(registry, FIRST, SECOND), REFUSED)
+
+
+def pushed(registry: FakeRegistry, logins: Credentials) -> tuple[Build[Any], list[str]]:
+    tried = build(registry, FIRST, SECOND)
+    warnings: list[str] = []
+    tried.job.warn = warnings.append  # type: ignore[method-assign,assignment]
+    tried.inputs.all_logins = logins
+    tried.inputs.main = FIRST
+    return tried, warnings
+
+
+def test_a_tag_that_is_not_what_was_pushed_is_an_error_that_tells_where_all_are() -> None:
+    registry = FakeRegistry(HOST)
+    digest = registry.push("app:1.0", {"schemaVersion": 2}).digest
+    tried, _ = pushed(registry, Credentials([]))
+    with pytest.raises(RegistryError) as caught:
+        tried.pushed(digest, (FIRST, SECOND))
+    assert f"{FIRST} is {digest}, {SECOND} is not there" in str(caught.value)
+
+
+def test_what_cannot_be_read_is_a_warning_where_the_builder_has_logged_in_by_itself() -> None:
+    registry = FakeRegistry(HOST, users={"somebody": "else"})
+    digest = "sha256:" + "0" * 64
+    tried, warnings = pushed(registry, Credentials([]))
+    assert not tried._read_back(digest, (FIRST,))
+    assert len(warnings) == 1
+    tried, warnings = pushed(registry, Credentials([Credential(Registry.parse(HOST), "me", Secret("wrong"))]))
+    with pytest.raises(RegistryError):
+        tried._read_back(digest, (FIRST,))

@@ -268,6 +268,10 @@ class TestPreflight:
             ("ADD https://github.com/a/b.git#main /x", "ADD of a git repository"),
             ("ADD git@github.com:a/b.git /x", "ADD of a git repository"),
             ("COPY --from=0 / /", "of a whole stage"),
+            ("COPY a ../b /x/", "above the context"),
+            ("VOLUME /v\nRUN echo > /v/x", "behind VOLUME /v"),
+            ('VOLUME ["/a", "/v/"]\nRUN touch /v', "behind VOLUME /v"),
+            ("ADD a/../.. /x/", "above the context"),
             ("COPY a /workspace/b", "COPY to /workspace/b"),
             ("WORKDIR /workspace\nCOPY a .", "WORKDIR to /workspace"),
             ("WORKDIR /\nWORKDIR workspace", "WORKDIR to /workspace"),
@@ -449,3 +453,15 @@ class TestDifferences:
         (workspace / "Dockerfile").write_text('FROM scratch\nLABEL a=1 "b"=2\n')
         read(labels="c=3")
         assert "Dockerfile:2" in " ".join(mistakes(labels="b=3"))
+
+
+def test_a_container_that_will_not_do_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kaniko.container, "HOME", tmp_path)
+    monkeypatch.setattr("os.geteuid", lambda: 1000)
+    ((what, _),) = kaniko.container.lacks()
+    assert what.endswith("runs as user 1000")
+    monkeypatch.setattr("os.geteuid", lambda: 0)
+    assert list(kaniko.container.lacks(tmp_path)) == []
+    monkeypatch.setattr("os.access", lambda *_: False)
+    ((what, _),) = kaniko.container.lacks(tmp_path)
+    assert "read-only" in what
