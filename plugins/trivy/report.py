@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 
 from gocdnext_sdk import Error, Findings, Job, Tool
 
@@ -27,8 +28,14 @@ def publish(inputs: TrivyInputs, job: Job, trivy: Tool, reports: Mapping[Subject
         return merge_sarif(texts) if report_format == "sarif" else join(texts)
 
     def convert(report_format: str, report: Report) -> str:
-        path = job.secret_file(json.dumps(report), "report.json")
-        return trivy.capture(*convert_command(inputs, report_format, path)).stdout.decode(errors="replace")
+        from tempfile import TemporaryDirectory
+
+        # Not a secret file: where memfd is forbidden, /dev/shm may have room for a key and not for a report.
+        with TemporaryDirectory(prefix="gocdnext-", dir=job.temporary()) as folder:
+            path = Path(folder, "report.json")
+            path.write_text(json.dumps(report))
+            done = trivy.capture(*convert_command(inputs, report_format, str(path)))
+        return done.stdout.decode(errors="replace")
 
     text = render(inputs.format)
     if not inputs.output:

@@ -26,6 +26,7 @@ Public through `gocdnext_sdk` (docs/api.md).
 
 from __future__ import annotations
 
+import errno
 import re
 import signal
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -314,7 +315,7 @@ def report(
         place: where inputs are written, as users know it.
     """
     show = show or (lambda line: print(f"error: {line}", file=stream))
-    known = error if isinstance(error, Error) else Bug(error)
+    known = error if isinstance(error, Error) else _full(error) or Bug(error)
     if environ.get(DEBUG_VARIABLE) == "1":
         import traceback
 
@@ -326,6 +327,16 @@ def report(
         mistakes = "1 mistake" if count == 1 else f"{count} mistakes"
         print(f"error: nothing was done: {mistakes} in {place}", file=stream)
     return known.exit_code
+
+
+def _full(error: Exception) -> Error | None:
+    """Return what a file system without room, or without writing, means to a user; None for other errors."""
+    if not isinstance(error, OSError) or error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
+        return None
+    place = error.filename2 or error.filename or "a file"
+    return Error(
+        f"{place} cannot be written: {error.strerror}", "give the job a larger /dev/shm, or a writable /tmp"
+    )
 
 
 def _joined(what: str, advice: str) -> str:

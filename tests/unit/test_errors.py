@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import inspect
 import io
+import os
 import pkgutil
 from collections.abc import Iterator
 
@@ -122,3 +124,13 @@ def test_findings_are_not_a_failure_of_what_was_being_done() -> None:
 )
 def test_a_value_is_quoted_whole_or_not_at_all(value: str, shown: str) -> None:
     assert quoted(value) == shown
+
+
+@pytest.mark.parametrize(
+    ("number", "code"), [(errno.ENOSPC, 3), (errno.EROFS, 3), (errno.EDQUOT, 3), (errno.EIO, 70)]
+)
+def test_a_full_file_system_is_no_bug(number: int, code: int) -> None:
+    log = io.StringIO()
+    error = OSError(number, os.strerror(number), "Dockerfile", None, "/dev/shm/x/Dockerfile")
+    assert errors.report(error, {}, log) == code
+    assert ("/dev/shm/x/Dockerfile cannot be written" in log.getvalue()) == (code == 3)
