@@ -8,8 +8,8 @@ Source: distribution-spec 1.1.1.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, TypeVar
 
 from gocdnext_sdk.errors import RegistryError, TimedOut
 from gocdnext_sdk.oci.auth import READ, WRITE, Access, Authenticator, TokenRefused
@@ -44,6 +44,9 @@ __all__ = ["Descriptor", "RegistryClient"]
 
 MAX_CHILDREN = 50_000
 """Manifests that one index may name, including those of nested indexes."""
+
+_Item = TypeVar("_Item")
+_Result = TypeVar("_Result")
 
 _WORKERS = 16
 """Parallel requests, where there are many."""
@@ -226,7 +229,7 @@ class RegistryClient:
             children = self._unknown(self.children(unread.pop()), known, index)
             images = [index.with_digest(child.digest) for child in children]
             for child, image, found in zip(
-                children, images, in_parallel(self.find, images, _WORKERS), strict=True
+                children, images, _ask_at_once(index.registry, self.find, images), strict=True
             ):
                 if found is None:
                     absent.append(child.digest)
@@ -251,7 +254,9 @@ class RegistryClient:
             nested = [child for child in images if child.is_index]
             unread += [reference.with_digest(child.digest) for child in nested]
             single = [child for child in images if not child.is_index]
-            found += filter(None, in_parallel(lambda child: self._image(reference, child), single, _WORKERS))
+            found += filter(
+                None, _ask_at_once(reference.registry, lambda child: self._image(reference, child), single)
+            )
         return tuple(found)
 
     def _image(self, index: Reference, child: Descriptor) -> Descriptor | None:
@@ -379,3 +384,15 @@ class RegistryClient:
     def _error(self, response: Response, image: Reference) -> RegistryError:
         error = _NotFound if response.status == 404 else RegistryError
         return error(f"{image}: {refusal(response, image, self._credentials)}")
+
+
+def _ask_at_once(
+    registry: Registry, function: Callable[[_Item], _Result], items: Sequence[_Item]
+) -> list[_Result]:
+    """Return `function(item)` for each item. The job's `timeout` ends the wait for the threads that ask."""
+    try:
+        return in_parallel(function, items, _WORKERS)
+    except TimedOut as timed_out:
+        if len(items) > 1:  # a single one asks in this thread, and has named the registry
+            timed_out.name(f"waiting for {registry}")
+        raise

@@ -6,13 +6,14 @@ import contextlib
 import json
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gocdnext_sdk.errors import RegistryError
+from gocdnext_sdk.errors import RegistryError, TimedOut
 from gocdnext_sdk.host.testing.fake_registry import FakeNetwork, FakeRegistry, refuse, respond
 from gocdnext_sdk.oci import client as client_module
 from gocdnext_sdk.oci.client import RegistryClient
@@ -28,6 +29,7 @@ from gocdnext_sdk.oci.descriptor import (
 )
 from gocdnext_sdk.oci.reference import Reference, Registry
 from gocdnext_sdk.oci.transport import Fault, Request, Response, Transport, TransportError
+from gocdnext_sdk.runtime.signals import Signals
 from gocdnext_sdk.secret import Secret
 
 PASSWORD = "hunter2-hunter2"
@@ -618,3 +620,30 @@ def test_whatever_a_registry_answers_it_is_an_answer_or_a_registry_error(
         client = client_of(answering(lambda request, script=script: next(script, answers[-1])), username)
         with contextlib.suppress(RegistryError):
             act(client, image())
+
+
+@dataclass
+class Stalling(Transport):
+    """A registry that does not answer HEAD."""
+
+    registry: FakeRegistry
+
+    def send(self, request: Request, deadline: float) -> Response:
+        if request.method == "HEAD":
+            threading.Event().wait(20)
+        return self.registry.send(request, deadline)
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_who_did_not_answer_within_the_jobs_time_is_named_once(count: int) -> None:
+    registry = FakeRegistry(HOST)
+    children = [registry.push("app", {"number": number}) for number in range(count)]
+    manifests = [
+        {"mediaType": each.media_type, "digest": each.digest, "size": each.size} for each in children
+    ]
+    index = registry.reference("app").with_digest(registry.push("app", {"manifests": manifests}).digest)
+    client = RegistryClient(Credentials([]), transport=Stalling(registry))
+    named = pytest.raises(TimedOut)
+    with Signals() as signals, named as caught, signals.cancelling(), signals.limited(0.3):
+        client.absent(index)
+    assert caught.value.what.count(f"waiting for {HOST}") == 1
