@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from gocdnext_sdk import Ci
 from gocdnext_sdk.tools.buildkit.cache import CacheEntry
 
 from .inputs import BUCKETS, BuildxInputs, bucket_backend
@@ -30,7 +33,7 @@ class Caches:
         return (*self.sources, *self.targets)
 
 
-def choose_caches(inputs: BuildxInputs, environ: Mapping[str, str]) -> Caches:
+def choose_caches(inputs: BuildxInputs, environ: Mapping[str, str], ci: Ci) -> Caches:
     """Decide which caches are used."""
     notes = []
     if inputs.cache_from or inputs.cache_to:
@@ -38,7 +41,7 @@ def choose_caches(inputs: BuildxInputs, environ: Mapping[str, str]) -> Caches:
         if inputs.cache not in (None, "none"):
             notes.append("with.cache is not used: cache-from and cache-to win over it")
     else:
-        sources, targets = _shorthand(inputs, environ)
+        sources, targets = _shorthand(inputs, environ, ci)
     dropped = dict.fromkeys(str(e) for e in (*sources, *targets) if not e.is_active(environ))
     if dropped:
         notes.append(
@@ -57,7 +60,7 @@ def choose_caches(inputs: BuildxInputs, environ: Mapping[str, str]) -> Caches:
 
 
 def _shorthand(
-    inputs: BuildxInputs, environ: Mapping[str, str]
+    inputs: BuildxInputs, environ: Mapping[str, str], ci: Ci
 ) -> tuple[tuple[CacheEntry, ...], tuple[CacheEntry, ...]]:
     """Return the caches to read and to write that `cache` stands for."""
     match inputs.cache:
@@ -66,12 +69,37 @@ def _shorthand(
         case "inline":
             return (), (CacheEntry({"type": "inline"}, {}),)
         case "registry":
-            source = CacheEntry({"type": "registry", "ref": str(inputs.main.with_tag("buildcache"))}, {})
+            source = _at(inputs, "buildcache")
+        case "branch":
+            return _of_branch(inputs, ci)
         case "bucket":
             source = _bucket(inputs, environ)
         case entry:
             source = CacheEntry.parse(entry)
     return (source,), (CacheEntry({**source.attributes, "mode": "max"}, source.environ),)
+
+
+def _at(inputs: BuildxInputs, tag: str) -> CacheEntry:
+    """Return the cache at a tag beside the image."""
+    return CacheEntry({"type": "registry", "ref": str(inputs.main.with_tag(tag))}, {})
+
+
+def _of_branch(inputs: BuildxInputs, ci: Ci) -> tuple[tuple[CacheEntry, ...], tuple[CacheEntry, ...]]:
+    """Return the caches of a branch: it reads its own, then the default branch's, and writes its own.
+
+    A run for a tag has no branch, and only reads.
+    """
+    default = _at(inputs, "buildcache")
+    if ci.branch is None:
+        return (default,), ()
+    if ci.branch == ci.default_branch:
+        own, sources = default, (default,)
+    else:
+        # A slash cannot be in a tag, and two branches must not share one: the digest tells them apart.
+        name = re.sub(r"[^A-Za-z0-9_.-]", "-", ci.branch)[:80]
+        own = _at(inputs, f"buildcache-{name}-{hashlib.sha256(ci.branch.encode()).hexdigest()[:8]}")
+        sources = (own, default)
+    return sources, (CacheEntry({**own.attributes, "mode": "max"}, {}),)
 
 
 def _bucket(inputs: BuildxInputs, environ: Mapping[str, str]) -> CacheEntry:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, WithJsonSchema
 
@@ -27,10 +27,13 @@ from gocdnext_sdk.inputs.image_metadata import INDEX, SOURCE_DATE, source_date
 from gocdnext_sdk.inputs.parsers import parse_lines
 from gocdnext_sdk.oci.platforms import is_platform
 from gocdnext_sdk.secret import looks_secret
+from gocdnext_sdk.tools import dockerfile
 from gocdnext_sdk.tools.buildkit.builders import BINFMT, BUILDKIT
 from gocdnext_sdk.tools.buildkit.cache import CacheEntry
 from gocdnext_sdk.tools.buildkit.nodes import CA, CERTIFICATE, KEY, Node
-from gocdnext_sdk.workspace import is_in_workspace
+from gocdnext_sdk.workspace import is_in_workspace, read_text
+
+from .steps import KNOWN_HOSTS, StepInputs
 
 BUCKETS = {"s3": "", "gcs": "https://storage.googleapis.com", "gs": "https://storage.googleapis.com"}
 """Backends of the runner profile's cache, and where they are if it does not say."""
@@ -53,13 +56,14 @@ Nodes = Annotated[
 """BuildKits that run already, one a line, each with its platforms."""
 
 
-class BuildxInputs(ImageBuildInputs):
+class BuildxInputs(ImageBuildInputs, StepInputs):
     """The `with:` map."""
 
     platforms: Words = Input("linux/amd64,linux/arm64", description="Platforms to build for.")
     cache: str | None = Input(
         None,
-        description='Layer cache: "registry" (the tag `buildcache` beside the image), "inline", "bucket" '
+        description='Layer cache: "registry" (the tag `buildcache` beside the image), "branch" (a tag for '
+        'each branch, which also reads that of the default branch), "inline", "bucket" '
         "(from the runner profile's GOCDNEXT_LAYER_CACHE_*), a reference of your own such as "
         '"ghcr.io/org/cache", or "none". `cache-from` and `cache-to` win over it.',
     )
@@ -84,6 +88,11 @@ class BuildxInputs(ImageBuildInputs):
         "so, such as registry.gitlab.com, and as the job's BUILDX_NO_DEFAULT_OCI_ARTIFACT says.",
     )
     sbom: str | None = Input(None, description='SBOM attestation: "true", "false" or "generator=IMAGE".')
+    call: Literal["build", "check"] = Input(
+        "build",
+        description="`check` looks for mistakes in the Dockerfile and builds nothing; findings end with 1.",
+    )
+    no_cache_filter: Words = Input("", description="Stages that are built without any cache.")
     no_cache: Boolean = Input("false", description="Do not use any cache.")
     pull: Boolean = Input("false", description="Look for newer base images.")
     load: Boolean = Input("false", description="Also load the image into the job's daemon.")
@@ -168,6 +177,13 @@ class BuildxInputs(ImageBuildInputs):
                         "`secret-envs` takes GIT_AUTH_TOKEN for git; `cache-to` takes the keys of a cache",
                     )
         yield from self._check_builder()
+        yield from self._check_stages(workspace)
+        if self.ssh_known_hosts and any(
+            id_ == KNOWN_HOSTS for id_, _ in (*self.secret_envs, *self.secret_files)
+        ):
+            yield Problem(
+                "ssh-known-hosts", f"is the build secret {KNOWN_HOSTS}, which is given", "rename that"
+            )
         yield from self._check_annotations()
         yield from self._check_reproducible(environ, workspace)
         for number, context in enumerate(self.build_contexts, start=1):
@@ -184,6 +200,8 @@ class BuildxInputs(ImageBuildInputs):
     @property
     def needs_tag(self) -> bool:
         """Whether `tags` has to make one: a candidate has none, and what is loaded needs one."""
+        if self.call == "check":
+            return False
         return self.has_untagged and (self.load or (self.push and not self.push_by_digest))
 
     @property
@@ -201,6 +219,21 @@ class BuildxInputs(ImageBuildInputs):
         """Whether an index is pushed: of several platforms, or of an image and its attestations."""
         attests = (self.provenance or ("false" if self.reproducible else "true")) != "false"
         return len(self.platforms) > 1 or attests or self.sbom not in (None, "false")
+
+    def _check_stages(self, workspace: Path) -> Iterator[Problem]:
+        if not self.no_cache_filter:
+            return
+        try:
+            parsed = dockerfile.parse(read_text(self.find_dockerfile(workspace)))
+        except (OSError, ValueError):
+            return  # the build says what is wrong with it
+        words = [each.words for each in parsed.instructions if each.keyword == "FROM"]
+        stages = {each[-1].lower() for each in words if len(each) > 2}
+        for stage in self.no_cache_filter:
+            if stage.lower() not in stages:
+                yield Problem(
+                    "no-cache-filter", f"there is no stage {quoted(stage)}", "name one of the Dockerfile"
+                )
 
     def _check_builder(self) -> Iterator[Problem]:
         if not self.builder:
@@ -259,11 +292,11 @@ class BuildxInputs(ImageBuildInputs):
                 )
             if bucket_backend(environ) not in BUCKETS:
                 yield Problem("cache", "GOCDNEXT_LAYER_CACHE_BACKEND is neither s3 nor gcs")
-        elif self.cache not in (None, "registry", "inline", "none"):
+        elif self.cache not in (None, "registry", "branch", "inline", "none"):
             try:
                 CacheEntry.parse(self.cache)
             except ValueError as error:
-                words = '"registry", "inline", "bucket", "none"'
+                words = '"registry", "branch", "inline", "bucket", "none"'
                 yield Problem("cache", str(error), f"choose one of {words}, or give a reference")
         given: dict[str, Secret] = {}
         for entry in (*self.cache_from, *self.cache_to):

@@ -13,6 +13,7 @@ from gocdnext_sdk import (
     Daemon,
     DaemonError,
     DaemonUse,
+    InputMismatch,
     Job,
     Plugin,
     Publishes,
@@ -54,7 +55,12 @@ class Buildx(Plugin[BuildxInputs]):
     inputs = BuildxInputs
     outputs = BUILD_OUTPUTS
     publishes = Publishes(
-        "image", tags="tags", push="push", by_digest="push-by-digest", platforms="platforms"
+        "image",
+        tags="tags",
+        push="push",
+        by_digest="push-by-digest",
+        platforms="platforms",
+        when={"call": "build"},
     )
     daemon = DaemonUse("always", when={"builder": ""})
     workspace = ReadsWorkspace()
@@ -72,6 +78,12 @@ class Buildx(Plugin[BuildxInputs]):
         build = BuildxBuild(inputs, job)
         for note in (*build.cache.notes, *build.artifact_notes):
             job.warn(note)
+        if inputs.call == "check":
+            from .checking import check
+
+            with ready(build) as (buildx, builder):
+                check(build, buildx, builder)
+            return build.inputs.named()
         metadata = job.scratch() / "metadata.json"
         with ready(build) as (buildx, builder), doing(f"building {inputs.main.name}"), build.pushing():
             notes = run_patiently(build, buildx, (*build.command(builder), "--metadata-file", metadata))
@@ -107,7 +119,7 @@ def run_patiently(build: BuildxBuild, buildx: Tool, command: Sequence[object]) -
             sleep(wait)
             with suppress(RegistryError):  # it heeds `Retry-After`, which buildx does not pass on
                 build.registry.find(build.targets[0])
-            command = [word for word in command if word not in ("--no-cache", "--pull")]
+            command = [word for word in command if not str(word).startswith(("--no-cache", "--pull"))]
         else:
             return progress.failed_caches
 
@@ -119,7 +131,7 @@ class BuildxBuild(Build[BuildxInputs]):
     @cached_property
     def cache(self) -> Caches:
         """The caches."""
-        return choose_caches(self.inputs, self.job.environ)
+        return choose_caches(self.inputs, self.job.environ, self.job.ci)
 
     @property
     def environ(self) -> dict[str, str | Secret]:
@@ -162,7 +174,13 @@ class BuildxBuild(Build[BuildxInputs]):
                 yield from (name for name in self.job.environ if name.startswith(entry.variables))
 
     def command(self, builder: Builder) -> Iterator[str]:
-        """Yield the arguments of buildx."""
+        """Yield the arguments of buildx for a build."""
+        yield from self.definition(builder)
+        yield from self._caching()
+        yield from self._destination(builder)
+
+    def definition(self, builder: Builder) -> Iterator[str]:
+        """Yield the arguments of buildx that say what is built."""
         inputs = self.inputs
         # Absolute: buildx would read "-" and "github.com/…" as something else than a folder.
         yield from ("build", str(self.context))
@@ -179,26 +197,31 @@ class BuildxBuild(Build[BuildxInputs]):
             yield from ("--build-context", context)
         for label in self.labels:
             yield from ("--label", label)
-        for annotation in inputs.annotations:
-            yield from ("--annotation", str(annotation))
+        if inputs.target:
+            yield from ("--target", inputs.target)
+        yield from inputs.step_arguments(self.job)
+
+    def _caching(self) -> Iterator[str]:
+        inputs = self.inputs
         for source in self.cache.sources:
             yield from ("--cache-from", str(source))
         for target in self.cache.targets:
             yield from ("--cache-to", str(target))
-        if inputs.target:
-            yield from ("--target", inputs.target)
+        if inputs.no_cache:
+            yield "--no-cache"
+        for stage in inputs.no_cache_filter:
+            yield f"--no-cache-filter={stage}"
+        if inputs.pull:
+            yield "--pull"
+
+    def _destination(self, builder: Builder) -> Iterator[str]:
+        inputs = self.inputs
+        for annotation in inputs.annotations:
+            yield from ("--annotation", str(annotation))
         if provenance := inputs.provenance or ("false" if inputs.reproducible else None):
             yield from ("--provenance", provenance)
         if inputs.sbom:
             yield from ("--sbom", inputs.sbom)
-        if inputs.no_cache:
-            yield "--no-cache"
-        if inputs.pull:
-            yield "--pull"
-        yield from self._destination(builder)
-
-    def _destination(self, builder: Builder) -> Iterator[str]:
-        inputs = self.inputs
         # Media types too: which ones BuildKit takes by itself depends on its version and on attestations.
         form = ",rewrite-timestamp=true,oci-mediatypes=true" if inputs.reproducible else ""
         form += f",oci-artifact={self._artifact}" if self._artifact else ""
@@ -249,6 +272,9 @@ def select_builder(build: BuildxBuild, daemon: Daemon, buildx: Tool) -> Iterator
         with daemon_builder(buildx) as builder:
             yield builder
         return
+    if inputs.load and len(inputs.platforms) > 1:
+        what = f"takes one platform where a BuildKit in a container builds, as here: {reason}"
+        raise InputMismatch("load", what, "build one platform, or leave it out")
     job.say(f"starting a BuildKit in a container: {reason}")
     config = None
     if settings := registry_config(inputs.mirror, inputs.insecure_registries, job.roots):
@@ -270,6 +296,8 @@ def container_reason(inputs: BuildxInputs, cache: Caches, *, containerd_store: b
     foreign = [entry.type for entry in cache.entries if entry.needs_container]
     if not containerd_store:
         return "the daemon's image store cannot hold images of several platforms"
+    if inputs.call == "check":
+        return "older daemons cannot check a Dockerfile"
     if inputs.driver_opts:
         return "driver-opts are for one"
     if inputs.mirror:

@@ -58,10 +58,41 @@ STEERS = re.compile(
 """Variables that change what kaniko itself does. Source: what kaniko 1.28 and its credential helpers read."""
 
 
+_STEPS = "kaniko runs steps in the job's own container, with its network, hosts and limits; buildx has it"
+
+ELSEWHERE = {
+    **dict.fromkeys(("network", "add-hosts", "ulimits", "shm-size"), _STEPS),
+    **dict.fromkeys(("ssh-key", "ssh-known-hosts"), "kaniko has no SSH agent for steps; buildx has one"),
+    **dict.fromkeys(
+        (
+            "builder",
+            "builder-ca",
+            "builder-cert",
+            "builder-key",
+            "driver-opts",
+            "buildkit-image",
+            "qemu-image",
+        ),
+        "kaniko builds in the job's own container, without BuildKit; buildx has it",
+    ),
+    **dict.fromkeys(("cache-from", "cache-to"), "kaniko has one cache: `cache` and `cache-repo`"),
+    **dict.fromkeys(("provenance", "sbom"), "kaniko makes no attestations; buildx does, and trivy an SBOM"),
+    "build-contexts": "kaniko has one context; buildx has named ones",
+    "call": "kaniko cannot check a Dockerfile without building it; buildx can",
+    "load": "there is no daemon to load into; buildx has one",
+    "no-cache": "leave `cache` out",
+    "no-cache-filter": "kaniko caches all steps or none; buildx has it",
+    "pull": "kaniko always looks for newer base images",
+    "push-by-digest": "kaniko pushes under a tag only: give it one that nobody uses, and publish `REFERENCE`",
+}
+"""What other builders take and kaniko cannot do."""
+
+
 class KanikoInputs(ImageBuildInputs):
     """The `with:` map."""
 
     built_by = "kaniko"
+    elsewhere = ELSEWHERE
     steers = STEERS
 
     platforms: Words = Input(

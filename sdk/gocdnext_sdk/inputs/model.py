@@ -95,6 +95,9 @@ class PluginInputs(BaseModel):
     constraints: ClassVar[tuple[Constraint, ...]] = ()
     """Rules between inputs; a subclass adds its own to its parents'."""
 
+    elsewhere: ClassVar[Mapping[str, str]] = {}
+    """Keys that plugins for the same work have and this one cannot have, each with the reason."""
+
     listed_last: ClassVar[bool] = True
     """Whether a class's own fields stand below all others in what is generated: those that several plugins
     take in the same way and that few jobs need. Not inherited."""

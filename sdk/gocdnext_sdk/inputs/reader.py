@@ -132,7 +132,7 @@ def _collect(
         alias = known.get(variable)
         if alias is None:
             if variable not in INJECTED:
-                problems.append(_unknown(variable, fields))
+                problems.append(_unknown(variable, model))
             continue
         if not text.strip():  # `with: {x: ~}` arrives as an empty variable: not given
             continue
@@ -164,8 +164,11 @@ def _is_unicode(text: str) -> bool:
     return True
 
 
-def _unknown(variable: str, fields: Mapping[str, Any]) -> Problem:
+def _unknown(variable: str, model: type[PluginInputs]) -> Problem:
     written = variable.removeprefix(PREFIX).lower().replace("_", "-")
+    if why := model.elsewhere.get(written):
+        return Problem(written, "is not possible here", why)
+    fields = {key_of(name, field) for name, field in model.model_fields.items()}
     close = closest(written, fields)
     advice = f"did you mean `{close}`?" if close else f"known inputs: {', '.join(sorted(fields))}"
     return Problem(written, "unknown input", advice)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import sys
 import tempfile
 from itertools import pairwise
@@ -43,8 +44,8 @@ def mistakes(*, env: dict[str, str] | None = None, **with_: str) -> list[str]:
     return caught.value.lines()
 
 
-def plan(*, env: dict[str, str] | None = None, **with_: str) -> Any:
-    return buildx.choose_caches(read(env=env, **with_), env or {})
+def plan(*, env: dict[str, str] | None = None, ci: Ci | None = None, **with_: str) -> Any:
+    return buildx.choose_caches(read(env=env, **with_), env or {}, ci or Ci())
 
 
 def build(*, env: dict[str, str] | None = None, **with_: str) -> Any:
@@ -241,7 +242,7 @@ class TestArtifacts:
 class TestBuilder:
     def reason(self, *, containerd_store: bool = True, **with_: str) -> str:
         inputs = read(**with_, env=PROFILE)
-        cache = buildx.choose_caches(inputs, PROFILE)
+        cache = buildx.choose_caches(inputs, PROFILE, Ci())
         return buildx.container_reason(inputs, cache, containerd_store=containerd_store) or ""
 
     @pytest.mark.parametrize("cache", ["registry", "inline", "none", "ghcr.io/org/cache"])
@@ -526,3 +527,103 @@ class TestRemoteBuilders:
         creates = [step.words for step in planned.steps if step.words[:2] == ("buildx", "create")]
         assert [values(list(words), "--platform") for words in creates] == [["linux/amd64"], ["linux/arm64"]]
         assert not any("Z29jZG5leHQ" in word for step in planned.steps for word in step.words)
+
+
+SSH_KEY = PEM.format("OPENSSH PRIVATE KEY")
+CIPHERED = SSH_KEY.replace("Z29jZG5leHQ=", base64.b64encode(b"openssh-key-v1\0\0\0\0\x0aaes256-ctr").decode())
+
+
+class TestSteps:
+    """What RUN steps get. What they find of it is in tests/e2e/test_build_steps.py."""
+
+    @pytest.mark.parametrize(
+        ("key", "value"),
+        [
+            ("ssh_key", "ssh-ed25519 AAAA me@host"),
+            ("ssh_key", PEM.format("ENCRYPTED PRIVATE KEY")),
+            (
+                "ssh_key",
+                CIPHERED,
+            ),
+            ("ssh_known_hosts", "github.com ssh-ed25519 AAAA"),
+            ("network", "bridge"),
+            ("add_hosts", "registry"),
+            ("ulimits", "nofile"),
+            ("shm_size", "64 megabytes"),
+            ("no_cache_filter", "nowhere"),
+            ("call", "outline"),
+        ],
+    )
+    def test_what_makes_no_sense_is_a_mistake(self, key: str, value: str) -> None:
+        Path("Dockerfile").write_text("FROM scratch AS one\n")
+        (line,) = mistakes(**{key: value})
+        assert line.startswith(f"with.{key.replace('_', '-')}: ")
+
+    def test_known_hosts_are_a_build_secret_of_that_id(self) -> None:
+        (line,) = mistakes(
+            ssh_key=SSH_KEY, ssh_known_hosts="h k v", secret_envs="known_hosts=A", env={"A": "b"}
+        )
+        assert line.startswith("with.ssh-known-hosts: ")
+
+    def test_the_key_stands_on_no_command_line(self) -> None:
+        variables = {
+            "PLUGIN_IMAGE": IMAGE,
+            "PLUGIN_SSH_KEY": SSH_KEY,
+            "PLUGIN_SSH_KNOWN_HOSTS": "h ssh-rsa A",
+        }
+        planned = plan_run(PLUGIN, variables | {"DOCKER_HOST": "unix:///x"}, Path.cwd(), Placeholders())
+        (argv,) = (list(step.words) for step in planned.steps if step.words[:2] == ("buildx", "build"))
+        assert values(argv, "--ssh") == ["default=<memory: ssh-key>"]
+        assert values(argv, "--secret") == ["id=known_hosts,src=<memory: known_hosts>"]
+
+    def test_the_others_are_passed_on(self) -> None:
+        Path("Dockerfile").write_text("FROM scratch AS One\nFROM One\n")
+        argv = command(
+            network="none",
+            add_hosts="a.internal:10.0.0.1\nb:host-gateway",
+            ulimits="nofile=1:2, nproc=3",
+            shm_size="64m",
+            no_cache_filter="one",
+        )
+        assert values(argv, "--network") == ["none"]
+        assert values(argv, "--add-host") == ["a.internal:10.0.0.1", "b:host-gateway"]
+        assert values(argv, "--ulimit") == ["nofile=1:2", "nproc=3"]
+        assert values(argv, "--shm-size") == ["64m"]
+        assert "--no-cache-filter=one" in argv
+
+    def test_load_of_several_platforms_through_a_container_is_refused_before_it_starts(self) -> None:
+        variables = {"PLUGIN_IMAGE": IMAGE, "PLUGIN_LOAD": "true", "PLUGIN_DRIVER_OPTS": "network=host"}
+        planned = plan_run(PLUGIN, variables | {"DOCKER_HOST": "unix:///x"}, Path.cwd(), Placeholders())
+        assert "with.load: takes one platform" in planned.ends
+        assert not [step for step in planned.steps if step.action == "run"]
+
+
+class TestCacheOfABranch:
+    @pytest.mark.parametrize(
+        ("ci", "read_from", "written_to"),
+        [
+            (Ci(branch="main", default_branch="main"), ["buildcache"], ["buildcache"]),
+            (
+                Ci(branch="feat/x", default_branch="main"),
+                ["buildcache-feat-x-79b4cc55", "buildcache"],
+                ["buildcache-feat-x-79b4cc55"],
+            ),
+            (Ci(tag="v1", default_branch="main"), ["buildcache"], []),
+        ],
+    )
+    def test_it_reads_its_own_and_then_the_default_branchs(
+        self, ci: Ci, read_from: list[str], written_to: list[str]
+    ) -> None:
+        found = plan(cache="branch", ci=ci)
+        tags = [
+            [entry.attributes["ref"].rpartition(":")[2] for entry in entries]
+            for entries in (found.sources, found.targets)
+        ]
+        assert tags == [read_from, written_to]
+        assert all(entry.attributes["ignore-error"] == "true" for entry in found.targets)
+
+    def test_two_branches_never_share_one(self) -> None:
+        refs = {
+            plan(cache="branch", ci=Ci(branch=each)).targets[0].attributes["ref"] for each in ("a/b", "a-b")
+        }
+        assert len(refs) == 2

@@ -465,3 +465,14 @@ def test_a_container_that_will_not_do_is_told(tmp_path: Path, monkeypatch: pytes
     monkeypatch.setattr("os.access", lambda *_: False)
     ((what, _),) = kaniko.container.lacks(tmp_path)
     assert "read-only" in what
+
+
+@pytest.mark.parametrize("key", ["network", "ssh-key", "builder", "call", "load", "push-by-digest", "sbom"])
+def test_what_kaniko_cannot_do_is_refused_by_its_name(key: str) -> None:
+    (line,) = mistakes(**{key.replace("-", "_"): "x"})
+    assert line.startswith(f"with.{key}: is not possible here; ")
+
+
+def test_no_input_of_its_own_is_among_them() -> None:
+    keys = {name.replace("_", "-") for name in plugin.inputs.model_fields}
+    assert not set(plugin.inputs.elsewhere) & keys
