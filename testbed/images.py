@@ -50,6 +50,11 @@ def exists(tag: str) -> bool:
     return True
 
 
+def plugin_tag(name: str) -> str:
+    """Give the name on the engine of a plugin's image."""
+    return f"localhost/gocdnext-plugin-{name}:dev"
+
+
 def plugins(*names: str) -> list[str]:
     """Build the images of the plugins in these folders of ``plugins/``, all of them if none is named."""
     contexts = build_contexts()
@@ -58,7 +63,7 @@ def plugins(*names: str) -> list[str]:
     ]
 
     def build(folder: Path) -> str:
-        tag = f"localhost/gocdnext-plugin-{folder.name}:dev"
+        tag = plugin_tag(folder.name)
         with step(f"building {tag}"):
             build_image(folder, tag, contexts)
         return tag

@@ -104,7 +104,7 @@ def release(here: World, variables: dict[str, str], listener: ConsoleListener | 
     options = RunOptions(
         registry=here.staging,
         sigstore=here.sigstore,
-        use_images={f"gocdnext-plugin-{name}": f"localhost/gocdnext-plugin-{name}:dev" for name in RUNNING},
+        use_images={f"gocdnext-plugin-{name}": images.plugin_tag(name) for name in RUNNING},
         local={"gocdnext-plugin-image-check": CHECK},
         variables={
             "STAGING": "staging",
@@ -163,7 +163,7 @@ def push_tool(name: str, ref: str, architectures: tuple[str, ...]) -> None:
 def push_generator(ref: str) -> None:
     """Push an SBOM generator that asks Trivy, for a host that cannot pull Docker's."""
     contexts = [
-        "trivy=docker-image://localhost/gocdnext-plugin-trivy:dev",
+        f"trivy=docker-image://{images.plugin_tag('trivy')}",
         f"base=docker-image://{images.BASE}",
     ]
     images.push(GENERATOR, ref, contexts, ("amd64",))

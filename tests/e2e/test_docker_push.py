@@ -915,3 +915,32 @@ def test_every_flag_exists() -> None:
         ).stdout
         known = set(re.findall(r"--[a-z-]+", text))
         assert {word for word in command if word.startswith("--")} <= known, command
+
+
+def test_the_tags_of_several_images_move_together_with_their_signatures_or_not_at_all(
+    run_plugin: PluginRunner, bench: Bench, plain: Place, modern: Place
+) -> None:
+    one, two = plain.repository("one"), plain.repository("two")
+    digests = [bench.push(one, "one"), bench.push(two, "two")]
+    bench.sign(one, digests[0])
+    there = {one: modern.repository("one"), two: modern.repository("two")}
+    inputs = {
+        "source": f"{one}@{digests[0]}",
+        "target": there[one],
+        "also": f"{two}@{digests[1]}={there[two]}",
+        "tags": "v1 latest",
+        "verify-key": bench.public_key,
+        "tlog": "false",
+        **plain.source_login,
+        **modern.login,
+    }
+    run_plugin(FOLDER, inputs).exited(1)  # the second is not signed
+    assert bench.tags(there[one]) == bench.tags(there[two]) == set()
+    bench.sign(two, digests[1])
+    result = run_plugin(FOLDER, inputs).passed()
+    for source, digest in zip((one, two), digests, strict=True):
+        assert {bench.digest(f"{there[source]}:{tag}") for tag in ("v1", "latest")} == {digest}
+        assert bench.verify(f"{there[source]}@{digest}")
+    assert set(result.outputs["PREVIOUS"].split(",")) == {
+        f"{target}:{tag}=" for target in there.values() for tag in ("v1", "latest")
+    }

@@ -16,6 +16,7 @@ from gocdnext_sdk import (
     Reads,
     Reference,
     References,
+    RegistryClient,
     RegistryLoginInputs,
 )
 from gocdnext_sdk.runtime.docker_client import connect, translated
@@ -65,9 +66,24 @@ class ImageCheck(Plugin[ImageCheckInputs]):
         job.daemon()
         with translated("be reached"), closing(connect(job.environ, timeout=600)) as client:
             for image in inputs.images:
-                for child in registry.platforms(image):
-                    check(client, inputs, image, str(child.platform), job)
+                for platform in platforms(registry, image):
+                    check(client, inputs, image, platform, job)
         return {}
+
+
+def platforms(registry: RegistryClient, image: Reference) -> list[str]:
+    """Return the platforms of an image, also of one that is no index.
+
+    Raises:
+        Findings: it has none, so that nothing would be checked.
+    """
+    children = registry.platforms(image)
+    if not children and (own := registry.with_platform(image, registry.resolve(image))):
+        children = (own,)
+    found = [str(child.platform) for child in children if child.platform]
+    if not found:
+        raise Findings(f"{image} is for no platform")
+    return found
 
 
 def check(client: DockerClient, inputs: ImageCheckInputs, image: Reference, platform: str, job: Job) -> None:
