@@ -387,8 +387,7 @@ raise SystemExit(folder)
     ) -> None:
         write(workspace, SMALL + "ENV X=canary-npm-token\n")
         result = kaniko({"NPM_TOKEN": "canary-npm-token"}).exited(1)
-        for place in ("config.Env[", "history["):
-            assert f"NPM_TOKEN in its configuration: {place}" in result.errors[-1]
+        assert "NPM_TOKEN in its configuration: config.Env[" in result.errors[-1]
         assert hub.files(result.outputs["REFERENCE"])  # nothing is deleted
 
     def test_a_wrong_password_is_told_before_anything_is_built(
