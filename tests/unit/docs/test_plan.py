@@ -25,10 +25,11 @@ def test_what_a_tool_writes_lets_the_plan_go_on(example: Any) -> None:
     assert found.steps[0].words == ("linter", "--output", "report.json", "ghcr.io/org/app:v1")
 
 
-def test_what_the_plugin_writes_ends_the_plan_with_its_outputs_known(example: Any) -> None:
+def test_what_the_plugin_writes_is_shown_and_the_plan_goes_on(example: Any) -> None:
     found = example.plan(BY_PLUGIN)
     shown = [line for line in lines(JobPlan(name="x", stage="x", run=found)) if "only a run" not in line]
     wanted = SHOWN.splitlines()
+    assert not found.ends
     assert [line for line in shown if line in wanted] == wanted
     assert not list(example.workspace.iterdir())
 
@@ -36,6 +37,7 @@ def test_what_the_plugin_writes_ends_the_plan_with_its_outputs_known(example: An
 @pytest.mark.parametrize(
     ("lines", "ends"),
     [
+        ("(job.workspace / 'report.json').write_text('{}')", "run() writes report.json"),
         ("(job.workspace / 'reports').mkdir(exist_ok=True)", "run() writes reports"),
         ("(job.workspace / 'report.json').read_text()", "which only a run writes"),
         ("(job.scratch() / 'report.json').write_text('{}')", ""),
