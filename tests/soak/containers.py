@@ -6,6 +6,7 @@ import contextlib
 import io
 import json
 import os
+import re
 import tarfile
 import time
 from collections.abc import Iterator, Mapping
@@ -47,6 +48,8 @@ class Job:
     files: Mapping[str, bytes] = field(default_factory=dict)
     docker: bool = False
 
+
+_OF_A_SESSION = re.compile(r"gocdnext-[0-9a-f]{12}-")
 
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 
@@ -151,12 +154,14 @@ def written(container: Container) -> Iterator[tuple[str, bytes]]:
 
 
 def leftovers(client: docker.DockerClient) -> set[str]:
-    """Return the names of all containers, volumes and networks that there are."""
-    return {
-        *(each.name for each in client.containers.list(all=True)),
+    """Return the names of what plugins may have made: containers, volumes and networks of no harness."""
+    names = {
+        *(each.name for each in client.containers.list(all=True, ignore_removed=True)),
         *(each.name for each in client.volumes.list()),
         *(each.name for each in client.networks.list()),
     }
+    # A session of the harness, maybe of tests beside these, removes its own.
+    return {name for name in names if not _OF_A_SESSION.match(name)}
 
 
 def events(client: docker.DockerClient, since: float, container: Container) -> str:
