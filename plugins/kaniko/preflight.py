@@ -74,6 +74,7 @@ def unsupported(dockerfile: Dockerfile, build: Build) -> Iterator[Unsupported]:
                 yield from _copy(each)
                 if each.words:
                     yield from _left_out(each, folder / each.words[-1], build)
+                    yield from _copied_to(each, folder / each.words[-1], volumes)
             elif each.keyword == "VOLUME":
                 volumes += [word.rstrip("/") for word in each.words]
             elif each.keyword == "RUN":
@@ -81,6 +82,8 @@ def unsupported(dockerfile: Dockerfile, build: Build) -> Iterator[Unsupported]:
                 yield from _written_to(each, volumes)
             elif each.keyword == "LABEL":
                 yield from _label(each, build)
+
+    yield from _commands(built(dockerfile, build.target))
 
 
 @dataclass(frozen=True)
@@ -210,6 +213,26 @@ def _run(each: Instruction, build: Build) -> Iterator[Unsupported]:
             written = f"--{name}" + (f"={value}" if value else "")
             yield Unsupported(each.line, f"RUN {written}: kaniko runs the step without it", "leave it out")
     yield from _run_heredocs(each)
+
+
+def _commands(stages: Iterable[Stage]) -> Iterator[Unsupported]:
+    """Yield each ENTRYPOINT that takes the CMD of the stage below it away: kaniko keeps it."""
+    with_command: set[str] = set()
+    for stage in stages:
+        last = {each.keyword: each for each in stage.instructions}
+        inherits = stage.base in with_command
+        if "CMD" in last or (inherits and "ENTRYPOINT" not in last):
+            with_command.add(stage.name)
+        elif inherits:
+            what = f"ENTRYPOINT takes the CMD of {stage.base} away: kaniko keeps it"
+            yield Unsupported(last["ENTRYPOINT"].line, what, "write CMD [] beside it")
+
+
+def _copied_to(each: Instruction, path: PurePosixPath, volumes: Iterable[str]) -> Iterator[Unsupported]:
+    for volume in volumes:
+        if path.is_relative_to(volume):
+            what = f"{each.keyword} to {path} behind VOLUME {volume}: kaniko loses directories copied there"
+            yield Unsupported(each.line, what, "put VOLUME behind it")
 
 
 def _written_to(each: Instruction, volumes: Iterable[str]) -> Iterator[Unsupported]:

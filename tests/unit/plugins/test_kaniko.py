@@ -216,6 +216,12 @@ def refused(text: str, **build: Any) -> list[str]:
 
 
 class TestPreflight:
+    def test_an_entrypoint_takes_the_command_of_the_stage_below_away(self) -> None:
+        stages = 'FROM y AS one\nCMD ["x"]\nFROM one\nENTRYPOINT ["y"]\n'
+        (line,) = refused(stages)
+        assert line.startswith("4: ENTRYPOINT takes the CMD of one away")
+        assert refused(f"{stages}CMD []\n") == []
+
     @pytest.mark.parametrize(
         "text",
         [
@@ -270,6 +276,7 @@ class TestPreflight:
             ("COPY --from=0 / /", "of a whole stage"),
             ("COPY a ../b /x/", "above the context"),
             ("VOLUME /v\nRUN echo > /v/x", "behind VOLUME /v"),
+            ("VOLUME /v\nCOPY a /v/x/", "behind VOLUME /v"),
             ('VOLUME ["/a", "/v/"]\nRUN touch /v', "behind VOLUME /v"),
             ("ADD a/../.. /x/", "above the context"),
             ("COPY a /workspace/b", "COPY to /workspace/b"),
