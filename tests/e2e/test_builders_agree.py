@@ -162,8 +162,8 @@ CASES = {
     "run-in-run": Case("FROM BASE\nRUN mkdir -p /run/app && echo 1 > /run/app/x\n"),
     "run-hosts": Case("FROM BASE\nRUN echo 1.2.3.4 x >> /etc/hosts; echo > /etc/other\n"),
     "run-user-name": Case(
-        "FROM BASE\nRUN echo me:x:12:34::/home/me:/bin/sh >> /etc/passwd\nUSER me\nWORKDIR /tmp/h\n"
-        "RUN id -un > u; id -g > g; echo $HOME > h\n"
+        "FROM BASE\nRUN echo me:x:12:34::/home/me:/bin/sh >> /etc/passwd\nUSER me\n"
+        "RUN cd /tmp; id -un > u; id -g > g; echo $HOME > h\n"
     ),
     "run-touch": Case("FROM BASE\nRUN echo 1 > /x\nRUN chmod 600 /x\nRUN chown 1:2 /x\nRUN echo 2 >> /x\n"),
     "run-nothing": Case("FROM BASE\nRUN true\nRUN :\nENV A=1\n"),
