@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -95,6 +94,8 @@ def _of_branch(inputs: BuildxInputs, ci: Ci) -> tuple[tuple[CacheEntry, ...], tu
     if ci.branch == ci.default_branch:
         own, sources = default, (default,)
     else:
+        import hashlib
+
         # A slash cannot be in a tag, and two branches must not share one: the digest tells them apart.
         name = re.sub(r"[^A-Za-z0-9_.-]", "-", ci.branch)[:80]
         own = _at(inputs, f"buildcache-{name}-{hashlib.sha256(ci.branch.encode()).hexdigest()[:8]}")
