@@ -13,7 +13,12 @@
     ├── DaemonError         3   the Docker daemon cannot be used
     │   └── NoSuchPath      3   a container has no such path      (host/harness/engine)
     ├── RegistryError       3   a registry cannot be reached or refused
+    ├── HttpError           3   a web service cannot be reached or refused
+    ├── GitError            3   the checkout cannot tell what was asked of it
     ├── OutputError         3   an output cannot be carried or written
+    ├── ArtifactError       3   a job's files cannot be handed on     (host/harness/artifacts.py)
+    ├── CacheError          3   a job's cache cannot be kept          (host/harness/caches.py)
+    ├── Misuse             70   the plugin's code does what it must not
     ├── Bug                70   the plugin or the SDK failed: EX_SOFTWARE of sysexits.h
     └── Cancelled       128+n   the job was stopped by signal n
         └── TimedOut        3   the job took longer than its `timeout`

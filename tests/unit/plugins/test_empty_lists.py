@@ -28,7 +28,7 @@ def lists() -> Iterator[tuple[type[PluginInputs], str]]:
 
 LISTS = list(lists())
 
-ONE_A_LINE = {"labels", "annotations", "flavor", "build-contexts", "driver-opts"}
+ONE_A_LINE = {"labels", "annotations", "flavor", "build-contexts", "driver-opts", "add-hosts", "also"}
 """To these a comma is as good an item as any; what it lacks is the plugin's to say."""
 
 
