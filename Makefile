@@ -33,7 +33,7 @@ endif
 
 # The long suites whole (docs/security.md), then the property tests with many examples, other ones each time.
 soak: setup-test
-	@$(ENV); GOCDNEXT_SOAK=1 $(BIN)/pytest $(PYTEST_ARGS) tests/soak $(addprefix tests/e2e/test_,builders_agree.py dockerfile.py dockerignore.py originals.py)
+	@$(ENV); GOCDNEXT_SOAK=1 $(BIN)/pytest $(PYTEST_ARGS) tests/soak $(addprefix tests/e2e/test_,builders_agree.py dockerfile.py dockerignore.py originals.py reproducible.py)
 	@$(BIN)/pytest $(PYTEST_ARGS) -m hypothesis --hypothesis-profile soak tests/contract tests/unit
 
 bench: setup-test

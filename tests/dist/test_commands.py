@@ -8,6 +8,7 @@ import shlex
 from pathlib import Path
 
 import pytest
+import yaml
 from tests.dist.installed import Ended, Environment
 
 ROOT = Path(__file__).parents[2]
@@ -59,9 +60,10 @@ WITH_ENGINE = with_engine()
 def job_as_pipeline(body: str) -> str:
     """Return a pipeline of one job, as examples/README.md says for the examples of a plugin."""
     needed = {job for jobs in re.findall(r"^needs: \[(.+)\]", body, re.MULTILINE) for job in jobs.split(", ")}
+    kept = {each["from_job"]: each["paths"] for each in yaml.safe_load(body).get("needs_artifacts", ())}
     before = "".join(
         f"  {job}: {{stage: before, image: alpine, script: [make], outputs: "
-        "{reference: REFERENCE, digest: DIGEST}}\n"
+        f"{{reference: REFERENCE, digest: DIGEST}}, artifacts: {{paths: {kept.get(job, [])}}}}}\n"
         for job in sorted(needed)
     )
     indented = "".join(f"    {line}\n" for line in body.splitlines())

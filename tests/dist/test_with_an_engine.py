@@ -47,7 +47,7 @@ def variables() -> dict[str, str]:
     """Where the engine is, and what stands for docker.io on a host that cannot pull; the base is neither."""
     given = {name: os.environ[name] for name in ("DOCKER_HOST", BUILDX_VARIABLE, "BUILDX_BUILDER") if name in os.environ}
     contexts = os.environ.get(CONTEXTS_VARIABLE, "").split()
-    return given | {CONTEXTS_VARIABLE: " ".join(each for each in contexts if each.startswith("python="))}
+    return given | {CONTEXTS_VARIABLE: " ".join(each for each in contexts if each.startswith(("python=", "native=")))}
 
 
 def test_a_plugin_is_made_tested_and_run_without_a_checkout(
