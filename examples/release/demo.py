@@ -63,7 +63,7 @@ def options(registry: LocalRegistry, keys: KeyPair, requirements: str, images: d
             "COSIGN_PASSWORD": keys.password,
             "COSIGN_PUBLIC_KEY": keys.public,
         },
-        run=Run(checkout=_revision(), cause="webhook"),
+        run=Run(revision=_revision(), cause="webhook"),
     )
 
 

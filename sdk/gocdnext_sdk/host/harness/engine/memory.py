@@ -212,7 +212,7 @@ class MemoryEngine:
         }
         if inside and not files:
             raise NoSuchPath(f"the container has no {path}")
-        above = len(posixpath.dirname(path.rstrip("/"))) + 1
+        above = len(posixpath.dirname(path.rstrip("/")).rstrip("/")) + 1
         buffer = io.BytesIO()
         with tarfile.open(fileobj=buffer, mode="w") as archive:
             for name, content in files.items():
