@@ -461,7 +461,7 @@ class TestTags:
             kaniko(image=image, tags="first\nsecond").passed()
         written = max(number for number, (method, _) in enumerate(proxy.requests) if method == "PUT")
         asked = [path.rpartition("/")[2] for method, path in proxy.requests[written:] if method == "HEAD"]
-        assert asked[:2] == ["first", "second"]
+        assert {"first", "second"} <= set(asked)
 
 
 class TestContainers:

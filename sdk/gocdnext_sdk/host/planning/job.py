@@ -25,7 +25,6 @@ from gocdnext_sdk.runtime.outputs import OutputFile
 from gocdnext_sdk.runtime.runner import Command, Completed
 from gocdnext_sdk.runtime.secret_files import SecretFiles
 from gocdnext_sdk.runtime.signals import Signals
-from gocdnext_sdk.runtime.temporary import DEFAULT
 from gocdnext_sdk.runtime.tool import Tool, tool_environ
 from gocdnext_sdk.secret import Secret
 
@@ -111,8 +110,8 @@ class PlanningJob(Job):
         return {"DOCKER_CONFIG": "<memory: config.json>"} if credentials else {}
 
     def temporary(self) -> Path:
-        """Return where it would be."""
-        return Path(self.environ.get("TMPDIR") or DEFAULT)
+        """Return the plan's own directory: what a plugin makes there goes with the plan."""
+        return self.scratch()
 
     def digest(self, subject: object, read: Callable[[], str | None]) -> str:
         """Return a placeholder for the digest."""
