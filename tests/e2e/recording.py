@@ -17,6 +17,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+from tests.bodies import body_of
+
 
 @dataclass(frozen=True)
 class Upstream:
@@ -221,7 +223,7 @@ def _handler(host: Host, answer: Answering) -> type[BaseHTTPRequestHandler]:
         def _serve(self) -> None:
             if authorization := self.headers.get("Authorization"):
                 host.seen.add(authorization)
-            status, headers, content = answer(self, self._body())
+            status, headers, content = answer(self, body_of(self))
             self.send_response_only(status)
             given = {name.lower(): value for name, value in headers}
             for name, value in headers:
@@ -232,16 +234,6 @@ def _handler(host: Host, answer: Answering) -> type[BaseHTTPRequestHandler]:
             self.end_headers()
             if self.command != "HEAD":
                 self.wfile.write(content)
-
-        def _body(self) -> bytes:
-            if self.headers.get("Transfer-Encoding") != "chunked":
-                return self.rfile.read(int(self.headers.get("Content-Length", 0)))
-            body = b""
-            while size := int(self.rfile.readline(), 16):
-                body += self.rfile.read(size)
-                self.rfile.readline()
-            self.rfile.readline()
-            return body
 
         do_GET = do_HEAD = do_PUT = do_POST = do_PATCH = do_DELETE = _serve  # noqa: N815
 

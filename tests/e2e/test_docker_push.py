@@ -24,6 +24,7 @@ from typing import Any, Self
 from uuid import uuid4
 
 import pytest
+from tests.bodies import body_of
 from tests.e2e.olareg import olareg
 
 from gocdnext_sdk import Completed, Reference
@@ -73,14 +74,7 @@ class Gate:
                     super().handle_one_request()
 
             def _serve(self) -> None:
-                length = int(self.headers.get("Content-Length", 0))
-                body = self.rfile.read(length)
-                if self.headers.get("Transfer-Encoding") == "chunked":
-                    body = b""
-                    while size := int(self.rfile.readline(), 16):
-                        body += self.rfile.read(size)
-                        self.rfile.readline()
-                    self.rfile.readline()
+                body = body_of(self)
                 user, password = _login(self.headers.get("Authorization"))
                 if accounts is not None and (user is None or accounts.get(user) != password):
                     self._answer(401, [("WWW-Authenticate", 'Basic realm="gate"')], b"")

@@ -27,9 +27,11 @@ from urllib.parse import urlsplit
 import docker
 import pytest
 import urllib3
+from tests.bodies import body_of
+from tests.identities import JOB
 
 from gocdnext_sdk import Reference
-from gocdnext_sdk.contract.id_tokens import LIFETIME, Identity, claims
+from gocdnext_sdk.contract.id_tokens import LIFETIME, claims
 from gocdnext_sdk.host.harness import LocalRegistry, RunOptions, RunReport, Session, run_pipeline
 from gocdnext_sdk.host.harness.engine.docker import DockerEngine
 from gocdnext_sdk.host.harness.engine.interface import OWNER_LABEL, RUN_LABEL
@@ -42,19 +44,6 @@ ROOT = Path(__file__).resolve().parents[2]
 COSIGN = ROOT / "plugins" / "cosign"
 PIPELINES = ROOT / "examples" / "keyless" / ".gocdnext"
 MAIN = Run(revision=Revision(sha="a" * 40, branch="main"), cause="webhook")
-JOB = Identity(
-    project_slug="shop",
-    project_id="project-1",
-    pipeline="release",
-    pipeline_id="pipeline-1",
-    job="sign",
-    run_id="run-1",
-    run_counter="1",
-    cause="webhook",
-    ref_type="branch",
-    ref="main",
-    sha="a" * 40,
-)
 ISSUER = "http://gocdnext.test"
 SIGNER = f"{ISSUER}/shop/release@branch/main"
 
@@ -433,7 +422,7 @@ class Recorder(BaseHTTPRequestHandler):
     def forward(self) -> None:
         url = urlsplit(self.path)
         path = url._replace(scheme="", netloc="").geturl()
-        body = self._body()
+        body = body_of(self)
         said = f"{self.path}\n{self.headers}\n".encode() + body
         self.requests.append(Request(url.netloc, self.command, path, said))
         headers = {name: value for name, value in self.headers.items() if name not in HOP_BY_HOP}
@@ -452,16 +441,6 @@ class Recorder(BaseHTTPRequestHandler):
         self.wfile.write(content)
 
     do_GET = do_HEAD = do_PUT = do_POST = do_PATCH = do_DELETE = forward  # noqa: N815
-
-    def _body(self) -> bytes:
-        if self.headers.get("Transfer-Encoding") != "chunked":
-            return self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        body = b""
-        while size := int(self.rfile.readline(), 16):
-            body += self.rfile.read(size)
-            self.rfile.readline()
-        self.rfile.readline()
-        return body
 
     def log_message(self, *args: object) -> None:
         pass

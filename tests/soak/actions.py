@@ -11,11 +11,11 @@ from enum import StrEnum
 from pathlib import Path
 from uuid import uuid4
 
+from tests.identities import JOB
 from tests.soak.invoke import Ended
 from tests.soak.ledger import Verdict
 from tests.soak.registry import Registry
 
-from gocdnext_sdk.contract.id_tokens import Identity
 from gocdnext_sdk.host.harness.local_sigstore import LocalSigstore
 from gocdnext_sdk.tools.sigstore import signing_config
 
@@ -27,19 +27,6 @@ VULNERABLE = {"requirements.txt": b"flask==2.2.0\n"}
 DATABASE = "trivy/db:2"
 FILES = {"Dockerfile": b"FROM scratch\nCOPY hello /hello\n", "hello": b"hello\n"}
 PREDICATE = {"predicate.json": b'{"made": "here"}'}
-JOB = Identity(
-    project_slug="shop",
-    project_id="project-1",
-    pipeline="release",
-    pipeline_id="pipeline-1",
-    job="sign",
-    run_id="run-1",
-    run_counter="1",
-    cause="webhook",
-    ref_type="branch",
-    ref="main",
-    sha="a" * 40,
-)
 
 
 class Service(StrEnum):

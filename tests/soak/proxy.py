@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
 
+from tests.bodies import body_of
+
 _TLS = b"\x16"
 """What a TLS client says first."""
 
@@ -174,7 +176,7 @@ class Proxy:
                 self.close_connection = True
 
             def _serve(self) -> None:
-                body = _body(self)
+                body = body_of(self)
                 with lock:
                     proxy.requests.append((self.command, self.path))
                     number = len(proxy.requests)
@@ -238,17 +240,6 @@ class Proxy:
         self._closing.set()
         self._server.shutdown()
         self._server.server_close()
-
-
-def _body(handler: BaseHTTPRequestHandler) -> bytes:
-    if handler.headers.get("Transfer-Encoding") != "chunked":
-        return handler.rfile.read(int(handler.headers.get("Content-Length") or 0))
-    body = bytearray()
-    while size := int(handler.rfile.readline().partition(b";")[0], 16):
-        body += handler.rfile.read(size)
-        handler.rfile.readline()
-    handler.rfile.readline()
-    return bytes(body)
 
 
 def _forward(upstream: str, handler: BaseHTTPRequestHandler, body: bytes) -> Answer:

@@ -89,14 +89,8 @@ class _Socket(socket.socket):
         return count
 
 
-class _TlsSocket(ssl.SSLSocket):
-    """Reads within the budget."""
-
-    def recv_into(self, *args: Any) -> int:
-        self.settimeout(_budget.timeout())
-        count = super().recv_into(*args)
-        _budget.left -= count
-        return count
+class _TlsSocket(_Socket, ssl.SSLSocket):
+    """The same in TLS."""
 
 
 class HttpTransport(Transport):

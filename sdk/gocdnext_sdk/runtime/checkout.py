@@ -12,10 +12,9 @@ from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 
-from gocdnext_sdk.runtime.objects import DamagedObject, Objects
+from gocdnext_sdk.runtime.objects import OBJECT_ID, DamagedObject, Objects
 from gocdnext_sdk.workspace import read_text
 
-_ID = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 _COMMITTER = re.compile(rb"^committer .*> (\d{1,12}) [+-]\d{4}$", re.MULTILINE)
 _LINKS = 5
 """How many symbolic references lead to one another; git's own limit."""
@@ -63,7 +62,7 @@ class Checkout:
         found = None
         # Whatever stands in a damaged object: there is no date then.
         with suppress(DamagedObject):
-            if _ID.fullmatch(commit) and (read := self.objects.read(commit)) and read[0] == "commit":
+            if OBJECT_ID.fullmatch(commit) and (read := self.objects.read(commit)) and read[0] == "commit":
                 found = _COMMITTER.search(read[1].partition(b"\n\n")[0])
         return datetime.fromtimestamp(int(found[1]), UTC) if found else None
 
@@ -95,7 +94,7 @@ class Checkout:
             text = _text(self._git / name) or _text(self._common / name)
             text = text.strip() if text else self._packed_refs.get(name, "")
             if not text.startswith("ref: refs/"):
-                return text if _ID.fullmatch(text) else None
+                return text if OBJECT_ID.fullmatch(text) else None
             name = text.removeprefix("ref: ")
             if ".." in name:  # no reference is called so
                 return None

@@ -7,11 +7,11 @@ pushed is searched after it.
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Iterator, Mapping
 
 from gocdnext_sdk.contract.keys import PREFIX as INPUTS
 from gocdnext_sdk.runtime.pieces import PIECE, parts
+from gocdnext_sdk.runtime.spellings import in_base64
 from gocdnext_sdk.secret import looks_secret
 
 _LINE = 16
@@ -64,13 +64,4 @@ def _forms(secret: str) -> Iterator[str]:
     if len(value.splitlines()) > 1:
         yield from (line for line in lines if len(line) >= _LINE)
     for whole in {secret, value}:
-        yield from _base64(whole.encode(errors="surrogateescape"))
-
-
-def _base64(data: bytes) -> Iterator[str]:
-    """Yield the base64 text of `data` at each alignment that it can have in a longer text, as it is then."""
-    for encode in (base64.b64encode, base64.urlsafe_b64encode):
-        for offset in range(3):
-            encoded = encode(bytes(offset) + data).rstrip(b"=")
-            end = len(encoded) - ((offset + len(data)) % 3 > 0)
-            yield encoded[(0, 2, 3)[offset] : end].decode()
+        yield from (form.decode() for form in in_base64(whole.encode(errors="surrogateescape")))

@@ -15,9 +15,8 @@ from pathlib import Path
 
 from gocdnext_sdk.errors import GitError
 from gocdnext_sdk.runtime.checkout import Checkout
-from gocdnext_sdk.runtime.objects import DamagedObject, Kind
+from gocdnext_sdk.runtime.objects import OBJECT_ID, DamagedObject, Kind
 
-_ID = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 _PERSON = re.compile(r"(?P<who>.*?) ?<[^<]*> (?P<when>-?\d{1,11}) [+-]\d{4}")
 _PLACES = ("", "refs/", "refs/tags/", "refs/heads/", "refs/remotes/", "refs/remotes/origin/")
 """Where a short name is looked for, in this order (gitrevisions(7)). In CI, many branches are remote."""
@@ -70,7 +69,7 @@ class Git:
         Raises:
             GitError: there is none of that name, or the checkout does not have it.
         """
-        if _ID.fullmatch(name):
+        if OBJECT_ID.fullmatch(name):
             return self._commit(self._peeled(name))
         for place in _PLACES:
             if ".." not in name and (found := self._checkout.resolve(f"{place}{name}")):

@@ -7,6 +7,7 @@ for the rest.
 from __future__ import annotations
 
 import mmap
+import re
 import struct
 import zlib
 from collections.abc import Iterator
@@ -15,6 +16,9 @@ from pathlib import Path
 from typing import Literal
 
 from gocdnext_sdk.workspace import read_text
+
+OBJECT_ID = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
+"""SHA-1, or SHA-256."""
 
 Kind = Literal["commit", "tree", "blob", "tag"]
 

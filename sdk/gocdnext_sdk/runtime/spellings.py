@@ -132,7 +132,7 @@ def _encoded(text: str, raw: bytes) -> Iterator[bytes]:
             yield _PERCENT.sub(lambda code: code[0].lower(), percent).encode()
     encoded = raw.hex()
     yield from (encoded.encode(), encoded.upper().encode())
-    yield from _base64(raw)
+    yield from in_base64(raw)
 
 
 def _quoted(text: str) -> Iterator[str]:
@@ -154,7 +154,7 @@ def _quoted(text: str) -> Iterator[str]:
     yield from map(text.translate, _XML_TABLES)
 
 
-def _base64(value: bytes) -> Iterator[bytes]:
+def in_base64(value: bytes) -> Iterator[bytes]:
     """Yield the base64 text of `value` at each of the three alignments it can have in a longer text.
 
     The first and last characters also depend on the neighbours, so they are left out.

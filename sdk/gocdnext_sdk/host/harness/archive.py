@@ -11,10 +11,11 @@ from typing import IO
 _BUFFER = 1 << 20
 
 LIMIT = 64 << 30
-"""Bytes that are kept of one path. A sparse file of terabytes costs its job nothing, but the engine sends all
-of it."""
+"""Bytes that are taken from one job, or of one path. A sparse file of terabytes costs its job nothing, but
+the engine sends all of it."""
 
-_ZEROS = bytes(_BUFFER)
+ZEROS = bytes(_BUFFER)
+"""What a hole is read as; where it is written, it stays one."""
 
 END = bytes(2 * tarfile.BLOCKSIZE)
 """The end of a tar."""
@@ -65,7 +66,7 @@ def store(file: IO[bytes], chunks: Iterable[bytes]) -> int:
         size += len(chunk)
         if size > LIMIT:
             raise TooLarge(f"it has more than {LIMIT >> 30} GiB")
-        if chunk == _ZEROS[: len(chunk)]:
+        if chunk == ZEROS[: len(chunk)]:
             file.seek(len(chunk), 1)
         else:
             file.write(chunk)

@@ -45,10 +45,10 @@ class Leftovers:
             written: paths below the checkout.
             known: those that were there before, by the user's doing.
         """
-        own = frozenset(known)
+        own, before = frozenset(known), self._read()
         new = {path: self._state(path) for path in written if path not in own}
-        noted = {path: state for path, state in {**self._read(), **new}.items() if self._state(path) == state}
-        if noted == self._read():
+        noted = {path: state for path, state in {**before, **new}.items() if self._state(path) == state}
+        if noted == before:
             return
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         half = self._file.with_suffix(f".{uuid4().hex[:8]}")

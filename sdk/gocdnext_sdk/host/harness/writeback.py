@@ -22,17 +22,11 @@ from typing import IO
 from uuid import uuid4
 
 from gocdnext_sdk.errors import DaemonError
-from gocdnext_sdk.host.harness.archive import BROKEN, as_file
+from gocdnext_sdk.host.harness.archive import BROKEN, LIMIT, ZEROS, as_file
 from gocdnext_sdk.host.harness.job_files import DIRECTORY
 from gocdnext_sdk.host.harness.snapshot import Entry, Snapshot
 
 _OPEN = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
-
-LIMIT = 64 << 30
-"""Bytes that are brought back from one job. A sparse file of terabytes costs the job nothing, but the engine
-sends it byte by byte."""
-
-_ZEROS = bytes(1 << 20)
 
 _IGNORED_BY_HFS = re.compile("[\u200c-\u200f\u202a-\u202e\u206a-\u206f\ufeff]")
 
@@ -194,9 +188,9 @@ class WriteBack:
         try:
             digest = sha256()
             with os.fdopen(fd, "wb") as target:
-                while chunk := content.read(len(_ZEROS)):
+                while chunk := content.read(len(ZEROS)):
                     digest.update(chunk)
-                    if chunk == _ZEROS:  # a hole stays one
+                    if chunk == ZEROS:  # a hole stays one
                         target.seek(len(chunk), os.SEEK_CUR)
                     else:
                         target.write(chunk)
