@@ -1,7 +1,8 @@
 """What kaniko makes of the build context: of links, and of what a `.dockerignore` leaves out.
 
-It copies a link where BuildKit copies what it leads to, and asks its patterns about each path alone. Found by
-running both, and in `pkg/commands/copy.go` and `pkg/util/fs_util.go` of the executor.
+It copies a link where BuildKit copies what it leads to, passes over a source that is left out where BuildKit
+does not find it, and asks its patterns about each path alone. Found by running both, and in
+`pkg/commands/copy.go` and `pkg/util/fs_util.go` of the executor.
 """
 
 from __future__ import annotations
@@ -17,7 +18,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gocdnext_sdk.tools import dockerignore
-from gocdnext_sdk.tools.dockerfile import Instruction
 from gocdnext_sdk.workspace import exists, is_link
 
 from .preflight import Stage, Unsupported
@@ -26,29 +26,57 @@ if TYPE_CHECKING:
     from gocdnext_sdk.tools.ignore_patterns import Pattern
 
 
-def links(stages: Iterable[Stage], root: Path) -> Iterator[Unsupported]:
-    """Yield the sources of COPY and ADD that are links, or behind one.
+def sources(stages: Iterable[Stage], root: Path, ignore_file: Path | None) -> Iterator[Unsupported]:
+    """Yield the sources of COPY and ADD that are links, or behind one, and those that are left out.
 
     Args:
         stages: those that are built.
         root: the context.
+        ignore_file: the `.dockerignore` that counts.
     """
-    for stage in stages:
-        for each in stage.instructions:
-            if each.keyword in ("COPY", "ADD") and "from" not in dict(each.flags):
-                yield from _links(each, root)
-
-
-def _links(each: Instruction, root: Path) -> Iterator[Unsupported]:
-    for word in each.words[:-1]:
-        if "$" in word or "://" in word:
+    lines = dockerignore.parse(dockerignore.read(ignore_file)) if ignore_file else ()
+    patterns = tuple(filter(None, map(_read, lines)))
+    for each in (each for stage in stages for each in stage.instructions):
+        if each.keyword not in ("COPY", "ADD") or "from" in dict(each.flags):
             continue
-        if link := _first_link(root, word):
-            yield Unsupported(
-                each.line,
-                f"{each.keyword} {word}: {link} is a link, and kaniko copies the link, not its target",
-                "name its target",
-            )
+        for word in each.words[:-1]:
+            if "$" in word or "://" in word:
+                continue
+            if link := _first_link(root, word):
+                yield Unsupported(
+                    each.line,
+                    f"{each.keyword} {word}: {link} is a link, and kaniko copies the link, not its target",
+                    "name its target",
+                )
+            elif ignore_file and _is_left_out(patterns, root, word):
+                yield Unsupported(
+                    each.line,
+                    f"{each.keyword} {word}: {ignore_file.name} leaves it out, and kaniko copies nothing",
+                    f"take it in with !{posixpath.normpath(word).lstrip('/')}, or leave it out here",
+                )
+
+
+def _is_left_out(patterns: Sequence[Pattern], root: Path, word: str) -> bool:
+    """Tell whether BuildKit does not find `word`, because it is left out with all that is below it."""
+    from gocdnext_sdk.tools.ignore_patterns import leaves_out
+
+    path = posixpath.normpath(f"/{word}").strip("/")
+    if not path or any(character in path for character in "*?[") or not exists(root / path):
+        return False  # of what a wildcard matches, nothing need be there
+    parts = path.split("/")
+    out, counted = False, list[bool]()
+    for depth in range(1, len(parts) + 1):
+        out, counted = leaves_out(patterns, "/".join(parts[:depth]), counted)
+    waiting: list[tuple[str, Sequence[bool]]] = [(path, counted)]
+    while out and waiting:
+        folder, above = waiting.pop()
+        for inner, is_folder in _entries(root, folder):
+            out, counted = leaves_out(patterns, inner, above)
+            if not out:
+                break
+            if is_folder and not _is_whole(patterns, inner):
+                waiting.append((inner, counted))
+    return out
 
 
 def _first_link(root: Path, word: str) -> Path | None:
@@ -74,16 +102,21 @@ def _named(folder: Path, part: str) -> list[Path]:
         return []
 
 
-def malformed(dockerfile: Path, root: Path) -> Iterator[tuple[str, int, str]]:
-    """Yield file, line and text of what is no pattern in the `.dockerignore`: kaniko then takes all in."""
+def malformed(ignore_file: Path | None) -> Iterator[tuple[str, str]]:
+    """Yield `FILE:LINE` and text of what is no pattern in a `.dockerignore`: kaniko then takes all in."""
+    if ignore_file:
+        for line, pattern in dockerignore.numbered(dockerignore.read(ignore_file)):
+            if not _read(pattern):
+                yield f"{ignore_file.name}:{line}", pattern
+
+
+def _read(pattern: str) -> Pattern | None:
     from gocdnext_sdk.tools import ignore_patterns
 
-    file = dockerignore.find(dockerfile, root)
-    for line, pattern in dockerignore.numbered(dockerignore.read(file)) if file else ():
-        try:
-            ignore_patterns.read(pattern)
-        except ValueError:
-            yield file.name if file else "", line, pattern
+    try:
+        return ignore_patterns.read(pattern)
+    except ValueError:
+        return None
 
 
 def left_out(patterns: Sequence[str], root: Path) -> tuple[str, ...]:

@@ -29,7 +29,7 @@ from gocdnext_sdk import (
 from gocdnext_sdk.inputs.build import Build
 from gocdnext_sdk.oci.platforms import is_platform
 from gocdnext_sdk.oci.reference import without_scheme
-from gocdnext_sdk.tools import dockerfile
+from gocdnext_sdk.tools import dockerfile, dockerignore
 
 from . import container, context, preflight
 
@@ -178,11 +178,12 @@ class KanikoInputs(ImageBuildInputs):
             left_out=tuple(PurePosixPath(each) for each in (mount_of(workspace), "/kaniko", RUNTIME)),
         )
         root = (workspace / self.context).resolve()
-        for file, line, pattern in context.malformed(path, root):
-            what = f"{file}:{line}: {quoted(pattern)} is not a pattern, and kaniko then leaves nothing out"
+        ignore_file = dockerignore.find(path, root)
+        for line, pattern in context.malformed(ignore_file):
+            what = f"{line}: {quoted(pattern)} is not a pattern, and kaniko then leaves nothing out"
             yield Problem("context", what, "escape what is meant literally with a backslash")
-        links = context.links(preflight.built(parsed, self.target), root)
-        for each in (*preflight.unsupported(parsed, build), *links):
+        sources = context.sources(preflight.built(parsed, self.target), root, ignore_file)
+        for each in (*preflight.unsupported(parsed, build), *sources):
             yield Problem("dockerfile", f"{name}:{each.line}: {each.what}", each.advice)
 
 

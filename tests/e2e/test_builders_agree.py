@@ -109,6 +109,9 @@ CASES = {
     "ignore-beside": Case(
         "FROM scratch\nCOPY . /x/\n", {"Dockerfile.dockerignore": "app\n", ".dockerignore": "dir\n"}
     ),
+    "ignore-named": Case(
+        "FROM scratch\nCOPY a.txt run.sh /x/\n", {".dockerignore": "*.txt\n"}, refused="leaves it out"
+    ),
     "ignore-folder": scratch("COPY dir /x/", _dockerignore="**/sub\n"),
     "ignore-all": scratch("COPY . /x/\nCOPY dir /y/", _dockerignore="**\n!**/one\n"),
     "stages": Case("FROM scratch AS one\nCOPY a.txt /\nFROM scratch\nCOPY --from=one /a.txt /x\n"),

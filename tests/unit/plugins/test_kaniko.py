@@ -324,6 +324,13 @@ class TestContext:
         (workspace / "b.txt").symlink_to("real/a.txt")
         return workspace
 
+    @pytest.fixture
+    def ignored(self, workspace: Path) -> Path:
+        for path in ("a.txt", "b", "dir/deep/one"):
+            (workspace / path).parent.mkdir(parents=True, exist_ok=True)
+            (workspace / path).touch()
+        return workspace
+
     @pytest.mark.parametrize(
         ("instruction", "link"),
         [
@@ -379,6 +386,45 @@ class TestContext:
         (workspace / ".dockerignore").write_text("**/*.log\n!keep\ngone\n!gone/keep\n")
         text = Path(build().dockerfile).with_name("Dockerfile.dockerignore").read_text()
         assert text.split()[-1] == "keep/x.log"
+
+    @pytest.mark.parametrize(
+        ("patterns", "instruction", "source"),
+        [
+            ("*.txt", "COPY a.txt b /x/", "a.txt"),
+            ("dir", "COPY dir /x/", "dir"),
+            ("dir", "ADD ./dir/deep/one /x", "./dir/deep/one"),
+            ("*\n!b", 'COPY ["b", "/dir/deep", "/x/"]', "/dir/deep"),
+            ("**/deep", "ONBUILD USER x\nCOPY dir/deep/ /x/", "dir/deep/"),
+        ],
+    )
+    def test_a_source_that_is_left_out_is_refused(
+        self, ignored: Path, patterns: str, instruction: str, source: str
+    ) -> None:
+        """As BuildKit does; kaniko copies the others without a word."""
+        (ignored / ".dockerignore").write_text(patterns)
+        (ignored / "Dockerfile").write_text(f"FROM scratch\n{instruction}\n")
+        (said,) = mistakes()
+        assert f" {source}: .dockerignore leaves it out" in said
+
+    @pytest.mark.parametrize(
+        ("patterns", "instruction"),
+        [
+            ("*.txt", "COPY . /x/"),
+            ("*.txt", "COPY *.txt b /x/"),
+            ("*.txt", "COPY $FILE b /x/"),
+            ("dir/*", "COPY dir /x/"),
+            ("dir\n!dir/deep/one", "COPY dir /x/"),
+            ("**\n!**/one", "COPY dir/deep /x/"),
+            ("*.txt", "COPY --from=a /a.txt /x"),
+            ("*.txt", "COPY <<a.txt b /x/\na.txt"),
+        ],
+    )
+    def test_one_of_which_something_is_left_is_fine(
+        self, ignored: Path, patterns: str, instruction: str
+    ) -> None:
+        (ignored / ".dockerignore").write_text(patterns)
+        (ignored / "Dockerfile").write_text(f"FROM scratch AS a\nFROM scratch\n{instruction}\n")
+        assert argv()
 
     @pytest.mark.parametrize("pattern", ["[", "a\\", "!", "[]a]", r"\d", "a|b", "x{2}", "[z-a]"])
     def test_what_is_no_pattern_is_refused(self, workspace: Path, pattern: str) -> None:
