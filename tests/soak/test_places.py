@@ -31,6 +31,8 @@ NO_SHM: Mapping[str, Any] = {"ipc_mode": "none"}
 NO_MEMFD: Mapping[str, Any] = {"security_opt": [f"seccomp={json.dumps(_REFUSE_MEMFD)}"]}
 USER: Mapping[str, Any] = {"user": "1000"}
 
+PLUGINS = ("trivy", "cosign", "docker-push", "buildx", "kaniko")
+
 PLACES: Mapping[str, Mapping[str, Any]] = {
     "read-only": READ_ONLY,
     "read-only, /tmp": READ_ONLY | TMP,
@@ -56,6 +58,8 @@ NEEDS: Mapping[tuple[str, str], str] = {
         for plugin in ("trivy", "cosign", "docker-push", "buildx")
     },
     **{(plugin, "no memfd, /dev/shm of 4k"): "a larger /dev/shm" for plugin in ("cosign", "buildx")},
+    **{("kaniko", place): "readOnlyRootFilesystem" for place in PLACES if "read-only" in place},
+    **{("kaniko", place): "runAsUser" for place in PLACES if "user" in place},
 }
 """Where a plugin does not work, and what it then asks for."""
 
@@ -85,14 +89,12 @@ def _job(plugin: str, registry: Registry, repository: str, image: str, key: str)
             )
         case _:
             built = {"image": target, "tags": "1", "platforms": "linux/amd64", **login}
-            return Job(plugin, built, files=FILES, docker=True)
+            return Job(plugin, built, files=FILES, docker=plugin == "buildx")
 
 
 @pytest.mark.parametrize(
     ("plugin", "place"),
-    slice_of(
-        [(plugin, place) for plugin in ("trivy", "cosign", "docker-push", "buildx") for place in PLACES], 6
-    ),
+    slice_of([(plugin, place) for plugin in PLUGINS for place in PLACES], 6),
 )
 def test_a_place_will_do_or_the_job_says_what_it_needs(
     plugin: str,
