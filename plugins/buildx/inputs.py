@@ -79,7 +79,7 @@ class BuildxInputs(ImageBuildInputs, StepInputs):
     provenance: str | None = Input(
         None,
         description='Provenance attestation: "mode=min", "mode=max" or "false". BuildKit\'s own default '
-        "otherwise.",
+        "otherwise. The builder's id is the page of this run.",
     )
     oci_artifact: Boolean | None = Input(
         None,

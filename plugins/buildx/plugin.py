@@ -140,7 +140,8 @@ class BuildxBuild(Build[BuildxInputs]):
         for entry in self.cache.entries:
             environ.update(entry.environ)
         environ.update(self.job.docker_config(self.inputs.all_logins))
-        return environ | {"BUILDX_CONFIG": self.config}
+        # The labels name the commit, in the provenance too; buildx would only say that there is no git.
+        return environ | {"BUILDX_CONFIG": self.config, "BUILDX_GIT_INFO": "false"}
 
     @cached_property
     def config(self) -> str:
@@ -165,6 +166,17 @@ class BuildxBuild(Build[BuildxInputs]):
         if given is None and NO_OCI_ARTIFACT.isdisjoint(each.host for each in self.inputs.registries):
             return None
         return "true" if given else "false"
+
+    @property
+    def _provenance(self) -> str | None:
+        """What follows `--provenance`: as given, and with the page of this run for the builder's id."""
+        given = self.inputs.provenance or ("false" if self.inputs.reproducible else None)
+        page = self.job.ci.run_url
+        if page is None or given == "false" or "builder-id=" in (given or ""):
+            return given
+        # Without the option, buildx attests in this mode, where the image's form has a place for it.
+        attributes = {None: "mode=min,inline-only=true,", "true": ""}.get(given, f"{given},")
+        return attributes + comma_separated([f"builder-id={page}"])
 
     def inherited(self) -> Iterator[str]:
         """Yield the job's variables that buildx needs."""
@@ -218,7 +230,7 @@ class BuildxBuild(Build[BuildxInputs]):
         inputs = self.inputs
         for annotation in inputs.annotations:
             yield from ("--annotation", str(annotation))
-        if provenance := inputs.provenance or ("false" if inputs.reproducible else None):
+        if provenance := self._provenance:
             yield from ("--provenance", provenance)
         if inputs.sbom:
             yield from ("--sbom", inputs.sbom)

@@ -33,6 +33,7 @@ from gocdnext_sdk.host.harness import LocalRegistry
 from gocdnext_sdk.host.manifest.load import load_plugin
 from gocdnext_sdk.host.testing import Mode, PluginRunner
 from gocdnext_sdk.inputs.reader import read_inputs
+from gocdnext_sdk.oci.published import said_by
 from gocdnext_sdk.runtime.daemon import DockerDaemon
 from gocdnext_sdk.runtime.docker_client import address, connect
 from gocdnext_sdk.runtime.orphans import remove_orphans
@@ -272,7 +273,8 @@ class TestMetadata:
             "annotations": "index:org.opencontainers.image.description=Checks links\n"
             "manifest[linux/arm64]:only=here",
         }
-        result = run_plugin(FOLDER, with_, env=RUN, docker=True).passed()
+        page = "https://ci.example.com/runs/7"
+        result = run_plugin(FOLDER, with_, env={**RUN, "CI_RUN_URL": page}, docker=True).passed()
         digest = result.outputs["DIGEST"]
         key = "org.opencontainers.image."
         assert target.labels(digest) == {
@@ -284,6 +286,10 @@ class TestMetadata:
             f"{key}version": "v1",
         }
         assert "t0ken" not in result.log
+        assert "git was not found" not in result.log
+        image = Reference.parse(f"{target.image}@{digest}")
+        provenance = {said.text for said in said_by(image, target.client) if "provenance" in said.where}
+        assert provenance >= {RUN["CI_COMMIT_SHA"], "https://git.example.com/org/linkcheck", page}
         _, index = target.client.manifest(Reference.parse(f"{target.image}@{digest}"))
         assert index["annotations"] == {f"{key}description": "Checks links"}
         for each in target.client.platforms(Reference.parse(f"{target.image}@{digest}")):

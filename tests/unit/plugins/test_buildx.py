@@ -461,6 +461,22 @@ class TestReproducible:
         (line,) = mistakes(env=RUN, reproducible="true", load="true")
         assert line.startswith("with.load: ")
 
+    @pytest.mark.parametrize(
+        ("given", "passed"),
+        [
+            (None, "mode=min,inline-only=true,builder-id=https://ci.io/runs/7?a=1"),
+            ("true", "builder-id=https://ci.io/runs/7?a=1"),
+            ("mode=max", "mode=max,builder-id=https://ci.io/runs/7?a=1"),
+            ("mode=max,version=v1", "mode=max,version=v1,builder-id=https://ci.io/runs/7?a=1"),
+            ("mode=max,builder-id=x", "mode=max,builder-id=x"),
+            ("false", "false"),
+        ],
+    )
+    def test_the_provenance_names_the_run(self, given: str | None, passed: str) -> None:
+        with_ = {} if given is None else {"provenance": given}
+        run = {"CI_RUN_URL": "https://ci.io/runs/7?a=1"}
+        assert values(command(env=run, **with_), "--provenance") == [passed]
+
     @pytest.mark.parametrize(("key", "value"), [("provenance", "mode=max"), ("sbom", "generator=a.io/b/c")])
     def test_attestations_that_are_asked_for_are_made_beside_reproducible_platforms(
         self, key: str, value: str
