@@ -37,7 +37,8 @@ TAGS = ("1.2.3", "1.2", "1", "v1", "latest")
 PLUGINS = ("buildx", "kaniko", "trivy", "cosign", "docker-push")
 RUNNING = tuple(name for name in PLUGINS if name != "kaniko")
 """Those that the pipeline itself uses."""
-NAMES = ("base", *PLUGINS)
+IMAGES = {name: f"gocdnext-plugin-{name}" for name in ("base", *PLUGINS)} | {"sigstore": "gocdnext-sigstore"}
+"""What is published, by the job that builds it."""
 OWNER = "klinux"
 PROJECT = "gocdnext-plugins"
 ARCHITECTURES = bases.PLATFORMS["python"]
@@ -60,7 +61,7 @@ class World:
 
     def published(self, name: str) -> Reference:
         """Return one of the images, without a tag."""
-        return Reference.parse(f"{self.production.address}/{OWNER}/gocdnext-plugin-{name}")
+        return Reference.parse(f"{self.production.address}/{OWNER}/{IMAGES[name]}")
 
     def registry(self) -> RegistryClient:
         """Return a client that reads both registries."""
@@ -92,7 +93,7 @@ def rehearse(architectures: tuple[str, ...] = ARCHITECTURES) -> int:
         say(f"the pipeline took {time.monotonic() - start:.0f} s")
         if not report.passed:
             return report.exit_code
-        for name in NAMES:
+        for name in IMAGES:
             say(verify(here, name))
         verify_images(here)
         say(sizes(here))
@@ -134,7 +135,7 @@ def stand_ins(staging: LocalRegistry, architectures: tuple[str, ...]) -> dict[st
     found = {"TRIVY_DB": f"{staging.address}/trivy/db:2", "DRIVER_OPTS": "network=host"}
     if engine.can_pull(engine.up()):
         return found
-    contexts = {name: f"{staging.address}/stages/{name}:1" for name in environment.PLUGIN_TOOLS}
+    contexts = {name: f"{staging.address}/stages/{name}:1" for name in environment.STAGES}
     with logged_in(staging), step(f"pushing the tools for {', '.join(architectures)}"):
         for name, ref in contexts.items():
             push_tool(name, ref, architectures)
@@ -210,7 +211,10 @@ def verify_images(here: World) -> None:
     with logged_in(here.production), tempfile.TemporaryDirectory() as folder:
         root, pipeline = Path(folder, "root.json"), Path(folder, "pipeline.yaml")
         root.write_text(json.dumps(here.sigstore.trusted_root))
-        jobs = {name: {"stage": "all", "uses": f"{here.published(name)}@v1"} for name in PLUGINS}
+        jobs = {
+            name: {"stage": "all", "uses": f"{here.published(f'gocdnext-plugin-{name}')}@v1"}
+            for name in PLUGINS
+        }
         pipeline.write_text(json.dumps({"name": "users", "stages": ["all"], "jobs": jobs}))
         command = (sys.executable, "-m", "gocdnext_sdk.host.cli", "verify-images", pipeline)
         options = ("--issuer", here.sigstore.issuer, "--trusted-root", root, "--image", "*/gocdnext-plugin-*")
@@ -226,7 +230,7 @@ def sizes(here: World) -> str:
     """Give a table of what one has to download of each image and platform."""
     registry = here.registry()
     lines = [f"{'compressed MB':<40}" + "".join(f"{each:>8}" for each in ARCHITECTURES)]
-    for name in NAMES:
+    for name in IMAGES:
         image = here.published(name)
         columns = []
         for child in sorted(

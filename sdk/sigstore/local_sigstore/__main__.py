@@ -28,8 +28,11 @@ from local_sigstore.trust import trusted_root
 def main() -> int:
     """Serve until told to stop, or until one of the services ends."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    host = os.environ["SIGSTORE_HOST"]
-    issuer = Issuer(f"http://{host}", json.loads(os.environ["SIGSTORE_JWKS"]))
+    host, keys = (os.environ.get(name) for name in ("SIGSTORE_HOST", "SIGSTORE_JWKS"))
+    if not host or not keys:
+        print("error: SIGSTORE_HOST and SIGSTORE_JWKS are required; `run --sigstore` gives them")
+        return 2
+    issuer = Issuer(f"http://{host}", json.loads(keys))
     authority = Authority(issuer)
     log_key, tsa_key = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
     timestamping = authority.timestamping(tsa_key.public_key())
