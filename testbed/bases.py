@@ -53,8 +53,33 @@ def tag(name: str) -> str:
 
 
 def push(name: str, ref: str) -> None:
-    """Push the stand-in for *name*, all its platforms, to *ref* in a local registry."""
-    _build(name, "--push", "--tag", ref)
+    """Push *name* for ``PLATFORMS`` to *ref* in a local registry: the official image, or its stand-in."""
+    if not engine.can_pull(engine.up()):
+        _build(name, "--push", "--tag", ref)
+        return
+    parts = {platform: f"{ref}-{platform}" for platform in PLATFORMS[name]}
+    for platform, part in parts.items():
+        _crane("push", pulled(name) / platform, part)
+    _crane("index", "append", *(f"--manifest={part}" for part in parts.values()), "--tag", ref)
+
+
+def pulled(name: str) -> Path:
+    """Give the folder of the official image, an OCI layout a platform; asked of its registry once."""
+    pin = pins()[name]
+    key = hashlib.sha256(pin.image.encode()).hexdigest()[:8]
+    target = cache_dir() / "bases" / f"{name}-{pin.version}-pulled-{key}"
+    with lock(f"base-{name}"):
+        if not target.exists():
+            with step(f"pulling {name} for {', '.join(PLATFORMS[name])}"), arriving(target) as scratch:
+                for platform in PLATFORMS[name]:
+                    chosen = ("--platform", f"linux/{platform}", "--format", "oci")
+                    _crane("pull", *chosen, pin.image, scratch / platform)
+    return target
+
+
+def _crane(*argv: str | Path) -> None:
+    (folder,) = tools.get("crane")
+    run(folder / "crane", *argv)
 
 
 def _build(name: str, *output: str) -> None:

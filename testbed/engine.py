@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shutil
 import signal
 import socket
 import subprocess
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -25,8 +27,11 @@ if TYPE_CHECKING:
 
 PING_SECONDS = 3
 START_SECONDS = 60
+PULL_VARIABLE = "GOCDNEXT_CAN_PULL"
 PULL_ANSWER_SECONDS = 15
 PULL_ANSWER_KEPT_SECONDS = 600
+# What the engine says of a registry that is too slow or too busy for now.
+PASSING = re.compile(r"time[d ]*out|deadline exceeded|too ?many ?requests|\b50[234]\b", re.IGNORECASE)
 NO_ENGINE = (
     "no Docker engine is reachable: start one and set DOCKER_HOST or the docker context "
     "(https://docs.docker.com/engine/install/); on Debian or Ubuntu, as root, a private one is made for you"
@@ -43,37 +48,72 @@ def private_host() -> str:
 
 @contextmanager
 def client(host: str, timeout: int = 60) -> Iterator[docker.DockerClient]:
-    """Talk to the engine at *host*; *timeout*, in seconds, is for each answer."""
-    import docker
+    """Talk to the engine at *host*; *timeout*, in seconds, is for each answer.
 
-    connected = docker.DockerClient(base_url=host, timeout=timeout)
+    Raises:
+        SetupError: the engine refuses something, or does not answer; in one line.
+    """
+    import docker
+    import docker.errors
+    import docker.utils
+    import requests
+
+    connected = None
     try:
+        tls = docker.utils.kwargs_from_env().get("tls") if host.startswith("tcp://") else None
+        connected = docker.DockerClient(base_url=host, timeout=timeout, tls=tls)
         yield connected
+    except (docker.errors.DockerException, requests.RequestException) as error:
+        said = getattr(error, "explanation", None) or error
+        raise SetupError(f"the engine at {host}: {' '.join(str(said).split())}") from error
     finally:
-        connected.close()
+        if connected:
+            connected.close()
 
 
 def answers(host: str) -> bool:
-    import docker.errors
-
     try:
         if host.startswith("unix://"):  # docker-py does not close a socket that cannot be connected
             with socket.socket(socket.AF_UNIX) as probe:
                 probe.connect(host.removeprefix("unix://"))
         with client(host, PING_SECONDS) as engine:
             return bool(engine.ping())
-    except (docker.errors.DockerException, OSError):
+    except (SetupError, OSError):
         return False
 
 
 def find() -> str | None:
-    """Give the address of the engine to use, if one answers: DOCKER_HOST, the docker context, our own."""
+    """Give the address of the engine to use, if one answers: DOCKER_HOST, the docker context, our own.
+
+    Raises:
+        SetupError: an engine was chosen that does not answer. No other one takes its place.
+    """
+    where, chosen = _chosen()
+    if chosen and chosen != private_host():
+        if answers(chosen):
+            return chosen
+        raise SetupError(f"{where} names {chosen}, which does not answer: start that one or choose another")
+    hosts = (private_host(),) if chosen else (_default_host(), private_host())
+    return next((host for host in hosts if answers(host)), None)
+
+
+def _chosen() -> tuple[str, str]:
+    """Give what chooses an engine, and its address, as the docker command does; empty where nothing does."""
     from docker.context import ContextAPI
 
-    named = os.environ.get("DOCKER_HOST")
-    context = ContextAPI.get_current_context()
-    hosts = [named] if named else [context.Host]
-    return next((host for host in (*hosts, private_host()) if host and answers(host)), None)
+    if host := os.environ.get("DOCKER_HOST"):
+        return "DOCKER_HOST", host
+    name = os.environ.get("DOCKER_CONTEXT")
+    context = ContextAPI.get_context(name) if name else ContextAPI.get_current_context()
+    if context is None:
+        raise SetupError(f"there is no docker context {name or 'of the name in your docker configuration'}")
+    return ("", "") if context.Name == "default" else (f"the docker context {context.Name}", context.Host)
+
+
+def _default_host() -> str:
+    from docker.context import ContextAPI
+
+    return str(ContextAPI.get_context("default").Host)
 
 
 def up() -> str:
@@ -114,20 +154,45 @@ def status() -> str:
 
 @cache
 def can_pull(host: str) -> bool:
-    """Whether the engine reaches the registry of a pinned image; the answer is kept for a while."""
-    import docker.errors
+    """Whether the engine reaches every registry that the pins name.
 
-    answer = cache_dir() / f"can-pull-{hashlib.sha256(host.encode()).hexdigest()[:12]}"
+    GOCDNEXT_CAN_PULL, "yes" or "no", overrules what is found. What is found is kept for a while, unless
+    another try may find otherwise.
+    """
+    if told := os.environ.get(PULL_VARIABLE):
+        if told not in {"yes", "no"}:
+            raise SetupError(f"{PULL_VARIABLE} is {told!r}: write yes or no")
+        return told == "yes"
+    asked = registries()
+    answer = cache_dir() / f"can-pull-{hashlib.sha256(repr((host, asked)).encode()).hexdigest()[:12]}"
     if answer.exists() and time.time() - answer.stat().st_mtime < PULL_ANSWER_KEPT_SECONDS:
         return answer.read_text() == "yes"
+    with ThreadPoolExecutor(max_workers=len(asked)) as workers:
+        problems = workers.map(lambda image: _unreachable(host, image), asked.values())
+        missing = {registry: problem for registry, problem in zip(asked, problems, strict=True) if problem}
+    for registry, problem in missing.items():
+        say(f"    note: {registry} is out of reach: {problem}")
+    if missing:
+        say(f"    note: so nothing is pulled; {PULL_VARIABLE}=yes pulls all the same")
+    if not any(PASSING.search(problem) for problem in missing.values()):
+        answer.write_text("no" if missing else "yes")
+    return not missing
+
+
+def registries() -> dict[str, str]:
+    """Give the registries that the pins name, each with an image that it is asked for."""
+    images = sorted(pin.image for pin in pins().values() if pin.image)
+    return {image.partition("/")[0]: image for image in images}
+
+
+def _unreachable(host: str, image: str) -> str:
+    """Return why the engine cannot have *image*; nothing where it can."""
     try:
         with client(host, PULL_ANSWER_SECONDS) as engine:
-            engine.images.get_registry_data(pins()["registry"].image)
-        found = True
-    except (docker.errors.DockerException, OSError):
-        found = False
-    answer.write_text("yes" if found else "no")
-    return found
+            engine.images.get_registry_data(image)
+    except (SetupError, OSError) as problem:
+        return str(problem)
+    return ""
 
 
 def _name() -> str:

@@ -20,6 +20,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 from gocdnext_sdk.host.harness.build import BASE_IMAGE
 from testbed import bases, engine, images, tools
+from testbed.cache import cache_dir
 from testbed.pins import pins
 
 PLUGIN_TOOLS = ("buildx", "trivy", "cosign", "kaniko", "regctl")
@@ -41,12 +42,16 @@ def setup(extent: str) -> list[str]:
     The stand-ins for bases, which wait for the network, are made beside the tools, which wait for the CPU.
     """
     host = engine.up()
+    needed = _needed(extent, host)
+    made = () if engine.can_pull(host) else BASES[extent]
+    tools.check(*needed, *(name for name in made if pins()[name].go))
     with ThreadPoolExecutor(max_workers=2) as workers:
-        pending: list[Future[object]] = [workers.submit(tools.get, *_needed(extent, host))]
-        if not engine.can_pull(host):
-            pending.append(workers.submit(lambda: [bases.image(name) for name in BASES[extent]]))
+        pending: list[Future[object]] = [workers.submit(tools.get, *needed)]
+        pending.append(workers.submit(lambda: [bases.image(name) for name in made]))
         for each in pending:
             each.result()
+    if extent == "test" and engine.can_pull(host):
+        bases.pulled("python")  # which tests put into registries of their own
     os.environ |= environment()
     images.base()
     os.environ |= environment()
@@ -67,7 +72,7 @@ def environment() -> dict[str, str]:
     host = engine.up()
     made = [name for name in TOOLS["test"] if tools.folder(name).exists()]
     path = [str(tools.binary(name).parent) for name in made if name != "kaniko"]
-    variables = {"DOCKER_HOST": host, "PATH": os.pathsep.join([*path, os.environ.get("PATH", os.defpath)])}
+    variables = {"DOCKER_HOST": host, "PATH": _in_front(path)}
     if engine.can_pull(host):
         official = {name: pins()[name].image for name in bases.PLATFORMS}
         contexts = {}
@@ -98,6 +103,13 @@ def environment() -> dict[str, str]:
 
 def exports() -> str:
     return "\n".join(f"export {name}={shlex.quote(value)}" for name, value in environment().items())
+
+
+def _in_front(folders: list[str]) -> str:
+    """Return PATH with these folders in front, and none that an earlier set-up put there."""
+    own = os.fspath(cache_dir() / "tools") + os.sep
+    found = os.environ.get("PATH", os.defpath).split(os.pathsep)
+    return os.pathsep.join([*folders, *(each for each in found if not each.startswith(own))])
 
 
 def _docker_has_buildx() -> bool:

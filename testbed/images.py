@@ -42,11 +42,11 @@ def sigstore() -> str:
 def exists(tag: str) -> bool:
     import docker.errors
 
-    try:
-        with engine.client(engine.up()) as host:
+    with engine.client(engine.up()) as host:
+        try:
             host.images.get(tag)
-    except docker.errors.ImageNotFound:
-        return False
+        except docker.errors.ImageNotFound:
+            return False
     return True
 
 

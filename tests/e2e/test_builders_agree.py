@@ -295,11 +295,8 @@ def images(gocdnext_registry: LocalRegistry, tmp_path_factory: pytest.TempPathFa
     (folder / "config.json").write_text(json.dumps({"auths": {registry.address: {"auth": pair}}}))
     environ = {**os.environ, "DOCKER_CONFIG": str(folder)}
     reference = f"{registry.address}/base/python:3.13"
-    if os.environ["BASE"].startswith("localhost/"):
-        command = [sys.executable, "-m", "testbed", "bases", "python", reference]
-        subprocess.run(command, cwd=ROOT, env=environ, check=True)
-    else:
-        subprocess.run(["crane", "copy", os.environ["BASE"], reference], env=environ, check=True)
+    command = [sys.executable, "-m", "testbed", "bases", "python", reference]
+    subprocess.run(command, cwd=ROOT, env=environ, check=True)
     return Images(registry, environ, reference)
 
 

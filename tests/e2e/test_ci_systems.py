@@ -192,10 +192,7 @@ def shell(registry: LocalRegistry, tmp_path_factory: pytest.TempPathFactory) -> 
     login = base64.b64encode(f"{registry.username}:{registry.password}".encode()).decode()
     (config / "config.json").write_text(json.dumps({"auths": {registry.address: {"auth": login}}}))
     environ = {**os.environ, "DOCKER_CONFIG": str(config)}
-    if os.environ["BASE"].startswith("localhost/"):
-        command = [sys.executable, "-m", "testbed", "bases", "python", reference]
-    else:
-        command = ["crane", "copy", os.environ["BASE"], reference]
+    command = [sys.executable, "-m", "testbed", "bases", "python", reference]
     subprocess.run(command, cwd=ROOT, env=environ, check=True)
     return reference
 

@@ -10,6 +10,8 @@ import pytest
 from testbed.environment import STAGES
 from testbed.pins import ROOT, pins
 
+from gocdnext_sdk.host.harness import local_registry
+
 DOCKERFILES = [
     *(file for file in sorted(ROOT.glob("sdk/**/Dockerfile")) if "scaffold" not in file.parts),
     *sorted(ROOT.glob("plugins/*/Dockerfile")),
@@ -79,6 +81,10 @@ def test_a_tag_is_never_raised_without_its_digest() -> None:
     assert unknown(images, LOCK) == set(), "use `make pins` or `python -m testbed pins NAME VERSION --write`"
     raised = [image.replace(":0.36.1@", ":0.99.0@") for image in images]
     assert len(unknown(raised, LOCK)) == 1
+
+
+def test_the_local_registry_starts_the_pinned_image() -> None:
+    assert pins()["registry"].image == local_registry.DEFAULT_IMAGE
 
 
 def test_a_digest_has_one_tag() -> None:
