@@ -75,6 +75,8 @@ lock:
 	@$(PYTHON) -m venv build/lock && build/lock/bin/pip install --quiet uv
 	@$(COMPILE) --python-version 3.13 --python-platform linux --extra plugin --output-file sdk/requirements.lock pyproject.toml
 	@printf 'cryptography>=44\npyjwt>=2.10\n' | $(COMPILE) --python-version 3.13 --python-platform linux --output-file sdk/sigstore/requirements.lock -
+	@printf 'hatchling\ntwine\n' | $(COMPILE) --python-version 3.13 --python-platform linux --output-file .gocdnext/plugins/python-package/requirements.lock -
+	@printf 'pypiserver[passlib]\n' | $(COMPILE) --python-version 3.13 --python-platform linux --output-file testbed/index-server/requirements.lock -
 	@printf 'hatchling\neditables\n' | $(COMPILE) --universal --extra dev --output-file requirements-dev.lock pyproject.toml -
 	@$(COMPILE) --python-version 3.11 --python-platform linux --resolution lowest-direct --extra cli --output-file tests/dist/oldest.lock pyproject.toml
 	@$(COMPILE) --universal --extra docs --output-file docs/requirements.lock pyproject.toml
@@ -108,7 +110,7 @@ publish: setup
 	@$(ENV); $(BIN)/python -m testbed images >&2; $(BIN)/gocdnext-plugin run .gocdnext/release.yaml --event tag \
 		--secrets-file "$(SECRETS)" --id-token SIGSTORE_ID_TOKEN \
 		--var SIGNER="$(SIGNER)" --var SIGSTORE_ISSUER="$(ISSUER)" \
-		--local gocdnext-plugin-image-check=.gocdnext/plugins/image-check \
+		$(foreach name,image-check python-package,--local gocdnext-plugin-$(name)=.gocdnext/plugins/$(name)) \
 		$(foreach name,buildx trivy cosign docker-push,--use-image gocdnext-plugin-$(name)=localhost/gocdnext-plugin-$(name):dev)
 
 engine-stop: .venv/installed

@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -26,14 +27,17 @@ from gocdnext_sdk.host.harness.local_sigstore import LocalSigstore
 from gocdnext_sdk.host.harness.report.console import ConsoleListener, open_console
 from gocdnext_sdk.host.pipeline import Revision, Run, revision
 from gocdnext_sdk.host.pipeline.builtins import Tag
-from testbed import bases, engine, environment, images, tools, trivydb
+from testbed import bases, engine, environment, images, package_index, tools, trivydb
 from testbed.cache import say, step
+from testbed.package_index import PackageIndex
 from testbed.pins import ROOT
 
 PIPELINE = ROOT / ".gocdnext" / "release.yaml"
 CHECK = ROOT / ".gocdnext" / "plugins" / "image-check"
-VERSION = "1.2.3"
-TAGS = ("1.2.3", "1.2", "1", "v1", "latest")
+PACKAGE = ROOT / ".gocdnext" / "plugins" / "python-package"
+VERSION: str = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+MAJOR, MINOR, _ = VERSION.split(".")
+TAGS = (VERSION, f"{MAJOR}.{MINOR}", MAJOR, f"v{MAJOR}", "latest")
 PLUGINS = ("buildx", "kaniko", "trivy", "cosign", "docker-push")
 RUNNING = tuple(name for name in PLUGINS if name != "kaniko")
 """Those that the pipeline itself uses."""
@@ -53,6 +57,7 @@ class World:
     staging: LocalRegistry
     production: LocalRegistry
     sigstore: LocalSigstore
+    index: PackageIndex
 
     @property
     def signer(self) -> str:
@@ -78,7 +83,8 @@ def world() -> Iterator[World]:
     with Session(DockerEngine()) as session:
         staging, production = session.start_registries(2)
         sigstore = session.start_sigstore(staging.network)
-        yield World(session, staging, production, sigstore)
+        with package_index.started(staging.network, session.labels) as index:
+            yield World(session, staging, production, sigstore, index)
 
 
 def rehearse(architectures: tuple[str, ...] = ARCHITECTURES) -> int:
@@ -106,17 +112,19 @@ def release(here: World, variables: dict[str, str], listener: ConsoleListener | 
         registry=here.staging,
         sigstore=here.sigstore,
         use_images={f"gocdnext-plugin-{name}": images.plugin_tag(name) for name in RUNNING},
-        local={"gocdnext-plugin-image-check": CHECK},
+        local={"gocdnext-plugin-image-check": CHECK, "gocdnext-plugin-python-package": PACKAGE},
         variables={
             "STAGING": "staging",
             "PRODUCTION": here.production.address,
             "OWNER": OWNER,
             "SIGNER": here.signer,
+            "INDEX": here.index.url,
             **variables,
         },
         secrets={
             "PRODUCTION_USERNAME": here.production.username,
             "PRODUCTION_PASSWORD": here.production.password,
+            "INDEX_TOKEN": here.index.token,
         },
         run=Run(
             revision=Revision(sha=revision.read(ROOT).sha),

@@ -72,6 +72,7 @@ def test_a_version_gets_its_tags_and_a_pre_release_none_that_others_follow(tmp_p
         return [str(each.tag) for each in inputs.targets(Ci.of({"CI_TAG_NAME": name}, tmp_path))]
 
     assert tags(f"v{VERSION}") == list(TAGS)
+    assert tags("v1.2.3") == ["1.2.3", "1.2", "1", "v1", "latest"]
     assert tags("v2.0.0-rc.1") == ["2.0.0-rc.1"]
 
 
@@ -79,7 +80,13 @@ def test_what_was_published_under_a_full_version_never_moves() -> None:
     from fnmatch import fnmatchcase
 
     pattern = JOBS["publish"]["with"]["immutable-tags"]
-    assert [tag for tag in (*TAGS, "2.0.0-rc.1") if fnmatchcase(tag, pattern)] == [VERSION, "2.0.0-rc.1"]
+    tags = (*TAGS, "2.0.0-rc.1", "1.2")
+    assert [tag for tag in tags if fnmatchcase(tag, pattern)] == [VERSION, "2.0.0-rc.1"]
+
+
+def test_the_package_is_uploaded_last() -> None:
+    assert "publish" in needed("publish-package")
+    assert all("publish-package" not in needed(name) for name in JOBS if not name.startswith("."))
 
 
 def test_the_sbom_generator_is_the_pinned_one() -> None:
