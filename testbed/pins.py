@@ -23,6 +23,7 @@ class Pin:
     go_version: str = ""
     go_experiment: str = field(default="", repr=False)  # goes with `go`, which a tool's folder is named after
     ldflags: str = ""
+    beside: str = field(default="", repr=False)  # named in the folder by itself, so that others keep theirs
     releases: str = field(default="", repr=False)
     within: str = field(default="", repr=False)
     wheel: str = ""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import json
 import os
 import re
 import subprocess
@@ -56,9 +57,9 @@ def folder(name: str, architecture: str = NATIVE) -> Path:
     pin = pins()[name]
     where = source(pin, architecture)
     if where is Source.IMAGE:
-        key = hashlib.sha256(f"{pin.image} {pin.path}".encode()).hexdigest()[:8]
+        key = hashlib.sha256(f"{pin.image} {pin.path}{pin.beside}".encode()).hexdigest()[:8]
         return cache_dir() / "tools" / f"{name}-{pin.version}-pulled-{key}"
-    recipe = repr(pin).encode()
+    recipe = repr(pin).encode() + pin.beside.encode()
     if where is Source.GO:
         for file in sorted((_module(pin) / "go.sum", *_module(pin).glob("*.go"))):
             recipe += file.read_bytes()
@@ -97,13 +98,18 @@ def check(*names: str, architecture: str = NATIVE) -> None:
     built = [
         name
         for name in names
-        if source(pins()[name], architecture) is Source.GO and not folder(name, architecture).exists()
+        if _needs_go(pins()[name], architecture) and not folder(name, architecture).exists()
     ]
     if built and _go_version() < GO_VERSION:
         wanted = ".".join(map(str, GO_VERSION))
         raise SetupError(
             f"{', '.join(built)}: built by Go here: install Go {wanted} or newer (https://go.dev/dl/)"
         )
+
+
+def _needs_go(pin: Pin, architecture: str) -> bool:
+    where = source(pin, architecture)
+    return where is Source.GO or (where is Source.WHEEL and bool(pin.beside))
 
 
 def _go() -> str:
@@ -131,6 +137,8 @@ def _get(name: str, architecture: str) -> Path:
                 file.parent.mkdir(parents=True, exist_ok=True)
                 _make(pin, file, architecture)
                 file.chmod(0o755)
+                if pin.beside:
+                    _add(pin, scratch / pin.beside, architecture)
     return target
 
 
@@ -179,6 +187,29 @@ def copied(host: docker.DockerClient, pin: Pin) -> bytes:
 
 
 _KINDS = {tarfile.SYMTYPE: "a link", tarfile.LNKTYPE: "a link", tarfile.DIRTYPE: "a folder"}
+
+
+def _add(pin: Pin, folder: Path, architecture: str) -> None:
+    """Put the files beside the tool into *folder*: out of its image, or of its module, which has them too."""
+    folder.mkdir()
+    if source(pin, architecture) is Source.IMAGE:
+        with engine.client(engine.up(), timeout=600) as host:
+            container = host.containers.create(host.images.pull(pin.image), ["-"])  # never started
+            try:
+                archive = io.BytesIO(b"".join(container.get_archive(f"/{pin.beside}")[0]))
+            finally:
+                container.remove()
+        with tarfile.open(fileobj=archive) as opened:
+            streams = {Path(each.name).name: opened.extractfile(each) for each in opened if each.isreg()}
+            found = {name: stream.read() for name, stream in streams.items() if stream}
+    else:
+        module = "/".join(pin.go.split("/")[:3])
+        environment = {**os.environ, **BUILD_ENV}
+        done = run(_go(), "mod", "download", "-json", module, cwd=_module(pin), env=environment)
+        there = Path(json.loads(done)["Dir"], pin.beside)
+        found = {each.name: each.read_bytes() for each in there.glob("*.tpl")}
+    for name, content in found.items():
+        (folder / name).write_bytes(content)
 
 
 def _module(pin: Pin) -> Path:

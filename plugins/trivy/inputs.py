@@ -27,7 +27,9 @@ from gocdnext_sdk import (
     one_of,
     quoted,
 )
-from gocdnext_sdk.workspace import exists, is_directory, is_file, is_in_workspace
+from gocdnext_sdk.workspace import exists, is_file, is_in_workspace
+
+from .reporting import ReportInputs
 
 SEVERITIES = ("CRITICAL", "HIGH", "MEDIUM", "LOW", "UNKNOWN")
 
@@ -50,7 +52,7 @@ ONLY_FOR = {
 """The inputs that other scan types would ignore, which must not happen silently."""
 
 
-class TrivyInputs(RegistryLoginInputs):
+class TrivyInputs(ReportInputs, RegistryLoginInputs):
     """What to scan, what to look for, and where the report goes."""
 
     scan_type: Literal["image", "fs", "repo", "config", "rootfs", "sbom"] = Input(
@@ -107,17 +109,6 @@ class TrivyInputs(RegistryLoginInputs):
         description="Trivy's own configuration file, for what has no input here. If empty: `trivy.yaml`, "
         "where there is one.",
     )
-    format: Literal[
-        "table", "json", "sarif", "template", "cyclonedx", "spdx", "spdx-json", "github", "cosign-vuln"
-    ] = Input("table", description="Format of the report.")
-    template: str | None = Input(
-        None, description='Template of `format: template`: "@path/to/file.tpl", or its text.'
-    )
-    output: WorkspacePath | None = Input(
-        None,
-        description="Path of the report in the workspace; the log then shows the table. If empty, the report "
-        "goes to the log.",
-    )
     timeout: Duration | None = Input(
         None,
         description='Time that the whole job may take, e.g. "15m". Trivy gets it for each scan, and gives '
@@ -148,7 +139,6 @@ class TrivyInputs(RegistryLoginInputs):
 
     constraints = (
         RequiredIf("target", "scan-type", "repo", "rootfs", "sbom"),
-        RequiredIf("template", "format", "template"),
         RequiredTogether("db-username", "db-password"),
     )
 
@@ -167,11 +157,6 @@ class TrivyInputs(RegistryLoginInputs):
         """Whether the image's registry may speak plain http."""
         image = self.image if self.image_source == "registry" else None
         return image is not None and self.is_insecure(image.registry)
-
-    @property
-    def is_of_one_image(self) -> bool:
-        """Whether the report describes one image and has no place for a platform."""
-        return self.format in ("cyclonedx", "spdx", "spdx-json", "github", "cosign-vuln")
 
     def all_logins(self) -> Credentials:
         """Return the registry logins, each bound to its host."""
@@ -196,17 +181,7 @@ class TrivyInputs(RegistryLoginInputs):
         for name in ("archive", "ignorefile", "config"):
             if (path := getattr(self, name)) and not is_file(workspace / path):
                 yield Problem(name, f"there is no file {quoted(path)} in the workspace")
-        if self.output and is_directory(workspace / self.output):
-            yield Problem("output", f"{quoted(self.output)} is a directory", "give the path of a file")
-        if self.template and self.format != "template":
-            yield Problem("template", f"has no effect with format: {self.format}", "write format: template")
-        if self.template and self.template.startswith("@"):
-            path = self.template.removeprefix("@")
-            there = is_file(workspace / path) and is_in_workspace(path, workspace)
-            if not (path.endswith(".tpl") and there):
-                yield Problem(
-                    "template", f"there is no template {quoted(path)}", "give the path of a .tpl file"
-                )
+        yield from self.check_reports(workspace)
         for path in self.vex:
             if path not in ("oci", "repo") and not is_in_workspace(path, workspace):
                 yield Problem("vex", f"{quoted(path)} is outside the workspace", "give a path inside it")

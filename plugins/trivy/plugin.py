@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from gocdnext_sdk import DaemonUse, Gates, Job, Plugin, Reads, ReadsWorkspace
 
+from .findings import count
 from .inputs import SEVERITIES, TrivyInputs
-from .report import count, judge, publish, summarize
-from .scan import GIT_TOKENS, find_subjects, prepare, scan, without_logins
+from .preparing import GIT_TOKENS, prepare, without_logins
+from .report import Renderer, publish, refuse_reports, sboms
+from .scan import scan
+from .subjects import find_subjects
+from .verdict import judge, summarize
 
 
 class Trivy(Plugin[TrivyInputs]):
@@ -25,6 +29,8 @@ class Trivy(Plugin[TrivyInputs]):
         "REFERENCE": "IMAGE@DIGEST: what to sign.",
         "TAGS": "The tag in `target`.",
         "PLATFORMS": "The platforms that were scanned, with commas between.",
+        "SBOMS": "The SBOMs of `reports`, each with the image of one platform that it describes, with commas "
+        "between: `ghcr.io/org/app@sha256:…=sbom/linux-amd64.json`.",
         "FINDINGS": "Number of findings that count: those of `severity`.",
         **{each: f"Number of {each.lower()} findings in the report." for each in SEVERITIES},
     }
@@ -40,9 +46,12 @@ class Trivy(Plugin[TrivyInputs]):
         job.temporary()  # Trivy unpacks into it
         job.trust(inputs.ca_file)
         subjects = find_subjects(inputs, job)
+        refuse_reports(inputs, subjects)
         trivy = prepare(inputs, job)
         reports = scan(inputs, job, trivy, subjects)
-        publish(inputs, job, without_logins(job), reports)
+        written = publish(Renderer(inputs, job, without_logins(job), reports))
+        if found := sboms(written):
+            job.output(SBOMS=found)
         counts = {subject: count(report) for subject, report in reports.items()}
         job.output(**summarize(inputs, counts))
         judge(inputs, job, counts)

@@ -1,151 +1,136 @@
-"""From what was found to the report, the outputs and the verdict."""
+"""From what was found to the reports: in which format, where, and of which images."""
 
 from __future__ import annotations
 
 import json
-from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
-from gocdnext_sdk import Error, Findings, Job, Tool
+from gocdnext_sdk import InputMismatch, Job, Tool
 
-from .inputs import SEVERITIES, TrivyInputs
-from .scan import Report, Subject, convert_command
+from .commands import convert_command
+from .findings import labels, merge, unite
+from .formats import PLATFORM, SBOMS, Wanted
+from .inputs import TrivyInputs
+from .sarif import merge_sarif
+from .scan import Report
+from .subjects import Subject
 
-Counts = Counter[str]
-"""How many findings there are of each severity."""
+
+@dataclass(frozen=True)
+class Written:
+    """A report in the workspace.
+
+    Args:
+        wanted: its format.
+        path: where it is.
+        subject: the one image it describes; None: all of them.
+    """
+
+    wanted: Wanted
+    path: str
+    subject: Subject | None = None
 
 
-def publish(inputs: TrivyInputs, job: Job, trivy: Tool, reports: Mapping[Subject, Report]) -> None:
-    """Write the report where it is wanted. When that is a file, the log shows the table."""
+@dataclass(frozen=True)
+class Renderer:
+    """Makes every report of the one scan.
 
-    def render(report_format: str) -> str:
+    Args:
+        inputs: say what a conversion has to know.
+        job: has the room for it.
+        trivy: converts.
+        reports: what was found, in Trivy's JSON.
+    """
+
+    inputs: TrivyInputs
+    job: Job
+    trivy: Tool
+    reports: Mapping[Subject, Report]
+
+    def text(self, report_format: str) -> str:
+        """Return the report of all images in a format."""
         if report_format == "json":
-            return json.dumps(merge(reports), indent=2) + "\n"
-        if report_format == "template":
-            return convert(report_format, merge(reports))
-        texts = {subject: convert(report_format, report) for subject, report in reports.items()}
-        return merge_sarif(texts) if report_format == "sarif" else join(texts)
+            return json.dumps(merge(self.reports), indent=2) + "\n"
+        if report_format == "sarif":
+            return merge_sarif({each: self._convert("sarif", self.reports[each]) for each in self.reports})
+        return self._convert(report_format, unite(self.reports))
 
-    def convert(report_format: str, report: Report) -> str:
+    def of_one(self, report_format: str, subject: Subject) -> str:
+        """Return the report of one image in a format."""
+        one = {subject: self.reports[subject]}
+        return Renderer(self.inputs, self.job, self.trivy, one).text(report_format)
+
+    def _convert(self, report_format: str, report: Report) -> str:
         from tempfile import TemporaryDirectory
 
         # Not a secret file: where memfd is forbidden, /dev/shm may have room for a key and not for a report.
-        with TemporaryDirectory(prefix="gocdnext-", dir=job.temporary()) as folder:
+        with TemporaryDirectory(prefix="gocdnext-", dir=self.job.temporary()) as folder:
             path = Path(folder, "report.json")
             path.write_text(json.dumps(report))
-            done = trivy.capture(*convert_command(inputs, report_format, str(path)))
+            done = self.trivy.capture(
+                *convert_command(self.inputs, report_format, str(path), self.trivy.path)
+            )
         return done.stdout.decode(errors="replace")
 
-    text = render(inputs.format)
-    if not inputs.output:
-        print(text)
-        return
-    print(text if inputs.format == "table" else render("table"))
-    path = job.workspace / inputs.output
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
-    except OSError as error:
-        raise Error(f"with.output: {inputs.output} cannot be written: {error.strerror}") from None
-    job.say(f"report: {inputs.output} ({inputs.format})")
+
+def publish(renderer: Renderer) -> list[Written]:
+    """Write every report where it is wanted; the log shows the table where files have them."""
+    inputs, job = renderer.inputs, renderer.job
+    table = renderer.text(inputs.in_log.format)
+    print(table)
+    written: list[Written] = []
+    for wanted in inputs.wanted:
+        for path, subject in places(wanted, renderer.reports):
+            if subject is not None:
+                text = renderer.of_one(wanted.format, subject)
+            else:
+                text = table if wanted.format == inputs.in_log.format else renderer.text(wanted.format)
+            job.report(path, text)
+            job.say(f"report: {path} ({wanted.format})")
+            written.append(Written(wanted, path, subject))
+    return written
 
 
-def labels(subjects: Iterable[Subject]) -> dict[Subject, str]:
-    """Return what tells the images of an index apart: the platform, with the digest where two have the same.
+def sboms(written: Iterable[Written]) -> str:
+    """Return the SBOMs of images in a registry, each with the image that it is to be attested to.
 
-    There may be several for one platform, such as one for each version of Windows.
+    Of two formats for an image it is the one that is asked for first.
     """
-    subjects = list(subjects)
-    times = Counter(subject.platform for subject in subjects)
-    return {
-        each: each.platform if times[each.platform] == 1 else f"{each.platform} {each.digest}".strip()
-        for each in subjects
-    }
+    found: dict[str, str] = {}
+    for each in written:
+        if each.subject is not None and each.subject.reference and each.wanted.format in SBOMS:
+            found.setdefault(each.subject.reference, each.path)
+    return ",".join(f"{reference}={path}" for reference, path in found.items())
 
 
-def merge(reports: Mapping[Subject, Report]) -> Report:
-    """Return one report of all images, each of whose results says of which one it is."""
-    (name, first), *others = ((subject.name, report) for subject, report in reports.items())
-    if not others:
-        return first
-    label = labels(reports)
-    results = [
-        result | {"Target": f"{label[subject]}: {result['Target']}"}
-        for subject, report in reports.items()
-        for result in report.get("Results") or ()
-    ]
-    shared = {key: value for key, value in first.items() if key not in ("ArtifactID", "Metadata")}
-    return shared | {"ArtifactName": name, "Metadata": {"RepoDigests": [name]}, "Results": results}
+def places(wanted: Wanted, subjects: Mapping[Subject, object]) -> Iterator[tuple[str, Subject | None]]:
+    """Yield the paths of a report, each with the image that it describes; None: all of them."""
+    if PLATFORM in wanted.path:
+        for subject, label in labels(subjects).items():
+            yield wanted.path.replace(PLATFORM, _in_a_path(label) or "image"), subject
+    elif len(subjects) == 1:
+        yield wanted.path, next(iter(subjects))
+    else:
+        yield wanted.path, None
 
 
-def merge_sarif(texts: Mapping[Subject, str]) -> str:
-    """Return one SARIF log with a run for each image, named as its category (SARIF 2.1.0, 3.17.3)."""
-    if len(texts) == 1:
-        return next(iter(texts.values()))
-    label = labels(texts)
-    logs = {subject: json.loads(text) for subject, text in texts.items()}
-    runs = [
-        run | {"automationDetails": {"id": f"trivy/{label[subject].replace(' ', '/')}/"}}
-        for subject, log in logs.items()
-        for run in log["runs"]
-    ]
-    return json.dumps(next(iter(logs.values())) | {"runs": runs}, indent=2) + "\n"
-
-
-def join(texts: Mapping[Subject, str]) -> str:
-    """Return the texts one below the other, each under its platform, or the like."""
-    if len(texts) == 1:
-        return next(iter(texts.values()))
-    label = labels(texts)
-    return "\n".join(f"{label[subject]}\n{text}" for subject, text in texts.items())
-
-
-def count(report: Report) -> Counts:
-    """Return how many findings of each severity there are."""
-    return Counter(
-        finding.get("Severity") or "UNKNOWN"
-        for result in report.get("Results") or ()
-        for kind in ("Vulnerabilities", "Misconfigurations", "Secrets", "Licenses")
-        for finding in result.get(kind) or ()
-        if kind != "Misconfigurations" or finding.get("Status") == "FAIL"
-    )
-
-
-def summarize(inputs: TrivyInputs, counts: Mapping[Subject, Counts]) -> dict[str, str]:
-    """Return the outputs that tell what was found."""
-    total = sum(counts.values(), Counter[str]())
-    outputs = {each: str(total[each]) for each in SEVERITIES}
-    outputs["FINDINGS"] = str(sum(total[each] for each in inputs.severity))
-    if platforms := ",".join(dict.fromkeys(filter(None, (subject.platform for subject in counts)))):
-        outputs["PLATFORMS"] = platforms
-    return outputs
-
-
-def judge(inputs: TrivyInputs, job: Job, counts: Mapping[Subject, Counts]) -> None:
-    """Say in the last line whether it is clean, and end the job if it is not.
+def refuse_reports(inputs: TrivyInputs, images: list[Subject]) -> None:
+    """Check before the scan that each report has a place for what is scanned.
 
     Raises:
-        Findings: something of `severity` was found, and `exit-code` is not 0.
+        InputMismatch: one describes one image, and there are several.
     """
-    relevant = {
-        subject: Counter({each: found[each] for each in inputs.severity}) for subject, found in counts.items()
-    }
-    total = sum(relevant.values(), Counter[str]())
-    name = next(iter(counts)).name
-    label = labels(relevant)
-    parts = [(label[subject], found) for subject, found in relevant.items() if label[subject]]
-    if not total:
-        where = f"{name} ({', '.join(part for part, _ in parts)})" if parts else name
-        job.say(f"clean: nothing {' or '.join(inputs.severity)} in {where}")
+    if len(images) < 2:
         return
-    details = "; ".join(f"{part}: {describe(found)}" for part, found in parts)
-    message = f"findings: {describe(total)} in {f'{name} ({details})' if parts else name}"
-    if inputs.exit_code:
-        raise Findings(message, exit_code=inputs.exit_code)
-    job.say(f"{message}; advisory, as `exit-code` is 0")
+    names = ", ".join(f"{each.platform or 'no platform'} ({each.digest})" for each in images)
+    for wanted in (*inputs.wanted, inputs.in_log):
+        if wanted.is_of_one_image and PLATFORM not in wanted.path:
+            what = f"{wanted.format} describes one image, and here are several: {names}"
+            advice = f"write {PLATFORM} in the path of the report, or choose one of these platforms"
+            raise InputMismatch("platforms", what, advice)
 
 
-def describe(counts: Counts) -> str:
-    """Return counts in words, as "2 CRITICAL, 1 HIGH"."""
-    return ", ".join(f"{counts[each]} {each}" for each in SEVERITIES if counts[each]) or "none"
+def _in_a_path(label: str) -> str:
+    return label.replace("/", "-").replace(" ", "-").replace(":", "-")

@@ -7,6 +7,7 @@ import io
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -19,12 +20,13 @@ from importlib import import_module
 from itertools import product
 from pathlib import Path
 from typing import Any, Self
+from xml.etree import ElementTree as ET
 
 import pytest
 
 from gocdnext_sdk.host.harness import LocalRegistry
 from gocdnext_sdk.host.manifest.load import load_plugin
-from gocdnext_sdk.host.testing.result import Result
+from gocdnext_sdk.host.testing.result import Call, Result
 from gocdnext_sdk.host.testing.run import PluginRunner
 from gocdnext_sdk.inputs.reader import read_inputs
 
@@ -127,6 +129,13 @@ def scan(run_plugin: PluginRunner, workspace: Path) -> Scan:
     return scan
 
 
+def scans(result: Result) -> list[Call]:
+    """The starts of Trivy that scanned something."""
+    return [
+        call for call in result.calls if call.argv[0] != "convert" and "--download-db-only" not in call.argv
+    ]
+
+
 def last_line(result: Result) -> str:
     return result.log.splitlines()[-1]
 
@@ -153,8 +162,9 @@ def test_every_platform_of_an_index_is_scanned_by_digest(images: Images, scan: S
         "LOW": "0",
         "UNKNOWN": "0",
     }
-    scanned = [call.argv[-1] for call in result.calls if call.argv[0] == "image"]
-    assert scanned == [f"{images.repository}@{images.digest(each)}" for each in ("amd64", "arm64")]
+    assert [call.argv[-1] for call in scans(result)] == [
+        f"{images.repository}@{images.digest(each)}" for each in ("amd64", "arm64")
+    ]
 
 
 def test_a_clean_image_says_so_in_the_last_line(images: Images, scan: Scan) -> None:
@@ -250,7 +260,9 @@ def test_one_scan_gives_the_report_and_the_table(
     report = f"reports/deep/report.{report_format}"
     inputs = images.inputs("multi") | template
     result = scan(format=report_format, output=report, **inputs).exited(1)
-    assert [call.argv[0] for call in result.calls if call.argv[0] != "convert"] == ["image", "image"]
+    assert [call.argv[-1] for call in scans(result)] == [
+        f"{images.repository}@{images.digest(each)}" for each in ("amd64", "arm64")
+    ]
     assert "│ Jinja2 (METADATA) │ CVE-2019-10906 │ HIGH" in result.log
     text = (workspace / report).read_text()
     match report_format:
@@ -258,9 +270,9 @@ def test_one_scan_gives_the_report_and_the_table(
             targets = [each["Target"] for each in json.loads(text)["Results"]]
             assert targets == ["linux/amd64: Python", "linux/arm64: Python"]
         case "sarif":
-            runs = {run["automationDetails"]["id"]: run["results"] for run in json.loads(text)["runs"]}
-            assert [finding["ruleId"] for finding in runs["trivy/linux/amd64/"]] == ["CVE-2019-10906"]
-            assert runs["trivy/linux/arm64/"] == []
+            (run,) = json.loads(text)["runs"]
+            assert [finding["ruleId"] for finding in run["results"]] == ["CVE-2019-10906"]
+            assert run["results"][0]["properties"]["platforms"] == ["linux/amd64"]
         case "template":
             assert text == "[linux/amd64: Python][linux/arm64: Python]"
         case _:
@@ -269,9 +281,56 @@ def test_one_scan_gives_the_report_and_the_table(
 
 def test_an_sbom_describes_one_image(images: Images, scan: Scan, workspace: Path) -> None:
     inputs = images.inputs("multi") | {"format": "cyclonedx", "output": "sbom.json"}
-    assert "describes one image" in scan(**inputs).exited(2).errors[0]
+    refused = scan(**inputs).exited(2)
+    assert "describes one image" in refused.errors[0]
+    assert not scans(refused)
     scan(platforms="linux/arm64", **inputs).passed()
     assert json.loads((workspace / "sbom.json").read_text())["bomFormat"] == "CycloneDX"
+
+
+EVERY_FORMAT = """
+sarif=out/trivy.sarif
+cyclonedx=out/{platform}.cdx.json
+spdx=out/{platform}.spdx
+spdx-json=out/{platform}.spdx.json
+cosign-vuln=out/{platform}.vuln.json
+github=out/{platform}.github.json
+html=out/trivy.html
+junit=out/junit.xml
+gitlab=out/gl-container-scanning.json
+gitlab-codequality=out/gl-code-quality.json
+asff=out/asff.json
+json=out/trivy.json
+table=out/trivy.txt
+"""
+
+
+def test_one_scan_gives_every_report(images: Images, scan: Scan, workspace: Path) -> None:
+    result = scan(reports=EVERY_FORMAT, **images.inputs("multi")).exited(1)
+    assert len(scans(result)) == 2  # one of each platform
+    found = {file.name: file.read_text() for file in (workspace / "out").iterdir()}
+    assert len(found) == 18  # eight about both platforms, five about each
+    for name, text in found.items():
+        if name.endswith((".json", ".sarif")):
+            json.loads(text)
+    ET.fromstring(found["junit.xml"])
+    for name in ("trivy.html", "junit.xml", "gl-container-scanning.json", "asff.json", "trivy.txt"):
+        assert "CVE-2019-10906" in found[name], name
+    # Each SBOM is of its own platform's image, by digest: what an attestation of it is about.
+    for each in ("amd64", "arm64"):
+        bom = json.loads(found[f"linux-{each}.cdx.json"])
+        assert bom["metadata"]["component"]["purl"].count(images.digest(each)) == 1
+    sboms = dict(entry.split("=") for entry in result.outputs["SBOMS"].split(","))
+    assert sboms[f"{images.repository}@{images.digest('arm64')}"] == "out/linux-arm64.cdx.json"
+    assert found["trivy.txt"] in result.log
+
+
+def test_the_image_has_trivys_own_templates() -> None:
+    """Those of its release: its repository's at that version, as its official image has them too."""
+    tool = Path(shutil.which("trivy") or "").resolve()
+    assert {each.name for each in (tool.parents[3] / "contrib").iterdir()} >= {
+        f"{name}.tpl" for name in ("html", "junit", "gitlab", "gitlab-codequality", "asff")
+    }
 
 
 def test_what_is_accepted_stays_out_of_scan_and_report(

@@ -9,10 +9,11 @@ it.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
+from gocdnext_sdk.errors import ToolError
 from gocdnext_sdk.runtime.runner import Command, Completed, Runner
 
 if TYPE_CHECKING:
@@ -41,6 +42,12 @@ class RecordingRunner:
         """Record it, then capture it."""
         self._record(command)
         return self._runner.capture(command, assumed)
+
+    def capture_each(self, commands: Sequence[Command]) -> list[Completed | ToolError]:
+        """Record all, then capture them."""
+        for command in commands:
+            self._record(command)
+        return self._runner.capture_each(commands)
 
     def running(self, command: Command) -> AbstractContextManager[None]:
         """Record it, then run it while the block runs."""

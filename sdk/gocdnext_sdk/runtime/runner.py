@@ -14,11 +14,11 @@ import selectors
 import shlex
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import IO, Protocol
 
 from gocdnext_sdk.errors import Cancelled, ToolError
 from gocdnext_sdk.runtime.log import MaskedText, MaskedWriter, Sink
@@ -89,6 +89,9 @@ class Runner(Protocol):
     def capture(self, command: Command, assumed: bytes | None) -> Completed:
         """Run to the end, with standard output in the result; `assumed` is for runners that start nothing."""
 
+    def capture_each(self, commands: Sequence[Command]) -> list[Completed | ToolError]:
+        """Run all at the same time to the end; one that fails is its error, and ends no other."""
+
     def running(self, command: Command) -> AbstractContextManager[None]:
         """Run while the block does something else."""
 
@@ -119,17 +122,35 @@ class ProcessRunner:
         with self._started(command) as process:
             return self._finish(command, process, [])
 
+    def capture_each(self, commands: Sequence[Command]) -> list[Completed | ToolError]:
+        """Run all at the same time to the end, with standard output in the results."""
+        with ExitStack() as running:
+            streams = [
+                _Streams(running.enter_context(self._started(each)), self._masker, [], each.watch)
+                for each in commands
+            ]
+            _pump(streams)
+            return [self._outcome(*each) for each in zip(commands, streams, strict=True)]
+
+    def _outcome(self, command: Command, streams: _Streams) -> Completed | ToolError:
+        try:
+            return self._judged(command, streams)
+        except ToolError as error:
+            return error
+
     @contextmanager
     def running(self, command: Command) -> Iterator[None]:
         """Run while the block does something else."""
         with self._started(command) as process:
+            streams = _Streams(process, self._masker)
             try:
                 with self._signals.meanwhile():
                     yield
             except Cancelled:
-                self._pump(process, None)  # it has the signal too, and is given time
+                _pump([streams])  # it has the signal too, and is given time
                 raise
-            self._finish(command, process, None)
+            _pump([streams])
+            self._judged(command, streams)
 
     @contextmanager
     def _started(self, command: Command) -> Iterator[subprocess.Popen[bytes]]:
@@ -141,9 +162,19 @@ class ProcessRunner:
     def _finish(
         self, command: Command, process: subprocess.Popen[bytes], captured: list[bytes] | None
     ) -> Completed:
-        stderr = self._pump(process, captured, command.watch)
-        code = process.wait()
+        streams = _Streams(process, self._masker, captured, command.watch)
+        _pump([streams])
+        return self._judged(command, streams)
+
+    def _judged(self, command: Command, streams: _Streams) -> Completed:
+        """Return how a tool ended whose streams are read.
+
+        Raises:
+            ToolError: it failed.
+        """
+        code = streams.process.wait()
         self._signals.check()
+        captured, stderr = streams.captured, bytes(streams.tail)
         if code not in command.ok:
             how = f"ended by signal {-code}" if code < 0 else f"failed with exit code {code}"
             said = captured is None or bool(stderr.strip()) or self._show_end(b"".join(captured).strip())
@@ -184,54 +215,82 @@ class ProcessRunner:
         except OSError as error:  # another architecture, too long an argv
             raise ToolError(f"{command.path} cannot be started: {error.strerror}") from None
 
-    def _pump(
+
+class _Streams:
+    """The two streams of a tool, which go to the log, masked.
+
+    Args:
+        process: the tool.
+        masker: hides secrets.
+        captured: gets standard output instead of the log.
+        watch: gets standard error as it comes, not masked.
+    """
+
+    def __init__(
         self,
         process: subprocess.Popen[bytes],
-        captured: list[bytes] | None,
+        masker: Masker,
+        captured: list[bytes] | None = None,
         watch: Callable[[bytes], object] | None = None,
-    ) -> bytes:
-        """Copy both streams to the log, masked, until the tool has closed them or has ended.
-
-        Returns:
-            The end of its standard error.
-        """
+    ) -> None:
         if process.stdout is None or process.stderr is None:
             raise AssertionError("both streams are pipes")
-        with selectors.DefaultSelector() as selector:
-            out = MaskedWriter(self._masker, _raw(sys.stdout))
-            err = MaskedWriter(self._masker, _raw(sys.stderr))
-            tail = bytearray()
+        self.process = process
+        self.captured = captured
+        self.tail = bytearray()
+        """The end of standard error."""
+        self._watch = watch
+        self._out = MaskedWriter(masker, _raw(sys.stdout))
+        self._err = MaskedWriter(masker, _raw(sys.stderr))
+        take = self._out.write if captured is None else captured.append
+        self.open: dict[IO[bytes], Callable[[bytes], object]] = {
+            process.stdout: take,
+            process.stderr: self._log_error,
+        }
+        """What is read, and what gets what is read."""
+        self.rounds_left = _PIPE // _CHUNK
 
-            def log_error(data: bytes) -> None:
-                err.write(data)
-                tail.extend(data)
-                del tail[:-_TAIL]
-                if watch is not None:
-                    watch(data)
+    def _log_error(self, data: bytes) -> None:
+        self._err.write(data)
+        self.tail.extend(data)
+        del self.tail[:-_TAIL]
+        if self._watch is not None:
+            self._watch(data)
 
-            selector.register(
-                process.stdout, selectors.EVENT_READ, captured.append if captured is not None else out.write
-            )
-            selector.register(process.stderr, selectors.EVENT_READ, log_error)
-            rounds_left = _PIPE // _CHUNK
-            while selector.get_map():
-                ready = selector.select(timeout=0.5)
-                for key, _ in ready:
-                    data = os.read(key.fd, _CHUNK)
-                    if data:
-                        key.data(data)
-                    else:
-                        selector.unregister(key.fileobj)
-                if process.poll() is not None:
-                    end_group(process.pid)
-                    # A process that left the group may hold the pipes open, and even go on writing.
-                    rounds_left -= 1
-                    if not ready or not rounds_left:
-                        break
-            for writer in (out, err):
-                writer.finish()
-                writer.end_line()
-            return bytes(tail)
+    def finish(self) -> None:
+        """Write what is left, to the end of a line."""
+        for writer in (self._out, self._err):
+            writer.finish()
+            writer.end_line()
+
+
+def _pump(all_streams: Sequence[_Streams]) -> None:
+    """Read the streams of tools until each tool has closed its own or has ended."""
+    with selectors.DefaultSelector() as selector:
+        for streams in all_streams:
+            for stream in streams.open:
+                selector.register(stream, selectors.EVENT_READ, streams)
+        while selector.get_map():
+            ready = selector.select(timeout=0.5)
+            for key, _ in ready:
+                data = os.read(key.fd, _CHUNK)
+                if data:
+                    key.data.open[key.fileobj](data)
+                else:
+                    selector.unregister(key.fileobj)
+                    del key.data.open[key.fileobj]
+            for streams in all_streams:
+                if not streams.open or streams.process.poll() is None:
+                    continue
+                end_group(streams.process.pid)
+                # A process that left the group may hold the pipes open, and even go on writing.
+                streams.rounds_left -= 1
+                if not streams.rounds_left or not any(key.data is streams for key, _ in ready):
+                    for stream in streams.open:
+                        selector.unregister(stream)
+                    streams.open.clear()
+    for streams in all_streams:
+        streams.finish()
 
 
 def _raw(stream: object) -> Sink:

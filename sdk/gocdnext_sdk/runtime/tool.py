@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import pwd
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -70,6 +70,17 @@ class Tool:
                 ends where the output is looked at.
         """
         return self.runner.capture(self._command(argv, ok), assumed)
+
+    def capture_each(self, argvs: Iterable[Sequence[object]]) -> list[Completed | ToolError]:
+        """Run the tool with each of several argvs at the same time, as `capture` does with one.
+
+        Args:
+            argvs: their arguments.
+
+        Returns:
+            How each ended, in the order of `argvs`: with its error, where it failed.
+        """
+        return self.runner.capture_each([self._command(argv, (0,)) for argv in argvs])
 
     def running(self, *argv: object, ok: Iterable[int] = (0,)) -> AbstractContextManager[None]:
         """As `run`, with the block done while the tool works; an error in the block ends the tool.

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import sys
 from collections import Counter
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from gocdnext_sdk import Findings, InputError, Secret, ToolError
+from gocdnext_sdk import Findings, InputError, InputMismatch, Secret, ToolError
 from gocdnext_sdk.host.manifest.load import load_plugin
 from gocdnext_sdk.inputs.reader import read_inputs
 
@@ -19,12 +20,28 @@ PACKAGE = load_plugin(Path(__file__).parents[3] / "plugins" / "trivy").__module_
 trivy = SimpleNamespace(
     **{
         name: value
-        for module in ("inputs", "scan", "report", "plugin")
+        for module in (
+            "formats",
+            "reporting",
+            "inputs",
+            "subjects",
+            "preparing",
+            "commands",
+            "databases",
+            "room",
+            "scan",
+            "findings",
+            "sarif",
+            "report",
+            "verdict",
+            "plugin",
+        )
         for name, value in vars(sys.modules[f"{PACKAGE}.{module}"]).items()
     }
 )
 
 DIGEST = "sha256:" + "a" * 64
+AMD64, ARM64 = (trivy.Subject("app", (), f"linux/{arch}") for arch in ("amd64", "arm64"))
 
 
 @pytest.fixture(autouse=True)
@@ -300,12 +317,170 @@ def test_a_merged_report_names_the_index_and_each_results_platform() -> None:
     assert trivy.count(merged) == trivy.count(REPORT)
 
 
-def test_merged_sarif_has_a_run_for_each_platform() -> None:
-    log = json.dumps({"version": "2.1.0", "runs": [{"results": []}]})
-    subjects = [trivy.Subject("app", (), "linux/amd64"), trivy.Subject("app", (), "linux/arm64")]
-    merged = json.loads(trivy.merge_sarif(dict.fromkeys(subjects, log)))
-    ids = [run["automationDetails"]["id"] for run in merged["runs"]]
-    assert ids == ["trivy/linux/amd64/", "trivy/linux/arm64/"]
+def sarif(*results: str) -> str:
+    """A log of Trivy's with a finding for each text, a rule for each too."""
+    rules = [{"id": each} for each in results]
+    found = [
+        {"ruleId": each, "ruleIndex": number, "message": {"text": f"about {each}"}}
+        for number, each in enumerate(results)
+    ]
+    run = {"tool": {"driver": {"name": "Trivy", "rules": rules}}, "results": found}
+    return json.dumps({"version": "2.1.0", "runs": [run]})
+
+
+def test_equal_results_of_several_platforms_are_one_in_sarif() -> None:
+    merged = json.loads(trivy.merge_sarif({AMD64: sarif("b", "a"), ARM64: sarif("a", "c")}))
+    (run,) = merged["runs"]
+    rows = {each["ruleId"]: each["properties"]["platforms"] for each in run["results"]}
+    assert rows == {"b": ["linux/amd64"], "a": ["linux/amd64", "linux/arm64"], "c": ["linux/arm64"]}
+    rules = [each["id"] for each in run["tool"]["driver"]["rules"]]
+    assert all(rules[each["ruleIndex"]] == each["ruleId"] for each in run["results"])
+    assert run["results"][1]["message"]["text"] == "about a\nPlatforms: linux/amd64, linux/arm64"
+    assert run["properties"]["platforms"] == ["linux/amd64", "linux/arm64"]
+
+
+def vulnerability(name: str, package: str = "p", **more: Any) -> dict[str, Any]:
+    return {"VulnerabilityID": name, "PkgName": package, "InstalledVersion": "1", "Severity": "HIGH"} | more
+
+
+def test_equal_findings_of_several_platforms_are_one_row() -> None:
+    """The system's packages are named after the image of their platform, and carry its architecture."""
+
+    def report(image: str, *found: dict[str, str]) -> dict[str, Any]:
+        target = f"{image} (debian 13)"
+        result = {"Target": target, "Class": "os-pkgs", "Type": "debian", "Vulnerabilities": [*found]}
+        return {"SchemaVersion": 2, "ArtifactName": image, "Results": [result]}
+
+    united = trivy.unite(
+        {
+            AMD64: report("r@1", vulnerability("A", PkgIdentifier="amd64"), vulnerability("B")),
+            ARM64: report("r@2", vulnerability("A", PkgIdentifier="arm64"), vulnerability("B", "other")),
+        }
+    )
+    rows = {
+        result["Target"]: [each["VulnerabilityID"] for each in result["Vulnerabilities"]]
+        for result in united["Results"]
+    }
+    assert rows == {
+        "linux/amd64, linux/arm64: app (debian 13)": ["A"],
+        "linux/amd64: app (debian 13)": ["B"],
+        "linux/arm64: app (debian 13)": ["B"],
+    }
+
+
+def test_a_platform_without_findings_keeps_its_line() -> None:
+    united = trivy.unite({AMD64: REPORT, ARM64: {**REPORT, "Results": [{"Target": "lib"}]}})
+    assert [each["Target"] for each in united["Results"]] == [
+        "linux/amd64: lib",
+        "linux/arm64: lib",
+        "linux/amd64: clean",
+    ]
+    assert trivy.count(united) == trivy.count(REPORT)
+
+
+class TestReports:
+    def test_each_has_a_format_and_a_file(self) -> None:
+        inputs = given(reports="sarif=a.sarif\n# for people\nhtml = out/b.html\n")
+        assert [tuple(each) for each in inputs.wanted] == [("sarif", "a.sarif"), ("html", "out/b.html")]
+        assert inputs.in_log.format == "table"
+        assert given(format="json").in_log.format == "json"
+        assert [str(each) for each in given(format="json", output="x").wanted] == ["json=x"]
+
+    @pytest.mark.parametrize(
+        ("text", "what"),
+        [
+            ("sarif", "item 1 is not FORMAT=PATH"),
+            ("sarif=", "item 1 is not FORMAT=PATH"),
+            ("json=a\nserif=b", 'did you mean "sarif"?'),
+            ("json=a\nsarif=a", "item 2 has the path of an earlier one"),
+            ("json=../a", "is outside the workspace"),
+            ("template=a", "with.template: is required"),
+            ("json=.", "is a directory"),
+        ],
+    )
+    def test_what_is_none_is_a_mistake(self, text: str, what: str) -> None:
+        (line,) = mistakes(reports=text)
+        assert what in line
+
+    def test_no_report_is_lost_in_the_log_beside_the_table(self) -> None:
+        (line,) = mistakes(format="json", reports="sarif=a.sarif")
+        assert line.startswith("with.format: json has no file")
+        (line,) = mistakes(format="json", output="a", reports="sarif=a")
+        assert line.startswith("with.reports: ")
+
+    def test_a_platform_in_the_path_makes_a_file_for_each(self) -> None:
+        wanted = trivy.Wanted("cyclonedx", "sbom/{platform}.json")
+        assert dict(trivy.places(wanted, {AMD64: 0, ARM64: 0})) == {
+            "sbom/linux-amd64.json": AMD64,
+            "sbom/linux-arm64.json": ARM64,
+        }
+        assert dict(trivy.places(trivy.Wanted("json", "a"), {AMD64: 0, ARM64: 0})) == {"a": None}
+        # An image that names no platform still has its file.
+        assert [*dict(trivy.places(wanted, {trivy.Subject("app", ()): 0}))] == ["sbom/image.json"]
+
+    def test_what_describes_one_image_needs_a_file_for_each(self) -> None:
+        images = [AMD64, ARM64]
+        trivy.refuse_reports(given(reports="cyclonedx={platform}.json"), images)
+        trivy.refuse_reports(given(reports="cyclonedx=a.json"), images[:1])
+        for inputs in ({"reports": "cyclonedx=a.json"}, {"format": "spdx"}):
+            with pytest.raises(InputMismatch):
+                trivy.refuse_reports(given(**inputs), images)
+
+    def test_trivys_own_templates_are_beside_it_and_not_in_the_checkout(self, workspace: Path) -> None:
+        def template(report_format: str, **inputs: str) -> str:
+            argv = trivy.convert_command(given(**inputs), report_format, "r", "/usr/local/bin/trivy")
+            return argv[argv.index("--template") + 1]
+
+        asked = {"format": "template", "template": "@contrib/html.tpl"}
+        assert template("template", **asked) == "@/contrib/html.tpl"
+        (workspace / "contrib").mkdir()
+        (workspace / "contrib" / "html.tpl").touch()
+        assert template("html") == "@/contrib/html.tpl"
+        assert template("template", **asked) == "@contrib/html.tpl"
+
+
+class TestAtTheSameTime:
+    """How many scans run at once, and on which databases."""
+
+    @pytest.mark.parametrize(("limit", "expected"), [("max", 2), ("600000000", 1), ("1", 1), (None, 2)])
+    def test_memory_bounds_the_scans(
+        self, limit: str | None, expected: int, workspace: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        file = workspace / "memory.max"
+        if limit is not None:
+            file.write_text(f"{limit}\n")
+        room = sys.modules[f"{PACKAGE}.room"]
+        monkeypatch.setattr(room, "_LIMITS", (str(file),))
+        monkeypatch.setattr("os.sched_getaffinity", lambda _: {0, 1})
+        monkeypatch.setattr(room, "SCAN_BYTES", 400_000_000 if limit and limit != "max" else 1)
+        assert trivy.scans_at_once() == expected
+
+    def test_a_database_is_due_as_trivy_has_it(self, workspace: Path) -> None:
+        folder = workspace / "db"
+        assert trivy.is_due(folder)
+        folder.mkdir()
+        now = datetime.now(UTC)
+
+        def metadata(next_update: timedelta, downloaded: timedelta) -> None:
+            times = {"NextUpdate": now + next_update, "DownloadedAt": now + downloaded}
+            text = {key: f"{value:%Y-%m-%dT%H:%M:%S}.123456789Z" for key, value in times.items()}
+            (folder / "metadata.json").write_text(json.dumps(text))
+
+        metadata(timedelta(hours=1), timedelta(days=-1))
+        assert not trivy.is_due(folder)
+        metadata(timedelta(hours=-1), timedelta(minutes=-59))
+        assert not trivy.is_due(folder)
+        metadata(timedelta(hours=-1), timedelta(minutes=-61))
+        assert trivy.is_due(folder)
+        (folder / "metadata.json").write_text("[]")
+        assert trivy.is_due(folder)
+
+    def test_only_one_scan_may_fetch_the_index_of_java(self, workspace: Path) -> None:
+        for name in ("db", "java-db"):
+            (workspace / "cache" / name).mkdir(parents=True)
+        with trivy.without_java_index(workspace / "cache", workspace) as bare:
+            assert [each.name for each in Path(bare).iterdir()] == ["db"]
+        assert not Path(bare).exists()
 
 
 def test_a_database_says_when_it_was_made(workspace: Path) -> None:
@@ -324,9 +499,6 @@ class Log:
 
     def say(self, line: str) -> None:
         self.lines.append(line)
-
-
-AMD64, ARM64 = (trivy.Subject("app", (), f"linux/{arch}") for arch in ("amd64", "arm64"))
 
 
 def test_findings_end_the_job_with_the_code_asked_for_and_say_where_they_are() -> None:
@@ -370,12 +542,10 @@ class TestSeveralImagesOfOnePlatform:
         trivy.Subject("app", (digit,), "windows/amd64", f"sha256:{digit * 64}") for digit in ("1", "2")
     )
 
-    def test_each_has_a_run_in_the_sarif_log(self) -> None:
-        first, second = ({"runs": [{"results": results}]} for results in ([{"ruleId": "x"}], []))
-        texts = dict(zip(self.SUBJECTS, map(json.dumps, (first, second)), strict=True))
-        runs = json.loads(trivy.merge_sarif(texts))["runs"]
-        assert [len(run["results"]) for run in runs] == [1, 0]
-        assert len({run["automationDetails"]["id"] for run in runs}) == 2
+    def test_each_is_named_in_the_sarif_log(self) -> None:
+        texts = dict(zip(self.SUBJECTS, (sarif("x"), sarif("y")), strict=True))
+        (run,) = json.loads(trivy.merge_sarif(texts))["runs"]
+        assert len({str(each["properties"]["platforms"]) for each in run["results"]}) == 2
 
     def test_each_counts_in_the_verdict(self) -> None:
         counts = dict(zip(self.SUBJECTS, (Counter(CRITICAL=2), Counter[str]()), strict=True))
@@ -386,7 +556,7 @@ class TestSeveralImagesOfOnePlatform:
         assert trivy.summarize(given(), counts)["PLATFORMS"] == "windows/amd64"
 
     def test_each_has_its_place_in_table_and_report(self) -> None:
-        assert trivy.join(dict.fromkeys(self.SUBJECTS, "t")).count("windows/amd64 sha256:") == 2
+        assert str(trivy.unite(dict.fromkeys(self.SUBJECTS, REPORT))).count("windows/amd64 sha256:") == 4
         merged = trivy.merge(dict.fromkeys(self.SUBJECTS, REPORT))
         assert len({result["Target"] for result in merged["Results"]}) == 2 * len(REPORT["Results"])
 

@@ -22,6 +22,7 @@ from gocdnext_sdk.runtime.job import Job
 from gocdnext_sdk.runtime.log import MaskedText, MaskedWriter
 from gocdnext_sdk.runtime.masking import Masker
 from gocdnext_sdk.runtime.outputs import OutputFile
+from gocdnext_sdk.runtime.runner import Completed
 from gocdnext_sdk.runtime.secret_files import SecretFiles
 from gocdnext_sdk.runtime.signals import Signals
 from gocdnext_sdk.runtime.tool import find_tool, tool_environ, tool_path
@@ -261,6 +262,31 @@ class TestMeanwhile:
             refuse()
         with pytest.raises(ProcessLookupError):
             os.kill(int(pid.read_text()), 0)
+
+
+class TestSeveralAtOnce:
+    """Each waits for the other, so that one after the other they would never end."""
+
+    def test_all_run_at_the_same_time_and_keep_their_outputs_apart(self, bench: Bench) -> None:
+        bench.make(
+            "meet", 'touch "$1"; until [ -e "$2" ]; do sleep 0.01; done; echo "$1" $P; echo "said $1" >&2'
+        )
+        job = bench.job()
+        ended = job.tool("meet", env={"P": Secret(PASSWORD)}).capture_each([("a", "b"), ("b", "a")])
+        assert [each.stdout.split()[0] for each in ended if isinstance(each, Completed)] == [b"a", b"b"]
+        assert sorted(bench.printed().splitlines()[2:]) == ["said a", "said b"]
+
+    def test_one_that_fails_is_its_error_and_the_others_go_on(self, bench: Bench) -> None:
+        bench.make("maybe", 'echo "$2"; sleep "$1"; exit "$2"')
+        ended = bench.job().tool("maybe").capture_each([("0", "7"), ("0.2", "0")])
+        assert isinstance(ended[0], ToolError)
+        assert isinstance(ended[1], Completed)
+        assert ended[1].stdout == b"0\n"
+
+    def test_more_output_than_a_pipe_holds_blocks_none(self, bench: Bench) -> None:
+        bench.make("long", "head -c 3000000 /dev/zero")
+        ended = bench.job().tool("long").capture_each([(), (), ()])
+        assert [len(each.stdout) for each in ended if isinstance(each, Completed)] == [3_000_000] * 3
 
 
 class TestEnvironment:

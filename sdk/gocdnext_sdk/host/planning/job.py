@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from gocdnext_sdk.errors import ToolError
 from gocdnext_sdk.host.planning.guard import PlanEnds
 from gocdnext_sdk.host.planning.model import Login, Notes, Step
 from gocdnext_sdk.host.planning.placeholders import Placeholders
@@ -150,6 +151,10 @@ class PlannedRunner:
         if assumed is None:
             return _Unread(shlex.join([command.name, *command.argv[:1]]))
         return Completed(0, assumed)
+
+    def capture_each(self, commands: Sequence[Command]) -> list[Completed | ToolError]:
+        """Record all; reading the output of one ends the plan."""
+        return [self.capture(each, None) for each in commands]
 
     @contextmanager
     def running(self, command: Command) -> Iterator[None]:

@@ -1,0 +1,90 @@
+"""Trivy with the logins it needs, and what it finds in the checkout by itself."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from gocdnext_sdk import Job, Secret, Tool
+from gocdnext_sdk.workspace import read_text
+
+from .inputs import TrivyInputs, query_values, without_login
+
+NOT_BOUND = ("TRIVY_USERNAME", "TRIVY_PASSWORD", "TRIVY_REGISTRY_TOKEN")
+"""Logins that Trivy sends to every registry it contacts, those of its databases too."""
+
+GIT_TOKENS = {"github.com": "GITHUB_TOKEN", "gitlab.com": "GITLAB_TOKEN"}
+"""The job's variable that holds the token of a git host, and goes to no other."""
+
+
+def prepare(inputs: TrivyInputs, job: Job) -> Tool:
+    """Return Trivy with the logins it needs, each of which goes to its own host only."""
+    for name in NOT_BOUND:
+        if name in job.environ:
+            job.warn(f"{name} is ignored, since trivy would send it to every registry; pass it as `password`")
+    inherit = [name for name in job.environ if name.startswith("TRIVY_") and name not in NOT_BOUND]
+    if inputs.image_source == "docker":
+        inherit += ["DOCKER_HOST", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH"]
+    env: dict[str, str | Secret] = {}
+    if logins := inputs.all_logins():
+        env.update(job.docker_config(logins))
+    else:
+        inherit.append("DOCKER_CONFIG")
+    for note in honoured_files(inputs, job.workspace):
+        job.say(note)
+    for note in ignored_ignorefiles(inputs, job.workspace):
+        job.warn(note)
+    for value in query_values(inputs.target or ""):
+        job.mask(value)
+    if inputs.scan_type == "repo":
+        env.update(git_login(inputs, job.environ))
+    elif inputs.username and not inputs.image:
+        job.warn("`username` and `password` are ignored: they are for the registry of an image")
+    return job.tool("trivy", env=env, inherit=inherit)
+
+
+def honoured_files(inputs: TrivyInputs, workspace: Path) -> Iterator[str]:
+    """Yield what to say of files that Trivy finds by itself: whoever can change them decides what counts."""
+    configuration = inputs.config or "trivy.yaml"
+    for name, given, what in (
+        (configuration, inputs.config, "Trivy's own configuration, which may leave findings out"),
+        (".trivyignore", inputs.ignorefile, "which accepts findings"),
+        ("trivy-secret.yaml", None, "which says what a secret is"),
+    ):
+        if not given and (workspace / name).exists():
+            yield f"{name} of the checkout is used, {what}"
+
+
+def ignored_ignorefiles(inputs: TrivyInputs, workspace: Path) -> Iterator[str]:
+    """Yield what to say of files that are plainly meant and that Trivy passes over without a word."""
+    if inputs.ignorefile:
+        return
+    for name in (".trivyignore.yaml", ".trivyignore.yml"):
+        if (workspace / name).is_file():
+            yield f"{name} is not used: write `ignorefile: {name}`"
+    try:
+        text = read_text(workspace / ".trivyignore")
+    except (OSError, UnicodeDecodeError):
+        return
+    if re.search(r"(?m)^(vulnerabilities|misconfigurations|secrets|licenses):", text):
+        yield ".trivyignore holds YAML, which Trivy reads from .yaml files: rename it, write `ignorefile`"
+
+
+def without_logins(job: Job) -> Tool:
+    """Return Trivy as it writes reports: a template, maybe of the checkout, can print its environment."""
+    secret = (*NOT_BOUND, "TRIVY_TOKEN", "TRIVY_REDIS_KEY")
+    inherit = [name for name in job.environ if name.startswith("TRIVY_") and name not in secret]
+    return job.tool("trivy", inherit=inherit)
+
+
+def git_login(inputs: TrivyInputs, environ: Mapping[str, str]) -> dict[str, Secret]:
+    """Return the variable with the token that Trivy sends to the repository's host, whichever it is.
+
+    The user name is Trivy's own; git hosts look at the token only.
+    """
+    url, token = without_login(inputs.target or "")
+    host = re.sub(r"(?i)^https?://", "", url).partition("/")[0].lower()
+    ambient = environ.get(GIT_TOKENS.get(host, ""))
+    token = inputs.password or token or (Secret(ambient) if ambient else None)
+    return {"GITHUB_TOKEN": token} if token else {}
