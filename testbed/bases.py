@@ -1,4 +1,4 @@
-"""Stand-ins for base images, from Debian's packages, for a host whose engine cannot pull."""
+"""Stand-ins for base images, of Debian's packages and what Go builds, for a host whose engine cannot pull."""
 
 from __future__ import annotations
 
@@ -28,12 +28,6 @@ echo 'root:x:0:' > etc/group
 ln -sf python3 usr/bin/python
 rm -rf usr/lib/python3*/EXTERNALLY-MANAGED usr/share/man usr/share/locale usr/share/info
 find usr/share/doc -type f ! -name copyright -delete
-mkdir -p etc/docker/registry
-cat > etc/docker/registry/config.yml <<'END'
-version: 0.1
-storage: {filesystem: {rootdirectory: /var/lib/registry}}
-http: {addr: ":5000"}
-END
 """  # noqa: E501 - the shell has no shorter way
 HOOKS = ("--hook-dir=/usr/share/mmdebstrap/hooks/merged-usr", f"--extract-hook={FINISH}")
 
@@ -95,20 +89,26 @@ def _build(name: str, *output: str) -> None:
 
 def _folder(name: str) -> Path:
     pin = pins()[name]
-    recipe = [repr(pin), *HOOKS, (HERE / f"{name}.Dockerfile").read_text(), CERTIFICATES.read_text()]
+    recipe = [repr(pin), (HERE / f"{name}.Dockerfile").read_text(), CERTIFICATES.read_text()]
+    recipe += HOOKS if pin.debian else ()
     key = hashlib.sha256("\0".join(recipe).encode()).hexdigest()[:8]
     return cache_dir() / "bases" / f"{name}-{pin.version}-{key}"
 
 
 def _trees(name: str) -> Path:
-    """Give the folder of one tar file a platform, unpacked from Debian's packages."""
+    """Give the folder of the build: a tar file a platform, where the image is made of Debian's packages."""
     target = _folder(name)
     with lock(f"base-{name}"):
         if not target.exists():
-            what = f"unpacking Debian's {name} for {', '.join(PLATFORMS[name])}"
-            with step(what), arriving(target) as scratch:
+            with arriving(target) as scratch:
                 shutil.copyfile(CERTIFICATES, scratch / CERTIFICATES.name)
-                for platform in PLATFORMS[name]:
-                    tar = scratch / f"{platform}.tar"
-                    bootstrap(tar, pins()[name].debian, "--variant=extract", f"--arch={platform}", *HOOKS)
+                if pins()[name].debian:
+                    _unpack(name, scratch)
     return target
+
+
+def _unpack(name: str, folder: Path) -> None:
+    with step(f"unpacking Debian's {name} for {', '.join(PLATFORMS[name])}"):
+        for platform in PLATFORMS[name]:
+            tar = folder / f"{platform}.tar"
+            bootstrap(tar, pins()[name].debian, "--variant=extract", f"--arch={platform}", *HOOKS)

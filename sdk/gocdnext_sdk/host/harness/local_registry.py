@@ -114,6 +114,9 @@ class LocalRegistry:
                     "REGISTRY_AUTH_HTPASSWD_PATH": "/htpasswd",
                     "REGISTRY_STORAGE_DELETE_ENABLED": "true",
                     "REGISTRY_LOG_LEVEL": "warn",
+                    # The image's own settings have metrics on :5001, which a second one in this network,
+                    # or a job, could not have.
+                    "REGISTRY_HTTP_DEBUG_ADDR": "",
                     "OTEL_TRACES_EXPORTER": "none",
                 },
                 network=within.network if within else name,
