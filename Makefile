@@ -10,7 +10,7 @@ PYTEST_ARGS ?= -n auto
 ENV := eval "$$($(BIN)/python -m testbed env)"
 
 .DELETE_ON_ERROR:
-.PHONY: demo test soak bench vectors lint setup setup-test images trivy-db lock engine-stop engine-remove clean docs picture release-rehearsal publish pins
+.PHONY: demo test soak bench vectors lint setup setup-test images trivy-db lock engine-stop engine-remove clean docs picture release-rehearsal publish pins check-pins
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 
@@ -85,6 +85,10 @@ lock:
 pins: .venv/installed
 	@$(BIN)/python -m testbed pins --write
 	@$(BIN)/gocdnext-plugin manifest plugins/* > /dev/null
+
+# Whether registries and signers still say of the pinned images what tools.toml says; needs the internet.
+check-pins: .venv/installed
+	@$(BIN)/python -m testbed check-pins
 
 # The documentation, as a site in site/.
 docs: build/docs/installed

@@ -7,7 +7,7 @@ import os
 import sys
 
 from gocdnext_sdk.errors import Error
-from testbed import bases, engine, environment, images, raising, rehearsal, tools, trivydb
+from testbed import bases, checking, engine, environment, images, raising, rehearsal, tools, trivydb
 from testbed.cache import SetupError
 from testbed.pins import pins
 
@@ -43,6 +43,9 @@ def main() -> int:
     add.add_argument("version", nargs="?", help="to this version; the newest if not given")
     add.add_argument("--digest", help="of its image, where the registry cannot be reached from here")
     add.add_argument("--write", action="store_true", help="write what is proposed")
+    commands.add_parser(
+        "check-pins", help="ask the registries, and the public Sigstore, about what is pinned"
+    )
     add = commands.add_parser("rehearse", help="run the release pipeline against registries that end with it")
     add.add_argument(
         "architectures", nargs="*", default=rehearsal.ARCHITECTURES, help="amd64 and arm64 if none is named"
@@ -82,6 +85,8 @@ def _act(options: argparse.Namespace) -> None:
             print(trivydb.push(options.ref, *login))
         case "pins":
             raising.main(options.name, options.version, options.digest, write=options.write)
+        case "check-pins":
+            checking.main()
         case "rehearse":
             sys.exit(rehearsal.rehearse(tuple(options.architectures)))
         case _:

@@ -26,6 +26,8 @@ class Pin:
     beside: str = field(default="", repr=False)  # named in the folder by itself, so that others keep theirs
     releases: str = field(default="", repr=False)
     within: str = field(default="", repr=False)
+    signer: str = field(default="", repr=False)
+    issuer: str = field(default="", repr=False)
     wheel: str = ""
     sha256: str = ""
     suite: str = ""

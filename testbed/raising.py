@@ -62,10 +62,12 @@ def main(name: str | None, version: str | None, digest: str | None, *, write: bo
 
     Raises:
         SetupError: nothing tells the hash of a wheel, or Go fails.
+        RegistryError: the version is the pinned one, and nobody tells its digest.
     """
     digests = (lambda _: digest) if digest else resolve
     chosen = [pin for pin in pins().values() if name in (None, pin.name)]
     found = list(proposals(chosen, digests, (lambda _: version) if version else newest))
+    found += [each for pin in chosen if pin.version == version and (each := rebuilt(pin, digests))]
     for each in found:
         print(each)
         if write and not each.lacking:
@@ -79,6 +81,8 @@ def apply(proposal: Proposal) -> list[Path]:
     """Write a proposal to all files; return those that changed."""
     pin, version = proposal.pin, proposal.version
     changed = raise_to(pin, version, proposal.image.partition("@")[2])
+    if version == pin.version:
+        return changed
     if pin.wheel:
         raise_wheel(pin, version)
     if pin.go and not pin.go_version:
@@ -124,6 +128,16 @@ def proposals(
             yield Proposal(pin, version, f"{tagged}@{resolve(tagged)}")
         except RegistryError as error:
             yield Proposal(pin, version, lacking=f"its digest cannot be had here: {error}")
+
+
+def rebuilt(pin: Pin, resolve: Callable[[str], str]) -> Proposal | None:
+    """Return the pinned release with the digest that its tag has by now, if that is another one.
+
+    Only who names the version is told: a tag that moves is not followed by itself.
+    """
+    tagged, _, digest = pin.image.partition("@")
+    there = resolve(tagged) if pin.image else digest
+    return Proposal(pin, pin.version, f"{tagged}@{there}") if there != digest else None
 
 
 def newest(pin: Pin) -> str | None:

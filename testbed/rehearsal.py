@@ -27,7 +27,7 @@ from gocdnext_sdk.host.harness.local_sigstore import LocalSigstore
 from gocdnext_sdk.host.harness.report.console import ConsoleListener, open_console
 from gocdnext_sdk.host.pipeline import Revision, Run, revision
 from gocdnext_sdk.host.pipeline.builtins import Tag
-from testbed import bases, engine, environment, images, package_index, tools, trivydb
+from testbed import bases, checking, engine, environment, images, package_index, tools, trivydb
 from testbed.cache import say, step
 from testbed.package_index import PackageIndex
 from testbed.pins import ROOT
@@ -89,6 +89,8 @@ def world() -> Iterator[World]:
 
 def rehearse(architectures: tuple[str, ...] = ARCHITECTURES) -> int:
     """Run the pipeline and verify what it published, as its users would; return the exit code."""
+    if engine.can_pull(engine.up()):
+        checking.main()
     environment.setup("test")
     console = open_console("auto")
     with world() as here:

@@ -77,6 +77,18 @@ def test_what_is_newer_is_proposed_with_its_digest() -> None:
     assert pin.releases in str(found)
 
 
+def test_a_tag_that_was_built_anew_is_followed_where_its_version_is_named(checkout: Path) -> None:
+    pin = pins()["python"]
+    tagged, _, digest = pin.image.partition("@")
+    found = raising.rebuilt(pin, lambda _: NEW)
+    assert found is not None
+    assert found.image == f"{tagged}@{NEW}"
+    assert raising.rebuilt(pin, lambda _: digest) is None
+    raising.raise_to(pin, pin.version, NEW, checkout)
+    assert naming(checkout, digest) == set()
+    assert f'version = "{pin.version}"' in (checkout / "tools.toml").read_text()
+
+
 @pytest.mark.parametrize("version", [None, "0.0.1", pins()["regctl"].version])
 def test_what_is_not_newer_is_not_proposed(version: str | None) -> None:
     assert not list(raising.proposals([pins()["regctl"]], lambda _: NEW, lambda _: version))

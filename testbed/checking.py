@@ -1,0 +1,91 @@
+"""Whether the outside world says of the pinned images what ``tools.toml`` says; needs the internet.
+
+A tag may have moved since it was pinned: rebuilt for fixes of its own base, or by somebody who should not.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Callable, Iterable, Iterator
+
+from gocdnext_sdk import Credentials, Reference, RegistryClient, RegistryError
+from testbed import bases, tools
+from testbed.cache import SetupError, say
+from testbed.pins import Pin, pins
+
+PLATFORMS = tuple(f"linux/{architecture}" for architecture in bases.PLATFORMS["python"])
+"""What is published, and so needs every tool."""
+
+Verifier = Callable[[Pin], str]
+"""Returns why the image of a pin is not what its signer signed; nothing if it is."""
+
+
+def main() -> None:
+    """Ask about every pinned image, and say what was found.
+
+    Raises:
+        SetupError: something is not as it is pinned, or could not be asked.
+    """
+    registry = RegistryClient(Credentials.ambient(os.environ))
+    chosen = [pin for pin in pins().values() if pin.image]
+    (cosign,) = tools.get("cosign")
+    binary = cosign / pins()["cosign"].path.lstrip("/")
+    check(chosen, registry, lambda pin: unsigned(str(binary), pin))
+
+
+def check(chosen: Iterable[Pin], registry: RegistryClient, verifier: Verifier) -> None:
+    """Check all of the pins, also after one that is wrong.
+
+    Raises:
+        SetupError: at least one is.
+    """
+    wrong = []
+    for pin in chosen:
+        found = list(problems(pin, registry, verifier))
+        for problem in found:
+            say(f"NOT SO  {pin.image}: {problem}")
+        if found:
+            wrong.append(pin.name)
+        else:
+            say(f"ok      {pin.image}{', signed' if pin.signer else ''}")
+    if wrong:
+        raise SetupError(f"not as pinned, or not to be asked: {', '.join(wrong)}")
+
+
+def problems(pin: Pin, registry: RegistryClient, verifier: Verifier) -> Iterator[str]:
+    """Yield what is not as the pin says."""
+    tagged, _, digest = pin.image.partition("@")
+    image = Reference.parse(tagged)
+    try:
+        there = registry.resolve(image).digest
+        if there != digest:
+            yield f"the tag is on {there} now; `python -m testbed pins {pin.name} {pin.version}` follows it"
+        children = {str(each.platform): each for each in registry.platforms(image.with_digest(digest))}
+        for platform in PLATFORMS:
+            if platform not in children:
+                yield f"the digest has no {platform}"
+            elif registry.find(image.with_digest(children[platform].digest)) is None:
+                yield f"the registry has lost what the digest names for {platform}"
+    except RegistryError as error:
+        yield str(error)
+        return
+    if pin.signer and (problem := verifier(pin)):
+        yield problem
+
+
+def unsigned(cosign: str, pin: Pin, *trust: str) -> str:
+    """Return why cosign does not accept the signature of a pin's image; nothing if it does.
+
+    Args:
+        cosign: the program.
+        pin: has a signer and an issuer.
+        trust: options that name another Sigstore than the public one.
+    """
+    who = (f"--certificate-identity-regexp={pin.signer}", f"--certificate-oidc-issuer={pin.issuer}")
+    command = (cosign, "verify", *who, *trust, pin.image)
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode == 0:
+        return ""
+    said = [line for line in done.stderr.splitlines() if line.startswith(("Error:", "error:"))]
+    return f"cosign verify: {' '.join(said) or done.stderr.strip()}"

@@ -1,0 +1,144 @@
+"""What the outside world says of a pinned image: a registry in memory stands for it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+from testbed import checking
+from testbed.cache import SetupError
+from testbed.pins import Pin, pins
+
+from gocdnext_sdk import RegistryClient
+from gocdnext_sdk.host.testing.fake_registry import FakeNetwork, FakeRegistry
+from gocdnext_sdk.oci.credentials import Credentials
+
+SIGNED = ("trivy", "cosign", "kaniko", "regctl")
+OTHER = f"sha256:{'5' * 64}"
+
+
+@dataclass
+class World:
+    """A registry with one image, and the pin of it."""
+
+    registry: FakeRegistry
+    client: RegistryClient
+    pin: Pin
+
+    def found(self, verifier: checking.Verifier = lambda _: "") -> list[str]:
+        return list(checking.problems(self.pin, self.client, verifier))
+
+
+@pytest.fixture
+def world() -> World:
+    registry = FakeRegistry("ghcr.io")
+    digest = push(registry, "linux/amd64", "linux/arm64", "linux/s390x")
+    network = FakeNetwork({"ghcr.io": registry, registry.token_host: registry.token})
+    pin = Pin("tool", "1.0.0", f"ghcr.io/team/tool:1.0.0@{digest}")
+    return World(registry, RegistryClient(Credentials([]), transport=network), pin)
+
+
+def push(registry: FakeRegistry, *platforms: str) -> str:
+    entries = []
+    for each in platforms:
+        system, architecture = each.split("/")
+        image = registry.push("team/tool", {"layers": [], "annotations": {"for": each}})
+        entries.append(
+            {
+                "digest": image.digest,
+                "mediaType": image.media_type,
+                "size": image.size,
+                "platform": {"os": system, "architecture": architecture},
+            }
+        )
+    return registry.push("team/tool:1.0.0", {"manifests": entries}).digest
+
+
+def test_what_is_as_pinned_is_right(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    assert world.found() == []
+    checking.check([world.pin], world.client, lambda _: "")
+    assert f"ok      {world.pin.image}" in capsys.readouterr().err
+
+
+def test_a_tag_that_has_moved_is_told_with_its_digest(world: World) -> None:
+    moved = push(world.registry, "linux/amd64", "linux/arm64")
+    (problem,) = world.found()
+    assert moved in problem
+
+
+def test_a_tag_that_moves_does_not_hide_what_the_digest_lacks(world: World) -> None:
+    world.pin = replace(world.pin, image=f"ghcr.io/team/tool:1.0.0@{push(world.registry, 'linux/amd64')}")
+    push(world.registry, "linux/amd64", "linux/arm64")
+    assert len(world.found()) == 2
+
+
+@pytest.mark.parametrize("there", [("linux/amd64",), ("linux/arm64", "windows/amd64")])
+def test_a_platform_that_is_published_and_missing_is_told(world: World, there: tuple[str, ...]) -> None:
+    world.pin = replace(world.pin, image=f"ghcr.io/team/tool:1.0.0@{push(world.registry, *there)}")
+    (missing,) = {"linux/amd64", "linux/arm64"} - set(there)
+    (problem,) = world.found()
+    assert problem.endswith(missing)
+
+
+def test_a_platform_that_only_the_index_names_is_told(world: World) -> None:
+    index = world.client.platforms(world.registry.reference("team/tool:1.0.0"))
+    (lost,) = (each.digest for each in index if str(each.platform) == "linux/arm64")
+    del world.registry.manifests["team/tool", lost]
+    (problem,) = world.found()
+    assert "linux/arm64" in problem
+
+
+def test_a_digest_that_the_registry_lost_is_told(world: World) -> None:
+    world.pin = replace(world.pin, image=f"ghcr.io/team/tool:1.0.0@{OTHER}")
+    assert any(OTHER in problem for problem in world.found())
+
+
+def test_a_host_out_of_reach_is_said_and_the_others_are_checked(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    far = Pin("far", "1.0.0", f"docker.io/team/far:1.0.0@{OTHER}")
+    with pytest.raises(SetupError, match=r": far$"):
+        checking.check([far, world.pin], world.client, lambda _: "")
+    said = capsys.readouterr().err
+    assert "docker.io cannot be reached" in said
+    assert f"ok      {world.pin.image}" in said
+
+
+def test_a_signature_that_does_not_verify_is_told(world: World) -> None:
+    assert world.found(lambda _: "no matching signatures") == []
+    world.pin = replace(world.pin, signer="^somebody$", issuer="https://issuer")
+    assert world.found(lambda _: "no matching signatures") == ["no matching signatures"]
+
+
+def test_the_projects_that_sign_are_asked_for_their_signature() -> None:
+    assert {name for name, pin in pins().items() if pin.signer} == set(SIGNED)
+    assert all(pins()[name].issuer.startswith("https://") for name in SIGNED)
+    assert all(pins()[name].signer.startswith("^") for name in SIGNED)
+
+
+@pytest.mark.parametrize(("code", "problem"), [(0, ""), (10, "cosign verify: Error: no matching signatures")])
+def test_cosign_is_told_whom_to_expect(tmp_path: Path, code: int, problem: str) -> None:
+    """What it makes of that is tested with a Sigstore of our own, in tests/e2e/test_keyless.py."""
+    told = tmp_path / "told"
+    cosign = tmp_path / "cosign"
+    cosign.write_text(
+        f"#!{sys.executable}\nimport sys\nopen({str(told)!r}, 'w').write('\\n'.join(sys.argv[1:]))\n"
+        f"sys.exit({code} and (print('Error: no matching signatures', file=sys.stderr) or {code}))\n"
+    )
+    cosign.chmod(0o755)
+    pin = pins()["kaniko"]
+    assert checking.unsigned(str(cosign), pin) == problem
+    assert told.read_text().splitlines() == [
+        "verify",
+        f"--certificate-identity-regexp={pin.signer}",
+        f"--certificate-oidc-issuer={pin.issuer}",
+        pin.image,
+    ]
+
+
+def test_make_knows_the_command() -> None:
+    said = subprocess.run(["make", "--dry-run", "check-pins"], capture_output=True, text=True, check=True)
+    assert "testbed check-pins" in said.stdout
