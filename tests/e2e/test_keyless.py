@@ -7,6 +7,7 @@ import hashlib
 import io
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -27,6 +28,8 @@ from urllib.parse import urlsplit
 import docker
 import pytest
 import urllib3
+from testbed import checking
+from testbed.pins import Pin
 from tests.bodies import body_of
 from tests.identities import JOB
 
@@ -268,6 +271,22 @@ def test_what_is_signed_is_accepted(bench: Bench, signed: Reference) -> None:
 def test_another_identity_is_not_accepted(bench: Bench, signed: Reference) -> None:
     refused = bench.verify(signed, signer=SIGNER.replace("main", "dev")).exited(1)
     assert f"not verified: {signed}" in refused.log
+
+
+def test_the_signature_of_a_pinned_image_is_checked_with_the_identity_of_its_pin(
+    bench: Bench, signed: Reference, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As `make check-pins` asks the public Sigstore."""
+    monkeypatch.setenv("DOCKER_CONFIG", docker_config(tmp_path, bench.registry)["DOCKER_CONFIG"])
+    root = tmp_path / "root.json"
+    root.write_text(json.dumps(bench.sigstore.trusted_root))
+    trust = (f"--trusted-root={root}", "--insecure-ignore-sct")
+    pin = Pin("tool", image=str(signed), signer=f"^{re.escape(SIGNER)}$", issuer=ISSUER)
+    assert checking.unsigned("cosign", pin, *trust) == ""
+    for other in (replace(pin, signer="^somebody$"), replace(pin, issuer="http://other.test")):
+        assert "no matching" in checking.unsigned("cosign", other, *trust)
+    unsigned = replace(pin, image=str(bench.push("unsigned-pin")))
+    assert "no " in checking.unsigned("cosign", unsigned, *trust)
 
 
 def test_signing_fails_if_the_certificate_names_another_identity_than_stated(bench: Bench) -> None:
