@@ -26,14 +26,16 @@ ifeq ($(origin PYTEST_ARGS),file)
 	@$(BIN)/coverage report --skip-covered --fail-under=80 > build/least-covered.txt || bad=$$?; \
 		echo "==> coverage, the least covered first (build/least-covered.txt has all)"; \
 		sed -n 1,14p build/least-covered.txt; grep -E "^(TOTAL|Coverage failure)" build/least-covered.txt; exit $${bad:-0}
-	@$(ENV); $(BIN)/pytest $(PYTEST_ARGS) tests/dist tests/e2e tests/soak
+	@$(ENV); $(BIN)/pytest $(PYTEST_ARGS) -m "not soak" tests/dist tests/e2e tests/soak
 else
 	@$(ENV); $(BIN)/pytest $(PYTEST_ARGS)
 endif
 
-# The long suites whole (docs/security.md), then the property tests with many examples, other ones each time.
+# The long suites whole (docs/security.md), then the long proofs that `make test` leaves out, then the property tests
+# with many examples, other ones each time.
 soak: setup-test
-	@$(ENV); GOCDNEXT_SOAK=1 $(BIN)/pytest $(PYTEST_ARGS) tests/soak $(addprefix tests/e2e/test_,builders_agree.py dockerfile.py dockerignore.py originals.py reproducible.py)
+	@$(ENV); GOCDNEXT_SOAK=1 $(BIN)/pytest $(PYTEST_ARGS) tests/soak $(addprefix tests/e2e/test_,builders_agree.py dockerfile.py dockerignore.py originals.py)
+	@$(ENV); $(BIN)/pytest $(PYTEST_ARGS) -m soak tests/dist tests/e2e
 	@$(BIN)/pytest $(PYTEST_ARGS) -m hypothesis --hypothesis-profile soak tests/contract tests/unit
 
 bench: setup-test

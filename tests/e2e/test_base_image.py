@@ -15,6 +15,7 @@ import pytest
 import requests
 from testbed import engine
 from testbed.images import BASE, layers
+from tests.soak.ledger import slice_of
 
 from gocdnext_sdk.errors import ToolError
 from gocdnext_sdk.host.harness.build import build_contexts, build_image
@@ -239,7 +240,7 @@ Waiting.main()
 def test_a_signal_is_never_lost_however_early_it_comes(client: docker.DockerClient) -> None:
     """PID 1 without a handler loses it, and the job would run on and publish."""
     ends = {}
-    for milliseconds in [*range(0, 200, 10), *range(200, 1000, 50)]:
+    for milliseconds in slice_of([*range(0, 200, 10), *range(200, 1000, 50)], 12):
         container = client.containers.create(BASE, network_mode="none")
         try:
             container.put_archive("/", _tar({"gocdnext/plugin/plugin.py": WAITING}))

@@ -110,7 +110,7 @@ def agree(text: str, buildkit: Original) -> None:
 @example("RUN echo 'it''s <<EOF\nUSER x")
 @example(f"FROM a\nRUN {'x' * 65600}")
 @given(st.lists(st.sampled_from(PIECES), max_size=14).map("".join))
-@many(3000)
+@many(800)
 def test_both_read_the_same(buildkit: Original, text: str) -> None:
     agree(text, buildkit)
 
