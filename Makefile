@@ -113,7 +113,7 @@ release-rehearsal: setup-test
 # The same pipeline for real (RELEASING.md): SECRETS names the file with the logins of both registries, the variables
 # SIGNER, ISSUER and SIGSTORE_ID_TOKEN who signs.
 publish: setup
-	@$(ENV); $(BIN)/python -m testbed images >&2; $(BIN)/gocdnext-plugin run .gocdnext/release.yaml --event tag \
+	@$(ENV); $(BIN)/python -m testbed images >&2; $(BIN)/gocdnext-plugin run .gocdnext/release.yaml --event tag --publish \
 		--secrets-file "$(SECRETS)" --id-token SIGSTORE_ID_TOKEN \
 		--var SIGNER="$(SIGNER)" --var SIGSTORE_ISSUER="$(ISSUER)" \
 		$(foreach name,image-check python-package,--local gocdnext-plugin-$(name)=.gocdnext/plugins/$(name)) \

@@ -22,6 +22,7 @@ from gocdnext_sdk import (
     Secret,
     Tool,
     ToolError,
+    Writes,
     doing,
 )
 from gocdnext_sdk.inputs.build import Build
@@ -62,6 +63,7 @@ class Buildx(Plugin[BuildxInputs]):
         platforms="platforms",
         when={"call": "build"},
     )
+    writes = tuple(Writes(each, when={"call": "build", "push": "true"}) for each in ("cache", "cache-to"))
     daemon = DaemonUse("always", when={"builder": ""})
     workspace = ReadsWorkspace()
     keeps = ("build-args", "labels", "annotations")

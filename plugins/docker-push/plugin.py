@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from gocdnext_sdk import DaemonUse, Job, Plugin, Publishes, Reads
+from gocdnext_sdk import DaemonUse, Job, Plugin, Publishes, Reads, Writes
 from gocdnext_sdk.tools.cosign import KMS
 
 from .content import push
@@ -38,6 +38,7 @@ class DockerPush(Plugin[DockerPushInputs]):
     }
 
     publishes = Publishes("target", tags="tags", when={"action": ("push", "index")})
+    writes = (Writes("also"), Writes("target", when={"action": "delete-tag"}))
     reads = (
         *(Reads(each, without_daemon=True) for each in ("source", "sources")),
         *(Reads(each, when={"pull": "true"}) for each in ("source", "sources")),

@@ -23,6 +23,7 @@ from gocdnext_sdk import (
     Secret,
     ToolError,
     Words,
+    Writes,
     doing,
     quoted,
 )
@@ -198,6 +199,7 @@ class Kaniko(Plugin[KanikoInputs]):
     inputs = KanikoInputs
     outputs = BUILD_OUTPUTS
     publishes = Publishes("image", tags="tags", push="push")
+    writes = (Writes("cache-repo", when={"push": "true"}),)
     daemon = DaemonUse("never")
     workspace = ReadsWorkspace()
     keeps = ("build-args", "labels", "annotations")

@@ -34,7 +34,7 @@ from gocdnext_sdk.runtime.signals import Signals
 from gocdnext_sdk.secret import looks_secret
 
 if TYPE_CHECKING:
-    from gocdnext_sdk.inputs.facts import DaemonUse, Gates, Publishes, Reads, ReadsWorkspace, Signs
+    from gocdnext_sdk.inputs.facts import DaemonUse, Gates, Publishes, Reads, ReadsWorkspace, Signs, Writes
     from gocdnext_sdk.inputs.surroundings import System
 
 _SECRET_LENGTH = 8
@@ -84,6 +84,9 @@ class Plugin(ABC, Generic[Inputs]):
 
     publishes: ClassVar[Publishes | None] = None
     """The image it pushes."""
+
+    writes: ClassVar[tuple[Writes, ...]] = ()
+    """Where else in registries it writes. A local run asks before it does so."""
 
     reads: ClassVar[tuple[Reads, ...]] = ()
     """The images it takes from a registry."""

@@ -55,6 +55,15 @@ class Reads(NamedTuple):
     """Only in a job without a Docker daemon: with one, the image may be the daemon's."""
 
 
+class Writes(NamedTuple):
+    """The plugin writes to a registry elsewhere than where it `Publishes`: a cache, a tag that it removes."""
+
+    image: str
+    """Names where: images, BuildKit's `type=registry,ref=IMAGE`, or `SOURCE=TARGET`, one a line."""
+    when: When = {}
+    """Only with these inputs."""
+
+
 class Signs(NamedTuple):
     """The plugin signs an image that it `Reads`, and pushes the signature beside it."""
 

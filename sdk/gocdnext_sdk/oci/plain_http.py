@@ -59,9 +59,9 @@ def schemes(host: str) -> Schemes:
     """Return the row of the table for `host`, a `host[:port]`."""
     name = hostname(host)
     address = _address(name)
-    loopback = name == "localhost" or (address is not None and address.is_loopback)
-    private = isinstance(address, IPv4Address) and any(address in each for each in _PRIVATE)
     below_localhost = name.endswith(".localhost")
+    loopback = is_loopback(host) and not below_localhost
+    private = isinstance(address, IPv4Address) and any(address in each for each in _PRIVATE)
     ggcr = below_localhost or private or name in ("127.0.0.1", "::1") or host.startswith("localhost:")
     return Schemes(
         client=Scheme.EITHER if loopback or below_localhost or private else Scheme.HTTPS,
@@ -73,6 +73,13 @@ def schemes(host: str) -> Schemes:
 def may_be_plain(host: str) -> bool:
     """Tell whether plain http is tried where `host` does not speak TLS."""
     return schemes(host).client is not Scheme.HTTPS
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether `host`, a `host[:port]`, is this machine and no other."""
+    name = hostname(host)
+    address = _address(name)
+    return name == "localhost" or name.endswith(".localhost") or (address is not None and address.is_loopback)
 
 
 def hostname(host: str) -> str:

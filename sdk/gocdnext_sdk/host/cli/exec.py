@@ -14,12 +14,18 @@ from gocdnext_sdk.host.cli.options import (
     secrets_file_option,
     variable_option,
 )
+from gocdnext_sdk.host.cli.publishing import ask_to_publish
 from gocdnext_sdk.host.cli.secrets import collect
 from gocdnext_sdk.host.harness.invocation.interface import Invocation, Outcome
 from gocdnext_sdk.host.harness.invocation.process import attached
+from gocdnext_sdk.host.harness.publishing import Publication, images, outside
 from gocdnext_sdk.host.harness.report.interface import LogLine, NullListener
+from gocdnext_sdk.host.manifest.catalog import Catalog
 from gocdnext_sdk.host.manifest.load import load_plugin
-from gocdnext_sdk.host.pipeline import Run, Sources, revision
+from gocdnext_sdk.host.manifest.model import Manifest
+from gocdnext_sdk.host.pipeline import Graph, Run, Sources, revision
+from gocdnext_sdk.host.pipeline.graph import JobInstance, Stage
+from gocdnext_sdk.host.pipeline.model import Pipeline
 from gocdnext_sdk.host.pipeline.resolve import EngineMapping, resolve
 from gocdnext_sdk.host.pipeline.single import single
 
@@ -36,6 +42,7 @@ from gocdnext_sdk.host.pipeline.single import single
     help="Take a secret from the environment, or ask. --with 'password=${{ NAME }}' refers to it.",
 )
 @secrets_file_option
+@click.option("--publish", is_flag=True, help="Publish outside of this machine, without a question.")
 @click.option("--docker", is_flag=True, help="Give it the Docker engine, as `docker: true` does.")
 @click.option("--image", "in_image", is_flag=True, help="Build its image and run it in a fresh container.")
 @click.option("--use-image", metavar="REF", help="Run it in a container of this image.")
@@ -56,6 +63,7 @@ def command(
     variables: dict[str, str],
     secrets: tuple[str, ...],
     secrets_file: Path | None,
+    publish: bool,
     docker: bool,
     in_image: bool,
     use_image: str | None,
@@ -65,7 +73,8 @@ def command(
     """Run the plugin in DIRECTORY once, in the current directory.
 
     It runs as a process that finds its tools in your PATH, or with --image in its own image on a copy of the
-    current directory. The exit code is the plugin's.
+    current directory. What it declares to publish outside of this machine needs --publish, or an answer. The
+    exit code is the plugin's.
     """
     if network and not (in_image or use_image):
         raise click.UsageError("--network is for a container; add --image")
@@ -86,6 +95,7 @@ def command(
         docker=docker,
     )
     sources = Sources(run=Run(revision=revision.read(workspace)), secrets=given)
+    ask_to_publish(_published(folder, pipeline, instance, sources), workspace, said=publish)
     job = resolve(pipeline, instance, sources, engine)
     invocation = Invocation(
         name=job.name,
@@ -103,6 +113,16 @@ def command(
     for name, value in outcome.outputs.items():
         click.echo(f"output {name}={value}")
     ctx.exit(outcome.exit_code)
+
+
+def _published(
+    folder: Path, pipeline: Pipeline, instance: JobInstance, sources: Sources
+) -> tuple[Publication, ...]:
+    manifest = Manifest.of(folder)
+    if not (manifest.facts.publishes or manifest.facts.writes or manifest.facts.signs):
+        return ()
+    graph = Graph(pipeline, (Stage(instance.job.stage, (instance,)),))
+    return outside(images(graph, sources, Catalog([manifest], {manifest.name: folder})), ())
 
 
 class _Lines(NullListener):

@@ -10,6 +10,7 @@ import click
 from gocdnext_sdk.errors import UsageError
 from gocdnext_sdk.host.cli.interrupt import interruptible
 from gocdnext_sdk.host.cli.options import DIRECTORY, FILE, build_context_option, event_options, pairs, run_of
+from gocdnext_sdk.host.cli.publishing import ask_to_publish
 from gocdnext_sdk.host.cli.secrets import collect
 from gocdnext_sdk.host.cli.sigstore import STATE, running
 from gocdnext_sdk.host.harness import caches, leftovers
@@ -20,6 +21,7 @@ from gocdnext_sdk.host.harness.options import NewRegistry, NewSigstore, RunOptio
 from gocdnext_sdk.host.harness.prepare import prepare
 from gocdnext_sdk.host.harness.runner import run_prepared
 from gocdnext_sdk.host.harness.session import Session
+from gocdnext_sdk.host.harness.stand_in import login_secrets
 from gocdnext_sdk.host.pipeline import Graph, parse_file, revision
 
 _PATH = click.Path(path_type=Path)
@@ -57,6 +59,14 @@ _PATH = click.Path(path_type=Path)
 )
 @build_context_option
 @click.option("--registry", is_flag=True, help="Start a throw-away registry for the jobs.")
+@click.option(
+    "--registry-for",
+    "registry_for",
+    multiple=True,
+    metavar="HOST",
+    help="Let the throw-away registry stand in for what jobs publish at this host, or at `all`. Repeatable.",
+)
+@click.option("--publish", is_flag=True, help="Publish outside of throw-away registries, without a question.")
 @click.option("--registry-port", type=click.IntRange(1, 65535), help="Its port; implies --registry.")
 @click.option(
     "--sigstore",
@@ -108,6 +118,8 @@ def command(
     use_images: dict[str, str],
     build_contexts: tuple[str, ...],
     registry: bool,
+    registry_for: tuple[str, ...],
+    publish: bool,
     registry_port: int | None,
     sigstore: bool,
     sigstore_at: Path | None,
@@ -137,15 +149,19 @@ def command(
     from gocdnext_sdk.host.harness.report.json import write
 
     workspace = (workspace or revision.workspace_of(file)).resolve()
-    new_registry = NewRegistry(registry_port or 0) if registry or registry_port else None
+    new = registry or registry_port or (registry_for and not sigstore_at)
+    new_registry = NewRegistry(registry_port or 0) if new else None
     new_sigstore = NewSigstore() if sigstore else None
     shared = running(sigstore_at) if sigstore_at else None
     if shared and (new_registry or new_sigstore or network):
         raise UsageError("--sigstore-at brings its own registry and network; leave the other options out")
     pipeline = parse_file(file)
-    wanted = {name for each in Graph.of(pipeline, jobs).jobs for name in each.job.secrets}
+    selected = [each.job for each in Graph.of(pipeline, jobs).jobs]
+    wanted = {name for job in selected for name in job.secrets}
     if new_registry or shared:
         wanted.difference_update(REGISTRY_SECRETS)
+    if registry_for:
+        wanted.difference_update(name for job in selected for name, _ in login_secrets(job))
     options = RunOptions(
         jobs=jobs,
         secrets=collect(file=secrets_file, names=secrets, wanted=sorted(wanted)),
@@ -154,6 +170,7 @@ def command(
         use_images=use_images,
         build_contexts=build_contexts,
         registry=shared[0] if shared else new_registry,
+        registry_for=registry_for,
         sigstore=shared[1] if shared else new_sigstore,
         id_tokens=collect(file=None, names=id_tokens, wanted=(), option="--id-token"),
         network=network,
@@ -166,6 +183,7 @@ def command(
         private=tuple(each for each in (secrets_file, sigstore_at and sigstore_at / STATE) if each),
     )
     prepared = prepare(pipeline, options, workspace)
+    ask_to_publish(prepared.publications, workspace, said=publish)
     with (
         interruptible() as stop,
         closing(ConsoleListener(open_console("never" if no_color else "auto"))) as listener,

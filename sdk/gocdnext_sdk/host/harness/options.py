@@ -46,6 +46,9 @@ class RunOptions:
         build_contexts: ``NAME=VALUE``, as for `docker buildx build --build-context`.
         registry: a running one, or a new one that ends with the session. Jobs run in its network and get
             `REGISTRY`, `REGISTRY_USERNAME` and `REGISTRY_PASSWORD`.
+        registry_for: hosts that the registry stands in for, `all` among them: what the run publishes there
+            goes to the registry instead, and is read from it.
+        publish: whether jobs may publish outside of throw-away registries and this machine's loopback.
         sigstore: a running one, or a new one that ends with the session. It issues the tokens that
             `id_tokens:` declares; jobs get `SIGSTORE_ISSUER`, `SIGSTORE_SIGNING_CONFIG` and
             `SIGSTORE_TRUSTED_ROOT`. A running one must be on the jobs' network; without `network`, jobs run
@@ -70,6 +73,8 @@ class RunOptions:
     use_images: Mapping[str, str] = field(default_factory=dict)
     build_contexts: tuple[str, ...] = ()
     registry: LocalRegistry | NewRegistry | None = None
+    registry_for: tuple[str, ...] = ()
+    publish: bool = False
     sigstore: LocalSigstore | NewSigstore | None = None
     id_tokens: Mapping[str, str] = field(default_factory=dict, repr=False)
     network: str | None = None

@@ -6,8 +6,8 @@ The file, references, secrets and images are checked before anything starts.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from gocdnext_sdk.contract import uses
@@ -15,6 +15,9 @@ from gocdnext_sdk.errors import UsageError
 from gocdnext_sdk.host.harness.given import REGISTRY_SECRETS, REGISTRY_VARIABLES, SIGSTORE_VARIABLES
 from gocdnext_sdk.host.harness.options import RunOptions
 from gocdnext_sdk.host.harness.preflight import check
+from gocdnext_sdk.host.harness.publishing import Publication, images, outside
+from gocdnext_sdk.host.harness.stand_in import StandIn, is_meant, login_secrets
+from gocdnext_sdk.host.manifest.catalog import Catalog
 from gocdnext_sdk.host.pipeline import Graph, Run, Sources, revision
 from gocdnext_sdk.host.pipeline.model import Pipeline, Plugin, Script
 
@@ -30,6 +33,10 @@ class Prepared:
         workspace: the checkout.
         images: image reference to the one that runs instead.
         builds: image reference to the directory from which it is built first.
+        catalog: the plugins that are known.
+        publications: what it publishes outside of throw-away registries.
+        moved: the repositories that the registry stands in for.
+        moved_logins: the secrets that log in there: name to `username` or `password`.
     """
 
     graph: Graph
@@ -38,6 +45,10 @@ class Prepared:
     workspace: Path
     images: Mapping[str, str]
     builds: Mapping[str, Path]
+    catalog: Catalog
+    publications: tuple[Publication, ...] = ()
+    moved: frozenset[str] = frozenset()
+    moved_logins: Mapping[str, str] = field(default_factory=dict)
 
 
 def prepare(pipeline: Pipeline, options: RunOptions, workspace: Path) -> Prepared:
@@ -55,42 +66,86 @@ def prepare(pipeline: Pipeline, options: RunOptions, workspace: Path) -> Prepare
     workspace = (options.workspace or workspace).resolve()
     if options.registry and options.network:
         raise UsageError("--registry and --network exclude each other: jobs run in the registry's network")
+    if options.registry_for and not options.registry:
+        raise UsageError("--registry-for needs --registry")
     graph = Graph.of(pipeline, options.jobs)
     run = options.run or Run(revision=revision.read(workspace))
     sources = Sources(
         run=run if run.project_slug else replace(run, project_slug=_slug(workspace.name)),
         secrets=options.secrets,
     )
-    _check(graph, sources, options)
-    images, builds = _replacements(graph, options)
-    return Prepared(
+    imagined = _checked(graph, sources, options)
+    replaced, builds = _replacements(graph, options)
+    catalog = Catalog.load(folder for folder in options.local.values() if (folder / "plugin.yaml").is_file())
+    prepared = Prepared(
         graph=replace(graph, pipeline=graph.pipeline.with_variables(options.variables)),
         options=options,
         sources=sources,
         workspace=workspace,
-        images=images,
+        images=replaced,
         builds=builds,
+        catalog=catalog,
     )
+    return _published(prepared, *imagined)
 
 
-def _check(graph: Graph, sources: Sources, options: RunOptions) -> None:
-    """Check the graph with made-up values for what the registry and the Sigstore will provide."""
+def _checked(graph: Graph, sources: Sources, options: RunOptions) -> tuple[Graph, Sources]:
+    """Check the graph with made-up values for what a registry and a Sigstore will provide; return both."""
     variables = {
         **_made_up(REGISTRY_VARIABLES if options.registry else ()),
         **_made_up(SIGSTORE_VARIABLES if options.sigstore else ()),
         **options.variables,
     }
-    secrets = {**sources.secrets, **_made_up(REGISTRY_SECRETS if options.registry else ())}
+    logins = {name for job in graph.jobs for name, _ in login_secrets(job.job)}
+    secrets = {
+        **_made_up(logins if options.registry_for else ()),
+        **sources.secrets,
+        **_made_up(REGISTRY_SECRETS if options.registry else ()),
+    }
+    graph = replace(graph, pipeline=graph.pipeline.with_variables(variables))
+    sources = replace(sources, secrets=secrets)
+    _check(graph, sources, options)
+    return graph, sources
+
+
+def _check(graph: Graph, sources: Sources, options: RunOptions) -> None:
     check(
-        replace(graph, pipeline=graph.pipeline.with_variables(variables)),
-        replace(sources, secrets=secrets),
+        graph,
+        sources,
         default_image=options.default_image,
         issues_tokens=options.sigstore is not None,
         tokens=options.id_tokens,
     )
 
 
-def _made_up(names: tuple[str, ...]) -> dict[str, str]:
+def _published(prepared: Prepared, graph: Graph, sources: Sources) -> Prepared:
+    """Return the run with what it publishes, and what a registry stands in for.
+
+    Raises:
+        PipelineError: a job needs a secret after all.
+        UsageError: a registry is to stand in for a host to which no job publishes.
+    """
+    hosts = prepared.options.registry_for
+    (registry,) = _made_up(REGISTRY_VARIABLES).values()
+    local = {each.name for each in graph.pipeline.services} | {registry}
+    found = tuple(images(graph, sources, prepared.catalog))
+    leaving = outside(found, local)
+    if not hosts:
+        return replace(prepared, publications=leaving)
+    moved = frozenset(each.image for each in leaving if each.image and is_meant(each.host, hosts))
+    if not moved:
+        there = ", ".join(sorted({each.host for each in leaving if each.image})) or "no known registry"
+        raise UsageError(f"--registry-for {' '.join(hosts)}: no job publishes there; they publish to {there}")
+    logins = dict(each for job in found if job.main in moved for each in login_secrets(job.job))
+    given = {**prepared.sources.secrets, **_made_up((*logins, *REGISTRY_SECRETS))}
+    _check(graph, replace(sources, secrets=given), prepared.options)
+    username, password = _made_up(REGISTRY_SECRETS).values()
+    stand_in = StandIn(registry, username, password, moved)
+    left = outside(images(graph, sources, prepared.catalog, stand_in), local)
+    return replace(prepared, publications=left, moved=moved, moved_logins=logins)
+
+
+def _made_up(names: Iterable[str]) -> dict[str, str]:
     return {name: f"({name})" for name in names}
 
 

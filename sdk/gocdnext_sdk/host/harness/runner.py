@@ -19,15 +19,18 @@ from gocdnext_sdk.host.harness.build import build_contexts, build_image
 from gocdnext_sdk.host.harness.caches import Caches
 from gocdnext_sdk.host.harness.engine.interface import ContainerSpec, named_network
 from gocdnext_sdk.host.harness.engine.local import local_engine
+from gocdnext_sdk.host.harness.given import REGISTRY_SECRETS
 from gocdnext_sdk.host.harness.job import JobRunner
 from gocdnext_sdk.host.harness.leftovers import Leftovers
 from gocdnext_sdk.host.harness.options import NewRegistry, NewSigstore, RunOptions
 from gocdnext_sdk.host.harness.preflight import notices, runs
 from gocdnext_sdk.host.harness.prepare import Prepared, prepare
+from gocdnext_sdk.host.harness.publishing import demand_word, use_of
 from gocdnext_sdk.host.harness.report.interface import JobReport, Listener, NullListener, RunReport, Status
 from gocdnext_sdk.host.harness.schedule import Schedule
 from gocdnext_sdk.host.harness.session import Session
 from gocdnext_sdk.host.harness.snapshot import Snapshot
+from gocdnext_sdk.host.harness.stand_in import StandIn
 from gocdnext_sdk.host.harness.stopping import RunningContainers
 from gocdnext_sdk.host.harness.writeback import WriteBack
 from gocdnext_sdk.host.pipeline import parse_file, resolve, revision
@@ -36,6 +39,7 @@ from gocdnext_sdk.host.pipeline.graph import JobInstance
 from gocdnext_sdk.host.pipeline.identity import identity
 
 if TYPE_CHECKING:
+    from gocdnext_sdk.host.harness.local_registry import LocalRegistry
     from gocdnext_sdk.host.harness.local_sigstore import LocalSigstore
 
 
@@ -56,7 +60,7 @@ def run_pipeline(
 
     Raises:
         PipelineError: the pipeline cannot run; nothing was started.
-        UsageError: the options do not fit it; nothing was started.
+        UsageError: the options do not fit it, or it would publish and may not; nothing was started.
         ToolError: a plugin's image cannot be built.
         DaemonError: the engine cannot be used.
         Cancelled: the session was asked to stop before the first job.
@@ -65,6 +69,7 @@ def run_pipeline(
         with Session(local_engine()) as own:
             return run_pipeline(file, options, session=own, listener=listener)
     prepared = prepare(parse_file(file), options or RunOptions(), revision.workspace_of(file))
+    demand_word(prepared.publications, said=prepared.options.publish)
     return run_prepared(prepared, session=session, listener=listener)
 
 
@@ -94,6 +99,7 @@ class _Execution:
         self._reports: dict[str, JobReport] = {}
         self._ended: SimpleQueue[tuple[JobInstance, JobReport] | Exception] = SimpleQueue()
         self._sigstore: LocalSigstore | None = None
+        self._moved: StandIn | None = None
 
     def run(self) -> RunReport:
         started = time.monotonic()
@@ -159,6 +165,7 @@ class _Execution:
             secrets = {**self._sources.secrets, **registry.secrets}
             self._sources = replace(self._sources, secrets=secrets)
             self._give(registry.variables)
+            self._stand_in(registry)
         if isinstance(sigstore, NewSigstore):
             sigstore = session.start_sigstore(network)
         if sigstore:
@@ -169,6 +176,16 @@ class _Execution:
             network = session.name("jobs")
             session.engine.create_network(network, session.labels)
         return network
+
+    def _stand_in(self, registry: LocalRegistry) -> None:
+        moved = self._prepared.moved
+        if not moved:
+            return
+        self._moved = StandIn(registry.address, registry.username, registry.password, moved)
+        logins = {name: getattr(self._moved, key) for name, key in self._prepared.moved_logins.items()}
+        self._sources = replace(self._sources, secrets={**self._sources.secrets, **logins})
+        for each in sorted(moved):
+            self._listener.notice(f"{registry.address} stands in for {each}")
 
     def _give(self, variables: Mapping[str, str]) -> None:
         """Add variables to the pipeline's; those of the user win."""
@@ -241,6 +258,9 @@ class _Execution:
         image = resolved.image or self._options.default_image
         resolved = replace(resolved, image=self._prepared.images.get(image, image))
         hidden = {name: sources.secrets[name] for name in instance.job.secrets} | id_tokens
+        if self._moved and (use := use_of(instance, resolved.env, self._prepared.catalog)):
+            resolved = replace(resolved, env=self._moved.applied(resolved.env, use))
+            hidden[REGISTRY_SECRETS[1]] = self._moved.password
 
         def work() -> None:
             try:

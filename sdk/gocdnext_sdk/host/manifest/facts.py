@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from pydantic import TypeAdapter, ValidationError
 
-from gocdnext_sdk.inputs.facts import DaemonUse, Gates, Publishes, Reads, ReadsWorkspace, Signs
+from gocdnext_sdk.inputs.facts import DaemonUse, Gates, Publishes, Reads, ReadsWorkspace, Signs, Writes
 from gocdnext_sdk.plugin import Plugin
 
 _PREFIX: Final = "x-"
@@ -26,6 +26,7 @@ class Facts:
     """The facts of one plugin, named as on its class."""
 
     publishes: Publishes | None = None
+    writes: tuple[Writes, ...] = ()
     reads: tuple[Reads, ...] = ()
     signs: Signs | None = None
     gates: Gates | None = None
@@ -68,7 +69,8 @@ class Facts:
         alone = (
             (name, getattr(self, name)) for name in ("publishes", "signs", "gates", "daemon", "workspace")
         )
-        for name, fact in (*alone, *(("reads", each) for each in self.reads)):
+        several = ((name, each) for name in ("writes", "reads") for each in getattr(self, name))
+        for name, fact in (*alone, *several):
             for field, value in fact._asdict().items() if fact else ():
                 if field in _CONDITIONS:
                     yield from ((key, name) for key in value)

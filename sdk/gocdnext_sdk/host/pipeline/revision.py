@@ -31,6 +31,14 @@ def tag(folder: Path) -> str:
     return _git(folder, "describe", "--tags", "--exact-match", "HEAD")
 
 
+def changed(folder: Path) -> tuple[str, ...]:
+    """Return the paths that differ from the checked-out commit, or are in none and are not ignored."""
+    # A program that the checkout's own configuration names is not started.
+    tracked = _git(folder, "-c", "core.fsmonitor=", "diff", "--name-only", "--relative", "-z", "HEAD")
+    others = _git(folder, "-c", "core.fsmonitor=", "ls-files", "-z", "--others", "--exclude-standard")
+    return tuple(each for found in (tracked, others) for each in found.split("\0") if each)
+
+
 def _git(folder: Path, *arguments: str) -> str:
     # The folder is the user's own word, so git need not doubt who owns it; `*` because the
     # repository's root may lie above.

@@ -123,3 +123,16 @@ def test_a_network_is_for_a_container(plugin: Path, workspace: Path) -> None:
     done = run(plugin, workspace, "--with", "do=show", "--network", "host")
     assert done.returncode == 2
     assert "--network is for a container; add --image" in done.stdout
+
+
+def test_publishing_needs_a_word(plugin: Path, workspace: Path) -> None:
+    text = (plugin / "plugin.py").read_text()
+    text = text.replace("Findings, Input", "Findings, Publishes, Input").replace(
+        "    inputs = Inputs\n", '    inputs = Inputs\n    publishes = Publishes("do")\n'
+    )
+    (plugin / "plugin.py").write_text(text)
+    done = run(plugin, workspace, "--with", "do=ghcr.io/org/app")
+    assert done.returncode == 2
+    assert "--publish" in done.stdout
+    assert run(plugin, workspace, "--with", "do=localhost:1/org/app").returncode == 0
+    assert run(plugin, workspace, "--with", "do=ghcr.io/org/app", "--publish").returncode == 0

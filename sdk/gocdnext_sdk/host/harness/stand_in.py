@@ -1,0 +1,124 @@
+"""A throw-away registry in place of hosts that a pipeline names.
+
+What the run itself publishes goes there, and is read from there: the references in the inputs of its
+plugins, and their logins. Images that others published stay where they are.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from gocdnext_sdk.contract import keys
+from gocdnext_sdk.host.harness.given import REGISTRY_SECRETS
+from gocdnext_sdk.host.lint.view import Use
+from gocdnext_sdk.host.pipeline.model import Job, Plugin
+from gocdnext_sdk.oci.reference import Reference, Registry
+
+ALL = "all"
+"""Stands for every host."""
+
+_PASSWORD = REGISTRY_SECRETS[1]
+_TOKEN = re.compile(r"(?<![\w./-])[A-Za-z0-9][\w.:/-]*")
+_SECRET = re.compile(r"\$\{\{\s*(\w+)\s*\}\}")
+
+
+@dataclass(frozen=True)
+class StandIn:
+    """The registry, and what it stands in for.
+
+    Args:
+        address: its host.
+        username: of its account.
+        password: of its account.
+        repositories: those that it has in place of their own registries, as `Reference.name` gives them.
+    """
+
+    address: str
+    username: str = field(repr=False)
+    password: str = field(repr=False)
+    repositories: frozenset[str] = frozenset()
+
+    def applied(self, environ: Mapping[str, str], use: Use) -> dict[str, str]:
+        """Return a job's variables with the registry in place of what it stands in for.
+
+        Args:
+            environ: as they are resolved.
+            use: how the job uses its plugin, with the same inputs.
+        """
+        found = dict(environ)
+        naming = [name for name in map(keys.variable, _naming(use)) if name in found]
+        for name in naming:
+            found[name] = _TOKEN.sub(lambda match: self._moved(match[0]), found[name])
+        # An output of a needed job may be there already.
+        if self.address in found.get(keys.variable(_main(use)), ""):
+            found |= self._login(use, found)
+        elif use.spec("logins") and any(self.address in found[name] for name in naming):
+            logins = [*self._others(found), f"{self.address} {self.username} {_PASSWORD}"]
+            found |= {keys.variable("logins"): "\n".join(logins), _PASSWORD: self.password}
+        return found
+
+    def _login(self, use: Use, environ: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+        """Yield the variables that log a job in here, where it would have been at the replaced host."""
+        own = {"registry": self.address, "username": self.username, "password": self.password}
+        for key, value in own.items():
+            if use.spec(key) and (key != "registry" or use.text(key)):
+                yield keys.variable(key), value
+        if (logins := keys.variable("logins")) in environ:
+            yield logins, "\n".join(self._others(environ))
+
+    def _others(self, environ: Mapping[str, str]) -> list[str]:
+        """Return the lines of `logins` that are for other hosts than the replaced ones."""
+        hosts = {each.partition("/")[0] for each in self.repositories}
+        lines = environ.get(keys.variable("logins"), "").splitlines()
+        return [line for line in lines if line.split() and line.split()[0] not in hosts]
+
+    def _moved(self, text: str) -> str:
+        scheme, separator, name = text.rpartition("://")
+        try:
+            image = Reference.parse(name)
+        except ValueError:
+            return text
+        if image.name not in self.repositories:
+            return text
+        tag = f":{image.tag}" if image.tag else ""
+        host = image.registry.host.replace(":", "-")
+        return f"{scheme}{separator}{self.address}/{host}/{image.repository}{tag}"
+
+
+def is_meant(host: str, hosts: Iterable[str]) -> bool:
+    """Return whether `host` is one of `hosts`, of which one may be `ALL`."""
+    wanted = {*hosts}
+    return ALL in wanted or host in {str(Registry.parse(each)) for each in wanted}
+
+
+def login_secrets(job: Job) -> Iterator[tuple[str, str]]:
+    """Yield the secrets that are the `username` or the `password` of a job's plugin: name and input."""
+    if isinstance(job.action, Plugin):
+        for key in ("username", "password"):
+            value = job.action.inputs.get(key)
+            if value and (found := _SECRET.fullmatch(value.text.strip())) and found[1] in job.secrets:
+                yield found[1], key
+
+
+def _naming(use: Use) -> Iterator[str]:
+    """Yield the inputs that name images."""
+    facts = use.facts
+    yield from dict.fromkeys(
+        [
+            *((facts.publishes.image,) if facts.publishes else ()),
+            *(each.image for each in facts.reads),
+            *(each.image for each in facts.writes),
+            *facts.caches,
+            *(each.name for each in use.manifest.inputs if (each.format or "").startswith("oci-")),
+        ]
+        if use.manifest
+        else ()
+    )
+
+
+def _main(use: Use) -> str:
+    """Return the input whose image a plugin's `username` is for."""
+    publishes = use.publishes or use.facts.publishes
+    return publishes.image if publishes else next((each.image for each in use.facts.reads), "")

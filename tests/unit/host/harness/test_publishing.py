@@ -1,0 +1,298 @@
+"""Publishing needs a word, and a throw-away registry can stand in for a hard-coded host."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gocdnext_sdk.errors import UsageError
+from gocdnext_sdk.host.harness import LocalRegistry, RunOptions, RunReport, Session, run_pipeline
+from gocdnext_sdk.host.harness.engine.memory import MemoryContainer, MemoryEngine
+from gocdnext_sdk.host.harness.options import NewRegistry
+from gocdnext_sdk.host.harness.prepare import Prepared, prepare
+from gocdnext_sdk.host.harness.publishing import written
+from gocdnext_sdk.host.pipeline import PipelineError, parse_file, revision
+
+ROOT = Path(__file__).parents[4]
+RECIPE = ROOT / "examples" / "recipe" / "release.yaml"
+REGISTRY = LocalRegistry("registry", 5000, "harness", "throw-away-password")
+KEY = {"COSIGN_PRIVATE_KEY": "key-of-the-user", "COSIGN_PASSWORD": "password-of-the-key"}
+LOGIN = {"GHCR_USERNAME": "me", "GHCR_TOKEN": "token-of-the-user"}
+
+
+def prepared(project: Path, text: str, **options: Any) -> Prepared:
+    file = project / ".gocdnext" / "test.yaml"
+    file.write_text(text)
+    return prepare(parse_file(file), RunOptions(**options), project)
+
+
+def job(body: str, more: str = "") -> str:
+    return f"stages: [a]\n{more}jobs:\n  it:\n    stage: a\n    {body}\n"
+
+
+def uses(plugin: str, **inputs: str) -> str:
+    given = ", ".join(f'{key.replace("_", "-")}: "{value}"' for key, value in inputs.items())
+    return job(f"uses: ghcr.io/klinux/gocdnext-plugin-{plugin}@v1\n    with: {{{given}}}")
+
+
+@pytest.mark.parametrize(
+    ("text", "published"),
+    [
+        (uses("buildx", image="ghcr.io/org/app"), ["`it` pushes ghcr.io/org/app"]),
+        (uses("buildx", image="org/app"), ["`it` pushes docker.io/org/app"]),
+        (uses("buildx", image="ghcr.io/org/app", push="no"), []),
+        (uses("buildx", image="ghcr.io/org/app", call="check"), []),
+        (uses("buildx", image="localhost:5000/org/app"), []),
+        (uses("buildx", image="127.0.0.1/org/app, [::1]:5000/app"), []),
+        (
+            uses("buildx", image="localhost:1/app", cache="quay.io/me/cache"),
+            ["`it` writes to quay.io/me/cache"],
+        ),
+        (uses("kaniko", image="ghcr.io/org/app"), ["`it` pushes ghcr.io/org/app"]),
+        (uses("cosign", action="sign", image="ghcr.io/org/app:v1"), ["`it` signs ghcr.io/org/app"]),
+        (uses("cosign", action="verify", image="ghcr.io/org/app:v1"), []),
+        (uses("trivy", target="ghcr.io/org/app:v1"), []),
+        (
+            uses(
+                "docker-push",
+                source="localhost:1/app",
+                target="quay.io/org/app",
+                also="localhost:1/b=ghcr.io/b/b",
+            ),
+            ["`it` pushes quay.io/org/app", "`it` writes to ghcr.io/b/b"],
+        ),
+        (
+            uses("docker-push", action="delete-tag", target="quay.io/o/app:v1"),
+            ["`it` writes to quay.io/o/app"],
+        ),
+        (job("image: alpine\n    script: [docker push ghcr.io/org/app]"), []),
+        (uses("unheard-of", image="ghcr.io/org/app"), []),
+    ],
+)
+def test_what_leaves_this_machine_is_known_by_what_plugins_declare(
+    project: Path, text: str, published: list[str]
+) -> None:
+    assert [str(each) for each in prepared(project, text).publications] == published
+
+
+def test_variables_of_the_job_and_of_the_command_line_count(project: Path) -> None:
+    text = uses("buildx", image="${{ WHERE }}/app").replace("jobs:", "variables: {WHERE: localhost}\njobs:")
+    assert not prepared(project, text.replace("localhost", "localhost:5000")).publications
+    (found,) = prepared(project, text, variables={"WHERE": "quay.io/me"}).publications
+    assert found.image == "quay.io/me/app"
+
+
+def test_a_service_of_the_pipeline_and_a_registry_of_the_run_are_thrown_away(project: Path) -> None:
+    services = "services: [{name: registry, image: registry:3}]\n"
+    text = uses("buildx", image="registry:5000/app").replace("jobs:", f"{services}jobs:")
+    assert not prepared(project, text).publications
+    assert prepared(project, text.replace(services, "")).publications
+    own = uses("buildx", image="${REGISTRY}/app")
+    assert not prepared(project, own, registry=NewRegistry()).publications
+
+
+CHAIN = """
+stages: [a, b]
+jobs:
+  build:
+    stage: a
+    uses: gocdnext-plugin-buildx@v1
+    with: {image: "%s"}
+    outputs: {reference: REFERENCE, digest: DIGEST}
+  sign:
+    stage: b
+    needs: [build]
+    uses: gocdnext-plugin-cosign@v1
+    with: {action: sign, image: "${{ needs.build.outputs.reference }}", key: cosign.key}
+  promote:
+    stage: b
+    needs: [build]
+    uses: gocdnext-plugin-docker-push@v1
+    with: {source: "${{ needs.build.outputs.reference }}", target: "quay.io/org/app:v1"}
+"""
+
+
+def test_an_output_is_the_image_of_the_job_that_gives_it(project: Path) -> None:
+    found = [(each.job, each.image) for each in prepared(project, CHAIN % "ghcr.io/org/app").publications]
+    assert found == [
+        ("build", "ghcr.io/org/app"),
+        ("sign", "ghcr.io/org/app"),
+        ("promote", "quay.io/org/app"),
+    ]
+    found = [(each.job, each.image) for each in prepared(project, CHAIN % "localhost:1/app").publications]
+    assert found == [("promote", "quay.io/org/app")]
+
+
+def test_what_only_the_run_knows_is_not_taken_for_harmless(project: Path) -> None:
+    text = """
+stages: [a]
+jobs:
+  name: {stage: a, image: alpine, script: [name], outputs: {image: IMAGE}}
+  it:
+    stage: a
+    needs: [name]
+    uses: gocdnext-plugin-buildx@v1
+    with: {image: "${{ needs.name.outputs.image }}"}
+"""
+    assert [(each.job, each.image) for each in prepared(project, text).publications] == [("it", "")]
+
+
+def test_nothing_starts_without_the_word(engine: MemoryEngine, project: Path) -> None:
+    file = project / ".gocdnext" / "test.yaml"
+    file.write_text(uses("buildx", image="ghcr.io/org/app"))
+    with Session(engine) as session:
+        with pytest.raises(UsageError, match="--publish"):
+            run_pipeline(file, RunOptions(), session=session)
+        assert not engine.order
+        assert run_pipeline(file, RunOptions(publish=True), session=session).passed
+
+
+def recipe(engine: MemoryEngine, project: Path, **options: Any) -> RunReport:
+    file = project / ".gocdnext" / "release.yaml"
+    file.write_text(RECIPE.read_text())
+    with Session(engine) as session:
+        return run_pipeline(file, RunOptions(registry=REGISTRY, **options), session=session)
+
+
+def test_the_published_recipe_runs_against_the_stand_in_with_its_login(
+    engine: MemoryEngine, clone: Path
+) -> None:
+    seen: dict[str, dict[str, str]] = {}
+
+    def note(container: MemoryContainer) -> None:
+        seen[container.spec.image.rpartition("-")[2]] = dict(container.env)
+        container.print(f"{container.env['PLUGIN_PASSWORD']}\n")
+
+    for name in ("buildx", "trivy", "cosign"):
+        engine.behaviours[f"ghcr.io/klinux/gocdnext-plugin-{name}:v1"] = note
+    engine.networks[REGISTRY.container] = ["net"]
+    (clone / ".gocdnext").mkdir()
+    report = recipe(engine, clone, registry_for=("ghcr.io",), secrets=KEY)
+    assert report.passed
+    image = "localhost:5000/ghcr.io/klinux/myapp"
+    sha = revision.read(clone).sha[:8]
+    assert seen["buildx:v1"]["PLUGIN_IMAGE"] == image
+    assert seen["trivy:v1"]["PLUGIN_TARGET"] == f"{image}:{sha}"
+    assert seen["cosign:v1"]["PLUGIN_IMAGE"] == f"{image}:{sha}"
+    for each in seen.values():
+        assert (each["PLUGIN_USERNAME"], each["PLUGIN_PASSWORD"]) == (REGISTRY.username, REGISTRY.password)
+        assert each["GHCR_TOKEN"] == REGISTRY.password
+        assert "ghcr.io" not in {each.get("PLUGIN_REGISTRY"), each["GHCR_USERNAME"]}
+    assert seen["buildx:v1"]["PLUGIN_REGISTRY"] == "localhost:5000"
+    assert seen["buildx:v1"]["PLUGIN_CACHE_FROM"] == "type=gha,scope=myapp"
+    assert REGISTRY.password not in report["build"].text
+    assert not engine.calls.count("create_network")
+
+
+def test_the_users_own_login_never_reaches_a_job_of_the_stand_in(engine: MemoryEngine, clone: Path) -> None:
+    engine.networks[REGISTRY.container] = ["net"]
+    (clone / ".gocdnext").mkdir()
+    assert recipe(engine, clone, registry_for=("all",), secrets={**KEY, **LOGIN}).passed
+    given = {value for box in engine.containers.values() for value in box.env.values()}
+    assert not given & set(LOGIN.values())
+
+
+def test_what_others_published_stays_where_it_is(project: Path) -> None:
+    text = uses("buildx", image="ghcr.io/org/app", cache_from="ghcr.io/org/app:cache\\nghcr.io/them/cache")
+    text = text.replace("with: {", 'with: {build-contexts: "base=docker-image://ghcr.io/them/base", ')
+    found = prepared(project, text, registry=NewRegistry(), registry_for=("ghcr.io",))
+    assert found.moved == {"ghcr.io/org/app"}
+    assert not found.publications
+
+
+def test_a_host_without_publications_and_a_missing_registry_are_mistakes(project: Path) -> None:
+    text = uses("buildx", image="ghcr.io/org/app")
+    with pytest.raises(UsageError, match=r"they publish to ghcr\.io"):
+        prepared(project, text, registry=NewRegistry(), registry_for=("quay.io",))
+    with pytest.raises(UsageError, match="registry"):
+        prepared(project, text, registry_for=("ghcr.io",))
+
+
+def test_a_login_at_another_host_is_still_needed(project: Path) -> None:
+    text = CHAIN.replace(
+        'target: "quay.io/org/app:v1"}',
+        'target: "quay.io/org/app:v1", username: me, password: "${{ TOKEN }}"}\n    secrets: [TOKEN]',
+    )
+    with pytest.raises(PipelineError, match="TOKEN"):
+        prepared(project, text % "ghcr.io/org/app", registry=NewRegistry(), registry_for=("ghcr.io",))
+    options: dict[str, Any] = {
+        "registry": NewRegistry(),
+        "registry_for": ("ghcr.io",),
+        "secrets": {"TOKEN": "x"},
+    }
+    (left,) = prepared(project, text % "ghcr.io/org/app", **options).publications
+    assert left.image == "quay.io/org/app"
+
+
+def test_an_image_of_the_stand_in_is_read_with_its_login_beside_that_of_the_target(
+    engine: MemoryEngine, project: Path
+) -> None:
+    engine.networks[REGISTRY.container] = ["net"]
+    file = project / ".gocdnext" / "test.yaml"
+    promote = CHAIN.replace('v1"}', 'v1", username: me, password: "${{ TOKEN }}"}\n    secrets: [TOKEN]')
+    file.write_text(promote % "ghcr.io/org/app")
+    reference = "REFERENCE=localhost:5000/ghcr.io/org/app\nDIGEST=x\n"
+    engine.behaviours["gocdnext-plugin-buildx:v1"] = lambda box: box.set_outputs(reference)
+    options = RunOptions(
+        registry=REGISTRY, registry_for=("ghcr.io",), publish=True, secrets={"TOKEN": "mine"}
+    )
+    with Session(engine) as session:
+        report = run_pipeline(file, options, session=session)
+    assert report.passed
+    (box,) = (each for each in engine.containers.values() if "docker-push" in each.spec.image)
+    assert box.env["PLUGIN_PASSWORD"] == "mine"
+    assert box.env["PLUGIN_TARGET"] == "quay.io/org/app:v1"
+    assert box.env["PLUGIN_LOGINS"] == "localhost:5000 harness REGISTRY_PASSWORD"
+    assert box.env["REGISTRY_PASSWORD"] == REGISTRY.password
+    (box,) = (each for each in engine.containers.values() if "cosign" in each.spec.image)
+    assert (box.env["PLUGIN_USERNAME"], box.env["PLUGIN_PASSWORD"]) == ("harness", REGISTRY.password)
+
+
+@pytest.mark.parametrize(
+    ("text", "images"),
+    [
+        ("registry", []),
+        ("type=registry,ref=quay.io/me/cache:x,mode=max\ntype=local,dest=a/b", ["quay.io/me/cache"]),
+        ("type=s3,bucket=a,endpoint_url=https://s3.example.com/x", []),
+        ("a/b@sha256:1=quay.io/c/d", ["quay.io/c/d"]),
+        ("me/cache", ["docker.io/me/cache"]),
+    ],
+)
+def test_images_are_found_in_caches_and_pairs(text: str, images: list[str]) -> None:
+    assert list(written(text)) == images
+
+
+def command(folder: Path, *argv: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "gocdnext_sdk.host.cli", *argv],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_the_command_ends_with_one_line_and_2(clone: Path) -> None:
+    (clone / "p.yaml").write_text(uses("buildx", image="ghcr.io/org/app"))
+    done = command(clone, "run", "p.yaml")
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert "`it` pushes ghcr.io/org/app" in line
+    assert "--publish" in line
+    assert "--registry-for ghcr.io" in line
+
+
+def test_a_checkout_that_is_not_its_commit_is_said(clone: Path, git: Callable[..., None]) -> None:
+    assert revision.changed(clone) == ()
+    (clone / "tracked.txt").write_text("changed")
+    (clone / "new file").write_text("new")
+    (clone / "ignored").mkdir()
+    (clone / "ignored" / "x").write_text("x")
+    assert revision.changed(clone) == ("tracked.txt", "new file")
+    git(clone, "add", "-A")
+    assert sorted(revision.changed(clone)) == ["new file", "tracked.txt"]
