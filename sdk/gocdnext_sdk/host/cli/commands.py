@@ -16,6 +16,7 @@ COMMANDS: Final = {
     "new": "gocdnext_sdk.host.cli.new",
     "plan": "gocdnext_sdk.host.cli.plan",
     "plugins": "gocdnext_sdk.host.cli.plugins",
+    "report": "gocdnext_sdk.host.cli.reports",
     "run": "gocdnext_sdk.host.cli.run",
     "schema": "gocdnext_sdk.host.cli.schema",
     "sigstore": "gocdnext_sdk.host.cli.sigstore",

@@ -11,6 +11,7 @@ from gocdnext_sdk.errors import UsageError
 from gocdnext_sdk.host.cli.interrupt import interruptible
 from gocdnext_sdk.host.cli.options import DIRECTORY, FILE, build_context_option, event_options, pairs, run_of
 from gocdnext_sdk.host.cli.publishing import ask_to_publish
+from gocdnext_sdk.host.cli.reports import recorded, report_options, write_forms
 from gocdnext_sdk.host.cli.secrets import collect
 from gocdnext_sdk.host.cli.sigstore import STATE, running
 from gocdnext_sdk.host.harness import caches, leftovers
@@ -19,6 +20,7 @@ from gocdnext_sdk.host.harness.engine.local import local_engine
 from gocdnext_sdk.host.harness.given import REGISTRY_SECRETS
 from gocdnext_sdk.host.harness.options import NewRegistry, NewSigstore, RunOptions
 from gocdnext_sdk.host.harness.prepare import prepare
+from gocdnext_sdk.host.harness.report.interface import Tee
 from gocdnext_sdk.host.harness.runner import run_prepared
 from gocdnext_sdk.host.harness.session import Session
 from gocdnext_sdk.host.harness.stand_in import login_secrets
@@ -103,11 +105,13 @@ _PATH = click.Path(path_type=Path)
 )
 @click.option("--parallel", type=click.IntRange(0), default=0, help="Run at most this many jobs at a time.")
 @click.option("--no-cache", is_flag=True, help="Neither restore nor store what `cache:` names.")
-@click.option("--json", "json_file", type=_PATH, metavar="FILE", help="Write a machine-readable report.")
+@report_options
+@click.option("--no-record", is_flag=True, help="Do not keep the run for `gocdnext-plugin report`.")
 @click.option("--no-color", is_flag=True, help="Plain text. Also: $NO_COLOR.")
 @click.pass_context
 def command(
     ctx: click.Context,
+    /,
     *,
     file: Path,
     jobs: tuple[str, ...],
@@ -135,8 +139,9 @@ def command(
     pull: str,
     parallel: int,
     no_cache: bool,
-    json_file: Path | None,
+    no_record: bool,
     no_color: bool,
+    **forms: Path | None,
 ) -> None:
     """Run pipeline FILE on the local engine as the platform would.
 
@@ -146,7 +151,6 @@ def command(
     options are wrong, 3 if the engine fails, and 128+n after signal n.
     """
     from gocdnext_sdk.host.harness.report.console import ConsoleListener, open_console
-    from gocdnext_sdk.host.harness.report.json import write
 
     workspace = (workspace or revision.workspace_of(file)).resolve()
     new = registry or registry_port or (registry_for and not sigstore_at)
@@ -186,12 +190,12 @@ def command(
     ask_to_publish(prepared.publications, workspace, said=publish)
     with (
         interruptible() as stop,
-        closing(ConsoleListener(open_console("never" if no_color else "auto"))) as listener,
+        closing(ConsoleListener(open_console("never" if no_color else "auto"))) as console,
+        recorded(keep=not no_record) as recorder,
         Session(local_engine(), stop) as session,
     ):
-        report = run_prepared(prepared, session=session, listener=listener)
-        if json_file:
-            write(report, json_file)
+        report = run_prepared(prepared, session=session, listener=Tee(console, recorder))
+    write_forms(recorder.report or report, forms)
     ctx.exit(report.exit_code)
 
 

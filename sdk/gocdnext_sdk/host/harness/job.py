@@ -26,6 +26,7 @@ from gocdnext_sdk.host.harness.engine.interface import (
 from gocdnext_sdk.host.harness.job_files import DIRECTORY, empty_files, read_file
 from gocdnext_sdk.host.harness.log import Log
 from gocdnext_sdk.host.harness.report.interface import JobReport, Listener, Status
+from gocdnext_sdk.host.harness.report.outcome import result, steps
 from gocdnext_sdk.host.harness.session import Session
 from gocdnext_sdk.host.harness.snapshot import Snapshot
 from gocdnext_sdk.host.harness.stopping import RunningContainers
@@ -83,7 +84,10 @@ class JobRunner:
         """
         started = time.monotonic()
         log = Log(job.masks, secrets.values(), lambda line: self.listener.line(job.name, line))
-        report = JobReport(name=job.name, stage=job.stage, status=Status.CANCELLED)
+        inputs = {key: log.masked(value) for key, value in job.inputs.items()}
+        report = JobReport(
+            name=job.name, stage=job.stage, status=Status.CANCELLED, image=job.image, inputs=inputs
+        )
         label = uuid4().hex[:12]
         try:
             report = self._run(job, log, _named(job, label, files), label, report)
@@ -95,7 +99,8 @@ class JobRunner:
             self._remove(job.name, label)
         if self.session.stop.requested() and report.status is not Status.PASSED:
             report = replace(report, status=Status.CANCELLED, reason="stopped")
-        return replace(report, log=tuple(log.lines), seconds=time.monotonic() - started)
+        lines = tuple(log.lines)
+        return replace(report, log=lines, steps=steps(lines), seconds=time.monotonic() - started)
 
     def _run(
         self, job: ResolvedJob, log: Log, files: Mapping[str, str], label: str, report: JobReport
@@ -112,20 +117,21 @@ class JobRunner:
                 return report
             try:
                 log.say(f"$ plugin {job.image}" if job.script is None else f"$ {job.script}")
-                log.follow(output)
+                said = log.follow(output)
                 exit_code = engine.wait(container)
             finally:
                 self.running.discard(container)
         for loss in log.losses():
             self.listener.notice(loss, job.name)
-        report = replace(report, exit_code=exit_code)
+        own = result(said, passed=not exit_code)
+        report = replace(report, exit_code=exit_code, result=own)
         if stopping() and exit_code:
             return report
         changes = self.write_back.absorb(job.name, engine.get(container, WORKSPACE))
         for notice in changes.notices:
             self.listener.notice(log.masked(notice), job.name)
         report = replace(report, written=tuple(changes.written), files=self._read(container, files))
-        failed = f"exited with {exit_code}" if exit_code else ""
+        failed = (own or f"exited with {exit_code}") if exit_code else ""
         if not failed:
             self._store(caches, container, log)
         failed = self._keep(job, container, log, passed=not failed) or failed

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import codecs
 import re
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
 from typing import Literal
 
 from gocdnext_sdk.contract import masks
@@ -20,6 +22,9 @@ from gocdnext_sdk.runtime.masking import Masker, MaskingDecoder
 
 KEPT = 64 * 1024 * 1024
 """Characters of a job's log that are kept, at its end. The listener receives everything."""
+
+_LAST = 1000
+"""Lines in which a job's own result is looked for."""
 
 _LONGEST = 1024 * 1024
 """The longest line, in bytes, that the platform reads."""
@@ -104,6 +109,7 @@ class Log:
         listener: Callable[[LogLine], None],
     ) -> None:
         self.lines: deque[LogLine] = deque()
+        self._began = time.monotonic()
         self._kept = 0
         self._masks = platform_masks
         self._masker = Masker(secrets)
@@ -113,12 +119,14 @@ class Log:
             "stderr": _Stream(self._masker),
         }
 
-    def follow(self, chunks: Iterable[Chunk]) -> None:
-        """Read output until it ends."""
+    def follow(self, chunks: Iterable[Chunk]) -> Sequence[LogLine]:
+        """Read output until it ends; return its last lines."""
+        before = len(self.lines)
         for chunk in chunks:
             self._add(chunk.stream, self._streams[chunk.stream].decode(chunk.data))
         for name, stream in self._streams.items():
             self._add(name, stream.flush())
+        return tuple(islice(self.lines, min(before, len(self.lines)), None))[-_LAST:]
 
     def losses(self) -> Iterator[str]:
         """Yield what in this output the platform would have lost, or what would have ended its agent."""
@@ -134,7 +142,7 @@ class Log:
 
     def _add(self, stream: Literal["stdout", "stderr"], lines: Iterable[str]) -> None:
         for text in lines:
-            line = LogLine(stream, masks.apply(text, self._masks))
+            line = LogLine(stream, masks.apply(text, self._masks), time.monotonic() - self._began)
             self.lines.append(line)
             self._kept += len(line.text) + 1
             while self._kept > KEPT:

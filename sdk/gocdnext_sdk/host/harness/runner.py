@@ -9,6 +9,7 @@ import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from queue import SimpleQueue
 from typing import TYPE_CHECKING
@@ -37,6 +38,7 @@ from gocdnext_sdk.host.pipeline import parse_file, resolve, revision
 from gocdnext_sdk.host.pipeline.errors import PipelineError
 from gocdnext_sdk.host.pipeline.graph import JobInstance
 from gocdnext_sdk.host.pipeline.identity import identity
+from gocdnext_sdk.host.pipeline.resolve import inputs_in
 
 if TYPE_CHECKING:
     from gocdnext_sdk.host.harness.local_registry import LocalRegistry
@@ -100,9 +102,12 @@ class _Execution:
         self._ended: SimpleQueue[tuple[JobInstance, JobReport] | Exception] = SimpleQueue()
         self._sigstore: LocalSigstore | None = None
         self._moved: StandIn | None = None
+        self._started = time.monotonic()
+        self._began: dict[str, float] = {}
 
     def run(self) -> RunReport:
-        started = time.monotonic()
+        began, started = datetime.now(UTC), time.monotonic()
+        self._started = started
         for text, job in notices(self._graph, caches=self._options.caches is not None):
             self._listener.notice(text, job)
         self._build()
@@ -138,6 +143,10 @@ class _Execution:
                     jobs=tuple(self._reports[job.name] for job in self._graph.jobs),
                     seconds=time.monotonic() - started,
                     stopped_by=self._session.stop.signum,
+                    began=began.isoformat(timespec="seconds"),
+                    commit=self._sources.run.revision.sha,
+                    branch=self._sources.run.revision.branch,
+                    cause=self._sources.run.cause,
                 )
                 self._listener.run_finished(report)
         return report
@@ -244,6 +253,7 @@ class _Execution:
         self._finish(report)
 
     def _start(self, instance: JobInstance, jobs: JobRunner, threads: ThreadPoolExecutor) -> None:
+        self._began[instance.name] = time.monotonic() - self._started
         self._listener.job_started(instance.name)
         if not runs(instance.job):
             self._ended.put((instance, _unstarted(instance, Status.PASSED, "")))
@@ -259,7 +269,8 @@ class _Execution:
         resolved = replace(resolved, image=self._prepared.images.get(image, image))
         hidden = {name: sources.secrets[name] for name in instance.job.secrets} | id_tokens
         if self._moved and (use := use_of(instance, resolved.env, self._prepared.catalog)):
-            resolved = replace(resolved, env=self._moved.applied(resolved.env, use))
+            env = self._moved.applied(resolved.env, use)
+            resolved = replace(resolved, env=env, inputs=inputs_in(env, instance.job))
             hidden[REGISTRY_SECRETS[1]] = self._moved.password
 
         def work() -> None:
@@ -281,6 +292,7 @@ class _Execution:
         return {name: sigstore.token(own, audiences) for name, audiences in declared} | tokens
 
     def _finish(self, report: JobReport) -> None:
+        report = replace(report, began=self._began.get(report.name, time.monotonic() - self._started))
         self._reports[report.name] = report
         self._listener.job_finished(report)
 

@@ -21,6 +21,7 @@ from gocdnext_sdk.host.pipeline.graph import JobInstance
 from gocdnext_sdk.host.pipeline.model import (
     Artifacts,
     Cache,
+    Job,
     NeededArtifacts,
     Output,
     Pipeline,
@@ -76,6 +77,8 @@ class ResolvedJob:
     services: tuple[Service, ...]
     job: str = ""
     """Its name in the pipeline, which the cells of a matrix share."""
+    inputs: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """`with:` as its container gets it."""
     artifacts: Artifacts | None = None
     needs_artifacts: tuple[NeededArtifacts, ...] = ()
     cache: tuple[Cache, ...] = ()
@@ -96,6 +99,13 @@ def resolve(
         PipelineError: a missing secret, or references that stand for nothing; all at once.
     """
     return _Resolver(pipeline, instance, sources, engine).job()
+
+
+def inputs_in(environ: Mapping[str, str], job: Job, engine: EngineMapping = "docker") -> dict[str, str]:
+    """Return the inputs that a job writes, with the values that its variables give them."""
+    written = job.action.inputs if isinstance(job.action, Plugin) else {}
+    found = {key: environ.get(keys.variable(key, _TRANSFORM[engine])) for key in written}
+    return {key: value for key, value in found.items() if value is not None}
 
 
 class _Resolver:
@@ -137,6 +147,7 @@ class _Resolver:
             outputs=self._job.outputs,
             services=self._pipeline.services,
             job=self._job.name,
+            inputs=inputs_in(env, self._job, self._engine),
             artifacts=self._job.artifacts,
             needs_artifacts=self._job.needs_artifacts,
             cache=self._job.cache,

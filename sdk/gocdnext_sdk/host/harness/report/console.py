@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 import threading
 import time
@@ -16,17 +15,10 @@ from rich.table import Table
 from rich.text import Text
 
 from gocdnext_sdk.host.harness.report.interface import JobReport, LogLine, RunReport, Status
+from gocdnext_sdk.host.harness.report.text import CONTROL, details
 
 _FILE_WIDTH = 200
 """Width of the table without a terminal."""
-
-_CONTROL = re.compile(
-    r"""(?x) (?P<colour> \x1b\[[0-9;:]*m)
-    | \x1b\[[0-?]*[ -/]*[@-~]? | \x1b[\]PX^_].*?(?:\x07|\x1b\\|$) | \x1b[ -/]*[0-~]?
-    | [\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]
-    """
-)
-"""Escape sequences and control characters, as ECMA-48 has them; not the tab, nor a progress bar's return."""
 
 _COLOURS = ("cyan", "magenta", "yellow", "blue", "green", "bright_cyan", "bright_magenta")
 _STYLES = {
@@ -116,17 +108,16 @@ class ConsoleListener:
                     Text(job.status, style=_STYLES[job.status]),
                     "" if job.exit_code is None else str(job.exit_code),
                     f"{job.seconds:.1f} s" if job.seconds else "",
-                    Text(_shown(_details(job)).plain, overflow="fold"),
+                    Text(details(job), overflow="fold"),
                 )
             self._console.print()
             self._console.print(table)
             passed = sum(job.status is Status.PASSED for job in report.jobs)
             skipped = sum(job.status is Status.SKIPPED for job in report.jobs)
-            verdict = "passed" if report.passed else "stopped" if report.stopped_by else "failed"
             counts = f"{passed} of {len(report.jobs)} jobs passed, {skipped} skipped"
             self._console.print(
                 Text(
-                    f"{report.pipeline} {verdict}: {counts}, {report.seconds:.1f} s",
+                    f"{report.pipeline} {report.verdict}: {counts}, {report.seconds:.1f} s",
                     style="green" if report.passed else "bold red",
                 )
             )
@@ -150,10 +141,4 @@ class ConsoleListener:
 
 def _shown(text: str) -> Text:
     """Return a text of a job with its colours, without other escape sequences."""
-    return Text.from_ansi(_CONTROL.sub(lambda found: found["colour"] or "", text))
-
-
-def _details(job: JobReport) -> str:
-    if job.reason:
-        return job.reason.splitlines()[0]
-    return " ".join(f"{alias}={value}" for alias, value in job.shown_outputs.items())
+    return Text.from_ansi(CONTROL.sub(lambda found: found["colour"] or "", text))

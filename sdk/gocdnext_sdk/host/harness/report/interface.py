@@ -28,6 +28,31 @@ class LogLine:
 
     stream: Literal["stdout", "stderr"]
     text: str
+    at: float = 0.0
+    """Seconds after the job began."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of a job, as its log tells it.
+
+    Args:
+        title: what is done, or was.
+        at: seconds after the job began.
+        line: where in the log it begins, counted from 0.
+    """
+
+    title: str
+    at: float
+    line: int
+
+
+@dataclass(frozen=True)
+class Notice:
+    """Something the user should know, about one job or, if `job` is empty, the whole run."""
+
+    text: str
+    job: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,12 +63,17 @@ class JobReport:
         name: the job's, or the cell's.
         stage: its stage.
         status: how it ended.
+        image: what ran; empty if nothing did.
         exit_code: of its container, if that ended by itself.
         reason: why it did not pass, in one line.
+        result: what the job itself says of its result, in one line.
+        began: seconds after the run.
         seconds: how long it ran.
+        inputs: `with:` key to value as resolved, masked.
         outputs: alias to value, as the platform passes them on.
         masked_outputs: the aliases whose values must not be shown.
         log: everything it printed, masked.
+        steps: what it did, as its log tells it.
         written: paths of files that it brought back into the tree.
         files: the content of the files that it was asked to write, by variable.
     """
@@ -51,12 +81,17 @@ class JobReport:
     name: str
     stage: str
     status: Status
+    image: str = ""
     exit_code: int | None = None
     reason: str = ""
+    result: str = ""
+    began: float = 0.0
     seconds: float = 0.0
+    inputs: Mapping[str, str] = field(default_factory=dict, repr=False)
     outputs: Mapping[str, str] = field(default_factory=dict, repr=False)
     masked_outputs: frozenset[str] = frozenset()
     log: tuple[LogLine, ...] = field(default=(), repr=False)
+    steps: tuple[Step, ...] = ()
     written: tuple[str, ...] = ()
     files: Mapping[str, bytes] = field(default_factory=dict, repr=False)
 
@@ -82,12 +117,29 @@ class RunReport:
         jobs: in the order of the graph.
         seconds: from the start of the first job to the end of the last.
         stopped_by: the number of the signal that stopped it, or 0.
+        id: what it is kept as; empty if it is not.
+        began: when, in UTC, as RFC 3339 writes it.
+        commit: the commit that its jobs know.
+        branch: their branch.
+        cause: what triggered it, as `CI_CAUSE` says.
+        notices: what the user should know about it.
     """
 
     pipeline: str
     jobs: tuple[JobReport, ...]
     seconds: float
     stopped_by: int = 0
+    id: str = ""
+    began: str = ""
+    commit: str = ""
+    branch: str = ""
+    cause: str = ""
+    notices: tuple[Notice, ...] = ()
+
+    @property
+    def verdict(self) -> str:
+        """How it ended, in one word."""
+        return "passed" if self.passed else "stopped" if self.stopped_by else "failed"
 
     @property
     def passed(self) -> bool:
@@ -151,3 +203,44 @@ class NullListener:
 
     def run_finished(self, report: RunReport) -> None:
         """Do nothing."""
+
+
+class Tee:
+    """Tells several listeners everything.
+
+    Args:
+        listeners: in this order.
+    """
+
+    def __init__(self, *listeners: Listener) -> None:
+        self._listeners = listeners
+
+    def notice(self, text: str, job: str = "") -> None:
+        """Pass it on."""
+        for each in self._listeners:
+            each.notice(text, job)
+
+    def run_started(self, pipeline: str, jobs: Sequence[tuple[str, str]]) -> None:
+        """Pass it on."""
+        for each in self._listeners:
+            each.run_started(pipeline, jobs)
+
+    def job_started(self, name: str) -> None:
+        """Pass it on."""
+        for each in self._listeners:
+            each.job_started(name)
+
+    def line(self, name: str, line: LogLine) -> None:
+        """Pass it on."""
+        for each in self._listeners:
+            each.line(name, line)
+
+    def job_finished(self, report: JobReport) -> None:
+        """Pass it on."""
+        for each in self._listeners:
+            each.job_finished(report)
+
+    def run_finished(self, report: RunReport) -> None:
+        """Pass it on."""
+        for each in self._listeners:
+            each.run_finished(report)
