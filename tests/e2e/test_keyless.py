@@ -551,7 +551,16 @@ class Who:
     def run(self, *options: object) -> tuple[int, str]:
         """Run it by command; return the process's id and the log."""
         pipeline = self.folder / ".gocdnext" / "who.yaml"
-        argv = [sys.executable, "-m", "gocdnext_sdk.host.cli", "run", pipeline, "--no-color", *options]
+        argv = [
+            sys.executable,
+            "-m",
+            "gocdnext_sdk.host.cli",
+            "run",
+            pipeline,
+            "--no-color",
+            "--verbose",
+            *options,
+        ]
         with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
             log = process.communicate()[0]
         assert process.returncode == 0, log

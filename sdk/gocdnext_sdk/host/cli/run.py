@@ -107,6 +107,7 @@ _PATH = click.Path(path_type=Path)
 @click.option("--no-cache", is_flag=True, help="Neither restore nor store what `cache:` names.")
 @report_options
 @click.option("--no-record", is_flag=True, help="Do not keep the run for `gocdnext-plugin report`.")
+@click.option("--verbose", is_flag=True, help="Show every line of every job, not only its steps.")
 @click.option("--no-color", is_flag=True, help="Plain text. Also: $NO_COLOR.")
 @click.pass_context
 def command(
@@ -140,6 +141,7 @@ def command(
     parallel: int,
     no_cache: bool,
     no_record: bool,
+    verbose: bool,
     no_color: bool,
     **forms: Path | None,
 ) -> None:
@@ -150,7 +152,7 @@ def command(
     your tree afterwards. The exit code is 0 if all jobs passed, 1 if one failed, 2 if the pipeline or the
     options are wrong, 3 if the engine fails, and 128+n after signal n.
     """
-    from gocdnext_sdk.host.harness.report.console import ConsoleListener, open_console
+    from gocdnext_sdk.host.harness.report.console import ConsoleListener, Detail, open_console
 
     workspace = (workspace or revision.workspace_of(file)).resolve()
     new = registry or registry_port or (registry_for and not sigstore_at)
@@ -188,9 +190,10 @@ def command(
     )
     prepared = prepare(pipeline, options, workspace)
     ask_to_publish(prepared.publications, workspace, said=publish)
+    detail: Detail = "everything" if verbose else "steps"
     with (
         interruptible() as stop,
-        closing(ConsoleListener(open_console("never" if no_color else "auto"))) as console,
+        closing(ConsoleListener(open_console("never" if no_color else "auto"), detail)) as console,
         recorded(keep=not no_record) as recorder,
         Session(local_engine(), stop) as session,
     ):

@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,6 +16,7 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
 from gocdnext_sdk.contract.refs import JobOutputs
+from gocdnext_sdk.errors import DaemonError
 from gocdnext_sdk.host.harness.artifacts import ArtifactStore
 from gocdnext_sdk.host.harness.build import build_contexts, build_image
 from gocdnext_sdk.host.harness.caches import Caches
@@ -39,6 +41,7 @@ from gocdnext_sdk.host.pipeline.errors import PipelineError
 from gocdnext_sdk.host.pipeline.graph import JobInstance
 from gocdnext_sdk.host.pipeline.identity import identity
 from gocdnext_sdk.host.pipeline.resolve import inputs_in
+from gocdnext_sdk.runtime.masking import Masker
 
 if TYPE_CHECKING:
     from gocdnext_sdk.host.harness.local_registry import LocalRegistry
@@ -86,6 +89,10 @@ def run_prepared(prepared: Prepared, *, session: Session, listener: Listener | N
     return _Execution(prepared, session, listener or NullListener()).run()
 
 
+_LAST, _ALL = 1, 20
+"""Lines of a service's log that are shown: of one that runs, and of one that has ended."""
+
+
 class _Execution:
     """One run in progress. The main thread decides; one thread per job waits for its container."""
 
@@ -101,6 +108,7 @@ class _Execution:
         self._reports: dict[str, JobReport] = {}
         self._ended: SimpleQueue[tuple[JobInstance, JobReport] | Exception] = SimpleQueue()
         self._sigstore: LocalSigstore | None = None
+        self._services: dict[str, str] = {}
         self._moved: StandIn | None = None
         self._started = time.monotonic()
         self._began: dict[str, float] = {}
@@ -221,6 +229,19 @@ class _Execution:
                 )
             )
             engine.start(container)
+            self._services[service.name] = container
+
+    def _tell_services(self) -> None:
+        """Say how the services are, each once, as a job has failed that may have needed them."""
+        masker = Masker(self._sources.secrets.values())
+        services, self._services = self._services, {}
+        for name, container in services.items():
+            with suppress(DaemonError):
+                running = self._session.engine.is_running(container)
+                log = [line for line in self._session.engine.logs(container).splitlines() if line.strip()]
+                said = [masker.mask(line) for line in log[-(_LAST if running else _ALL) :]]
+                state = "runs; its last line" if running else "has ended; its last lines"
+                self._listener.notice(f"service {name} {state}: {' | '.join(said) or 'it printed nothing'}")
 
     def _execute(self, jobs: JobRunner) -> None:
         with ThreadPoolExecutor(max_workers=len(self._graph.jobs) or 1) as threads:
@@ -247,6 +268,8 @@ class _Execution:
         if isinstance(ended, Exception):
             raise ended
         instance, report = ended
+        if report.status is Status.FAILED:
+            self._tell_services()
         self._schedule.finish(instance, passed=report.status is Status.PASSED)
         name = instance.job.name
         self._outputs[name] = instance.collect(self._outputs.get(name), report.outputs)

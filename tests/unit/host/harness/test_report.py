@@ -5,8 +5,10 @@ from __future__ import annotations
 import io
 import json
 import re
+import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from rich.console import Console
@@ -30,7 +32,7 @@ SIGN = JobReport(name="sign", stage="ship", status=Status.FAILED, exit_code=2, r
 
 def told() -> str:
     file = io.StringIO()
-    listener = ConsoleListener(Console(file=file, width=120))
+    listener = ConsoleListener(Console(file=file, width=120), "everything")
     listener.run_started("release", [("make", "build"), ("ship", "sign")])
     listener.job_started("build")
     listener.line(
@@ -79,7 +81,9 @@ def test_every_line_stands_behind_its_job_whole_and_without_escape_sequences() -
 def test_no_job_drives_the_terminal(sequence: str) -> None:
     """By what it prints, or by the names of its files, or by its outputs."""
     file = io.StringIO()
-    listener = ConsoleListener(Console(file=file, width=120, force_terminal=True, no_color=True))
+    listener = ConsoleListener(
+        Console(file=file, width=120, force_terminal=True, no_color=True), "everything"
+    )
     job = JobReport(
         name="job",
         stage="s",
@@ -125,3 +129,73 @@ def test_for_other_programs_it_is_json_without_what_is_masked(tmp_path: Path) ->
 def test_a_file_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="cannot be written"):
         write(RunReport("release", (BUILD,), 2.0), tmp_path / "nowhere" / "report.json")
+
+
+def shown(*texts: str, status: Status = Status.PASSED, **console: Any) -> str:
+    """Return what is shown of a job that prints these lines."""
+    file = io.StringIO()
+    listener = ConsoleListener(Console(file=file, **{"width": 60, **console}))
+    listener.run_started("release", [("make", "build")])
+    listener.job_started("build")
+    log = tuple(LogLine("stdout", text) for text in texts)
+    for line in log:
+        listener.line("build", line)
+    reason = "1 HIGH, 1 MEDIUM" if status is Status.FAILED else ""
+    listener.job_finished(replace(BUILD, status=status, reason=reason, log=log))
+    listener.close()
+    return file.getvalue()
+
+
+def test_a_good_job_is_its_steps_and_its_result() -> None:
+    text = shown("noise", "==> pushed", "more noise")
+    assert text.splitlines()[1:] == ["build │ ==> pushed", "build │ passed in 1.2 s"]
+
+
+def test_of_a_failed_job_the_end_is_shown_in_full_and_then_why() -> None:
+    many = [f"line {number}" for number in range(100)]
+    _, more, *end, why = shown(*many, status=Status.FAILED).splitlines()
+    assert "40 lines before" in more
+    assert end == [f"build │ {line}" for line in many[40:]]
+    assert why == "build │ failed in 1.2 s: 1 HIGH, 1 MEDIUM"
+
+
+def test_on_a_terminal_a_long_line_goes_on_behind_its_jobs_name() -> None:
+    text = shown("==> " + "word " * 40, force_terminal=True, no_color=True)
+    lines = [line for line in text.splitlines() if "word" in line]
+    assert len(lines) > 3
+    assert all(
+        "build │ " in line and len(re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", line).rstrip()) <= 60
+        for line in lines
+    )
+
+
+def test_a_terminal_has_a_line_for_each_running_job_and_counts_them() -> None:
+    file = io.StringIO()
+    listener = ConsoleListener(Console(file=file, width=60, force_terminal=True, no_color=True))
+    listener.run_started("release", [("make", "build"), ("make", "test"), ("ship", "sign")])
+    listener.job_started("build")
+    listener.job_started("test")
+    listener.line("test", LogLine("stdout", "collecting " + "x" * 100))
+    listener.job_finished(BUILD)
+    table = Console(file=io.StringIO(), width=60, record=True)
+    table.print(listener._now_running())
+    test, count = table.export_text().splitlines()
+    assert " test " in test
+    assert "collecting xxx" in test
+    assert "…" in test
+    assert "1 of 3" in count
+    listener.close()
+
+
+def test_where_there_is_no_terminal_a_silent_job_is_said_to_run() -> None:
+    file = io.StringIO()
+    listener = ConsoleListener(Console(file=file, width=60), heartbeat=0.05)
+    listener.run_started("release", [("make", "build")])
+    listener.job_started("build")
+    listener.line("build", LogLine("stdout", "step 3\x1b[2K"))
+    deadline = time.monotonic() + 5
+    while "still running" not in file.getvalue() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    listener.close()
+    assert "build │ still running, 0 s: step 3\n" in file.getvalue()
+    assert "\x1b" not in file.getvalue()

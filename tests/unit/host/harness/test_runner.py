@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from gocdnext_sdk.errors import Cancelled, UsageError
-from gocdnext_sdk.host.harness import RunOptions, RunReport, Session, Status, run_pipeline
+from gocdnext_sdk.host.harness import NullListener, RunOptions, RunReport, Session, Status, run_pipeline
 from gocdnext_sdk.host.pipeline import PipelineError
 
 
@@ -322,3 +322,29 @@ def test_before_jobs_run_a_request_to_stop_unwinds() -> None:
     with pytest.raises(Cancelled) as caught:
         Session(None).stop.request(signal.SIGHUP)  # type: ignore[arg-type]
     assert caught.value.exit_code == 128 + signal.SIGHUP
+
+
+SERVICES = """
+stages: [a]
+services:
+  - {name: db, image: "postgres:16"}
+  - {name: web, image: "nginx:1"}
+jobs: {it: {stage: a, uses: one/it@v1, secrets: [TOKEN]}}
+"""
+
+
+def test_a_failed_job_tells_of_its_services(engine: Any, project: Path) -> None:
+    over = threading.Event()
+    engine.behaviours["postgres:16"] = lambda box: box.print("FATAL: no password hunter2-hunter2\n") or 1
+    engine.behaviours["nginx:1"] = lambda box: (box.print("starting\nready\n"), over.wait(10))[0]
+    engine.behaviours["one/it:v1"] = lambda box: 1
+    told: list[str] = []
+
+    class Notices(NullListener):
+        def notice(self, text: str, job: str = "") -> None:
+            told.append(text)
+
+    run(engine, project, SERVICES, listener=Notices(), secrets={"TOKEN": "hunter2-hunter2"})
+    over.set()
+    assert "service db has ended; its last lines: FATAL: no password ***" in told
+    assert "service web runs; its last line: ready" in told

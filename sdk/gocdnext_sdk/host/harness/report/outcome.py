@@ -16,6 +16,11 @@ _LONGEST = 300
 """Characters of a result."""
 
 
+def is_step(line: LogLine) -> bool:
+    """Return whether a line tells a step."""
+    return line.text.startswith(_STEP)
+
+
 def steps(lines: Sequence[LogLine]) -> tuple[Step, ...]:
     """Return the steps that a log tells: each begins with a line of the plugin's own.
 
@@ -25,7 +30,7 @@ def steps(lines: Sequence[LogLine]) -> tuple[Step, ...]:
     return tuple(
         Step(line.text.removeprefix(_STEP), line.at, number)
         for number, line in enumerate(lines)
-        if line.text.startswith(_STEP)
+        if is_step(line)
     )
 
 
