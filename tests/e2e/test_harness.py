@@ -159,7 +159,7 @@ jobs:
     assert [line.text for line in report["fails"].log if not line.text.startswith(("$", "sh", "echo"))] == [
         "first"
     ]
-    assert report["never"].status is Status.SKIPPED
+    assert report["never"].status is Status.CANCELED
 
 
 def test_jobs_of_a_stage_meet_at_a_service(session: Session, project: Path, base: str) -> None:
@@ -453,7 +453,7 @@ def test_a_signal_ends_the_run_and_leaves_nothing(
     output, _ = process.communicate(timeout=60)
     assert process.returncode == 128 + signum
     assert "wiping" in output
-    assert "cancelled" in output
+    assert "canceled" in output
     assert owned_by(client, process) == []
 
 
@@ -493,7 +493,7 @@ def test_a_stop_is_heard_whenever_it_comes(
         report = run_pipeline(file, session=session, listener=StopsLater(session, delay))
         labels = {"label": f"{RUN_LABEL}={session.id}"}
     assert report.exit_code == 143
-    assert (report["x"].status, report["x"].exit_code) in {(Status.CANCELLED, 143), (Status.CANCELLED, None)}
+    assert (report["x"].status, report["x"].exit_code) in {(Status.CANCELED, 143), (Status.CANCELED, None)}
     assert report.seconds < delay + 8
     assert client.api.containers(all=True, filters=labels) == []
 

@@ -27,11 +27,13 @@ from gocdnext_sdk.host.harness.job_files import DIRECTORY, empty_files, read_fil
 from gocdnext_sdk.host.harness.log import Log
 from gocdnext_sdk.host.harness.report.interface import JobReport, Listener, Status
 from gocdnext_sdk.host.harness.report.outcome import result, steps
+from gocdnext_sdk.host.harness.results import collect
+from gocdnext_sdk.host.harness.results.coverage import UnreadableReport
 from gocdnext_sdk.host.harness.session import Session
 from gocdnext_sdk.host.harness.snapshot import Snapshot
 from gocdnext_sdk.host.harness.stopping import RunningContainers
 from gocdnext_sdk.host.harness.writeback import WriteBack
-from gocdnext_sdk.host.pipeline import syntax
+from gocdnext_sdk.host.pipeline import quantities, syntax
 from gocdnext_sdk.host.pipeline.resolve import ResolvedJob
 from gocdnext_sdk.runtime.docker_client import SOCKET
 
@@ -86,7 +88,7 @@ class JobRunner:
         log = Log(job.masks, secrets.values(), lambda line: self.listener.line(job.name, line))
         inputs = {key: log.masked(value) for key, value in job.inputs.items()}
         report = JobReport(
-            name=job.name, stage=job.stage, status=Status.CANCELLED, image=job.image, inputs=inputs
+            name=job.name, stage=job.stage, status=Status.CANCELED, image=job.image, inputs=inputs
         )
         label = uuid4().hex[:12]
         try:
@@ -98,7 +100,7 @@ class JobRunner:
         finally:
             self._remove(job.name, label)
         if self.session.stop.requested() and report.status is not Status.PASSED:
-            report = replace(report, status=Status.CANCELLED, reason="stopped")
+            report = replace(report, status=Status.CANCELED, reason="stopped")
         lines = tuple(log.lines)
         return replace(report, log=lines, steps=steps(lines), seconds=time.monotonic() - started)
 
@@ -132,6 +134,8 @@ class JobRunner:
             self.listener.notice(log.masked(notice), job.name)
         report = replace(report, written=tuple(changes.written), files=self._read(container, files))
         failed = (own or f"exited with {exit_code}") if exit_code else ""
+        report, lacking = self._read_results(job, container, log, report)
+        failed = failed or lacking
         if not failed:
             self._store(caches, container, log)
         failed = self._keep(job, container, log, passed=not failed) or failed
@@ -189,6 +193,31 @@ class JobRunner:
                 log.say(f"kept artifact {path} ({size} bytes)")
         return ""
 
+    def _read_results(
+        self, job: ResolvedJob, container: str, log: Log, report: JobReport
+    ) -> tuple[JobReport, str]:
+        """Return the report with tests and coverage, and why the job fails by the latter."""
+
+        def get(path: str) -> Iterator[bytes]:
+            return self.session.engine.get(container, posixpath.normpath(f"{WORKSPACE}/{path}"))
+
+        tests, wrong = collect.tests(job.test_reports, get)
+        for each in wrong:
+            log.say(f"test_reports: {each}")
+        if tests:
+            log.say(f"test_reports: {tests}")
+            report = replace(report, tests=tests)
+        declared = job.coverage_report
+        if declared is None or report.exit_code:
+            return report, ""
+        try:
+            found = collect.measured(declared, get)
+        except UnreadableReport as error:
+            log.say(f"coverage_report: {error}")
+            return report, log.masked(f"coverage_report: {error}") if declared.fail_under > 0 else ""
+        log.say(f"coverage_report: {found}")
+        return replace(report, coverage=found), found.lacks(declared.fail_under)
+
     def _with_outputs(self, job: ResolvedJob, log: Log, report: JobReport) -> JobReport:
         """Return the report of a job that exited with 0, with the outputs that it declares."""
         content = report.files.get(outputs.VARIABLE, b"")
@@ -227,6 +256,8 @@ class JobRunner:
                 engine_socket=SOCKET if job.docker else None,
                 network=self.network,
                 extra_hosts=extra_hosts,
+                cpus=quantities.cpus(job.limits.cpu),
+                memory=quantities.memory(job.limits.memory),
             )
         )
         engine.put(container, WORKSPACE, self.snapshot.stream())

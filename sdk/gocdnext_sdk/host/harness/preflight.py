@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from gocdnext_sdk.contract.refs import JobOutputs
 from gocdnext_sdk.host.harness.given import REGISTRY_SECRETS
-from gocdnext_sdk.host.pipeline import Diagnostic, PipelineError, Sources, resolve
+from gocdnext_sdk.host.pipeline import Diagnostic, PipelineError, Sources, quantities, resolve
 from gocdnext_sdk.host.pipeline.graph import Graph
 from gocdnext_sdk.host.pipeline.model import Approval, Job, Script
 
@@ -84,6 +84,11 @@ def _unsupported(
                 f"job `{job}` needs the credentials of cluster {found.cluster}, which only a server has",
                 "run the other jobs with --job",
             )
+        for text in filter(None, (found.limits.cpu, found.limits.memory)):
+            try:
+                quantities.parse(text)
+            except ValueError as error:
+                yield Diagnostic(found.at("resources"), f"job `{job}`, resources.limits: {error}")
         if isinstance(found.action, Script) and not (found.action.image or default_image):
             yield Diagnostic(
                 found.at("script"),
@@ -118,8 +123,6 @@ def notices(graph: Graph, *, caches: bool) -> Iterator[tuple[str, str]]:
             yield "declares nothing to run", job.name
         if job.cache and not caches:
             yield "cache: neither restored nor stored", job.name
-        if job.test_reports or job.coverage_report:
-            yield "test and coverage reports: not read", job.name
         if job.deploy:
             yield "deploy: not recorded", job.name
     if graph.pipeline.notifications:

@@ -253,7 +253,7 @@ class _Execution:
                 raise
         for instance in self._graph.jobs:
             if instance.name not in self._reports:
-                self._finish(_unstarted(instance, Status.SKIPPED, "the run was stopped"))
+                self._finish(_unstarted(instance, Status.CANCELED, "the run was stopped"))
 
     def _advance(self, jobs: JobRunner, threads: ThreadPoolExecutor) -> bool:
         """Start the jobs that may start, skip those that cannot; return whether anything runs."""
@@ -261,7 +261,7 @@ class _Execution:
             for instance in self._schedule.start():
                 self._start(instance, jobs, threads)
         for instance, reason in self._schedule.drop():
-            self._finish(_unstarted(instance, Status.SKIPPED, reason))
+            self._finish(_unstarted(instance, Status.CANCELED, reason))
         return self._schedule.running
 
     def _take(self, ended: tuple[JobInstance, JobReport] | Exception) -> None:

@@ -21,11 +21,13 @@ from gocdnext_sdk.host.pipeline.graph import JobInstance
 from gocdnext_sdk.host.pipeline.model import (
     Artifacts,
     Cache,
+    CoverageReport,
     Job,
     NeededArtifacts,
     Output,
     Pipeline,
     Plugin,
+    Quantities,
     Script,
     Service,
 )
@@ -82,6 +84,9 @@ class ResolvedJob:
     artifacts: Artifacts | None = None
     needs_artifacts: tuple[NeededArtifacts, ...] = ()
     cache: tuple[Cache, ...] = ()
+    test_reports: tuple[str, ...] = ()
+    coverage_report: CoverageReport | None = None
+    limits: Quantities = field(default_factory=Quantities)
 
 
 def resolve(
@@ -151,6 +156,9 @@ class _Resolver:
             artifacts=self._job.artifacts,
             needs_artifacts=self._job.needs_artifacts,
             cache=self._job.cache,
+            test_reports=self._job.test_reports,
+            coverage_report=self._job.coverage_report,
+            limits=self._job.limits,
         )
 
     def _check_services(self) -> None:

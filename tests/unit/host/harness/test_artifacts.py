@@ -109,7 +109,7 @@ def test_what_is_needed_and_not_there_fails_the_job_before_it_starts(
 def test_a_required_path_that_is_missing_fails_the_job(engine: MemoryEngine, project: Path) -> None:
     engine.behaviours["one/make:v1"] = lambda box: box.files.update({"dist/app": b"app"})
     report = run(engine, project)
-    assert (report["make"].status, report["use"].status) == (Status.FAILED, Status.SKIPPED)
+    assert (report["make"].status, report["use"].status) == (Status.FAILED, Status.CANCELED)
     assert report["make"].reason == "artifact web/out/ is missing"
 
 

@@ -61,7 +61,7 @@ def test_a_failed_job_skips_what_needs_it_and_later_stages_but_not_its_siblings(
 ) -> None:
     engine.behaviours["one/first:v1"] = lambda box: 4
     report = run(engine, project, TWO_STAGES)
-    assert statuses(report) == {"b1": "failed", "b2": "passed", "b3": "skipped", "s1": "skipped"}
+    assert statuses(report) == {"b1": "failed", "b2": "passed", "b3": "canceled", "s1": "canceled"}
     assert report["b1"].exit_code == 4
     assert report["b3"].reason == "needs b1, which did not pass"
     assert report["s1"].reason == "stage build failed"
@@ -77,7 +77,7 @@ jobs:
   z: {stage: c, uses: one/z@v1}
 """
     engine.behaviours["one/x:v1"] = lambda box: 1
-    assert statuses(run(engine, project, text)) == {"x": "failed", "y": "skipped", "z": "skipped"}
+    assert statuses(run(engine, project, text)) == {"x": "failed", "y": "canceled", "z": "canceled"}
     assert engine.order == ["one/x:v1"]
 
 
@@ -120,7 +120,7 @@ def test_an_output_that_was_declared_and_not_written_fails_the_job(engine: Any, 
     report = run(engine, project, OUTPUTS)
     assert report["make"].status is Status.FAILED
     assert "DIGEST" in report["make"].reason
-    assert report["use"].status is Status.SKIPPED
+    assert report["use"].status is Status.CANCELED
 
 
 def test_the_output_file_is_there_only_for_jobs_that_declare_outputs(engine: Any, project: Path) -> None:
@@ -288,7 +288,7 @@ def test_stopping_terminates_what_runs_and_starts_nothing_more(engine: Any, proj
     engine.behaviours["one/first:v1"] = linger
     report = run(engine, project, TWO_STAGES, session=session, parallel=1)
     assert report.exit_code == 128 + signal.SIGTERM
-    assert statuses(report) == {"b1": "cancelled", "b2": "skipped", "b3": "skipped", "s1": "skipped"}
+    assert statuses(report) == {"b1": "canceled", "b2": "canceled", "b3": "canceled", "s1": "canceled"}
     (box,) = (box for box in engine.containers.values() if box.spec.image == "one/first:v1")
     assert box.signals == ["SIGTERM"]
     assert engine.labels == {}

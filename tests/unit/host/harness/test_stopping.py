@@ -35,7 +35,7 @@ def test_a_signal_that_a_young_container_did_not_hear_comes_again(project: Path)
 
     engine.behaviours["one/x:v1"] = deaf
     report = run(session, project, ONE)
-    assert (report.exit_code, report["x"].status, report["x"].exit_code) == (143, "cancelled", 143)
+    assert (report.exit_code, report["x"].status, report["x"].exit_code) == (143, "canceled", 143)
     (container,) = engine.containers.values()
     assert container.signals == ["SIGTERM", "SIGTERM"]
 
@@ -74,7 +74,7 @@ def test_nothing_starts_after_a_stop(project: Path) -> None:
     report = run(session, project, TWO)
     assert engine.order == []
     assert engine.labels == {}
-    assert {job.name: job.status for job in report.jobs} == {"x": "cancelled", "y": "skipped"}
+    assert {job.name: job.status for job in report.jobs} == {"x": "canceled", "y": "canceled"}
     assert report.exit_code == 143
 
 
@@ -90,7 +90,7 @@ def test_a_job_that_ended_well_has_passed_whatever_was_pressed(project: Path) ->
 
     engine.behaviours["one/x:v1"] = finish
     report = run(session, project, TWO)
-    assert {job.name: job.status for job in report.jobs} == {"x": "passed", "y": "skipped"}
+    assert {job.name: job.status for job in report.jobs} == {"x": "passed", "y": "canceled"}
     assert (project / "made.txt").read_text() == "made"
     assert report.exit_code == 143  # something was left to do
 

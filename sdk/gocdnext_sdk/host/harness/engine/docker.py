@@ -141,6 +141,8 @@ class DockerEngine:
                 ],
                 network_mode=spec.network,
                 extra_hosts=dict(spec.extra_hosts) or None,
+                nano_cpus=self._nano_cpus(spec.cpus),
+                mem_limit=spec.memory or None,
                 port_bindings={port: ("127.0.0.1", port) for port in spec.ports},
                 log_config=LogConfig(type="none") if spec.output == "followed" else None,
             )
@@ -156,6 +158,10 @@ class DockerEngine:
                 networking_config=networking,
             )
         return str(created["Id"])
+
+    def _nano_cpus(self, cpus: float) -> int | None:
+        # The engine refuses more than it has; the platform's node would have them.
+        return int(min(cpus, float(self._api.info()["NCPU"])) * 1e9) if cpus else None
 
     def put(self, container: str, path: str, tar: Iterable[bytes]) -> None:
         """Unpack a tar stream at `path`."""

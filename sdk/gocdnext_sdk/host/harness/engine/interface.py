@@ -60,6 +60,8 @@ class ContainerSpec:
         aliases: names by which other containers on the network reach it.
         extra_hosts: host name to address (or `HOST_GATEWAY`), for its ``/etc/hosts``.
         ports: published on the loopback of the engine's host, with the same numbers.
+        cpus: how many it may use; 0 is no limit. An engine with fewer gives all it has.
+        memory: bytes that it may use; 0 is no limit.
         output: "followed" is streamed to the attached client only; "kept" is stored for `logs`.
     """
 
@@ -75,6 +77,8 @@ class ContainerSpec:
     aliases: tuple[str, ...] = ()
     extra_hosts: Mapping[str, str] = field(default_factory=dict)
     ports: tuple[int, ...] = ()
+    cpus: float = 0.0
+    memory: int = 0
     output: Literal["followed", "kept"] = "followed"
 
 

@@ -71,7 +71,7 @@ class InContainer:
                 pull=Pull.MISSING,
                 listener=self.listener,
             ).run(job, secrets={}, files=invocation.files)
-        if report.exit_code is None and report.status is Status.CANCELLED:
+        if report.exit_code is None and report.status is Status.CANCELED:
             raise Cancelled(self.session.stop.signum)
         if report.status is Status.ERROR or report.exit_code is None:
             raise DaemonError(report.reason)

@@ -36,8 +36,7 @@ _STYLES = {
     Status.PASSED: "green",
     Status.FAILED: "bold red",
     Status.ERROR: "bold red",
-    Status.SKIPPED: "dim",
-    Status.CANCELLED: "yellow",
+    Status.CANCELED: "yellow",
 }
 
 
@@ -152,9 +151,9 @@ class ConsoleListener:
             self._live.stop()
             self._console.print()
             self._console.print(_table(report))
-            passed = sum(job.status is Status.PASSED for job in report.jobs)
-            skipped = sum(job.status is Status.SKIPPED for job in report.jobs)
-            counts = f"{passed} of {len(report.jobs)} jobs passed, {skipped} skipped"
+            counts = f"{report.count(Status.PASSED)} of {len(report.jobs)} jobs passed"
+            others = ((each, report.count(each)) for each in (Status.FAILED, Status.ERROR, Status.CANCELED))
+            counts += "".join(f", {count} {each}" for each, count in others if count)
             self._console.print(
                 Text(
                     f"{report.pipeline} {report.verdict}: {counts}, {report.seconds:.1f} s",

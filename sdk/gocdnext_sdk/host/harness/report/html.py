@@ -11,7 +11,7 @@ from html import escape
 from importlib.resources import files
 
 from gocdnext_sdk.host.harness.report.interface import JobReport, LogLine, RunReport, Status, Step
-from gocdnext_sdk.host.harness.report.text import details, plain
+from gocdnext_sdk.host.harness.report.text import plain
 
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 
@@ -51,8 +51,8 @@ def _document(report: RunReport) -> Iterator[str]:
 
 
 def _head(report: RunReport) -> Iterator[str]:
-    passed = sum(job.status is Status.PASSED for job in report.jobs)
-    state = "passed" if report.passed else "cancelled" if report.stopped_by else "failed"
+    passed = report.count(Status.PASSED)
+    state = "passed" if report.passed else "canceled" if report.stopped_by else "failed"
     yield f'<header class="{state}">'
     yield f'<h1>{_text(report.pipeline)} <span class="state">{_text(report.verdict)}</span></h1>'
     yield f"<p>{passed} of {len(report.jobs)} jobs passed in {report.seconds:.1f} s</p>"
@@ -84,8 +84,11 @@ def _job(job: JobReport, number: int) -> Iterator[str]:
         facts.insert(2, f"exit code {job.exit_code}")
     soft = "".join(f'<span class="soft">{_text(each)}</span>' for each in facts if each)
     yield f'<h3>{_text(job.name)} <span class="state">{job.status.value}</span>{soft}</h3>'
-    if why := job.reason or job.result or details(job):
+    if why := job.reason or job.result:
         yield f'<p class="why">{_text(why)}</p>'
+    if job.measured:
+        failed = f" ({', '.join(job.tests.failures)})" if job.tests and job.tests.failures else ""
+        yield f'<p class="why">{_text(job.measured + failed)}</p>'
     yield from _table("outputs", job.shown_outputs, is_open=True)
     yield from _table("inputs", job.inputs, is_open=False)
     if job.written:

@@ -8,6 +8,8 @@ from enum import StrEnum
 from typing import Literal, Protocol
 
 from gocdnext_sdk.errors import DaemonError
+from gocdnext_sdk.host.harness.results.coverage import Coverage
+from gocdnext_sdk.host.harness.results.junit import TestResults
 
 
 class Status(StrEnum):
@@ -18,8 +20,8 @@ class Status(StrEnum):
     """It ran and failed, or could not be resolved, as on the platform."""
     ERROR = "error"
     """The engine could not run it."""
-    SKIPPED = "skipped"
-    CANCELLED = "cancelled"
+    CANCELED = "canceled"
+    """It never started, since another failed or the run was stopped; or it was stopped."""
 
 
 @dataclass(frozen=True)
@@ -74,6 +76,8 @@ class JobReport:
         masked_outputs: the aliases whose values must not be shown.
         log: everything it printed, masked.
         steps: what it did, as its log tells it.
+        tests: what its `test_reports:` say.
+        coverage: what its `coverage_report:` says.
         written: paths of files that it brought back into the tree.
         files: the content of the files that it was asked to write, by variable.
     """
@@ -92,6 +96,8 @@ class JobReport:
     masked_outputs: frozenset[str] = frozenset()
     log: tuple[LogLine, ...] = field(default=(), repr=False)
     steps: tuple[Step, ...] = ()
+    tests: TestResults | None = None
+    coverage: Coverage | None = None
     written: tuple[str, ...] = ()
     files: Mapping[str, bytes] = field(default_factory=dict, repr=False)
 
@@ -99,6 +105,12 @@ class JobReport:
     def text(self) -> str:
         """The log as one text."""
         return "".join(f"{line.text}\n" for line in self.log)
+
+    @property
+    def measured(self) -> str:
+        """Its tests and its coverage, in one line; empty if it reports neither."""
+        tests = f"tests: {self.tests}" if self.tests else ""
+        return ", ".join(filter(None, (tests, f"coverage {self.coverage}" if self.coverage else "")))
 
     @property
     def shown_outputs(self) -> dict[str, str]:
@@ -154,7 +166,11 @@ class RunReport:
             return 128 + self.stopped_by
         if Status.ERROR in statuses:
             return DaemonError.exit_code
-        return 1 if statuses & {Status.FAILED, Status.CANCELLED} else 0
+        return 1 if statuses & {Status.FAILED, Status.CANCELED} else 0
+
+    def count(self, status: Status) -> int:
+        """Return how many jobs ended so."""
+        return sum(job.status is status for job in self.jobs)
 
     def __getitem__(self, name: str) -> JobReport:
         """Return the job or matrix cell of that name."""
@@ -177,7 +193,7 @@ class Listener(Protocol):
         """A job printed a line."""
 
     def job_finished(self, report: JobReport) -> None:
-        """A job ended, or was skipped."""
+        """A job ended, or never starts."""
 
     def run_finished(self, report: RunReport) -> None:
         """The run ended."""

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
 from gocdnext_sdk.errors import UsageError
 from gocdnext_sdk.host.harness.report.interface import JobReport, Notice, RunReport, Status, Step
+from gocdnext_sdk.host.harness.results.coverage import Coverage
+from gocdnext_sdk.host.harness.results.junit import TestResults
 
 SCHEMA: Final = Path(__file__).with_name("run.schema.json")
 """The JSON Schema of a run (docs/reports.md)."""
@@ -100,12 +103,14 @@ def _job(job: JobReport) -> dict[str, Any]:
         "inputs": dict(job.inputs),
         "outputs": job.shown_outputs,
         "steps": [{"title": each.title, "at": round(each.at, 3), "line": each.line} for each in job.steps],
+        "tests": asdict(job.tests) if job.tests else None,
+        "coverage": asdict(job.coverage) if job.coverage else None,
         "written": list(job.written),
     }
 
 
 def _report(job: Mapping[str, Any]) -> JobReport:
-    outputs = dict(job["outputs"])
+    outputs, tests = dict(job["outputs"]), job["tests"]
     return JobReport(
         name=job["name"],
         stage=job["stage"],
@@ -119,5 +124,7 @@ def _report(job: Mapping[str, Any]) -> JobReport:
         inputs=dict(job["inputs"]),
         outputs=outputs,
         steps=tuple(Step(each["title"], each["at"], each["line"]) for each in job["steps"]),
+        tests=TestResults(**{**tests, "failures": tuple(tests["failures"])}) if tests else None,
+        coverage=Coverage(**job["coverage"]) if job["coverage"] else None,
         written=tuple(job["written"]),
     )

@@ -37,8 +37,7 @@ _KINDS = ("failure", "error", "skipped")
 _KIND = {
     Status.FAILED: "failure",
     Status.ERROR: "error",
-    Status.CANCELLED: "skipped",
-    Status.SKIPPED: "skipped",
+    Status.CANCELED: "skipped",
 }
 
 

@@ -12,8 +12,7 @@ _MARKS = {
     Status.PASSED: "✅",
     Status.FAILED: "❌",
     Status.ERROR: "❌",
-    Status.SKIPPED: "⏭️",
-    Status.CANCELLED: "🚫",
+    Status.CANCELED: "⏭️",
 }
 _SPECIAL = re.compile(r"([\\`*_{}\[\]()<>#+\-!|~@:&])")
 
@@ -24,7 +23,7 @@ def render(report: RunReport) -> str:
 
 
 def _lines(report: RunReport) -> Iterator[str]:
-    passed = sum(job.status is Status.PASSED for job in report.jobs)
+    passed = report.count(Status.PASSED)
     yield f"### {_text(report.pipeline)}: {report.verdict}"
     yield ""
     about = [f"{passed} of {len(report.jobs)} jobs passed in {report.seconds:.1f} s"]

@@ -30,8 +30,7 @@ def tail(log: Sequence[LogLine], count: int = _TAIL) -> list[str]:
 
 
 def details(job: JobReport) -> str:
-    """Return in one line why a job did not pass, or what it says of its result and gave to others."""
-    if job.reason:
-        return plain(job.reason.splitlines()[0])
+    """Return in one line why a job did not pass, or what it gave to others and says of its result."""
+    reason = job.reason.splitlines()[0] if job.reason else ""
     outputs = " ".join(f"{alias}={value}" for alias, value in job.shown_outputs.items())
-    return plain(outputs or job.result)
+    return plain("; ".join(filter(None, (reason or outputs or job.result, job.measured))))

@@ -1,0 +1,1 @@
+"""What jobs leave for the platform to read: results of tests, and coverage."""

@@ -1,0 +1,216 @@
+"""`test_reports` and `coverage_report`: read as the platform's agent reads them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gocdnext_sdk.host.harness import RunOptions, RunReport, Session, run_pipeline
+from gocdnext_sdk.host.harness.engine.memory import MemoryContainer, MemoryEngine
+from gocdnext_sdk.host.harness.results import coverage, junit
+from gocdnext_sdk.host.harness.results.coverage import Coverage, UnreadableReport
+from gocdnext_sdk.host.pipeline import PipelineError, quantities, syntax
+
+JUNIT = """<?xml version="1.0"?>
+<testsuites><testsuite name="pytest">
+  <testcase classname="tests.test_a" name="test_one" time="0.1"/>
+  <testcase classname="tests.test_a" name="test_two"><failure message="no">trace</failure></testcase>
+  <testcase name="test_three"><error/></testcase>
+  <testcase name="test_four"><skipped/></testcase>
+</testsuite></testsuites>
+"""
+GO = "mode: atomic\nm/a/a.go:1.2,3.4 2 1\nm/a/a.go:5.2,6.4 1 0\nm/a/a.go:5.2,6.4 1 3\nm/b/b.go:1.1,2.2 1 0\n"
+LCOV = (
+    "TN:\nSF:src/a.js\nDA:1,1\nDA:2,0\nLF:4\nLH:3\nend_of_record\n"
+    "SF:src/b.js\nDA:1,0\nDA:2,5\nend_of_record\n"
+)
+COBERTURA = """<coverage><packages><package name="a"><classes><class><lines>
+<line number="1" hits="1"/><line number="2" hits="0"/></lines></class></classes>
+</package></packages></coverage>"""
+JACOCO = """<!DOCTYPE report PUBLIC "-//JACOCO//DTD Report 1.1//EN" "report.dtd">
+<report name="x"><package name="p"><class><counter type="LINE" missed="9" covered="9"/></class>
+<counter type="BRANCH" missed="5" covered="5"/><counter type="LINE" missed="1" covered="3"/>
+</package></report>"""
+
+
+@pytest.mark.parametrize(
+    ("format_", "text", "found"),
+    [
+        ("go-cover", GO, Coverage(3, 4)),
+        ("lcov", LCOV, Coverage(4, 6)),
+        ("cobertura", COBERTURA, Coverage(1, 2)),
+        ("jacoco", JACOCO, Coverage(3, 4)),
+    ],
+)
+def test_each_format_is_counted_as_the_agent_counts(format_: str, text: str, found: Coverage) -> None:
+    assert coverage.read(format_, text.encode()) == found
+    for other, content in (("go-cover", LCOV), ("lcov", GO), ("cobertura", JACOCO), ("jacoco", COBERTURA)):
+        with pytest.raises(UnreadableReport):
+            coverage.read(other, content.encode())
+
+
+@pytest.mark.parametrize(
+    ("format_", "text"),
+    [
+        ("go-cover", "mode: set\n"),
+        ("go-cover", "mode: set\na.go:1 x 1\n"),
+        ("lcov", "SF:a\nLF:1\nLH:2\nend_of_record\n"),
+        ("lcov", "SF:a\nLF:x\nend_of_record\n"),
+        ("cobertura", "<coverage>"),
+        ("cobertura", "<coverage/>"),
+        ("jacoco", '<report><package><counter type="LINE" missed="-1" covered="3"/></package></report>'),
+    ],
+)
+def test_a_broken_report_is_said_to_be_so(format_: str, text: str) -> None:
+    with pytest.raises(UnreadableReport):
+        coverage.read(format_, text.encode())
+
+
+@pytest.mark.parametrize(
+    ("covered", "total", "limit", "lacks"),
+    [(8, 10, 80, False), (7, 10, 80, True), (7, 10, 0, False), (0, 0, 1, True), (0, 0, 0, False)],
+)
+def test_a_gate_holds_from_its_limit_on(covered: int, total: int, limit: float, lacks: bool) -> None:
+    assert bool(Coverage(covered, total).lacks(limit)) is lacks
+
+
+def test_tests_are_counted_over_all_files_and_bad_files_are_named() -> None:
+    bomb = '<!DOCTYPE a [<!ENTITY a "aaaaaaaaaa">' + "".join(
+        f'<!ENTITY a{n} "{f"&a{n - 1 or str()};" * 10}">' for n in range(1, 12)
+    )
+    reports = [
+        ("a.xml", JUNIT.encode()),
+        ("b.xml", b"<testsuite><testcase name='x'/></testsuite>"),
+        ("c.xml", b"<html/>"),
+        ("d.xml", b"<"),
+        ("e.xml", f"{bomb}]><testsuite>&a11;</testsuite>".encode()),
+    ]
+    found, wrong = junit.read(reports)
+    assert found is not None
+    assert (found.passed, found.failed, found.skipped, found.files) == (2, 2, 1, 2)
+    assert found.failures == ("tests.test_a.test_two", "test_three")
+    assert [each.partition(" ")[0] for each in wrong] == ["c.xml", "d.xml", "e.xml"]
+    assert junit.read([]) == (None, [])
+
+
+@pytest.mark.parametrize(
+    ("pattern", "path", "fits"),
+    [
+        ("**/*.xml", "a.xml", True),
+        ("**/*.xml", "x/y/a.xml", True),
+        ("*.xml", "x/a.xml", False),
+        ("x/**/r/*.xml", "x/r/a.xml", True),
+        ("x/**", "x/y/z", True),
+        ("./x/?.xml", "x/a.xml", True),
+        ("{a,b}/r.xml", "b/r.xml", True),
+        ("a,b.xml", "a,b.xml", True),
+        ("[!a].xml", "b.xml", True),
+        ("[!a].xml", "a.xml", False),
+        ("a.xml", "aXxml", False),
+        ("{a", "a", False),
+    ],
+)
+def test_globs_are_those_of_doublestar(pattern: str, path: str, fits: bool) -> None:
+    assert syntax.matches_glob(pattern, path) is fits
+
+
+PIPELINE = """
+stages: [a, b]
+jobs:
+  unit:
+    stage: a
+    uses: one/unit@v1
+    test_reports: ["**/junit-*.xml", "out/more.xml"]
+    coverage_report: {path: out/cover.out, format: go-cover, fail_under: %s}
+    cache: [{key: k, paths: [out/]}]
+  later: {stage: b, uses: one/later@v1}
+"""
+
+
+def run(engine: MemoryEngine, project: Path, limit: float, code: int = 0, **files: str) -> RunReport:
+    def unit(box: MemoryContainer) -> int:
+        box.files |= {name: text.encode() for name, text in files.items()}
+        return code
+
+    engine.behaviours["one/unit:v1"] = unit
+    file = project / ".gocdnext" / "test.yaml"
+    file.write_text(PIPELINE % limit)
+    with Session(engine) as session:
+        return run_pipeline(file, RunOptions(), session=session)
+
+
+GOOD = {"deep/er/junit-1.xml": JUNIT, "out/more.xml": JUNIT, "out/cover.out": GO, "out/junit.xml": "<"}
+
+
+def test_a_run_sums_up_what_its_jobs_report(engine: MemoryEngine, project: Path) -> None:
+    report = run(engine, project, 75, **GOOD)
+    assert report.passed
+    unit = report["unit"]
+    assert unit.tests is not None
+    assert (unit.tests.passed, unit.tests.failed, unit.tests.files) == (2, 4, 2)
+    assert unit.coverage == Coverage(3, 4)
+    assert "test_reports: 2 passed, 4 failed, 2 skipped in 2 files\n" in unit.text
+    assert "coverage_report: 75.0% (3/4 lines)\n" in unit.text
+
+
+def test_too_little_coverage_fails_the_job_and_what_comes_after(engine: MemoryEngine, project: Path) -> None:
+    report = run(engine, project, 75.1, **GOOD)
+    assert report["unit"].status == "failed"
+    assert report["unit"].reason == "coverage 75.0% is below fail_under 75.1%"
+    assert report["later"].status == "canceled"
+
+
+def test_a_gate_without_its_report_fails_and_no_gate_does_not(engine: MemoryEngine, project: Path) -> None:
+    assert run(engine, project, 1)["unit"].reason == "coverage_report: out/cover.out is not there"
+    assert run(engine, project, 0).passed
+
+
+def test_tests_of_a_failed_job_are_read_and_its_coverage_is_not(engine: MemoryEngine, project: Path) -> None:
+    unit = run(engine, project, 99, code=1, **GOOD)["unit"]
+    assert unit.tests is not None
+    assert unit.coverage is None
+    assert unit.reason == "exited with 1"
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [("500m", 0.5), ("2", 2), ("1.5", 1.5), ("256Mi", 256 << 20), ("1G", 10**9), ("1e3", 1000), ("1k", 1000)],
+)
+def test_quantities_are_those_of_kubernetes(text: str, number: float) -> None:
+    assert quantities.parse(text) == number
+
+
+def test_limits_are_the_containers(engine: MemoryEngine, project: Path) -> None:
+    text = """
+stages: [a]
+jobs: {it: {stage: a, uses: one/it@v1, resources: {limits: {cpu: 500m, memory: %s}}}}
+"""
+    file = project / ".gocdnext" / "test.yaml"
+    file.write_text(text % "64Mi")
+    with Session(engine) as session:
+        assert run_pipeline(file, RunOptions(), session=session).passed
+    (box,) = engine.containers.values()
+    assert (box.spec.cpus, box.spec.memory) == (0.5, 64 << 20)
+    file.write_text(text % "64MB")
+    with Session(engine) as session, pytest.raises(PipelineError, match="64MB"):
+        run_pipeline(file, RunOptions(), session=session)
+
+
+def test_a_report_outside_of_the_workspace_is_not_read(engine: MemoryEngine, project: Path) -> None:
+    asked: list[Any] = []
+    original = engine.get
+
+    def get(container: str, path: str) -> Any:
+        asked.append(path)
+        return original(container, path)
+
+    engine.get = get  # type: ignore[method-assign]
+    file = project / ".gocdnext" / "test.yaml"
+    file.write_text(
+        'stages: [a]\njobs: {it: {stage: a, uses: one/it@v1, test_reports: ["../etc/*", "/etc/p*"]}}\n'
+    )
+    with Session(engine) as session:
+        run_pipeline(file, RunOptions(), session=session)
+    assert all(path.startswith("/workspace") for path in asked)
