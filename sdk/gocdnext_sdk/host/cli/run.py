@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from contextlib import closing
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -22,9 +26,13 @@ from gocdnext_sdk.host.harness.options import NewRegistry, NewSigstore, RunOptio
 from gocdnext_sdk.host.harness.prepare import prepare
 from gocdnext_sdk.host.harness.report.interface import Tee
 from gocdnext_sdk.host.harness.runner import run_prepared
-from gocdnext_sdk.host.harness.session import Session
+from gocdnext_sdk.host.harness.session import Session, Stop
 from gocdnext_sdk.host.harness.stand_in import login_secrets
 from gocdnext_sdk.host.pipeline import Graph, parse_file, revision
+from gocdnext_sdk.host.pipeline.model import Approval
+
+if TYPE_CHECKING:
+    from gocdnext_sdk.host.harness.report.console import ConsoleListener
 
 _PATH = click.Path(path_type=Path)
 
@@ -104,6 +112,8 @@ _PATH = click.Path(path_type=Path)
     "--pull", type=click.Choice([each.value for each in Pull]), default="missing", show_default=True
 )
 @click.option("--parallel", type=click.IntRange(0), default=0, help="Run at most this many jobs at a time.")
+@click.option("--notify", is_flag=True, help="Send the pipeline's notifications; they are shown otherwise.")
+@click.option("--ask", is_flag=True, help="Ask at approval gates; they pass otherwise.")
 @click.option("--no-cache", is_flag=True, help="Neither restore nor store what `cache:` names.")
 @report_options
 @click.option("--no-record", is_flag=True, help="Do not keep the run for `gocdnext-plugin report`.")
@@ -139,6 +149,8 @@ def command(
     default_image: str,
     pull: str,
     parallel: int,
+    notify: bool,
+    ask: bool,
     no_cache: bool,
     no_record: bool,
     verbose: bool,
@@ -184,10 +196,13 @@ def command(
         pull=Pull(pull),
         parallel=parallel,
         default_image=default_image,
+        notify=notify,
         leftovers=leftovers.user_folder(),
         caches=None if no_cache else caches.user_folder(),
         private=tuple(each for each in (secrets_file, sigstore_at and sigstore_at / STATE) if each),
     )
+    if ask and not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise UsageError("--ask needs a terminal")
     prepared = prepare(pipeline, options, workspace)
     ask_to_publish(prepared.publications, workspace, said=publish)
     detail: Detail = "everything" if verbose else "steps"
@@ -197,9 +212,18 @@ def command(
         recorded(keep=not no_record) as recorder,
         Session(local_engine(), stop) as session,
     ):
+        if ask:
+            gates = partial(_approve, console, stop)
+            prepared = replace(prepared, options=replace(prepared.options, approve=gates))
         report = run_prepared(prepared, session=session, listener=Tee(console, recorder))
     write_forms(recorder.report or report, forms)
     ctx.exit(report.exit_code)
+
+
+def _approve(console: ConsoleListener, stop: Stop, name: str, gate: Approval) -> bool:
+    needed = f" ({gate.required} people there)" if gate.required > 1 else ""
+    what = f": {gate.description}" if gate.description else ""
+    return console.ask(f"approve `{name}`{needed}{what}?", stop.requested)
 
 
 def _folder(text: str) -> Path:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from gocdnext_sdk.host.harness.engine.interface import Pull
 from gocdnext_sdk.host.harness.local_registry import LocalRegistry
 from gocdnext_sdk.host.pipeline import Run
+from gocdnext_sdk.host.pipeline.model import Approval
 
 if TYPE_CHECKING:
     from gocdnext_sdk.host.harness.local_sigstore import LocalSigstore
@@ -60,6 +61,8 @@ class RunOptions:
         parallel: how many jobs may run at the same time, 0 for no limit.
         default_image: for scripts that name no image.
         private: files of the checkout that jobs must not see.
+        notify: whether the pipeline's notifications are sent; they are shown otherwise.
+        approve: asked at each approval gate, with the job's name; without it, all pass.
         leftovers: the folder of notes about what runs left in checkouts, so that a later one leaves it out;
             without one, it is taken for the user's own.
         caches: the folder of what `cache:` keeps between runs; without one, nothing is restored or stored.
@@ -83,5 +86,7 @@ class RunOptions:
     parallel: int = 0
     default_image: str = ""
     private: tuple[Path, ...] = ()
+    notify: bool = False
+    approve: Callable[[str, Approval], bool] | None = None
     leftovers: Path | None = None
     caches: Path | None = None

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from gocdnext_sdk.contract.refs import JobOutputs
 from gocdnext_sdk.host.harness.given import REGISTRY_SECRETS
 from gocdnext_sdk.host.pipeline import Diagnostic, PipelineError, Sources, quantities, resolve
-from gocdnext_sdk.host.pipeline.graph import Graph
+from gocdnext_sdk.host.pipeline.graph import Graph, JobInstance
 from gocdnext_sdk.host.pipeline.model import Approval, Job, Script
 
 
 def check(
-    graph: Graph, sources: Sources, *, default_image: str, issues_tokens: bool, tokens: Collection[str] = ()
+    graph: Graph,
+    sources: Sources,
+    *,
+    default_image: str,
+    issues_tokens: bool,
+    tokens: Collection[str] = (),
+    notified: Sequence[JobInstance] = (),
 ) -> None:
     """Find every mistake that running would find later.
 
@@ -23,14 +29,25 @@ def check(
         default_image: for scripts that name no image.
         issues_tokens: whether there is an issuer for `id_tokens:`.
         tokens: names of those that are given, and need no issuer.
+        notified: the jobs that send notifications.
 
     Raises:
         PipelineError: with all mistakes at once.
     """
     problems = list(dict.fromkeys(_unsupported(graph, sources.secrets, default_image, issues_tokens, tokens)))
+    problems += [
+        Diagnostic(
+            each.job.mark,
+            f"the notification needs the secret {name}, which is not given",
+            "pass --secrets-file, or leave out --notify",
+        )
+        for each in notified
+        for name in each.job.secrets
+        if name not in sources.secrets
+    ]
     if not problems:
         needs = expected_outputs(graph)
-        for instance in graph.jobs:
+        for instance in (*graph.jobs, *notified):
             if not runs(instance.job):
                 continue
             try:
@@ -107,23 +124,22 @@ def expected_outputs(graph: Graph) -> dict[str, JobOutputs]:
     return made
 
 
-def notices(graph: Graph, *, caches: bool) -> Iterator[tuple[str, str]]:
+def notices(graph: Graph, *, caches: bool, asks: bool) -> Iterator[tuple[str, str]]:
     """Yield (text, job) for everything in the pipeline that a local run or the platform does not do.
 
     Args:
         graph: what runs.
         caches: whether `cache:` has a place to be stored.
+        asks: whether somebody is asked at approval gates.
     """
     for problem in graph.pipeline.notices:
         yield str(problem), ""
     for job in (graph.pipeline.job(name) for name in dict.fromkeys(p.job.name for p in graph.jobs)):
-        if isinstance(job.action, Approval):
-            yield "approval gate: passed without asking anybody", job.name
+        if isinstance(job.action, Approval) and not asks:
+            yield "approval gate: passed without asking anybody; --ask asks you", job.name
         elif job.action is None:
             yield "declares nothing to run", job.name
         if job.cache and not caches:
             yield "cache: neither restored nor stored", job.name
         if job.deploy:
             yield "deploy: not recorded", job.name
-    if graph.pipeline.notifications:
-        yield "notifications: not sent", ""

@@ -13,6 +13,7 @@ from pathlib import Path
 from gocdnext_sdk.contract import uses
 from gocdnext_sdk.errors import UsageError
 from gocdnext_sdk.host.harness.given import REGISTRY_SECRETS, REGISTRY_VARIABLES, SIGSTORE_VARIABLES
+from gocdnext_sdk.host.harness.notify import notifications
 from gocdnext_sdk.host.harness.options import RunOptions
 from gocdnext_sdk.host.harness.preflight import check
 from gocdnext_sdk.host.harness.publishing import Publication, images, outside
@@ -115,6 +116,7 @@ def _check(graph: Graph, sources: Sources, options: RunOptions) -> None:
         default_image=options.default_image,
         issues_tokens=options.sigstore is not None,
         tokens=options.id_tokens,
+        notified=[each for _, each in notifications(graph.pipeline)] if options.notify else (),
     )
 
 

@@ -6,7 +6,7 @@ After all checks (`prepare`), stages run one after the other, and the jobs of a 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
@@ -25,6 +25,7 @@ from gocdnext_sdk.host.harness.engine.local import local_engine
 from gocdnext_sdk.host.harness.given import REGISTRY_SECRETS
 from gocdnext_sdk.host.harness.job import JobRunner
 from gocdnext_sdk.host.harness.leftovers import Leftovers
+from gocdnext_sdk.host.harness.notify import notifications, outcome_of, told
 from gocdnext_sdk.host.harness.options import NewRegistry, NewSigstore, RunOptions
 from gocdnext_sdk.host.harness.preflight import notices, runs
 from gocdnext_sdk.host.harness.prepare import Prepared, prepare
@@ -40,7 +41,8 @@ from gocdnext_sdk.host.pipeline import parse_file, resolve, revision
 from gocdnext_sdk.host.pipeline.errors import PipelineError
 from gocdnext_sdk.host.pipeline.graph import JobInstance
 from gocdnext_sdk.host.pipeline.identity import identity
-from gocdnext_sdk.host.pipeline.resolve import inputs_in
+from gocdnext_sdk.host.pipeline.model import Approval
+from gocdnext_sdk.host.pipeline.resolve import ResolvedJob, inputs_in
 from gocdnext_sdk.runtime.masking import Masker
 
 if TYPE_CHECKING:
@@ -116,7 +118,7 @@ class _Execution:
     def run(self) -> RunReport:
         began, started = datetime.now(UTC), time.monotonic()
         self._started = started
-        for text, job in notices(self._graph, caches=self._options.caches is not None):
+        for text, job in self._notices():
             self._listener.notice(text, job)
         self._build()
         leftovers = self._leftovers()
@@ -156,8 +158,13 @@ class _Execution:
                     branch=self._sources.run.revision.branch,
                     cause=self._sources.run.cause,
                 )
+                self._notify(jobs, report)
                 self._listener.run_finished(report)
         return report
+
+    def _notices(self) -> Iterator[tuple[str, str]]:
+        options = self._options
+        return notices(self._graph, caches=options.caches is not None, asks=options.approve is not None)
 
     def _leftovers(self) -> Leftovers | None:
         folder = self._options.leftovers
@@ -278,23 +285,17 @@ class _Execution:
     def _start(self, instance: JobInstance, jobs: JobRunner, threads: ThreadPoolExecutor) -> None:
         self._began[instance.name] = time.monotonic() - self._started
         self._listener.job_started(instance.name)
+        if isinstance(gate := instance.job.action, Approval) and (approve := self._options.approve):
+            threads.submit(self._ask, instance, gate, approve)
+            return
         if not runs(instance.job):
             self._ended.put((instance, _unstarted(instance, Status.PASSED, "")))
             return
-        id_tokens = self._id_tokens(instance)
-        sources = replace(self._sources, needs=dict(self._outputs), id_tokens=id_tokens)
         try:
-            resolved = resolve(self._graph.pipeline, instance, sources)
+            resolved, hidden = self._resolved(instance)
         except PipelineError as error:
             self._ended.put((instance, _unstarted(instance, Status.FAILED, str(error))))
             return
-        image = resolved.image or self._options.default_image
-        resolved = replace(resolved, image=self._prepared.images.get(image, image))
-        hidden = {name: sources.secrets[name] for name in instance.job.secrets} | id_tokens
-        if self._moved and (use := use_of(instance, resolved.env, self._prepared.catalog)):
-            env = self._moved.applied(resolved.env, use)
-            resolved = replace(resolved, env=env, inputs=inputs_in(env, instance.job))
-            hidden[REGISTRY_SECRETS[1]] = self._moved.password
 
         def work() -> None:
             try:
@@ -303,6 +304,48 @@ class _Execution:
                 self._ended.put(error)
 
         threads.submit(work)
+
+    def _ask(self, instance: JobInstance, gate: Approval, approve: Callable[[str, Approval], bool]) -> None:
+        try:
+            said = approve(instance.name, gate)
+        except Exception as error:  # noqa: BLE001 - the main thread raises it
+            self._ended.put(error)
+            return
+        status, reason = (Status.PASSED, "") if said else (Status.FAILED, "not approved")
+        if self._session.stop.requested():
+            status, reason = Status.CANCELED, "stopped"
+        self._ended.put((instance, _unstarted(instance, status, reason)))
+
+    def _resolved(self, instance: JobInstance) -> tuple[ResolvedJob, dict[str, str]]:
+        """Return what a job's container gets, and the secrets in it.
+
+        Raises:
+            PipelineError: references stand for nothing.
+        """
+        id_tokens = self._id_tokens(instance)
+        sources = replace(self._sources, needs=dict(self._outputs), id_tokens=id_tokens)
+        resolved = resolve(self._graph.pipeline, instance, sources)
+        image = resolved.image or self._options.default_image
+        resolved = replace(resolved, image=self._prepared.images.get(image, image))
+        hidden = {name: sources.secrets[name] for name in instance.job.secrets} | id_tokens
+        if self._moved and (use := use_of(instance, resolved.env, self._prepared.catalog)):
+            env = self._moved.applied(resolved.env, use)
+            resolved = replace(resolved, env=env, inputs=inputs_in(env, instance.job))
+            hidden[REGISTRY_SECRETS[1]] = self._moved.password
+        return resolved, hidden
+
+    def _notify(self, jobs: JobRunner, report: RunReport) -> None:
+        """Send the notifications that fit the run's end, or show what they would have sent."""
+        for on, instance in notifications(self._graph.pipeline, outcome_of(report)):
+            if not self._options.notify or self._session.stop.requested():
+                self._listener.notice(told(on, instance, self._graph.pipeline, self._sources), instance.name)
+                continue
+            self._listener.job_started(instance.name)
+            try:
+                found = jobs.run(*self._resolved(instance))
+            except PipelineError as error:
+                found = _unstarted(instance, Status.FAILED, str(error))
+            self._listener.job_finished(found)
 
     def _id_tokens(self, instance: JobInstance) -> dict[str, str]:
         """Issue the job's tokens, but for those that are given."""

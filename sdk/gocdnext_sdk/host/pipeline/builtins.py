@@ -94,7 +94,8 @@ def variables(run: Run, job: str) -> dict[str, str]:
         "CI_JOB_NAME": job,
         "CI_COMMIT_SHA": revision.sha,
         "CI_COMMIT_SHORT_SHA": revision.sha[:SHORT_SHA],
-        "CI_BRANCH": revision.branch,
+        # Upstream server/internal/webhook/tag_push.go: a tag's run is on the tag.
+        "CI_BRANCH": run.tag.name if run.cause == "tag" and run.tag else revision.branch,
         "CI_CAUSE": run.cause,
     }
     if run.cause == "pull_request" and (pr := run.pull_request):

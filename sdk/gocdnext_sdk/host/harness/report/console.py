@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import select
 import sys
 import threading
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
@@ -132,7 +133,7 @@ class ConsoleListener:
         """Print how a job ended; of one that failed, the end of its log."""
         with self._lock:
             self._running.pop(report.name, None)
-            self._done += 1
+            self._done += report.name in self._colours
             failed = report.status in {Status.FAILED, Status.ERROR}
             if failed and self._detail == "steps":
                 left = len(report.log) - _TAIL
@@ -143,6 +144,21 @@ class ConsoleListener:
             status = f"{report.status}" + (f" in {report.seconds:.1f} s" if report.seconds else "")
             reason = f": {plain(report.reason)}" if report.reason else ""
             self._print(self._prefix(report.name), (status + reason, _STYLES[report.status]))
+
+    def ask(self, question: str, stopping: Callable[[], bool]) -> bool:
+        """Ask on the terminal while other jobs go on; anything but a yes, and a stop, is a no."""
+        with self._lock:
+            self._live.stop()
+            self._console.print(Text(f"{plain(question)} [y/N] ", style="bold"), end="")
+        try:
+            while not stopping():
+                if select.select([sys.stdin], [], [], 0.2)[0]:
+                    return sys.stdin.readline().strip().lower() in {"y", "yes"}
+            return False
+        finally:
+            with self._lock:
+                if self._console.is_terminal and not self._ended.is_set():
+                    self._live.start()
 
     def run_finished(self, report: RunReport) -> None:
         """Print the table."""
