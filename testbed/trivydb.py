@@ -39,7 +39,11 @@ def build() -> Path:
             )
             folder.mkdir(parents=True)
             (folder / f"{name}.json").write_text(json.dumps(_osv(name, advisory)))
-        run(tool / "trivy-db", "build", "--only-update", "ghsa", "--cache-dir", cache, "--output-dir", out)
+            nvd = cache / "vuln-list-nvd" / "api" / f"{advisory['published']:%Y}"
+            nvd.mkdir(parents=True, exist_ok=True)
+            (nvd / f"{advisory['cve']}.json").write_text(json.dumps(_nvd(advisory)))
+        sources = ("--only-update", "ghsa", "--only-update", "nvd")
+        run(tool / "trivy-db", "build", *sources, "--cache-dir", cache, "--output-dir", out)
         _pack(out)
     return ARCHIVE
 
@@ -85,6 +89,22 @@ def _osv(name: str, advisory: dict[str, object]) -> dict[str, object]:
         ],
         "references": [{"type": "ADVISORY", "url": f"https://github.com/advisories/{name}"}],
         "database_specific": {"severity": advisory["severity"], "github_reviewed": True},
+    }
+
+
+def _nvd(advisory: dict[str, object]) -> dict[str, object]:
+    """Give what the NVD has of the advisory; Trivy takes the date of a CVE from there only.
+
+    https://csrc.nist.gov/schema/nvd/api/2.0/cve_api_json_2.0.schema
+    """
+    day = f"{advisory['published']}T00:00:00.000"
+    return {
+        "id": advisory["cve"],
+        "published": day,
+        "lastModified": day,
+        "descriptions": [{"lang": "en", "value": advisory["summary"]}],
+        "references": [],
+        "vulnStatus": "Analyzed",
     }
 
 

@@ -8,7 +8,8 @@ from pathlib import Path
 from types import MappingProxyType
 
 from .formats import TEMPLATES
-from .inputs import FILES, PACKAGES, SEVERITIES, TrivyInputs
+from .inputs import FILES, PACKAGES, TrivyInputs
+from .judging import SEVERITIES
 from .reporting import contrib
 from .subjects import Subject
 
@@ -32,6 +33,8 @@ def scan_command(
     # A scan cache on disk is locked by one process at a time; only the databases are worth keeping.
     argv += ["--cache-dir", cache, "--cache-backend", "memory"]
     argv += ["--skip-version-check", "--disable-telemetry", *_settings(inputs)]
+    # What the ignore file left out, to know which of its entries are needed. `trivy config` cannot tell.
+    argv += ["--show-suppressed"] if inputs.scan_type in PACKAGES else []
     argv += _unmoved(inputs, environ)
     if inputs.scan_type in PACKAGES:
         argv += ["--no-progress"]

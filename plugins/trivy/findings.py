@@ -49,6 +49,14 @@ def count(report: Report) -> Counts:
     )
 
 
+def split(
+    reports: Mapping[Subject, Report], first: int
+) -> tuple[dict[Subject, Report], dict[Subject, Report]]:
+    """Return the reports of the first few subjects, and those of the others."""
+    each = list(reports.items())
+    return dict(each[:first]), dict(each[first:])
+
+
 def labels(subjects: Iterable[Subject]) -> dict[Subject, str]:
     """Return what tells the images of an index apart: the platform, with the digest where two have the same.
 

@@ -14,10 +14,12 @@ from gocdnext_sdk import (
     Credentials,
     Duration,
     Input,
+    Invalid,
     Items,
     Problem,
     Reference,
     References,
+    Registry,
     RegistryLoginInputs,
     RequiredIf,
     RequiredTogether,
@@ -29,9 +31,8 @@ from gocdnext_sdk import (
 )
 from gocdnext_sdk.workspace import exists, is_file, is_in_workspace
 
+from .judging import JudgingInputs
 from .reporting import ReportInputs
-
-SEVERITIES = ("CRITICAL", "HIGH", "MEDIUM", "LOW", "UNKNOWN")
 
 PACKAGES = frozenset({"image", "fs", "repo", "rootfs", "sbom"})
 """The scan types that look for packages, and so for vulnerabilities."""
@@ -52,7 +53,7 @@ ONLY_FOR = {
 """The inputs that other scan types would ignore, which must not happen silently."""
 
 
-class TrivyInputs(ReportInputs, RegistryLoginInputs):
+class TrivyInputs(JudgingInputs, ReportInputs, RegistryLoginInputs):
     """What to scan, what to look for, and where the report goes."""
 
     scan_type: Literal["image", "fs", "repo", "config", "rootfs", "sbom"] = Input(
@@ -77,19 +78,6 @@ class TrivyInputs(ReportInputs, RegistryLoginInputs):
         "all",
         description='Platforms of a multi-platform image to scan, e.g. "linux/amd64". "all": all it has.',
     )
-    severity: Annotated[Words, one_of(*SEVERITIES)] = Input(
-        "HIGH,CRITICAL", description="Severities that count: one finding of these fails the job."
-    )
-    report_severity: Annotated[Words, one_of(*SEVERITIES)] = Input(
-        "", description="Severities that the report shows beside those that count."
-    )
-    exit_code: int = Input(
-        "1",
-        description='Exit code when something of `severity` is found. "0": advisory, the job goes on.',
-        ge=0,
-        le=255,
-    )
-    ignore_unfixed: Boolean = Input("true", description="Leave out vulnerabilities that have no fix yet.")
     scanners: Annotated[Words, one_of("vuln", "misconfig", "secret", "license")] = Input(
         "", description="What to look for: vuln, misconfig, secret, license. If empty: vuln and secret."
     )
@@ -98,9 +86,6 @@ class TrivyInputs(ReportInputs, RegistryLoginInputs):
     )
     skip_dirs: Items = Input("", description="Directories to leave out, as paths or globs.")
     skip_files: Items = Input("", description="Files to leave out, as paths or globs.")
-    ignorefile: WorkspacePath | None = Input(
-        None, description="File of accepted findings. If empty: `.trivyignore`, where there is one."
-    )
     vex: Items = Input(
         "", description='VEX documents to honour: paths, "oci" (attested to the image) or "repo".'
     )
@@ -182,11 +167,14 @@ class TrivyInputs(ReportInputs, RegistryLoginInputs):
             if (path := getattr(self, name)) and not is_file(workspace / path):
                 yield Problem(name, f"there is no file {quoted(path)} in the workspace")
         yield from self.check_reports(workspace)
+        yield from self._check_ignorefile(environ, workspace)
+        yield from self._check_baseline(workspace)
         for path in self.vex:
             if path not in ("oci", "repo") and not is_in_workspace(path, workspace):
                 yield Problem("vex", f"{quoted(path)} is outside the workspace", "give a path inside it")
         yield from self._check_cache(environ, workspace)
         databases = [each.registry for each in (*self.db_repository, *self.java_db_repository)]
+        databases += self._baseline_registries(workspace)
         if not problems and self.image:
             yield from self.check_registry((self.image.registry, *databases))
         elif not problems:
@@ -195,6 +183,43 @@ class TrivyInputs(ReportInputs, RegistryLoginInputs):
             yield Problem("db-repository", "is missing, and `db-username` needs it", "name the database")
         elif self.db_username and not problems and self.image:
             yield from self._check_one_login(self.credentials(self.image.registry))
+
+    def accepted_by(self, environ: Mapping[str, str]) -> str:
+        """Return the ignore file that Trivy reads, which need not be there."""
+        return self.ignorefile or environ.get("TRIVY_IGNOREFILE") or ".trivyignore"
+
+    def _check_ignorefile(self, environ: Mapping[str, str], workspace: Path) -> Iterator[Problem]:
+        from .ignores import read_entries
+
+        try:
+            read_entries(self.accepted_by(environ), workspace)
+        except Invalid as error:
+            yield Problem.of("ignorefile", error)
+
+    def _baseline_registries(self, workspace: Path) -> list[Registry]:
+        from .allowance import baseline_reference
+
+        try:
+            reference = baseline_reference(self, workspace)
+        except ValueError:
+            return []
+        return [reference.registry] if reference else []
+
+    def _check_baseline(self, workspace: Path) -> Iterator[Problem]:
+        from .allowance import baseline_reference
+
+        try:
+            reference = baseline_reference(self, workspace)
+        except ValueError as error:
+            yield Problem.of("baseline", error)
+            return
+        if self.baseline and self.baseline.endswith(".json") and not is_file(workspace / self.baseline):
+            yield Problem("baseline", f"there is no file {quoted(self.baseline)} in the workspace")
+        if self.baseline and not is_in_workspace(self.baseline, workspace):
+            yield Problem("baseline", f"{quoted(self.baseline)} is outside the workspace")
+        if reference and self.scan_type != "image":
+            what = f"an image is no baseline for scan-type: {self.scan_type}"
+            yield Problem("baseline", what, "give the JSON report of an earlier scan")
 
     def _check_cache(self, environ: Mapping[str, str], workspace: Path) -> Iterator[Problem]:
         """Check that the checkout does not bring the databases by which it is judged."""

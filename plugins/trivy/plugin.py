@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 from gocdnext_sdk import DaemonUse, Gates, Job, Plugin, Reads, ReadsWorkspace
 
-from .findings import count
-from .inputs import SEVERITIES, TrivyInputs
+from .allowance import allow, baseline_subjects, read_baseline, tell
+from .findings import count, split
+from .ignores import check_ignorefile
+from .inputs import TrivyInputs
+from .judging import SEVERITIES
 from .preparing import GIT_TOKENS, prepare, without_logins
 from .report import Renderer, publish, refuse_reports, sboms
 from .scan import scan
@@ -31,7 +36,9 @@ class Trivy(Plugin[TrivyInputs]):
         "PLATFORMS": "The platforms that were scanned, with commas between.",
         "SBOMS": "The SBOMs of `reports`, each with the image of one platform that it describes, with commas "
         "between: `ghcr.io/org/app@sha256:…=sbom/linux-amd64.json`.",
-        "FINDINGS": "Number of findings that count: those of `severity`.",
+        "FINDINGS": "Number of findings that count: those of `severity` that are not let pass.",
+        "KNOWN": "With `baseline`: number of findings of `severity` that it has already.",
+        "IN_GRACE": "With `grace`: number of findings of `severity` that were published only just now.",
         **{each: f"Number of {each.lower()} findings in the report." for each in SEVERITIES},
     }
 
@@ -48,13 +55,18 @@ class Trivy(Plugin[TrivyInputs]):
         subjects = find_subjects(inputs, job)
         refuse_reports(inputs, subjects)
         trivy = prepare(inputs, job)
-        reports = scan(inputs, job, trivy, subjects)
+        earlier = baseline_subjects(inputs, job, subjects)
+        found = scan(inputs, job, trivy, [*subjects, *earlier])
+        reports, before = split(found, len(subjects))
+        baseline = read_baseline(inputs, job.workspace, before)
+        broken = check_ignorefile(inputs, job, reports.values())
         written = publish(Renderer(inputs, job, without_logins(job), reports))
-        if found := sboms(written):
-            job.output(SBOMS=found)
+        if attestable := sboms(written):
+            job.output(SBOMS=attestable)
         counts = {subject: count(report) for subject, report in reports.items()}
-        job.output(**summarize(inputs, counts))
-        judge(inputs, job, counts)
+        allowed = allow(inputs, reports, baseline, datetime.now(UTC))
+        job.output(**summarize(inputs, counts, allowed.left))
+        judge(inputs, job, allowed.left, tell(inputs, job, allowed, baseline), broken)
         return {}
 
 

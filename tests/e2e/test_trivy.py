@@ -336,8 +336,49 @@ def test_the_image_has_trivys_own_templates() -> None:
 def test_what_is_accepted_stays_out_of_scan_and_report(
     database: dict[str, str], scan: Scan, workspace: Path
 ) -> None:
-    (workspace / "accepted").write_text("CVE-2019-10906\n")
+    (workspace / "accepted").write_text("CVE-2019-10906 exp:2099-01-01 # no sandbox here\n")
     assert "CVE-2019-10906" not in scan(ignorefile="accepted", **database).passed().log
+
+
+def test_accepted_findings_have_an_end_and_a_need(
+    database: dict[str, str], scan: Scan, workspace: Path
+) -> None:
+    """An entry that is over fails; one that is not needed is told of, or fails where the job is strict."""
+    accepted = workspace / ".trivyignore.yaml"
+    text = "vulnerabilities:\n- {id: CVE-2019-10906, statement: why, expired_at: 2099-01-01}\n"
+    inputs = database | {"ignorefile": accepted.name}
+    accepted.write_text(text)
+    assert not scan(ignorefile_check="strict", **inputs).passed().warnings
+    accepted.write_text(text.replace("2099", "2020"))
+    over = scan(**inputs).exited(1)
+    assert "has expired on 2020-01-01" in last_line(over)
+    assert "findings: 1 HIGH" in last_line(over)
+    accepted.write_text(text + "- {id: CVE-1, statement: why, expired_at: 2099-01-01}\n")
+    (line,) = scan(**inputs).passed().warnings
+    assert "CVE-1 matches nothing" in line
+    scan(ignorefile_check="strict", **inputs).exited(1)
+
+
+def test_what_the_image_before_has_already_does_not_stop_this_one(
+    images: Images, scan: Scan, workspace: Path
+) -> None:
+    inputs = images.inputs("multi")
+    result = scan(baseline=f"{images.repository}:amd64", reports="json=old.json", **inputs).passed()
+    assert "CVE-2019-10906 (Jinja2)" in result.log
+    assert {key: result.outputs[key] for key in ("FINDINGS", "KNOWN", "HIGH")} == {
+        "FINDINGS": "0",
+        "KNOWN": "1",
+        "HIGH": "1",
+    }
+    scan(baseline="old.json", **inputs).passed()
+    # Against a clean one it is new; one that is not there yet lets nothing pass.
+    assert scan(baseline=images.digest("arm64"), **inputs).exited(1).outputs["KNOWN"] == "0"
+    scan(baseline=f"{images.repository}:nope", **inputs).exited(1)
+
+
+def test_a_fresh_advisory_has_its_days_of_grace(database: dict[str, str], scan: Scan) -> None:
+    assert scan(grace="99999d", **database).passed().outputs["IN_GRACE"] == "1"
+    assert scan(grace="365d", **database).exited(1).outputs["IN_GRACE"] == "0"
 
 
 def test_severities_that_do_not_count_can_be_shown(database: dict[str, str], scan: Scan) -> None:
@@ -476,14 +517,15 @@ class recorder:  # noqa: N801 - reads as a context manager
 def test_every_flag_exists(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(workspace)
     trivy = load_plugin(FOLDER)
-    declared, scan = (
-        import_module(f".{name}", trivy.__module__.rpartition(".")[0]) for name in ("inputs", "scan")
+    declared, commands = (
+        import_module(f".{name}", trivy.__module__.rpartition(".")[0]) for name in ("inputs", "commands")
     )
     (workspace / "file.tpl").touch()
+    (workspace / "ignored").touch()
     everything = {
         "severity": "LOW",
         "ignore-unfixed": "true",
-        "ignorefile": "file.tpl",
+        "ignorefile": "ignored",
         "config": "file.tpl",
         "timeout": "1h",
         "skip-db-update": "true",
@@ -509,10 +551,10 @@ def test_every_flag_exists(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> 
         model = read_inputs(trivy.inputs, variables)
         for image_argv in (("--image-src", "remote", "x"), ("--input", "x")):
             argv = image_argv if scan_type == "image" else ("x",)
-            planned = scan.scan_command(model, scan.Subject("x", argv), "cache")
+            planned = commands.scan_command(model, commands.Subject("x", argv), "cache")
             emitted.setdefault(planned[0], set()).update(w for w in planned if w.startswith("--"))
         for report_format in ("table", "template"):
-            planned = scan.convert_command(model, report_format, "x")
+            planned = commands.convert_command(model, report_format, "x")
             emitted.setdefault(planned[0], set()).update(w for w in planned if w.startswith("--"))
     assert set(emitted) == {"image", "fs", "repo", "config", "rootfs", "sbom", "convert"}
     for command, flags in emitted.items():

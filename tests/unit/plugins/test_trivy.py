@@ -6,6 +6,7 @@ import json
 import sys
 from collections import Counter
 from datetime import UTC, datetime, timedelta
+from importlib import import_module
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -16,27 +17,13 @@ from gocdnext_sdk import Findings, InputError, InputMismatch, Secret, ToolError
 from gocdnext_sdk.host.manifest.load import load_plugin
 from gocdnext_sdk.inputs.reader import read_inputs
 
-PACKAGE = load_plugin(Path(__file__).parents[3] / "plugins" / "trivy").__module__.rpartition(".")[0]
+FOLDER = Path(__file__).parents[3] / "plugins" / "trivy"
+PACKAGE = load_plugin(FOLDER).__module__.rpartition(".")[0]
 trivy = SimpleNamespace(
     **{
         name: value
-        for module in (
-            "formats",
-            "reporting",
-            "inputs",
-            "subjects",
-            "preparing",
-            "commands",
-            "databases",
-            "room",
-            "scan",
-            "findings",
-            "sarif",
-            "report",
-            "verdict",
-            "plugin",
-        )
-        for name, value in vars(sys.modules[f"{PACKAGE}.{module}"]).items()
+        for module in sorted(file.stem for file in FOLDER.glob("*.py"))
+        for name, value in vars(import_module(f"{PACKAGE}.{module}")).items()
     }
 )
 
@@ -580,6 +567,180 @@ def test_an_ignore_file_that_trivy_passes_over_is_told_of(workspace: Path) -> No
     assert first.startswith(".trivyignore.yaml is not used")
     assert second.startswith(".trivyignore holds YAML")
     assert not list(trivy.ignored_ignorefiles(given(ignorefile=".trivyignore.yaml"), workspace))
+
+
+def report_of(*found: dict[str, Any], target: str = "t", kind: str = "Vulnerabilities") -> dict[str, Any]:
+    return {"SchemaVersion": 2, "Results": [{"Target": target, kind: [*found]}]}
+
+
+class TestWhatIsLetPass:
+    NOW = datetime(2026, 6, 8, 12, tzinfo=UTC)
+
+    def allowed(self, found: Any, baseline: Any = None, subject: Any = AMD64, **inputs: str) -> Any:
+        return trivy.allow(given(**inputs), {subject: found}, baseline, self.NOW)
+
+    def test_a_finding_of_the_baseline_is_known_whatever_its_version(self) -> None:
+        before = trivy.Baseline.of(
+            "old", {"linux/amd64": report_of(vulnerability("A", InstalledVersion="0"))}
+        )
+        found = report_of(vulnerability("A"), vulnerability("A", "other"), vulnerability("B"))
+        allowed = self.allowed(found, before)
+        assert allowed.known == ["A (p)"]
+        assert allowed.left[AMD64] == Counter(HIGH=2)
+
+    def test_a_platform_is_held_against_its_own_and_a_new_one_against_any(self) -> None:
+        before = trivy.Baseline.of(
+            "old", {"linux/amd64": report_of(), "linux/arm64": report_of(vulnerability("A"))}
+        )
+        found = report_of(vulnerability("A"))
+        assert not self.allowed(found, before).known
+        assert self.allowed(found, before, subject=ARM64).known
+        assert self.allowed(found, before, subject=trivy.Subject("app", (), "linux/s390x")).known
+
+    @pytest.mark.parametrize("kind", ["Secrets", "Misconfigurations"])
+    def test_a_secret_in_another_file_is_new(self, kind: str) -> None:
+        secret = {"RuleID": "r", "ID": "r", "Severity": "HIGH", "Status": "FAIL"}
+        before = trivy.Baseline("old", {"": frozenset(trivy._keys(report_of(secret, target="a", kind=kind)))})
+        assert self.allowed(report_of(secret, target="a", kind=kind), before).known
+        assert not self.allowed(report_of(secret, target="b", kind=kind), before).known
+
+    def test_a_report_of_several_platforms_is_a_baseline(self, workspace: Path) -> None:
+        merged = trivy.merge({AMD64: report_of(vulnerability("A")), ARM64: report_of()})
+        (workspace / "old.json").write_text(json.dumps(merged))
+        inputs = given(baseline="old.json")
+        before = trivy.read_baseline(inputs, workspace, {})
+        assert self.allowed(report_of(vulnerability("A")), before).known
+
+    def test_a_file_that_is_no_report_is_no_baseline(self, workspace: Path) -> None:
+        (workspace / "old.json").write_text("{}")
+        with pytest.raises(InputMismatch):
+            trivy.read_baseline(given(baseline="old.json"), workspace, {})
+
+    @pytest.mark.parametrize(
+        ("published", "new"),
+        [
+            ("2026-06-01T12:00:01.123Z", True),
+            ("2026-06-01T12:00:00Z", False),
+            ("2027-01-01T00:00:00Z", True),
+            ("", False),
+            ("soon", False),
+        ],
+    )
+    def test_grace_ends_after_its_days(self, published: str, new: bool) -> None:
+        found = report_of(vulnerability("A", PublishedDate=published))
+        assert bool(self.allowed(found, grace="7d").in_grace) == new
+        assert not self.allowed(found).in_grace
+
+    def test_what_does_not_count_anyway_is_not_let_pass(self) -> None:
+        found = report_of(vulnerability("A", Severity="LOW"))
+        allowed = self.allowed(found, trivy.Baseline.of("old", {"linux/amd64": found}))
+        assert not allowed.known
+        assert allowed.left[AMD64] == Counter(LOW=1)
+
+    @pytest.mark.parametrize(
+        ("inputs", "key"),
+        [
+            ({"baseline": "no.json"}, "baseline"),
+            ({"baseline": "ghcr.io/org/app:1"}, "baseline"),
+            ({"baseline": DIGEST}, "baseline"),
+            ({"grace": "1w"}, "grace"),
+            ({"grace": "-1"}, "grace"),
+        ],
+    )
+    def test_a_baseline_that_cannot_be_one_is_a_mistake(self, inputs: dict[str, str], key: str) -> None:
+        (line,) = mistakes(**inputs)
+        assert line.startswith(f"with.{key}: ")
+
+    def test_the_last_line_says_what_was_let_pass(self) -> None:
+        log = Log()
+        trivy.judge(given(), log, {AMD64: Counter()}, "2 known")
+        assert log.lines == ["clean: nothing HIGH or CRITICAL in app (linux/amd64); let pass: 2 known"]
+
+
+class TestIgnoreFile:
+    """An entry says what, why and until when; what is over or left over is told of."""
+
+    NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
+
+    def entries(self, workspace: Path, text: str, name: str = ".trivyignore") -> Any:
+        (workspace / name).write_text(text)
+        return trivy.read_entries(name, workspace)
+
+    def test_lines_have_a_reason_above_or_behind_and_a_date(self, workspace: Path) -> None:
+        first, second, third, fourth = self.entries(
+            workspace,
+            "# Not reachable:\n# we load no templates\nCVE-1 exp:2026-12-31\nCVE-2\n"
+            "\nCVE-3 # as said\n\nCVE-4\n",
+        )
+        assert (first.id, first.reason) == ("CVE-1", "Not reachable: we load no templates")
+        assert first.expires == datetime(2026, 12, 31, tzinfo=UTC)
+        assert second.reason == first.reason  # the comment is about the lines below it
+        assert (third.reason, fourth.reason) == ("as said", "")
+        assert str(fourth) == ".trivyignore:8: CVE-4"
+
+    def test_yaml_has_them_in_fields(self, workspace: Path) -> None:
+        entry = "- id: CVE-1\n  statement: >\n    why\n  expired_at: 2026-01-02\n"
+        text = f"vulnerabilities:\n{entry}secrets:\n- id: x\n"
+        first, second = self.entries(workspace, text, "accepted.yaml")
+        assert (first.reason, first.expires) == ("why", datetime(2026, 1, 2, tzinfo=UTC))
+        assert str(second) == "accepted.yaml: secrets[1]: x"
+        assert trivy.expired((first, second), self.NOW) == (first,)
+
+    @pytest.mark.parametrize(
+        ("name", "text"),
+        [
+            (".trivyignore", "CVE-1 exp:31.12.2026\n"),
+            ("a.yaml", "vulnerabilities:\n- id: CVE-1\n  expired_at: soon\n"),
+            ("a.yaml", "vulnerabilites:\n- id: CVE-1\n"),
+            ("a.yaml", "vulnerabilities: CVE-1\n"),
+            ("a.yaml", "vulnerabilities:\n- CVE-1\n"),
+            ("a.yaml", "a: [\n"),
+            ("a.yml", "- id: CVE-1\n"),
+        ],
+    )
+    def test_what_trivy_would_pass_over_is_a_mistake(self, name: str, text: str, workspace: Path) -> None:
+        (workspace / name).write_text(text)
+        (line,) = mistakes(**({"ignorefile": name} if name != ".trivyignore" else {}))
+        assert line.startswith(f"with.ignorefile: {name}")
+
+    def test_what_matches_nothing_has_no_reason_or_no_date_is_told(self, workspace: Path) -> None:
+        entries = self.entries(workspace, "CVE-1 exp:2026-12-31 # r\n\nCVE-2 exp:2026-12-31\n\nCVE-3 # r\n")
+        suppressed = [trivy.Suppressed(frozenset({each}), "") for each in ("CVE-2", "CVE-3")]
+        assert [*trivy.left_over(entries, suppressed, self.NOW)] == [
+            ".trivyignore:1: CVE-1 matches nothing of this scan",
+            ".trivyignore:3: CVE-2 has no reason",
+            ".trivyignore:5: CVE-3 has no expiry date",
+        ]
+        # Of `trivy config` nobody knows what was left out.
+        assert not any("matches" in each for each in trivy.left_over(entries, None, self.NOW))
+
+    def test_what_was_left_out_is_read_from_the_report_and_not_kept_in_it(self) -> None:
+        ignored = {
+            "Status": "ignored",
+            "Statement": "why",
+            "Finding": {"ID": "DS-0002", "AVDID": "AVD-DS-0002", "Aliases": ["root"]},
+        }
+        vex = {"Status": "not_affected", "Finding": {"VulnerabilityID": "CVE-9"}}
+        licence = {"Status": "ignored", "Finding": {"Name": "MIT AND (ISC OR BSD-2-Clause)"}}
+        report = {"Results": [{"Target": "t", "ExperimentalModifiedFindings": [ignored, vex, licence]}]}
+        first, second = trivy.take_suppressed([report])
+        assert first == trivy.Suppressed(frozenset({"DS-0002", "AVD-DS-0002", "root"}), "why")
+        assert {"MIT", "ISC", "BSD-2-Clause"} < second.ids
+        assert report == {"Results": [{"Target": "t"}]}
+
+    def test_of_two_entries_for_one_id_the_statement_tells_which_is_needed(self, workspace: Path) -> None:
+        text = "vulnerabilities:\n" + "".join(
+            f"- {{id: CVE-1, paths: [{each}], statement: {each}, expired_at: 2026-12-31}}\n"
+            for each in ("a", "b")
+        )
+        entries = self.entries(workspace, text, "a.yaml")
+        (line,) = trivy.left_over(entries, [trivy.Suppressed(frozenset({"CVE-1"}), "b")], self.NOW)
+        assert line == "a.yaml: vulnerabilities[1]: CVE-1 matches nothing of this scan"
+
+    def test_a_broken_file_fails_the_job_though_nothing_was_found(self) -> None:
+        with pytest.raises(Findings) as caught:
+            trivy.judge(given(), Log(), {AMD64: Counter()}, broken=["x has expired"])
+        assert str(caught.value) == "x has expired"
 
 
 class TestInsecureRegistry:
