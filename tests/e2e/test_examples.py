@@ -180,3 +180,52 @@ def test_promotion_between_two_registries_keeps_digest_and_signatures(bench: Ben
     assert there.platforms(target) == client(bench.registry).platforms(source)
     signature = str(source.digest).replace(":", "-")
     assert there.resolve(target.with_tag(signature)).is_index
+
+
+HARD_CODED = """
+stages: [build, sign]
+jobs:
+  build:
+    stage: build
+    uses: ghcr.io/klinux/gocdnext-plugin-buildx@v1
+    docker: true
+    secrets: [GHCR_TOKEN]
+    with:
+      image: ghcr.io/nobody/app
+      tags: v1
+      registry: ghcr.io
+      username: me
+      password: ${{ GHCR_TOKEN }}
+    outputs: {reference: REFERENCE}
+  sign:
+    stage: sign
+    uses: ghcr.io/klinux/gocdnext-plugin-cosign@v1
+    needs: [build]
+    secrets: [COSIGN_PRIVATE_KEY, COSIGN_PASSWORD, GHCR_TOKEN]
+    with:
+      action: sign
+      image: ${{ needs.build.outputs.reference }}
+      tlog: "false"
+      key-content: ${{ COSIGN_PRIVATE_KEY }}
+      key-password: ${{ COSIGN_PASSWORD }}
+      registry: ghcr.io
+      username: me
+      password: ${{ GHCR_TOKEN }}
+"""
+
+
+def test_a_registry_stands_in_for_the_one_that_a_pipeline_names(bench: Bench, tmp_path: Path) -> None:
+    (tmp_path / ".gocdnext").mkdir()
+    pipeline = tmp_path / ".gocdnext" / "release.yaml"
+    pipeline.write_text(HARD_CODED)
+    (tmp_path / "Dockerfile").write_text("FROM scratch\nCOPY Dockerfile /\n")
+    options = RunOptions(
+        registry=bench.registry,
+        registry_for=("all",),
+        use_images=images("buildx", "cosign"),
+        secrets={"COSIGN_PRIVATE_KEY": bench.keys.private, "COSIGN_PASSWORD": bench.keys.password},
+    )
+    report = run_pipeline(pipeline, options, session=bench.session)
+    assert report.passed, "\n".join(job.text for job in report.jobs)
+    assert report["build"].outputs["reference"].startswith(f"{bench.registry.address}/ghcr.io/nobody/app@")
+    assert "v1" in tags(bench.registry, "ghcr.io/nobody/app")

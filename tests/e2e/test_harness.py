@@ -556,3 +556,30 @@ jobs:
     told = json.loads(report.read_text())
     assert told["passed"] is True
     assert told["jobs"][0]["outputs"] == {"k": "***"}
+
+
+def test_limits_and_reports_of_a_job(session: Session, project: Path, base: str) -> None:
+    file = write(
+        project,
+        base,
+        """
+stages: [a]
+jobs:
+  unit:
+    stage: a
+    image: BASE
+    resources: {limits: {cpu: 500m, memory: 64Mi}}
+    test_reports: ["**/junit-*.xml"]
+    coverage_report: {path: out/cover.out, format: go-cover, fail_under: 80}
+    script:
+      - cd /sys/fs/cgroup
+      - test "$(cat memory.max memory/memory.limit_in_bytes 2>/dev/null)" = 67108864
+      - cd /workspace
+      - mkdir -p out/deep
+      - echo "<testsuite><testcase name='a'/><testcase name='b'/></testsuite>" > out/deep/junit-1.xml
+      - printf 'mode: set\\na.go:1.1,2.2 3 1\\na.go:3.1,4.2 1 0\\n' > out/cover.out
+""",
+    )
+    unit = run(session, file)["unit"]
+    assert unit.reason == "coverage 75.0% is below fail_under 80.0%", unit.text
+    assert str(unit.tests) == "2 passed in 1 file"
