@@ -87,7 +87,8 @@ def test_a_plugin_is_known_by_its_last_segment(lint: Lint, image: str) -> None:
 
 
 def test_somebody_elses_image_is_not_checked_against_ours(lint: Lint) -> None:
-    assert not lint("job:\n  stage: scan\n  uses: docker.io/aquasec/trivy@0.74.0\n  with:\n    nope: 1\n")
+    found = lint("job:\n  stage: scan\n  uses: docker.io/aquasec/trivy@0.74.0\n  with:\n    nope: 1\n")
+    assert rules(found) == ["GP109"]
 
 
 class TestSecrets:
@@ -361,3 +362,53 @@ class TestTagRules:
         assert "GP305" not in on_push(self.RULES)
         assert "GP305" in on_push("    tags: latest ${CI_TAG_NAME}\n")
         assert "GP305" in on_push(self.RULES + "    target: ${CI_TAG_NAME}\n")
+
+
+def test_a_value_is_looked_at_with_the_variables_of_the_file(lint: Lint) -> None:
+    text = """
+stages: [build]
+variables: {REGISTRY: "%s", NONE: ""}
+jobs:
+  job:
+    stage: build
+    uses: ghcr.io/klinux/gocdnext-plugin-buildx@v1
+    docker: true
+    with: {image: "${REGISTRY}/org/app", buildkit-image: "${NONE}", username: me, password: "${{ TOKEN }}"}
+    secrets: [TOKEN]
+"""
+    assert rules(lint(text % "https://ghcr.io")) == ["GP103"]
+    assert rules(lint(text % "ghcr.io")) == []
+
+
+@pytest.mark.parametrize(
+    ("line", "name"),
+    [
+        ("echo $CI_COMMIT_BRANCH", "CI_BRANCH"),
+        ("echo ${CI_GIT_TAG}", "CI_TAG_NAME"),
+        ("echo $CI_BRANCH $HOME $CI", ""),
+        ("echo ${CI_MERGE_REQUEST:-none}", ""),
+        ("export CI_MINE=1; echo $CI_MINE", ""),
+        (r"echo \$CI_COMMIT_BRANCH", ""),
+        ("echo $CI_PULL_REQUEST_KEY", ""),
+    ],
+)
+def test_a_script_that_asks_for_another_systems_variable(lint: Lint, line: str, name: str) -> None:
+    found = lint(f"job:\n  stage: build\n  image: docker.io/library/alpine:3\n  script: ['{line}']\n")
+    assert rules(found) == (["GP309"] if name else [])
+    assert name in str(found)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://hooks.slack.com/services/T0AB/B0CD/xyz",
+        "https://discord.com/api/webhooks/123/abc",
+        "https://acme.webhook.office.com/webhookb2/1-2-3",
+        "https://chat.googleapis.com/v1/spaces/A/messages?key=k&token=t",
+        "https://api.telegram.org/bot123:abc/sendMessage",
+    ],
+)
+def test_the_address_of_a_webhook_is_a_secret(lint: Lint, url: str) -> None:
+    text = f"job:\n  stage: build\n  uses: ghcr.io/org/chat@v1\n  with:\n    url: {url}\n"
+    assert rules(lint(text)) == ["GP109", "GP203"]
+    assert rules(lint(text.replace(url, "https://hooks.slack.com/ https://discord.com"))) == ["GP109"]

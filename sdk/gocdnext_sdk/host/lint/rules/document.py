@@ -35,6 +35,20 @@ def ignored(view: View) -> Iterator[Diagnostic]:
             yield notice
 
 
+@rule("GP004", Severity.ERROR)
+def empty_stage(view: View) -> Iterator[Diagnostic]:
+    """A stage without a job.
+
+    The platform waits for the stage's jobs to end, and none ever does: the run hangs there until somebody
+    cancels it. A local run leaves such a stage out. Templates, whose names begin with a dot, are no jobs.
+    """
+    used = {job.stage for job in view.pipeline.jobs}
+    for stage in dict.fromkeys(view.pipeline.stages):
+        if stage not in used:
+            what = f"no job is in stage `{stage}`, and the run hangs there"
+            yield Diagnostic(view.pipeline.mark, what, "remove it from `stages:`")
+
+
 @rule("GP003", Severity.WARNING)
 def idle_comment(view: View) -> Iterator[Diagnostic]:
     """A comment that suppresses nothing.

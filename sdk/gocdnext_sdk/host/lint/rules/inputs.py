@@ -53,11 +53,12 @@ def wrong_value(view: View) -> Iterator[Diagnostic]:
     """A value that the plugin cannot read.
 
     A boolean, a number, one of a few words, an image reference and so on, by the same parsers that the
-    plugin uses. Only values that the file says in full are checked; with a reference in it, a value is
-    known when the job runs.
+    plugin uses. Only values that the file says in full are checked, variables of the file included; with
+    another reference in it, a value is known when the job runs.
     """
     for use in view.known_uses:
-        known = {key: value.text.strip() for key, value in use.given.items() if is_known(value.text)}
+        texts = {key: view.expand(use.job, value.text) for key, value in use.given.items()}
+        known = {key: text.strip() for key, text in texts.items() if text.strip() and is_known(text)}
         for problem in wrong_values(use.model, known):
             what = f"{use.name}, `{problem.key}`: {problem.what}"
             yield Diagnostic(use.at(problem.key), what, problem.advice)
@@ -139,3 +140,18 @@ def unknown_plugin(view: View) -> Iterator[Diagnostic]:
             close = closest(name, view.catalog.names, similarity=0.93)
             if close:
                 yield Diagnostic(use.mark, f"there is no known plugin `{name}`", f"did you mean `{close}`?")
+
+
+@rule("GP109", Severity.NOTE)
+def not_checked(view: View) -> Iterator[Diagnostic]:
+    """A plugin that is not known here, so that its inputs are not checked.
+
+    What lint knows of a plugin is its manifest. It has those of this project; `--plugins DIRECTORY` gives
+    it others: a directory with a plugin.yaml, or a directory of such directories.
+    """
+    told: set[str] = set()
+    for use in view.uses:
+        if use.manifest is None and use.plugin.image not in told:
+            told.add(use.plugin.image)
+            what = f"{use.plugin.image} is not known here: its inputs are not checked"
+            yield Diagnostic(use.mark, what, "--plugins DIRECTORY names where its plugin.yaml is")

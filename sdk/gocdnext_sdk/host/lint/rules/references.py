@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Final
 
@@ -22,6 +23,19 @@ NOT_EMITTED: Final[Mapping[str, str]] = {
     "CI_PROJECT_SLUG": "write the slug itself",
 }
 """Names that people expect, some of them documented, and that no job has."""
+
+
+def instead(name: str) -> str:
+    """Return what to write instead of a `CI_…` variable that no run has; empty for another name."""
+    if name in NOT_EMITTED:
+        return NOT_EMITTED[name]
+    if not name.startswith("CI_"):
+        return ""
+    known = (*ALWAYS, *SOMETIMES)
+    words = set(name.split("_")) - {"CI"}
+    fitting = [each for each in sorted(known) if words & (set(each.split("_")) - {"CI", "NAME"})]
+    near = closest(name, known, similarity=0.8) or closest(name, fitting, similarity=0.5)
+    return f"did you mean {near}?" if near else "docs/pipeline.md lists the platform's variables"
 
 
 @rule("GP301", Severity.ERROR)
@@ -148,7 +162,7 @@ def literal_reference(view: View) -> Iterator[Diagnostic]:
         for key, value in use.plugin.inputs.items():
             for name in dict.fromkeys(refs.soft_references(value.text)):
                 if name not in known:
-                    advice = NOT_EMITTED.get(name) or f"define {name} in `variables:`"
+                    advice = instead(name) or f"define {name} in `variables:`"
                     what = f"`{key}` of {use.where}: nothing in the file defines ${{{name}}}"
                     yield Diagnostic(value.mark, what, advice)
 
@@ -234,3 +248,27 @@ def _for_a_script(body: str, known: set[str]) -> str:
     if body in known:
         return f"write ${body}"
     return f"declare {body} in the job's `secrets:` or `variables:`, and write ${body}"
+
+
+@rule("GP309", Severity.WARNING)
+def unknown_builtin(view: View) -> Iterator[Diagnostic]:
+    """A `CI_…` variable in `script:` that no run has.
+
+    The shell takes it for empty, so that `git push origin HEAD:$CI_COMMIT_BRANCH` does something else than
+    meant. Other CI systems have it; docs/pipeline.md lists the platform's.
+    """
+    for job in view.pipeline.jobs:
+        lines = job.action.lines if isinstance(job.action, Script) else ()
+        set_here = {name for line in lines for name in _ASSIGNED.findall(line)}
+        known = view.names(job) | set_here
+        for number, line in enumerate(lines):
+            for name in dict.fromkeys(_SHELL.findall(line)):
+                if name not in known and not job.profile:
+                    what = f"job `{job.name}`: no run has ${name}"
+                    yield Diagnostic(job.at(f"script.{number}"), what, instead(name))
+
+
+_SHELL = re.compile(r"(?<![\\$])\$\{?(CI_[A-Z0-9_]+)(?![:A-Z0-9_-])")
+"""Not `${NAME:-default}`, which expects that it may be missing."""
+
+_ASSIGNED = re.compile(r"\b(CI_[A-Z0-9_]+)=")

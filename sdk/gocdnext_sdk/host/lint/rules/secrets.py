@@ -10,7 +10,7 @@ from gocdnext_sdk.contract import refs
 from gocdnext_sdk.errors import closest
 from gocdnext_sdk.host.lint.rule import Severity, rule
 from gocdnext_sdk.host.lint.view import ALWAYS, SOMETIMES, Use, View, is_known
-from gocdnext_sdk.host.pipeline.errors import Diagnostic
+from gocdnext_sdk.host.pipeline.errors import Diagnostic, Mark
 from gocdnext_sdk.host.pipeline.model import Job, Pipeline, Plugin, Script
 from gocdnext_sdk.secret import looks_secret
 
@@ -81,8 +81,10 @@ def secret_in_file(view: View) -> Iterator[Diagnostic]:
     """A secret that stands in the file.
 
     Whoever can read the repository has it, and no log hides it. Put it into the project's secrets, declare
-    it, and refer to it; and change it, since it is out. A public key is no secret.
+    it, and refer to it; and change it, since it is out. A public key is no secret; the address of a webhook
+    is one, since whoever knows it can post.
     """
+    yield from _webhooks(view)
     for use in view.known_uses:
         for key, value in use.plugin.inputs.items():
             spec = use.spec(key)
@@ -93,6 +95,30 @@ def secret_in_file(view: View) -> Iterator[Diagnostic]:
                 name = f"{use.name}_{spec.name}".upper().replace("-", "_")
                 what = f"`{key}` of {use.where} is a secret and stands in the file"
                 yield Diagnostic(value.mark, what, f"write `{key}: ${{{{ {name} }}}}` and declare {name}")
+
+
+_WEBHOOK = re.compile(
+    r"""(?xi)https://(
+        hooks\.slack\.com/(services|workflows|triggers)/\w
+      | (\w+\.)?discord(app)?\.com/api/webhooks/\d
+      | [\w.-]+\.webhook\.office\.com/webhookb2/\w | outlook\.office(365)?\.com/webhook/\w
+      | chat\.googleapis\.com/v1/spaces/[^\s?]+\?\S*\bkey=
+      | api\.telegram\.org/bot\d+:
+    )"""
+)
+"""Addresses that services give to those who may post, and to nobody else."""
+
+
+def _webhooks(view: View) -> Iterator[Diagnostic]:
+    told: set[Mark] = set()
+    for use in view.uses:
+        for key, value in (*use.plugin.inputs.items(), *view.variables(use.job).items()):
+            if _WEBHOOK.search(value.text) and value.mark not in told:
+                told.add(value.mark)
+                what = f"`{key}` of {use.where} holds the address of a webhook, which is a secret"
+                yield Diagnostic(
+                    value.mark, what, f"write `{key}: ${{{{ WEBHOOK_URL }}}}` and declare WEBHOOK_URL"
+                )
 
 
 @rule("GP204", Severity.ERROR)
