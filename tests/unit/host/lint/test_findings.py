@@ -36,7 +36,7 @@ def test_a_wrong_value_is_found_at_the_value(lint: Lint) -> None:
         (
             'release.yaml:7:15: error: trivy, `format`: "tabel" is not one of '
             '"table", "json", "sarif", "template", "cyclonedx", "spdx", "spdx-json", "github", '
-            '"cosign-vuln"; '
+            '"cosign-vuln", "html", "junit", "gitlab", "gitlab-codequality", "asff"; '
             'did you mean "table"? [GP103]'
         ),
         (
