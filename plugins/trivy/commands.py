@@ -27,7 +27,8 @@ def scan_command(
 ) -> list[str]:
     """Return the argv of the one scan, whose JSON everything else is made from."""
     shown = [each for each in SEVERITIES if each in {*inputs.severity, *inputs.report_severity}]
-    argv = [inputs.scan_type, "--format", "json", "--severity", ",".join(shown)]
+    command = "image" if inputs.scan_type == "dockerfile" else inputs.scan_type
+    argv = [command, "--format", "json", "--severity", ",".join(shown)]
     # What counts is counted in the report: Trivy's exit code does not tell findings from failures.
     argv += ["--exit-code", "0", *(("--timeout", inputs.timeout) if inputs.timeout else ())]
     # A scan cache on disk is locked by one process at a time; only the databases are worth keeping.

@@ -63,10 +63,10 @@ def labels(subjects: Iterable[Subject]) -> dict[Subject, str]:
     There may be several for one platform, such as one for each version of Windows.
     """
     subjects = list(subjects)
-    times = Counter(subject.platform for subject in subjects)
+    names = {each: f"{each.base} {each.platform}".strip() for each in subjects}
+    times = Counter(names.values())
     return {
-        each: each.platform if times[each.platform] == 1 else f"{each.platform} {each.digest}".strip()
-        for each in subjects
+        each: name if times[name] == 1 else f"{name} {each.digest}".strip() for each, name in names.items()
     }
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 from urllib.parse import parse_qsl, unquote
 
 from gocdnext_sdk import (
@@ -16,6 +16,7 @@ from gocdnext_sdk import (
     Input,
     Invalid,
     Items,
+    Pairs,
     Problem,
     Reference,
     References,
@@ -34,10 +35,13 @@ from gocdnext_sdk.workspace import exists, is_file, is_in_workspace
 from .judging import JudgingInputs
 from .reporting import ReportInputs
 
-PACKAGES = frozenset({"image", "fs", "repo", "rootfs", "sbom"})
+if TYPE_CHECKING:
+    from gocdnext_sdk.tools.dockerfile_images import Base
+
+PACKAGES = frozenset({"image", "dockerfile", "fs", "repo", "rootfs", "sbom"})
 """The scan types that look for packages, and so for vulnerabilities."""
 
-FILES = frozenset({"image", "fs", "repo", "rootfs", "config"})
+FILES = frozenset({"image", "dockerfile", "fs", "repo", "rootfs", "config"})
 """The scan types that read files."""
 
 CACHE = ".cache/trivy"
@@ -46,7 +50,9 @@ CACHE = ".cache/trivy"
 IMAGE = frozenset({"image"})
 
 ONLY_FOR = {
-    **dict.fromkeys(("archive", "image_source", "platforms"), IMAGE),
+    **dict.fromkeys(("archive", "image_source", "attach"), IMAGE),
+    "platforms": IMAGE | {"dockerfile"},
+    "build_args": frozenset({"dockerfile"}),
     **dict.fromkeys(("scanners", "pkg_types", "vex"), PACKAGES),
     **dict.fromkeys(("skip_dirs", "skip_files"), FILES),
 }
@@ -56,15 +62,16 @@ ONLY_FOR = {
 class TrivyInputs(JudgingInputs, ReportInputs, RegistryLoginInputs):
     """What to scan, what to look for, and where the report goes."""
 
-    scan_type: Literal["image", "fs", "repo", "config", "rootfs", "sbom"] = Input(
+    scan_type: Literal["image", "dockerfile", "fs", "repo", "config", "rootfs", "sbom"] = Input(
         "fs",
-        description="What to scan: an image, a file tree (fs), a git repository (repo), configuration files "
-        "(config), an unpacked root file system (rootfs) or an SBOM file (sbom).",
+        description="What to scan: an image, the base images of a Dockerfile (dockerfile), a file tree (fs), "
+        "a git repository (repo), configuration files (config), an unpacked root file system (rootfs) or an "
+        "SBOM file (sbom).",
     )
     target: str | None = Input(
         None,
         description="What to point the scan at: an image reference, a path, or the URL of a repository. "
-        'Required, except that fs and config take the workspace (".").',
+        'Required, except that fs and config take the workspace ("."), and dockerfile "Dockerfile".',
     )
     archive: WorkspacePath | None = Input(
         None,
@@ -77,6 +84,11 @@ class TrivyInputs(JudgingInputs, ReportInputs, RegistryLoginInputs):
     platforms: Words = Input(
         "all",
         description='Platforms of a multi-platform image to scan, e.g. "linux/amd64". "all": all it has.',
+    )
+    build_args: Pairs = Input(
+        "",
+        description="With `scan-type: dockerfile`: the build arguments that its FROM lines use, one "
+        "`KEY=VALUE` a line; a bare `KEY` takes the job's variable.",
     )
     scanners: Annotated[Words, one_of("vuln", "misconfig", "secret", "license")] = Input(
         "", description="What to look for: vuln, misconfig, secret, license. If empty: vuln and secret."
@@ -143,10 +155,24 @@ class TrivyInputs(JudgingInputs, ReportInputs, RegistryLoginInputs):
         image = self.image if self.image_source == "registry" else None
         return image is not None and self.is_insecure(image.registry)
 
+    def bases(self, environ: Mapping[str, str], workspace: Path) -> dict[Base, Reference]:
+        """Return the base images of the Dockerfile that is scanned.
+
+        Raises:
+            Invalid: it cannot be read, or leaves open which image is meant.
+        """
+        from .dockerfile import DEFAULT, read_bases
+
+        given = {key: environ.get(key) if value is None else value for key, value in self.build_args}
+        arguments = {key: value for key, value in given.items() if value is not None}
+        return read_bases(self.target or DEFAULT, arguments, workspace)
+
     def all_logins(self) -> Credentials:
         """Return the registry logins, each bound to its host."""
-        image = self.image
-        found = list(self.credentials(image.registry) if image else self.further_logins.for_hosts())
+        home = self.image.registry if self.image else None
+        if self.scan_type == "dockerfile":
+            home = self.registry
+        found = list(self.credentials(home) if home else self.further_logins.for_hosts())
         if self.db_username and self.db_password and self.db_repository:
             found.append(Credential(self.db_repository[0].registry, self.db_username, self.db_password))
         return Credentials(found)
@@ -169,13 +195,19 @@ class TrivyInputs(JudgingInputs, ReportInputs, RegistryLoginInputs):
         yield from self.check_reports(workspace)
         yield from self._check_ignorefile(environ, workspace)
         yield from self._check_baseline(workspace)
+        if self.attach and (self.archive or self.image_source == "docker"):
+            yield Problem("attach", "needs an image in a registry", "leave it out")
+        if self.attach and not self.wanted:
+            yield Problem("attach", "has nothing to attach", "name the reports in `reports`")
         for path in self.vex:
             if path not in ("oci", "repo") and not is_in_workspace(path, workspace):
                 yield Problem("vex", f"{quoted(path)} is outside the workspace", "give a path inside it")
         yield from self._check_cache(environ, workspace)
         databases = [each.registry for each in (*self.db_repository, *self.java_db_repository)]
         databases += self._baseline_registries(workspace)
-        if not problems and self.image:
+        if self.scan_type == "dockerfile":
+            yield from self._check_bases(environ, workspace, databases)
+        elif not problems and self.image:
             yield from self.check_registry((self.image.registry, *databases))
         elif not problems:
             yield from self.check_further(databases)
@@ -221,6 +253,21 @@ class TrivyInputs(JudgingInputs, ReportInputs, RegistryLoginInputs):
             what = f"an image is no baseline for scan-type: {self.scan_type}"
             yield Problem("baseline", what, "give the JSON report of an earlier scan")
 
+    def _check_bases(
+        self, environ: Mapping[str, str], workspace: Path, databases: Sequence[Registry]
+    ) -> Iterator[Problem]:
+        try:
+            images = self.bases(environ, workspace).values()
+        except Invalid as error:
+            yield Problem.of("target", error)
+            return
+        if self.username and not self.registry:
+            yield Problem("registry", "is required, since the bases may be in several", "name the login's")
+        else:
+            yield from self.check_registry((*(each.registry for each in images), *databases))
+        if self.insecure_registries:
+            yield Problem("insecure-registries", "has no effect with scan-type: dockerfile", "leave it out")
+
     def _check_cache(self, environ: Mapping[str, str], workspace: Path) -> Iterator[Problem]:
         """Check that the checkout does not bring the databases by which it is judged."""
         cache = Path(self.cache_dir or environ.get("TRIVY_CACHE_DIR") or CACHE)
@@ -248,6 +295,9 @@ class TrivyInputs(JudgingInputs, ReportInputs, RegistryLoginInputs):
                     Reference.parse(target)
                 except ValueError as error:
                     yield Problem.of("target", error)
+        elif self.scan_type == "dockerfile":
+            if not is_in_workspace(target, workspace):
+                yield Problem("target", "is outside the workspace", "give the path of a Dockerfile")
         elif self.scan_type != "repo" and "://" in target:
             yield Problem("target", "is a URL", "a repository is scanned with scan-type: repo")
         elif target.startswith("-") or (self.scan_type != "repo" and not exists(workspace / target)):

@@ -33,6 +33,7 @@ class Trivy(Plugin[TrivyInputs]):
         "DIGEST": "The digest that was scanned: of the index, for a multi-platform image.",
         "REFERENCE": "IMAGE@DIGEST: what to sign.",
         "TAGS": "The tag in `target`.",
+        "BASES": "With `scan-type: dockerfile`: the base images, by digest, with commas between.",
         "PLATFORMS": "The platforms that were scanned, with commas between.",
         "SBOMS": "The SBOMs of `reports`, each with the image of one platform that it describes, with commas "
         "between: `ghcr.io/org/app@sha256:…=sbom/linux-amd64.json`.",
@@ -45,7 +46,7 @@ class Trivy(Plugin[TrivyInputs]):
     reads = (Reads("target", when={"scan-type": "image"}, unless={"image-source": "docker"}),)
     gates = Gates(unless={"exit-code": "0"})
     daemon = DaemonUse("always", when={"image-source": "docker"})
-    workspace = ReadsWorkspace("target", when={"scan-type": ("fs", "config", "rootfs")})
+    workspace = ReadsWorkspace("target", when={"scan-type": ("dockerfile", "fs", "config", "rootfs")})
     variables = ("TRIVY_", "DOCKER_", *GIT_TOKENS.values())
 
     def run(self, inputs: TrivyInputs, job: Job) -> dict[str, str]:
@@ -63,6 +64,10 @@ class Trivy(Plugin[TrivyInputs]):
         written = publish(Renderer(inputs, job, without_logins(job), reports))
         if attestable := sboms(written):
             job.output(SBOMS=attestable)
+        if inputs.attach:
+            from .attaching import attach_reports
+
+            attach_reports(inputs, job, next(iter(reports)).name, written)
         counts = {subject: count(report) for subject, report in reports.items()}
         allowed = allow(inputs, reports, baseline, datetime.now(UTC))
         job.output(**summarize(inputs, counts, allowed.left))

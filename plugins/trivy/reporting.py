@@ -6,14 +6,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
-from gocdnext_sdk import Input, PluginInputs, Problem, WorkspacePath, quoted
+from gocdnext_sdk import Boolean, Input, PluginInputs, Problem, WorkspacePath, quoted
 from gocdnext_sdk.workspace import is_directory, is_file, is_in_workspace
 
 from .formats import TEMPLATES, Reports, Wanted
 
 
 class ReportInputs(PluginInputs):
-    """`format`, `template`, `output` and `reports`."""
+    """`format`, `template`, `output`, `reports` and `attach`."""
 
     format: Literal[
         "table",
@@ -49,6 +49,12 @@ class ReportInputs(PluginInputs):
         "",
         description="Reports of the one scan, one `FORMAT=PATH` a line, e.g. `sarif=reports/trivy.sarif`, "
         "with the formats of `format`. With `{platform}` in the path there is a file for each platform.",
+    )
+
+    attach: Boolean = Input(
+        "false",
+        description="Attach the reports to the image in its registry, as OCI referrers: each to the image "
+        "that it is about. The login must be allowed to push.",
     )
 
     @property

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
-from gocdnext_sdk import InputMismatch, Job, Problem, ToolError
+from gocdnext_sdk import InputMismatch, Job, Problem, Reference, RegistryClient, ToolError
 from gocdnext_sdk.oci.platforms import choose
 
+from .dockerfile import DEFAULT
 from .inputs import TrivyInputs, without_login
 
 
@@ -20,6 +22,7 @@ class Subject:
         platform: of an image.
         digest: of one image of an index; what else tells it from the others there may be alike.
         reference: the one image in its registry, by digest; empty if it is in none.
+        base: of a Dockerfile's base image, what the Dockerfile calls it.
     """
 
     name: str
@@ -27,10 +30,13 @@ class Subject:
     platform: str = ""
     digest: str = ""
     reference: str = ""
+    base: str = ""
 
 
 def find_subjects(inputs: TrivyInputs, job: Job) -> list[Subject]:
     """Return what is scanned: of an image in a registry every platform, by digest."""
+    if inputs.scan_type == "dockerfile":
+        return find_bases(inputs, job)
     if inputs.archive:
         return [Subject(inputs.archive, ("--input", inputs.archive))]
     if inputs.image is None:
@@ -50,16 +56,56 @@ def find_subjects(inputs: TrivyInputs, job: Job) -> list[Subject]:
     if tag := image.tag or ("" if image.digest else "latest"):
         job.output(TAGS=tag)
     if not found.is_index:
-        return [Subject(name, ("--image-src", "remote", name), reference=name)]
+        return [_single(name, name)]
+    return _platforms(registry, image.with_digest(found.digest), inputs.platforms, name)
+
+
+def find_bases(inputs: TrivyInputs, job: Job) -> list[Subject]:
+    """Return every platform of the base images of a Dockerfile, by digest."""
+    registry = job.registry(inputs.all_logins(), inputs.insecure_registries)
+    subjects: list[Subject] = []
+    pinned: list[str] = []
+    for base, image in inputs.bases(job.environ, job.workspace).items():
+        found = registry.resolve(image)
+        by_digest = image.with_digest(found.digest)
+        job.say(f"FROM {base.text} is {by_digest}")
+        pinned.append(str(by_digest))
+        platforms = (base.platform,) if base.platform else inputs.platforms
+        name = inputs.target or DEFAULT
+        if found.is_index:
+            images = _platforms(registry, by_digest, platforms, name)
+        else:
+            images = [_single(name, str(by_digest))]
+        subjects += [replace(each, base=base.name) for each in images]
+    job.output(BASES=",".join(dict.fromkeys(pinned)))
+    return subjects
+
+
+def _single(name: str, image: str) -> Subject:
+    """Return an image of one platform, which Trivy tells."""
+    return Subject(name, ("--image-src", "remote", image), reference=image)
+
+
+def _platforms(
+    registry: RegistryClient, image: Reference, platforms: Sequence[str], name: str
+) -> list[Subject]:
+    """Return the images of an index that are scanned.
+
+    Args:
+        registry: has it.
+        image: the index, by digest.
+        platforms: those that are wanted.
+        name: what all of it is called.
+    """
     try:
-        children = choose(inputs.platforms, registry.platforms(image.with_digest(found.digest)))
+        children = choose(platforms, registry.platforms(image))
     except ValueError as error:
         problem = Problem.of("platforms", error)
         raise InputMismatch(problem.key, problem.what, problem.advice) from None
     if not children:
-        raise ToolError(f"nothing to scan: {name} is an index without images")
-    found_images = [(child, str(image.with_digest(child.digest))) for child in children]
+        raise ToolError(f"nothing to scan: {image} is an index without images")
+    each = [(child, str(image.with_digest(child.digest))) for child in children]
     return [
-        Subject(name, ("--image-src", "remote", each), child.platform or "", child.digest, each)
-        for child, each in found_images
+        Subject(name, ("--image-src", "remote", one), child.platform or "", child.digest, one)
+        for child, one in each
     ]

@@ -23,6 +23,7 @@ from typing import Any, Self
 from xml.etree import ElementTree as ET
 
 import pytest
+from tests.e2e.olareg import olareg
 
 from gocdnext_sdk.host.harness import LocalRegistry
 from gocdnext_sdk.host.manifest.load import load_plugin
@@ -379,6 +380,55 @@ def test_what_the_image_before_has_already_does_not_stop_this_one(
 def test_a_fresh_advisory_has_its_days_of_grace(database: dict[str, str], scan: Scan) -> None:
     assert scan(grace="99999d", **database).passed().outputs["IN_GRACE"] == "1"
     assert scan(grace="365d", **database).exited(1).outputs["IN_GRACE"] == "0"
+
+
+def test_the_base_images_of_a_dockerfile_are_scanned_by_digest(
+    images: Images, scan: Scan, workspace: Path
+) -> None:
+    (workspace / "Dockerfile").write_text(
+        f"ARG TAG=multi\nFROM {images.repository}:$TAG AS a\nFROM {images.repository}:arm64\nFROM a\n"
+    )
+    inputs = images.inputs("") | {"scan_type": "dockerfile", "registry": images.registry.address}
+    inputs["target"] = "."
+    result = scan(**inputs).exited(1)
+    assert [call.argv[-1] for call in scans(result)] == [
+        f"{images.repository}@{images.digest(each)}" for each in ("amd64", "arm64", "arm64")
+    ]
+    assert result.outputs["BASES"] == ",".join(
+        f"{images.repository}@{images.digest(each)}" for each in ("multi", "arm64")
+    )
+    scan(build_args="TAG=arm64", **inputs).passed()
+
+
+@pytest.mark.parametrize("has_api", [True, False], ids=["with the referrers API", "without it"])
+def test_reports_are_attached_to_the_images_they_are_about(
+    has_api: bool, images: Images, database: dict[str, str], scan: Scan
+) -> None:
+    with olareg(f"--api-referrer={str(has_api).lower()}") as address:
+        image = f"{address}/org/app"
+        environ = {**os.environ, "DOCKER_CONFIG": str(images.docker_config)}
+        subprocess.run(
+            ["crane", "copy", f"{images.repository}:multi", f"{image}:v1"], env=environ, check=True
+        )
+        reports = "sarif=out/trivy.sarif\ncyclonedx=out/{platform}.cdx.json"
+        inputs = database | {"scan_type": "image", "target": f"{image}:v1", "reports": reports}
+        scan(attach="true", **inputs).exited(1)
+        for digest, kind, count in (
+            (images.digest("multi"), "application/sarif+json", 1),
+            (images.digest("arm64"), "application/vnd.cyclonedx+json", 1),
+            (images.digest("arm64"), "application/sarif+json", 0),
+        ):
+            argv = [
+                "regctl",
+                "--host",
+                f"reg={address},tls=disabled",
+                "artifact",
+                "list",
+                f"{image}@{digest}",
+            ]
+            argv += ["--filter-artifact-type", kind, "--format", "{{json .}}"]
+            listed = subprocess.run(argv, stdout=subprocess.PIPE, check=True).stdout
+            assert len(json.loads(listed)["descriptors"] or ()) == count, (digest, kind)
 
 
 def test_severities_that_do_not_count_can_be_shown(database: dict[str, str], scan: Scan) -> None:

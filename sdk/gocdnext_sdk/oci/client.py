@@ -8,7 +8,7 @@ Source: distribution-spec 1.1.1.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from gocdnext_sdk.errors import RegistryError, TimedOut
@@ -170,6 +170,33 @@ class RegistryClient:
             raise self._error(response, image)
         if (stored := self.resolve(image).digest) != image.digest:
             raise RegistryError(f"{image}: the registry stored other content, with digest {stored}")
+
+    def request(
+        self,
+        method: str,
+        image: Reference,
+        path: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        body: bytes | None = None,
+    ) -> Response:
+        """Send a request of the registry API for an image's repository, and return its answer.
+
+        Args:
+            method: such as GET.
+            image: names the repository.
+            path: below it; or the URL that an earlier answer gave.
+            headers: header fields.
+            body: what is sent; write access is asked for if it is not None.
+
+        Raises:
+            RegistryError: the registry cannot be reached, or takes no login.
+        """
+        return self._request(method, image, path, dict(headers or {}), body)
+
+    def refused(self, response: Response, image: Reference) -> RegistryError:
+        """Return the error that says why the registry refused."""
+        return self._error(response, image)
 
     def configuration(self, image: Reference) -> tuple[str, dict[str, Any]]:
         """Return the media type and the content of a single image's configuration.
@@ -359,7 +386,8 @@ class RegistryClient:
     ) -> Response:
         registry = image.registry
         scheme = "https" if self.speaks_tls(registry) else "http"
-        url = f"{scheme}://{registry.api_host}/v2/{image.repository}/{path}"
+        root = f"{scheme}://{registry.api_host}/v2/{image.repository}/"
+        url = path if "://" in path else f"{root}{path}"
         deadline = self._clock.monotonic() + MAX_SECONDS
         access = Access.to(image, READ if body is None else WRITE)
         flow = self._auth.flow(Request(method, url, headers, body, assumed), access)

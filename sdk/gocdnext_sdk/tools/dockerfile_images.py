@@ -26,6 +26,60 @@ class Images:
     all_known: bool
 
 
+@dataclass(frozen=True)
+class Base:
+    """An image that a stage is built from.
+
+    Args:
+        line: of its FROM.
+        text: as it is written there.
+        name: with the variables replaced; empty if one has no value that is known.
+        platform: the one that FROM asks for; None: that of the build.
+    """
+
+    line: int
+    text: str
+    name: str
+    platform: str | None = None
+
+
+def bases(dockerfile: Dockerfile, arguments: Mapping[str, str]) -> tuple[Base, ...]:
+    """Return the images that the stages are built from, each once; other stages and `scratch` are none.
+
+    Args:
+        dockerfile: what is built; stages that are not built count too.
+        arguments: the build arguments that are given, by name.
+    """
+    found: dict[tuple[str, str | None], Base] = {}
+    known: dict[str, str] = {}
+    stages: set[str] = {"scratch"}
+    declaring = True
+    for each in dockerfile.instructions:
+        if each.keyword == "ARG" and declaring:
+            known |= _declared(each, arguments, known)
+        if each.keyword != "FROM":
+            continue
+        declaring = False
+        text, *stage = _from(each)
+        name = _expanded(text, known)
+        asked = next(
+            (_expanded(value, known) for flag, value in each.flags if flag == "platform" and value), ""
+        )
+        platform = asked if asked and _UNKNOWN not in asked else None
+        if _UNKNOWN in name:
+            found.setdefault((text, platform), Base(each.line, text, "", platform))
+        elif name.lower() not in stages:
+            found.setdefault((name, platform), Base(each.line, text, name, platform))
+        stages |= {each.strip().lower() for each in stage}
+    return tuple(found.values())
+
+
+def _from(instruction: Instruction) -> list[str]:
+    """Return what a FROM names, and the name that it gives the stage, if it does."""
+    base, *name = re.split(r"\s+as\s+", instruction.text.strip(), maxsplit=1, flags=re.IGNORECASE)
+    return [base.strip("\"'"), *name]
+
+
 def images(dockerfile: Dockerfile, arguments: Mapping[str, str]) -> Images:
     """Return where the images are that `dockerfile` names.
 
@@ -49,8 +103,8 @@ def _names(dockerfile: Dockerfile, arguments: Mapping[str, str]) -> Iterator[str
         if instruction.keyword == "ARG" and len(stages) == len({"scratch", "context"}):
             known |= _declared(instruction, arguments, known)
         if instruction.keyword == "FROM":
-            base, *name = re.split(r"\s+as\s+", instruction.text.strip(), maxsplit=1, flags=re.IGNORECASE)
-            named = [_expanded(base.strip("\"'"), known)]
+            base, *name = _from(instruction)
+            named = [_expanded(base, known)]
         else:
             named, name = [*_sources(instruction)], []
         yield from (text for text in named if text.lower() not in stages and not text.isdigit())

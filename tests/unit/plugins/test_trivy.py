@@ -657,6 +657,72 @@ class TestWhatIsLetPass:
         assert log.lines == ["clean: nothing HIGH or CRITICAL in app (linux/amd64); let pass: 2 known"]
 
 
+class TestBaseImages:
+    def dockerfile(self, workspace: Path, *lines: str) -> None:
+        (workspace / "Dockerfile").write_text("\n".join(lines) + "\n")
+
+    def names(self, **inputs: str) -> list[str]:
+        model = given(scan_type="dockerfile", **inputs)
+        return [str(each) for each in model.bases({}, Path()).values()]
+
+    def test_stages_scratch_and_repetitions_are_none(self, workspace: Path) -> None:
+        self.dockerfile(
+            workspace,
+            "ARG BASE=debian",
+            "FROM golang:1.26 AS build",
+            "FROM ${BASE}:13",
+            "COPY --from=busybox /x /x",
+            "FROM build AS test",
+            "FROM scratch",
+            "FROM golang:1.26",
+        )
+        assert self.names() == ["docker.io/library/golang:1.26", "docker.io/library/debian:13"]
+        assert self.names(build_args="BASE=ghcr.io/org/base")[1] == "ghcr.io/org/base:13"
+
+    def test_an_image_that_is_left_open_is_a_mistake_with_its_line(self, workspace: Path) -> None:
+        self.dockerfile(workspace, "ARG TAG", "FROM debian:$TAG")
+        (line,) = mistakes(scan_type="dockerfile")
+        assert "Dockerfile:2: `FROM debian:$TAG`" in line
+        assert self.names(build_args="TAG=13") == ["docker.io/library/debian:13"]
+
+    def test_a_platform_that_a_stage_names_is_the_one(self, workspace: Path) -> None:
+        self.dockerfile(workspace, "FROM --platform=linux/arm64 a/b", "FROM --platform=$BUILDPLATFORM c/d")
+        found = given(scan_type="dockerfile").bases({}, Path())
+        assert [each.platform for each in found] == ["linux/arm64", None]
+
+    @pytest.mark.parametrize("text", ["FROM scratch\n", "", "FROM UPPER\n", "RUN <<\n"])
+    def test_what_has_no_base_is_a_mistake(self, text: str, workspace: Path) -> None:
+        (workspace / "Dockerfile").write_text(text)
+        (line,) = mistakes(scan_type="dockerfile")
+        assert line.startswith("with.target: ")
+
+    def test_a_login_says_whose_it_is(self, workspace: Path) -> None:
+        self.dockerfile(workspace, "FROM ghcr.io/org/a", "FROM b/c")
+        login = {"scan_type": "dockerfile", "username": "u", "password": "p"}
+        (line,) = mistakes(**login)
+        assert line.startswith("with.registry: is required")
+        (found,) = given(**login, registry="ghcr.io").all_logins()
+        assert str(found.registry) == "ghcr.io"
+
+    def test_each_is_told_apart_in_the_report(self) -> None:
+        images = [
+            trivy.Subject("Dockerfile", (str(n),), f"linux/{arch}", base=base)
+            for n, (base, arch) in enumerate((("a:1", "amd64"), ("a:1", "arm64"), ("b:2", "amd64")))
+        ]
+        assert [*trivy.labels(images).values()] == ["a:1 linux/amd64", "a:1 linux/arm64", "b:2 linux/amd64"]
+
+
+def test_only_reports_of_an_image_in_a_registry_can_be_attached(workspace: Path) -> None:
+    (workspace / "image.tar").touch()
+    image = {"scan_type": "image", "attach": "true"}
+    (line,) = mistakes(**image, target="ghcr.io/org/app")
+    assert "nothing to attach" in line
+    (line,) = mistakes(**image, archive="image.tar", reports="sarif=a")
+    assert "needs an image in a registry" in line
+    (line,) = mistakes(attach="true", reports="sarif=a")
+    assert "has no effect with scan-type: fs" in line
+
+
 class TestIgnoreFile:
     """An entry says what, why and until when; what is over or left over is told of."""
 

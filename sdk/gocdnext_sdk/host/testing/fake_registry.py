@@ -27,6 +27,7 @@ Handler = Callable[[Request], Response]
 
 _MANIFEST = re.compile(r"/v2/(.+)/manifests/([^/]+)")
 _BLOB = re.compile(r"/v2/(.+)/blobs/([^/]+)")
+_UPLOADS = re.compile(r"/v2/(.+)/blobs/uploads/(.*)")
 _TAGS = re.compile(r"/v2/(.+)/tags/list")
 _REFERRERS = re.compile(r"/v2/(.+)/referrers/([^/]+)")
 
@@ -150,7 +151,7 @@ class FakeRegistry(Transport):
     def __call__(self, request: Request) -> Response:
         """Answer a request to the registry itself."""
         path = urlsplit(request.url).path
-        kinds = (_MANIFEST, _BLOB, _TAGS, _REFERRERS)
+        kinds = (_MANIFEST, _UPLOADS, _BLOB, _TAGS, _REFERRERS)
         repository = next((found[1] for kind in kinds if (found := kind.fullmatch(path))), "")
         if (self.users or self.refresh_tokens) and not self._may(request, repository):
             realm = f"https://{self.token_host}/token"
@@ -162,6 +163,8 @@ class FakeRegistry(Transport):
             return self._manifest(request, found[1], found[2])
         if (found := _BLOB.fullmatch(path)) and found[2] in self.blobs:
             return respond(200, self.blobs[found[2]], {"Docker-Content-Digest": found[2]})
+        if found := _UPLOADS.fullmatch(path):
+            return self._upload(request)
         if found := _TAGS.fullmatch(path):
             tags = sorted(tag for where, tag in self.tags if where == found[1])
             return respond(200, json.dumps({"name": found[1], "tags": tags}))
@@ -205,7 +208,9 @@ class FakeRegistry(Transport):
             descriptor = self.push(repository, request.content, request.headers.get("Content-Type", ""))
             if not is_digest(version):
                 self.tags[repository, version] = descriptor.digest
-            return respond(201, b"", {"Docker-Content-Digest": descriptor.digest})
+            subject = json.loads(request.content).get("subject")
+            listed = {"OCI-Subject": subject["digest"]} if subject and self.has_referrers else {}
+            return respond(201, b"", {"Docker-Content-Digest": descriptor.digest} | listed)
         digest = version if is_digest(version) else self.tags.get((repository, version), "")
         if (repository, digest) not in self.manifests:
             return refuse(404, "MANIFEST_UNKNOWN")
@@ -217,6 +222,15 @@ class FakeRegistry(Transport):
             return respond(202)
         media_type, body = self.manifests[repository, digest]
         return respond(200, body, {"Content-Type": media_type, "Docker-Content-Digest": digest})
+
+    def _upload(self, request: Request) -> Response:
+        """Take a blob in one piece."""
+        if request.method == "POST":
+            return respond(202, b"", {"Location": f"{urlsplit(request.url).path}1?state=x"})
+        digest = parse_qs(urlsplit(request.url).query).get("digest", [""])[0]
+        if digest != self.blob(request.content):
+            return refuse(400, "DIGEST_INVALID")
+        return respond(201, b"", {"Docker-Content-Digest": digest})
 
     def _referrers(self, repository: str, digest: str) -> Response:
         found = []
