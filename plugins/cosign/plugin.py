@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
-from gocdnext_sdk import DaemonUse, Gates, Job, Plugin, Reads, Reference, Secret, Signs, doing
-from gocdnext_sdk.tools.cosign import INHERITED, KMS, kms_environ, verify, verify_attestation
-from gocdnext_sdk.tools.identity_token import IdentityToken
-from gocdnext_sdk.tools.sigstore import Document, hosts
+from gocdnext_sdk import DaemonUse, Gates, Job, Plugin, Reads, Reference, RegistryClient, Signs
+from gocdnext_sdk.tools.cosign import KMS
 
+from .images import Images, Subject
 from .inputs import CosignInputs
-from .signing import document, identity, keys, manifests, policy, publish, publish_command
+from .policies import show_policies, verify_command
+from .signer import Signer
 
 
 class Cosign(Plugin[CosignInputs]):
@@ -24,10 +24,12 @@ class Cosign(Plugin[CosignInputs]):
     category = "security"
     inputs = CosignInputs
     outputs = {
-        "IMAGE": "The image's name, without tag and digest.",
+        "IMAGE": "The image's name, without tag and digest; the first one's, if there are several.",
         "DIGEST": "The digest that was signed, attested or verified.",
         "REFERENCE": "`IMAGE@DIGEST`.",
+        "REFERENCES": "The references of all images by digest, with commas between.",
         "TAGS": "The tag that `image` was given with; empty if it was given by digest.",
+        "VERIFY_COMMAND": "The command by which anybody verifies it with cosign.",
     }
     reads = (Reads("image"),)
     signs = Signs(
@@ -46,55 +48,48 @@ class Cosign(Plugin[CosignInputs]):
     def run(self, inputs: CosignInputs, job: Job) -> Mapping[str, str]:
         """Resolve, publish, verify."""
         job.trust(inputs.ca_file)
-        credentials = inputs.credentials(inputs.image.registry)
-        environ: dict[str, str | Secret] = {"COSIGN_PASSWORD": "", **inputs.tool_environ()}
-        token = identity(inputs, job) if inputs.keyless and inputs.signs else None
-        if token is not None:
-            for part in (token.reveal(), *token.reveal().split(".")[1:]):
-                job.mask(part)
-            environ["SIGSTORE_ID_TOKEN"] = token
-        environ |= kms_environ(inputs.key, job.environ) | job.docker_config(credentials)
-        cosign = job.tool("cosign", env=environ, inherit=INHERITED)
+        signer = Signer.ready(inputs, job)
+        registry = job.registry(
+            inputs.credentials(inputs.registries[0]), inputs.insecure_registries, for_tool="cosign"
+        )
+        images = [self._resolved(each, registry, job) for each in inputs.image]
+        first, tag = images[0], inputs.image[0].tag
+        job.output(IMAGE=first.name, DIGEST=str(first.digest), REFERENCE=str(first), TAGS=tag or "")
+        job.output(REFERENCES=",".join(map(str, images)))
 
-        key, public_key = keys(inputs, job, cosign)
-        root = document(job, inputs.trust)
-        issuer = IdentityToken.decode(token).issuer if token else None
-        trusted = policy(inputs, public_key, root, issuer)
-
-        registry = job.registry(credentials, inputs.insecure_registries)
-        digest = registry.resolve(inputs.image).digest
-        subject = inputs.image.with_digest(digest)
-        subjects = (subject, *(manifests(registry, subject) if inputs.recursive else ()))
-        if inputs.image.digest is None:
-            job.say(f"{inputs.image} is {digest}")
-        job.output(IMAGE=subject.name, DIGEST=digest, REFERENCE=str(subject), TAGS=inputs.image.tag or "")
-
+        work = Images(signer, registry, job)
+        subjects = [
+            Subject(each, inputs.predicate)
+            for image in images
+            for each in (image, *(manifests(registry, image) if inputs.recursive else ()))
+        ]
         if inputs.signs:
-            with doing(f"{'attesting' if inputs.attestation else 'signing'} {subject}{by(inputs.services)}"):
-                services = document(job, inputs.services)
-                publish(cosign, inputs, publish_command(inputs, key, services, root, subjects))
-        for each in subjects if inputs.verify_after_sign or not inputs.signs else ():
-            if inputs.attestation:
-                verify_attestation(cosign, trusted, each, inputs.predicate_type)
-            else:
-                verify(cosign, trusted, each, inputs.statements)
-        job.say(summary(inputs, subject, len(subjects) - 1))
+            work.publish(subjects)
+        else:
+            work.verify(subjects)
+            for each in subjects:
+                what = f" ({inputs.predicate_type})" if inputs.attestation else ""
+                job.say(f"verified{what} {each.reference}")
+        job.output(VERIFY_COMMAND=verify_command(signer, images))
+        if inputs.signs:
+            show_policies(signer, images, job)
         return {}
 
+    @staticmethod
+    def _resolved(image: Reference, registry: RegistryClient, job: Job) -> Reference:
+        digest = registry.resolve(image).digest
+        if image.digest is None:
+            job.say(f"{image} is {digest}")
+        return image.with_digest(digest)
 
-def by(services: Document | None) -> str:
-    """Return by which services it is signed, for an error: cosign's own does not always say whose it is."""
-    names = ["the public Sigstore"] if services is None else hosts(services)
-    return f", by {', '.join(names)}" if names else ""
 
-
-def summary(inputs: CosignInputs, subject: Reference, below: int) -> str:
-    """Return the last line of the log."""
-    done = {"sign": "signed", "attest": "attested", "verify": "verified", "verify-attestation": "verified"}
-    what = f" ({inputs.predicate_type})" if inputs.attestation else ""
-    more = f" and {below} manifests below it" if below else ""
-    after = "; verified at the registry" if inputs.signs and inputs.verify_after_sign else ""
-    return f"{done[inputs.action]}{what} {subject}{more}{after}"
+def manifests(registry: RegistryClient, reference: Reference) -> Iterator[Reference]:
+    """Yield every manifest below the index at `reference`; nothing for a single image."""
+    for child in registry.children(reference):
+        below = reference.with_digest(child.digest)
+        yield below
+        if child.is_index:
+            yield from manifests(registry, below)
 
 
 if __name__ == "__main__":

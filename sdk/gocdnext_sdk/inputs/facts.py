@@ -46,7 +46,7 @@ class Reads(NamedTuple):
     """The plugin takes an image from a registry. Of several for one input, one has to hold."""
 
     image: str
-    """Names the image."""
+    """Names the image; several, if the input is a list."""
     when: When = {}
     """Only with these inputs."""
     unless: When = {}

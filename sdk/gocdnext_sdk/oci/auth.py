@@ -22,7 +22,7 @@ from gocdnext_sdk.oci.plain_http import may_be_plain
 from gocdnext_sdk.oci.reference import Reference, Registry
 from gocdnext_sdk.oci.transport import SYSTEM_CLOCK, Clock, Request, Response
 
-READ, WRITE = "pull", "pull,push"
+READ, WRITE, DELETE = "pull", "pull,push", "pull,push,delete"
 """The actions that a token is requested for."""
 
 SCHEMES = ("bearer", "basic")
@@ -46,7 +46,7 @@ class Access:
     Args:
         registry: the registry.
         repository: the repository there.
-        actions: `READ` or `WRITE`.
+        actions: `READ`, `WRITE` or `DELETE`.
     """
 
     registry: Registry
@@ -182,7 +182,7 @@ class Authenticator:
 
     def _remember(self, access: Access, answer: _Authorization) -> None:
         # A password grants everything that its user may do, a token only what was requested.
-        actions = (READ, WRITE) if answer.expires == float("inf") else (access.actions,)
+        actions = (READ, WRITE, DELETE) if answer.expires == float("inf") else (access.actions,)
         for each in actions:
             self._known[Access(access.registry, access.repository, each)] = answer
 

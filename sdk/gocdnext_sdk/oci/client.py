@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from gocdnext_sdk.errors import RegistryError, TimedOut
-from gocdnext_sdk.oci.auth import READ, WRITE, Access, Authenticator, TokenRefused
+from gocdnext_sdk.oci.auth import DELETE, READ, WRITE, Access, Authenticator, TokenRefused
 from gocdnext_sdk.oci.credentials import Credentials
 from gocdnext_sdk.oci.descriptor import (
     CONFIG_TYPES,
@@ -41,6 +41,9 @@ from gocdnext_sdk.oci.transport import (
 )
 
 __all__ = ["Descriptor", "RegistryClient"]
+
+AGENT = "gocdnext-plugin-sdk"
+"""The `User-Agent` of the registry client."""
 
 MAX_CHILDREN = 50_000
 """Manifests that one index may name, including those of nested indexes."""
@@ -75,6 +78,7 @@ class RegistryClient:
         clock: tells the time.
         insecure: registries that may speak plain http, by the user's word.
         roots: certificates of authorities to trust beside the public ones, as PEM.
+        agent: what it says it is, as `User-Agent`.
         digest: computes the digest of content with an algorithm; a plan, which has no content, has its own.
     """
 
@@ -86,6 +90,7 @@ class RegistryClient:
         clock: Clock = SYSTEM_CLOCK,
         insecure: Iterable[Registry] = (),
         roots: str | None = None,
+        agent: str = AGENT,
         digest: Callable[[bytes, str], str] = digest_of,
     ) -> None:
         if transport is None:
@@ -95,6 +100,7 @@ class RegistryClient:
         self._credentials = credentials or Credentials()
         self._transport = transport
         self._clock = clock
+        self._agent = agent
         self._digest = digest
         self._insecure = frozenset(insecure)
         self._exchange = Exchange(transport, clock)
@@ -389,8 +395,9 @@ class RegistryClient:
         root = f"{scheme}://{registry.api_host}/v2/{image.repository}/"
         url = path if "://" in path else f"{root}{path}"
         deadline = self._clock.monotonic() + MAX_SECONDS
-        access = Access.to(image, READ if body is None else WRITE)
-        flow = self._auth.flow(Request(method, url, headers, body, assumed), access)
+        actions = DELETE if method == "DELETE" else READ if body is None else WRITE
+        headers = {"User-Agent": self._agent, **headers}
+        flow = self._auth.flow(Request(method, url, headers, body, assumed), Access.to(image, actions))
         request = next(flow)
         while True:
             try:

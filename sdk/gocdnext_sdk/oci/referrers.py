@@ -1,4 +1,4 @@
-"""Artifacts that refer to an image: attaching one, and finding those that are there.
+"""Artifacts that refer to an image: attaching one, finding those that are there, removing one.
 
 Where a registry has no referrers API, they are listed in an index behind the tag `sha256-<hex>`.
 
@@ -9,6 +9,7 @@ image-spec 1.1.1 `manifest.md` "Guidelines for Artifact Usage".
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 from urllib.parse import urljoin
@@ -27,6 +28,9 @@ from gocdnext_sdk.oci.reference import Reference
 
 EMPTY_TYPE = "application/vnd.oci.empty.v1+json"
 EMPTY = b"{}"
+
+_NEXT = re.compile(r"<([^>]+)>\s*;\s*rel=\"?next")
+_MAX_PAGES = 50
 
 TITLE = "org.opencontainers.image.title"
 CREATED = "org.opencontainers.image.created"
@@ -104,15 +108,43 @@ def referrers(registry: RegistryClient, subject: Reference) -> tuple[Descriptor,
     Raises:
         RegistryError: the registry cannot be asked.
     """
-    response = registry.request("GET", subject, f"referrers/{subject.digest}", headers={"Accept": OCI_INDEX})
-    if response.status == 200 and response.media_type == OCI_INDEX:
-        content = parse_json(response.body)
-    else:
-        content = _listed(registry, subject)
-    try:
-        return tuple(parse_child(each) for each in content.get("manifests", ()))
-    except (AttributeError, KeyError, TypeError, ValueError):
-        raise RegistryError(f"{subject}: the registry sent an invalid list of referrers") from None
+    found: list[Descriptor] = []
+    path: str | None = f"referrers/{subject.digest}"
+    for _ in range(_MAX_PAGES):
+        if path is None:
+            return tuple(found)
+        response = registry.request("GET", subject, path, headers={"Accept": OCI_INDEX})
+        if response.status != 200 or response.media_type != OCI_INDEX:
+            if found:
+                raise registry.refused(response, subject)
+            return _entries(_listed(registry, subject), subject)
+        try:
+            found += _entries(parse_json(response.body), subject)
+        except ValueError:
+            raise _invalid(subject) from None
+        link = _NEXT.search(response.headers.get("Link", ""))
+        path = link[1].partition(f"/{subject.repository}/")[2] or None if link else None
+    raise RegistryError(f"{subject}: the registry lists referrers on more than {_MAX_PAGES} pages")
+
+
+def remove(registry: RegistryClient, subject: Reference, digest: str) -> None:
+    """Delete an artifact that refers to an image, and its entry where there is no API for them.
+
+    Args:
+        registry: where the image is.
+        subject: the image, by digest.
+        digest: of the artifact.
+
+    Raises:
+        RegistryError: the registry does not let this user delete.
+    """
+    known = _listed(registry, subject).get("manifests", ())
+    kept = [each for each in known if each.get("digest") != digest]
+    if len(kept) < len(known):
+        _write(registry, subject, kept)
+    response = registry.request("DELETE", subject, f"manifests/{digest}")
+    if response.status not in (200, 202, 204, 404):
+        raise registry.refused(response, subject.with_digest(digest))
 
 
 def upload(registry: RegistryClient, image: Reference, content: bytes) -> str:
@@ -145,13 +177,29 @@ def fallback_tag(subject: Reference) -> str:
 def _list(registry: RegistryClient, subject: Reference, entry: Mapping[str, Any]) -> None:
     """Add an artifact to the list behind the fallback tag."""
     known = [each for each in _listed(registry, subject).get("manifests", ()) if each != entry]
-    index = {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [*known, entry]}
+    _write(registry, subject, [*known, entry])
+
+
+def _write(registry: RegistryClient, subject: Reference, entries: Sequence[Mapping[str, Any]]) -> None:
+    """Write the list behind the fallback tag."""
+    index = {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": entries}
     tag = subject.with_tag(fallback_tag(subject))
     headers = {"Content-Type": OCI_INDEX}
     body = json.dumps(index).encode()
     response = registry.request("PUT", tag, f"manifests/{tag.tag}", headers=headers, body=body)
     if response.status not in (200, 201):
         raise registry.refused(response, tag)
+
+
+def _entries(index: Mapping[str, Any], subject: Reference) -> tuple[Descriptor, ...]:
+    try:
+        return tuple(parse_child(each) for each in index.get("manifests") or ())
+    except (AttributeError, KeyError, TypeError, ValueError):
+        raise _invalid(subject) from None
+
+
+def _invalid(subject: Reference) -> RegistryError:
+    return RegistryError(f"{subject}: the registry sent an invalid list of referrers")
 
 
 def _listed(registry: RegistryClient, subject: Reference) -> dict[str, Any]:

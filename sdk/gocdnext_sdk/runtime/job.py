@@ -196,19 +196,24 @@ class Job:
         self.mask(token)
         return token
 
-    def registry(self, credentials: Credentials, insecure: Iterable[Registry] = ()) -> RegistryClient:
+    def registry(
+        self, credentials: Credentials, insecure: Iterable[Registry] = (), *, for_tool: str = ""
+    ) -> RegistryClient:
         """Return a registry client that logs in with `credentials`, or with the user's own.
 
         Args:
             credentials: the logins.
             insecure: registries that may speak plain http, by the user's word.
+            for_tool: the tool whose look-ups it makes, which it then names in its `User-Agent`: Harbor lets
+                only what calls itself cosign read what is not signed, where a project demands signatures.
         """
-        from gocdnext_sdk.oci.client import RegistryClient
+        from gocdnext_sdk.oci.client import AGENT, RegistryClient
         from gocdnext_sdk.oci.credentials import Credentials
 
         self._mask_logins(credentials)
         known = credentials or Credentials.ambient(self.environ)
-        return RegistryClient(known, insecure=insecure, roots=self._certificates)
+        agent = f"{AGENT} ({for_tool})" if for_tool else AGENT
+        return RegistryClient(known, insecure=insecure, roots=self._certificates, agent=agent)
 
     def _mask_logins(self, credentials: Credentials) -> None:
         for secret in (secret for credential in credentials for secret in credential.secrets):

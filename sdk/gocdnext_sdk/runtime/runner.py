@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Protocol
+from typing import IO, Literal, Protocol
 
 from gocdnext_sdk.errors import Cancelled, ToolError
 from gocdnext_sdk.runtime.log import MaskedText, MaskedWriter, Sink
@@ -66,6 +66,7 @@ class Command:
         environ: its complete environment.
         ok: the exit codes that are not a failure.
         watch: gets standard error as it comes, not masked.
+        logged: when standard error is in the log: as it comes, or its end if the tool fails.
     """
 
     path: str
@@ -73,6 +74,7 @@ class Command:
     environ: Mapping[str, str] = field(repr=False)
     ok: frozenset[int] = frozenset({0})
     watch: Callable[[bytes], object] | None = None
+    logged: Literal["always", "on failure"] = "always"
 
     @property
     def name(self) -> str:
@@ -126,7 +128,7 @@ class ProcessRunner:
         """Run all at the same time to the end, with standard output in the results."""
         with ExitStack() as running:
             streams = [
-                _Streams(running.enter_context(self._started(each)), self._masker, [], each.watch)
+                _Streams(running.enter_context(self._started(each)), self._masker, each, [])
                 for each in commands
             ]
             _pump(streams)
@@ -142,7 +144,7 @@ class ProcessRunner:
     def running(self, command: Command) -> Iterator[None]:
         """Run while the block does something else."""
         with self._started(command) as process:
-            streams = _Streams(process, self._masker)
+            streams = _Streams(process, self._masker, command)
             try:
                 with self._signals.meanwhile():
                     yield
@@ -162,7 +164,7 @@ class ProcessRunner:
     def _finish(
         self, command: Command, process: subprocess.Popen[bytes], captured: list[bytes] | None
     ) -> Completed:
-        streams = _Streams(process, self._masker, captured, command.watch)
+        streams = _Streams(process, self._masker, command, captured)
         _pump([streams])
         return self._judged(command, streams)
 
@@ -177,6 +179,8 @@ class ProcessRunner:
         captured, stderr = streams.captured, bytes(streams.tail)
         if code not in command.ok:
             how = f"ended by signal {-code}" if code < 0 else f"failed with exit code {code}"
+            if command.logged == "on failure":
+                self._show_end(stderr)
             said = captured is None or bool(stderr.strip()) or self._show_end(b"".join(captured).strip())
             if said:
                 raise ToolError(f"{command.name} {how}", "its own message is above", said=stderr)
@@ -184,7 +188,7 @@ class ProcessRunner:
         return Completed(code, b"".join(captured or ()), stderr)
 
     def _show_end(self, captured: bytes) -> bool:
-        """Log the end of a tool's captured standard output; return whether there was any."""
+        """Log the end of what a tool printed and nobody has seen; return whether there was any."""
         masked = self._masker.mask_bytes(captured)  # before it is cut: half a secret is not known as one
         end = masked[-_SHOWN:]
         if len(end) < len(masked):
@@ -222,16 +226,16 @@ class _Streams:
     Args:
         process: the tool.
         masker: hides secrets.
+        command: says what becomes of standard error.
         captured: gets standard output instead of the log.
-        watch: gets standard error as it comes, not masked.
     """
 
     def __init__(
         self,
         process: subprocess.Popen[bytes],
         masker: Masker,
+        command: Command,
         captured: list[bytes] | None = None,
-        watch: Callable[[bytes], object] | None = None,
     ) -> None:
         if process.stdout is None or process.stderr is None:
             raise AssertionError("both streams are pipes")
@@ -239,7 +243,7 @@ class _Streams:
         self.captured = captured
         self.tail = bytearray()
         """The end of standard error."""
-        self._watch = watch
+        self._command = command
         self._out = MaskedWriter(masker, _raw(sys.stdout))
         self._err = MaskedWriter(masker, _raw(sys.stderr))
         take = self._out.write if captured is None else captured.append
@@ -251,11 +255,12 @@ class _Streams:
         self.rounds_left = _PIPE // _CHUNK
 
     def _log_error(self, data: bytes) -> None:
-        self._err.write(data)
+        if self._command.logged == "always":
+            self._err.write(data)
         self.tail.extend(data)
         del self.tail[:-_TAIL]
-        if self._watch is not None:
-            self._watch(data)
+        if self._command.watch is not None:
+            self._command.watch(data)
 
     def finish(self) -> None:
         """Write what is left, to the end of a line."""

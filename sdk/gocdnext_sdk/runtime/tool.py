@@ -82,6 +82,18 @@ class Tool:
         """
         return self.runner.capture_each([self._command(argv, (0,)) for argv in argvs])
 
+    def quietly(self, *argv: object, ok: Iterable[int] = (0,), assumed: bytes | None = None) -> Completed:
+        """As `capture`, with standard error in the log only if the tool fails.
+
+        For tools that have much to say when all is well, and for questions whose answer no log needs.
+
+        Args:
+            argv: its arguments.
+            ok: the exit codes that are no failure.
+            assumed: as for `capture`.
+        """
+        return self.runner.capture(replace(self._command(argv, ok), logged="on failure"), assumed)
+
     def running(self, *argv: object, ok: Iterable[int] = (0,)) -> AbstractContextManager[None]:
         """As `run`, with the block done while the tool works; an error in the block ends the tool.
 

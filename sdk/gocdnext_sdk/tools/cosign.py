@@ -5,18 +5,22 @@ The flags and messages are those of cosign 3.1.
 
 from __future__ import annotations
 
+import base64
 import json
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+import sys
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from gocdnext_sdk.errors import Findings, Invalid, Problem, ToolError, doing
 from gocdnext_sdk.oci.reference import Reference, Registry
+from gocdnext_sdk.runtime.runner import Completed
 from gocdnext_sdk.runtime.tool import Tool
 from gocdnext_sdk.secret import Secret, looks_secret
 from gocdnext_sdk.tools.csv import comma_separated
+from gocdnext_sdk.tools.transient import patiently
 from gocdnext_sdk.workspace import workspace_path
 
 KMS: Mapping[str, tuple[str, ...]] = {
@@ -48,10 +52,11 @@ REFUSALS = (
     b"no matching attestations",
     b"no certificate found on signature",
     b"none of the attestations matched",
+    b"no valid bundles exist",
 )
 """What cosign says when it could look at everything and none of it will do."""
 
-NOTHING_READ = (b"no signatures found", b"no matching attestations")
+NOTHING_READ = (b"no signatures found", b"no matching attestations", b"no valid bundles exist")
 """What cosign says of an image without signatures, and just so of signatures that it could not read: it then
 looks for some in the older format, and that there are none is all it reports."""
 
@@ -137,6 +142,8 @@ class Policy:
         tlog: whether an entry in a transparency log is demanded.
         sct: whether the certificate's entry in a certificate transparency log is demanded.
         insecure: whether the registry may speak plain http.
+        form: which form of signature counts: a bundle, or the older one where there is no bundle; or the
+            older one alone.
     """
 
     key: str | None = None
@@ -148,6 +155,7 @@ class Policy:
     tlog: bool = True
     sct: bool = True
     insecure: bool = False
+    form: Literal["any", "legacy"] = "any"
 
     def argv(self) -> list[str]:
         """Return cosign's flags."""
@@ -159,6 +167,7 @@ class Policy:
             argv += flag("--certificate-oidc-issuer-regexp", _whole(self.issuer_regexp))
             argv += [] if self.sct else ["--insecure-ignore-sct"]
         argv += flag("--trusted-root", self.trusted_root)
+        argv += ["--new-bundle-format=false"] if self.form == "legacy" else []
         if not self.tlog:
             argv += ["--insecure-ignore-tlog"]
             # A certificate lives for minutes: without a log only a timestamp proves that it was valid then.
@@ -181,15 +190,60 @@ def verify(
         Findings: it is not, or not by them.
         ToolError: that could not be found out.
     """
-    argv = ("verify", "--output", "json", *policy.argv(), *annotation_flags(annotations), subject)
-    stdout = _demand(cosign, argv, subject)
+    verify_all(cosign, policy, [subject], annotations)
+
+
+def verify_all(
+    cosign: Tool,
+    policy: Policy,
+    subjects: Sequence[Reference],
+    annotations: Iterable[tuple[str, str]] = (),
+) -> None:
+    """Check that all `subjects` are signed, by one call of cosign; the rest is as for `verify`."""
+    stated = tuple(annotations)
     try:
-        signed = any(each["critical"]["type"] in SIGNATURES for each in json.loads(stdout))
-    except (ValueError, KeyError, TypeError):
-        raise ToolError("cosign verify printed JSON of an unknown form") from None
-    if not signed:
-        # `cosign verify` takes any attestation by the same signer for a signature.
-        raise Findings(f"not verified: {subject} has attestations by this signer, but no signature")
+        _verify_at_once(cosign, policy, subjects, stated)
+    except Findings:
+        if len(subjects) > 1:
+            # Cosign ends at the first that will not do, does not say which that is, and looks only at the
+            # first image to tell bundles from the older form.
+            for each in subjects:
+                verify_all(cosign, policy, [each], stated)
+            return
+        # It looks for no other form where there is any bundle, such as an SBOM's.
+        older = replace(policy, form="legacy")
+        if policy.form == "legacy" or not is_verified(cosign, older, subjects[0], stated):
+            raise
+
+
+def _verify_at_once(
+    cosign: Tool, policy: Policy, subjects: Sequence[Reference], annotations: Iterable[tuple[str, str]]
+) -> None:
+    demands = (*policy.argv(), *annotation_flags(annotations))
+    stdout = _demand(cosign, ("verify", "--output", "json", *demands), subjects)
+    for subject, signatures in zip(subjects, _signatures(stdout, len(subjects)), strict=True):
+        try:
+            signed = any(each["critical"]["type"] in SIGNATURES for each in signatures)
+        except (KeyError, TypeError):
+            raise _unknown_form() from None
+        if not signed:
+            # `cosign verify` takes any attestation by the same signer for a signature.
+            raise Findings(f"not verified: {subject} has attestations by this signer, but no signature")
+
+
+def is_verified(
+    cosign: Tool, policy: Policy, subject: Reference, annotations: Iterable[tuple[str, str]] = ()
+) -> bool:
+    """Tell whether `subject` is signed, as `verify` does, without a word; what cannot be verified is not."""
+    demands = (*policy.argv(), *annotation_flags(annotations))
+    done = _ask(cosign, ("verify", "--output", "json", *demands, subject), b"[]")
+    if done.exit_code != 0:
+        return False
+    try:
+        signatures = _signatures(done.stdout, 1)[0]
+        return any(each["critical"]["type"] in SIGNATURES for each in signatures)
+    except (ToolError, KeyError, TypeError):
+        return False
 
 
 def verify_attestation(cosign: Tool, policy: Policy, subject: Reference, predicate_type: str) -> None:
@@ -199,21 +253,109 @@ def verify_attestation(cosign: Tool, policy: Policy, subject: Reference, predica
         Findings: it has none, or none of that type or by them.
         ToolError: that could not be found out.
     """
-    _demand(cosign, ("verify-attestation", "--type", predicate_type, *policy.argv(), subject), subject)
+    try:
+        _demand(cosign, ("verify-attestation", "--type", predicate_type, *policy.argv()), [subject])
+    except Findings:
+        older = replace(policy, form="legacy")
+        if policy.form == "legacy" or not verified_predicates(cosign, older, subject, predicate_type):
+            raise  # as of signatures: cosign looks for no other form where there is any bundle
 
 
-def _demand(cosign: Tool, argv: Iterable[object], subject: Reference) -> bytes:
-    words = tuple(argv)
-    with doing(f"verifying {subject}"):
-        done = cosign.capture(*words, ok={0, 1, *REFUSED}, assumed=_VERIFIED)
-        if any(none in done.stderr for none in NOTHING_READ):
-            # A registry that failed once does not decide about the image.
-            done = cosign.capture(*words, ok={0, 1, *REFUSED}, assumed=_VERIFIED)
+def verified_predicates(
+    cosign: Tool, policy: Policy, subject: Reference, predicate_type: str
+) -> tuple[object, ...]:
+    """Return what the attestations of `predicate_type` state that `subject` has by these signers.
+
+    What cannot be verified is left out, without a word.
+    """
+    done = _ask(cosign, ("verify-attestation", "--type", predicate_type, *policy.argv(), subject), b"")
+    if done.exit_code != 0:
+        return ()
+    found = []
+    for line in filter(None, done.stdout.split(b"\n")):
+        try:
+            found.append(json.loads(base64.b64decode(json.loads(line)["payload"]))["predicate"])
+        except (ValueError, KeyError, TypeError):
+            raise _unknown_form() from None
+    return tuple(found)
+
+
+def verified_bundle(
+    cosign: Tool, policy: Policy, digest: str, path: str, predicate_type: str, bundle: bytes
+) -> tuple[object] | None:
+    """Return what a bundle states of a digest; None if it is not by these signers, or not of that type.
+
+    Args:
+        cosign: the tool.
+        policy: who must have signed it.
+        digest: of what the statement is about.
+        path: where cosign finds the bundle.
+        predicate_type: of the statement.
+        bundle: its content.
+    """
+    algorithm, _, value = digest.partition(":")
+    subject = ("--digest", value, "--digestAlg", algorithm)
+    argv = ("--bundle", path, "--type", predicate_type, *subject, *replace(policy, insecure=False).argv())
+    if _ask(cosign, ("verify-blob-attestation", *argv), b"").exit_code != 0:
+        return None
+    try:
+        envelope = json.loads(bundle)["dsseEnvelope"]
+        return (json.loads(base64.b64decode(envelope["payload"]))["predicate"],)
+    except (ValueError, KeyError, TypeError):
+        raise _unknown_form() from None
+
+
+def show(done: Completed) -> None:
+    """Log what cosign wrote to standard error, after `Tool.quietly`."""
+    print(done.stderr.decode(errors="replace").strip(), file=sys.stderr)
+
+
+def _signatures(stdout: bytes, count: int) -> list[list[Any]]:
+    """Return the signatures of each image: cosign prints a list an image, one after the other."""
+    text, decoder, found, position = stdout.decode(errors="replace"), json.JSONDecoder(), [], 0
+    try:
+        while rest := text[position:].lstrip():
+            each, length = decoder.raw_decode(rest)
+            found.append(each)
+            position = len(text) - len(rest) + length
+    except ValueError:
+        raise _unknown_form() from None
+    if len(found) == 1 and count > 1 and stdout == _VERIFIED:  # a plan has one answer for all
+        return found * count
+    if len(found) != count or not all(isinstance(each, list) for each in found):
+        raise _unknown_form()
+    return found
+
+
+def _unknown_form() -> ToolError:
+    return ToolError("cosign verify printed JSON of an unknown form")
+
+
+def _demand(cosign: Tool, argv: Iterable[object], subjects: Sequence[Reference]) -> bytes:
+    named = str(subjects[0]) if len(subjects) == 1 else f"{subjects[0]} and {len(subjects) - 1} more"
+    with doing(f"verifying {named}"):
+        done = _ask(cosign, (*argv, *subjects), _VERIFIED)
     if done.exit_code == 0:
         return done.stdout
-    if done.exit_code in REFUSED or any(refusal in done.stderr for refusal in REFUSALS):
-        raise Findings(f"not verified: {subject}; cosign's own message is above")
-    raise ToolError(f"cosign could not verify {subject}; its own message is above")
+    refused = done.exit_code in REFUSED or any(refusal in done.stderr for refusal in REFUSALS)
+    if refused and len(subjects) > 1:
+        raise Findings(f"not verified: {named}")
+    show(done)
+    if refused:
+        raise Findings(f"not verified: {named}; cosign's own message is above")
+    raise ToolError(f"cosign could not verify {named}; its own message is above")
+
+
+def _ask(cosign: Tool, words: Iterable[object], assumed: bytes) -> Completed:
+    """Run a verification, again if what went wrong may pass; what cosign says is not logged."""
+    argv = tuple(words)
+
+    def ask() -> Completed:
+        return cosign.quietly(*argv, ok={0, 1, *REFUSED}, assumed=assumed)
+
+    done = patiently(ask)
+    # A registry that failed once does not decide about the image.
+    return ask() if any(none in done.stderr for none in NOTHING_READ) else done
 
 
 def annotation_flags(annotations: Iterable[tuple[str, str]]) -> Iterator[str]:

@@ -57,16 +57,34 @@ def without_log(config: Document) -> Document:
     return {**config, "rekorTlogUrls": [], "rekorTlogConfig": {}}
 
 
-def hosts(config: Document) -> list[str]:
-    """Return the hosts of the services in a signing config, as ``fulcio.example.com`` or ``localhost:3000``.
+def service_url(config: Document, kind: str) -> str | None:
+    """Return the URL of the first service of a kind that speaks the first version of its protocol.
+
+    Args:
+        config: maybe of the user's own, whose form only cosign knows.
+        kind: `caUrls`, `rekorTlogUrls` or `tsaUrls`.
+    """
+    services = config.get(kind)
+    for service in services if isinstance(services, Sequence) else ():
+        if isinstance(service, Mapping) and service.get("majorApiVersion") == 1 and service.get("url"):
+            return str(service["url"])
+    return None
+
+
+def urls(config: Document) -> list[str]:
+    """Return the URLs of the services in a signing config.
 
     Args:
         config: maybe of the user's own, whose form only cosign knows.
     """
     kinds = (config.get(kind) for kind in ("caUrls", "rekorTlogUrls", "tsaUrls"))
     services = (service for kind in kinds if isinstance(kind, Sequence) for service in kind)
-    urls = (str(service.get("url")) for service in services if isinstance(service, Mapping))
-    return list(dict.fromkeys(found[1] for found in map(_HOST.match, urls) if found))
+    return [str(service.get("url")) for service in services if isinstance(service, Mapping)]
+
+
+def hosts(config: Document) -> list[str]:
+    """Return the hosts of the services in a signing config, such as ``localhost:3000``."""
+    return list(dict.fromkeys(found[1] for found in map(_HOST.match, urls(config)) if found))
 
 
 def _service(url: str, version: int) -> Mapping[str, Any]:

@@ -7,11 +7,12 @@ import json
 import pytest
 
 from gocdnext_sdk.errors import RegistryError
-from gocdnext_sdk.host.testing.fake_registry import FakeNetwork, FakeRegistry, refuse
+from gocdnext_sdk.host.testing.fake_registry import FakeNetwork, FakeRegistry, refuse, respond
 from gocdnext_sdk.oci.client import RegistryClient
 from gocdnext_sdk.oci.credentials import Credential, Credentials
+from gocdnext_sdk.oci.descriptor import OCI_INDEX, OCI_MANIFEST
 from gocdnext_sdk.oci.reference import Reference, Registry
-from gocdnext_sdk.oci.referrers import File, attach, fallback_tag, referrers
+from gocdnext_sdk.oci.referrers import File, attach, fallback_tag, referrers, remove
 from gocdnext_sdk.oci.transport import Request, Response
 from gocdnext_sdk.secret import Secret
 
@@ -70,3 +71,65 @@ def test_an_upload_that_is_refused_is_an_error(
     fake.network = FakeNetwork({**fake.network.hosts, fake.host: refusing})
     with pytest.raises(RegistryError):
         attach(client, image, "text/plain", [SARIF], {})
+
+
+def test_one_of_two_is_removed(client: RegistryClient, image: Reference, fake: FakeRegistry) -> None:
+    first, second = (
+        attach(client, image, "text/plain", [File("a", "text/plain", content)], {}) for content in (b"1", b"2")
+    )
+    remove(client, image, first)
+    assert [each.digest for each in referrers(client, image)] == [second]
+    assert ("org/app", first) not in fake.manifests
+    assert ("org/app", str(image.digest)) in fake.manifests
+
+
+def served(*answers: Response) -> tuple[RegistryClient, list[str]]:
+    """Return a client of a registry that gives these answers, and the paths it was asked for."""
+    asked: list[str] = []
+    left = iter(answers)
+
+    def answer(request: Request) -> Response:
+        asked.append(request.url.partition("/v2/")[2])
+        return next(left)
+
+    return RegistryClient(transport=FakeNetwork({"r.example": answer})), asked
+
+
+INDEX = {"Content-Type": OCI_INDEX}
+
+IMAGE = Reference.parse(f"r.example/app@sha256:{'a' * 64}")
+
+
+
+
+def page(digit: str, link: str = "") -> Response:
+    entry = {"mediaType": OCI_MANIFEST, "digest": f"sha256:{digit * 64}", "size": 2, "artifactType": "text/plain"}
+    return respond(200, json.dumps({"manifests": [entry]}), {"Content-Type": OCI_INDEX, "Link": link})
+
+
+def test_all_pages_of_a_long_list_are_read() -> None:
+    more = f"referrers/{IMAGE.digest}?last=b"
+    client, asked = served(page("b", f'</v2/app/{more}>; rel="next"'), page("c"))
+    assert [each.digest[7] for each in referrers(client, IMAGE)] == ["b", "c"]
+    assert asked == [f"app/referrers/{IMAGE.digest}", f"app/{more}"]
+
+
+def test_a_list_without_end_is_an_error() -> None:
+    again = f'<https://r.example/v2/app/referrers/{IMAGE.digest}?n=1>; rel="next"'
+    client, asked = served(*(page("b", again) for _ in range(60)))
+    with pytest.raises(RegistryError, match="pages"):
+        referrers(client, IMAGE)
+    assert len(asked) == 50
+
+
+@pytest.mark.parametrize("answer", [respond(200, "<html>", INDEX), respond(200, '{"manifests": [1]}', INDEX)])
+def test_an_answer_that_is_no_index_is_an_error(answer: Response) -> None:
+    client, _ = served(answer)
+    with pytest.raises(RegistryError, match="invalid list"):
+        referrers(client, IMAGE)
+
+
+def test_who_may_not_delete_is_told() -> None:
+    client, _ = served(refuse(404, "MANIFEST_UNKNOWN"), respond(405))
+    with pytest.raises(RegistryError, match="405"):
+        remove(client, IMAGE, f"sha256:{'b' * 64}")

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from gocdnext_sdk import InputError
+from gocdnext_sdk import InputError, Tool
 from gocdnext_sdk.host.manifest.load import load_plugin
 from gocdnext_sdk.host.testing import PluginRunner
 from gocdnext_sdk.inputs.reader import read_inputs
@@ -65,7 +65,7 @@ def test_bad_input_ends_with_2_and_one_line_a_mistake(run_plugin: PluginRunner) 
     result = run_plugin(FOLDER, {"action": "sgin", "tlog": "maybe", "cert-identty": "x"}, mode="function")
     assert result.exited(2).errors == (
         "with.cert-identty: unknown input; did you mean `cert-identity`?",
-        "with.image: is required (the image)",
+        "with.image: is required (the image, or several, one per line)",
         (
             'with.action: "sgin" is not one of "sign", "verify", "attest", "verify-attestation"; '
             'did you mean "sign"?'
@@ -143,8 +143,18 @@ def test_the_token_of_the_job_is_not_asked_for_when_there_is_a_key() -> None:
             'with.predicate: there is no file "sbom.json" in the workspace',
         ),
         (
-            {"key-content": PRIVATE, "action": "attest", "predicate": ".", "recursive": "true"},
-            "with.recursive: does nothing with action: attest; leave it out",
+            {"key-content": PRIVATE, "action": "attest", "predicate": ".", "annotations": "a=b"},
+            "with.annotations: does nothing with action: attest; leave it out",
+        ),
+        (
+            {"action": "verify", "key-content": PUBLIC, "format": "legacy"},
+            "with.format: does nothing with action: verify",
+        ),
+        ({"key-content": PRIVATE, "replace": "true"}, "with.replace: does nothing with action: sign"),
+        (
+            {"identity-token": token(), "trusted-root": ROOT, "rekor-version": "2", "format": "both"}
+            | SERVICES,
+            'with.format: "both" needs a transparency log of version 1',
         ),
         (
             {"key-content": PRIVATE, "predicate-type": "sbom"},
@@ -221,9 +231,19 @@ def test_a_signing_config_may_be_a_file_and_lose_its_log(checkout: Path) -> None
     assert without["tsaUrls"] == config["tsaUrls"]
 
 
-def plan(with_: dict[str, str], key: str | None = None) -> list[str]:
-    argv: list[str] = MODULE.publish_command(read(with_), key, "config", "root", [SUBJECT])
+def signer(with_: dict[str, str], key: str | None = None, issuer: str | None = None) -> Any:
+    inputs = read(with_)
+    return MODULE.Signer(inputs, Tool("cosign", {}, Any), key, key, None, "config", "root", issuer)
+
+
+def plan(with_: dict[str, str], key: str | None = None, form: str = "bundle") -> list[str]:
+    made = signer(with_, key)
+    argv: list[str] = made.command(made.inputs.action, form, [SUBJECT], made.inputs.predicate)
     return argv
+
+
+def policy(with_: dict[str, str], issuer: str | None = None) -> Any:
+    return signer(with_, issuer=issuer).policy(SUBJECT.registry)
 
 
 def test_signing_by_key() -> None:
@@ -235,15 +255,28 @@ def test_signing_by_key() -> None:
     ]
 
 
+def test_the_older_form_gets_its_services_by_url() -> None:
+    no_log = {"key-content": PRIVATE, "tlog": "false", "format": "both"}
+    older = ["--new-bundle-format=false", "--use-signing-config=false"]
+    assert plan(no_log, "k", "legacy")[4:7] == [*older, "--tlog-upload=false"]
+    assert plan({"key-content": PRIVATE, "format": "legacy"}, "k", "legacy")[4:6] == older
+    keyless = {"identity-token": token(), "trusted-root": ROOT, "format": "legacy", **SERVICES}
+    assert plan(keyless, None, "legacy")[4:-1] == [
+        *older,
+        *("--rekor-url", SERVICES["rekor-url"], "--fulcio-url", SERVICES["fulcio-url"]),
+        *("--timestamp-server-url", SERVICES["timestamp-server-url"], "--trusted-root", "root"),
+    ]
+
+
 def test_signing_keyless_names_where_the_token_is() -> None:
     assert plan({"identity-token": token()})[:4] == ["sign", "--yes", "--oidc-provider", "envvar"]
 
 
 def test_an_error_names_the_services_that_sign() -> None:
     keyless = {"identity-token": token(), "trusted-root": ROOT, **SERVICES}
-    assert MODULE.by(read({"key-content": PRIVATE}).services) == ", by the public Sigstore"
-    assert MODULE.by(read({"key-content": PRIVATE, "tlog": "false"}).services) == ""
-    assert MODULE.by(read(keyless).services) == ", by fulcio.example, rekor.example, tsa.example"
+    assert signer({"key-content": PRIVATE}).by == ", by the public Sigstore"
+    assert signer({"key-content": PRIVATE, "tlog": "false"}).by == ""
+    assert signer(keyless).by == ", by fulcio.example, rekor.example, tsa.example"
 
 
 def test_attesting(checkout: Path) -> None:
@@ -259,21 +292,21 @@ def test_attesting(checkout: Path) -> None:
 
 def test_after_keyless_signing_the_stated_identity_is_demanded() -> None:
     stated = {"cert-identity": "https://ci.example/x", "cert-oidc-issuer": "https://ci.example"}
-    found = MODULE.policy(read({"identity-token": token()} | stated), None, None, "https://ci.example")
+    found = policy({"identity-token": token()} | stated, "https://ci.example")
     assert (found.identity, found.issuer, found.identity_regexp) == (*stated.values(), None)
 
 
 def test_after_keyless_signing_without_a_stated_identity_the_issuer_is_demanded() -> None:
-    found = MODULE.policy(read({"identity-token": token()}), None, None, "https://ci.example")
+    found = policy({"identity-token": token()}, "https://ci.example")
     assert (found.identity_regexp, found.issuer, found.issuer_regexp) == (".+", "https://ci.example", None)
 
 
 def test_certificates_are_looked_up_in_the_logs_the_trusted_root_names() -> None:
     verify = {"action": "verify", "cert-identity": "i", "cert-oidc-issuer": "https://ci.example"}
     logged = json.dumps({**NOBODY, "ctlogs": [{"baseUrl": "https://ct.example"}]})
-    assert MODULE.policy(read(verify), None, None, None).sct
-    assert MODULE.policy(read(verify | {"trusted-root": logged}), None, None, None).sct
-    assert not MODULE.policy(read(verify | {"trusted-root": ROOT}), None, None, None).sct
+    assert policy(verify).sct
+    assert policy(verify | {"trusted-root": logged}).sct
+    assert not policy(verify | {"trusted-root": ROOT}).sct
 
 
 def test_cosign_sees_no_variable_it_was_not_given(run_plugin: PluginRunner, fake_tools: Any) -> None:

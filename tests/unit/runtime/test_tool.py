@@ -158,6 +158,17 @@ class TestFailure:
             bench.job().tool("fail").run()
         assert "reason" in bench.printed()
 
+    def test_a_quiet_tool_is_heard_only_if_it_fails(self, bench: Bench) -> None:
+        bench.make("talks", f"echo 'all is well, {PASSWORD}' >&2; echo out; exit \"$1\"")
+        tool = bench.job().tool("talks", env={"P": Secret(PASSWORD)})
+        done = tool.quietly(0)
+        assert (done.stdout, PASSWORD.encode() in done.stderr) == (b"out\n", True)
+        assert "all is well" not in bench.printed()
+        with pytest.raises(ToolError, match="its own message is above"):
+            tool.quietly(1)
+        assert "all is well, ***" in bench.printed()
+        assert "out" not in bench.printed()
+
     def test_what_a_failed_tool_said_shows_also_where_it_was_captured(self, bench: Bench) -> None:
         bench.make("fail", "echo \"no login for $P\"; echo 'try again'; exit 7")
         tool = bench.job().tool("fail", env={"P": Secret(PASSWORD)})

@@ -120,12 +120,12 @@ def read(view: View) -> Iterator[Read]:
         for key in dict.fromkeys(fact.image for fact in use.facts.reads if _holds(fact, use, use.job)):
             if key not in use.given:
                 continue
-            text = view.expand(use.job, use.given[key].text)
-            needed = refs.needed_outputs(text)
-            if needed:
-                yield Read(use, use.job, key, None, needed[0].job)
-            else:
-                yield Read(use, use.job, key, Name.parse(text.removeprefix("docker://")))
+            for text in words(view.expand(use.job, use.given[key].text)):
+                needed = refs.needed_outputs(text)
+                if needed:
+                    yield Read(use, use.job, key, None, needed[0].job)
+                else:
+                    yield Read(use, use.job, key, Name.parse(text.removeprefix("docker://")))
 
 
 def _holds(fact: Reads, use: Use, job: Job) -> bool:

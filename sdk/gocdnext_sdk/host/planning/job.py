@@ -72,7 +72,9 @@ class PlanningJob(Job):
         environ = tool_environ(self.environ, self.workspace, env or {}, inherit)
         return Tool(name, environ, PlannedRunner(self._notes, self._shown))
 
-    def registry(self, credentials: Credentials, insecure: Iterable[Registry] = ()) -> RegistryClient:
+    def registry(
+        self, credentials: Credentials, insecure: Iterable[Registry] = (), *, for_tool: str = ""
+    ) -> RegistryClient:
         """Return a registry client that contacts no registry."""
         self._log_in(credentials)
         return PlannedRegistry(self._notes, self._shown).client()

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from gocdnext_sdk.host.planning.model import Notes, Step
 from gocdnext_sdk.host.planning.placeholders import Placeholders
 from gocdnext_sdk.oci.client import RegistryClient
-from gocdnext_sdk.oci.descriptor import OCI_MANIFEST
+from gocdnext_sdk.oci.descriptor import OCI_INDEX, OCI_MANIFEST
 from gocdnext_sdk.oci.reference import Reference, Registry, is_digest
 from gocdnext_sdk.oci.transport import Headers, Request, Response, Transport
 
@@ -36,8 +36,8 @@ class PlannedRegistry(Transport):
         """Answer with what stands for the real thing."""
         parts = urlsplit(request.url)
         found = _MANIFEST.fullmatch(parts.path)
-        if found is None:  # whether it speaks TLS
-            return Response(200)
+        if found is None:  # whether it speaks TLS, and what refers to an image: nothing
+            return Response(200, Headers({"Content-Type": OCI_INDEX}), b'{"manifests": []}')
         image = Reference(Registry.parse(parts.netloc), found[1])
         version = found[2]
         image = image.with_digest(version) if is_digest(version) else image.with_tag(version)

@@ -196,7 +196,9 @@ class FakeRegistry(Transport):
         if not self.wants_token:
             return self._is_user(authorization)
         scopes = self._tokens.get(authorization.removeprefix("Bearer "), set())
-        actions = "pull" if request.method in ("GET", "HEAD") else "pull,push"
+        actions = {"GET": "pull", "HEAD": "pull", "DELETE": "pull,push,delete"}.get(
+            request.method, "pull,push"
+        )
         return f"repository:{repository}:{actions}" in scopes
 
     def _is_user(self, authorization: str) -> bool:

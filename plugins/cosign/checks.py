@@ -1,0 +1,135 @@
+"""What two inputs must agree on: keys, the token, services, logins."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gocdnext_sdk import Problem, Secret, quoted
+from gocdnext_sdk.contract.dialects import hands_out_tokens
+from gocdnext_sdk.tools.cosign import check_insecure, key_kind, kms_scheme, signature_registries
+from gocdnext_sdk.tools.identity_token import IdentityToken
+from gocdnext_sdk.tools.sigstore import service_url
+from gocdnext_sdk.workspace import is_file, read_text
+
+if TYPE_CHECKING:
+    from .inputs import CosignInputs
+
+
+def problems(inputs: CosignInputs, environ: Mapping[str, str], workspace: Path) -> Iterator[Problem]:
+    """Yield what is wrong beyond a single input."""
+    yield from inputs.check_registry([*inputs.registries, *signature_registries(environ)])
+    yield from inputs.check_whose(inputs.registries)
+    yield from check_insecure(environ, inputs.insecure_registries)
+    yield from _check_key(inputs, workspace)
+    if inputs.keyless:
+        yield from _check_token(inputs, environ) if inputs.signs else _check_identity(inputs)
+    if inputs.signs:
+        yield from _check_services(inputs)
+        yield from _check_format(inputs)
+    for number, (_, value) in enumerate(inputs.annotations, start=1):
+        if value is None:
+            yield Problem("annotations", f"item {number} has no value", "write one KEY=VALUE per line")
+    if inputs.attestation and inputs.annotations:
+        yield Problem("annotations", f"does nothing with action: {inputs.action}", "leave it out")
+    if not inputs.signs and inputs.format != "bundle":
+        yield Problem("format", f"does nothing with action: {inputs.action}", "leave it out")
+    if inputs.replace and inputs.action != "attest":
+        yield Problem("replace", f"does nothing with action: {inputs.action}", "leave it out")
+    if inputs.action == "attest" and inputs.predicate and not is_file(workspace / inputs.predicate):
+        yield Problem("predicate", f"there is no file {quoted(inputs.predicate)} in the workspace")
+
+
+def _check_key(inputs: CosignInputs, workspace: Path) -> Iterator[Problem]:
+    if inputs.keyless or kms_scheme(inputs.key):
+        return
+    name = "key" if inputs.key else "key-content"
+    try:
+        text = (
+            read_text(workspace / inputs.key) if inputs.key else (inputs.key_content or Secret("")).reveal()
+        )
+        kind = key_kind(text)
+    except (OSError, UnicodeDecodeError):
+        yield Problem("key", f"there is no key file {quoted(inputs.key)} in the workspace")
+    except ValueError as error:
+        yield Problem.of(name, error)
+    else:
+        if inputs.signs and kind == "public":
+            yield Problem(name, f"is a public key, and action: {inputs.action} needs the private one")
+
+
+def _check_token(inputs: CosignInputs, environ: Mapping[str, str]) -> Iterator[Problem]:
+    token = inputs.token(environ)
+    if token is not None:
+        yield from token_problems(inputs, token)
+    elif not hands_out_tokens(environ):
+        name, audience = inputs.identity_token_name, inputs.oidc_client_id
+        yield Problem(
+            "identity-token",
+            "keyless signing needs an identity token, and the job has none",
+            f"add `id_tokens: {{{name}: {{aud: {audience}}}}}` to the job, or give `key-content`",
+        )
+
+
+def token_problems(inputs: CosignInputs, token: Secret) -> Iterator[Problem]:
+    """Yield what a certificate authority would refuse."""
+    key = "identity-token" if inputs.identity_token else "identity-token-name"
+    try:
+        decoded = IdentityToken.decode(token)
+    except ValueError as error:
+        yield Problem.of(key, error)
+        return
+    issuers = tuple(issuer for issuer in (inputs.oidc_issuer, inputs.cert_oidc_issuer) if issuer)
+    for what, advice in decoded.problems(audience=inputs.oidc_client_id, issuers=issuers):
+        yield Problem(key, what, advice)
+
+
+def _check_identity(inputs: CosignInputs) -> Iterator[Problem]:
+    for exact, regexp in (
+        ("cert_identity", "cert_identity_regexp"),
+        ("cert_oidc_issuer", "cert_oidc_issuer_regexp"),
+    ):
+        if getattr(inputs, exact) is None and getattr(inputs, regexp) is None:
+            yield Problem(
+                exact.replace("_", "-"),
+                f"is required with action: {inputs.action} and no key",
+                "say who must have signed, or give `key-content`",
+            )
+
+
+def _check_services(inputs: CosignInputs) -> Iterator[Problem]:
+    services = inputs.services
+    if services is None:
+        return
+    if inputs.urls and inputs.trusted_root is None:
+        yield Problem(
+            "trusted-root",
+            f'is required with "{inputs.urls[0]}"',
+            "without it nobody can verify what services of your own sign",
+        )
+    if inputs.tlog and not services.get("rekorTlogUrls"):
+        missing = "rekor-url" if inputs.signing_config is None else "signing-config"
+        yield Problem(missing, "names no transparency log", 'add one, or write tlog: "false"')
+    if inputs.keyless and not services.get("caUrls"):
+        missing = "fulcio-url" if inputs.signing_config is None else "signing-config"
+        yield Problem(missing, "names no certificate authority, and keyless signing needs one")
+    if inputs.keyless and not inputs.tlog and not inputs.timestamped:
+        yield Problem(
+            "tlog",
+            '"false" and keyless need a timestamp authority',
+            "a certificate lives ten minutes; without a log or a timestamp nobody can verify it later",
+        )
+
+
+def _check_format(inputs: CosignInputs) -> Iterator[Problem]:
+    """Check that the older form can be written: it has no place for an entry of Rekor 2."""
+    services = inputs.services
+    if "legacy" not in inputs.forms or services is None or not services.get("rekorTlogUrls"):
+        return
+    if service_url(services, "rekorTlogUrls") is None:
+        yield Problem(
+            "format",
+            f"{quoted(inputs.format)} needs a transparency log of version 1; the services have a newer one",
+            'write tlog: "false" for a signature with a timestamp only, or format: bundle',
+        )

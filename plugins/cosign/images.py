@@ -1,0 +1,234 @@
+"""Sign and attest images: what is there already is kept, and what fails for a moment is tried again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import groupby
+from pathlib import Path
+from time import sleep
+
+from gocdnext_sdk import HttpError, Job, Reference, RegistryClient, RegistryError, ToolError, doing
+from gocdnext_sdk.oci.referrers import referrers, remove
+from gocdnext_sdk.runtime.runner import Completed
+from gocdnext_sdk.tools.cosign import (
+    is_verified,
+    show,
+    verified_bundle,
+    verified_predicates,
+    verify_all,
+    verify_attestation,
+)
+from gocdnext_sdk.tools.sigstore import urls
+from gocdnext_sdk.tools.transient import patiently
+from gocdnext_sdk.workspace import read_text
+
+from .inputs import CosignInputs, Form
+from .predicates import SIGNATURE, is_same, uri_of
+from .signer import Signer
+
+BLIND: Mapping[Form, str] = {
+    "bundle": "not seen by cosign 2, Kyverno's `type: Cosign` and Harbor's mark, which look for the older "
+    "form; format: both is for them too",
+    "legacy": "not seen by cosign 3 where the image has any bundle, nor by what reads bundles only, such as "
+    "Kyverno's `type: SigstoreBundle` and sigstore-python; format: both is for them too",
+}
+"""Who does not see what. Source: cosign 3.1 `verify.go` (`GetBundles`); kyverno#16664; goharbor/harbor#22401.
+"""
+
+_TAGS = {"sign": "sig", "attest": "att"}
+"""What the tag ends with under which the older form is."""
+
+
+@dataclass(frozen=True)
+class Subject:
+    """One manifest to sign, attest or verify.
+
+    Args:
+        reference: by digest.
+        predicate: path of what is attested of it.
+    """
+
+    reference: Reference
+    predicate: str | None = None
+
+
+@dataclass(frozen=True)
+class Images:
+    """The work on images of one job.
+
+    Args:
+        signer: signs and verifies.
+        registry: reads the registries.
+        job: what the job may touch.
+    """
+
+    signer: Signer
+    registry: RegistryClient
+    job: Job
+    _before: dict[tuple[Form, str], frozenset[str]] = field(default_factory=dict)
+
+    @cached_property
+    def inputs(self) -> CosignInputs:
+        """The inputs."""
+        return self.signer.inputs
+
+    def publish(self, subjects: Sequence[Subject]) -> None:
+        """Sign or attest, and verify at the registry what was written."""
+        inputs = self.inputs
+        for form in inputs.forms:
+            for predicate, group in groupby(subjects, lambda each: each.predicate):
+                for _, references in groupby((each.reference for each in group), lambda each: each.registry):
+                    here = list(references)
+                    self._publish(form, here, predicate)
+                    if inputs.replace and predicate and form == "bundle":
+                        for each in here:
+                            self._remove_others(each, predicate)
+        if inputs.format != "both":
+            self.job.say(BLIND[inputs.forms[0]])
+
+    def verify(self, subjects: Sequence[Subject], form: Form | None = None) -> None:
+        """Check that all subjects are signed, or attested, as the inputs demand.
+
+        Args:
+            subjects: what to check.
+            form: the one form that counts; None: cosign looks for a bundle, and else for the older one.
+
+        Raises:
+            Findings: they are not.
+        """
+        inputs, signer = self.inputs, self.signer
+        references = [each.reference for each in subjects]
+        for registry, group in groupby(references, lambda each: each.registry):
+            policy, here = signer.policy(registry, form), list(group)
+            if not inputs.attestation:
+                verify_all(signer.tool, policy, here, inputs.statements)
+                continue
+            for each in here:
+                verify_attestation(signer.tool, policy, each, inputs.predicate_type)
+
+    def _publish(self, form: Form, references: list[Reference], predicate: str | None) -> None:
+        inputs, signer, job = self.inputs, self.signer, self.job
+        named = f"{'attesting' if predicate else 'signing'} {references[0]}{signer.by}"
+        with doing(named):
+            missing = [each for each in references if not self._is_there(form, each, predicate)]
+            for each in references:
+                if each not in missing:
+                    job.say(f"{each} is {self._done} already by this signer; nothing was added{_as(form)}")
+            if not missing:
+                return
+            left, tried = list(missing), False
+
+            def write() -> Completed:
+                nonlocal tried
+                if tried:  # some may have been written before the last try failed
+                    left[:] = [each for each in left if not self._was_written(form, each, predicate)]
+                tried = True
+                command = signer.command("attest" if predicate else "sign", form, left, predicate)
+                return signer.tool.quietly(*command, ok={0, 1}) if left else Completed(0)
+
+            done = patiently(write, lambda seconds: self._pause(seconds, missing[0]))
+            if done.exit_code != 0:
+                show(done)
+                raise self._failure()
+        if inputs.verify_after_sign:
+            self.verify([Subject(each, predicate) for each in missing], form)
+        for each in missing:
+            after = "; verified at the registry" if inputs.verify_after_sign else ""
+            job.say(f"{self._done} {each}{_as(form)}{after}")
+
+    @property
+    def _done(self) -> str:
+        return f"attested ({self.inputs.predicate_type})" if self.inputs.attestation else "signed"
+
+    def _is_there(self, form: Form, image: Reference, predicate: str | None) -> bool:
+        """Tell whether this signer has signed or attested just this before."""
+        before = self._before[form, str(image)] = self._attached(form, image)
+        return bool(before) and self.signer.knows_itself and self._holds(form, image, predicate)
+
+    def _was_written(self, form: Form, image: Reference, predicate: str | None) -> bool:
+        """Tell whether a try that failed has left it at the registry."""
+        if self._attached(form, image) == self._before[form, str(image)]:
+            return False
+        return self._holds(form, image, predicate)
+
+    def _holds(self, form: Form, image: Reference, predicate: str | None) -> bool:
+        policy = self.signer.policy(image.registry, form)
+        if predicate is None:
+            return is_verified(self.signer.tool, policy, image, self.inputs.statements)
+        kind = self.inputs.predicate_type
+        found = verified_predicates(self.signer.tool, policy, image, kind)
+        return any(is_same(kind, each, self._text(predicate)) for each in found)
+
+    def _text(self, predicate: str) -> str:
+        path = Path(predicate)
+        return path.read_text() if path.is_absolute() else read_text(self.job.workspace / path)
+
+    def _attached(self, form: Form, image: Reference) -> frozenset[str]:
+        """Return the digests of what an image has in one form that may be what is about to be written."""
+        home = self._home(image)
+        if form == "bundle":
+            return frozenset(self._bundles(home))
+        tag = (
+            f"{str(image.digest).replace(':', '-')}.{_TAGS['attest' if self.inputs.attestation else 'sign']}"
+        )
+        found = self.registry.find(home.with_tag(tag))
+        return frozenset((found.digest,) if found else ())
+
+    def _bundles(self, image: Reference) -> Iterator[str]:
+        wanted = uri_of(self.inputs.predicate_type) if self.inputs.attestation else SIGNATURE
+        for each in referrers(self.registry, image):
+            # Where the registry has no referrers API, cosign writes neither type nor annotations.
+            if each.annotations.get("dev.sigstore.bundle.predicateType", wanted) == wanted:
+                yield each.digest
+
+    def _home(self, image: Reference) -> Reference:
+        """Return where the signatures of an image are."""
+        elsewhere = self.job.environ.get("COSIGN_REPOSITORY")
+        home = Reference.parse(elsewhere) if elsewhere else image
+        return home.with_digest(str(image.digest))
+
+    def _remove_others(self, image: Reference, predicate: str) -> None:
+        """Remove this signer's attestations of the same type but for one that says what is attested now."""
+        home, kept = self._home(image), False
+        for digest in sorted(self._bundles(home)):
+            stated = self._attested(home, image, digest)
+            if stated is None:
+                continue
+            if not kept and is_same(self.inputs.predicate_type, stated[0], self._text(predicate)):
+                kept = True
+                continue
+            with doing(f"removing the earlier {self.inputs.predicate_type} of {image}"):
+                remove(self.registry, home, digest)
+            self.job.say(f"removed the earlier {self.inputs.predicate_type} {digest} of {image}")
+
+    def _attested(self, home: Reference, image: Reference, digest: str) -> tuple[object] | None:
+        """Return what one attestation states; None if it is not by this signer."""
+        _, content = self.registry.manifest(home.with_digest(digest))
+        blob = self.registry.blob(home, str(content["layers"][0]["digest"]))
+        policy, kind = self.signer.policy(image.registry), self.inputs.predicate_type
+        path = self.job.secret_file(blob, "bundle.json")
+        return verified_bundle(self.signer.tool, policy, str(image.digest), path, kind, blob)
+
+    def _pause(self, seconds: float, image: Reference) -> None:
+        """Wait, and then as long as the registry and the services ask for, up to a minute each."""
+        sleep(seconds)
+        # The clients of the SDK heed `Retry-After`, which cosign does not.
+        with suppress(RegistryError):
+            self.registry.find(image)
+        for url in urls(self.inputs.services or {}):
+            with suppress(HttpError):
+                self.job.http("GET", url, ok=range(100, 600), seconds=70)
+
+    def _failure(self) -> ToolError:
+        what = "cosign failed; its own message is above"
+        if self.inputs.services is not None:
+            return ToolError(what)
+        advice = '`signing-config` and `trusted-root` name one of your own, tlog: "false" does without'
+        return ToolError(f"{what}; if the public Sigstore cannot be reached: {advice}")
+
+
+def _as(form: Form) -> str:
+    return ", in the older form" if form == "legacy" else ""

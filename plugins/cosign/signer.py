@@ -1,0 +1,189 @@
+"""Cosign, with the key or the identity, the services and the trusted root that the inputs name."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Self
+
+from gocdnext_sdk import InputError, Job, Problem, Reference, Secret, Tool, ToolError
+from gocdnext_sdk.oci.reference import Registry
+from gocdnext_sdk.tools.cosign import (
+    INHERITED,
+    Policy,
+    annotation_flags,
+    flag,
+    insecure_flags,
+    key_kind,
+    kms_environ,
+    kms_scheme,
+)
+from gocdnext_sdk.tools.identity_token import IdentityToken
+from gocdnext_sdk.tools.sigstore import Document, hosts, service_url
+from gocdnext_sdk.workspace import read_text
+
+from .checks import token_problems
+from .inputs import CosignInputs, Form
+
+
+@dataclass(frozen=True)
+class Signer:
+    """Cosign, ready to sign or verify as the inputs say.
+
+    Args:
+        inputs: the inputs.
+        tool: cosign, with what it needs in its environment.
+        key: path or URI of the key to sign with; None: keyless, or there is nothing to sign.
+        public: path or URI of the key to verify with; None: keyless.
+        pem: the public key itself, where it is known.
+        services: path of the signing config; None: the public Sigstore's.
+        root: path of the trusted root; None: the public Sigstore's.
+        issuer: the issuer of the token that is signed with.
+    """
+
+    inputs: CosignInputs
+    tool: Tool
+    key: str | None = None
+    public: str | None = None
+    pem: str | None = None
+    services: str | None = None
+    root: str | None = None
+    issuer: str | None = None
+
+    @classmethod
+    def ready(cls, inputs: CosignInputs, job: Job) -> Self:
+        """Return cosign with keys, tokens and documents in memory.
+
+        Raises:
+            InputError: the password does not open the key, or the token that was handed out will not do.
+            ToolError: cosign cannot read the key.
+        """
+        credentials = inputs.credentials(inputs.registries[0])
+        environ: dict[str, str | Secret] = {"COSIGN_PASSWORD": "", **inputs.tool_environ()}
+        token = identity(inputs, job) if inputs.keyless and inputs.signs else None
+        if token is not None:
+            for part in (token.reveal(), *token.reveal().split(".")[1:]):
+                job.mask(part)
+            environ["SIGSTORE_ID_TOKEN"] = token
+        environ |= kms_environ(inputs.key, job.environ) | job.docker_config(credentials)
+        tool = job.tool("cosign", env=environ, inherit=INHERITED)
+        key, public, pem = keys(inputs, job, tool)
+        return cls(
+            *(inputs, tool, key, public, pem),
+            services=document(job, inputs.services) if inputs.signs else None,
+            root=document(job, inputs.trust),
+            issuer=IdentityToken.decode(token).issuer if token else None,
+        )
+
+    @property
+    def knows_itself(self) -> bool:
+        """Whether it can tell its own signatures: without `cert-identity` the authority names the signer."""
+        inputs = self.inputs
+        return not inputs.keyless or bool(inputs.cert_identity or inputs.cert_identity_regexp)
+
+    def policy(self, registry: Registry, form: Form | None = None) -> Policy:
+        """Return who must have signed.
+
+        After keyless signing without `cert-identity`, that is whomever the authority made of the token.
+
+        Args:
+            registry: where the image is.
+            form: the one form that counts; None: cosign looks for a bundle, and else for the older form.
+        """
+        inputs = self.inputs
+        anybody = inputs.signs and not self.knows_itself
+        stated = inputs.cert_oidc_issuer or inputs.cert_oidc_issuer_regexp
+        return Policy(
+            key=self.public,
+            identity=inputs.cert_identity,
+            identity_regexp=".+" if anybody else inputs.cert_identity_regexp,
+            issuer=inputs.cert_oidc_issuer if stated else self.issuer,
+            issuer_regexp=inputs.cert_oidc_issuer_regexp,
+            trusted_root=self.root,
+            tlog=inputs.tlog,
+            sct=inputs.trusted_root is None or bool(inputs.trusted_root.get("ctlogs")),
+            insecure=inputs.is_insecure(registry),
+            form="legacy" if form == "legacy" else "any",
+        )
+
+    def command(
+        self, action: str, form: Form, subjects: Iterable[Reference], predicate: str | None = None
+    ) -> list[str]:
+        """Return cosign's arguments to sign or attest.
+
+        Args:
+            action: `sign` or `attest`.
+            form: what is written.
+            subjects: what to sign, by digest, at one registry.
+            predicate: path of the statement to attest.
+        """
+        inputs, references = self.inputs, tuple(subjects)
+        argv = [action, "--yes"]
+        # The provider is named so that cosign asks no other one and never starts a login by browser.
+        argv += flag("--key", self.key) or flag("--oidc-provider", "envvar")
+        argv += self._services(form) + flag("--trusted-root", self.root)
+        argv += insecure_flags(insecure=any(inputs.is_insecure(each.registry) for each in references))
+        if predicate is not None:
+            argv += flag("--predicate", predicate) + flag("--type", inputs.predicate_type)
+            argv += ["--replace"] if inputs.replace and form == "legacy" else []
+        argv += annotation_flags(inputs.statements)
+        return argv + [str(subject) for subject in references]
+
+    def _services(self, form: Form) -> list[str]:
+        if form == "bundle":
+            return flag("--signing-config", self.services)
+        argv = ["--new-bundle-format=false", "--use-signing-config=false"]
+        config = self.inputs.services
+        if config is None:
+            return argv
+        if not config.get("rekorTlogUrls"):
+            argv += ["--tlog-upload=false"]
+        argv += flag("--rekor-url", service_url(config, "rekorTlogUrls"))
+        argv += flag("--fulcio-url", service_url(config, "caUrls")) if self.key is None else []
+        return argv + flag("--timestamp-server-url", service_url(config, "tsaUrls"))
+
+    @property
+    def by(self) -> str:
+        """By which services is signed, for an error: cosign's own does not always say whose it is."""
+        services = self.inputs.services
+        names = ["the public Sigstore"] if services is None else hosts(services)
+        return f", by {', '.join(names)}" if names else ""
+
+
+def identity(inputs: CosignInputs, job: Job) -> Secret | None:
+    """Return the identity token to sign with: given, or handed out by the CI system on request.
+
+    Raises:
+        InputError: the latter would be refused.
+    """
+    if token := inputs.token(job.environ):
+        return token
+    token = job.identity_token(inputs.oidc_client_id)
+    if token and (problems := list(token_problems(inputs, token))):
+        raise InputError(problems)
+    return token
+
+
+def keys(inputs: CosignInputs, job: Job, cosign: Tool) -> tuple[str | None, str | None, str | None]:
+    """Return path or URI of the key to sign with, of the one to verify with, and the latter's PEM."""
+    if inputs.keyless or kms_scheme(inputs.key):
+        return inputs.key, inputs.key, None
+    pem = inputs.key_content or Secret(read_text(job.workspace / (inputs.key or "")))
+    key = job.secret_file(pem, "cosign.key")
+    if key_kind(pem.reveal()) == "public":
+        return None, key, pem.reveal()
+    if not inputs.signs:
+        job.warn("verifying needs only the public key; keep the private one out of this job")
+    # This also finds a wrong password before anything is contacted.
+    done = cosign.capture("public-key", "--key", key, ok={0, 1}, assumed=b"")
+    if b"decrypt" in done.stderr:
+        raise InputError(Problem("key-password", "does not open the key", "is it that key's password?"))
+    if done.exit_code != 0:
+        raise ToolError("cosign cannot read the key; its own message is above")
+    return key, job.secret_file(done.stdout, "cosign.pub"), done.stdout.decode()
+
+
+def document(job: Job, content: Document | None) -> str | None:
+    """Return a path from which cosign can read `content`."""
+    return None if content is None else job.secret_file(json.dumps(content), "document.json")
