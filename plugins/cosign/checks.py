@@ -13,13 +13,16 @@ from gocdnext_sdk.tools.identity_token import IdentityToken
 from gocdnext_sdk.tools.sigstore import service_url
 from gocdnext_sdk.workspace import is_file, read_text
 
+from .files import BLOBS, bundle_of, files, matches
+
 if TYPE_CHECKING:
     from .inputs import CosignInputs
 
 
 def problems(inputs: CosignInputs, environ: Mapping[str, str], workspace: Path) -> Iterator[Problem]:
     """Yield what is wrong beyond a single input."""
-    yield from inputs.check_registry([*inputs.registries, *signature_registries(environ)])
+    materials = (each.registry for each in inputs.materials)
+    yield from inputs.check_registry([*inputs.registries, *signature_registries(environ), *materials])
     yield from inputs.check_whose(inputs.registries)
     yield from check_insecure(environ, inputs.insecure_registries)
     yield from _check_key(inputs, workspace)
@@ -31,14 +34,61 @@ def problems(inputs: CosignInputs, environ: Mapping[str, str], workspace: Path) 
     for number, (_, value) in enumerate(inputs.annotations, start=1):
         if value is None:
             yield Problem("annotations", f"item {number} has no value", "write one KEY=VALUE per line")
-    if inputs.attestation and inputs.annotations:
-        yield Problem("annotations", f"does nothing with action: {inputs.action}", "leave it out")
-    if not inputs.signs and inputs.format != "bundle":
-        yield Problem("format", f"does nothing with action: {inputs.action}", "leave it out")
-    if inputs.replace and inputs.action != "attest":
-        yield Problem("replace", f"does nothing with action: {inputs.action}", "leave it out")
-    if inputs.action == "attest" and inputs.predicate and not is_file(workspace / inputs.predicate):
+    yield from _check_idle(inputs)
+    yield from _check_statements(inputs, workspace)
+    yield from _check_files(inputs, workspace)
+
+
+def _check_idle(inputs: CosignInputs) -> Iterator[Problem]:
+    """Yield inputs that do nothing with this action."""
+    action, of_files = inputs.action, bool(inputs.files)
+    fitting = {
+        "annotations": not (inputs.attestation or action in BLOBS),
+        "replace": action == "attest",
+        "predicates": action == "attest",
+        "materials": inputs.makes_provenance,
+        "recursive": action not in BLOBS and not inputs.predicates,
+        "files": action in BLOBS,
+        "image": action not in BLOBS,
+    }
+    for key, fits in fitting.items():
+        if getattr(inputs, key) and not fits:
+            yield Problem(key, f"does nothing with action: {action}", "leave it out")
+    if inputs.format != "bundle" and (not inputs.signs or of_files):
+        yield Problem("format", f"does nothing with action: {action}", "leave it out")
+
+
+def _check_statements(inputs: CosignInputs, workspace: Path) -> Iterator[Problem]:
+    if inputs.action not in ("attest", "attest-blob"):
+        return
+    if inputs.action == "attest" and not inputs.images:
+        yield Problem("image", f"is required with action: {inputs.action}")
+    if inputs.predicate is None and not inputs.predicates and not inputs.makes_provenance:
+        yield Problem("predicate", f"is required with action: {inputs.action}")
+    if inputs.predicate and not is_file(workspace / inputs.predicate):
         yield Problem("predicate", f"there is no file {quoted(inputs.predicate)} in the workspace")
+    for _, path in inputs.predicates:
+        if not is_file(workspace / path):
+            yield Problem("predicates", f"there is no file {quoted(path)} in the workspace")
+
+
+def _check_files(inputs: CosignInputs, workspace: Path) -> Iterator[Problem]:
+    if inputs.action not in BLOBS:
+        return
+    for number, pattern in enumerate(inputs.files, start=1):
+        try:
+            found = list(matches(pattern, workspace))
+        except ValueError as error:
+            yield Problem("files", f"item {number} {error}", "give a path or a glob in the workspace")
+            continue
+        if not found:
+            yield Problem("files", f"item {number} matches no file in the workspace")
+    if inputs.action.startswith("verify"):
+        missing = [
+            each for each in files(inputs, workspace) if not is_file(workspace / bundle_of(inputs, each))
+        ]
+        for each in missing:
+            yield Problem("files", f"there is no bundle {quoted(bundle_of(inputs, each))}", "is it signed?")
 
 
 def _check_key(inputs: CosignInputs, workspace: Path) -> Iterator[Problem]:

@@ -10,9 +10,8 @@ from itertools import groupby
 from pathlib import Path
 from time import sleep
 
-from gocdnext_sdk import HttpError, Job, Reference, RegistryClient, RegistryError, ToolError, doing
+from gocdnext_sdk import Completed, HttpError, Job, Reference, RegistryClient, RegistryError, ToolError, doing
 from gocdnext_sdk.oci.referrers import referrers, remove
-from gocdnext_sdk.runtime.runner import Completed
 from gocdnext_sdk.tools.cosign import (
     is_verified,
     show,
@@ -164,6 +163,7 @@ class Images:
 
     def _text(self, predicate: str) -> str:
         path = Path(predicate)
+        # What the run made is in memory; what came with the checkout may be anything.
         return path.read_text() if path.is_absolute() else read_text(self.job.workspace / path)
 
     def _attached(self, form: Form, image: Reference) -> frozenset[str]:

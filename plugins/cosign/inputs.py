@@ -7,16 +7,19 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, WithJsonSchema
 
 from gocdnext_sdk import (
     Boolean,
+    Credentials,
     Input,
     Invalid,
     JsonDocument,
+    Lines,
     MutuallyExclusive,
     Pairs,
     Problem,
+    Reference,
     References,
     RegistryLoginInputs,
     RequiredIf,
@@ -25,10 +28,13 @@ from gocdnext_sdk import (
     in_workspace,
     quoted,
 )
+from gocdnext_sdk.inputs.parsers import parse_items
 from gocdnext_sdk.oci.reference import Registry
 from gocdnext_sdk.tools.cosign import KEY_EXAMPLES, key_reference
 from gocdnext_sdk.tools.sigstore import NOBODY, Document, signing_config, without_log
+from gocdnext_sdk.workspace import workspace_path
 
+from .files import BLOBS
 from .predicates import TYPES
 
 Form = Literal["bundle", "legacy"]
@@ -39,6 +45,25 @@ def _predicate_type(text: str) -> str:
     if text not in TYPES and "://" not in text:
         raise Invalid(f"{quoted(text)} is not a predicate type", f"give a URI or one of {', '.join(TYPES)}")
     return text
+
+
+def _statements(text: str, workspace: Path | None) -> tuple[tuple[Reference, str], ...]:
+    found = []
+    for number, item in enumerate(parse_items(text), start=1):
+        image, _, path = item.partition("=")
+        reference = Reference.parse(image)
+        if reference.digest is None or not path:
+            raise Invalid(f"item {number} is not IMAGE@DIGEST=PATH", "take trivy's output SBOMS as it is")
+        found.append((reference, workspace_path(path, workspace)))
+    return tuple(found)
+
+
+Statements = Annotated[
+    tuple[tuple[Reference, str], ...],
+    in_workspace(_statements),
+    WithJsonSchema({"type": "string", "format": "items"}),
+]
+"""Images by digest, each with the path of a statement about it."""
 
 
 def _url(text: str) -> str:
@@ -54,11 +79,22 @@ class CosignInputs(RegistryLoginInputs):
     """The `with:` map."""
 
     image: References = Input(
+        "",
         description="The image, or several, one per line. A tag is resolved to its digest once; that is what "
-        "is signed, verified and reported."
+        "is signed, verified and reported.",
     )
-    action: Literal["sign", "verify", "attest", "verify-attestation"] = Input(
-        "sign", description="What to do. `attest` attaches the signed statement in `predicate`."
+    action: Literal[
+        *("sign", "verify", "attest", "verify-attestation"),
+        *("sign-blob", "verify-blob", "attest-blob", "verify-blob-attestation"),
+    ] = Input(
+        "sign",
+        description="What to do. `attest` attaches the signed statement in `predicate`. What has `blob` in "
+        "its name is about `files`.",
+    )
+    files: Lines = Input(
+        "",
+        description="Files of the workspace, one path or glob per line, such as `dist/*.tar.gz`. Beside each "
+        "is its bundle: `FILE.sigstore.json`, or `FILE.TYPE.sigstore.json` for an attestation.",
     )
     key: Annotated[str, in_workspace(key_reference)] | None = Input(
         None,
@@ -95,7 +131,19 @@ class CosignInputs(RegistryLoginInputs):
         "them.",
     )
     predicate: WorkspacePath | None = Input(
-        None, description="Path of the statement to attest (an SBOM, a provenance …), as JSON."
+        None,
+        description="Path of the statement to attest (an SBOM, a scan …), as JSON. If it is left out with "
+        "`predicate-type: slsaprovenance1`, the provenance is made of what is known of the run.",
+    )
+    predicates: Statements = Input(
+        "",
+        description="`attest`: statements about several images, one `IMAGE@DIGEST=PATH` per line or with "
+        "commas between, as trivy's output SBOMS has them; instead of `image` and `predicate`.",
+    )
+    materials: References = Input(
+        "",
+        description="For a provenance that is made of the run: images that went into the build, such as the "
+        "base image, one per line. Each is named with its digest.",
     )
     predicate_type: Annotated[str, AfterValidator(_predicate_type)] = Input(
         "custom", description=f"Kind of the statement: a URI or one of {', '.join(TYPES)}."
@@ -167,18 +215,32 @@ class CosignInputs(RegistryLoginInputs):
         MutuallyExclusive("signing-config", "rekor-url"),
         MutuallyExclusive("signing-config", "timestamp-server-url"),
         MutuallyExclusive("signing-config", "oidc-issuer"),
-        RequiredIf("predicate", "action", "attest"),
+        RequiredIf("image", "action", "sign", "verify", "verify-attestation"),
+        RequiredIf("files", "action", *BLOBS),
+        MutuallyExclusive("predicates", "image"),
+        MutuallyExclusive("predicates", "predicate"),
     )
 
     @property
     def signs(self) -> bool:
-        """Whether something is published."""
-        return self.action in ("sign", "attest")
+        """Whether something is signed or attested."""
+        return self.action.startswith(("sign", "attest"))
 
     @property
     def attestation(self) -> bool:
         """Whether it is about an attestation, not a signature."""
-        return self.action in ("attest", "verify-attestation")
+        return self.action in ("attest", "verify-attestation", "attest-blob", "verify-blob-attestation")
+
+    @property
+    def makes_provenance(self) -> bool:
+        """Whether the statement is made of what is known of the run."""
+        given = self.predicate is not None or self.predicates
+        return self.action == "attest" and not given and self.predicate_type == "slsaprovenance1"
+
+    @property
+    def images(self) -> tuple[Reference, ...]:
+        """The images that it is about."""
+        return self.image or tuple(image for image, _ in self.predicates)
 
     @property
     def statements(self) -> tuple[tuple[str, str], ...]:
@@ -193,7 +255,12 @@ class CosignInputs(RegistryLoginInputs):
     @property
     def registries(self) -> tuple[Registry, ...]:
         """The registries of the images, each once."""
-        return tuple(dict.fromkeys(each.registry for each in self.image))
+        return tuple(dict.fromkeys(each.registry for each in self.images))
+
+    @property
+    def all_logins(self) -> Credentials:
+        """The logins at the registries of the images; none if it is about files."""
+        return self.credentials(self.registries[0]) if self.registries else Credentials()
 
     @property
     def keyless(self) -> bool:

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from gocdnext_sdk import DaemonUse, Gates, Job, Plugin, Reads, Reference, RegistryClient, Signs
 from gocdnext_sdk.tools.cosign import KMS
 
+from . import files
 from .images import Images, Subject
 from .inputs import CosignInputs
 from .policies import show_policies, verify_command
+from .provenance import builder_of, provenance
 from .signer import Signer
 
 
 class Cosign(Plugin[CosignInputs]):
-    """Sign, verify and attest container images with cosign, by a key or keyless.
+    """Sign, verify and attest container images and files with cosign, by a key or keyless.
 
     A tag is resolved to its digest once; what was signed is verified at the registry before the job passes.
     Keys and tokens reach cosign through memory only.
@@ -39,9 +43,9 @@ class Cosign(Plugin[CosignInputs]):
         identity_name="identity-token-name",
         audience="oidc-client-id",
         issuers=("oidc-issuer", "cert-oidc-issuer"),
-        when={"action": ("sign", "attest")},
+        when={"action": ("sign", "attest", "sign-blob", "attest-blob")},
     )
-    gates = Gates(when={"action": ("verify", "verify-attestation")})
+    gates = Gates(when={"action": ("verify", "verify-attestation", "verify-blob", "verify-blob-attestation")})
     daemon = DaemonUse("never")
     variables = ("SIGSTORE_", "DOCKER_", *(prefix for each in KMS.values() for prefix in each))
 
@@ -49,20 +53,19 @@ class Cosign(Plugin[CosignInputs]):
         """Resolve, publish, verify."""
         job.trust(inputs.ca_file)
         signer = Signer.ready(inputs, job)
-        registry = job.registry(
-            inputs.credentials(inputs.registries[0]), inputs.insecure_registries, for_tool="cosign"
-        )
-        images = [self._resolved(each, registry, job) for each in inputs.image]
-        first, tag = images[0], inputs.image[0].tag
+        if inputs.action in files.BLOBS:
+            if inputs.signs:
+                files.publish(signer, job)
+            else:
+                files.verify(signer, job)
+            return {"VERIFY_COMMAND": verify_command(signer, ())}
+        registry = job.registry(inputs.all_logins, inputs.insecure_registries, for_tool="cosign")
+        images = [self._resolved(each, registry, job) for each in inputs.images]
+        first, tag = images[0], inputs.images[0].tag
         job.output(IMAGE=first.name, DIGEST=str(first.digest), REFERENCE=str(first), TAGS=tag or "")
         job.output(REFERENCES=",".join(map(str, images)))
 
-        work = Images(signer, registry, job)
-        subjects = [
-            Subject(each, inputs.predicate)
-            for image in images
-            for each in (image, *(manifests(registry, image) if inputs.recursive else ()))
-        ]
+        work, subjects = Images(signer, registry, job), list(self._subjects(signer, images, registry, job))
         if inputs.signs:
             work.publish(subjects)
         else:
@@ -74,6 +77,25 @@ class Cosign(Plugin[CosignInputs]):
         if inputs.signs:
             show_policies(signer, images, job)
         return {}
+
+    @staticmethod
+    def _subjects(
+        signer: Signer, images: Sequence[Reference], registry: RegistryClient, job: Job
+    ) -> Iterator[Subject]:
+        """Yield what is signed, attested or verified: the images, and what is below them if that is asked."""
+        inputs = signer.inputs
+        if inputs.predicates:
+            yield from (Subject(image, path) for image, path in inputs.predicates)
+            return
+        materials = [replace(each, digest=registry.resolve(each).digest) for each in inputs.materials]
+        for image in images:
+            predicate = inputs.predicate
+            if inputs.makes_provenance:
+                made = provenance(job.ci, builder_of(job.ci, signer.issuer), image, materials)
+                predicate = job.secret_file(json.dumps(made), "provenance.json")
+            yield Subject(image, predicate)
+            for below in manifests(registry, image) if inputs.recursive else ():
+                yield Subject(below, predicate)
 
     @staticmethod
     def _resolved(image: Reference, registry: RegistryClient, job: Job) -> Reference:

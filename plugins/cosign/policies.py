@@ -14,6 +14,7 @@ from gocdnext_sdk import Job, Reference
 from gocdnext_sdk.tools.cosign import annotation_flags, kms_scheme
 from gocdnext_sdk.tools.sigstore import NOBODY, service_url
 
+from .files import bundle_of
 from .predicates import uri_of
 from .signer import Signer
 
@@ -26,19 +27,24 @@ def verify_command(signer: Signer, images: Sequence[Reference]) -> str:
 
     Args:
         signer: who signs, or must have signed.
-        images: by digest.
+        images: by digest; none: it is about files, one of which is called FILE.
     """
     inputs = signer.inputs
-    policy = signer.policy(images[0].registry)
+    policy = signer.policy(images[0].registry if images else None)
     root = _ROOT if inputs.trust not in (None, NOBODY) else None
     key = policy.key if kms_scheme(policy.key) else (policy.key and _KEY)
     policy = replace(policy, key=key, trusted_root=root)
     if inputs.signs and not signer.knows_itself:  # the authority has said who that is
         policy = replace(policy, identity="IDENTITY", identity_regexp=None)
-    argv = ["cosign", "verify"]
-    if inputs.attestation:
-        argv = ["cosign", "verify-attestation", "--type", inputs.predicate_type]
-    argv += [*policy.argv(), *annotation_flags(inputs.statements), *map(str, images)]
+    action = {"sign": "verify", "attest": "verify-attestation", "attest-blob": "verify-blob-attestation"}
+    argv = ["cosign", action.get(inputs.action, inputs.action.replace("sign-blob", "verify-blob"))]
+    argv += ["--type", inputs.predicate_type] if inputs.attestation else []
+    argv += [] if images else ["--bundle", bundle_of(inputs, "FILE")]
+    argv += [
+        *policy.argv(),
+        *annotation_flags(inputs.statements),
+        *(map(str, images) if images else ["FILE"]),
+    ]
     return shlex.join(argv)
 
 

@@ -59,7 +59,7 @@ class Signer:
             InputError: the password does not open the key, or the token that was handed out will not do.
             ToolError: cosign cannot read the key.
         """
-        credentials = inputs.credentials(inputs.registries[0])
+        credentials = inputs.all_logins
         environ: dict[str, str | Secret] = {"COSIGN_PASSWORD": "", **inputs.tool_environ()}
         token = identity(inputs, job) if inputs.keyless and inputs.signs else None
         if token is not None:
@@ -82,13 +82,13 @@ class Signer:
         inputs = self.inputs
         return not inputs.keyless or bool(inputs.cert_identity or inputs.cert_identity_regexp)
 
-    def policy(self, registry: Registry, form: Form | None = None) -> Policy:
+    def policy(self, registry: Registry | None = None, form: Form | None = None) -> Policy:
         """Return who must have signed.
 
         After keyless signing without `cert-identity`, that is whomever the authority made of the token.
 
         Args:
-            registry: where the image is.
+            registry: where the image is; None: it is about files.
             form: the one form that counts; None: cosign looks for a bundle, and else for the older form.
         """
         inputs = self.inputs
@@ -103,7 +103,7 @@ class Signer:
             trusted_root=self.root,
             tlog=inputs.tlog,
             sct=inputs.trusted_root is None or bool(inputs.trusted_root.get("ctlogs")),
-            insecure=inputs.is_insecure(registry),
+            insecure=registry is not None and inputs.is_insecure(registry),
             form="legacy" if form == "legacy" else "any",
         )
 
@@ -129,6 +129,21 @@ class Signer:
             argv += ["--replace"] if inputs.replace and form == "legacy" else []
         argv += annotation_flags(inputs.statements)
         return argv + [str(subject) for subject in references]
+
+    def blob_command(self, file: str, bundle: str) -> list[str]:
+        """Return cosign's arguments to sign or attest a file.
+
+        Args:
+            file: its path.
+            bundle: the path of what is written.
+        """
+        inputs = self.inputs
+        argv = [inputs.action, "--yes", "--bundle", bundle]
+        argv += flag("--key", self.key) or flag("--oidc-provider", "envvar")
+        argv += flag("--signing-config", self.services) + flag("--trusted-root", self.root)
+        if inputs.attestation:
+            argv += flag("--predicate", inputs.predicate) + flag("--type", inputs.predicate_type)
+        return [*argv, file]
 
     def _services(self, form: Form) -> list[str]:
         if form == "bundle":

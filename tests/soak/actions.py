@@ -124,10 +124,19 @@ class Stage:
         _, body = self.registry.ask("GET", f"/v2/{self.repository}/referrers/{self.digest}")
         return bool(json.loads(body)["manifests"])
 
+    def has_older_signature(self) -> bool:
+        """Return whether the image has a signature in the older form."""
+        tag = f"{self.digest.replace(':', '-')}.sig"
+        return self.registry.ask("GET", f"/v2/{self.repository}/manifests/{tag}")[0] == 200
+
     def is_tagged(self, repository: str) -> bool:
         """Return whether all tags are on the image."""
         tags = self.registry.tags(repository)
         return all(tags.get(tag) == self.digest for tag in TAGS)
+
+
+PASSES = frozenset({"429", "502", "503", "reset before", "reset after"})
+"""Faults that are over at the next try."""
 
 
 def _nothing(stage: Stage) -> None:
@@ -146,6 +155,7 @@ class Action:
         touches: the repository whose tags must not lie.
         files: of the checkout.
         prepare: is done first, past the proxy.
+        survives: faults after which it has to end well, since they pass.
     """
 
     plugin: str
@@ -155,8 +165,9 @@ class Action:
     touches: Callable[[Stage], str] = lambda stage: stage.repository
     files: Mapping[str, bytes] = field(default_factory=dict)
     prepare: Callable[[Stage], object] = _nothing
+    survives: frozenset[str] = frozenset()
 
-    def judge(self, stage: Stage, ended: Ended) -> tuple[Verdict, str]:
+    def judge(self, stage: Stage, ended: Ended, fault: str | None) -> tuple[Verdict, str]:
         """Return what a case came to, and why."""
         repository = self.touches(stage)
         tags = stage.registry.tags(repository)
@@ -168,6 +179,8 @@ class Action:
         if ended.exit_code == 0:
             done = self.done(stage, ended)
             return (Verdict.FINE, "") if done else (Verdict.HALF_DONE, "exit 0, and the work is not done")
+        if fault in self.survives:
+            return Verdict.WRONG_EXIT, "what passes was not tried again"
         if ended.exit_code != 3:
             return Verdict.WRONG_EXIT, f"exit {ended.exit_code}"
         if not any(stage.proxied in line for line in ended.errors):
@@ -217,6 +230,7 @@ def _keyless(service: Service, action: str, **more: str) -> Action:
         lambda stage: {**stage.keyless, "action": action, **more},
         lambda stage, ended: stage.has_statement(),
         files=PREDICATE,
+        survives=PASSES | {"500"},
     )
 
 
@@ -256,6 +270,14 @@ ACTIONS: Mapping[str, Action] = {
         Service.REGISTRY,
         lambda stage: {**_by_key(stage), "key-content": stage.world.key[0]},
         lambda stage, ended: stage.has_statement(),
+        survives=PASSES,
+    ),
+    "sign in both forms": Action(
+        "cosign",
+        Service.REGISTRY,
+        lambda stage: {**_by_key(stage), "key-content": stage.world.key[0], "format": "both"},
+        lambda stage, ended: stage.has_statement() and stage.has_older_signature(),
+        survives=PASSES,
     ),
     "verify": Action(
         "cosign",
@@ -263,6 +285,7 @@ ACTIONS: Mapping[str, Action] = {
         _verify,
         lambda stage, ended: True,
         prepare=lambda stage: _publish(stage, "sign"),
+        survives=PASSES,
     ),
     "verify-attestation": Action(
         "cosign",
@@ -270,6 +293,7 @@ ACTIONS: Mapping[str, Action] = {
         lambda stage: _verify(stage, action="verify-attestation", **{"predicate-type": "custom"}),
         lambda stage, ended: True,
         prepare=_attest,
+        survives=PASSES,
     ),
     "build": Action(
         "buildx",

@@ -35,7 +35,7 @@ def _play(
         lasting = {"timeout": LIMIT} if fault in LASTING else {}
         given = {**action.inputs(stage), **lasting}
         ended = run(action.plugin, given, folder, PATIENCE, files=action.files)
-        verdict, why = action.judge(stage, ended)
+        verdict, why = action.judge(stage, ended, fault)
         return proxy.requests, verdict, why, ended
 
 
@@ -90,6 +90,25 @@ def test_a_fault_is_survived_or_reported(
             disturbed = " ".join(requests(action)[at - 1])
             failures.append(f"request {at}, {disturbed}: {verdict}: {why}\n{ended.log[-2000:]}")
     assert not failures, "\n\n".join(failures)
+
+
+@pytest.mark.parametrize("service", ["registry", "fulcio", "rekor", "tsa"])
+def test_a_signature_survives_a_service_that_fails_for_a_moment(
+    service: str,
+    world: World,
+    requests: Callable[[str], list[tuple[str, str]]],
+    tmp_path: Path,
+    record: Record,
+) -> None:
+    """Before each of the four that cosign talks to."""
+    action = "sign" if service == "registry" else f"sign, {service}"
+    asked = requests(action)
+    writes = [at for at, (method, _) in enumerate(asked, 1) if method in ("POST", "PUT", "PATCH")]
+    for fault in slice_of(sorted(ACTIONS[action].survives), 1):
+        _, verdict, why, ended = _play(action, fault, writes[-1], world, tmp_path / fault.replace(" ", "-"))
+        record(f"patience, {service}", verdict)
+        assert verdict is Verdict.FINE, f"{fault}: {why}\n{ended.log[-2000:]}"
+        assert ended.exit_code == 0, ended.log[-2000:]
 
 
 def test_requests_that_are_alike_are_tried_twice() -> None:

@@ -236,7 +236,7 @@ def is_verified(
 ) -> bool:
     """Tell whether `subject` is signed, as `verify` does, without a word; what cannot be verified is not."""
     demands = (*policy.argv(), *annotation_flags(annotations))
-    done = _ask(cosign, ("verify", "--output", "json", *demands, subject), b"[]")
+    done = ask_cosign(cosign, ("verify", "--output", "json", *demands, subject), b"[]")
     if done.exit_code != 0:
         return False
     try:
@@ -268,7 +268,7 @@ def verified_predicates(
 
     What cannot be verified is left out, without a word.
     """
-    done = _ask(cosign, ("verify-attestation", "--type", predicate_type, *policy.argv(), subject), b"")
+    done = ask_cosign(cosign, ("verify-attestation", "--type", predicate_type, *policy.argv(), subject), b"")
     if done.exit_code != 0:
         return ()
     found = []
@@ -296,7 +296,7 @@ def verified_bundle(
     algorithm, _, value = digest.partition(":")
     subject = ("--digest", value, "--digestAlg", algorithm)
     argv = ("--bundle", path, "--type", predicate_type, *subject, *replace(policy, insecure=False).argv())
-    if _ask(cosign, ("verify-blob-attestation", *argv), b"").exit_code != 0:
+    if ask_cosign(cosign, ("verify-blob-attestation", *argv), b"").exit_code != 0:
         return None
     try:
         envelope = json.loads(bundle)["dsseEnvelope"]
@@ -334,7 +334,7 @@ def _unknown_form() -> ToolError:
 def _demand(cosign: Tool, argv: Iterable[object], subjects: Sequence[Reference]) -> bytes:
     named = str(subjects[0]) if len(subjects) == 1 else f"{subjects[0]} and {len(subjects) - 1} more"
     with doing(f"verifying {named}"):
-        done = _ask(cosign, (*argv, *subjects), _VERIFIED)
+        done = ask_cosign(cosign, (*argv, *subjects), _VERIFIED)
     if done.exit_code == 0:
         return done.stdout
     refused = done.exit_code in REFUSED or any(refusal in done.stderr for refusal in REFUSALS)
@@ -346,8 +346,14 @@ def _demand(cosign: Tool, argv: Iterable[object], subjects: Sequence[Reference])
     raise ToolError(f"cosign could not verify {named}; its own message is above")
 
 
-def _ask(cosign: Tool, words: Iterable[object], assumed: bytes) -> Completed:
-    """Run a verification, again if what went wrong may pass; what cosign says is not logged."""
+def ask_cosign(cosign: Tool, words: Iterable[object], assumed: bytes) -> Completed:
+    """Run a verification, again if what went wrong may pass; what cosign says is not logged.
+
+    Args:
+        cosign: the tool.
+        words: its arguments.
+        assumed: what a plan takes for the output.
+    """
     argv = tuple(words)
 
     def ask() -> Completed:

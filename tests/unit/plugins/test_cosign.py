@@ -6,21 +6,25 @@ import base64
 import json
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from gocdnext_sdk import InputError, Tool
 from gocdnext_sdk.host.manifest.load import load_plugin
 from gocdnext_sdk.host.testing import PluginRunner
 from gocdnext_sdk.inputs.reader import read_inputs
+from gocdnext_sdk.runtime.ci import Ci
 from gocdnext_sdk.runtime.tool import INHERITED
 from gocdnext_sdk.tools.sigstore import NOBODY, signing_config
 
 FOLDER = Path(__file__).parents[3] / "plugins" / "cosign"
 PLUGIN = load_plugin(FOLDER)
 MODULE = sys.modules[PLUGIN.__module__]
+POLICIES = sys.modules[f"{PLUGIN.__module__.rpartition('.')[0]}.policies"]
 
 IMAGE = "ghcr.io/org/app:v1"
 SUBJECT = MODULE.Reference.parse("ghcr.io/org/app@sha256:" + "a" * 64)
@@ -51,8 +55,11 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def read(with_: dict[str, str], env: dict[str, str] | None = None) -> Any:
+    """Read inputs; they are about an image, if they do not say about what."""
+    if not with_.keys() & {"image", "files", "predicates"}:
+        with_ = {"image": IMAGE, **with_}
     variables = {f"PLUGIN_{key.upper().replace('-', '_')}": value for key, value in with_.items()}
-    return read_inputs(PLUGIN.inputs, {"PLUGIN_IMAGE": IMAGE} | variables | (env or {}))
+    return read_inputs(PLUGIN.inputs, variables | (env or {}))
 
 
 def mistakes(with_: dict[str, str], env: dict[str, str] | None = None) -> list[str]:
@@ -65,13 +72,12 @@ def test_bad_input_ends_with_2_and_one_line_a_mistake(run_plugin: PluginRunner) 
     result = run_plugin(FOLDER, {"action": "sgin", "tlog": "maybe", "cert-identty": "x"}, mode="function")
     assert result.exited(2).errors == (
         "with.cert-identty: unknown input; did you mean `cert-identity`?",
-        "with.image: is required (the image, or several, one per line)",
         (
-            'with.action: "sgin" is not one of "sign", "verify", "attest", "verify-attestation"; '
-            'did you mean "sign"?'
+            'with.action: "sgin" is not one of "sign", "verify", "attest", "verify-attestation", '
+            '"sign-blob", "verify-blob", "attest-blob", "verify-blob-attestation"; did you mean "sign"?'
         ),
         'with.tlog: "maybe" is not a boolean; write "true" or "false"',
-        "nothing was done: 4 mistakes in `with:`",
+        "nothing was done: 3 mistakes in `with:`",
     )
     assert result.calls == ()
 
@@ -146,6 +152,33 @@ def test_the_token_of_the_job_is_not_asked_for_when_there_is_a_key() -> None:
             {"key-content": PRIVATE, "action": "attest", "predicate": ".", "annotations": "a=b"},
             "with.annotations: does nothing with action: attest; leave it out",
         ),
+        ({"image": "", "key-content": PRIVATE}, "with.image: is required with action: sign"),
+        (
+            {"key-content": PRIVATE, "action": "attest", "predicates": "ghcr.io/org/app:v1=a.json"},
+            "with.predicates: item 1 is not IMAGE@DIGEST=PATH",
+        ),
+        (
+            {"key-content": PRIVATE, "action": "attest", "predicates": f"{SUBJECT}=a.json"},
+            'with.predicates: there is no file "a.json" in the workspace',
+        ),
+        (
+            {"key-content": PRIVATE, "action": "attest", "predicate": ".", "materials": IMAGE},
+            "with.materials: does nothing with action: attest",
+        ),
+        ({"key-content": PRIVATE, "action": "sign-blob"}, "with.files: is required with action: sign-blob"),
+        (
+            {"key-content": PRIVATE, "action": "sign-blob", "files": "dist/*"},
+            "with.files: item 1 matches no file in the workspace",
+        ),
+        (
+            {"key-content": PRIVATE, "action": "sign-blob", "files": "../*"},
+            "with.files: item 1 leads out of the workspace",
+        ),
+        (
+            {"key-content": PRIVATE, "action": "sign-blob", "files": "/etc/passwd"},
+            "with.files: item 1 leads out of the workspace",
+        ),
+        ({"key-content": PRIVATE, "files": "a"}, "with.files: does nothing with action: sign"),
         (
             {"action": "verify", "key-content": PUBLIC, "format": "legacy"},
             "with.format: does nothing with action: verify",
@@ -326,3 +359,110 @@ def test_cosign_sees_no_variable_it_was_not_given(run_plugin: PluginRunner, fake
     (call,) = result.calls
     assert call.argv[:2] == ("public-key", "--key")
     assert call.environ - INHERITED == {"COSIGN_PASSWORD", "COSIGN_REPOSITORY", "PATH"}
+
+
+def test_the_statements_of_all_platforms_come_as_trivy_hands_them_over(checkout: Path) -> None:
+    for name in ("amd64", "arm64"):
+        (checkout / f"{name}.json").write_text("{}")
+    other = SUBJECT.with_digest("sha256:" + "b" * 64)
+    with_ = {"action": "attest", "key-content": PRIVATE, "predicate-type": "cyclonedx"}
+    inputs = read(with_ | {"predicates": f"{SUBJECT}=amd64.json,{other}=arm64.json"})
+    assert inputs.predicates == ((SUBJECT, "amd64.json"), (other, "arm64.json"))
+    assert inputs.images == (SUBJECT, other)
+
+
+def test_a_provenance_says_what_is_known_of_the_run() -> None:
+    base = MODULE.Reference.parse("docker.io/library/python:3.13@sha256:" + "b" * 64)
+    ci = Ci(
+        commit="a" * 40,
+        branch="main",
+        event="push",
+        repository_url="https://git.example/org/app",
+        run_url="https://ci.example/runs/7",
+        run_counter=7,
+    )
+    made = MODULE.provenance(ci, MODULE.builder_of(ci, None), SUBJECT, [base])
+    assert made["runDetails"] == {
+        "builder": {"id": "https://ci.example"},
+        "metadata": {"invocationId": "https://ci.example/runs/7"},
+    }
+    assert made["buildDefinition"]["resolvedDependencies"] == [
+        {"uri": "git+https://git.example/org/app@refs/heads/main", "digest": {"gitCommit": "a" * 40}},
+        {"uri": "oci://docker.io/library/python:3.13", "digest": {"sha256": "b" * 64}},
+    ]
+    assert made["buildDefinition"]["externalParameters"] == {
+        "source": {"uri": "https://git.example/org/app", "ref": "refs/heads/main"},
+        "image": "ghcr.io/org/app",
+    }
+    assert MODULE.builder_of(ci, "https://issuer.example") == "https://issuer.example"
+    assert made == MODULE.provenance(ci, MODULE.builder_of(ci, None), SUBJECT, [base])
+
+
+def test_of_a_run_that_nothing_is_known_of_nothing_is_said() -> None:
+    made = MODULE.provenance(Ci(), MODULE.builder_of(Ci(), None), SUBJECT, [])
+    assert made["buildDefinition"]["resolvedDependencies"] == []
+    assert made["runDetails"]["metadata"] == {}
+
+
+@pytest.mark.parametrize(
+    ("kind", "attested", "statement", "same"),
+    [
+        ("custom", {"Data": '{"a": 1}', "Timestamp": "now"}, '{"a": 1}', True),
+        ("custom", {"Data": '{"a": 2}', "Timestamp": "now"}, '{"a": 1}', False),
+        ("spdx", "SPDXVersion: SPDX-2.3", "SPDXVersion: SPDX-2.3", True),
+        ("cyclonedx", {"b": 1.0, "a": []}, '{"a": [], "b": 1}', True),
+        ("https://x.example/y", {"a": 1}, '{"a": 2}', False),
+        ("vuln", {"a": 1}, "no JSON", False),
+    ],
+)
+def test_an_attestation_that_says_the_same_is_told(
+    kind: str, attested: object, statement: str, same: bool
+) -> None:
+    assert MODULE.files.is_same(kind, attested, statement) is same
+
+
+@pytest.mark.parametrize("format_", ["bundle", "both"])
+def test_the_policy_for_kyverno_names_the_key(format_: str) -> None:
+    made = replace(signer({"key-content": PRIVATE, "tlog": "false", "format": format_}), pem=PUBLIC)
+    policy = yaml.safe_load("\n".join(POLICIES.kyverno_policy(made, [SUBJECT])))
+    (check,) = policy["spec"]["rules"][0]["verifyImages"]
+    assert check["type"] == ("Cosign" if format_ == "both" else "SigstoreBundle")
+    assert check["imageReferences"] == ["ghcr.io/org/app:*", "ghcr.io/org/app@*"]
+    (entry,) = check["attestors"][0]["entries"]
+    assert entry == {"keys": {"publicKeys": PUBLIC, "rekor": {"ignoreTlog": True}}}
+
+
+def test_the_policy_for_kyverno_names_the_identity() -> None:
+    stated = {"cert-identity": "https://ci.example/x", "cert-oidc-issuer": "https://ci.example"}
+    keyless = {"identity-token": token(), "trusted-root": ROOT, **SERVICES, **stated}
+    policy = yaml.safe_load("\n".join(POLICIES.kyverno_policy(signer(keyless), [SUBJECT])))
+    (entry,) = policy["spec"]["rules"][0]["verifyImages"][0]["attestors"][0]["entries"]
+    assert entry["keyless"] == {
+        "subject": "https://ci.example/x",
+        "issuer": "https://ci.example",
+        "rekor": {"url": "https://rekor.example"},
+    }
+
+
+@pytest.mark.parametrize(
+    ("with_", "command"),
+    [
+        ({"key-content": PRIVATE}, f"cosign verify --key cosign.pub {SUBJECT}"),
+        ({"key": "awskms:///x"}, f"cosign verify --key awskms:///x {SUBJECT}"),
+        (
+            {"action": "attest", "predicate-type": "slsaprovenance1", "key-content": PRIVATE},
+            f"cosign verify-attestation --type slsaprovenance1 --key cosign.pub {SUBJECT}",
+        ),
+        (
+            {"key-content": PRIVATE, "annotations": "a=b c"},
+            f"cosign verify --key cosign.pub --annotations 'a=b c' {SUBJECT}",
+        ),
+        (
+            {"action": "verify", "cert-identity": "i", "cert-oidc-issuer": "https://ci.example"},
+            f"cosign verify --certificate-identity i --certificate-oidc-issuer https://ci.example {SUBJECT}",
+        ),
+    ],
+)
+def test_anybody_is_told_how_to_verify(with_: dict[str, str], command: str) -> None:
+    made = signer(with_, key=with_.get("key", "/proc/self/fd/3") if "cert-identity" not in with_ else None)
+    assert MODULE.verify_command(made, [SUBJECT]) == command
