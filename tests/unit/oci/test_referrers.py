@@ -75,7 +75,8 @@ def test_an_upload_that_is_refused_is_an_error(
 
 def test_one_of_two_is_removed(client: RegistryClient, image: Reference, fake: FakeRegistry) -> None:
     first, second = (
-        attach(client, image, "text/plain", [File("a", "text/plain", content)], {}) for content in (b"1", b"2")
+        attach(client, image, "text/plain", [File("a", "text/plain", content)], {})
+        for content in (b"1", b"2")
     )
     remove(client, image, first)
     assert [each.digest for each in referrers(client, image)] == [second]
@@ -100,10 +101,13 @@ INDEX = {"Content-Type": OCI_INDEX}
 IMAGE = Reference.parse(f"r.example/app@sha256:{'a' * 64}")
 
 
-
-
 def page(digit: str, link: str = "") -> Response:
-    entry = {"mediaType": OCI_MANIFEST, "digest": f"sha256:{digit * 64}", "size": 2, "artifactType": "text/plain"}
+    entry = {
+        "mediaType": OCI_MANIFEST,
+        "digest": f"sha256:{digit * 64}",
+        "size": 2,
+        "artifactType": "text/plain",
+    }
     return respond(200, json.dumps({"manifests": [entry]}), {"Content-Type": OCI_INDEX, "Link": link})
 
 
