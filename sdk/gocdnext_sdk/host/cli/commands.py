@@ -7,13 +7,20 @@ from typing import Final
 
 import click
 
+from gocdnext_sdk.errors import closest
+
 COMMANDS: Final = {
     "base": "gocdnext_sdk.host.cli.base",
     "cache": "gocdnext_sdk.host.cli.cache",
+    "completion": "gocdnext_sdk.host.cli.completion",
+    "doctor": "gocdnext_sdk.host.cli.doctor",
     "exec": "gocdnext_sdk.host.cli.exec",
+    "explain": "gocdnext_sdk.host.cli.explain",
+    "init": "gocdnext_sdk.host.cli.init",
     "lint": "gocdnext_sdk.host.cli.lint",
     "manifest": "gocdnext_sdk.host.cli.manifest",
     "new": "gocdnext_sdk.host.cli.new",
+    "pin": "gocdnext_sdk.host.cli.pin",
     "plan": "gocdnext_sdk.host.cli.plan",
     "plugins": "gocdnext_sdk.host.cli.plugins",
     "report": "gocdnext_sdk.host.cli.reports",
@@ -31,6 +38,10 @@ class _Lazy(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
+            near = closest(cmd_name, COMMANDS)
+            hint = f"; did you mean {near}?" if near and not ctx.resilient_parsing else ""
+            if hint:
+                raise click.UsageError(f"no such command '{cmd_name}'{hint}", ctx)
             return None
         command: click.Command = importlib.import_module(COMMANDS[cmd_name]).command
         return command

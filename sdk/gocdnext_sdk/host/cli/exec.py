@@ -7,8 +7,8 @@ from pathlib import Path
 import click
 
 from gocdnext_sdk.contract.refs import is_name, references
+from gocdnext_sdk.host.cli import project
 from gocdnext_sdk.host.cli.options import (
-    DIRECTORY,
     ENGINES,
     input_option,
     secrets_file_option,
@@ -31,7 +31,7 @@ from gocdnext_sdk.host.pipeline.single import single
 
 
 @click.command("exec", short_help="Run one plugin with one with: map.")
-@click.argument("folder", metavar="DIRECTORY", type=DIRECTORY)
+@click.argument("target", metavar="PLUGIN")
 @input_option
 @variable_option
 @click.option(
@@ -58,7 +58,7 @@ from gocdnext_sdk.host.pipeline.single import single
 def command(
     ctx: click.Context,
     *,
-    folder: Path,
+    target: str,
     inputs: dict[str, str],
     variables: dict[str, str],
     secrets: tuple[str, ...],
@@ -70,7 +70,7 @@ def command(
     network: str | None,
     engine: EngineMapping,
 ) -> None:
-    """Run the plugin in DIRECTORY once, in the current directory.
+    """Run PLUGIN, its directory or its name, once in the current directory.
 
     It runs as a process that finds its tools in your PATH, or with --image in its own image on a copy of the
     current directory. What it declares to publish outside of this machine needs --publish, or an answer. The
@@ -78,6 +78,7 @@ def command(
     """
     if network and not (in_image or use_image):
         raise click.UsageError("--network is for a container; add --image")
+    folder = project.plugin(target, project.Project.find().plugins)
     plugin = load_plugin(folder)
     given = collect(file=secrets_file, names=secrets, wanted=())
     for key, text in inputs.items():

@@ -8,6 +8,7 @@ from typing import Any, Final, get_args
 
 import click
 
+from gocdnext_sdk.host.cli.project import Project
 from gocdnext_sdk.host.pipeline import revision
 from gocdnext_sdk.host.pipeline.builtins import Cause, PullRequest, Revision, Run, Tag
 from gocdnext_sdk.host.pipeline.resolve import EngineMapping
@@ -31,11 +32,17 @@ def pairs(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -
     return found
 
 
+def _with_project(ctx: click.Context, param: click.Parameter, folders: tuple[Path, ...]) -> tuple[Path, ...]:
+    """Add the folders of the project's settings."""
+    return folders if ctx.resilient_parsing else (*folders, *Project.find().plugins)
+
+
 plugins_option: Final = click.option(
     "--plugins",
     multiple=True,
     type=DIRECTORY,
     metavar="DIRECTORY",
+    callback=_with_project,
     help="Your own plugins: the directory of one, or a directory of such directories. Repeatable.",
 )
 

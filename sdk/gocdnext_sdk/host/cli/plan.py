@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gocdnext_sdk.contract.refs import references
+from gocdnext_sdk.errors import UsageError
+from gocdnext_sdk.host.cli import project
 from gocdnext_sdk.host.cli.options import (
     DIRECTORY,
     ENGINES,
@@ -21,6 +23,7 @@ from gocdnext_sdk.host.cli.options import (
     secrets_file_option,
     variable_option,
 )
+from gocdnext_sdk.host.cli.project import Project
 from gocdnext_sdk.host.cli.secrets import collect
 from gocdnext_sdk.host.manifest.load import load_plugin
 from gocdnext_sdk.host.pipeline import Revision, Sources, parse_file, revision
@@ -35,7 +38,7 @@ if TYPE_CHECKING:
 
 
 @click.command("plan", short_help="Show what a pipeline or a plugin would do, without doing it.")
-@click.argument("target", type=click.Path(path_type=Path, exists=True))
+@click.argument("target", required=False)
 @input_option
 @variable_option
 @click.option("--docker", is_flag=True, help="Plan a plugin's job with `docker: true`.")
@@ -57,7 +60,7 @@ if TYPE_CHECKING:
 def command(
     ctx: click.Context,
     *,
-    target: Path,
+    target: str | None,
     inputs: dict[str, str],
     variables: dict[str, str],
     docker: bool,
@@ -73,7 +76,9 @@ def command(
     engine: EngineMapping,
     as_json: bool,
 ) -> None:
-    """Show what TARGET, a pipeline file or a plugin's directory, would do.
+    """Show what TARGET, a pipeline or a plugin, would do. [default: the project's only pipeline]
+
+    A pipeline is named by its file, its folder or its name; a plugin by its directory or its name.
 
     Nothing is started, contacted or written. Credentials are named with the host they go to, and never
     shown; a secret that is not given is taken for a good one. What only a run can know stands there as what
@@ -82,10 +87,13 @@ def command(
     from gocdnext_sdk.host.planning import Placeholders
     from gocdnext_sdk.host.planning.text import lines
 
-    of_plugin = target.is_dir()
+    settings = Project.find()
+    of_plugin, found = _target(target, plugins)
+    variables = {**settings.variables, **variables}
+    secrets_file = secrets_file or settings.secrets_file
     if not of_plugin and (inputs or docker):
         raise click.UsageError("--with and --docker are for a plugin; a pipeline sets them itself")
-    workspace = workspace or (Path.cwd() if of_plugin else revision.workspace_of(target))
+    workspace = workspace or (Path.cwd() if of_plugin else revision.workspace_of(found))
     shown = Placeholders()
     unknown = Revision(shown.commit(), shown.text("branch"))
     sources = Sources(
@@ -94,14 +102,30 @@ def command(
     )
     setting = _Setting(sources, workspace.resolve(), engine, shown)
     if of_plugin:
-        plans = [_plan_plugin(target, inputs, variables, docker, setting)]
+        plans = [_plan_plugin(found, inputs, variables, docker, setting)]
     else:
-        plans = _plan_pipeline(target, jobs, variables, plugins, setting)
+        plans = _plan_pipeline(found, jobs, variables, plugins, setting)
     if as_json:
         click.echo(json.dumps({"jobs": [each.as_dict() for each in plans]}, indent=2, ensure_ascii=False))
     else:
         click.echo("\n\n".join("\n".join(lines(each)) for each in plans))
     ctx.exit(2 if any(each.problems for each in plans) else 0)
+
+
+def _target(said: str | None, plugins: tuple[Path, ...]) -> tuple[bool, Path]:
+    """Return whether a plugin is meant, and its folder, or else the file of a pipeline."""
+    if said is None or Path(said).is_file():
+        return False, project.pipeline(said)
+    if Path(said).is_dir():
+        is_pipeline = bool(project.pipelines_in(Path(said))) and not (Path(said) / "plugin.py").is_file()
+        return (False, project.pipeline(said)) if is_pipeline else (True, Path(said))
+    try:
+        return False, project.pipeline(said)
+    except UsageError as first:
+        try:
+            return True, project.plugin(said, plugins)
+        except UsageError:
+            raise first from None
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,8 @@ import click
 from gocdnext_sdk.errors import UsageError
 from gocdnext_sdk.host.cli.interrupt import interruptible
 from gocdnext_sdk.host.cli.options import DIRECTORY, FILE, build_context_option, event_options, pairs, run_of
+from gocdnext_sdk.host.cli.project import Project
+from gocdnext_sdk.host.cli.project import pipeline as find_pipeline
 from gocdnext_sdk.host.cli.publishing import ask_to_publish
 from gocdnext_sdk.host.cli.reports import recorded, report_options, write_forms
 from gocdnext_sdk.host.cli.secrets import collect
@@ -22,7 +24,7 @@ from gocdnext_sdk.host.harness import caches, leftovers
 from gocdnext_sdk.host.harness.engine.interface import Pull
 from gocdnext_sdk.host.harness.engine.local import local_engine
 from gocdnext_sdk.host.harness.given import REGISTRY_SECRETS
-from gocdnext_sdk.host.harness.options import NewRegistry, NewSigstore, RunOptions
+from gocdnext_sdk.host.harness.options import NewRegistry, NewSigstore, Preferred, RunOptions
 from gocdnext_sdk.host.harness.prepare import prepare
 from gocdnext_sdk.host.harness.report.interface import Tee
 from gocdnext_sdk.host.harness.runner import run_prepared
@@ -38,7 +40,7 @@ _PATH = click.Path(path_type=Path)
 
 
 @click.command("run", short_help="Run a pipeline on the local engine as the platform would.")
-@click.argument("file", type=FILE)
+@click.argument("target", metavar="[FILE]", required=False)
 @click.option("--job", "jobs", multiple=True, metavar="NAME", help="Run a job and what it needs. Repeatable.")
 @click.option("--secrets-file", type=FILE, help="Secrets as dotenv, or as a YAML map (.yaml, .yml).")
 @click.option(
@@ -124,7 +126,7 @@ def command(
     ctx: click.Context,
     /,
     *,
-    file: Path,
+    target: str | None,
     jobs: tuple[str, ...],
     secrets_file: Path | None,
     secrets: tuple[str, ...],
@@ -157,7 +159,10 @@ def command(
     no_color: bool,
     **forms: Path | None,
 ) -> None:
-    """Run pipeline FILE on the local engine as the platform would.
+    """Run a pipeline on the local engine as the platform would.
+
+    FILE may also be a folder with .gocdnext, or the name of one of its pipelines. [default: the only one of
+    this folder, or of the nearest one above]
 
     Every job starts from a fresh copy of the checkout in a fresh container: .git and all files that are not
     ignored, but neither the secrets file nor what an earlier run left. What it writes is brought back into
@@ -166,6 +171,8 @@ def command(
     """
     from gocdnext_sdk.host.harness.report.console import ConsoleListener, Detail, open_console
 
+    settings = Project.find()
+    file = find_pipeline(target)
     workspace = (workspace or revision.workspace_of(file)).resolve()
     new = registry or registry_port or (registry_for and not sigstore_at)
     new_registry = NewRegistry(registry_port or 0) if new else None
@@ -182,8 +189,9 @@ def command(
         wanted.difference_update(name for job in selected for name, _ in login_secrets(job))
     options = RunOptions(
         jobs=jobs,
-        secrets=collect(file=secrets_file, names=secrets, wanted=sorted(wanted)),
-        variables=variables,
+        secrets=collect(file=secrets_file or settings.secrets_file, names=secrets, wanted=sorted(wanted)),
+        variables={**settings.variables, **variables},
+        preferred=Preferred(images=settings.images, local=settings.local),
         local={name: _folder(folder) for name, folder in local.items()},
         use_images=use_images,
         build_contexts=build_contexts,
@@ -199,7 +207,11 @@ def command(
         notify=notify,
         leftovers=leftovers.user_folder(),
         caches=None if no_cache else caches.user_folder(),
-        private=tuple(each for each in (secrets_file, sigstore_at and sigstore_at / STATE) if each),
+        private=tuple(
+            each
+            for each in (secrets_file or settings.secrets_file, sigstore_at and sigstore_at / STATE)
+            if each
+        ),
     )
     if ask and not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise UsageError("--ask needs a terminal")

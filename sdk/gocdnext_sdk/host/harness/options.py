@@ -33,6 +33,19 @@ class NewSigstore:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Preferred:
+    """What runs instead of an image wherever a pipeline uses it; those that it does not use are no mistake.
+
+    Args:
+        images: image as written, or a plugin's name, to the reference that runs instead.
+        local: plugin's name to the directory from which its image is built.
+    """
+
+    images: Mapping[str, str] = field(default_factory=dict)
+    local: Mapping[str, Path] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
 class RunOptions:
     """How to run a pipeline.
 
@@ -41,9 +54,10 @@ class RunOptions:
         jobs: names of jobs or matrix cells; with what they need. Empty is all.
         secrets: name to value; a job sees those that its `secrets:` names.
         variables: replace variables of the pipeline.
-        local: plugin name (the last segment of its image's path) to the directory from which to build its
-            image.
-        use_images: plugin name to the reference that runs instead.
+        local: plugin name (the last segment of its image's path, with or without `gocdnext-plugin-`) to the
+            directory from which to build its image.
+        use_images: image as written, or plugin name, to the reference that runs instead.
+        preferred: the same, as far as the pipeline uses them.
         build_contexts: ``NAME=VALUE``, as for `docker buildx build --build-context`.
         registry: a running one, or a new one that ends with the session. Jobs run in its network and get
             `REGISTRY`, `REGISTRY_USERNAME` and `REGISTRY_PASSWORD`.
@@ -74,6 +88,7 @@ class RunOptions:
     variables: Mapping[str, str] = field(default_factory=dict)
     local: Mapping[str, Path] = field(default_factory=dict)
     use_images: Mapping[str, str] = field(default_factory=dict)
+    preferred: Preferred = field(default_factory=Preferred)
     build_contexts: tuple[str, ...] = ()
     registry: LocalRegistry | NewRegistry | None = None
     registry_for: tuple[str, ...] = ()

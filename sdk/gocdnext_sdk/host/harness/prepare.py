@@ -77,7 +77,7 @@ def prepare(pipeline: Pipeline, options: RunOptions, workspace: Path) -> Prepare
     )
     imagined = _checked(graph, sources, options)
     replaced, builds = _replacements(graph, options)
-    catalog = Catalog.load(folder for folder in options.local.values() if (folder / "plugin.yaml").is_file())
+    catalog = Catalog.load(folder for folder in builds.values() if (folder / "plugin.yaml").is_file())
     prepared = Prepared(
         graph=replace(graph, pipeline=graph.pipeline.with_variables(options.variables)),
         options=options,
@@ -158,17 +158,31 @@ def _slug(name: str) -> str:
 
 def _replacements(graph: Graph, options: RunOptions) -> tuple[dict[str, str], dict[str, Path]]:
     """Return the replacements of images, and the directories from which to build some of those."""
-    used = {
-        action.image: uses.catalog_name(action.image)
-        for job in graph.jobs
-        if isinstance(action := job.job.action, Plugin | Script) and action.image
-    }
+    actions = (job.job.action for job in graph.jobs)
+    plugins = (each.plugin for each in graph.pipeline.notifications or ()) if options.notify else ()
+    used = dict.fromkeys(each.image for each in actions if isinstance(each, Plugin | Script) and each.image)
+    used |= dict.fromkeys(each.image for each in (*plugins, *graph.pipeline.services))
     for name in (*options.local, *options.use_images):
-        if name not in used.values():
-            raise UsageError(
-                f"no job uses an image named {name}; the jobs use {', '.join(sorted(set(used.values())))}"
-            )
-    built = {name: f"localhost/{name}:dev" for name in options.local}
-    wanted = {**options.use_images, **built}
-    images = {image: wanted[name] for image, name in used.items() if name in wanted}
-    return images, {built[name]: folder for name, folder in options.local.items()}
+        if not any(_is_called(image, name) for image in used):
+            names = sorted({uses.catalog_name(image) for image in used})
+            raise UsageError(f"no job uses an image named {name}; the jobs use {', '.join(names)}")
+    images: dict[str, str] = {}
+    builds: dict[str, Path] = {}
+    # What is said for this run wins over what the project says.
+    for local, given in (
+        (options.preferred.local, options.preferred.images),
+        (options.local, options.use_images),
+    ):
+        images |= {image: ref for name, ref in given.items() for image in used if _is_called(image, name)}
+        for name, folder in local.items():
+            for image in used:
+                if _is_called(image, name):
+                    images[image] = f"localhost/{uses.catalog_name(image)}:dev"
+                    builds[images[image]] = folder
+    return images, {tag: folder for tag, folder in builds.items() if tag in images.values()}
+
+
+def _is_called(image: str, name: str) -> bool:
+    """Return whether `name` is that image, or the name of that plugin."""
+    found = uses.catalog_name(image)
+    return name in {image, found, uses.short_name(found)}

@@ -221,12 +221,13 @@ class _Execution:
         services = self._graph.pipeline.services
         found_on = named_network(engine, network) if services else network
         for service in services:
-            self._listener.notice(f"starting service {service.name} ({service.image})")
-            engine.ensure_image(service.image, self._options.pull, session.stop.requested)
+            image = self._prepared.images.get(service.image, service.image)
+            self._listener.notice(f"starting service {service.name} ({image})")
+            engine.ensure_image(image, self._options.pull, session.stop.requested)
             container = engine.create(
                 ContainerSpec(
                     name=session.name(f"service-{service.name}"),
-                    image=service.image,
+                    image=image,
                     labels=session.labels,
                     command=service.command,
                     env=service.env,

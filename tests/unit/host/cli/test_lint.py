@@ -45,7 +45,7 @@ class TestExitCode:
         result = call("--strict")
         assert result.exit_code == 1
         assert result.output.startswith(".gocdnext/ci.yml:3:23: warning: ")
-        assert result.output.endswith("\n1 warning in 1 pipeline\n")
+        assert result.output.endswith("\n1 warning, 1 note in 1 pipeline\n")
 
     @pytest.mark.parametrize("text", [WRONG, "a: [", "", "stages: 1", b"\xff\xfe"])
     def test_an_error_fails(self, project: Path, text: str | bytes) -> None:
