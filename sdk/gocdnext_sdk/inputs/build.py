@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
     from gocdnext_sdk.oci.client import RegistryClient
     from gocdnext_sdk.oci.descriptor import Descriptor
     from gocdnext_sdk.runtime.job import Job
+
+_PRECONDITION = re.compile(rb"\b412\b.*Precondition|Precondition.*\b412\b|PRECONDITION|412 Precondition")
+"""What builders say of a push that a rule of the registry refuses."""
 
 _FAILED_TO_PUSH = b"failed to push"
 """What BuildKit and kaniko say when it was not the build that failed."""
@@ -113,9 +117,26 @@ class Build(Generic[Inputs]):
         try:
             yield
         except ToolError as error:
+            refused = self._refusal() if _PRECONDITION.search(error.said) else ""
+            if refused:
+                raise ToolError(f"{error.what}: {refused}", error.advice) from None
             if _FAILED_TO_PUSH not in error.said or len(self.targets) < 2:
                 raise
             raise ToolError(f"{error.what} ({self._tags_now()})", error.advice) from None
+
+    def _refusal(self) -> str:
+        """Return why the registry answers 412: builders do not pass its reason on, so it is asked again.
+
+        What a tag points to already is written once more, which changes nothing where it is allowed.
+        """
+        for target in self.targets:
+            try:
+                found = self.registry.find(target)
+                if found is not None:
+                    self.registry.tag(target.with_digest(found.digest), str(target.tag))
+            except RegistryError as error:
+                return error.what
+        return "a rule of the registry's project, such as for immutable tags, refuses it"
 
     @cached_property
     def registry(self) -> RegistryClient:

@@ -57,8 +57,8 @@ _WORKERS = 16
 _PROBE_SECONDS = 10
 """Time limit for finding out whether a registry speaks TLS."""
 
-_HEAD_REFUSED = (400, 405, 406, 415, 500, 501)
-"""Status codes of registries and proxies that do not support HEAD; GET may work."""
+_HEAD_REFUSED = (400, 405, 406, 412, 415, 500, 501)
+"""Status codes of registries and proxies that do not support HEAD; or GET tells the reason."""
 
 _UNREADABLE = (AttributeError, KeyError, TypeError, ValueError)
 

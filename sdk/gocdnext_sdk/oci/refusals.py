@@ -23,6 +23,8 @@ def refusal(response: Response, image: Reference, credentials: Credentials) -> s
     registry = image.registry
     if response.status == 404:
         return f"not found; is it pushed, and is the name right?{_hint(image)}"
+    if response.status == 412:
+        return f"{registry} refused (412{_explanation(response.body)}); {_rule(response.request)}"
     if response.status not in (401, 403):
         reason = f"{response.status} {_line(response.reason)}".rstrip()
         return f"{registry} answered {reason}{_explanation(response.body)}"
@@ -34,6 +36,16 @@ def refusal(response: Response, image: Reference, credentials: Credentials) -> s
         return f"{registry} offers {ways}, which these credentials cannot answer; {understood} is supported"
     act = "write" if request is not None and request.method == "PUT" else "read"
     return _login_refusal(response, image, credentials, act)
+
+
+def _rule(request: Request | None) -> str:
+    """Say what 412 means: a rule of the project, as Harbor has them.
+
+    Source: goharbor/harbor `src/server/middleware/` (`contenttrust`, `vulnerable`, `immutable`).
+    """
+    if request is not None and request.method in ("PUT", "POST", "PATCH", "DELETE"):
+        return "is the tag immutable by a rule of the project? Push another one, or let the rule leave it out"
+    return "the project gives out only what is signed, or has no findings: sign it or scan it there first"
 
 
 def token_refusal(response: Response, image: Reference, credentials: Credentials) -> str:

@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 
 from gocdnext_sdk import Credentials, Reference, Registry, RegistryError, Secret, ToolError
-from gocdnext_sdk.host.testing.fake_registry import FakeRegistry
+from gocdnext_sdk.host.testing.fake_registry import FakeNetwork, FakeRegistry, refuse
 from gocdnext_sdk.inputs.build import Build
 from gocdnext_sdk.oci.client import RegistryClient
 from gocdnext_sdk.oci.credentials import Credential
+from gocdnext_sdk.oci.transport import Request, Response
 
 HOST = "registry.example.com"
 FIRST, SECOND = (Reference.parse(f"{HOST}/app:{tag}") for tag in ("1.0", "latest"))
@@ -50,6 +51,21 @@ def test_a_failed_build_and_a_single_tag_ask_nobody() -> None:
 def test_a_registry_that_cannot_tell_is_no_other_failure() -> None:
     registry = FakeRegistry(HOST, users={"somebody": "else"})
     assert "is not known" in failing(build(registry, FIRST, SECOND), REFUSED)
+
+
+def test_a_rule_of_the_registry_is_told_in_its_own_words() -> None:
+    registry = FakeRegistry(HOST)
+    registry.push("app:1.0", {"schemaVersion": 2})
+
+    def immutable(request: Request) -> Response:
+        if request.method == "PUT":
+            return refuse(412, "PRECONDITION", "1.0 is configured as immutable")
+        return registry(request)
+
+    registry.network = FakeNetwork({HOST: immutable})
+    said = b"failed to push: unexpected status from PUT request to https://r/v2/: 412 Precondition Failed"
+    told = failing(build(registry, FIRST, SECOND), said)
+    assert 'refused (412: "1.0 is configured as immutable"); is the tag immutable' in told
 
 
 def pushed(registry: FakeRegistry, logins: Credentials) -> tuple[Build[Any], list[str]]:

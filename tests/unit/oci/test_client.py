@@ -411,7 +411,10 @@ class TestTag:
                 'answered 400 Bad Request: "v1 is immutable[0m"',
             ),
             (refuse(400, "TAG_INVALID"), 'answered 400 Bad Request: "TAG_INVALID"'),
-            (respond(412, b"<html>"), "answered 412 Precondition Failed"),
+            (
+                respond(412, b"<html>"),
+                "refused (412); is the tag immutable by a rule of the project? Push another one, or let the rule leave it out",
+            ),
             (respond(405, b'{"errors": []}'), "answered 405 Method Not Allowed"),
             (respond(405, b'{"errors": [7]}'), "answered 405 Method Not Allowed"),
             (respond(202), "answered 202 Accepted"),
@@ -647,3 +650,37 @@ def test_who_did_not_answer_within_the_jobs_time_is_named_once(count: int) -> No
     with Signals() as signals, named as caught, signals.cancelling(), signals.limited(0.3):
         client.absent(index)
     assert caught.value.what.count(f"waiting for {HOST}") == 1
+
+
+POLICY = b'{"errors":[{"code":"PROJECTPOLICYVIOLATION","message":"The image is not signed by cosign."}]}'
+"""What Harbor 2.16 was seen to answer."""
+
+
+def harbor(request: Request) -> Response:
+    """Let only what calls itself cosign read what is not signed, and move no tag."""
+    if request.method == "PUT":
+        return refuse(412, "PRECONDITION", "'app:v1' configured as immutable")
+    if "cosign" not in request.headers.get("User-Agent", ""):
+        return respond(412, POLICY)
+    body = b'{"schemaVersion": 2, "layers": []}'
+    return respond(200, body, {"Content-Type": OCI_MANIFEST, "Docker-Content-Digest": digest_of(body)})
+
+
+def test_a_project_that_demands_signatures_says_so() -> None:
+    client = RegistryClient(transport=FakeNetwork({"harbor.example": harbor}))
+    with pytest.raises(RegistryError, match=r'412: "The image is not signed by cosign\."\); the project'):
+        client.resolve(Reference.parse("harbor.example/p/app:v1"))
+
+
+def test_what_looks_things_up_for_cosign_says_so() -> None:
+    client = RegistryClient(
+        transport=FakeNetwork({"harbor.example": harbor}), agent="gocdnext-plugin-sdk (cosign)"
+    )
+    client.resolve(Reference.parse("harbor.example/p/app:v1"))
+
+
+def test_an_immutable_tag_is_named_as_the_registry_does() -> None:
+    client = RegistryClient(transport=FakeNetwork({"harbor.example": harbor}), agent="cosign")
+    image = Reference.parse("harbor.example/p/app:v1")
+    with pytest.raises(RegistryError, match=r"configured as immutable.*is the tag immutable by a rule"):
+        client.tag(image.with_digest(client.resolve(image).digest), "v1")
