@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from gocdnext_sdk import DaemonUse, Gates, Job, Plugin, Reads, ReadsWorkspace
+from gocdnext_sdk import DaemonUse, Downloads, Gates, Job, Plugin, Reads, ReadsWorkspace
 
 from .allowance import allow, baseline_subjects, read_baseline, tell
 from .findings import count, split
 from .ignores import check_ignorefile
-from .inputs import TrivyInputs
+from .inputs import CACHE, TrivyInputs
 from .judging import SEVERITIES
 from .preparing import GIT_TOKENS, prepare, without_logins
 from .report import Renderer, publish, refuse_reports, sboms
@@ -47,6 +47,7 @@ class Trivy(Plugin[TrivyInputs]):
     gates = Gates(unless={"exit-code": "0"})
     daemon = DaemonUse("always", when={"image-source": "docker"})
     workspace = ReadsWorkspace("target", when={"scan-type": ("dockerfile", "fs", "config", "rootfs")})
+    downloads = Downloads("db-repository", "TRIVY_DB_REPOSITORY", CACHE, unless={"scan-type": "config"})
     variables = ("TRIVY_", "DOCKER_", *GIT_TOKENS.values())
 
     def run(self, inputs: TrivyInputs, job: Job) -> dict[str, str]:

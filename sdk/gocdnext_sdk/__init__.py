@@ -48,7 +48,16 @@ if TYPE_CHECKING:
         quoted,
     )
     from gocdnext_sdk.inputs.constraints import AtLeastOne, MutuallyExclusive, RequiredIf, RequiredTogether
-    from gocdnext_sdk.inputs.facts import DaemonUse, Gates, Publishes, Reads, ReadsWorkspace, Signs, Writes
+    from gocdnext_sdk.inputs.facts import (
+        DaemonUse,
+        Downloads,
+        Gates,
+        Publishes,
+        Reads,
+        ReadsWorkspace,
+        Signs,
+        Writes,
+    )
     from gocdnext_sdk.inputs.image_build import BUILD_OUTPUTS, ImageBuildInputs
     from gocdnext_sdk.inputs.image_metadata import Annotations
     from gocdnext_sdk.inputs.image_tags import ImageTagInputs, TagFlavor, TagRules
@@ -105,7 +114,16 @@ _NAMES = {
         "quoted",
     ),
     "inputs.constraints": ("AtLeastOne", "MutuallyExclusive", "RequiredIf", "RequiredTogether"),
-    "inputs.facts": ("DaemonUse", "Gates", "Publishes", "Reads", "ReadsWorkspace", "Signs", "Writes"),
+    "inputs.facts": (
+        "DaemonUse",
+        "Downloads",
+        "Gates",
+        "Publishes",
+        "Reads",
+        "ReadsWorkspace",
+        "Signs",
+        "Writes",
+    ),
     "inputs.image_build": ("BUILD_OUTPUTS", "ImageBuildInputs"),
     "inputs.image_metadata": ("Annotations",),
     "inputs.image_tags": ("ImageTagInputs", "TagFlavor", "TagRules"),
@@ -163,6 +181,7 @@ __all__ = [
     "Daemon",
     "DaemonError",
     "DaemonUse",
+    "Downloads",
     "Duration",
     "Error",
     "Findings",

@@ -34,7 +34,16 @@ from gocdnext_sdk.runtime.signals import Signals
 from gocdnext_sdk.secret import looks_secret
 
 if TYPE_CHECKING:
-    from gocdnext_sdk.inputs.facts import DaemonUse, Gates, Publishes, Reads, ReadsWorkspace, Signs, Writes
+    from gocdnext_sdk.inputs.facts import (
+        DaemonUse,
+        Downloads,
+        Gates,
+        Publishes,
+        Reads,
+        ReadsWorkspace,
+        Signs,
+        Writes,
+    )
     from gocdnext_sdk.inputs.surroundings import System
 
 _SECRET_LENGTH = 8
@@ -102,6 +111,9 @@ class Plugin(ABC, Generic[Inputs]):
 
     workspace: ClassVar[ReadsWorkspace | None] = None
     """What it reads of the checkout, which must then hold files; None: nothing that it would miss."""
+
+    downloads: ClassVar[Downloads | None] = None
+    """A database that it downloads, if nobody keeps it."""
 
     caches: ClassVar[tuple[str, ...]] = ()
     """Inputs that take caches in BuildKit's form, `type=…,key=value`, one a line."""

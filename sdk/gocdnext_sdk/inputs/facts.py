@@ -101,6 +101,19 @@ class DaemonUse(NamedTuple):
     """Only with these inputs; never otherwise."""
 
 
+class Downloads(NamedTuple):
+    """The plugin downloads a database, which public registries ration."""
+
+    repository: str
+    """Names where it comes from, in a registry of one's own."""
+    variable: str
+    """The job's variable that names it too."""
+    folder: str
+    """Where it is kept in the checkout, for `cache:`."""
+    unless: When = {}
+    """Not with these inputs."""
+
+
 class ReadsWorkspace(NamedTuple):
     """The plugin reads the checkout, so that an empty one is an error and never a result."""
 

@@ -27,6 +27,7 @@ COMMANDS: Final = {
     "run": "gocdnext_sdk.host.cli.run",
     "schema": "gocdnext_sdk.host.cli.schema",
     "sigstore": "gocdnext_sdk.host.cli.sigstore",
+    "trivy-db": "gocdnext_sdk.host.cli.trivy_db",
     "verify-images": "gocdnext_sdk.host.cli.verify_images",
 }
 """Subcommand to the module whose `command` it is."""

@@ -12,12 +12,21 @@ from typing import Any, Final
 
 from pydantic import TypeAdapter, ValidationError
 
-from gocdnext_sdk.inputs.facts import DaemonUse, Gates, Publishes, Reads, ReadsWorkspace, Signs, Writes
+from gocdnext_sdk.inputs.facts import (
+    DaemonUse,
+    Downloads,
+    Gates,
+    Publishes,
+    Reads,
+    ReadsWorkspace,
+    Signs,
+    Writes,
+)
 from gocdnext_sdk.plugin import Plugin
 
 _PREFIX: Final = "x-"
 _CONDITIONS: Final = frozenset({"when", "unless"})
-_PLAIN: Final = frozenset({"needed", "without_daemon"})
+_PLAIN: Final = frozenset({"needed", "without_daemon", "variable", "folder"})
 """Fields that do not name an input."""
 
 
@@ -32,6 +41,7 @@ class Facts:
     gates: Gates | None = None
     daemon: DaemonUse | None = None
     workspace: ReadsWorkspace | None = None
+    downloads: Downloads | None = None
     caches: tuple[str, ...] = ()
     keeps: tuple[str, ...] = ()
     variables: tuple[str, ...] = ()
@@ -67,7 +77,8 @@ class Facts:
         yield from ((key, "caches") for key in self.caches)
         yield from ((key, "keeps") for key in self.keeps)
         alone = (
-            (name, getattr(self, name)) for name in ("publishes", "signs", "gates", "daemon", "workspace")
+            (name, getattr(self, name))
+            for name in ("publishes", "signs", "gates", "daemon", "workspace", "downloads")
         )
         several = ((name, each) for name in ("writes", "reads") for each in getattr(self, name))
         for name, fact in (*alone, *several):

@@ -92,6 +92,30 @@ def _paths(job: Job) -> Iterator[tuple[str, str]]:
         yield from (("cache", path) for path in cache.paths)
 
 
+@rule("GP604", Severity.NOTE)
+def downloaded_anew(view: View) -> Iterator[Diagnostic]:
+    """A database that each run downloads from a public registry.
+
+    Public registries ration anonymous downloads, and answer 429 when many pipelines ask: a red pipeline that
+    no change explains. Keep the database between runs with `cache:`, or take it from a registry of your own,
+    which `gocdnext-plugin trivy-db mirror` fills.
+    """
+    for use in view.known_uses:
+        fact, job = use.facts.downloads, use.job
+        if fact is None or job is None or (fact.unless and use.holds(fact.unless)):
+            continue
+        is_kept = any(_is_within(fact.folder, path) for cache in job.cache for path in cache.paths)
+        if not (is_kept or fact.repository in use.given or fact.variable in view.variables(job)):
+            what = f"{use.where} downloads a database from a public registry in every run"
+            advice = f"add `cache: [{{key: …, paths: [{fact.folder}]}}]`, or give `{fact.repository}`"
+            yield Diagnostic(use.mark, what, advice)
+
+
+def _is_within(path: str, folder: str) -> bool:
+    whole = posixpath.normpath(folder)
+    return f"{posixpath.normpath(path)}/".startswith(f"{whole}/") or whole == "."
+
+
 @rule("GP603", Severity.WARNING)
 def report_of_a_failure(view: View) -> Iterator[Diagnostic]:
     """A gate whose report is lost when it is red.
