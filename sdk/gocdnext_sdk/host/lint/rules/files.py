@@ -93,22 +93,26 @@ def _paths(job: Job) -> Iterator[tuple[str, str]]:
 
 
 @rule("GP604", Severity.NOTE)
-def downloaded_anew(view: View) -> Iterator[Diagnostic]:
-    """A database that each run downloads from a public registry.
+def downloaded_again(view: View) -> Iterator[Diagnostic]:
+    """A database that one run downloads several times from a public registry.
 
     Public registries ration anonymous downloads, and answer 429 when many pipelines ask: a red pipeline that
-    no change explains. Keep the database between runs with `cache:`, or take it from a registry of your own,
-    which `gocdnext-plugin trivy-db mirror` fills.
+    no change explains. Keep the database between jobs and runs with `cache:`, or take it from a registry of
+    your own, which `gocdnext-plugin trivy-db mirror` fills.
     """
+    asked: set[str] = set()
     for use in view.known_uses:
         fact, job = use.facts.downloads, use.job
         if fact is None or job is None or (fact.unless and use.holds(fact.unless)):
             continue
         is_kept = any(_is_within(fact.folder, path) for cache in job.cache for path in cache.paths)
-        if not (is_kept or fact.repository in use.given or fact.variable in view.variables(job)):
-            what = f"{use.where} downloads a database from a public registry in every run"
-            advice = f"add `cache: [{{key: …, paths: [{fact.folder}]}}]`, or give `{fact.repository}`"
+        if is_kept or fact.repository in use.given or fact.variable in view.variables(job):
+            continue
+        if use.name in asked:
+            what = f"{use.where} downloads a database again that an earlier job has downloaded"
+            advice = f"keep {fact.folder} with `cache:`, or give `{fact.repository}`"
             yield Diagnostic(use.mark, what, advice)
+        asked.add(use.name)
 
 
 def _is_within(path: str, folder: str) -> bool:
