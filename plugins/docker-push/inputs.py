@@ -55,6 +55,16 @@ def _sources(text: str, workspace: Path | None) -> tuple[Source, ...]:
     return tuple(Source.parse(word, workspace or Path()) for word in parse_words(text))
 
 
+def _one_source(text: str, workspace: Path | None) -> Source:
+    words = text.replace(",", " ").split()
+    if len(words) > 1 and not exists((workspace or Path()) / text):
+        raise Invalid(
+            f"names {len(words)} images, and one is published",
+            "`also` publishes further ones in the same job; `action: index` joins `sources` into one",
+        )
+    return Source.parse(text, workspace or Path())
+
+
 Sources = Annotated[
     tuple[Source, ...], in_workspace(_sources), WithJsonSchema({"type": "string", "format": "words"})
 ]
@@ -78,7 +88,7 @@ class DockerPushInputs(ImageTagInputs, ImageSignatureInputs, RegistryLoginInputs
         "platform of its own, into one image for all of them. `delete-tag` removes tags, and no other tag "
         "on their digest; with a digest in `source`, only while they still point to it.",
     )
-    source: Source | None = Input(
+    source: Annotated[Source, in_workspace(_one_source)] | None = Input(
         None,
         description="The image: a reference (of the daemon if the job has one with that image, else of its "
         "registry), `docker://REF`, `docker-daemon:REF`, or workspace files: `oci:DIRECTORY[:NAME]`, "
@@ -91,13 +101,18 @@ class DockerPushInputs(ImageTagInputs, ImageSignatureInputs, RegistryLoginInputs
     )
     platforms: Words = Input(
         "",
-        description="With `action: index`: the platforms that the joined image must have, these and no "
-        "others. Not checked if not given.",
+        description="With `action: push`: the platforms to publish, if not all of the source, as an index of "
+        "these. With `action: index`: those that the joined image must have, these and no others.",
     )
     annotations: Annotations = Input(
         "",
         description="With `action: index`: annotations of the joined index, one `index:KEY=VALUE` a line, or "
         "`manifest-descriptor:KEY=VALUE`, with `[os/arch]` for the entry of one platform.",
+    )
+    all_tags: Words = Input(
+        "",
+        description="Patterns, such as `v*` or `*`: the tags of the source's repository that fit and are on "
+        "the same digest are published too.",
     )
     target: References = Input(
         description="Where to publish, one or several, e.g. `ghcr.io/org/app`. A tag in it is published "
@@ -200,15 +215,32 @@ class DockerPushInputs(ImageTagInputs, ImageSignatureInputs, RegistryLoginInputs
         if self.action == "delete-tag" and not wrong_tags:
             yield from self._check_deleted(Ci.of(environ, workspace))
         yield from self._check_logins()
+        yield from self._check_selection()
         yield from self._check_index()
         if self.action != "delete-tag":
             key = "source" if self.source else "sources"
             for source in self.origins:
                 yield from self._check_source(key, source, environ, workspace)
 
+    def _check_selection(self) -> Iterator[Problem]:
+        if self.platforms and self.action == "delete-tag":
+            yield Problem("platforms", "is not used with action: delete-tag", "leave it out")
+        for platform in self.platforms:
+            if not is_platform(platform):
+                yield Problem(
+                    "platforms", f"{quoted(platform)} is not a platform", 'write it as "linux/amd64"'
+                )
+        if self.all_tags and self.action != "push":
+            yield Problem("all-tags", f"is not used with action: {self.action}", "leave it out")
+        elif self.all_tags and self.source and not self.source.reference:
+            yield Problem("all-tags", "needs a source in a registry", "files have no tags")
+        for pattern in self.all_tags:
+            if not TAG_PATTERN.fullmatch(pattern):
+                yield Problem("all-tags", f"{quoted(pattern)} matches no tag", 'write it as "v*"')
+
     def _check_index(self) -> Iterator[Problem]:
         if self.action != "index":
-            for key in ("sources", "platforms", "annotations"):
+            for key in ("sources", "annotations"):
                 if getattr(self, key):
                     yield Problem(key, "is not used", "only action: index joins images")
             return
@@ -216,11 +248,6 @@ class DockerPushInputs(ImageTagInputs, ImageSignatureInputs, RegistryLoginInputs
             yield Problem("sources", "has one image, with nothing to join it to", "action: push publishes it")
         if len(set(self.sources)) < len(self.sources):
             yield Problem("sources", "has an image twice", "name each once")
-        for platform in self.platforms:
-            if not is_platform(platform):
-                yield Problem(
-                    "platforms", f"{quoted(platform)} is not a platform", 'write it as "linux/amd64"'
-                )
         for annotation in self.annotations:
             if not annotation.levels or any(each.name not in ENTRY_LEVELS for each in annotation.levels):
                 what = f"{quoted(annotation)} would change a manifest, and so its digest"

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from gocdnext_sdk import DaemonUse, Job, Plugin, Publishes, Reads, Writes
 from gocdnext_sdk.tools.cosign import KMS
 
-from .content import push
+from .content import Published, push
 from .inputs import DockerPushInputs
 from .registries import Registries
 from .tags import Move, delete_tags, move_tags
@@ -49,36 +49,52 @@ class DockerPush(Plugin[DockerPushInputs]):
     def run(self, inputs: DockerPushInputs, job: Job) -> Mapping[str, str]:
         """Copy content, then move tags; or delete tags."""
         job.trust(inputs.ca_file)
-        targets = inputs.targets(job.ci)
-        first = targets[0]
-        tags = ",".join(str(target.tag) for target in targets if target.name == first.name)
         if inputs.action == "delete-tag":
             delete_tags(inputs, job, Registries.of(inputs, job))
-            return {"IMAGE": first.name, "TAGS": tags}
+            return named(inputs, job)
         origins, moves = [], []
         for each in inputs.together():
             registries = Registries.of(each, job)
-            if each.action == "index":
-                from .joining import join
+            whole = each
+            if each.all_tags:
+                from .selecting import with_all_tags
 
-                copied = join(each, job, registries)
-            else:
-                copied = push(each, job, registries)
+                whole = with_all_tags(each, job, registries)
+            copied = content_of(whole)(whole, job, registries)
             origins.append(copied.origin)
-            moves.append(Move(each, copied.digest, registries))
+            moves.append(Move(whole, copied.digest, registries))
         move_tags(moves, job)
         for move in moves:
             job.say(f"published {move.digest} as {', '.join(map(str, move.inputs.targets(job.ci)))}")
-        digest = moves[0].digest
+        digest, first = moves[0].digest, moves[0].inputs.targets(job.ci)[0]
         return {
-            "IMAGE": first.name,
+            **named(moves[0].inputs, job),
             "DIGEST": digest,
             "REFERENCE": str(first.with_digest(digest)),
-            "TAGS": tags,
             "PROMOTED_DIGEST": digest,
             "SOURCE": origins[0],
             "TARGET": str(first),
         }
+
+
+def named(inputs: DockerPushInputs, job: Job) -> dict[str, str]:
+    """Return the outputs that name the first target."""
+    targets = inputs.targets(job.ci)
+    tags = ",".join(str(target.tag) for target in targets if target.name == targets[0].name)
+    return {"IMAGE": targets[0].name, "TAGS": tags}
+
+
+def content_of(inputs: DockerPushInputs) -> Callable[[DockerPushInputs, Job, Registries], Published]:
+    """Return what brings the content to the targets: imported where it is used, as few jobs use all."""
+    if inputs.action == "index":
+        from .joining import join
+
+        return join
+    if inputs.platforms:
+        from .selecting import push_platforms
+
+        return push_platforms
+    return push
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ Source: image-spec 1.1.1 `image-index.md`; moby/buildkit `docs/attestations/atte
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -27,7 +27,7 @@ from gocdnext_sdk.oci.descriptor import (
     parse_child,
     platform_of,
 )
-from gocdnext_sdk.oci.platforms import matches, normal
+from gocdnext_sdk.oci.platforms import choose, matches, normal
 from gocdnext_sdk.oci.reference import Reference
 
 _SUBJECT = "vnd.docker.reference.digest"
@@ -35,6 +35,10 @@ _SUBJECT = "vnd.docker.reference.digest"
 
 _PLATFORM = ("architecture", "os", "os.version", "os.features", "variant")
 """What an image's configuration says of its platform, in the words of a descriptor."""
+
+
+Entry = tuple[Descriptor, dict[str, Any]]
+"""What an entry of an index means, and the entry."""
 
 
 @dataclass(frozen=True)
@@ -61,12 +65,14 @@ class Index:
         media_type: its type.
         platforms: the images in it, `os/arch[/variant]`.
         attestations: how many it has.
+        children: the digests of all that it names.
     """
 
     content: bytes = field(repr=False)
     media_type: str
     platforms: tuple[str, ...]
     attestations: int
+    children: tuple[str, ...] = ()
 
     @property
     def digest(self) -> str:
@@ -94,6 +100,38 @@ def join(
         RegistryError: one cannot be read.
     """
     entries = [entry for image in images for entry in _entries(image, registry)]
+    return _index(entries, annotations or {}, tuple(entry_annotations))
+
+
+def select(image: Reference, registry: RegistryClient, platforms: Sequence[str]) -> Index:
+    """Return the index of some platforms of an image, with their attestations.
+
+    Args:
+        image: an index, by digest.
+        registry: reads it.
+        platforms: those that are taken, `os/arch[/variant]`.
+
+    Raises:
+        Invalid: it is no index, is not valid, or lacks one of the platforms.
+        RegistryError: it cannot be read.
+    """
+    descriptor, content = registry.manifest(image)
+    if not descriptor.is_index:
+        raise Invalid(f"{image} is an image of one platform", "leave out `platforms`")
+    entries = list(_entries(image, registry))
+    images = [child for child, _ in entries if not child.is_attestation]
+    try:
+        taken = {child.digest for child in choose(platforms, images)}
+    except ValueError as error:
+        raise Invalid(getattr(error, "what", str(error)), getattr(error, "advice", "")) from None
+    kept = [each for each in entries if (each[0].annotations.get(_SUBJECT) or each[0].digest) in taken]
+    annotations = content.get("annotations")
+    return _index(kept, annotations if isinstance(annotations, Mapping) else {}, ())
+
+
+def _index(
+    entries: Sequence[Entry], annotations: Mapping[str, str], entry_annotations: tuple[EntryAnnotation, ...]
+) -> Index:
     built: dict[tuple[str, str | None], Descriptor] = {}
     for child, _ in entries:
         if child.is_attestation:
@@ -109,7 +147,7 @@ def join(
     for child, _ in entries:
         if child.is_attestation and child.annotations.get(_SUBJECT) not in digests:
             raise Invalid(f"{child.digest} attests to an image that is not among them", "build it again")
-    _annotate(entries, tuple(entry_annotations))
+    _annotate(entries, entry_annotations)
     docker = not annotations and all(child.media_type == DOCKER_MANIFEST for child, _ in entries)
     media_type = DOCKER_INDEX if docker else OCI_INDEX
     content = {
@@ -119,11 +157,9 @@ def join(
         **({"annotations": dict(annotations)} if annotations else {}),
     }
     platforms = tuple(str(child.platform) for child in built.values())
-    return Index(json.dumps(content, indent=2).encode(), media_type, platforms, len(entries) - len(built))
-
-
-Entry = tuple[Descriptor, dict[str, Any]]
-"""What an entry of an index means, and the entry."""
+    body = json.dumps(content, indent=2).encode()
+    children = tuple(child.digest for child, _ in entries)
+    return Index(body, media_type, platforms, len(entries) - len(built), children)
 
 
 def _entries(image: Reference, registry: RegistryClient) -> Iterator[Entry]:

@@ -98,6 +98,29 @@ def test_targets_are_repositories_times_tags(target: str, tags: str | None, expe
     assert [str(each) for each in inputs.targets(Ci())] == expected
 
 
+def test_two_images_in_source_are_told_where_they_go() -> None:
+    (line,) = mistakes({"source": "ghcr.io/a/b:1, ghcr.io/a/c:1"})
+    assert line.startswith("with.source: names 2 images")
+    assert "`also`" in line
+    assert "`sources`" in line
+
+
+@pytest.mark.parametrize(
+    ("inputs", "key"),
+    [
+        ({"platforms": "arm64"}, "platforms"),
+        ({"platforms": "linux/arm64", "action": "delete-tag", "tags": "a"}, "platforms"),
+        ({"all-tags": "v/*"}, "all-tags"),
+        ({"all-tags": "v*", "action": "delete-tag", "tags": "a"}, "all-tags"),
+        ({"all-tags": "v*", "source": "./app.tar"}, "all-tags"),
+    ],
+)
+def test_a_part_that_cannot_be_taken_is_a_mistake(inputs: dict[str, str], key: str, checkout: Path) -> None:
+    (checkout / "app.tar").touch()
+    (line,) = mistakes(inputs)
+    assert line.startswith(f"with.{key}: ")
+
+
 def test_a_target_with_a_digest_is_refused() -> None:
     assert mistakes({"target": f"{TARGET}@{ONE}"}) == [
         f'with.target: "{TARGET}@{ONE}" has a digest; give the repository, and tags'
@@ -162,9 +185,9 @@ class TestIndex:
         assert line.startswith(f"with.{key}: ")
         assert what in line
 
-    @pytest.mark.parametrize("key", ["sources", "platforms", "annotations"])
+    @pytest.mark.parametrize("key", ["sources", "annotations"])
     def test_nothing_of_it_is_passed_over_in_another_action(self, key: str) -> None:
-        given = {"sources": self.IMAGES, "platforms": "linux/amd64", "annotations": "index:a=b"}
+        given = {"sources": self.IMAGES, "annotations": "index:a=b"}
         for action in ({"action": "push"}, {"action": "delete-tag", "tags": "v1", "source": ""}):
             lines = mistakes(action | {key: given[key]})
             assert f"with.{key}: is not used; only action: index joins images" in lines

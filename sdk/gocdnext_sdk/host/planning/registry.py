@@ -6,6 +6,7 @@ import json
 import re
 from urllib.parse import urlsplit
 
+from gocdnext_sdk.host.planning.guard import PlanEnds
 from gocdnext_sdk.host.planning.model import Notes, Step
 from gocdnext_sdk.host.planning.placeholders import Placeholders
 from gocdnext_sdk.oci.client import RegistryClient
@@ -36,6 +37,8 @@ class PlannedRegistry(Transport):
         """Answer with what stands for the real thing."""
         parts = urlsplit(request.url)
         found = _MANIFEST.fullmatch(parts.path)
+        if parts.path.endswith("/tags/list"):
+            raise PlanEnds(f"what follows depends on the tags of {parts.netloc}{parts.path[3:-10]}")
         if found is None:  # whether it speaks TLS, and what refers to an image: nothing
             return Response(200, Headers({"Content-Type": OCI_INDEX}), b'{"manifests": []}')
         image = Reference(Registry.parse(parts.netloc), found[1])

@@ -1,0 +1,50 @@
+"""The tags of a repository, page by page."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from gocdnext_sdk.errors import RegistryError
+from gocdnext_sdk.host.testing.fake_registry import FakeNetwork, FakeRegistry, respond
+from gocdnext_sdk.oci.client import RegistryClient
+from gocdnext_sdk.oci.reference import Reference
+from gocdnext_sdk.oci.tags import list_tags
+from gocdnext_sdk.oci.transport import Request, Response
+
+IMAGE = Reference.parse("registry.example.com/org/app")
+
+
+def test_every_page_is_read() -> None:
+    def page(request: Request) -> Response:
+        last = request.url.partition("last=")[2]
+        tags = {"": ["a", "b"], "b": ["b", "c"]}[last]
+        link = {} if last else {"Link": '</v2/org/app/tags/list?last=b>; rel="next"'}
+        return respond(200, json.dumps({"name": "org/app", "tags": tags}), link)
+
+    client = RegistryClient(transport=FakeNetwork({"registry.example.com": page}))
+    assert list_tags(client, IMAGE) == ("a", "b", "c")
+
+
+def test_a_list_without_end_is_an_error() -> None:
+    def again(request: Request) -> Response:
+        return respond(200, b'{"tags": ["a"]}', {"Link": '</v2/org/app/tags/list>; rel="next"'})
+
+    client = RegistryClient(transport=FakeNetwork({"registry.example.com": again}))
+    with pytest.raises(RegistryError, match="pages"):
+        list_tags(client, IMAGE)
+
+
+@pytest.mark.parametrize("body", [b"", b"[]", b'{"tags": 7}'])
+def test_what_is_no_list_is_an_error(body: bytes) -> None:
+    network = FakeNetwork({"registry.example.com": lambda request: respond(200, body)})
+    with pytest.raises(RegistryError):
+        list_tags(RegistryClient(transport=network), IMAGE)
+
+
+def test_a_repository_that_is_not_there_is_an_error() -> None:
+    fake = FakeNetwork({"registry.example.com": lambda request: respond(404)})
+    with pytest.raises(RegistryError):
+        list_tags(RegistryClient(transport=fake), IMAGE)
+    assert list_tags(RegistryClient(transport=FakeRegistry()), IMAGE) == ()
