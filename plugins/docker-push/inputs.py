@@ -139,6 +139,16 @@ class DockerPushInputs(ImageTagInputs, ImageSignatureInputs, RegistryLoginInputs
         "same tags and with the same demands. All are copied and verified before any tag moves; if one tag "
         "cannot move, those that have moved are put back.",
     )
+    delete_through: Literal["auto", "registry", "github", "docker-hub", "gitlab", "harbor", "quay"] = Input(
+        "auto",
+        description="With `action: delete-tag`: whose API deletes the tag. `auto`: GitHub's, Docker Hub's, "
+        "GitLab's or Quay's where the registry is theirs, else the registry's.",
+    )
+    api_url: str | None = Input(
+        None,
+        description="Where that API is, such as `https://gitlab.example.com`. If empty: the service's own; of "
+        "a Harbor or Quay of yours, its registry's host.",
+    )
     immutable_tags: Words = Input(
         "",
         description="Patterns, such as `v*.*.*`, of tags that are created but never moved to another digest. "
@@ -175,6 +185,21 @@ class DockerPushInputs(ImageTagInputs, ImageSignatureInputs, RegistryLoginInputs
     def registries(self) -> tuple[Registry, ...]:
         """The registries of the targets, each once."""
         return tuple(dict.fromkeys(target.registry for target in self.target))
+
+    def service(self, registry: Registry) -> str:
+        """Return whose API deletes tags of a registry."""
+        if self.delete_through != "auto":
+            return self.delete_through
+        from .apis import HOSTS
+
+        return HOSTS.get(registry.host, "registry")
+
+    def api_of(self, service: str, registry: Registry) -> str:
+        """Return where the API of a service is."""
+        from .apis import HOSTS, URLS
+
+        is_theirs = HOSTS.get(registry.host) == service or service in ("github", "docker-hub")
+        return (self.api_url or (URLS[service] if is_theirs else f"https://{registry.api_host}")).rstrip("/")
 
     @property
     def origins(self) -> tuple[Source, ...]:
@@ -223,6 +248,14 @@ class DockerPushInputs(ImageTagInputs, ImageSignatureInputs, RegistryLoginInputs
                 yield from self._check_source(key, source, environ, workspace)
 
     def _check_selection(self) -> Iterator[Problem]:
+        if self.action != "delete-tag":
+            for key in ("delete-through", "api-url"):
+                if key.replace("-", "_") in self.model_fields_set:
+                    yield Problem(key, f"is not used with action: {self.action}", "leave it out")
+        elif self.delete_through == "gitlab" and not self.api_url:
+            yield Problem("api-url", "is required", "GitLab and its registry have names of their own")
+        if self.api_url and not re.match(r"https?://[^/@\s]+", self.api_url):
+            yield Problem("api-url", "is not a URL", 'such as "https://gitlab.example.com"')
         if self.platforms and self.action == "delete-tag":
             yield Problem("platforms", "is not used with action: delete-tag", "leave it out")
         for platform in self.platforms:

@@ -10,7 +10,7 @@ from gocdnext_sdk.tools.cosign import KMS
 from .content import Published, push
 from .inputs import DockerPushInputs
 from .registries import Registries
-from .tags import Move, delete_tags, move_tags
+from .tags import Move, move_tags
 
 
 class DockerPush(Plugin[DockerPushInputs]):
@@ -50,6 +50,8 @@ class DockerPush(Plugin[DockerPushInputs]):
         """Copy content, then move tags; or delete tags."""
         job.trust(inputs.ca_file)
         if inputs.action == "delete-tag":
+            from .deleting import delete_tags
+
             delete_tags(inputs, job, Registries.of(inputs, job))
             return named(inputs, job)
         origins, moves = [], []

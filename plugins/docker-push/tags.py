@@ -85,28 +85,6 @@ def _restored(move: Move, target: Reference, before: str | None) -> bool:
     return False
 
 
-def delete_tags(inputs: DockerPushInputs, job: Job, registries: Registries) -> None:
-    """Delete the tags. One that is gone already, or points elsewhere by now, is success.
-
-    Raises:
-        RegistryError: the registry cannot, or does not let this user.
-    """
-    expected = inputs.source.reference.digest if inputs.source and inputs.source.reference else None
-    previous = find_tags(registries.targets, inputs.targets(job.ci), assumed=expected or "its digest")
-    job.output(PREVIOUS=describe(previous))
-    for target, before in previous.items():
-        if before is None:
-            job.say(f"{target} is not there")
-        elif expected not in (None, before):
-            job.say(f"{target} is left alone: it is {before} by now")
-        else:
-            deleted = registries.regctl.delete_tag(target)
-            after = registries.targets.find(target)
-            if not deleted or after is not None:
-                raise RegistryError(not_deleted(target, before, after.digest if after else None))
-            job.say(f"deleted {target}, which was {before}")
-
-
 def find_tags(
     registry: RegistryClient, targets: Iterable[Reference], *, assumed: str | None = None
 ) -> dict[Reference, str | None]:
@@ -144,16 +122,3 @@ def refuse_moves(patterns: Iterable[str], current: Mapping[Reference, str | None
 def describe(previous: Mapping[Reference, str | None]) -> str:
     """Return where tags pointed, as one line for the outputs."""
     return ",".join(f"{target}={digest or ''}" for target, digest in previous.items())
-
-
-def not_deleted(target: Reference, before: str, after: str | None) -> str:
-    """Say why a tag could not be deleted, and what to do by hand."""
-    registry = target.registry
-    by_hand = f"delete it in the web page of {registry}"
-    if registry.host == "ghcr.io":
-        package = target.repository.partition("/")[2].replace("/", "%2F")
-        by_hand += f", or with `gh api -X DELETE /user/packages/container/{package}/versions/ID`"
-    if after == before:
-        return f"{registry} did not let {target} be deleted; may this user delete? If it may: {by_hand}"
-    now = "an empty manifest" if after else "nothing"
-    return f"{registry} cannot delete tags: {target} was {before} and points to {now} now; {by_hand}"

@@ -863,14 +863,17 @@ def test_a_tag_that_has_moved_on_is_not_deleted(run_plugin: PluginRunner, bench:
     assert bench.digest(f"{repository}:latest") == good
 
 
-def test_a_registry_that_cannot_delete_tags_is_told_of(run_plugin: PluginRunner, bench: Bench) -> None:
+def test_a_registry_that_cannot_delete_tags_keeps_them_where_they_are(
+    run_plugin: PluginRunner, bench: Bench
+) -> None:
     with olareg() as upstream, Gate(upstream, {"user": "user-password-1"}) as gate:
-        bench.push(f"{upstream}/team/app", tag="failed")
+        digest = bench.push(f"{upstream}/team/app", tag="failed")
         inputs = {"action": "delete-tag", "target": f"{gate.address}/team/app:failed"}
         login = {"username": "user", "password": "user-password-1"}
         result = run_plugin(FOLDER, inputs | login).exited(3)
-        assert f"{gate.address} cannot delete tags: {gate.address}/team/app:failed was" in result.errors[0]
-        assert "points to an empty manifest now; delete it in the web page" in result.errors[0]
+        assert "did not let" in result.errors[0]
+        # Before it could be known, regctl had moved the tag to an empty manifest.
+        assert bench.digest(f"{upstream}/team/app:failed") == digest
 
 
 def test_every_flag_exists() -> None:

@@ -121,6 +121,44 @@ def test_a_part_that_cannot_be_taken_is_a_mistake(inputs: dict[str, str], key: s
     assert line.startswith(f"with.{key}: ")
 
 
+@pytest.mark.parametrize(
+    ("target", "inputs", "service", "url"),
+    [
+        ("ghcr.io/o/a", {}, "github", "https://api.github.com"),
+        ("docker.io/o/a", {}, "docker-hub", "https://hub.docker.com"),
+        ("registry.gitlab.com/o/a", {}, "gitlab", "https://gitlab.com"),
+        ("quay.io/o/a", {}, "quay", "https://quay.io"),
+        ("r.example/o/a", {}, "registry", "https://r.example"),
+        ("r.example/o/a", {"delete-through": "harbor"}, "harbor", "https://r.example"),
+        ("r.example/o/a", {"delete-through": "quay"}, "quay", "https://r.example"),
+        ("ghcr.io/o/a", {"delete-through": "registry"}, "registry", "https://ghcr.io"),
+        (
+            "r.example/o/a",
+            {"delete-through": "gitlab", "api-url": "https://g.example/"},
+            "gitlab",
+            "https://g.example",
+        ),
+    ],
+)
+def test_whose_api_deletes_a_tag(target: str, inputs: dict[str, str], service: str, url: str) -> None:
+    model = read({"source": "", "target": target, "action": "delete-tag", "tags": "a"} | inputs)
+    (registry,) = model.registries
+    assert (model.service(registry), model.api_of(service, registry)) == (service, url)
+
+
+@pytest.mark.parametrize(
+    ("inputs", "key"),
+    [
+        ({"delete-through": "gitlab", "action": "delete-tag", "tags": "a"}, "api-url"),
+        ({"api-url": "gitlab.example", "action": "delete-tag", "tags": "a"}, "api-url"),
+        ({"delete-through": "harbor"}, "delete-through"),
+    ],
+)
+def test_an_api_that_cannot_be_is_a_mistake(inputs: dict[str, str], key: str) -> None:
+    (line,) = mistakes(inputs)
+    assert line.startswith(f"with.{key}: ")
+
+
 def test_a_target_with_a_digest_is_refused() -> None:
     assert mistakes({"target": f"{TARGET}@{ONE}"}) == [
         f'with.target: "{TARGET}@{ONE}" has a digest; give the repository, and tags'
@@ -423,14 +461,6 @@ def test_a_further_image_is_checked_as_the_first_is(line: str, said: str) -> Non
 def test_a_record_of_where_tags_pointed_is_one_line() -> None:
     moved, new = references("ghcr.io/a/b:v1", "ghcr.io/a/b:v2")
     assert MODULE.describe({moved: ONE, new: None}) == f"ghcr.io/a/b:v1={ONE},ghcr.io/a/b:v2="
-
-
-def test_what_cannot_be_deleted_is_told_with_the_state_it_is_in() -> None:
-    (target,) = references("ghcr.io/org/team/app:failed")
-    refused = MODULE.not_deleted(target, ONE, ONE)
-    assert refused.startswith("ghcr.io did not let ghcr.io/org/team/app:failed be deleted")
-    assert "gh api -X DELETE /user/packages/container/team%2Fapp/versions/ID" in refused
-    assert "points to an empty manifest now" in MODULE.not_deleted(target, ONE, TWO)
 
 
 def test_targets_of_the_run() -> None:

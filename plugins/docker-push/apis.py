@@ -1,0 +1,211 @@
+"""Deleting one tag through the API of the service that runs the registry.
+
+Each removes the tag and no other on its digest, and nothing is overwritten before the service has been asked.
+
+Source: GitHub REST API "Packages" (versions of a container package); Docker Hub API v2 (`/v2/auth/token`,
+`/v2/repositories/…/tags/…`); GitLab "Container registry API"; Harbor API v2.0 (`deleteTag`); Quay API v1
+(`deleteFullTag`).
+"""
+
+from __future__ import annotations
+
+import json
+from base64 import b64encode
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+from urllib.parse import quote
+from uuid import uuid4
+
+from gocdnext_sdk import Credential, Error, HttpError, Job, Reference, RegistryClient, Secret
+from gocdnext_sdk.oci.referrers import EMPTY, EMPTY_TYPE, upload
+
+HOSTS = {"ghcr.io": "github", "docker.io": "docker-hub", "registry.gitlab.com": "gitlab", "quay.io": "quay"}
+"""The services that are known by their registry's name."""
+
+URLS = {
+    "github": "https://api.github.com",
+    "docker-hub": "https://hub.docker.com",
+    "gitlab": "https://gitlab.com",
+    "quay": "https://quay.io",
+}
+
+_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
+_PAGES = 100
+"""Pages of versions that are read, of 100 each."""
+
+
+class Deletion(NamedTuple):
+    """One tag that is to go.
+
+    Args:
+        job: sends requests.
+        url: of the service, without a slash at the end.
+        login: at the registry, which serves for the API too.
+        registry: where the tag is.
+        target: the tag.
+        digest: where it points.
+    """
+
+    job: Job
+    url: str
+    login: Credential | None
+    registry: RegistryClient
+    target: Reference
+    digest: str
+
+    @property
+    def secret(self) -> Secret:
+        """The password, or token.
+
+        Raises:
+            Error: there is none.
+        """
+        if self.login is None:
+            raise Error(f"{self.target} cannot be deleted without credentials", "give username and password")
+        return self.login.password
+
+    @property
+    def basic(self) -> dict[str, Secret]:
+        """The header of a login by name and password."""
+        name = self.login.username if self.login else ""
+        pair = b64encode(f"{name}:{self.secret.reveal()}".encode()).decode()
+        return {"Authorization": Secret(f"Basic {pair}")}
+
+
+def delete(service: str, deletion: Deletion) -> None:
+    """Delete a tag through a service's API.
+
+    Raises:
+        HttpError: it refused; the tag points where it did.
+        RegistryError: the tag could not be put back.
+    """
+    {
+        "github": _github,
+        "docker-hub": _docker_hub,
+        "gitlab": _gitlab,
+        "harbor": _harbor,
+        "quay": _quay,
+    }[service](deletion)
+
+
+def _docker_hub(deletion: Deletion) -> None:
+    login = {
+        "identifier": deletion.login.username if deletion.login else "",
+        "secret": deletion.secret.reveal(),
+    }
+    asked = deletion.job.http(
+        "POST", f"{deletion.url}/v2/auth/token", json=login, assumed={"access_token": "token"}
+    )
+    token = Secret(str(asked.json().get("access_token", "")))
+    repository, tag = deletion.target.repository, deletion.target.tag
+    deletion.job.http("DELETE", f"{deletion.url}/v2/repositories/{repository}/tags/{tag}/", bearer=token)
+
+
+def _quay(deletion: Deletion) -> None:
+    path = f"/api/v1/repository/{deletion.target.repository}/tag/{deletion.target.tag}"
+    deletion.job.http("DELETE", deletion.url + path, bearer=deletion.secret)
+
+
+def _harbor(deletion: Deletion) -> None:
+    project, _, name = deletion.target.repository.partition("/")
+    # A slash in the name is encoded twice.
+    artifact = f"{quote(quote(name, safe=''), safe='')}/artifacts/{deletion.digest}"
+    path = f"/api/v2.0/projects/{project}/repositories/{artifact}/tags/{deletion.target.tag}"
+    deletion.job.http("DELETE", deletion.url + path, headers=deletion.basic)
+
+
+def _gitlab(deletion: Deletion) -> None:
+    headers = {"PRIVATE-TOKEN": deletion.secret}
+    parts = deletion.target.repository.split("/")
+    # The repository's path is the project's, or goes on below it.
+    for length in range(len(parts), 1, -1):
+        project = quote("/".join(parts[:length]), safe="")
+        base = f"{deletion.url}/api/v4/projects/{project}/registry/repositories"
+        asked = deletion.job.http(
+            "GET", f"{base}?per_page=100", headers=headers, ok=(200, 404), assumed=[{"id": 1}]
+        )
+        if asked.status == 404:
+            continue
+        found = [
+            each for each in asked.json() if each.get("path", deletion.target.repository) == "/".join(parts)
+        ]
+        if found:
+            deletion.job.http(
+                "DELETE", f"{base}/{found[0]['id']}/tags/{deletion.target.tag}", headers=headers
+            )
+            return
+    raise HttpError(f"{deletion.url} has no container repository {deletion.target.repository}")
+
+
+def _github(deletion: Deletion) -> None:
+    base, versions = _github_versions(deletion)
+    tag = str(deletion.target.tag)
+    version = next((each for each in versions if tag in _tags(each)), None)
+    if version is None:
+        raise HttpError(f"{base} has no version with the tag {tag}")
+    if _tags(version) == [tag]:
+        _github_request(deletion, "DELETE", f"{base}/{version['id']}")
+        return
+    # A version goes with all its tags. So this one is moved to a version of its own, which goes; and back,
+    # if that is refused.
+    own = _empty(deletion)
+    try:
+        _, versions = _github_versions(deletion)
+        moved = next((each for each in versions if each.get("name") == own), None)
+        if moved is None:
+            raise HttpError(f"{base} does not list the version {own}")
+        _github_request(deletion, "DELETE", f"{base}/{moved['id']}")
+    except HttpError:
+        deletion.registry.tag(deletion.target.with_digest(deletion.digest), tag)
+        raise
+
+
+def _github_versions(deletion: Deletion) -> tuple[str, list[dict[str, Any]]]:
+    """Return the URL of a package's versions, of an organisation or of a user, and the versions."""
+    owner, _, package = deletion.target.repository.partition("/")
+    for kind in ("orgs", "users"):
+        base = f"{deletion.url}/{kind}/{owner}/packages/container/{quote(package, safe='')}/versions"
+        asked = _github_request(deletion, "GET", f"{base}?per_page=100&page=1", ok=(200, 404))
+        if asked.status == 200:
+            return base, list(_pages(deletion, base, asked.json()))
+    raise HttpError(
+        f"{deletion.url} shows no package {package} of {owner} to this token; it needs `read:packages` and "
+        "`delete:packages`"
+    )
+
+
+def _pages(deletion: Deletion, base: str, page: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    for number in range(2, _PAGES):
+        yield from page
+        if len(page) < 100:
+            return
+        page = _github_request(deletion, "GET", f"{base}?per_page=100&page={number}").json()
+
+
+def _github_request(deletion: Deletion, method: str, url: str, ok: tuple[int, ...] = (200, 204)) -> Any:
+    headers = {"Accept": "application/vnd.github+json", "X-GitHub-Api-Version": "2022-11-28"}
+    tag = str(deletion.target.tag)
+    assumed = [{"id": 1, "name": deletion.digest, "metadata": {"container": {"tags": [tag]}}}]
+    return deletion.job.http(method, url, headers=headers, bearer=deletion.secret, ok=ok, assumed=assumed)
+
+
+def _tags(version: dict[str, Any]) -> list[str]:
+    return list(version.get("metadata", {}).get("container", {}).get("tags", ()))
+
+
+def _empty(deletion: Deletion) -> str:
+    """Move the tag to an empty manifest that nothing else has, and return its digest."""
+    digest = upload(deletion.registry, deletion.target, EMPTY)
+    manifest = {
+        "schemaVersion": 2,
+        "mediaType": _MANIFEST,
+        "config": {"mediaType": EMPTY_TYPE, "digest": digest, "size": len(EMPTY)},
+        "layers": [],
+        "annotations": {"to-be-deleted": str(uuid4())},
+    }
+    body = json.dumps(manifest).encode()
+    path, headers = f"manifests/{deletion.target.tag}", {"Content-Type": _MANIFEST}
+    response = deletion.registry.request("PUT", deletion.target, path, headers=headers, body=body)
+    if response.status not in (200, 201):
+        raise deletion.registry.refused(response, deletion.target)
+    return deletion.registry.resolve(deletion.target).digest

@@ -1,0 +1,61 @@
+"""Deleting tags: through the registry, or through the API of the service that runs it."""
+
+from __future__ import annotations
+
+from gocdnext_sdk import HttpError, Job, Reference, RegistryError
+
+from .inputs import DockerPushInputs
+from .registries import Registries
+from .tags import describe, find_tags
+
+
+def delete_tags(inputs: DockerPushInputs, job: Job, registries: Registries) -> None:
+    """Delete the tags. One that is gone already, or points elsewhere by now, is success.
+
+    Raises:
+        RegistryError: the registry cannot, or does not let this user; the tag points where it did.
+    """
+    expected = inputs.source.reference.digest if inputs.source and inputs.source.reference else None
+    previous = find_tags(registries.targets, inputs.targets(job.ci), assumed=expected or "its digest")
+    job.output(PREVIOUS=describe(previous))
+    for target, before in previous.items():
+        if before is None:
+            job.say(f"{target} is not there")
+        elif expected not in (None, before):
+            job.say(f"{target} is left alone: it is {before} by now")
+        else:
+            _delete(inputs, job, registries, target, before)
+            job.say(f"deleted {target}, which was {before}")
+
+
+def _delete(
+    inputs: DockerPushInputs, job: Job, registries: Registries, target: Reference, before: str
+) -> None:
+    service = inputs.service(target.registry)
+    if service == "registry":
+        deleted = registries.regctl.delete_tag(target)
+    else:
+        from .apis import Deletion, delete
+
+        login = registries.logins.targets.get(target.registry, target.repository)
+        try:
+            url = inputs.api_of(service, target.registry)
+            delete(service, Deletion(job, url, login, registries.targets, target, before))
+        except HttpError as error:
+            raise RegistryError(f"{target} is not deleted, and still is {before}: {error}") from None
+        deleted = True
+    after = registries.targets.find(target)
+    if deleted and after is None:
+        return
+    # Where a registry has no way to delete a tag, regctl has moved it to an empty manifest.
+    if after is None or after.digest != before:
+        registries.targets.tag(target.with_digest(before), str(target.tag))
+    raise RegistryError(_not_deleted(target, before))
+
+
+def _not_deleted(target: Reference, before: str) -> str:
+    """Say why a tag could not be deleted, and what to do."""
+    return (
+        f"{target.registry} did not let {target} be deleted, and it still is {before}; may this user delete? "
+        "If it is a Harbor, a GitLab or a Quay, say so in `delete-through`; else delete it in its web page"
+    )
