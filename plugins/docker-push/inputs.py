@@ -146,7 +146,7 @@ class DockerPushInputs(ImageTagInputs, ImageSignatureInputs, RegistryLoginInputs
     )
     api_url: str | None = Input(
         None,
-        description="Where that API is, such as `https://gitlab.example.com`. If empty: the service's own; of "
+        description="Where it is, such as `https://gitlab.example.com`. If empty: the service's own; of "
         "a Harbor or Quay of yours, its registry's host.",
     )
     immutable_tags: Words = Input(

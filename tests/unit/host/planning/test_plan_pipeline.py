@@ -23,8 +23,8 @@ from gocdnext_sdk.host.planning.text import lines
 ROOT = Path(__file__).parents[4]
 KEY = "-----BEGIN {0}-----\nMFkw\n-----END {0}-----\n"
 FILES = {
-    "Dockerfile": "FROM scratch\n",
-    "services/api/Dockerfile": "FROM scratch\n",
+    "Dockerfile": "FROM alpine:3\n",
+    "services/api/Dockerfile": "FROM alpine:3\n",
     "cosign.pub": KEY.format("PUBLIC KEY"),
     "keys/cosign.pub": KEY.format("PUBLIC KEY"),
     "cosign.key": KEY.format("ENCRYPTED SIGSTORE PRIVATE KEY"),
