@@ -165,6 +165,12 @@ class BuildxInputs(ImageBuildInputs, StepInputs):
                 )
         if self.push_by_digest and not self.push:
             yield Problem("push-by-digest", 'needs push: "true"')
+        if self.output:
+            for key, given in (("push-by-digest", self.push_by_digest), ("load", self.load)):
+                if given:
+                    yield Problem(key, "does not go with `output`", "leave one out")
+            if self.call == "check":
+                yield Problem("output", "gets nothing from call: check", "leave it out")
         for key, lines in (("build-contexts", self.build_contexts), ("driver-opts", self.driver_opts)):
             for number, line in enumerate(lines, start=1):
                 name, equals, value = line.partition("=")
@@ -202,7 +208,7 @@ class BuildxInputs(ImageBuildInputs, StepInputs):
         """Whether `tags` has to make one: a candidate has none, and what is loaded needs one."""
         if self.call == "check":
             return False
-        return self.has_untagged and (self.load or (self.push and not self.push_by_digest))
+        return self.has_untagged and (self.load or (self.is_pushed and not self.push_by_digest))
 
     @property
     def reproducible_note(self) -> str | None:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from time import sleep
 
 from gocdnext_sdk import (
@@ -61,7 +62,7 @@ class Buildx(Plugin[BuildxInputs]):
         push="push",
         by_digest="push-by-digest",
         platforms="platforms",
-        when={"call": "build"},
+        when={"call": "build", "output": ""},
     )
     writes = tuple(Writes(each, when={"call": "build", "push": "true"}) for each in ("cache", "cache-to"))
     daemon = DaemonUse("always", when={"builder": ""})
@@ -87,16 +88,23 @@ class Buildx(Plugin[BuildxInputs]):
                 check(build, buildx, builder)
             return build.inputs.named()
         metadata = job.scratch() / "metadata.json"
-        with ready(build) as (buildx, builder), doing(f"building {inputs.main.name}"), build.pushing():
-            notes = run_patiently(build, buildx, (*build.command(builder), "--metadata-file", metadata))
-        if inputs.push:
-            digest = job.digest(build.subject(inputs.platforms), lambda: read_digest(metadata))
-            outputs = build.pushed(digest, () if inputs.push_by_digest else build.targets)
-        else:
-            outputs = build.built()
+        with build.writing():
+            with ready(build) as (buildx, builder), doing(f"building {inputs.main.name}"), build.pushing():
+                notes = run_patiently(build, buildx, (*build.command(builder), "--metadata-file", metadata))
+            outputs = self._published(build, metadata)
         for note in notes:
             job.warn(note)
         return outputs
+
+    def _published(self, build: BuildxBuild, metadata: Path) -> dict[str, str]:
+        """Return the outputs, once what was built is where it is to be."""
+        inputs, job = build.inputs, build.job
+        if inputs.output:
+            return build.written(build.unpacked)
+        if inputs.is_pushed:
+            digest = job.digest(build.subject(inputs.platforms), lambda: read_digest(metadata))
+            return build.pushed(digest, () if inputs.push_by_digest else build.targets)
+        return build.built()
 
 
 WAITS = (2.0, 8.0, 30.0)
@@ -153,6 +161,14 @@ class BuildxBuild(Build[BuildxInputs]):
         """
         material = self.inputs.builder_tls
         return self.job.secret_folder(material) if material else str(self.job.scratch() / "buildx")
+
+    def unpacked(self) -> Path:
+        """Return the layout in the archive that buildx has written; it would race with itself at a layout."""
+        from gocdnext_sdk.oci.layout import unpack
+
+        unpack(self.staged_archive, self.staged)
+        self.staged_archive.unlink()
+        return self.staged
 
     @property
     def artifact_notes(self) -> Iterator[str]:
@@ -239,6 +255,11 @@ class BuildxBuild(Build[BuildxInputs]):
         # Media types too: which ones BuildKit takes by itself depends on its version and on attestations.
         form = ",rewrite-timestamp=true,oci-mediatypes=true" if inputs.reproducible else ""
         form += f",oci-artifact={self._artifact}" if self._artifact else ""
+        if inputs.output:
+            for reference in inputs.names(self.job.ci):
+                yield from ("--tag", str(reference))
+            yield from ("--output", f"{comma_separated(['type=oci', f'dest={self.staged_archive}'])}{form}")
+            return
         if inputs.push_by_digest:
             names = comma_separated([f"name={','.join(image.name for image in inputs.repositories)}"])
             by_digest = f"{names},push-by-digest=true,name-canonical=true"

@@ -198,7 +198,7 @@ class Kaniko(Plugin[KanikoInputs]):
     category = "container"
     inputs = KanikoInputs
     outputs = BUILD_OUTPUTS
-    publishes = Publishes("image", tags="tags", push="push")
+    publishes = Publishes("image", tags="tags", push="push", when={"output": ""})
     writes = (Writes("cache-repo", when={"push": "true"}),)
     daemon = DaemonUse("never")
     workspace = ReadsWorkspace()
@@ -220,10 +220,13 @@ class Kaniko(Plugin[KanikoInputs]):
         login = job.docker_config(inputs.all_logins, job.scratch() / "docker")
         inherit = filter(INHERITED.fullmatch, job.environ)
         executor = job.tool("executor", env=build.environ | login, inherit=inherit)
-        with doing(f"building {inputs.main.name}"), build.pushing():
-            executor.run(*build.command(digest_file))
-        # From here on / is the image's: only /kaniko, this program and mounts are as before.
-        if not inputs.push:
+        with build.writing():
+            with doing(f"building {inputs.main.name}"), build.pushing():
+                executor.run(*build.command(digest_file))
+            # From here on / is the image's: only /kaniko, this program and mounts are as before.
+            if inputs.output:
+                return build.written(lambda: build.staged)
+        if not inputs.is_pushed:
             return build.built()
         digest = job.digest(build.subject(inputs.platforms), lambda: digest_file.read_text().strip())
         return build.pushed(digest, build.targets)
@@ -256,8 +259,10 @@ class KanikoBuild(Build[KanikoInputs]):
             yield f"--insecure-registry={registry}"
         for folder in (RUNTIME, workspace):
             yield f"--ignore-path={folder}"
-        if not inputs.push:
+        if not inputs.is_pushed:
             yield "--no-push"
+        if inputs.output:
+            yield f"--oci-layout-path={self.staged}"
         yield from self._cache()
         for argument in self.arguments:
             yield f"--build-arg={argument.word}"

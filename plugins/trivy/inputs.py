@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 from urllib.parse import parse_qsl, unquote
 
+from pydantic import WithJsonSchema
+
 from gocdnext_sdk import (
     Boolean,
     Credential,
@@ -27,9 +29,11 @@ from gocdnext_sdk import (
     Secret,
     Words,
     WorkspacePath,
+    in_workspace,
     one_of,
     quoted,
 )
+from gocdnext_sdk.oci.source import Source
 from gocdnext_sdk.workspace import exists, is_file, is_in_workspace
 
 from .judging import JudgingInputs
@@ -59,6 +63,10 @@ ONLY_FOR = {
 """The inputs that other scan types would ignore, which must not happen silently."""
 
 
+ImageFiles = Annotated[Source, in_workspace(Source.parse_files), WithJsonSchema({"type": "string"})]
+"""An image in files: a path, with or without `oci:` and the like before it."""
+
+
 class TrivyInputs(JudgingInputs, ReportInputs, RegistryLoginInputs):
     """What to scan, what to look for, and where the report goes."""
 
@@ -73,9 +81,11 @@ class TrivyInputs(JudgingInputs, ReportInputs, RegistryLoginInputs):
         description="What to point the scan at: an image reference, a path, or the URL of a repository. "
         'Required, except that fs and config take the workspace ("."), and dockerfile "Dockerfile".',
     )
-    archive: WorkspacePath | None = Input(
+    archive: ImageFiles | None = Input(
         None,
-        description="Image archive, as `docker save` and kaniko write it, to scan instead of `target`.",
+        description="An image in files, to scan instead of `target`: a directory (OCI image layout) or an "
+        "archive, as the `output` of buildx and kaniko and `docker save` write them. If there are several "
+        "images in it, with a colon and the name or the digest of one: `dist/app:v1`.",
     )
     image_source: Literal["registry", "docker"] = Input(
         "registry",
@@ -189,7 +199,9 @@ class TrivyInputs(JudgingInputs, ReportInputs, RegistryLoginInputs):
             yield Problem("scanners", "an SBOM can be scanned for vuln and license only")
         if self.image_source == "docker" and "DOCKER_HOST" not in environ:
             yield Problem("image-source", "the job has no Docker daemon", "add `docker: true` to the job")
-        for name in ("archive", "ignorefile", "config"):
+        if self.archive and not exists(workspace / str(self.archive.path)):
+            yield Problem("archive", f"there is no {quoted(self.archive.path)} in the workspace")
+        for name in ("ignorefile", "config"):
             if (path := getattr(self, name)) and not is_file(workspace / path):
                 yield Problem(name, f"there is no file {quoted(path)} in the workspace")
         yield from self.check_reports(workspace)

@@ -14,7 +14,7 @@ from .judging import SEVERITIES
 from .preparing import GIT_TOKENS, prepare, without_logins
 from .report import Renderer, publish, refuse_reports, sboms
 from .scan import scan
-from .subjects import find_subjects
+from .subjects import subjects_of
 from .verdict import judge, summarize
 
 
@@ -54,11 +54,11 @@ class Trivy(Plugin[TrivyInputs]):
         """Find out what to scan, scan each part of it once, report, judge."""
         job.temporary()  # Trivy unpacks into it
         job.trust(inputs.ca_file)
-        subjects = find_subjects(inputs, job)
-        refuse_reports(inputs, subjects)
-        trivy = prepare(inputs, job)
-        earlier = baseline_subjects(inputs, job, subjects)
-        found = scan(inputs, job, trivy, [*subjects, *earlier])
+        with subjects_of(inputs, job) as subjects:
+            refuse_reports(inputs, subjects)
+            trivy = prepare(inputs, job)
+            earlier = baseline_subjects(inputs, job, subjects)
+            found = scan(inputs, job, trivy, [*subjects, *earlier])
         reports, before = split(found, len(subjects))
         baseline = read_baseline(inputs, job.workspace, before)
         broken = check_ignorefile(inputs, job, reports.values())

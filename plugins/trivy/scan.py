@@ -42,6 +42,8 @@ def scan(inputs: TrivyInputs, job: Job, trivy: Tool, subjects: Sequence[Subject]
             if isinstance(outcome, ToolError):
                 raise outcome
             report = read_report(outcome.stdout)
+        if subject.in_files:
+            report["ArtifactName"] = subject.name  # Trivy knows where it was put for the scan
         platform = subject.platform or platform_of(report)
         if platform and not any(each == "all" or matches(platform, each) for each in inputs.platforms):
             raise ToolError(f"no result: {subject.name} is for {platform}, which `platforms` does not name")

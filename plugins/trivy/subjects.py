@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from gocdnext_sdk import InputMismatch, Job, Problem, Reference, RegistryClient, ToolError
 from gocdnext_sdk.oci.platforms import choose
+
+if TYPE_CHECKING:
+    from gocdnext_sdk.oci.descriptor import Descriptor
 
 from .dockerfile import DEFAULT
 from .inputs import TrivyInputs, without_login
@@ -23,6 +28,7 @@ class Subject:
         digest: of one image of an index; what else tells it from the others there may be alike.
         reference: the one image in its registry, by digest; empty if it is in none.
         base: of a Dockerfile's base image, what the Dockerfile calls it.
+        in_files: whether the image is in files.
     """
 
     name: str
@@ -31,14 +37,25 @@ class Subject:
     digest: str = ""
     reference: str = ""
     base: str = ""
+    in_files: bool = False
+
+
+@contextmanager
+def subjects_of(inputs: TrivyInputs, job: Job) -> Iterator[list[Subject]]:
+    """Find what is scanned, which is there while the block runs."""
+    if inputs.archive is None:
+        yield find_subjects(inputs, job)
+        return
+    from .files import in_files
+
+    with in_files(inputs, inputs.archive, job) as subjects:
+        yield subjects
 
 
 def find_subjects(inputs: TrivyInputs, job: Job) -> list[Subject]:
     """Return what is scanned: of an image in a registry every platform, by digest."""
     if inputs.scan_type == "dockerfile":
         return find_bases(inputs, job)
-    if inputs.archive:
-        return [Subject(inputs.archive, ("--input", inputs.archive))]
     if inputs.image is None:
         target, _ = without_login(inputs.target or ".")
         return [Subject(target, (target,))]
@@ -86,6 +103,25 @@ def _single(name: str, image: str) -> Subject:
     return Subject(name, ("--image-src", "remote", image), reference=image)
 
 
+def wanted_images(
+    registry: RegistryClient, index: Reference, platforms: Sequence[str], name: str
+) -> Sequence[Descriptor]:
+    """Return the images of an index that are for `platforms`; arguments as for `_platforms`.
+
+    Raises:
+        InputMismatch: there is none for one of them.
+        ToolError: there are no images at all.
+    """
+    try:
+        found = choose(platforms, registry.platforms(index))
+    except ValueError as error:
+        problem = Problem.of("platforms", error)
+        raise InputMismatch(problem.key, problem.what, problem.advice) from None
+    if not found:
+        raise ToolError(f"nothing to scan: {name} is an index without images")
+    return found
+
+
 def _platforms(
     registry: RegistryClient, image: Reference, platforms: Sequence[str], name: str
 ) -> list[Subject]:
@@ -97,14 +133,10 @@ def _platforms(
         platforms: those that are wanted.
         name: what all of it is called.
     """
-    try:
-        children = choose(platforms, registry.platforms(image))
-    except ValueError as error:
-        problem = Problem.of("platforms", error)
-        raise InputMismatch(problem.key, problem.what, problem.advice) from None
-    if not children:
-        raise ToolError(f"nothing to scan: {image} is an index without images")
-    each = [(child, str(image.with_digest(child.digest))) for child in children]
+    each = [
+        (child, str(image.with_digest(child.digest)))
+        for child in wanted_images(registry, image, platforms, str(image))
+    ]
     return [
         Subject(name, ("--image-src", "remote", one), child.platform or "", child.digest, one)
         for child, one in each

@@ -8,6 +8,9 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -21,6 +24,9 @@ _NOT_CHECKED_OUT = frozenset({".git", ".gocdnext", ".cache"})
 
 _MAX_FILE = 4 * 1024 * 1024
 """Bytes."""
+
+_promised: ContextVar[tuple[Path, ...]] = ContextVar("_promised", default=())
+"""What another job will have put here; only a plan knows of any."""
 
 
 def workspace_path(text: str, workspace: Path | None = Path()) -> str:
@@ -49,13 +55,22 @@ def read_text(path: str | Path) -> str:
         OSError: it is not there, no regular file (a pipe may never end), or larger than 4 MiB.
         UnicodeDecodeError: it is no text.
     """
+    return read_bytes(path).decode()
+
+
+def read_bytes(path: str | Path) -> bytes:
+    """Return the content of a file that came with the checkout, as `read_text` does.
+
+    Raises:
+        OSError: it is not there, no regular file, or larger than 4 MiB.
+    """
     with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as stream:  # noqa: PTH123
         if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
             raise OSError(errno.EINVAL, "is not a regular file", str(path))
         content = stream.read(_MAX_FILE + 1)
     if len(content) > _MAX_FILE:
         raise OSError(errno.EFBIG, "is too large", str(path))
-    return content.decode()
+    return content
 
 
 def is_in_workspace(path: str | Path, workspace: Path = Path()) -> bool:
@@ -81,17 +96,40 @@ def is_file(path: str | Path) -> bool:
 
     `Path.is_file` raises an error for these, before Python 3.14; so do the others.
     """
-    return os.path.isfile(path)  # noqa: PTH113
+    return os.path.isfile(path) or is_promised(path)  # noqa: PTH113
 
 
 def is_directory(path: str | Path) -> bool:
     """Tell whether there is a directory, as `is_file` does of a file."""
-    return os.path.isdir(path)  # noqa: PTH112
+    return os.path.isdir(path) or is_promised(path)  # noqa: PTH112
 
 
 def exists(path: str | Path) -> bool:
     """Tell whether there is anything, as `is_file` does of a file."""
-    return os.path.exists(path)  # noqa: PTH110
+    return os.path.exists(path) or is_promised(path)  # noqa: PTH110
+
+
+@contextmanager
+def promising(paths: Iterable[Path]) -> Iterator[None]:
+    """Take what another job is to hand on for there, in the block: files and directories, with all below.
+
+    Args:
+        paths: absolute.
+    """
+    token = _promised.set(tuple(paths))
+    try:
+        yield
+    finally:
+        _promised.reset(token)
+
+
+def is_promised(path: str | Path) -> bool:
+    """Tell whether another job is to hand on `path`, which is not here yet."""
+    promised = _promised.get()
+    if not promised or os.path.lexists(path):
+        return False
+    wanted = Path(os.path.abspath(path))  # noqa: PTH100 - it is not there
+    return any(wanted.is_relative_to(each) for each in promised)
 
 
 def is_link(path: str | Path) -> bool:

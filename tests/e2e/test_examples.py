@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -65,10 +66,18 @@ class Bench:
     keys: KeyPair
     base: str
 
-    def run(self, requirements: str, image: str, example: str = "scan-before-publish") -> RunReport:
-        plugins = {"kaniko": ("kaniko", "trivy", "cosign"), "native-nodes": ("buildx",)}.get(
-            example, ("buildx", "trivy", "cosign")
-        )
+    def run(
+        self,
+        requirements: str,
+        image: str,
+        example: str = "scan-before-publish",
+        source: Path | None = None,
+    ) -> RunReport:
+        plugins = {
+            "kaniko": ("kaniko", "trivy", "cosign"),
+            "native-nodes": ("buildx",),
+            "file-scan-publish": ("buildx", "trivy"),
+        }.get(example, ("buildx", "trivy", "cosign"))
         options = RunOptions(
             registry=self.registry,
             use_images=images(*plugins, "docker-push"),
@@ -85,7 +94,8 @@ class Bench:
                 "COSIGN_PUBLIC_KEY": self.keys.public,
             },
         )
-        return run_pipeline(EXAMPLES / example / ".gocdnext" / "release.yaml", options, session=self.session)
+        pipeline = EXAMPLES / example / ".gocdnext" / "release.yaml"
+        return run_pipeline(pipeline if source is None else source, options, session=self.session)
 
 
 @pytest.fixture(scope="module")
@@ -134,6 +144,46 @@ def test_without_a_daemon_what_passes_is_published_and_built_from_the_cache_next
     assert report["publish"].outputs["digest"] == digest
     again = bench.run("requirements.txt", "kaniko/good", "kaniko")
     assert "Using caching version of cmd: RUN python3 -m pip install" in again["build"].text
+
+
+@pytest.fixture
+def files_example(tmp_path: Path) -> Path:
+    """The example, with a login for the database, which the registry of this run wants."""
+    folder = tmp_path / "file-scan-publish"
+    shutil.copytree(EXAMPLES / "file-scan-publish", folder)
+    pipeline = folder / ".gocdnext" / "release.yaml"
+    text, place = pipeline.read_text(), "      db-repository: ${TRIVY_DB}\n"
+    assert text.count(place) == 1
+    account = "      db-username: ${{ REGISTRY_USERNAME }}\n      db-password: ${{ REGISTRY_PASSWORD }}\n"
+    text = text.replace(place, f"{place}{account}").replace(
+        "    with:\n      scan-type",
+        "    secrets: [REGISTRY_USERNAME, REGISTRY_PASSWORD]\n    with:\n      scan-type",
+    )
+    pipeline.write_text(text)
+    return pipeline
+
+
+def test_a_file_that_fails_its_scan_never_reaches_the_registry(bench: Bench, files_example: Path) -> None:
+    image = "files/bad"
+    report = bench.run("requirements-vulnerable.txt", image, "file-scan-publish", files_example)
+    assert report["build"].status == "passed", report["build"].text
+    assert (report["scan"].exit_code, report["publish"].status) == (1, "skipped"), report["scan"].text
+    assert "linux/amd64: 1 HIGH; linux/arm64: 1 HIGH" in report["scan"].text
+    built = Reference.parse(f"{bench.registry.address}/{image}").with_digest(
+        report["build"].outputs["digest"]
+    )
+    assert client(bench.registry).find(built) is None
+    assert tags(bench.registry, image) == set()
+
+
+def test_a_file_that_passes_is_published_as_it_was_built(bench: Bench, files_example: Path) -> None:
+    report = bench.run("requirements.txt", "files/good", "file-scan-publish", files_example)
+    assert report.passed, "\n".join(job.text for job in report.jobs)
+    digests = {report[job].outputs["digest"] for job in ("build", "scan", "publish")}
+    published = Reference.parse(f"{bench.registry.address}/files/good:latest")
+    there = client(bench.registry)
+    assert {there.resolve(published).digest} == digests
+    assert {each.platform for each in there.platforms(published)} == {"linux/amd64", "linux/arm64"}
 
 
 def test_two_native_builds_become_one_image(bench: Bench) -> None:

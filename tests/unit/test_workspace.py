@@ -49,3 +49,16 @@ def test_elsewhere_a_path_is_judged_by_its_text(
 def test_elsewhere_too_a_path_must_not_lead_out(path: str) -> None:
     with pytest.raises(Invalid, match="outside the workspace"):
         workspace_path(path, None)
+
+
+def test_what_another_job_is_to_hand_on_counts_as_there(tmp_path: Path) -> None:
+    (tmp_path / "here").touch()
+    inside, beside = tmp_path / "dist" / "app.tar", tmp_path / "distance"
+    with workspace.promising([tmp_path / "dist", tmp_path / "here"]):
+        assert all(each(inside) for each in (workspace.exists, workspace.is_file, workspace.is_directory))
+        assert not workspace.exists(beside)
+        assert (workspace.is_file(tmp_path / "here"), workspace.is_directory(tmp_path / "here")) == (
+            True,
+            False,
+        )
+    assert not workspace.exists(inside)

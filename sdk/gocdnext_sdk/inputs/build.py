@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -30,6 +30,8 @@ _PRECONDITION = re.compile(rb"\b412\b.*Precondition|Precondition.*\b412\b|PRECON
 
 _FAILED_TO_PUSH = b"failed to push"
 """What BuildKit and kaniko say when it was not the build that failed."""
+
+_SECRETS_OTHERWISE = "`secret-envs` gives a build a secret that it does not keep"
 
 Inputs = TypeVar("Inputs", bound=ImageBuildInputs)
 
@@ -100,7 +102,16 @@ class Build(Generic[Inputs]):
         Args:
             patterns: of the `.dockerignore`.
         """
-        return (*patterns, *dockerignore.of_the_platform(self.job.environ, self.context))
+        written = self._written if self.inputs.output else ()
+        ours = (each for path in written for each in dockerignore.alone(path, self.context))
+        return (*patterns, *ours, *dockerignore.of_the_platform(self.job.environ, self.context))
+
+    @property
+    def _written(self) -> Iterator[Path]:
+        """Where `output` and what comes before it is: in the context it would make each build another one."""
+        yield from (self.staged, self.staged_archive)
+        if self.inputs.output:
+            yield self.job.workspace / self.inputs.output.path
 
     def subject(self, platforms: Sequence[str]) -> str:
         """Return what is built, as messages and plans call it: jobs for one platform each differ in that."""
@@ -150,6 +161,57 @@ class Build(Generic[Inputs]):
             return "which tags are set is not known"
         return f"now {_places(found)}"
 
+    @property
+    def staged(self) -> Path:
+        """The directory that a builder writes an OCI image layout to: on the file system of `output`."""
+        return self.job.workspace / ".gocdnext-image"
+
+    @property
+    def staged_archive(self) -> Path:
+        """The same for an archive, of builders that write one only."""
+        return self.staged.with_suffix(".tar")
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Let a builder write to `staged` or `staged_archive` in the block; neither is there after it."""
+        self._remove_staged()
+        try:
+            yield
+        finally:
+            self._remove_staged()
+
+    def _remove_staged(self) -> None:
+        if self.staged.exists():
+            import shutil
+
+            shutil.rmtree(self.staged)
+        if self.staged_archive.exists():
+            self.staged_archive.unlink()
+
+    def written(self, read: Callable[[], Path]) -> dict[str, str]:
+        """Put an image into `output`, say so, and return the outputs.
+
+        Args:
+            read: returns the layout that the builder has written.
+        """
+        inputs, output = self.inputs, self.inputs.output
+        if output is None:
+            raise ValueError("no `output` was asked for")
+        from gocdnext_sdk.oci.layout import layout_digest
+        from gocdnext_sdk.oci.layout_registry import LayoutRegistry
+
+        def write() -> str:
+            layout = read()
+            found = self._secrets_in(layout_digest(layout, None), LayoutRegistry(layout).client())
+            if found:
+                what = f"the image holds secrets of the job, and is not written: {'; '.join(found)}"
+                raise Findings(what, _SECRETS_OTHERWISE)
+            return output.write(layout, inputs.names(self.job.ci), self.job.workspace)
+
+        digest = self.job.digest(inputs.main.name, write)
+        self.job.say(f"wrote {output}, which is {digest}; nothing was pushed")
+        return inputs.named() | {"DIGEST": digest, "IMAGE_DIGEST": digest, "FILE": str(output)}
+
     def built(self) -> dict[str, str]:
         """Say that nothing was pushed, and return the outputs."""
         self.job.say(f"built {self.inputs.main.name}; nothing was pushed")
@@ -162,42 +224,43 @@ class Build(Generic[Inputs]):
             digest: of what was pushed.
             targets: the tags it was pushed under; none for a candidate.
         """
+        inputs = self.inputs
         readable = self._read_back(digest, targets)
-        for image in self.inputs.repositories:
+        for image in inputs.repositories:
             tags = [str(target.tag) for target in targets if target.name == image.name]
             names = f"the tags {', '.join(tags)}" if tags else "no tag"
             self.job.say(f"pushed {image.with_digest(digest)} with {names}")
-        published = self.inputs.published(digest, targets)
-        if readable:
-            self._refuse_secrets(digest, published)
+        published = inputs.published(digest, targets)
+        found = self._secrets_in(digest, self.registry) if readable else ()
+        if found:
+            self.job.output(**published)  # nothing is deleted
+            raise Findings(
+                f"{inputs.main.with_digest(digest)} holds secrets of the job: {'; '.join(found)}",
+                f"change them, and delete the image: who can pull it has them. {_SECRETS_OTHERWISE}",
+            )
         return published
 
-    def _refuse_secrets(self, digest: str, outputs: Mapping[str, str]) -> None:
-        """Search what was pushed for the job's secrets.
+    def _secrets_in(self, digest: str, registry: RegistryClient) -> tuple[str, ...]:
+        """Return which of the job's secrets an image holds, each with its place.
 
-        Raises:
-            Findings: one is there; nothing is deleted, and the outputs say what was pushed.
+        Args:
+            digest: of the image.
+            registry: reads it.
         """
         secrets = self.inputs.secrets(self.job.environ)
         if not secrets:
-            return
+            return ()
         from gocdnext_sdk.oci.published import TooLarge, said_by
 
         image = self.inputs.main.with_digest(digest)
         found: dict[str, None] = {}
-        for said in said_by(image, self.registry):
+        for said in said_by(image, registry):
             if isinstance(said, TooLarge):
                 self.job.warn(f"{said.where} of {image} was not searched for secrets: {said.size} bytes")
                 continue
             for name in held_in(said.text, secrets):
                 found[f"{name} in its {said.where}"] = None
-        if found:
-            self.job.output(**outputs)
-            raise Findings(
-                f"{image} holds secrets of the job: {'; '.join(found)}",
-                "change them, and delete the image: who can pull it has them. `secret-envs` gives a build a "
-                "secret that it does not keep",
-            )
+        return tuple(found)
 
     def _read_back(self, digest: str, targets: Sequence[Reference]) -> bool:
         """Check that every tag is what was pushed, and that the platforms are in it.

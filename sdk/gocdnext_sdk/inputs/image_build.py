@@ -7,7 +7,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import ClassVar
+from typing import Annotated, ClassVar
+
+from pydantic import WithJsonSchema
 
 from gocdnext_sdk.errors import Problem, quoted
 from gocdnext_sdk.inputs.constraints import Constraint, RequiredTogether
@@ -15,8 +17,9 @@ from gocdnext_sdk.inputs.image_metadata import Annotations, labels
 from gocdnext_sdk.inputs.image_tags import TAGS, ImageTagInputs, TagRules
 from gocdnext_sdk.inputs.model import Input, traits, with_key
 from gocdnext_sdk.inputs.registry_login import RegistryLoginInputs
-from gocdnext_sdk.inputs.types import Boolean, Lines, Pairs, References, Words, WorkspacePath
+from gocdnext_sdk.inputs.types import Boolean, Lines, Pairs, References, Words, WorkspacePath, in_workspace
 from gocdnext_sdk.oci.credentials import Credential, Credentials
+from gocdnext_sdk.oci.destination import Destination, Form
 from gocdnext_sdk.oci.reference import Reference, Registry, without_scheme
 from gocdnext_sdk.runtime.ci import Ci
 from gocdnext_sdk.runtime.exposure import given_away, secrets_of
@@ -29,12 +32,17 @@ from gocdnext_sdk.workspace import is_directory, is_file, is_in_workspace, read_
 BUILD_OUTPUTS = {
     "IMAGE": "The image's name, without a tag; the first one's, if there are several.",
     "IMAGES": "The names of all images, with commas between.",
-    "DIGEST": "Digest of the index (of the manifest, for one platform); when something was pushed.",
+    "DIGEST": "Digest of the index (of the manifest, for one platform) that was pushed or written.",
     "IMAGE_DIGEST": "As DIGEST, under the name that upstream's documentation uses.",
     "REFERENCE": "IMAGE@DIGEST: what to scan and to sign; when something was pushed.",
     "TAGS": "The tags of `IMAGE` that were pushed, with commas between.",
+    "FILE": "With `output`: what was written, such as `oci:dist/app`, for docker-push's `source` and trivy's "
+    "`archive`.",
 }
 """What every image builder tells."""
+
+ImageFiles = Annotated[Destination, in_workspace(Destination.parse), WithJsonSchema({"type": "string"})]
+"""Where an image goes instead of a registry: a directory, or an archive."""
 
 
 class ImageBuildInputs(ImageTagInputs, RegistryLoginInputs):
@@ -87,6 +95,12 @@ class ImageBuildInputs(ImageTagInputs, RegistryLoginInputs):
     push: Boolean = Input(
         "true", description='"false" builds only: nothing is written to a registry, caches included.'
     )
+    output: ImageFiles | None = Input(
+        None,
+        description="Write the image to the workspace instead of pushing it: `dist/app` is a directory (OCI "
+        "image layout), `dist/app.tar` an archive of one, `docker-archive:dist/app.tar` one that every "
+        "`docker load` takes. Name it, or a directory above it, in the job's `artifacts`.",
+    )
     mirror: str | None = Input(
         None,
         description='Pull-through mirror of docker.io for base images, e.g. "mirror.gcr.io" or '
@@ -106,7 +120,12 @@ class ImageBuildInputs(ImageTagInputs, RegistryLoginInputs):
     @property
     def needs_tag(self) -> bool:
         """Whether `tags` has to make one: `image` may have one, and what is not pushed needs none."""
-        return self.push and self.has_untagged
+        return self.is_pushed and self.has_untagged
+
+    @property
+    def is_pushed(self) -> bool:
+        """Whether the image goes to a registry. Caches do too, without it, unless `push` is false."""
+        return self.push and self.output is None
 
     @property
     def has_untagged(self) -> bool:
@@ -132,12 +151,16 @@ class ImageBuildInputs(ImageTagInputs, RegistryLoginInputs):
         """Return every reference that is published in a run, in the order given."""
         return self.tagged(self.image, ci)
 
+    def names(self, ci: Ci) -> tuple[Reference, ...]:
+        """Return what the image is called in a run, where something names it: there is no `latest` then."""
+        return self.targets(ci) if self.tags or not self.has_untagged else ()
+
     def all_labels(self, environ: Mapping[str, str], ci: Ci) -> tuple[str, ...]:
         """Return the labels of the image, those of the run included."""
         if not self.auto_labels:
             return self.labels
-        targets = self.targets(ci) if self.tags or not self.has_untagged else ()
-        version = targets[0].tag if targets else None
+        names = self.names(ci)
+        version = names[0].tag if names else None
         title = self.main.repository.rpartition("/")[2]
         return tuple(labels(self.labels, ci, version, title, environ))
 
@@ -250,6 +273,7 @@ class ImageBuildInputs(ImageTagInputs, RegistryLoginInputs):
             yield Problem(
                 "image", "has a digest, which is known only after the build", "give the name, and tags"
             )
+        yield from self._check_output(workspace)
         if not is_directory(workspace / self.context):
             yield Problem("context", f"{quoted(self.context)} is not a directory in the workspace")
         elif not is_file(self.find_dockerfile(workspace)):
@@ -277,6 +301,18 @@ class ImageBuildInputs(ImageTagInputs, RegistryLoginInputs):
         if not problems:
             with suppress(ValueError):  # the mirror's own check says what is wrong
                 yield from self._check_login(environ, workspace)
+
+    def _check_output(self, workspace: Path) -> Iterator[Problem]:
+        if self.output is None:
+            return
+        if self.push and "push" in self.model_fields_set:
+            what = "is for a registry, and `output` writes files instead"
+            yield Problem("push", what, "leave one out; docker-push publishes files")
+        if obstacle := self.output.obstacle(workspace):
+            yield Problem("output", obstacle, "give a path where nothing else is")
+        if self.output.form is Form.SAVED and len(self.platforms) > 1:
+            what = f"a docker archive holds one platform, and {', '.join(self.platforms)} are built"
+            yield Problem("output", what, "write `oci-archive:` instead, or build one")
 
     def _check_secrets(self, environ: Mapping[str, str], workspace: Path) -> Iterator[Problem]:
         for number, (id_, variable) in enumerate(self.secret_envs, start=1):

@@ -58,7 +58,7 @@ def layout_digest(layout: Path, name: str | None) -> str:
 
     Args:
         layout: the directory.
-        name: the image's name; None for the only image.
+        name: the image's name or digest; None for the only image.
 
     Raises:
         Error: it is not a layout, or does not contain exactly one such image.
@@ -101,14 +101,14 @@ def choose(entries: Iterable[Entry], name: str | None, where: Path) -> Entry:
 
     Args:
         entries: the images.
-        name: its name; None for the only image.
+        name: its name or its digest; None for the only image.
         where: the layout or archive, for messages.
 
     Raises:
         Error: no image has this name, or several do.
     """
     entries = tuple(entries)
-    fitting = [each for each in entries if name is None or _fits(name, each.names)]
+    fitting = [each for each in entries if name is None or name == each.id or _fits(name, each.names)]
     if len({each.id for each in fitting}) == 1:
         return fitting[0]
     known = ", ".join(sorted({each for entry in entries for each in entry.names})) or "none with a name"

@@ -74,6 +74,16 @@ class Source:
         return cls(Transport.ANY, text, Reference.parse(text))
 
     @classmethod
+    def parse_files(cls, text: str, workspace: Path | None = Path()) -> Self:
+        """Parse a source that can only be files, so that any path is one: `dist/app` too.
+
+        Raises:
+            ValueError: it is something else, or the path leaves the workspace.
+        """
+        scheme, _, rest = text.partition(":")
+        return cls._files(text, rest if scheme in _FILE_TRANSPORTS else text, workspace)
+
+    @classmethod
     def _files(cls, text: str, location: str, workspace: Path | None) -> Self:
         path, _, name = location.partition(":")
         if not path:

@@ -68,12 +68,19 @@ def of_the_platform(environ: Mapping[str, str], context: Path) -> tuple[str, ...
     """
     if not environ.get(VARIABLE):
         return ()
-    root, path = context.resolve(), Path(environ[VARIABLE]).resolve()
-    if not path.is_relative_to(root):
+    path = Path(environ[VARIABLE]).resolve()
+    return alone(path.parent if path.parent.match(DIRECTORY) else path, context)
+
+
+def alone(path: Path, context: Path) -> tuple[str, ...]:
+    """Return the pattern for a file or directory that is made beside the build, where it is in the context.
+
+    The directories that hold nothing else are left out with it.
+    """
+    root, path = context.resolve(), path.resolve()
+    if path == root or not path.is_relative_to(root):
         return ()
-    if path.parent.match(DIRECTORY):
-        path = path.parent
-    while path.parent != root and list(path.parent.iterdir()) == [path]:
+    while path.parent != root and (not path.parent.exists() or list(path.parent.iterdir()) == [path]):
         path = path.parent
     return (literal(str(path.relative_to(root))),)
 

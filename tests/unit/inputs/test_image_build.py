@@ -132,6 +132,17 @@ def test_what_the_build_would_miss_is_said_before_it(inputs: dict[str, str], lin
             "with.image: has a digest, which is known only after the build",
         ),
         ({"tags": "a:b"}, 'with.tags: "a:b" is not a tag'),
+        ({"output": "../app"}, 'with.output: "../app" is outside the workspace'),
+        ({"output": "."}, 'with.output: "." names no file or directory'),
+        ({"output": "Dockerfile"}, 'with.output: "Dockerfile" is a file'),
+        (
+            {"output": "dist", "push": "true"},
+            "with.push: is for a registry, and `output` writes files instead",
+        ),
+        (
+            {"output": "docker-archive:a.tar", "platforms": "linux/amd64,linux/arm64"},
+            "with.output: a docker archive holds one platform",
+        ),
         ({"username": "me"}, 'with.password: is required with "username"'),
         ({"password": "s3cret"}, 'with.username: is required with "password"'),
     ],

@@ -67,6 +67,37 @@ def values(argv: list[str], flag: str) -> list[str]:
     return [value for name, value in pairwise(argv) if name == flag]
 
 
+class TestOutput:
+    def test_a_file_is_written_and_nothing_pushed(self) -> None:
+        argv = command(output="dist/app", tags="1.0", annotations="index:a=b", provenance="mode=max")
+        workspace = Path.cwd()
+        assert values(argv, "--output") == [f"type=oci,dest={workspace}/.gocdnext-image.tar"]
+        assert (values(argv, "--tag"), values(argv, "--provenance")) == ([f"{IMAGE}:1.0"], ["mode=max"])
+        assert not {"--load", "--push"} & set(argv)
+
+    def test_a_name_is_no_must(self) -> None:
+        assert values(command(output="dist/app"), "--tag") == []
+
+    def test_caches_are_written_unless_nothing_may_be(self) -> None:
+        assert plan(output="dist/app", cache="registry").targets
+        assert not plan(output="dist/app", cache="registry", push="false").targets
+
+    def test_what_was_written_stays_out_of_the_next_build(self) -> None:
+        Path("dist").mkdir()
+        Path("dist", "app.tar").touch()
+        assert build(output="dist/app.tar").ignored(()) == (".gocdnext-image", ".gocdnext-image.tar", "dist")
+        Path("dist", "other").touch()
+        assert build(output="dist/app.tar").ignored(())[-1] == "dist/app.tar"
+
+    @pytest.mark.parametrize("key", ["load", "push_by_digest"])
+    def test_what_does_not_go_with_it_is_refused(self, key: str) -> None:
+        (line,) = mistakes(output="dist/app", **{key: "true"})
+        assert line.startswith(f"with.{key.replace('_', '-')}: does not go with `output`")
+        assert mistakes(output="dist/app", call="check") == [
+            "with.output: gets nothing from call: check; leave it out"
+        ]
+
+
 class TestTags:
     def test_every_line_is_published(self) -> None:
         argv = command(tags="1.0\nfeat/x\nlatest\n")

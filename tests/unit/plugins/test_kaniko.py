@@ -77,6 +77,12 @@ class TestArgv:
         ]
         assert found == [f"--destination=docker.io/org/app:{tag}" for tag in ("v1", "v1.0", "feat-x")]
 
+    def test_a_layout_is_written_and_nothing_pushed(self, workspace: Path) -> None:
+        found = argv(output="dist/app.tar", cache="true")
+        assert {"--no-push", f"--oci-layout-path={workspace}/.gocdnext-image"} <= set(found)
+        assert "--no-push-cache" not in found
+        assert "--no-push-cache" in argv(output="dist/app.tar", cache="true", push="false")
+
     def test_build_arguments_are_one_word_each_and_their_values_are_elsewhere(self) -> None:
         tricky = "A=1 --destination=evil.io/x:1\nB=x *\nC=a,b=\"c\" 'd'\nD=--no-push\nE="
         assert [each for each in argv(build_args=tricky) if each.startswith("--build-arg")] == [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import tarfile
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 from importlib import import_module
@@ -13,9 +14,10 @@ from typing import Any
 
 import pytest
 
-from gocdnext_sdk import Findings, InputError, InputMismatch, Secret, ToolError
+from gocdnext_sdk import Error, Findings, InputError, InputMismatch, Secret, ToolError
 from gocdnext_sdk.host.manifest.load import load_plugin
 from gocdnext_sdk.inputs.reader import read_inputs
+from gocdnext_sdk.oci.descriptor import OCI_INDEX, OCI_MANIFEST, digest_of
 
 FOLDER = Path(__file__).parents[3] / "plugins" / "trivy"
 PACKAGE = load_plugin(FOLDER).__module__.rpartition(".")[0]
@@ -131,6 +133,92 @@ def test_the_daemon_as_image_source_needs_a_daemon() -> None:
 def test_a_token_in_the_target_is_never_quoted(scan_type: str) -> None:
     lines = mistakes(scan_type=scan_type, target="https://user:s3cr3t-t0ken@host/x")
     assert "s3cr3t-t0ken" not in "\n".join(lines)
+
+
+# --- images in files
+
+
+def layout(folder: Path, *architectures: str) -> str:
+    """Write a layout with an image for each, and return the digest of their index."""
+
+    def blob(content: dict[str, Any], media_type: str) -> dict[str, Any]:
+        data = json.dumps(content).encode()
+        found = {"mediaType": media_type, "digest": digest_of(data), "size": len(data)}
+        path = folder / "blobs" / found["digest"].replace(":", "/")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+        return found
+
+    children = [
+        {**blob({"of": each}, OCI_MANIFEST), "platform": {"os": "linux", "architecture": each}}
+        for each in architectures
+    ]
+    root = blob({"mediaType": OCI_INDEX, "manifests": children}, OCI_INDEX)
+    (folder / "index.json").write_text(json.dumps({"manifests": [root]}))
+    return str(root["digest"])
+
+
+def found_in(archive: str, **inputs: str) -> list[tuple[str, str, str]]:
+    """Return name, platform and the digest that Trivy is given, of each image that is scanned."""
+    given_ = given(scan_type="image", archive=archive, **inputs)
+    job: Any = SimpleNamespace(
+        workspace=Path.cwd(),
+        temporary=lambda: Path.cwd(),
+        say=lambda said: None,
+        output=lambda **values: None,
+    )
+    with trivy.subjects_of(given_, job) as subjects:
+        views = [json.loads(Path(each.argv[1], "index.json").read_text()) for each in subjects]
+        assert [len(view["manifests"]) for view in views] == [1] * len(views)
+        digests = [view["manifests"][0]["digest"] for view in views]
+        assert digests == [each.digest for each in subjects]
+        return [(each.name, each.platform, each.digest[:10]) for each in subjects]
+
+
+def test_every_platform_of_a_layout_is_given_to_trivy_by_itself(workspace: Path) -> None:
+    (workspace / "dist").mkdir()
+    digest = layout(workspace / "dist", "amd64", "arm64")
+    found = found_in("dist")
+    assert [(name, platform) for name, platform, _ in found] == [
+        (f"dist@{digest}", "linux/amd64"),
+        (f"dist@{digest}", "linux/arm64"),
+    ]
+    assert found == found_in(f"oci:dist:{digest}")
+    assert [platform for _, platform, _ in found_in("dist", platforms="linux/arm64")] == ["linux/arm64"]
+    with tarfile.open(workspace / "dist.tar", "w") as archive:
+        archive.add(workspace / "dist", ".")
+    assert [platform for _, platform, _ in found_in("dist.tar")] == ["linux/amd64", "linux/arm64"]
+
+
+def test_which_of_several_images_in_files_is_meant_is_never_guessed(workspace: Path) -> None:
+    (workspace / "dist").mkdir()
+    digests = [layout(workspace / "dist", each) for each in ("amd64", "arm64")]
+    entries = [{"digest": each} for each in digests]
+    (workspace / "dist" / "index.json").write_text(json.dumps({"manifests": entries}))
+    with pytest.raises(Error, match="holds 2 images"):
+        found_in("dist")
+    assert [platform for _, platform, _ in found_in(f"dist:{digests[1]}")] == ["linux/arm64"]
+    saved = [{"Config": f"{each}.json", "RepoTags": None, "Layers": []} for each in "ab"]
+    (workspace / "manifest.json").write_text(json.dumps(saved))
+    with tarfile.open(workspace / "saved.tar", "w") as archive:
+        archive.add(workspace / "manifest.json", "manifest.json")
+    with pytest.raises(Error, match="holds 2 images"):
+        found_in("saved.tar")
+
+
+def test_an_image_that_is_not_complete_is_no_clean_one(workspace: Path) -> None:
+    (workspace / "dist").mkdir()
+    digest = layout(workspace / "dist", "amd64")
+    (workspace / "dist" / "blobs" / digest.replace(":", "/")).unlink()
+    with pytest.raises(ToolError, match="is not complete"):
+        found_in("dist")
+
+
+def test_files_that_are_not_there_are_a_mistake() -> None:
+    (line,) = mistakes(scan_type="image", archive="dist/app")
+    assert line == 'with.archive: there is no "dist/app" in the workspace'
+    (line,) = mistakes(scan_type="image", archive="../app.tar")
+    assert "outside the workspace" in line
 
 
 # --- logins

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import posixpath
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -15,7 +16,7 @@ from gocdnext_sdk.contract.refs import JobOutputs
 from gocdnext_sdk.errors import InputError
 from gocdnext_sdk.host.pipeline.errors import PipelineError
 from gocdnext_sdk.host.pipeline.graph import Graph, JobInstance
-from gocdnext_sdk.host.pipeline.model import Approval, Plugin, Script
+from gocdnext_sdk.host.pipeline.model import Approval, Pipeline, Plugin, Script
 from gocdnext_sdk.host.pipeline.resolve import EngineMapping, Sources, resolve
 from gocdnext_sdk.host.pipeline.single import COMMAND_LINE
 from gocdnext_sdk.host.planning.model import RunPlan
@@ -128,7 +129,8 @@ class Planner:
                 advice = f"{job.image}: its code is not here; --plugins DIRECTORY names where"
                 return found if found.note else replace(found, note=advice)
             try:
-                return replace(found, run=plan_run(plugin, environ, self.workspace, self.shown))
+                handed = _handed_on(pipeline, instance)
+                return replace(found, run=plan_run(plugin, environ, self.workspace, self.shown, handed))
             except InputError as error:
                 tried = {key for key, name in _references(instance).items() if name in candidates}
                 blamed = {_references(instance)[each.key] for each in error.problems if each.key in tried}
@@ -176,6 +178,17 @@ class Planner:
                 yield alias, self.shown.digest(f"{instance.name}'s {alias}")
             else:
                 yield alias, self.shown.text(f"{alias} of {instance.name}")
+
+
+def _handed_on(pipeline: Pipeline, instance: JobInstance) -> tuple[str, ...]:
+    """Return the paths in the checkout that other jobs hand on to one."""
+    kept = {job.name: job.artifacts for job in pipeline.jobs if job.artifacts}
+    found = []
+    for needed in instance.job.needs_artifacts:
+        other = kept.get(needed.from_job)
+        paths = needed.paths or ((*other.paths, *other.optional) if other else ())
+        found += [posixpath.join(needed.dest, path) for path in paths]
+    return tuple(map(posixpath.normpath, found))
 
 
 def _references(instance: JobInstance) -> dict[str, str]:

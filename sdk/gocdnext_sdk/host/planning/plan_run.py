@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +18,15 @@ from gocdnext_sdk.inputs.model import PluginInputs, as_text, is_secret, with_key
 from gocdnext_sdk.inputs.reader import env_names, read_inputs
 from gocdnext_sdk.plugin import Plugin, outputs_of
 from gocdnext_sdk.runtime.secret_files import SecretFiles
+from gocdnext_sdk.workspace import is_promised, promising
 
 
 def plan_run(
-    plugin: type[Plugin[Any]], environ: Mapping[str, str], workspace: Path, shown: Placeholders
+    plugin: type[Plugin[Any]],
+    environ: Mapping[str, str],
+    workspace: Path,
+    shown: Placeholders,
+    promised: Iterable[str] = (),
 ) -> RunPlan:
     """Call the plugin's `run` with a job that does nothing, and return what it would do.
 
@@ -30,17 +35,20 @@ def plan_run(
         environ: the job's environment, with its `PLUGIN_*` variables.
         workspace: the checkout; its files are read, none is written.
         shown: the placeholders and their names; the run adds to them.
+        promised: paths in the checkout that the job gets from another one.
 
     Raises:
         InputError: the inputs are wrong.
     """
     notes, ends = Notes(), ""
+    promised = [str(workspace / each) for each in promised]
     printed = io.StringIO()
     with (
         SecretFiles() as files,
         contextlib.redirect_stdout(printed),
         contextlib.redirect_stderr(printed),
         _temporary_files_in(str(files.directory())),
+        promising(map(Path, promised)),
     ):
         shown.alias(str(files.directory()), "<scratch>")
         shown.alias(str(workspace), "/workspace")
@@ -64,7 +72,9 @@ def plan_run(
             ends = _unknown(error, shown)
             given = given or _raw(plugin.inputs, environ, shown)
         except Error as error:
-            ends = f"with what is known here the run would fail: {shown.show(str(error))}"
+            handed = [each for each in promised if each in str(error) and is_promised(each)]
+            ends = _missing(handed[0], workspace, shown) if handed else ""
+            ends = ends or f"with what is known here the run would fail: {shown.show(str(error))}"
         except FileNotFoundError as error:
             ends = _missing(str(error.filename), workspace, shown)
     return RunPlan(

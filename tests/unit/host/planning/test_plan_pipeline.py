@@ -275,3 +275,25 @@ def test_a_plan_writes_nothing(checkout: Path) -> None:
     before = sorted(os.walk(checkout))
     plan_text((ROOT / "examples" / "recipe" / "release.yaml").read_text(), checkout)
     assert sorted(os.walk(checkout)) == before
+
+
+def test_files_of_another_job_are_waited_for_and_all_else_is_checked(checkout: Path) -> None:
+    build = BUILD | {"artifacts": {"paths": ["out/"]}}
+    handed = {"needs": ["build"], "needs_artifacts": [{"from_job": "build"}]}
+    scan = {
+        "uses": "ghcr.io/klinux/gocdnext-plugin-trivy@v1",
+        "with": {"scan-type": "image", "archive": "out/app"},
+    }
+    publish = {
+        "uses": "ghcr.io/klinux/gocdnext-plugin-docker-push@v1",
+        "with": {"source": "oci:out/app", "target": "ghcr.io/org/app"},
+    }
+    for job in (scan, publish):
+        found = plan_text(jobs(build=build, job=job | handed), checkout)[1]
+        assert found.problems == ()
+        assert found.run is not None
+        assert found.run.ends == "what follows depends on /workspace/out, which only a run writes"
+        alone = plan_text(jobs(build=build, job=job | {"needs": ["build"]}), checkout)[1]
+        assert 'there is no "out/app" in the workspace' in alone.problems[0]
+    wrong = scan | handed | {"with": scan["with"] | {"severity": "HIHG"}}  # type: ignore[operator]
+    assert "HIHG" in plan_text(jobs(build=build, job=wrong), checkout)[1].problems[0]
