@@ -165,6 +165,9 @@ class BuildxInputs(ImageBuildInputs, StepInputs):
                 )
         if self.push_by_digest and not self.push:
             yield Problem("push-by-digest", 'needs push: "true"')
+        if self.push_by_digest and (self.existing or self.immutable_tags):
+            what = "is about tags, and push-by-digest sets none"
+            yield Problem("existing" if self.existing else "immutable-tags", what, "docker-push has it too")
         if self.output:
             for key, given in (("push-by-digest", self.push_by_digest), ("load", self.load)):
                 if given:

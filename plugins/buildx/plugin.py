@@ -87,6 +87,8 @@ class Buildx(Plugin[BuildxInputs]):
             with ready(build) as (buildx, builder):
                 check(build, buildx, builder)
             return build.inputs.named()
+        if (kept := build.kept()) is not None:
+            return kept
         metadata = job.scratch() / "metadata.json"
         with build.writing():
             with ready(build) as (buildx, builder), doing(f"building {inputs.main.name}"), build.pushing():

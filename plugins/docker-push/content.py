@@ -14,7 +14,7 @@ from gocdnext_sdk.tools.regctl import Regctl, layout
 
 from .inputs import DockerPushInputs, has_daemon
 from .registries import Registries, regctl_name
-from .tags import find_tags, refuse_moves
+from .tags import find_tags
 
 
 @dataclass(frozen=True)
@@ -85,11 +85,43 @@ def push(inputs: DockerPushInputs, job: Job, registries: Registries) -> Publishe
     """Copy the source to all targets, without a tag."""
     (source,) = inputs.origins
     with find_content(inputs, source, job, registries) as content:
-        if inputs.immutable_tags:
-            current = find_tags(registries.targets, inputs.targets(job.ci))
-            refuse_moves(inputs.immutable_tags, current, content.digest)
+        if kept := find_kept(inputs, job, registries, content.digest):
+            return Published(kept, content.origin)
         copy(inputs, content, job, registries)
     return Published(content.digest, content.origin)
+
+
+def find_kept(
+    inputs: DockerPushInputs, job: Job, registries: Registries, digest: str | None = None
+) -> str | None:
+    """Return the digest of the image that is there and taken instead of the source's, None if none is.
+
+    Args:
+        inputs: the job's.
+        job: says so.
+        registries: those of the targets.
+        digest: the source's, which is no obstacle; None if it is not known yet.
+
+    Raises:
+        Findings: an immutable tag would move, or the image that is there lacks the signature.
+        RegistryError: a target does not have it.
+    """
+    if not (inputs.immutable_tags or inputs.existing):
+        return None
+    kept = inputs.keeps(find_tags(registries.targets, inputs.targets(job.ci)), digest)
+    if kept is None:
+        return None
+    for repository in inputs.repositories:
+        image = repository.with_digest(kept)
+        if registries.targets.find(image) is None:
+            raise RegistryError(
+                f"{repository.name} does not have {kept}, which is to be kept; publish that first"
+            )
+        if inputs.demands_signature:
+            insecure = inputs.is_insecure(image.registry)
+            inputs.verify_signature(job, image, registries.logins.targets, insecure=insecure)
+    job.say(f"{kept} is there already, and kept")
+    return kept
 
 
 def copy(inputs: DockerPushInputs, content: Content, job: Job, registries: Registries) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -36,16 +35,12 @@ from gocdnext_sdk import (
 )
 from gocdnext_sdk.inputs.image_metadata import Annotations
 from gocdnext_sdk.inputs.image_signature import ImageSignatureInputs
-from gocdnext_sdk.inputs.image_tags import TAGS
+from gocdnext_sdk.inputs.image_tags import IMMUTABLE, TAG_PATTERN, TAGS
 from gocdnext_sdk.inputs.parsers import parse_words
 from gocdnext_sdk.oci.platforms import is_platform
 from gocdnext_sdk.oci.source import Source, Transport
 from gocdnext_sdk.tools.cosign import check_insecure
 from gocdnext_sdk.workspace import exists, is_directory, is_file
-
-TAG_PATTERN = re.compile(r"(?:[\w.*?-]|\[!?[\w.-]+\])+", re.ASCII)
-"""What can fit a tag, as fnmatch reads it."""
-
 
 ENTRY_LEVELS = ("index", "manifest-descriptor")
 """Where an annotation of a joined index can be: the manifests that it names are not changed."""
@@ -150,9 +145,7 @@ class DockerPushInputs(ImageTagInputs, ImageSignatureInputs, RegistryLoginInputs
         "a Harbor or Quay of yours, its registry's host.",
     )
     immutable_tags: Words = Input(
-        "",
-        description="Patterns, such as `v*.*.*`, of tags that are created but never moved to another digest. "
-        "The same digest is success. `delete-tag` refuses them.",
+        "", description=f"{IMMUTABLE} The same digest is success. `delete-tag` refuses them."
     )
 
     constraints = (
@@ -235,7 +228,12 @@ class DockerPushInputs(ImageTagInputs, ImageSignatureInputs, RegistryLoginInputs
         untagged = any(target.tag is None for target in self.target)
         if self.action == "delete-tag" and untagged and "tags" not in self.model_fields_set:
             yield Problem("tags", "is required with action: delete-tag", "name the tags")
-        yield from self._check_immutable_tags()
+        if self.existing and self.action == "delete-tag":
+            yield Problem("existing", "is not used", "leave it out")
+        elif not wrong_tags:
+            yield from self.check_existing(self.targets(Ci.of(environ, workspace)))
+        if self.existing and self.all_tags and not self.immutable_tags:
+            yield Problem("immutable-tags", "is needed with `existing` and `all-tags`", "name some patterns")
         yield from self._check_also(environ, workspace)
         if self.action == "delete-tag" and not wrong_tags:
             yield from self._check_deleted(Ci.of(environ, workspace))
@@ -286,12 +284,6 @@ class DockerPushInputs(ImageTagInputs, ImageSignatureInputs, RegistryLoginInputs
                 what = f"{quoted(annotation)} would change a manifest, and so its digest"
                 yield Problem("annotations", what, "write index: or manifest-descriptor:")
 
-    def _check_immutable_tags(self) -> Iterator[Problem]:
-        for pattern in self.immutable_tags:
-            if not TAG_PATTERN.fullmatch(pattern):
-                what = f"{quoted(pattern)} matches no tag"
-                yield Problem("immutable-tags", what, 'write it as "v*.*.*" or "[0-9]*"')
-
     def _check_also(self, environ: Mapping[str, str], workspace: Path) -> Iterator[Problem]:
         if self.also and self.action != "push":
             yield Problem("also", f"does nothing with action: {self.action}", "leave it out")
@@ -307,9 +299,9 @@ class DockerPushInputs(ImageTagInputs, ImageSignatureInputs, RegistryLoginInputs
                     yield Problem("also", f"item {number}: {problem.what}", problem.advice)
 
     def _check_deleted(self, ci: Ci) -> Iterator[Problem]:
-        for tag in dict.fromkeys(str(target.tag) for target in self.targets(ci)):
-            if pattern := fitting(self.immutable_tags, tag):
-                what = f"{quoted(tag)} is not to be deleted: immutable-tags has {quoted(pattern)}"
+        for tag in {str(target.tag): target for target in self.targets(ci)}.values():
+            if pattern := self.immutable(tag):
+                what = f"{quoted(tag.tag)} is not to be deleted: immutable-tags has {quoted(pattern)}"
                 yield Problem("tags", what, "remove the tag or the pattern")
 
     def _check_logins(self) -> Iterator[Problem]:
@@ -373,8 +365,3 @@ def _promotion(line: str) -> dict[str, Any]:
 def has_daemon(environ: Mapping[str, str]) -> bool:
     """Tell whether the job was given a Docker daemon, as `docker: true` does (docs/contract.md §7.4)."""
     return bool(environ.get("DOCKER_HOST"))
-
-
-def fitting(patterns: Iterable[str], tag: str) -> str | None:
-    """Return the pattern that a tag fits."""
-    return next((each for each in patterns if fnmatchcase(tag, each)), None)

@@ -6,7 +6,7 @@ from gocdnext_sdk import InputMismatch, Invalid, Job, Reference
 from gocdnext_sdk.oci import index
 from gocdnext_sdk.oci.platforms import normal
 
-from .content import Published, copy, find_content
+from .content import Published, copy, find_content, find_kept
 from .inputs import DockerPushInputs
 from .registries import Registries
 
@@ -18,6 +18,8 @@ def join(inputs: DockerPushInputs, job: Job, registries: Registries) -> Publishe
         InputMismatch: they cannot be joined, or not into what is wanted.
         RegistryError: a target does not have all of it, or refuses the index.
     """
+    if inputs.existing == "keep" and (kept := find_kept(inputs, job, registries)):
+        return Published(kept, ",".join(map(str, inputs.sources)))
     contents = []
     for source in inputs.sources:
         with find_content(inputs, source, job, registries) as content:

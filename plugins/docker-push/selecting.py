@@ -10,10 +10,9 @@ from gocdnext_sdk.oci import index
 from gocdnext_sdk.oci.parallel import in_parallel
 from gocdnext_sdk.oci.tags import list_tags
 
-from .content import Content, Published, copy, find_content
+from .content import Content, Published, copy, find_content, find_kept
 from .inputs import DockerPushInputs
 from .registries import Registries
-from .tags import find_tags, refuse_moves
 
 _AT_ONCE = 8
 """Requests in parallel."""
@@ -39,9 +38,8 @@ def push_platforms(inputs: DockerPushInputs, job: Job, registries: Registries) -
             return found[0].digest
 
         digest = job.digest(f"the index of {', '.join(inputs.platforms)} of {content.origin}", select)
-        if inputs.immutable_tags:
-            current = find_tags(registries.targets, inputs.targets(job.ci))
-            refuse_moves(inputs.immutable_tags, current, digest)
+        if kept := find_kept(inputs, job, registries, digest):
+            return Published(kept, content.origin)
         for selected in found:
             for child in selected.children:
                 copy(inputs, _child(content, child), job, registries)

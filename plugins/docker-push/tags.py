@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from gocdnext_sdk import Findings, Job, Reference, RegistryClient, RegistryError, ToolError
+from gocdnext_sdk import Job, Reference, RegistryClient, RegistryError, ToolError
 
-from .inputs import DockerPushInputs, fitting
+from .inputs import DockerPushInputs
 from .registries import Registries
 
 
@@ -39,7 +39,8 @@ def move_tags(moves: Sequence[Move], job: Job) -> None:
     """
     previous = [each.current(job) for each in moves]  # again: the copies may have taken minutes
     for each, before in zip(moves, previous, strict=True):
-        refuse_moves(each.inputs.immutable_tags, before, each.digest)
+        if kept := each.inputs.keeps(before, each.digest):
+            raise RegistryError(f"{kept} got an immutable tag meanwhile; no tag was moved. Run it again")
     job.output(PREVIOUS=describe({tag: at for before in previous for tag, at in before.items()}))
     moved: list[tuple[Move, Reference, str | None]] = []
     for each, tags in zip(moves, previous, strict=True):
@@ -97,26 +98,6 @@ def find_tags(
     """
     found = ((target, registry.find(target, assumed=assumed)) for target in targets)
     return {target: descriptor.digest if descriptor else None for target, descriptor in found}
-
-
-def refuse_moves(patterns: Iterable[str], current: Mapping[Reference, str | None], digest: str) -> None:
-    """Check that no immutable tag would move.
-
-    Args:
-        patterns: of immutable tags.
-        current: where the tags point.
-        digest: where they are to point.
-
-    Raises:
-        Findings: one would; nothing has been moved.
-    """
-    for target, now in current.items():
-        pattern = fitting(patterns, str(target.tag))
-        if pattern is not None and now not in (None, digest):
-            raise Findings(
-                f'{target} is {now} and must not become {digest}: immutable-tags has "{pattern}"; no tag was '
-                "moved. Publish under a new tag, or remove the pattern"
-            )
 
 
 def describe(previous: Mapping[Reference, str | None]) -> str:

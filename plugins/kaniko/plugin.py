@@ -215,6 +215,8 @@ class Kaniko(Plugin[KanikoInputs]):
         if note := inputs.login_note(job.environ, job.workspace):
             job.warn(note)
         build = KanikoBuild(inputs, job)
+        if (kept := build.kept()) is not None:
+            return kept
         digest_file = job.scratch() / "digest"
         # Not in anonymous memory: kaniko would hand its descriptor on to every RUN step.
         login = job.docker_config(inputs.all_logins, job.scratch() / "docker")

@@ -127,6 +127,23 @@ SMALL = "FROM scratch\nCOPY content /\n"
 
 
 class TestPush:
+    def test_a_tag_that_never_moves_is_kept_and_gives_the_others_its_image(
+        self, run_plugin: PluginRunner, workspace: Path, target: Target
+    ) -> None:
+        write(workspace, SMALL)
+        rules = {"immutable-tags": "v*", "platforms": "linux/amd64", **target.inputs}
+
+        def again(tags: str, **more: str) -> Any:
+            write(workspace, SMALL)  # with other content each time
+            return run_plugin(FOLDER, {**rules, "tags": tags, **more}, docker=True)
+
+        first = again("v1.0.0").passed().outputs["DIGEST"]
+        assert "must not move" in again("v1.0.0 latest").exited(1).log
+        assert target.tags() == {"v1.0.0"}
+        kept = again("v1.0.0 latest", existing="keep").passed()
+        assert (kept.outputs["DIGEST"], "buildx build" in kept.log) == (first, False)
+        assert {target.digest(tag) for tag in ("v1.0.0", "latest")} == {first}
+
     @pytest.mark.parametrize("mode", [Mode.PROCESS, Mode.IMAGE])
     def test_every_tag_has_the_index_of_both_platforms(
         self, run_plugin: PluginRunner, workspace: Path, target: Target, mode: Mode

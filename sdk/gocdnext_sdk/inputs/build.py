@@ -15,6 +15,7 @@ from gocdnext_sdk.inputs.image_build import ImageBuildInputs
 from gocdnext_sdk.inputs.image_metadata import SOURCE_DATE, source_date
 from gocdnext_sdk.oci.platforms import matches
 from gocdnext_sdk.oci.reference import Reference
+from gocdnext_sdk.oci.refusals import IMMUTABLE, MAY_BE_IMMUTABLE
 from gocdnext_sdk.runtime.exposure import held_in
 from gocdnext_sdk.secret import Secret
 from gocdnext_sdk.tools import dockerignore
@@ -32,6 +33,9 @@ _FAILED_TO_PUSH = b"failed to push"
 """What BuildKit and kaniko say when it was not the build that failed."""
 
 _SECRETS_OTHERWISE = "`secret-envs` gives a build a secret that it does not keep"
+
+_REFUSED = re.compile(rb"(?:unexpected status|status code)[^\n]*?\b([45]\d\d)\b")
+"""How BuildKit and kaniko name the answer to a push."""
 
 Inputs = TypeVar("Inputs", bound=ImageBuildInputs)
 
@@ -131,9 +135,12 @@ class Build(Generic[Inputs]):
             refused = self._refusal() if _PRECONDITION.search(error.said) else ""
             if refused:
                 raise ToolError(f"{error.what}: {refused}", error.advice) from None
-            if _FAILED_TO_PUSH not in error.said or len(self.targets) < 2:
+            if _FAILED_TO_PUSH not in error.said:
                 raise
-            raise ToolError(f"{error.what} ({self._tags_now()})", error.advice) from None
+            refused = _REFUSED.search(error.said)
+            advice = MAY_BE_IMMUTABLE if refused and int(refused[1]) in IMMUTABLE else error.advice
+            told = f" ({self._tags_now()})" if len(self.targets) > 1 else ""
+            raise ToolError(f"{error.what}{told}", advice) from None
 
     def _refusal(self) -> str:
         """Return why the registry answers 412: builders do not pass its reason on, so it is asked again.
@@ -211,6 +218,35 @@ class Build(Generic[Inputs]):
         digest = self.job.digest(inputs.main.name, write)
         self.job.say(f"wrote {output}, which is {digest}; nothing was pushed")
         return inputs.named() | {"DIGEST": digest, "IMAGE_DIGEST": digest, "FILE": str(output)}
+
+    def kept(self) -> dict[str, str] | None:
+        """Take the image that immutable tags name already, if there is one; return the outputs then.
+
+        Its other tags are set to it.
+
+        Raises:
+            Findings: one is there, and `existing` is not `keep`; nothing was built.
+            RegistryError: it cannot be found out, or an image's repository does not have it.
+        """
+        inputs = self.inputs
+        if not (inputs.is_pushed and (inputs.immutable_tags or inputs.existing)):
+            return None
+        found = {target: self.registry.find(target) for target in self.targets if inputs.immutable(target)}
+        digest = inputs.keeps({target: now.digest if now else None for target, now in found.items()})
+        if digest is None:
+            return None
+        self.job.say(f"{digest} is there already, and kept: nothing is built")
+        for image in inputs.repositories:
+            if self.registry.find(image.with_digest(digest)) is None:
+                advice = "docker-push copies it there"
+                raise RegistryError(f"{image.name} does not have {digest}, which is to be kept; {advice}")
+        for target in self.targets:
+            now = self.registry.find(target)
+            if now is None or now.digest != digest:
+                self.registry.tag(target.with_digest(digest), str(target.tag))
+                self.job.say(f"{target}: {now.digest if now else 'new'} -> {digest}")
+        self._read_back(digest, self.targets)
+        return inputs.published(digest, self.targets)
 
     def built(self) -> dict[str, str]:
         """Say that nothing was pushed, and return the outputs."""

@@ -11,7 +11,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import WithJsonSchema
 
-from gocdnext_sdk.errors import Problem, quoted
+from gocdnext_sdk.errors import Invalid, Problem, quoted
 from gocdnext_sdk.inputs.constraints import Constraint, RequiredTogether
 from gocdnext_sdk.inputs.image_metadata import Annotations, labels
 from gocdnext_sdk.inputs.image_tags import TAGS, ImageTagInputs, TagRules
@@ -274,6 +274,7 @@ class ImageBuildInputs(ImageTagInputs, RegistryLoginInputs):
                 "image", "has a digest, which is known only after the build", "give the name, and tags"
             )
         yield from self._check_output(workspace)
+        yield from self._check_existing(environ, workspace)
         if not is_directory(workspace / self.context):
             yield Problem("context", f"{quoted(self.context)} is not a directory in the workspace")
         elif not is_file(self.find_dockerfile(workspace)):
@@ -301,6 +302,14 @@ class ImageBuildInputs(ImageTagInputs, RegistryLoginInputs):
         if not problems:
             with suppress(ValueError):  # the mirror's own check says what is wrong
                 yield from self._check_login(environ, workspace)
+
+    def _check_existing(self, environ: Mapping[str, str], workspace: Path) -> Iterator[Problem]:
+        with suppress(Invalid):  # the tags' own check says what is wrong
+            yield from self.check_existing(self.names(Ci.of(environ, workspace)))
+        if self.output:
+            for key, given in (("existing", self.existing), ("immutable-tags", self.immutable_tags)):
+                if given:
+                    yield Problem(key, "is about tags in a registry, and `output` sets none", "leave one out")
 
     def _check_output(self, workspace: Path) -> Iterator[Problem]:
         if self.output is None:

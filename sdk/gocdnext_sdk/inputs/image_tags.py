@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
+from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, WithJsonSchema
 
-from gocdnext_sdk.errors import Invalid, Problem
+from gocdnext_sdk.errors import Findings, Invalid, Problem, quoted
 from gocdnext_sdk.inputs.model import Input, PluginInputs
 from gocdnext_sdk.inputs.tagging import rules
 from gocdnext_sdk.inputs.tagging.evaluate import Tagging, evaluate
+from gocdnext_sdk.inputs.types import Words
 from gocdnext_sdk.oci.reference import Reference
 from gocdnext_sdk.runtime.ci import Ci
 
@@ -39,8 +42,18 @@ TAGS = (
 """What `tags` is. A plugin adds what holds without it."""
 
 
+IMMUTABLE = (
+    "Patterns, such as `v*.*.*`, of tags that are created but never moved to another digest; with `existing` "
+    "and a single tag, that one."
+)
+"""What `immutable-tags` is. A plugin adds what it means there."""
+
+TAG_PATTERN = re.compile(r"(?:[\w.*?-]|\[!?[\w.-]+\])+", re.ASCII)
+"""What can fit a tag, as fnmatch reads it."""
+
+
 class ImageTagInputs(PluginInputs):
-    """`tags` and `flavor`."""
+    """`tags` and `flavor`, and which tags never move."""
 
     tags: TagRules = Input("", description=TAGS)
     flavor: TagFlavor = Input(
@@ -48,6 +61,48 @@ class ImageTagInputs(PluginInputs):
         description="What holds for all of `tags`, one entry per line: `latest=auto`, `latest=true` or "
         "`latest=false`; `prefix=TEXT`, `suffix=TEXT`, each with `,onlatest=true` for `latest` too.",
     )
+
+    immutable_tags: Words = Input("", description=IMMUTABLE)
+    existing: Literal["fail", "keep"] | None = Input(
+        None,
+        description="What happens if one of `immutable-tags` is there already. `fail`, the default: the job "
+        "ends before it does anything. `keep`: the image that it names is this job's image; nothing is built "
+        "or copied, and the other tags are set to it.",
+    )
+
+    def immutable(self, target: Reference) -> str | None:
+        """Return the pattern by which a tag never moves, None if it may."""
+        patterns = self.immutable_tags or (("*",) if self.existing else ())
+        return next((each for each in patterns if fnmatchcase(str(target.tag), each)), None)
+
+    def keeps(self, current: Mapping[Reference, str | None], digest: str | None = None) -> str | None:
+        """Return the digest of the image that immutable tags name already, None if nothing is in the way.
+
+        Args:
+            current: where the tags point, None for one that is not there.
+            digest: where they are to point; None if that is not known yet.
+
+        Raises:
+            Findings: one is there, and would have to move; or they are several images.
+        """
+        there = {tag: now for tag, now in current.items() if now is not None and self.immutable(tag)}
+        if set(there.values()) <= {digest}:
+            return None
+        places = ", ".join(f"{tag} is {now}" for tag, now in there.items() if now != digest)
+        if self.existing != "keep":
+            must = f" and must not become {digest}" if digest else ", and must not move"
+            patterns = dict.fromkeys(
+                f'"{self.immutable(tag)}"' for tag, now in there.items() if now != digest
+            )
+            raise Findings(
+                f"{places}{must}: immutable-tags has {', '.join(patterns)}; no tag was moved",
+                "publish under a new tag, remove the pattern, or take what is there: `existing: keep`",
+            )
+        kept = set(there.values())
+        if len(kept) > 1:
+            places = ", ".join(f"{tag} is {now}" for tag, now in there.items())
+            raise Findings(f"these tags should name one image: {places}", "publish under new tags")
+        return kept.pop()
 
     @property
     def needs_tag(self) -> bool:
@@ -89,6 +144,23 @@ class ImageTagInputs(PluginInputs):
         """Check that the run has a tag."""
         yield from super().check(environ, workspace)
         yield from self._check_tags(Ci.of(environ, workspace))
+        for pattern in self.immutable_tags:
+            if not TAG_PATTERN.fullmatch(pattern):
+                what = f"{quoted(pattern)} matches no tag"
+                yield Problem("immutable-tags", what, 'write it as "v*.*.*" or "[0-9]*"')
+
+    def check_existing(self, targets: Iterable[Reference]) -> Iterator[Problem]:
+        """Check that what `existing` is for needs no guess.
+
+        Args:
+            targets: all tags of the run.
+        """
+        if self.existing and not self.immutable_tags and len({each.tag for each in targets}) > 1:
+            yield Problem(
+                "immutable-tags",
+                "is needed with `existing` and several tags: `latest` and its like move",
+                'name those that never do, such as "v*.*.*"',
+            )
 
     def _check_tags(self, ci: Ci) -> Iterator[Problem]:
         if self.flavor and not self.tags:

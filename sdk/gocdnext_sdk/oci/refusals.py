@@ -8,6 +8,12 @@ from gocdnext_sdk.oci.descriptor import parse_json
 from gocdnext_sdk.oci.reference import HUB, Reference
 from gocdnext_sdk.oci.transport import Fault, Request, Response, TransportError
 
+IMMUTABLE = (400, 403, 405, 409)
+"""What registries answer when a tag is there and must not move. Seen of zot: 403; others are reported to say
+400, as Amazon's, 405 or 409. Harbor's 412 is a rule of a project."""
+
+MAY_BE_IMMUTABLE = "a tag that is there may be immutable: `existing: keep` takes the image that it names"
+
 _MAX_EXPLANATION = 300
 """Characters."""
 
@@ -25,17 +31,27 @@ def refusal(response: Response, image: Reference, credentials: Credentials) -> s
         return f"not found; is it pushed, and is the name right?{_hint(image)}"
     if response.status == 412:
         return f"{registry} refused (412{_explanation(response.body)}); {_rule(response.request)}"
+
+    request = response.request
     if response.status not in (401, 403):
         reason = f"{response.status} {_line(response.reason)}".rstrip()
-        return f"{registry} answered {reason}{_explanation(response.body)}"
-    request = response.request
+        return f"{registry} answered {reason}{_explanation(response.body)}{_on_tag(response)}"
     sent = request is not None and "Authorization" in request.headers
     if response.status == 401 and not sent and credentials.get(registry, image.repository):
         ways = ", ".join(map(_line, offered(response))) or "no way to log in"
         understood = " or ".join(each.capitalize() for each in SCHEMES)
         return f"{registry} offers {ways}, which these credentials cannot answer; {understood} is supported"
     act = "write" if request is not None and request.method == "PUT" else "read"
-    return _login_refusal(response, image, credentials, act)
+    return _login_refusal(response, image, credentials, act) + _on_tag(response)
+
+
+def _on_tag(response: Response) -> str:
+    """Say what a refused tag may be: registries have no common answer for one that must not move."""
+    request = response.request
+    if response.status not in IMMUTABLE or request is None or request.method != "PUT":
+        return ""
+    tag = request.url.rpartition("/manifests/")[2]
+    return "" if not tag or ":" in tag else f"; {MAY_BE_IMMUTABLE}"
 
 
 def _rule(request: Request | None) -> str:

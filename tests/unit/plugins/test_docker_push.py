@@ -362,9 +362,19 @@ class TestSignature:
 
 def test_immutable_tags_may_appear_and_stay_but_not_move() -> None:
     new, same, other = references("ghcr.io/a/b:v1.0.0", "ghcr.io/a/b:v1.0.1", "ghcr.io/a/b:latest")
-    MODULE.refuse_moves(("v*.*.*",), {new: None, same: ONE, other: TWO}, ONE)
+    inputs = read({"immutable-tags": "v*.*.*"})
+    assert inputs.keeps({new: None, same: ONE, other: TWO}, ONE) is None
     with pytest.raises(Findings, match=r'v1\.0\.1 is .* and must not become .* immutable-tags has "v\*'):
-        MODULE.refuse_moves(("nope", "v*.*.*"), {new: None, same: ONE, other: TWO}, TWO)
+        read({"immutable-tags": "nope v*.*.*"}).keeps({new: None, same: ONE, other: TWO}, TWO)
+
+
+def test_an_image_that_is_there_is_kept_if_that_is_wanted() -> None:
+    new, there, other = references("ghcr.io/a/b:v1.0.0", "ghcr.io/a/b:v1.0.1", "ghcr.io/a/b:latest")
+    inputs = read({"immutable-tags": "v*.*.*", "existing": "keep"})
+    assert inputs.keeps({new: None, there: ONE, other: TWO}, ONE) is None
+    assert inputs.keeps({new: None, there: ONE, other: TWO}, TWO) == ONE
+    with pytest.raises(Findings, match="should name one image"):
+        inputs.keeps({new: TWO, there: ONE}, TWO)
 
 
 @pytest.mark.parametrize("pattern", ["v[", "v[1-", "v/*", "v:1", "[!]"])
