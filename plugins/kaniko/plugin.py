@@ -228,6 +228,8 @@ class Kaniko(Plugin[KanikoInputs]):
             # From here on / is the image's: only /kaniko, this program and mounts are as before.
             if inputs.output:
                 return build.written(lambda: build.staged)
+            if build.pushes_by_digest:
+                return build.push_staged(inputs.retries + 1)
         if not inputs.is_pushed:
             return build.built()
         digest = job.digest(build.subject(inputs.platforms), lambda: digest_file.read_text().strip())
@@ -261,9 +263,9 @@ class KanikoBuild(Build[KanikoInputs]):
             yield f"--insecure-registry={registry}"
         for folder in (RUNTIME, workspace):
             yield f"--ignore-path={folder}"
-        if not inputs.is_pushed:
+        if not inputs.is_pushed or self.pushes_by_digest:
             yield "--no-push"
-        if inputs.output:
+        if inputs.output or self.pushes_by_digest:
             yield f"--oci-layout-path={self.staged}"
         yield from self._cache()
         for argument in self.arguments:

@@ -21,7 +21,7 @@ from typing import Any
 
 import pytest
 from testbed.pins import pins
-from tests.soak.proxy import PASSING, Fault, Proxy, about
+from tests.soak.proxy import PASSING, Exchange, Fault, Proxy, about
 
 from gocdnext_sdk import Ci
 from gocdnext_sdk.contract.keys import variable
@@ -420,7 +420,7 @@ def test_two_reproducible_builds_have_one_digest(
 
 
 class TestTags:
-    """Kaniko sets one after another."""
+    """Content goes first, then one tag after another is set."""
 
     @pytest.fixture
     def kaniko(self, kaniko: Kaniko) -> Kaniko:
@@ -449,6 +449,29 @@ class TestTags:
         assert f"{image}:first is sha256:" in error
         assert f"{image}:second is not there" in error
         assert result.outputs == {}
+
+    @pytest.mark.parametrize("tags", ["only", "first\nsecond"])
+    def test_a_password_that_dies_in_mid_build_is_named_and_nothing_has_a_tag(
+        self, kaniko: Kaniko, hub: Hub, workspace: Path, tags: str
+    ) -> None:
+        write(workspace, SMALL)
+        address = hub.registry.address
+        begun: list[str] = []
+
+        def dying(exchange: Exchange) -> None:
+            """Refuse all writing after the question whether one may write."""
+            if exchange.method in ("POST", "PUT", "PATCH"):
+                begun.append(exchange.path)
+                if len(begun) > 1:
+                    return PASSING["401"](exchange)
+            exchange.send(exchange.forward())
+            return None
+
+        with Proxy(address, dying, at=None) as proxy:
+            image = kaniko.repository.replace(address, proxy.address)
+            result = kaniko(image=image, tags=tags, retries="0").exited(3)
+        assert re.search("login was refused|refused the credentials", result.errors[-1]), result.log
+        assert hub.tags(kaniko.repository) == set()
 
     def test_all_are_read_back(self, kaniko: Kaniko, hub: Hub, workspace: Path) -> None:
         write(workspace, SMALL)

@@ -34,6 +34,11 @@ _FAILED_TO_PUSH = b"failed to push"
 
 _SECRETS_OTHERWISE = "`secret-envs` gives a build a secret that it does not keep"
 
+_LOGIN = "the login was refused: is the password right, and does it last as long as the build?"
+
+_LOGGED_OUT = re.compile(rb"UNAUTHORIZED|failed to fetch oauth token")
+"""What they say if it was the login that was refused."""
+
 _REFUSED = re.compile(rb"(?:unexpected status|status code)[^\n]*?\b([45]\d\d)\b")
 """How BuildKit and kaniko name the answer to a push."""
 
@@ -138,7 +143,11 @@ class Build(Generic[Inputs]):
             if _FAILED_TO_PUSH not in error.said:
                 raise
             refused = _REFUSED.search(error.said)
-            advice = MAY_BE_IMMUTABLE if refused and int(refused[1]) in IMMUTABLE else error.advice
+            status = int(refused[1]) if refused else 0
+            if status in IMMUTABLE:
+                advice = MAY_BE_IMMUTABLE
+            else:
+                advice = _LOGIN if status == 401 or _LOGGED_OUT.search(error.said) else error.advice
             told = f" ({self._tags_now()})" if len(self.targets) > 1 else ""
             raise ToolError(f"{error.what}{told}", advice) from None
 
@@ -240,13 +249,68 @@ class Build(Generic[Inputs]):
             if self.registry.find(image.with_digest(digest)) is None:
                 advice = "docker-push copies it there"
                 raise RegistryError(f"{image.name} does not have {digest}, which is to be kept; {advice}")
-        for target in self.targets:
-            now = self.registry.find(target)
-            if now is None or now.digest != digest:
-                self.registry.tag(target.with_digest(digest), str(target.tag))
-                self.job.say(f"{target}: {now.digest if now else 'new'} -> {digest}")
+        self._set_tags(digest)
         self._read_back(digest, self.targets)
         return inputs.published(digest, self.targets)
+
+    def _set_tags(self, digest: str) -> None:
+        """Let every tag point to what all repositories have.
+
+        Raises:
+            RegistryError: one is refused, with where the tags are.
+        """
+        for target in self.targets:
+            now = self.registry.find(target)
+            if now is not None and now.digest == digest:
+                continue
+            try:
+                self.registry.tag(target.with_digest(digest), str(target.tag))
+            except RegistryError as error:
+                told = f" ({self._tags_now()})" if len(self.targets) > 1 else ""
+                raise RegistryError(f"{error}{told}") from None
+            self.job.say(f"{target}: {now.digest if now else 'new'} -> {digest}")
+
+    @cached_property
+    def pushes_by_digest(self) -> bool:
+        """Whether a builder that sets one tag after the other leaves that to us: all content goes first then.
+
+        A single tag is set after its content by any builder. Where none of our logins fits, as with a cloud's
+        identity that only the builder knows, it has to push by itself.
+
+        Raises:
+            RegistryError: a login of the job is refused; nothing was built.
+        """
+        if not self.inputs.is_pushed or len(self.targets) < 2:
+            return False
+        try:
+            for image in self.inputs.repositories:
+                self.registry.check_push(image)
+        except RegistryError as error:
+            if self.inputs.all_logins:
+                raise
+            self.job.warn(f"tags are set one by one, each with its content: {error}")
+            return False
+        return True
+
+    def push_staged(self, tries: int) -> dict[str, str]:
+        """Push what a builder wrote to `staged` to all repositories, then set the tags; return the outputs.
+
+        Args:
+            tries: how often a blob is sent.
+        """
+        from gocdnext_sdk.oci.layout import layout_digest
+        from gocdnext_sdk.oci.upload import push
+
+        def upload() -> str:
+            digest = layout_digest(self.staged, None)
+            for image in self.inputs.repositories:
+                push(self.staged, image.with_digest(digest), self.registry, tries=tries)
+                self.job.say(f"{image.with_digest(digest)} is complete")
+            return digest
+
+        digest = self.job.digest(self.subject(self.inputs.platforms), upload)
+        self._set_tags(digest)
+        return self.pushed(digest, self.targets)
 
     def built(self) -> dict[str, str]:
         """Say that nothing was pushed, and return the outputs."""

@@ -9,7 +9,10 @@ Source: distribution-spec 1.1.1.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import urljoin
 
 from gocdnext_sdk.errors import RegistryError, TimedOut
 from gocdnext_sdk.oci.auth import DELETE, READ, WRITE, Access, Authenticator, TokenRefused
@@ -59,6 +62,12 @@ _PROBE_SECONDS = 10
 
 _HEAD_REFUSED = (400, 405, 406, 412, 415, 500, 501)
 """Status codes of registries and proxies that do not support HEAD; or GET tells the reason."""
+
+_SLOWEST = 128 * 1024
+"""Bytes a second of an upload that is waited for."""
+
+_UPLOAD_LOST = (404, 416, 429)
+"""What registries answer to the rest of an upload that broke off; a new one is begun then."""
 
 _UNREADABLE = (AttributeError, KeyError, TypeError, ValueError)
 
@@ -203,6 +212,49 @@ class RegistryClient:
     def refused(self, response: Response, image: Reference) -> RegistryError:
         """Return the error that says why the registry refused."""
         return self._error(response, image)
+
+    def check_push(self, image: Reference) -> None:
+        """Ask whether this user may push to an image's repository; nothing is left there.
+
+        Raises:
+            RegistryError: it may not, or the registry cannot be reached.
+        """
+        location = self._begin_upload(image)
+        with suppress(RegistryError):  # one that is forgotten is as good
+            self._request("DELETE", image, location, {}, b"")
+
+    def upload(self, image: Reference, digest: str, content: bytes | Path, *, tries: int = 1) -> None:
+        """Send a blob to an image's repository, unless it is there.
+
+        Args:
+            image: the repository.
+            digest: of the content.
+            content: what is sent, or the file that holds it.
+            tries: how often it is sent, if the registry breaks off.
+
+        Raises:
+            RegistryError: this user may not, or the registry did not take it.
+        """
+        if self._request("HEAD", image, f"blobs/{digest}", {}, None).status == 200:
+            return
+        size = content.stat().st_size if isinstance(content, Path) else len(content)
+        seconds = MAX_SECONDS + size / _SLOWEST
+        headers = {"Content-Type": "application/octet-stream"}
+        for left in range(tries - 1, -1, -1):
+            location = self._begin_upload(image)
+            place = f"{location}{'&' if '?' in location else '?'}digest={digest}"
+            response = self._request("PUT", image, place, headers, content, seconds=seconds)
+            if response.status in (200, 201, 204):
+                return
+            if not left or not (response.status in _UPLOAD_LOST or response.status >= 500):
+                raise self._error(response, image)
+            self._clock.sleep(2.0 ** (tries - left))
+
+    def _begin_upload(self, image: Reference) -> str:
+        response = self._request("POST", image, "blobs/uploads/", {}, b"")
+        if not 200 <= response.status < 300:
+            raise self._error(response, image)
+        return response.headers.get("Location", "")
 
     def configuration(self, image: Reference) -> tuple[str, dict[str, Any]]:
         """Return the media type and the content of a single image's configuration.
@@ -387,17 +439,23 @@ class RegistryClient:
         image: Reference,
         path: str,
         headers: dict[str, str],
-        body: bytes | None,
+        body: bytes | Path | None,
         assumed: str | None = None,
+        seconds: float = MAX_SECONDS,
     ) -> Response:
+        """Send a request; `path` is one in the repository, or what a registry named as `Location`."""
         registry = image.registry
         scheme = "https" if self.speaks_tls(registry) else "http"
-        root = f"{scheme}://{registry.api_host}/v2/{image.repository}/"
-        url = path if "://" in path else f"{root}{path}"
-        deadline = self._clock.monotonic() + MAX_SECONDS
+        base = f"{scheme}://{registry.api_host}/v2/{image.repository}/"
+        url = urljoin(base, path)
+        if scheme == "https":  # behind a proxy that speaks TLS, a registry may not know of it
+            url = f"https:{url.partition(':')[2]}"
+        asked = Request(method, url, {"User-Agent": self._agent, **headers}, body, assumed)
+        if asked.origin != Request(method, base).origin:
+            raise RegistryError(f"{image}: {registry} wants uploads at {asked.host}, which gets no login")
+        deadline = self._clock.monotonic() + seconds
         actions = DELETE if method == "DELETE" else READ if body is None else WRITE
-        headers = {"User-Agent": self._agent, **headers}
-        flow = self._auth.flow(Request(method, url, headers, body, assumed), Access.to(image, actions))
+        flow = self._auth.flow(asked, Access.to(image, actions))
         request = next(flow)
         while True:
             try:

@@ -12,7 +12,6 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
-from urllib.parse import urljoin
 
 from gocdnext_sdk.errors import RegistryError
 from gocdnext_sdk.oci.client import RegistryClient
@@ -154,18 +153,7 @@ def upload(registry: RegistryClient, image: Reference, content: bytes) -> str:
         RegistryError: this user may not.
     """
     digest = digest_of(content)
-    if registry.request("HEAD", image, f"blobs/{digest}").status == 200:
-        return digest
-    begun = registry.request("POST", image, "blobs/uploads/", body=b"")
-    location = begun.headers.get("Location", "")
-    if begun.status != 202 or not location:
-        raise registry.refused(begun, image)
-    session = urljoin(begun.request.url if begun.request else "", location)
-    url = f"{session}{'&' if '?' in session else '?'}digest={digest}"
-    headers = {"Content-Type": "application/octet-stream"}
-    stored = registry.request("PUT", image, url, headers=headers, body=content)
-    if stored.status != 201:
-        raise registry.refused(stored, image)
+    registry.upload(image, digest, content)
     return digest
 
 

@@ -41,7 +41,7 @@ def refusal(response: Response, image: Reference, credentials: Credentials) -> s
         ways = ", ".join(map(_line, offered(response))) or "no way to log in"
         understood = " or ".join(each.capitalize() for each in SCHEMES)
         return f"{registry} offers {ways}, which these credentials cannot answer; {understood} is supported"
-    act = "write" if request is not None and request.method == "PUT" else "read"
+    act = "write" if request is not None and request.method in ("PUT", "POST") else "read"
     return _login_refusal(response, image, credentials, act) + _on_tag(response)
 
 

@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
-from gocdnext_sdk import Ci, InputError, Secret
+from gocdnext_sdk import Ci, InputError, RegistryClient, Secret
 from gocdnext_sdk.host.manifest.load import load_plugin
+from gocdnext_sdk.host.testing.fake_registry import FakeRegistry
 from gocdnext_sdk.inputs.reader import read_inputs
 from gocdnext_sdk.tools.dockerfile import parse
 
@@ -46,6 +47,8 @@ def build(environ: dict[str, str] | None = None, **inputs: str) -> Any:
         workspace=Path.cwd(),
         scratch=lambda: scratch,
         ci=Ci.of(environ or {}, Path.cwd()),
+        registry=lambda logins, insecure: RegistryClient(transport=FakeRegistry("ghcr.io")),
+        warn=lambda message: None,
     )
     return kaniko.KanikoBuild(read(environ, **inputs), job)
 
@@ -76,6 +79,12 @@ class TestArgv:
             each for each in argv(image="org/app:v1", tags="v1.0\nfeat/x") if each.startswith("--destination")
         ]
         assert found == [f"--destination=docker.io/org/app:{tag}" for tag in ("v1", "v1.0", "feat-x")]
+
+    def test_several_tags_are_left_to_us_and_one_is_kanikos(self, workspace: Path) -> None:
+        ours = {"--no-push", f"--oci-layout-path={workspace}/.gocdnext-image"}
+        assert ours <= set(argv(tags="v1 latest"))
+        assert not ours & set(argv(tags="v1"))
+        assert not ours & set(argv(image="quay.io/org/app", tags="v1 latest"))  # it lets us in nowhere
 
     def test_a_layout_is_written_and_nothing_pushed(self, workspace: Path) -> None:
         found = argv(output="dist/app.tar", cache="true")

@@ -4,8 +4,9 @@
     image = registry.push("team/app:1", {"schemaVersion": 2, "layers": []})
     client = RegistryClient(transport=registry)
 
-It speaks distribution-spec 1.1.1 (manifests, tags, blobs to read, referrers) and the token protocol, and
-keeps every request. `FakeNetwork` puts several hosts behind one transport; any function may be one of them.
+It speaks distribution-spec 1.1.1 (manifests, tags, blobs, uploads in one piece, referrers) and the token
+protocol, and keeps every request. `FakeNetwork` puts several hosts behind one transport; any function may be
+one of them.
 """
 
 from __future__ import annotations
@@ -229,6 +230,8 @@ class FakeRegistry(Transport):
         """Take a blob in one piece."""
         if request.method == "POST":
             return respond(202, b"", {"Location": f"{urlsplit(request.url).path}1?state=x"})
+        if request.method == "DELETE":
+            return respond(204)
         digest = parse_qs(urlsplit(request.url).query).get("digest", [""])[0]
         if digest != self.blob(request.content):
             return refuse(400, "DIGEST_INVALID")
