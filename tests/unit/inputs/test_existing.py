@@ -143,7 +143,7 @@ def test_and_so_is_what_a_builder_says_of_it(registry: FakeRegistry, tmp_path: P
         return caught.value.advice
 
     pushed_to = b"ERROR: failed to push r/team/app:v1: unexpected status from PUT request to https://r/v2/"
-    assert "`existing: keep`" in advice(pushed_to + b"team/app/manifests/v1: 412 Precondition Failed")
+    assert "`existing: keep`" in advice(pushed_to + b"team/app/manifests/v1: 403 Forbidden")
     assert advice(pushed_to + b"team/app/manifests/v1: 503 Service Unavailable") == "see above"
     expired = b"failed to push r/app:v1: failed to authorize: failed to fetch oauth token: unauthorized"
     assert "does it last as long as the build" in advice(expired)
