@@ -140,7 +140,7 @@ def remove() -> None:
     down()
     with step("removing the private engine"):
         shutil.rmtree(home(), ignore_errors=True)
-        shutil.rmtree(_tree(), ignore_errors=True)
+        shutil.rmtree(tree(), ignore_errors=True)
 
 
 def status() -> str:
@@ -200,7 +200,7 @@ def _name() -> str:
     return f"gocdnext-{hashlib.sha256(str(home()).encode()).hexdigest()[:8]}"
 
 
-def _tree() -> Path:
+def tree() -> Path:
     pin = pins()["engine"]
     key = hashlib.sha256(repr(pin).encode()).hexdigest()[:8]
     return cache_dir() / f"engine-tree-{key}"
@@ -212,8 +212,8 @@ def _start() -> None:
         raise SetupError(f"{path} is too long a path for a socket: set GOCDNEXT_CACHE to a shorter folder")
     _kill()
     install(iptables="iptables")
-    if not _tree().exists():
-        with step("unpacking the private Docker engine (Debian's docker.io)"), arriving(_tree()) as scratch:
+    if not tree().exists():
+        with step("unpacking the private Docker engine (Debian's docker.io)"), arriving(tree()) as scratch:
             bootstrap(scratch / "tree", pins()["engine"].debian, "--variant=minbase")
     emulate()
     with step("starting the private Docker engine"):
@@ -230,7 +230,7 @@ def _launch() -> None:
     script = Path(__file__).with_name("private-engine.sh")
     with log.open("wb") as out:
         process = subprocess.Popen(
-            ["unshare", "--mount", "--", script, _tree() / "tree", home(), config],
+            ["unshare", "--mount", "--", script, tree() / "tree", home(), config],
             stdin=subprocess.DEVNULL,
             stdout=out,
             stderr=subprocess.STDOUT,
