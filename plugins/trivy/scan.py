@@ -43,7 +43,7 @@ def scan(inputs: TrivyInputs, job: Job, trivy: Tool, subjects: Sequence[Subject]
                 raise outcome
             report = read_report(outcome.stdout)
         if subject.in_files:
-            report["ArtifactName"] = subject.name  # Trivy knows where it was put for the scan
+            name_files(report, subject)
         platform = subject.platform or platform_of(report)
         if platform and not any(each == "all" or matches(platform, each) for each in inputs.platforms):
             raise ToolError(f"no result: {subject.name} is for {platform}, which `platforms` does not name")
@@ -107,6 +107,14 @@ def after_download(inputs: TrivyInputs) -> str:
         return ""
     names = [*map(str, inputs.db_repository), *map(str, inputs.java_db_repository)]
     return f" with the database of {', '.join(names) or 'the Trivy project'}"
+
+
+def name_files(report: Report, subject: Subject) -> None:
+    """Give an image in files the name that it has: Trivy knows where it was put for the scan."""
+    put = subject.argv[-1]
+    report["ArtifactName"] = subject.name
+    for result in report.get("Results") or ():
+        result["Target"] = str(result.get("Target", "")).replace(put, subject.name)
 
 
 def read_report(text: bytes) -> Report:

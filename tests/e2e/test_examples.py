@@ -160,6 +160,9 @@ def files_example(tmp_path: Path) -> Path:
         "    secrets: [REGISTRY_USERNAME, REGISTRY_PASSWORD]\n    with:\n      scan-type",
     )
     pipeline.write_text(text)
+    git = ["git", "-C", str(folder), "-c", "user.name=a", "-c", "user.email=a@example.com"]
+    for argv in (["init", "--quiet"], ["add", "."], ["commit", "--quiet", "--message", "first"]):
+        subprocess.run([*git, *argv], check=True)
     return pipeline
 
 

@@ -190,6 +190,14 @@ def test_every_platform_of_a_layout_is_given_to_trivy_by_itself(workspace: Path)
     assert [platform for _, platform, _ in found_in("dist.tar")] == ["linux/amd64", "linux/arm64"]
 
 
+def test_a_report_names_the_files_and_not_where_they_were_put() -> None:
+    subject = trivy.Subject("dist/app@sha256:1", ("--input", "/tmp/x/0"), in_files=True)
+    report = {"ArtifactName": "/tmp/x/0", "Results": [{"Target": "/tmp/x/0 (debian 13)"}, {"Target": "app"}]}
+    trivy.name_files(report, subject)
+    assert report["ArtifactName"] == "dist/app@sha256:1"
+    assert [each["Target"] for each in report["Results"]] == ["dist/app@sha256:1 (debian 13)", "app"]  # type: ignore[index]
+
+
 def test_which_of_several_images_in_files_is_meant_is_never_guessed(workspace: Path) -> None:
     (workspace / "dist").mkdir()
     digests = [layout(workspace / "dist", each) for each in ("amd64", "arm64")]
