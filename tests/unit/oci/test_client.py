@@ -413,8 +413,10 @@ class TestTag:
             (refuse(400, "TAG_INVALID"), 'answered 400 Bad Request: "TAG_INVALID"'),
             (
                 respond(412, b"<html>"),
-                "refused (412); is the tag immutable by a rule of the project? Push another one, or let the "
-                "rule leave it out",
+                (
+                    "refused (412); is the tag immutable by a rule of the project? Push another one, or let the "
+                    "rule leave it out"
+                ),
             ),
             (respond(405, b'{"errors": []}'), "answered 405 Method Not Allowed"),
             (respond(405, b'{"errors": [7]}'), "answered 405 Method Not Allowed"),
