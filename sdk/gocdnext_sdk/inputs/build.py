@@ -142,8 +142,8 @@ class Build(Generic[Inputs]):
                 raise ToolError(f"{error.what}: {refused}", error.advice) from None
             if _FAILED_TO_PUSH not in error.said:
                 raise
-            refused = _REFUSED.search(error.said)
-            status = int(refused[1]) if refused else 0
+            answer = _REFUSED.search(error.said)
+            status = int(answer[1]) if answer else 0
             if status in IMMUTABLE:
                 advice = MAY_BE_IMMUTABLE
             else:

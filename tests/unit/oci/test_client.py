@@ -414,8 +414,8 @@ class TestTag:
             (
                 respond(412, b"<html>"),
                 (
-                    "refused (412); is the tag immutable by a rule of the project? Push another one, or let the "
-                    "rule leave it out"
+                    "refused (412); is the tag immutable by a rule of the project? Push another one, or let "
+                    "the rule leave it out"
                 ),
             ),
             (respond(405, b'{"errors": []}'), "answered 405 Method Not Allowed"),
