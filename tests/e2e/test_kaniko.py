@@ -30,6 +30,7 @@ from gocdnext_sdk.host.harness.build import build_contexts, build_image
 from gocdnext_sdk.host.manifest.load import load_plugin
 from gocdnext_sdk.host.testing import Mode, PluginRunner, Result
 from gocdnext_sdk.inputs.reader import read_inputs
+from gocdnext_sdk.oci.layout import layout_digest, read_archive
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "plugins" / "kaniko"
@@ -482,6 +483,23 @@ class TestTags:
         written = max(number for number, (method, _) in enumerate(proxy.requests) if method == "PUT")
         asked = [path.rpartition("/")[2] for method, path in proxy.requests[written:] if method == "HEAD"]
         assert {"first", "second"} <= set(asked)
+
+
+class TestFiles:
+    """An image goes to a file instead of a registry."""
+
+    @pytest.mark.parametrize("output", ["dist/app", "dist/app.tar"])
+    def test_it_has_one_digest_however_often_it_is_built_and_nothing_is_pushed(
+        self, kaniko: Kaniko, hub: Hub, workspace: Path, output: str
+    ) -> None:
+        write(workspace, "FROM scratch\nCOPY . /\n")
+        first, second = (kaniko(output=output, reproducible="true").passed().outputs for _ in range(2))
+        path = workspace / output
+        found = layout_digest(path, None) if path.is_dir() else read_archive(path).entries[0].id
+        assert first["DIGEST"] == second["DIGEST"] == found  # what is there already is no part of it
+        assert second["FILE"].endswith(f":{output}")
+        assert hub.tags(kaniko.repository) == set()
+        assert not list(workspace.glob(".gocdnext-*"))
 
 
 class TestContainers:
