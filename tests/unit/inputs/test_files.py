@@ -16,7 +16,7 @@ from gocdnext_sdk.oci.descriptor import OCI_MANIFEST, digest_of
 from gocdnext_sdk.oci.layout import layout_digest, read_archive
 from gocdnext_sdk.runtime.job import digest_left_by_tool
 
-TOKEN = "npm-s3cr3t-t0ken-0123456789"  # noqa: S105 - no token
+TOKEN = "npm-s3cr3t-t0ken-0123456789"
 CONFIG = "application/vnd.oci.image.config.v1+json"
 
 
