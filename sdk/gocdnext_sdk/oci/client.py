@@ -242,6 +242,8 @@ class RegistryClient:
         headers = {"Content-Type": "application/octet-stream"}
         for left in range(tries - 1, -1, -1):
             location = self._begin_upload(image)
+            if not location:
+                raise RegistryError(f"{image}: {image.registry} names no place for an upload")
             place = f"{location}{'&' if '?' in location else '?'}digest={digest}"
             response = self._request("PUT", image, place, headers, content, seconds=seconds)
             if response.status in (200, 201, 204):

@@ -142,3 +142,15 @@ def test_a_login_goes_nowhere_else_whatever_the_registry_says(
 def test_a_layout_that_lacks_something_is_no_image(tmp_path: Path) -> None:
     with pytest.raises(RegistryError, match="holds no such image"):
         push(tmp_path, IMAGE, client(registry()))
+
+
+def test_a_registry_that_begins_no_upload_is_told(layout: Path) -> None:
+    there = registry()
+
+    def silent(request: Request) -> Response:
+        found = there(request)
+        return respond(202) if found.status == 202 else found
+
+    there.network.hosts = {**there.network.hosts, HOST: silent}
+    with pytest.raises(RegistryError, match="names no place for an upload"):
+        push(layout, IMAGE, client(there))
