@@ -64,7 +64,7 @@ def find_content(
             job.say(f"{source} is {digest}")
         if inputs.demands_signature:
             insecure = inputs.is_insecure(reference.registry)
-            inputs.verify_signature(job, pinned, registries.logins.source, insecure=insecure)
+            inputs.check_demands(job, pinned, registries.logins.source, insecure=insecure)
         location = regctl_name(pinned, inputs, registries.logins)
         yield Content(str(location), digest, str(pinned), pinned)
         return

@@ -24,13 +24,18 @@ def delete_tags(inputs: DockerPushInputs, job: Job, registries: Registries) -> N
         elif expected not in (None, before):
             job.say(f"{target} is left alone: it is {before} by now")
         else:
-            _delete(inputs, job, registries, target, before)
+            delete_tag(inputs, job, registries, target, before)
             job.say(f"deleted {target}, which was {before}")
 
 
-def _delete(
+def delete_tag(
     inputs: DockerPushInputs, job: Job, registries: Registries, target: Reference, before: str
 ) -> None:
+    """Delete one tag, and no other on its digest.
+
+    Raises:
+        RegistryError: it could not be deleted; it points where it did.
+    """
     service = inputs.service(target.registry)
     if service == "registry":
         deleted = registries.regctl.delete_tag(target)

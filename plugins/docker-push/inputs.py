@@ -34,13 +34,14 @@ from gocdnext_sdk import (
     quoted,
 )
 from gocdnext_sdk.inputs.image_metadata import Annotations
-from gocdnext_sdk.inputs.image_signature import ImageSignatureInputs
 from gocdnext_sdk.inputs.image_tags import IMMUTABLE, TAG_PATTERN, TAGS
 from gocdnext_sdk.inputs.parsers import parse_words
 from gocdnext_sdk.oci.platforms import is_platform
 from gocdnext_sdk.oci.source import Source, Transport
 from gocdnext_sdk.tools.cosign import check_insecure
 from gocdnext_sdk.workspace import exists, is_directory, is_file
+
+from .demands import DemandInputs
 
 ENTRY_LEVELS = ("index", "manifest-descriptor")
 """Where an annotation of a joined index can be: the manifests that it names are not changed."""
@@ -74,14 +75,15 @@ class Logins:
     targets: Credentials
 
 
-class DockerPushInputs(ImageTagInputs, ImageSignatureInputs, RegistryLoginInputs):
+class DockerPushInputs(ImageTagInputs, DemandInputs, RegistryLoginInputs):
     """The `with:` map."""
 
-    action: Literal["push", "index", "delete-tag"] = Input(
+    action: Literal["push", "index", "delete-tag", "rollback"] = Input(
         "push",
         description="`push` publishes `source` under the tags. `index` joins `sources`, each built for a "
         "platform of its own, into one image for all of them. `delete-tag` removes tags, and no other tag "
-        "on their digest; with a digest in `source`, only while they still point to it.",
+        "on their digest; with a digest in `source`, only while they still point to it. `rollback` lets tags "
+        "point where `previous` says.",
     )
     source: Annotated[Source, in_workspace(_one_source)] | None = Input(
         None,
@@ -134,6 +136,14 @@ class DockerPushInputs(ImageTagInputs, ImageSignatureInputs, RegistryLoginInputs
         "same tags and with the same demands. All are copied and verified before any tag moves; if one tag "
         "cannot move, those that have moved are put back.",
     )
+    receipt: Boolean = Input(
+        "false",
+        description="Attach a receipt to the published image: source, digests before and now, who, run.",
+    )
+    previous: str | None = Input(
+        None,
+        description="With `action: rollback`: the output `PREVIOUS` of a promotion, or its `RECEIPT`.",
+    )
     delete_through: Literal["auto", "registry", "github", "docker-hub", "gitlab", "harbor", "quay"] = Input(
         "auto",
         description="With `action: delete-tag`: whose API deletes the tag. `auto`: GitHub's, Docker Hub's, "
@@ -151,6 +161,7 @@ class DockerPushInputs(ImageTagInputs, ImageSignatureInputs, RegistryLoginInputs
     constraints = (
         RequiredIf("source", "action", "push"),
         RequiredIf("sources", "action", "index"),
+        RequiredIf("previous", "action", "rollback"),
         MutuallyExclusive("source", "sources"),
         RequiredTogether("source-username", "source-password"),
     )
@@ -240,13 +251,19 @@ class DockerPushInputs(ImageTagInputs, ImageSignatureInputs, RegistryLoginInputs
         yield from self._check_logins()
         yield from self._check_selection()
         yield from self._check_index()
-        if self.action != "delete-tag":
+        if self.action in ("push", "index"):
             key = "source" if self.source else "sources"
             for source in self.origins:
                 yield from self._check_source(key, source, environ, workspace)
 
     def _check_selection(self) -> Iterator[Problem]:
-        if self.action != "delete-tag":
+        if self.previous and self.action != "rollback":
+            yield Problem("previous", f"is not used with action: {self.action}", "leave it out")
+        if self.receipt and self.action not in ("push", "index"):
+            yield Problem("receipt", f"is not left by action: {self.action}", "leave it out")
+        if self.action == "rollback":
+            yield from self._check_rollback()
+        if self.action not in ("delete-tag", "rollback"):
             for key in ("delete-through", "api-url"):
                 if key.replace("-", "_") in self.model_fields_set:
                     yield Problem(key, f"is not used with action: {self.action}", "leave it out")
@@ -254,8 +271,8 @@ class DockerPushInputs(ImageTagInputs, ImageSignatureInputs, RegistryLoginInputs
             yield Problem("api-url", "is required", "GitLab and its registry have names of their own")
         if self.api_url and not re.match(r"https?://[^/@\s]+", self.api_url):
             yield Problem("api-url", "is not a URL", 'such as "https://gitlab.example.com"')
-        if self.platforms and self.action == "delete-tag":
-            yield Problem("platforms", "is not used with action: delete-tag", "leave it out")
+        if self.platforms and self.action not in ("push", "index"):
+            yield Problem("platforms", f"is not used with action: {self.action}", "leave it out")
         for platform in self.platforms:
             if not is_platform(platform):
                 yield Problem(
@@ -268,6 +285,20 @@ class DockerPushInputs(ImageTagInputs, ImageSignatureInputs, RegistryLoginInputs
         for pattern in self.all_tags:
             if not TAG_PATTERN.fullmatch(pattern):
                 yield Problem("all-tags", f"{quoted(pattern)} matches no tag", 'write it as "v*"')
+
+    def _check_rollback(self) -> Iterator[Problem]:
+        from .receipt import parse_previous
+
+        for key in ("source", "tags", "immutable-tags"):
+            if key.replace("-", "_") in self.model_fields_set:
+                yield Problem(key, "is not used with action: rollback", "leave it out")
+        try:
+            if "=" in (self.previous or ""):
+                parse_previous(self.previous or "")
+            elif self.previous and not Reference.parse(self.previous).digest:
+                raise Invalid("is neither an output PREVIOUS nor a receipt with its digest")
+        except ValueError as error:
+            yield Problem.of("previous", error)
 
     def _check_index(self) -> Iterator[Problem]:
         if self.action != "index":

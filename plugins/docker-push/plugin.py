@@ -35,6 +35,7 @@ class DockerPush(Plugin[DockerPushInputs]):
         "TARGET": "The first target with its first tag.",
         "PREVIOUS": "Every tag of every target, those of `also` among them, with the digest it pointed to "
         "before, empty for a new one: `ghcr.io/org/app:v1=sha256:…,ghcr.io/org/app:latest=`.",
+        "RECEIPT": "With `receipt`: the receipt at the first target, by digest.",
     }
 
     publishes = Publishes("target", tags="tags", when={"action": ("push", "index")})
@@ -54,6 +55,11 @@ class DockerPush(Plugin[DockerPushInputs]):
 
             delete_tags(inputs, job, Registries.of(inputs, job))
             return named(inputs, job)
+        if inputs.action == "rollback":
+            from .receipt import roll_back
+
+            roll_back(inputs, job, Registries.of(inputs, job))
+            return {"IMAGE": inputs.repositories[0].name}
         origins, moves = [], []
         for each in inputs.together():
             registries = Registries.of(each, job)
@@ -65,9 +71,14 @@ class DockerPush(Plugin[DockerPushInputs]):
             copied = content_of(whole)(whole, job, registries)
             origins.append(copied.origin)
             moves.append(Move(whole, copied.digest, registries))
-        move_tags(moves, job)
+        previous = move_tags(moves, job)
         for move in moves:
             job.say(f"published {move.digest} as {', '.join(map(str, move.inputs.targets(job.ci)))}")
+        if inputs.receipt:
+            from .receipt import leave_receipts
+
+            receipts = [leave_receipts(*each, job) for each in zip(moves, previous, origins, strict=True)]
+            job.output(RECEIPT=receipts[0])
         digest, first = moves[0].digest, moves[0].inputs.targets(job.ci)[0]
         return {
             **named(moves[0].inputs, job),

@@ -30,8 +30,8 @@ class Move:
         return find_tags(self.registries.targets, self.inputs.targets(job.ci), assumed=assumed)
 
 
-def move_tags(moves: Sequence[Move], job: Job) -> None:
-    """Let the tags of all images point to their digests, or those of none.
+def move_tags(moves: Sequence[Move], job: Job) -> list[dict[Reference, str | None]]:
+    """Let the tags of all images point to their digests, or those of none; return where they pointed.
 
     Raises:
         Findings: an immutable one would move; none has been moved then.
@@ -58,6 +58,7 @@ def move_tags(moves: Sequence[Move], job: Job) -> None:
         for target, now in each.current(job, assumed=each.digest).items():
             if now != each.digest:
                 raise RegistryError(f"{target} is {now or 'gone'} now; did another job move it too?")
+    return previous
 
 
 def put_back(moved: Iterable[tuple[Move, Reference, str | None]]) -> str:

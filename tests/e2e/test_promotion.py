@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import subprocess
 import tarfile
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -15,6 +17,7 @@ from tests.e2e.olareg import olareg
 
 from gocdnext_sdk.host.testing.result import Result
 from gocdnext_sdk.host.testing.run import PluginRunner
+from gocdnext_sdk.tools.sigstore import signing_config
 
 FOLDER = Path(__file__).parents[2] / "plugins" / "docker-push"
 
@@ -51,7 +54,7 @@ class Stage:
 
 @pytest.fixture(scope="module")
 def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with olareg() as address:
+    with olareg("--api-delete") as address:
         yield address
 
 
@@ -75,6 +78,92 @@ def layer(content: str, folder: Path) -> str:
     with tarfile.open(path, "w") as archive:
         archive.addfile(entry, io.BytesIO(content.encode()))
     return str(path)
+
+
+@pytest.fixture(scope="module")
+def keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two pairs of keys, `a` and `b`, and a signing configuration without services."""
+    folder = tmp_path_factory.mktemp("keys")
+    for name in ("a", "b"):
+        subprocess.run(
+            ["cosign", "generate-key-pair", "--output-key-prefix", name],
+            cwd=folder,
+            env={**os.environ, "COSIGN_PASSWORD": ""},
+            check=True,
+        )
+    (folder / "services.json").write_text(json.dumps(signing_config()))
+    return folder
+
+
+def cosign(keys: Path, *argv: str) -> None:
+    config = ("--signing-config", str(keys / "services.json"))
+    command, *rest = argv
+    subprocess.run(
+        ["cosign", command, "--yes", *config, *rest],
+        env={**os.environ, "COSIGN_PASSWORD": "", "TUF_ROOT": str(keys / "tuf")},
+        check=True,
+    )
+
+
+def vuln(keys: Path, hours: float) -> str:
+    """A statement of a scan that ended so many hours ago."""
+    end = f"{datetime.now(UTC) - timedelta(hours=hours):%Y-%m-%dT%H:%M:%SZ}"
+    path = keys / "vuln.json"
+    scanner = {"uri": "trivy", "version": "1", "db": {"uri": "", "version": ""}, "result": {}}
+    metadata = {"scanStartedOn": end, "scanFinishedOn": end}
+    path.write_text(json.dumps({"invocation": {}, "scanner": scanner, "metadata": metadata}))
+    return str(path)
+
+
+def test_only_what_is_scanned_lately_and_signed_by_all_is_promoted(
+    stage: Stage, keys: Path, workspace: Path
+) -> None:
+    image = f"{stage.source}@{stage.digest(f'{stage.source}:v1')}"
+    (workspace / "b.pub").write_text((keys / "b.pub").read_text())
+    demands = {
+        "verify_key": (keys / "a.pub").read_text(),
+        "tlog": "false",
+        "require_attestation": "vuln<24h",
+        "require_signature": "b.pub",
+        "target": f"{stage.address}/gated/app",
+    }
+    cosign(keys, "sign", "--key", str(keys / "a.key"), image)
+    cosign(
+        keys, "attest", "--key", str(keys / "a.key"), "--type", "vuln", "--predicate", vuln(keys, 30), image
+    )
+    refused = stage.push(**demands).exited(1)
+    reasons = [each for each in refused.warnings if each.startswith("not met: ")]
+    assert len(reasons) == 2
+    assert "vuln<24h is demanded" in reasons[0]
+    assert "no signature of b.pub" in reasons[1]
+    cosign(
+        keys, "attest", "--key", str(keys / "a.key"), "--type", "vuln", "--predicate", vuln(keys, 1), image
+    )
+    cosign(keys, "sign", "--key", str(keys / "b.key"), image)
+    stage.push(**demands).passed()
+    assert stage.crane("ls", f"{stage.address}/gated/app")
+
+
+def test_a_receipt_tells_of_the_promotion_and_is_the_way_back(stage: Stage) -> None:
+    target = f"{stage.address}/receipts/app"
+    old = stage.push(source=f"{stage.source}:arm64", target=target, tags="live").passed().outputs["DIGEST"]
+    done = stage.push(target=target, tags="live v2", receipt="true").passed()
+    receipt = done.outputs["RECEIPT"]
+    manifest = json.loads(stage.crane("manifest", receipt))
+    assert manifest["subject"]["digest"] == done.outputs["DIGEST"]
+    content = json.loads(stage.crane("blob", f"{target}@{manifest['layers'][0]['digest']}"))
+    assert content["previous"] == {f"{target}:live": old, f"{target}:v2": None}
+    assert content["source"] == done.outputs["SOURCE"]
+    for way in (receipt, done.outputs["PREVIOUS"]):
+        stage.push(source="", target=target, action="rollback", previous=way).passed()
+        assert stage.digest(f"{target}:live") == old
+        assert "v2" not in stage.crane("ls", target).split()
+        stage.push(target=target, tags="live v2").passed()
+    stage.push(source="", target=f"{target}x", action="rollback", previous=receipt).exited(2)
+    stage.push(source="", target=f"{target}x", action="rollback", previous=done.outputs["PREVIOUS"]).exited(2)
+    lost = f"{target}:live=sha256:{'0' * 64}"
+    stage.push(source="", target=target, action="rollback", previous=lost).exited(3)
+    assert stage.digest(f"{target}:live") == done.outputs["DIGEST"]
 
 
 def test_some_platforms_are_published_as_an_index_of_them(stage: Stage) -> None:

@@ -28,6 +28,7 @@ from gocdnext_sdk.workspace import read_text
 
 if TYPE_CHECKING:
     from gocdnext_sdk.runtime.job import Job
+    from gocdnext_sdk.runtime.tool import Tool
 
 
 def _public_key(text: str, workspace: Path | None) -> str:
@@ -108,6 +109,41 @@ class ImageSignatureInputs(PluginInputs):
                     "verify-key", f"{quoted(key)} is a private key", "give the public one, cosign.pub"
                 )
 
+    def policy(self, job: Job, *, insecure: bool = False) -> Policy:
+        """Return who must have signed, and what proves it.
+
+        Args:
+            job: has room for keys.
+            insecure: whether the image's registry may speak plain http.
+        """
+        key, root = self.verify_key, self.trusted_root
+        if key is not None and not self.tlog and root is None:
+            root = dict(NOBODY)
+        return Policy(
+            key=job.secret_file(key, "cosign.pub") if key is not None and _is_pem(key) else key,
+            identity=self.verify_identity,
+            identity_regexp=self.verify_identity_regexp,
+            issuer=self.verify_issuer,
+            issuer_regexp=self.verify_issuer_regexp,
+            trusted_root=None if root is None else job.secret_file(json.dumps(root), "root.json"),
+            tlog=self.tlog,
+            sct=root is None or bool(root.get("ctlogs")),
+            insecure=insecure,
+        )
+
+    def cosign(self, job: Job, credentials: Credentials, keys: Iterable[str] = ()) -> Tool:
+        """Return cosign as it verifies.
+
+        Args:
+            job: starts it.
+            credentials: the logins to read images with.
+            keys: further keys, which may be in a KMS.
+        """
+        environ = {**kms_environ(self.verify_key, job.environ), **job.docker_config(credentials)}
+        for key in keys:
+            environ |= kms_environ(key, job.environ)
+        return job.tool("cosign", env=environ, inherit=INHERITED)
+
     def verify_signature(
         self, job: Job, subject: Reference, credentials: Credentials, *, insecure: bool = False
     ) -> None:
@@ -123,20 +159,6 @@ class ImageSignatureInputs(PluginInputs):
             Findings: it is not.
             ToolError: that could not be found out.
         """
-        key, root = self.verify_key, self.trusted_root
-        if key is not None and not self.tlog and root is None:
-            root = dict(NOBODY)
-        policy = Policy(
-            key=job.secret_file(key, "cosign.pub") if key is not None and _is_pem(key) else key,
-            identity=self.verify_identity,
-            identity_regexp=self.verify_identity_regexp,
-            issuer=self.verify_issuer,
-            issuer_regexp=self.verify_issuer_regexp,
-            trusted_root=None if root is None else job.secret_file(json.dumps(root), "root.json"),
-            tlog=self.tlog,
-            sct=root is None or bool(root.get("ctlogs")),
-            insecure=insecure,
-        )
-        environ = {**kms_environ(key, job.environ), **job.docker_config(credentials)}
-        verify(job.tool("cosign", env=environ, inherit=INHERITED), policy, subject)
+        policy = self.policy(job, insecure=insecure)
+        verify(self.cosign(job, credentials), policy, subject)
         job.say(f"{subject} has the required signature")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import sys
+from datetime import UTC, datetime, timedelta
+from importlib import import_module
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -30,6 +32,8 @@ MODULE = SimpleNamespace(
         for name, value in vars(sys.modules[f"{PACKAGE}.{module}"]).items()
     }
 )
+
+DEMANDS, RECEIPT = (import_module(f"{PACKAGE}.{name}") for name in ("demands", "receipt"))
 
 ONE, TWO = f"sha256:{'1' * 64}", f"sha256:{'2' * 64}"
 SOURCE, TARGET = "staging.example/org/app:rc", "ghcr.io/org/app"
@@ -157,6 +161,96 @@ def test_whose_api_deletes_a_tag(target: str, inputs: dict[str, str], service: s
 def test_an_api_that_cannot_be_is_a_mistake(inputs: dict[str, str], key: str) -> None:
     (line,) = mistakes(inputs)
     assert line.startswith(f"with.{key}: ")
+
+
+class TestDemands:
+    NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
+
+    def demand(self, text: str) -> Any:
+        (found,) = read({"require-attestation": text, "verify-key": PUBLIC}).require_attestation
+        return found
+
+    def test_an_attestation_has_a_type_and_may_have_an_age(self) -> None:
+        assert self.demand("vuln < 24h").age == timedelta(hours=24)
+        assert self.demand("slsaprovenance1<30d").age == timedelta(days=30)
+        assert self.demand("https://example.com/x").age is None
+
+    @pytest.mark.parametrize("text", ["vuln<", "<24h", "vuln<1w", "vuln>24h", "vuln 24h"])
+    def test_what_is_none_is_a_mistake(self, text: str) -> None:
+        (line,) = mistakes({"require-attestation": text, "verify-key": PUBLIC})
+        assert line.startswith("with.require-attestation: ")
+
+    def test_it_must_be_clear_by_whom(self) -> None:
+        (line,) = mistakes({"require-attestation": "vuln"})
+        assert "verify-key" in line
+
+    @pytest.mark.parametrize(
+        ("predicate", "why"),
+        [
+            ({"metadata": {"scanFinishedOn": "2026-05-31T12:00:01.123Z"}}, ""),
+            ({"metadata": {"scanFinishedOn": "2026-05-31T12:00:00Z"}}, "is demanded"),
+            ({"metadata": {"timestamp": "2026-06-01T13:00:00+02:00"}}, ""),
+            ({"creationInfo": {"created": "2026-06-01T11:00:00Z"}}, ""),
+            ({"runDetails": {"metadata": {"finishedOn": "2026-01-01T00:00:00Z"}}}, "is demanded"),
+            ({"metadata": {"scanFinishedOn": "2027-01-01T00:00:00Z"}}, "still to come"),
+            ({"metadata": 7}, "does not say when"),
+            ({"Timestamp": "soon"}, "does not say when"),
+            ("text", "does not say when"),
+        ],
+    )
+    def test_its_age_is_what_it_says_itself(self, predicate: Any, why: str) -> None:
+        found = DEMANDS.too_old(self.demand("vuln<24h"), (predicate,), self.NOW)
+        assert (why in found) if why else not found
+
+    def test_the_newest_of_several_counts_and_none_is_none(self) -> None:
+        old, new = ({"Timestamp": f"2026-0{month}-01T11:00:00Z"} for month in (5, 6))
+        assert not DEMANDS.too_old(self.demand("vuln<24h"), (old, new), self.NOW)
+        assert "there is no attestation" in DEMANDS.too_old(self.demand("vuln"), (), self.NOW)
+
+    def test_signers_are_keys_or_identities(self, checkout: Path) -> None:
+        (checkout / "team.pub").write_text(PUBLIC)
+        model = read({"require-signature": "team.pub\nci@example.com https://ci.example.com"})
+        assert [str(each) for each in model.require_signature] == [
+            "team.pub",
+            "ci@example.com of https://ci.example.com",
+        ]
+        assert model.demands_signature
+        assert mistakes({"require-signature": "a b c"})[0].startswith("with.require-signature: item 1")
+        assert "no key file" in mistakes({"require-signature": "no.pub"})[0]
+
+    def test_an_image_that_cannot_be_signed_meets_no_demand(self, checkout: Path) -> None:
+        (checkout / "team.pub").write_text(PUBLIC)
+        (checkout / "app.tar").touch()
+        (line,) = mistakes({"source": "./app.tar", "require-signature": "team.pub"})
+        assert "cannot have a signature" in line
+
+
+class TestRollback:
+    BACK = {"action": "rollback", "source": ""}
+
+    def test_where_tags_were_is_the_output_of_the_promotion(self) -> None:
+        tags = references(f"{TARGET}:v1", f"{TARGET}:new")
+        text = MODULE.describe({tags[0]: ONE, tags[1]: None})
+        assert RECEIPT.parse_previous(text) == {tags[0]: ONE, tags[1]: None}
+
+    @pytest.mark.parametrize(
+        ("inputs", "key"),
+        [
+            ({}, "previous"),
+            ({"previous": f"{TARGET}=x"}, "previous"),
+            ({"previous": f"{TARGET}:v1=x"}, "previous"),
+            ({"previous": f"{TARGET}:v1"}, "previous"),
+            ({"previous": f"{TARGET}:v1={ONE}", "tags": "v1"}, "tags"),
+            ({"previous": f"{TARGET}:v1={ONE}", "receipt": "true"}, "receipt"),
+            ({"previous": f"{TARGET}:v1={ONE}", "source": SOURCE}, "source"),
+        ],
+    )
+    def test_what_cannot_be_gone_back_to_is_a_mistake(self, inputs: dict[str, str], key: str) -> None:
+        (line,) = mistakes(self.BACK | inputs)
+        assert line.startswith(f"with.{key}: ")
+
+    def test_only_a_rollback_takes_it(self) -> None:
+        assert mistakes({"previous": f"{TARGET}:v1={ONE}"})[0].startswith("with.previous: ")
 
 
 def test_a_target_with_a_digest_is_refused() -> None:

@@ -46,7 +46,8 @@ class PlannedRegistry(Transport):
         image = image.with_digest(version) if is_digest(version) else image.with_tag(version)
         if request.method == "PUT":
             self._notes.steps.append(Step("tag", (self._shown.show(str(image)),)))
-            return Response(201)
+            # As of one with the referrers API.
+            return Response(201, Headers({"OCI-Subject": image.digest or ""}))
         if request.assumed == "":
             self._note(request, image, "assumed not to exist")
             return Response(404)

@@ -1,0 +1,119 @@
+"""A receipt of a promotion, at the image itself, and the way back by it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from gocdnext_sdk import InputMismatch, Invalid, Job, Reference, RegistryError
+from gocdnext_sdk.oci.reference import is_digest
+from gocdnext_sdk.oci.referrers import CREATED, File, attach
+
+from .deleting import delete_tag
+from .inputs import DockerPushInputs
+from .registries import Registries
+from .tags import Move, describe, find_tags
+
+TYPE = "application/vnd.gocdnext.promotion.v1+json"
+
+Tags = Mapping[Reference, str | None]
+"""Tags, each with the digest that it points to; None for one that does not exist."""
+
+
+def leave_receipts(move: Move, previous: Tags, origin: str, job: Job) -> str:
+    """Attach a receipt to the image at each of its targets; return the first one, by digest.
+
+    Raises:
+        RegistryError: a registry refuses it; the tags have moved.
+    """
+    when = f"{job.ci.now:%Y-%m-%dT%H:%M:%SZ}"
+    receipts = []
+    for repository in move.inputs.repositories:
+        content = {
+            "source": origin,
+            "target": repository.name,
+            "digest": move.digest,
+            "previous": {str(tag): at for tag, at in previous.items() if tag.name == repository.name},
+            "when": when,
+            "who": job.ci.tag_author or move.inputs.username,
+            "run": _known(job),
+        }
+        file = File("receipt.json", TYPE, json.dumps(content, indent=2).encode())
+        image = repository.with_digest(move.digest)
+        digest = attach(move.registries.targets, image, TYPE, [file], {CREATED: when})
+        receipts.append(str(repository.with_digest(digest)))
+        job.say(f"the receipt is {receipts[-1]}")
+    return receipts[0]
+
+
+def _known(job: Job) -> dict[str, Any]:
+    ci = job.ci
+    found = {"id": ci.run_id, "url": ci.run_url, "job": ci.job, "commit": ci.commit, "cause": ci.cause}
+    return {key: value for key, value in found.items() if value is not None}
+
+
+def roll_back(inputs: DockerPushInputs, job: Job, registries: Registries) -> None:
+    """Let tags point where they did before a promotion; those that were new go.
+
+    Raises:
+        InputMismatch: what to go back to is not of the targets.
+        RegistryError: an image is not there any more, or a tag cannot be moved.
+    """
+    wanted = _before(inputs, registries)
+    targets = registries.targets
+    current = find_tags(targets, wanted)
+    for tag, digest in wanted.items():  # before any moves
+        if digest is not None and targets.find(tag.with_digest(digest), assumed=digest) is None:
+            raise RegistryError(f"{tag} cannot go back: {digest} is not there any more")
+    job.output(PREVIOUS=describe(current))
+    for tag, digest in wanted.items():
+        now = current[tag]
+        if now == digest:
+            job.say(f"{tag} is {digest or 'not there'} already")
+        elif digest is None:
+            delete_tag(inputs, job, registries, tag, str(now))
+            job.say(f"deleted {tag}, which was new")
+        else:
+            targets.tag(tag.with_digest(digest), str(tag.tag))
+            job.say(f"{tag}: {now or 'gone'} -> {digest}")
+    for tag, digest in wanted.items():
+        found = targets.find(tag, assumed=digest)
+        if (found.digest if found else None) != digest:
+            raise RegistryError(f"{tag} is {found.digest if found else 'gone'}; did another job move it too?")
+
+
+def _before(inputs: DockerPushInputs, registries: Registries) -> Tags:
+    """Return where the tags are to point, by the text of `PREVIOUS` or by a receipt."""
+    text = inputs.previous or ""
+    if "=" in text:
+        found = parse_previous(text)
+    else:
+        receipt = Reference.parse(text)
+        _, manifest = registries.targets.manifest(receipt)
+        try:
+            content = json.loads(registries.targets.blob(receipt, manifest["layers"][0]["digest"]))
+            found = parse_previous(",".join(f"{tag}={at or ''}" for tag, at in content["previous"].items()))
+        except (AttributeError, LookupError, TypeError, ValueError):
+            raise InputMismatch("previous", f"{receipt} is no receipt of a promotion") from None
+    names = {each.name for each in inputs.repositories}
+    for tag in found:
+        if tag.name not in names:
+            raise InputMismatch("previous", f"{tag} is in no repository of `target`", "name it there")
+    return found
+
+
+def parse_previous(text: str) -> dict[Reference, str | None]:
+    """Read the output `PREVIOUS`.
+
+    Raises:
+        Invalid: it is none.
+    """
+    found: dict[Reference, str | None] = {}
+    for item in filter(None, (each.strip() for each in text.split(","))):
+        name, _, digest = item.rpartition("=")
+        tag = Reference.parse(name)
+        if tag.tag is None or (digest and not is_digest(digest)):
+            raise Invalid(f"{item} is not TAG=DIGEST", "give the output PREVIOUS as it is")
+        found[tag] = digest or None
+    return found
