@@ -30,7 +30,7 @@ ORIGINALS = ("dockerfile-parser", "dockerignore-matcher", "reference-parser", "y
 TOOLS = {
     "demo": PLUGIN_TOOLS[:3],
     "images": PLUGIN_TOOLS,
-    "test": (*STAGES, "crane", "olareg", "gofakes3", "cosign-2", *ORIGINALS),
+    "test": (*STAGES, "crane", "olareg", "gofakes3", "cosign-2", "moto", *ORIGINALS),
 }
 BASES = {"demo": ("python", "registry"), "images": ("python", "registry"), "test": tuple(bases.PLATFORMS)}
 IMAGES = {"demo": PLUGIN_TOOLS[:3], "images": (), "test": ()}  # none named: all plugins

@@ -31,6 +31,7 @@ class Pin:
     wheel: str = ""
     sha256: str = ""
     deb: str = field(default="", repr=False)  # goes with `sha256`
+    module: str = field(default="", repr=False)  # named in the folder by its lock
     suite: str = ""
     debian: tuple[str, ...] = ()
 

@@ -46,14 +46,15 @@ class Source(Enum):
     WHEEL = "wheel"
     GO = "go"
     DEB = "deb"
+    MODULE = "module"
 
 
 def source(pin: Pin, architecture: str = NATIVE) -> Source:
     """Return where the tool comes from on this host; an image or a wheel is for this machine only."""
     if architecture == NATIVE and pin.image and pin.path and engine.can_pull(engine.up()):
         return Source.IMAGE
-    if pin.deb:
-        return Source.DEB
+    if pin.deb or pin.module:
+        return Source.DEB if pin.deb else Source.MODULE
     return Source.WHEEL if pin.wheel and architecture == NATIVE else Source.GO
 
 
@@ -68,6 +69,8 @@ def folder(name: str, architecture: str = NATIVE) -> Path:
     if where is Source.GO:
         for file in sorted((_module(pin) / "go.sum", *_module(pin).glob("*.go"))):
             recipe += file.read_bytes()
+    if where is Source.MODULE:
+        recipe += (_module(pin) / "requirements.lock").read_bytes() + sys.base_prefix.encode()
     key = hashlib.sha256(recipe).hexdigest()[:8]
     suffix = "" if architecture == NATIVE else f"-{architecture}"
     return cache_dir() / "tools" / f"{name}-{pin.go_version or pin.version}-{key}{suffix}"
@@ -157,6 +160,8 @@ def _make(pin: Pin, file: Path, architecture: str) -> None:
             _build(pin, file, architecture)
         case Source.DEB:
             _extract(pin, file)
+        case Source.MODULE:
+            _install(pin, file)
 
 
 def _copy(pin: Pin, file: Path) -> None:
@@ -246,6 +251,17 @@ def _extract(pin: Pin, file: Path) -> None:
         with tarfile.open(Path(scratch) / "data.tar.xz") as data:
             content = data.extractfile(f"./{member}")
             file.write_bytes(content.read() if content else b"")
+
+
+def _install(pin: Pin, file: Path) -> None:
+    with step(f"installing {pin.name} {pin.version}"):
+        packages = file.parent / "packages"
+        lock_file = _module(pin) / "requirements.lock"
+        pip = (sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check")
+        run(*pip, "--require-hashes", "--target", packages, "--requirement", lock_file)
+        here = '"$(dirname "$(readlink -f "$0")")/packages"'
+        python = Path(sys.base_prefix) / "bin" / "python3"
+        file.write_text(f'#!/bin/sh\nPYTHONPATH={here} exec {python} -m {pin.module} "$@"\n')
 
 
 def _unpack(pin: Pin, file: Path) -> None:

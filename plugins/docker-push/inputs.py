@@ -346,7 +346,9 @@ class DockerPushInputs(ImageTagInputs, DemandInputs, RegistryLoginInputs):
     def check_further(self, registries: Sequence[Registry]) -> Iterator[Problem]:
         """Check further logins by repository: two for one host are told apart by it."""
         given = Credentials.parse(self.docker_config) if self.docker_config else Credentials()
-        yield from (each for each in super().check_further(registries) if each.key == "logins")
+        yield from (
+            each for each in super().check_further(registries) if each.key in ("logins", "registry-identity")
+        )
         try:
             given.bound_to(self.repositories)
         except ValueError as error:

@@ -241,7 +241,7 @@ def _execute(
                 if environ.get("HOME") and environ["HOME"] != job.environ["HOME"]:
                     job.warn(f"HOME is in the workspace and not used; tools get {job.environ['HOME']}")
                 with signals.limited(inputs.seconds):
-                    job.output(**outputs_of(plugin, plugin.run(inputs, job)))  # type: ignore[arg-type]
+                    job.output(**outputs_of(plugin, plugin.run(inputs.prepared(job), job)))  # type: ignore[arg-type]
                 outputs.write()
         except Exception as error:  # noqa: BLE001 - the last line of defence: a message, never a traceback
             # What is known is written after a failure too; the platform reads it only after exit 0.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, get_args
+from typing import TYPE_CHECKING, Any, ClassVar, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.fields import FieldInfo
@@ -16,6 +16,9 @@ from gocdnext_sdk.inputs.constraints import Constraint
 from gocdnext_sdk.inputs.parsers import parse_duration
 from gocdnext_sdk.inputs.types import Duration
 from gocdnext_sdk.secret import Secret
+
+if TYPE_CHECKING:
+    from gocdnext_sdk.runtime.job import Job
 
 
 @dataclass(frozen=True)
@@ -125,6 +128,16 @@ class PluginInputs(BaseModel):
             workspace: the checkout, to which paths in inputs are relative.
         """
         return ()
+
+    def prepared(self, job: Job) -> Self:
+        """Return the inputs with what only the network can tell, such as a login by an identity.
+
+        Called once, before `run`.
+
+        Args:
+            job: what the preparation may touch.
+        """
+        return self
 
     def tool_environ(self) -> dict[str, str | Secret]:
         """Return the variables through which the wrapped tool gets inputs, as declared by `tool_env`."""

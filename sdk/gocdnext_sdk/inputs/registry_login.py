@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Annotated, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
 
 from pydantic import AfterValidator, BeforeValidator, ValidationInfo, WithJsonSchema
 
@@ -16,6 +16,9 @@ from gocdnext_sdk.inputs.types import Certificates, RegistryHost, RegistryHosts
 from gocdnext_sdk.oci.credentials import Credential, Credentials
 from gocdnext_sdk.oci.reference import HUB, Registry
 from gocdnext_sdk.secret import Secret
+
+if TYPE_CHECKING:
+    from gocdnext_sdk.runtime.job import Job
 
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
@@ -56,6 +59,42 @@ def _with_password(login: Credential, number: int, environ: Mapping[str, str]) -
     return Credential(login.registry, login.username, Secret(password))
 
 
+def _parse_identities(value: Any, info: ValidationInfo) -> Any:
+    if not isinstance(value, str):
+        return value
+    if not value.strip():
+        return ()
+    from gocdnext_sdk.contract.dialects import hands_out_tokens
+    from gocdnext_sdk.inputs.clouds.table import RegistryIdentity, parse_identity
+
+    found: dict[Registry, RegistryIdentity] = {}
+    for number, line in enumerate(parse_lines(value), start=1):
+        try:
+            each = parse_identity(line)
+        except Invalid as error:
+            raise Invalid(f"item {number} {error.what}", error.advice) from None
+        if each.registry in found:
+            raise Invalid("has two logins for one host", "tools take one login per host")
+        found[each.registry] = each
+    environ: Mapping[str, str] | None = (info.context or {}).get("environ", {})
+    if environ is None:
+        return tuple(found.values())
+    for number, each in enumerate(found.values(), start=1):
+        lacking = [key for key in each.cloud.keys if not each.needs_token and not environ.get(key)]
+        if lacking:
+            what = f"item {number} has no ROLE, and the job has no {lacking[0]}"
+            raise Invalid(what, "give the role to take by the job's identity, or list the keys as secrets")
+    name = info.data.get("registry_token_name") or ""
+    wanting = [each for each in found.values() if each.needs_token]
+    if wanting and not environ.get(name, "").strip() and not hands_out_tokens(environ):
+        audience = wanting[0].audience
+        raise Invalid(
+            "needs an identity token, and the job has none",
+            f"add `id_tokens: {{{name}: {{aud: {audience}}}}}` to the job",
+        )
+    return tuple(found.values())
+
+
 def _is_docker_config(value: Secret) -> Secret:
     Credentials.parse(value)
     return value
@@ -81,8 +120,16 @@ Logins = Annotated[
 """Logins, one a line: a host, a user, and the name of the job's secret with the password."""
 
 
+RegistryIdentities = Annotated[
+    tuple[Any, ...],
+    BeforeValidator(_parse_identities),
+    WithJsonSchema({"type": "string", "format": "lines"}),
+]
+"""Logins by the job's identity token, one a line: a host of a cloud, and what that cloud has to know."""
+
+
 class RegistryLoginInputs(PluginInputs):
-    """`registry`, `username`, `password`, `logins`, `docker-config`, `ca-file` and `insecure-registries`."""
+    """What it takes to log in: a password, several, or the job's identity; and whom to trust."""
 
     registry: RegistryHost | None = Input(
         None,
@@ -108,6 +155,19 @@ class RegistryLoginInputs(PluginInputs):
         examples=['{"auths": {}}'],
         login=True,
     )
+    registry_token_name: str = Input(
+        "REGISTRY_ID_TOKEN",
+        description="The name under which the job's `id_tokens:` declares the token for `registry-identity`.",
+        pattern="^[A-Za-z_][A-Za-z0-9_]*$",
+    )
+    registry_identity: RegistryIdentities = Input(
+        "",
+        description="Logins by the job's identity token instead of a password, one per line: for ECR `HOST "
+        "[ROLE]` (without a role by the job's `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY`), for "
+        "Artifact Registry `HOST PROVIDER [SERVICE_ACCOUNT]`, for ACR `HOST TENANT CLIENT`, for Docker Hub "
+        "`docker.io ORGANISATION CONNECTION`.",
+        login=True,
+    )
     ca_file: Certificates | None = Input(
         None,
         description="Certificates of authorities to trust beside the public ones, as PEM: a file of the "
@@ -121,6 +181,23 @@ class RegistryLoginInputs(PluginInputs):
 
     listed_last: ClassVar[bool] = True
     constraints: ClassVar[tuple[Constraint, ...]] = (RequiredTogether("username", "password"),)
+
+    def prepared(self, job: Job) -> Self:
+        """Return the inputs with the logins that the job's identity token gives, among `logins`.
+
+        Raises:
+            HttpError: a cloud refuses, or cannot be reached.
+        """
+        if not self.registry_identity:
+            return self
+        from gocdnext_sdk.inputs.clouds.table import log_in
+
+        given = job.environ.get(self.registry_token_name, "").strip()
+        found = []
+        for each in self.registry_identity:
+            token = Secret(given) if given or not each.needs_token else job.identity_token(each.audience)
+            found.append(log_in(each, token or Secret(""), job))
+        return self.model_copy(update={"logins": (*self.logins, *found), "registry_identity": ()})
 
     @property
     def further_logins(self) -> Credentials:
@@ -178,6 +255,7 @@ class RegistryLoginInputs(PluginInputs):
             if login.registry not in registries:
                 what = f"no image of the job is at the host of item {number}"
                 yield Problem("logins", what, f"the images are at {hosts}")
+        yield from self._check_identities(registries, hosts)
         if self.docker_config is None:
             return
         given = Credentials.parse(self.docker_config)
@@ -189,6 +267,18 @@ class RegistryLoginInputs(PluginInputs):
             given.for_hosts()
         except ValueError as error:
             yield Problem.of("docker-config", error)
+
+    def _check_identities(self, registries: Sequence[Registry], hosts: str) -> Iterator[Problem]:
+        others = {each.registry for each in self.logins}
+        if self.username is not None:
+            others.update(filter(None, [self.registry or next(iter(registries), None)]))
+        for number, each in enumerate(self.registry_identity, start=1):
+            if each.registry not in registries:
+                what = f"no image of the job is at the host of item {number}"
+                yield Problem("registry-identity", what, f"the images are at {hosts}")
+            if each.registry in others:
+                what = f"item {number} is for a host that has a login with a password too"
+                yield Problem("registry-identity", what, "keep one")
 
     def check_whose(self, registries: Sequence[Registry]) -> Iterator[Problem]:
         """Check that it is clear which of several registries `username` is for.

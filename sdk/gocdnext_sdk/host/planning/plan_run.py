@@ -65,7 +65,7 @@ def plan_run(
             job = PlanningJob(environ, workspace, files, notes, shown)
             with guard(str(workspace)):
                 planned = plugin()
-                job.output(**outputs_of(planned, planned.run(inputs, job)))
+                job.output(**outputs_of(planned, planned.run(inputs.prepared(job), job)))
         except PlanEnds as end:
             ends = str(end)
         except InputError as error:

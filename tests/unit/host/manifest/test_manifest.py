@@ -144,7 +144,8 @@ class TestCatalog:
         names = list(catalog(folder)["inputs"])
         assert names[0] == "image"
         login = ["registry", "username", "password", "logins", "docker-config"]
-        assert names[-7:] == [*login, "ca-file", "insecure-registries"]
+        identity = ["registry-token-name", "registry-identity"]
+        assert names[-9:] == [*login, *identity, "ca-file", "insecure-registries"]
 
 
 class TestSchema:

@@ -1,0 +1,49 @@
+"""Google Artifact Registry: a federated access token, or one of a service account, is the password.
+
+Source: https://docs.cloud.google.com/iam/docs/reference/sts/rest/v1/TopLevel/token,
+https://docs.cloud.google.com/iam/docs/reference/credentials/rest/v1/projects.serviceAccounts/generateAccessToken,
+https://docs.cloud.google.com/artifact-registry/docs/docker/authentication#token.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from urllib.parse import urlencode
+
+from gocdnext_sdk.oci.credentials import Credential
+from gocdnext_sdk.secret import Secret
+
+if TYPE_CHECKING:
+    from gocdnext_sdk.inputs.clouds.table import RegistryIdentity
+    from gocdnext_sdk.runtime.job import Job
+
+TOKENS = "https://sts.googleapis.com/v1/token"
+ACCOUNTS = "https://iamcredentials.googleapis.com/v1/projects/-/serviceAccounts/"
+SCOPE = "https://www.googleapis.com/auth/cloud-platform"
+_TYPE = "urn:ietf:params:oauth:token-type"
+_FORM = {"Content-Type": "application/x-www-form-urlencoded"}
+
+
+def log_in(identity: RegistryIdentity, token: Secret, job: Job) -> Credential:
+    """Exchange the token; see `table.log_in`."""
+    provider, *account = identity.words
+    form = {
+        "grant_type": "urn:ietf:params:oauth:grant-type:token-exchange",
+        "audience": f"//iam.googleapis.com/{provider}",
+        "scope": SCOPE,
+        "requested_token_type": f"{_TYPE}:access_token",
+        "subject_token_type": f"{_TYPE}:jwt",
+        "subject_token": token.reveal(),
+    }
+    answer = job.http(
+        "POST", TOKENS, body=urlencode(form), headers=_FORM, assumed={"access_token": "assumed"}
+    )
+    access = Secret(str(answer.json()["access_token"]))
+    job.mask(access)
+    if account:
+        url = f"{ACCOUNTS}{account[0]}:generateAccessToken"
+        answer = job.http(
+            "POST", url, json={"scope": [SCOPE]}, bearer=access, assumed={"accessToken": "assumed"}
+        )
+        access = Secret(str(answer.json()["accessToken"]))
+    return Credential(identity.registry, "oauth2accesstoken", access)

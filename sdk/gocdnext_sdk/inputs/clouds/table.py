@@ -1,0 +1,159 @@
+"""The clouds whose registries take an identity token, and what each has to know."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+from gocdnext_sdk.errors import HttpError, Invalid, doing
+from gocdnext_sdk.oci.credentials import Credential
+from gocdnext_sdk.oci.reference import Registry
+from gocdnext_sdk.secret import Secret
+
+if TYPE_CHECKING:
+    from gocdnext_sdk.runtime.job import Job
+
+_UUID = "[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
+
+
+class Word(NamedTuple):
+    """What a line says after the host.
+
+    Args:
+        name: as messages and the documentation call it.
+        pattern: what it looks like.
+        optional: whether it may be left out; only the last one may.
+    """
+
+    name: str
+    pattern: str
+    optional: bool = False
+
+
+class Cloud(NamedTuple):
+    """A cloud.
+
+    Args:
+        name: its registry's.
+        host: what the hosts of its registries look like.
+        words: what else it has to know.
+        audience: whom the token is for, unless the cloud was told otherwise.
+        keys: the job's variables that log in where a line has the host alone.
+    """
+
+    name: str
+    host: str
+    words: tuple[Word, ...]
+    audience: Callable[[Sequence[str]], str]
+    keys: tuple[str, ...] = ()
+
+
+ECR = Cloud(
+    "ECR",
+    r"[0-9]{12}\.dkr\.ecr(-fips)?\.[a-z0-9-]+\.amazonaws\.com(\.cn)?",
+    (Word("ROLE", r"arn:aws[a-z-]*:iam::[0-9]{12}:role/[\w+=,.@/-]+", optional=True),),
+    lambda words: "sts.amazonaws.com",
+    ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"),
+)
+GOOGLE = Cloud(
+    "Artifact Registry",
+    r"[a-z0-9-]+-docker\.pkg\.dev|([a-z]+\.)?gcr\.io",
+    (
+        Word("PROVIDER", r"projects/[0-9]+/locations/global/workloadIdentityPools/[\w-]+/providers/[\w-]+"),
+        Word("SERVICE_ACCOUNT", r"[\w.-]+@[\w.-]+\.gserviceaccount\.com", optional=True),
+    ),
+    lambda words: f"https://iam.googleapis.com/{words[0]}",
+)
+AZURE = Cloud(
+    "ACR",
+    r"[a-z0-9-]+\.azurecr\.io",
+    (Word("TENANT", _UUID), Word("CLIENT", _UUID)),
+    lambda words: "api://AzureADTokenExchange",
+)
+HUB = Cloud(
+    "Docker Hub",
+    r"docker\.io",
+    (Word("ORGANISATION", r"[a-z0-9_-]+"), Word("CONNECTION", _UUID)),
+    lambda words: "https://identity.docker.com",
+)
+CLOUDS = (ECR, GOOGLE, AZURE, HUB)
+
+
+@dataclass(frozen=True)
+class RegistryIdentity:
+    """Who logs in where.
+
+    Args:
+        registry: the registry.
+        cloud: whose it is.
+        words: what the cloud has to know, as its `words` say.
+    """
+
+    registry: Registry
+    cloud: Cloud
+    words: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return " ".join((str(self.registry), *self.words))
+
+    @property
+    def needs_token(self) -> bool:
+        """Whether it logs in by an identity token, and not by the job's keys."""
+        return bool(self.words)
+
+    @property
+    def audience(self) -> str:
+        """Whom the token is for."""
+        return self.cloud.audience(self.words)
+
+
+def parse_identity(line: str) -> RegistryIdentity:
+    """Read `HOST WORD…`.
+
+    Raises:
+        ValueError: it names no registry of a cloud, or not what that cloud has to know.
+    """
+    first, *words = line.split()
+    try:
+        registry = Registry.parse(first)
+    except ValueError:
+        raise Invalid("does not begin with a registry host", "such as europe-docker.pkg.dev") from None
+    cloud = next((each for each in CLOUDS if re.fullmatch(each.host, registry.host)), None)
+    if cloud is None:
+        names = ", ".join(each.name for each in CLOUDS)
+        raise Invalid("names no registry that takes an identity token", f"those are {names}")
+    form = " ".join(f"[{each.name}]" if each.optional else each.name for each in cloud.words)
+    needed = sum(not each.optional for each in cloud.words)
+    if not needed <= len(words) <= len(cloud.words) or not all(
+        re.fullmatch(each.pattern, word) for each, word in zip(cloud.words, words, strict=False)
+    ):
+        raise Invalid(f"is not HOST {form}", f"that is what {cloud.name} has to know")
+    return RegistryIdentity(registry, cloud, tuple(words))
+
+
+def log_in(identity: RegistryIdentity, token: Secret, job: Job) -> Credential:
+    """Exchange an identity token for a login at a registry, by the cloud's own protocol.
+
+    Args:
+        identity: who logs in where.
+        token: the job's, if one is needed; it is sent to the cloud's token service only.
+        job: sends the requests, and hides what they are answered with.
+
+    Raises:
+        HttpError: the cloud refuses, or cannot be reached.
+    """
+    from gocdnext_sdk.inputs.clouds import aws, azure, google, hub
+
+    exchange = {ECR: aws.log_in, GOOGLE: google.log_in, AZURE: azure.log_in, HUB: hub.log_in}
+    job.mask(token)
+    with doing(f"logging in to {identity.registry} by the job's identity"):
+        try:
+            found = exchange[identity.cloud](identity, token, job)
+        except (KeyError, TypeError, ValueError, IndexError):
+            raise HttpError(f"{identity.cloud.name} answered in an unknown form") from None
+    for secret in found.secrets:
+        job.mask(secret)
+    job.say(f"logged in to {identity.registry} by the job's identity")
+    return found
