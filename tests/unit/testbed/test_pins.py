@@ -52,7 +52,7 @@ def test_go_builds_the_pinned_version(name: str) -> None:
         assert pin.version in required.values()
         return
     owner = next(
-        path for path in sorted(required, key=len, reverse=True) if packages[0].startswith(f"{path}/")
+        path for path in sorted(required, key=len, reverse=True) if f"{packages[0]}/".startswith(f"{path}/")
     )
     assert required[owner] == (pin.go_version or pin.version)
     assert all(

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import click
 
+from gocdnext_sdk.contract.dialects import dialect, dialects
+from gocdnext_sdk.contract.keys import MARK, variable
 from gocdnext_sdk.contract.refs import is_name, references
 from gocdnext_sdk.host.cli import project
 from gocdnext_sdk.host.cli.options import (
@@ -26,7 +29,7 @@ from gocdnext_sdk.host.manifest.model import Manifest
 from gocdnext_sdk.host.pipeline import Graph, Run, Sources, revision
 from gocdnext_sdk.host.pipeline.graph import JobInstance, Stage
 from gocdnext_sdk.host.pipeline.model import Pipeline
-from gocdnext_sdk.host.pipeline.resolve import EngineMapping, resolve
+from gocdnext_sdk.host.pipeline.resolve import resolve
 from gocdnext_sdk.host.pipeline.single import single
 
 
@@ -49,10 +52,10 @@ from gocdnext_sdk.host.pipeline.single import single
 @click.option("--network", metavar="NAME", help="Run its container in this network, such as `host`.")
 @click.option(
     "--engine",
-    type=click.Choice(ENGINES),
+    type=click.Choice([*ENGINES, *(each.name for each in dialects())]),
     default="docker",
     show_default=True,
-    help="Whose rules make the variables' names of the inputs' keys.",
+    help="Hand the inputs over as an engine of gocdnext does, or as another CI system.",
 )
 @click.pass_context
 def command(
@@ -68,7 +71,7 @@ def command(
     in_image: bool,
     use_image: str | None,
     network: str | None,
-    engine: EngineMapping,
+    engine: str,
 ) -> None:
     """Run PLUGIN, its directory or its name, once in the current directory.
 
@@ -97,12 +100,14 @@ def command(
     )
     sources = Sources(run=Run(revision=revision.read(workspace)), secrets=given)
     ask_to_publish(_published(folder, pipeline, instance, sources), workspace, said=publish)
-    job = resolve(pipeline, instance, sources, engine)
+    mapping = next((each for each in ENGINES if each == engine), None)
+    job = resolve(pipeline, instance, sources, mapping or "docker")
+    environ = job.env if mapping else _under(engine, job.env, inputs)
     invocation = Invocation(
         name=job.name,
         folder=folder,
         workspace=workspace,
-        environ=job.env,
+        environ=environ,
         docker=docker,
         masks=job.masks,
         private=(secrets_file,) if secrets_file else (),
@@ -124,6 +129,21 @@ def _published(
         return ()
     graph = Graph(pipeline, (Stage(instance.job.stage, (instance,)),))
     return outside(images(graph, sources, Catalog([manifest], {manifest.name: folder})), ())
+
+
+def _under(engine: str, environ: Mapping[str, str], inputs: Iterable[str]) -> dict[str, str]:
+    """Return a job's variables as another CI system sets them.
+
+    Args:
+        engine: its name.
+        environ: the job's on gocdnext.
+        inputs: the keys of its `with:` map.
+    """
+    system = dialect(engine)
+    given = {key: environ[variable(key)] for key in inputs}
+    own = {MARK, *map(variable, given)}
+    rest = {name: text for name, text in environ.items() if name not in own}
+    return {**rest, **system.marks, **system.hand_over(given)}
 
 
 class _Lines(NullListener):

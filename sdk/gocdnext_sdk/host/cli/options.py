@@ -13,7 +13,7 @@ from gocdnext_sdk.host.pipeline import revision
 from gocdnext_sdk.host.pipeline.builtins import Cause, PullRequest, Revision, Run, Tag
 from gocdnext_sdk.host.pipeline.resolve import EngineMapping
 
-ENGINES: Final = get_args(EngineMapping)
+ENGINES: Final[tuple[EngineMapping, ...]] = get_args(EngineMapping)
 """The platform's engines, as far as they name a plugin's variables differently."""
 
 

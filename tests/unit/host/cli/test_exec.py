@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from gocdnext_sdk.contract.dialects import dialect, dialects
+
 PLUGIN = """
 import os, time
 from pathlib import Path
@@ -88,6 +90,19 @@ def test_the_exit_code_is_the_plugins(plugin: Path, workspace: Path) -> None:
     assert done.returncode == 1
     assert "error: found" in done.stdout
     assert run(plugin, workspace, "--with", "doo=find").returncode == 2
+
+
+@pytest.mark.parametrize("engine", [each.name for each in dialects()])
+def test_another_ci_system_hands_the_inputs_over_as_it_does(
+    plugin: Path, workspace: Path, engine: str
+) -> None:
+    (workspace / "some.file").touch()
+    done = run(plugin, workspace, "--with", "do=find", "--engine", engine)
+    assert done.returncode == 1, done.stdout
+    wrong = run(plugin, workspace, "--with", "timeout=soon", "--engine", engine)
+    assert wrong.returncode == 2
+    written = dialect(engine).naming("timeout")
+    assert written.partition(" ")[0] in wrong.stdout
 
 
 def test_an_engine_names_the_variables(plugin: Path, workspace: Path) -> None:
