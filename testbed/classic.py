@@ -1,6 +1,7 @@
 """A second private engine that keeps images as engines did before containerd's store: as `docker:24` does.
 
-It has no network of its own: containers there share the host's, and the first engine's is not touched.
+Its containers share the host's network. It has an empty bridge of its own: told to have none, an engine
+removes docker0, which is the first one's.
 """
 
 from __future__ import annotations
@@ -14,7 +15,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from testbed import engine
-from testbed.cache import SetupError, cache_dir
+from testbed.cache import SetupError, cache_dir, run
+
+BRIDGE = "gocdnext1"
 
 
 @contextmanager
@@ -33,6 +36,9 @@ def running() -> Iterator[str]:
     host = f"unix://{home}/run/docker.sock"
     config = home / "daemon.json"
     config.write_text(json.dumps(_settings(home, host)))
+    subprocess.run(["ip", "link", "delete", BRIDGE], stderr=subprocess.DEVNULL, check=False)
+    run("ip", "link", "add", BRIDGE, "type", "bridge")
+    run("ip", "address", "add", "192.0.2.1/30", "dev", BRIDGE)  # for documentation only (RFC 5737)
     log = home / "dockerd.log"
     script = Path(engine.__file__).with_name("private-engine.sh")
     with log.open("wb") as out:
@@ -55,6 +61,7 @@ def running() -> Iterator[str]:
     finally:
         process.terminate()  # it stops its containers
         process.wait(60)
+        run("ip", "link", "delete", BRIDGE)
         shutil.rmtree(home, ignore_errors=True)
 
 
@@ -66,7 +73,7 @@ def _settings(home: Path, host: str) -> dict[str, object]:
         "hosts": [host],
         "group": "root",
         "cgroup-parent": "/gocdnext-classic",
-        "bridge": "none",
+        "bridge": BRIDGE,
         "iptables": False,
         "ip6tables": False,
         "features": {"containerd-snapshotter": False},

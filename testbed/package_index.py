@@ -76,7 +76,9 @@ def started(network: str, labels: dict[str, str]) -> Iterator[PackageIndex]:
         )
         try:
             container.reload()
-            address = container.attrs["NetworkSettings"]["Networks"][network]["IPAddress"]
+            # Containers that share one network stack are each other's loopback.
+            networks = container.attrs["NetworkSettings"]["Networks"]
+            address = networks[network]["IPAddress"] if network in networks else "localhost"
             deadline = time.monotonic() + START_SECONDS
             while b"Listening on" not in container.logs():
                 if time.monotonic() > deadline:
