@@ -65,7 +65,8 @@ def _parse_identities(value: Any, info: ValidationInfo) -> Any:
     if not value.strip():
         return ()
     from gocdnext_sdk.contract.dialects import hands_out_tokens
-    from gocdnext_sdk.inputs.clouds.table import RegistryIdentity, parse_identity
+    from gocdnext_sdk.inputs.clouds.identity import RegistryIdentity
+    from gocdnext_sdk.inputs.clouds.table import parse_identity
 
     found: dict[Registry, RegistryIdentity] = {}
     for number, line in enumerate(parse_lines(value), start=1):

@@ -24,7 +24,7 @@ from gocdnext_sdk.oci.plain_http import may_be_plain
 from gocdnext_sdk.secret import Secret
 
 if TYPE_CHECKING:
-    from gocdnext_sdk.inputs.clouds.table import RegistryIdentity
+    from gocdnext_sdk.inputs.clouds.identity import RegistryIdentity
     from gocdnext_sdk.runtime.job import Job
 
 _ASSUMED_KEYS = (

@@ -12,7 +12,7 @@ from gocdnext_sdk.oci.credentials import Credential
 from gocdnext_sdk.secret import Secret
 
 if TYPE_CHECKING:
-    from gocdnext_sdk.inputs.clouds.table import RegistryIdentity
+    from gocdnext_sdk.inputs.clouds.identity import RegistryIdentity
     from gocdnext_sdk.runtime.job import Job
 
 TOKENS = "https://identity.docker.com/oauth/token"

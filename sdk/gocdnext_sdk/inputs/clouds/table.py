@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from gocdnext_sdk.errors import HttpError, Invalid, doing
+from gocdnext_sdk.inputs.clouds.identity import Cloud, RegistryIdentity, Word
 from gocdnext_sdk.oci.credentials import Credential
 from gocdnext_sdk.oci.reference import Registry
 from gocdnext_sdk.secret import Secret
@@ -16,38 +15,6 @@ if TYPE_CHECKING:
     from gocdnext_sdk.runtime.job import Job
 
 _UUID = "[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
-
-
-class Word(NamedTuple):
-    """What a line says after the host.
-
-    Args:
-        name: as messages and the documentation call it.
-        pattern: what it looks like.
-        optional: whether it may be left out; only the last one may.
-    """
-
-    name: str
-    pattern: str
-    optional: bool = False
-
-
-class Cloud(NamedTuple):
-    """A cloud.
-
-    Args:
-        name: its registry's.
-        host: what the hosts of its registries look like.
-        words: what else it has to know.
-        audience: whom the token is for, unless the cloud was told otherwise.
-        keys: the job's variables that log in where a line has the host alone.
-    """
-
-    name: str
-    host: str
-    words: tuple[Word, ...]
-    audience: Callable[[Sequence[str]], str]
-    keys: tuple[str, ...] = ()
 
 
 ECR = Cloud(
@@ -79,34 +46,6 @@ HUB = Cloud(
     lambda words: "https://identity.docker.com",
 )
 CLOUDS = (ECR, GOOGLE, AZURE, HUB)
-
-
-@dataclass(frozen=True)
-class RegistryIdentity:
-    """Who logs in where.
-
-    Args:
-        registry: the registry.
-        cloud: whose it is.
-        words: what the cloud has to know, as its `words` say.
-    """
-
-    registry: Registry
-    cloud: Cloud
-    words: tuple[str, ...]
-
-    def __str__(self) -> str:
-        return " ".join((str(self.registry), *self.words))
-
-    @property
-    def needs_token(self) -> bool:
-        """Whether it logs in by an identity token, and not by the job's keys."""
-        return bool(self.words)
-
-    @property
-    def audience(self) -> str:
-        """Whom the token is for."""
-        return self.cloud.audience(self.words)
 
 
 def parse_identity(line: str) -> RegistryIdentity:

@@ -19,7 +19,8 @@ import pytest
 from gocdnext_sdk.errors import HttpError, InputError
 from gocdnext_sdk.host.testing.fake_registry import FakeNetwork, respond
 from gocdnext_sdk.inputs.clouds import aws
-from gocdnext_sdk.inputs.clouds.table import RegistryIdentity, log_in, parse_identity
+from gocdnext_sdk.inputs.clouds.identity import RegistryIdentity
+from gocdnext_sdk.inputs.clouds.table import log_in, parse_identity
 from gocdnext_sdk.inputs.reader import read_inputs
 from gocdnext_sdk.inputs.registry_login import RegistryLoginInputs
 from gocdnext_sdk.oci.exchange import Exchange

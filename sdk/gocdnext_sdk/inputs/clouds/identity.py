@@ -1,0 +1,69 @@
+"""What is known of a cloud, and who logs in at its registry."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from gocdnext_sdk.oci.reference import Registry
+
+
+class Word(NamedTuple):
+    """What a line says after the host.
+
+    Args:
+        name: as messages and the documentation call it.
+        pattern: what it looks like.
+        optional: whether it may be left out; only the last one may.
+    """
+
+    name: str
+    pattern: str
+    optional: bool = False
+
+
+class Cloud(NamedTuple):
+    """A cloud.
+
+    Args:
+        name: its registry's.
+        host: what the hosts of its registries look like.
+        words: what else it has to know.
+        audience: whom the token is for, unless the cloud was told otherwise.
+        keys: the job's variables that log in where a line has the host alone.
+    """
+
+    name: str
+    host: str
+    words: tuple[Word, ...]
+    audience: Callable[[Sequence[str]], str]
+    keys: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class RegistryIdentity:
+    """Who logs in where.
+
+    Args:
+        registry: the registry.
+        cloud: whose it is.
+        words: what the cloud has to know, as its `words` say.
+    """
+
+    registry: Registry
+    cloud: Cloud
+    words: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return " ".join((str(self.registry), *self.words))
+
+    @property
+    def needs_token(self) -> bool:
+        """Whether it logs in by an identity token, and not by the job's keys."""
+        return bool(self.words)
+
+    @property
+    def audience(self) -> str:
+        """Whom the token is for."""
+        return self.cloud.audience(self.words)
