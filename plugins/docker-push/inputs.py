@@ -51,9 +51,18 @@ def _sources(text: str, workspace: Path | None) -> tuple[Source, ...]:
     return tuple(Source.parse(word, workspace or Path()) for word in parse_words(text))
 
 
+def _are_files(text: str, workspace: Path) -> bool:
+    """Tell whether a text names files that are there, whose path has blanks or commas."""
+    try:
+        source = Source.parse(text, workspace)
+    except ValueError:
+        return False
+    return source.path is not None and exists(workspace / source.path)
+
+
 def _one_source(text: str, workspace: Path | None) -> Source:
     words = text.replace(",", " ").split()
-    if len(words) > 1 and not exists((workspace or Path()) / text):
+    if len(words) > 1 and not _are_files(text, workspace or Path()):
         raise Invalid(
             f"names {len(words)} images, and one is published",
             "`also` publishes further ones in the same job; `action: index` joins `sources` into one",

@@ -600,3 +600,11 @@ def test_an_error_names_the_registry_which_stands_in_the_tools_configuration_too
     (workspace / "app" / "index.json").write_text(f'{{"manifests": [{{"digest": "sha256:{"a" * 64}"}}]}}')
     with_ = {"source": "oci:app", "target": "registry.invalid:5000/team/app"}
     assert "registry.invalid:5000" in run_plugin(FOLDER, with_).exited(3).errors[-1]
+
+
+def test_a_path_may_have_blanks_where_it_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "my image").mkdir()
+    for source in ("oci:my image", "oci:my image:one", "./my image"):
+        assert read({"source": source}).source.path.endswith("my image")
+    assert "names 2 images" in mistakes({"source": "oci:other image"})[0]
