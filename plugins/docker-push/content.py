@@ -119,7 +119,7 @@ def find_kept(
             )
         if inputs.demands_signature:
             insecure = inputs.is_insecure(image.registry)
-            inputs.verify_signature(job, image, registries.logins.targets, insecure=insecure)
+            inputs.check_demands(job, image, registries.logins.targets, insecure=insecure)
     job.say(f"{kept} is there already, and kept")
     return kept
 

@@ -248,7 +248,7 @@ class DockerPushInputs(ImageTagInputs, DemandInputs, RegistryLoginInputs):
         untagged = any(target.tag is None for target in self.target)
         if self.action == "delete-tag" and untagged and "tags" not in self.model_fields_set:
             yield Problem("tags", "is required with action: delete-tag", "name the tags")
-        if self.existing and self.action == "delete-tag":
+        if self.existing and self.action in ("delete-tag", "rollback"):
             yield Problem("existing", "is not used", "leave it out")
         elif not wrong_tags:
             yield from self.check_existing(self.targets(Ci.of(environ, workspace)))
