@@ -268,6 +268,11 @@ def test_what_is_signed_is_accepted(bench: Bench, signed: Reference) -> None:
     bench.verify(signed).passed()
 
 
+def test_what_this_identity_has_signed_is_not_signed_again(bench: Bench, signed: Reference) -> None:
+    again = bench.sign(signed, cert_identity=SIGNER, cert_oidc_issuer=ISSUER).passed()
+    assert f"{signed} is signed already by this signer; nothing was added" in again.log
+
+
 def test_another_identity_is_not_accepted(bench: Bench, signed: Reference) -> None:
     refused = bench.verify(signed, signer=SIGNER.replace("main", "dev")).exited(1)
     assert f"not verified: {signed}" in refused.log
