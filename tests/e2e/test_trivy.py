@@ -493,13 +493,19 @@ def test_the_images_password_never_reaches_the_databases_host(images: Images, sc
 # --- the image
 
 
-def test_the_image_scans_as_the_source_does(images: Images, run_plugin: PluginRunner) -> None:
+def test_the_image_scans_as_the_source_does(
+    images: Images, run_plugin: PluginRunner, workspace: Path
+) -> None:
     inputs = {key.replace("_", "-"): value for key, value in images.inputs("multi").items()}
+    # What only an image can lack: Trivy's templates, and what reads YAML.
+    (workspace / "accepted.yaml").write_text("vulnerabilities:\n- id: CVE-1\n")
+    inputs |= {"reports": "html=out/trivy.html", "ignorefile": "accepted.yaml"}
     result = run_plugin(FOLDER, inputs, mode="image", network=images.registry.network).exited(1)
     # The engine keeps no order between a container's two streams, so this need not be the last line.
     assert result.errors[-1].startswith("findings: 1 HIGH in ")
     assert result.outputs["DIGEST"] == images.digest("multi")
-    assert ".cache/trivy/db/trivy.db" in result.changed
+    assert {".cache/trivy/db/trivy.db", "out/trivy.html"} <= set(result.changed)
+    assert any("CVE-1 matches nothing" in each for each in result.warnings)
 
 
 def test_the_daemons_images_are_scanned_where_the_job_has_a_daemon(
