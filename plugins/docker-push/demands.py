@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any
 
 from pydantic import WithJsonSchema
 
@@ -34,7 +34,8 @@ _TIMES = (
 """Where predicates say when they were made: vuln, CycloneDX, SPDX, SLSA 1 and 0.2, OpenVEX, custom."""
 
 
-class Attested(NamedTuple):
+@dataclass(frozen=True)
+class Attested:
     """An attestation that is demanded.
 
     Args:
@@ -47,8 +48,12 @@ class Attested(NamedTuple):
     age: timedelta | None
     text: str
 
+    def __str__(self) -> str:
+        return self.text
 
-class Signer(NamedTuple):
+
+@dataclass(frozen=True)
+class Signer:
     """Who must have signed.
 
     Args:
@@ -57,7 +62,7 @@ class Signer(NamedTuple):
         issuer: of the identity.
     """
 
-    key: str | None
+    key: str | None = None
     identity: str | None = None
     issuer: str | None = None
 
@@ -88,7 +93,7 @@ def _signers(text: str, workspace: Path | None) -> tuple[Signer, ...]:
 
 def _parse_signer(number: int, line: str, workspace: Path | None) -> Signer:
     words = line.split()
-    if len(words) > 2:
+    if len(words) > 2 or not all(word.strip(",") for word in words):
         raise Invalid(f"item {number} is not KEY or IDENTITY ISSUER", "one signer a line")
     return Signer(None, *words) if len(words) == 2 else Signer(key_reference(words[0], workspace))
 

@@ -14,7 +14,7 @@ from testbed import engine
 from testbed.images import BASE
 
 LIBRARIES = {"libssl3t64", "libc6", "libexpat1", "zlib1g", "liblzma5", "libffi8", "ca-certificates"}
-PACKAGES = {"gocdnext-plugin-sdk", "pydantic", "pydantic-core", "urllib3", "docker", "pyyaml"}
+PACKAGES = {"gocdnext-plugin-sdk", "pydantic", "pydantic-core", "urllib3", "docker", "PyYAML"}
 
 
 def saved(image: str, folder: Path) -> Path:

@@ -252,6 +252,8 @@ class _Streams:
             process.stderr: self._log_error,
         }
         """What is read, and what gets what is read."""
+        self.has_ended = False
+        """Whether the tool had, before the last round."""
         self.rounds_left = _PIPE // _CHUNK
 
     def _log_error(self, data: bytes) -> None:
@@ -288,9 +290,12 @@ def _pump(all_streams: Sequence[_Streams]) -> None:
                 if not streams.open or streams.process.poll() is None:
                     continue
                 end_group(streams.process.pid)
-                # A process that left the group may hold the pipes open, and even go on writing.
+                # A process that left the group may hold the pipes open, and even go on writing. What the tool
+                # itself wrote before its end was there to be read in a round that began after it.
+                ended, streams.has_ended = streams.has_ended, True
                 streams.rounds_left -= 1
-                if not streams.rounds_left or not any(key.data is streams for key, _ in ready):
+                is_quiet = ended and not any(key.data is streams for key, _ in ready)
+                if not streams.rounds_left or is_quiet:
                     for stream in streams.open:
                         selector.unregister(stream)
                     streams.open.clear()
