@@ -1,5 +1,6 @@
 # make demo   build, scan and sign a small application with real tools, from nothing
 # make test   all tests
+# make test-pulling   the demo and some tests as on a host that can pull images
 # make release-rehearsal   the release of this project, whole, against registries that end with it
 # Both do the set-up themselves, and keep what they made for all clones in ~/.cache/gocdnext-plugin-sdk.
 
@@ -10,7 +11,7 @@ PYTEST_ARGS ?= -n auto
 ENV := eval "$$($(BIN)/python -m testbed env)"
 
 .DELETE_ON_ERROR:
-.PHONY: demo test test-ci soak bench vectors lint setup setup-test images trivy-db lock engine-stop engine-remove clean docs picture release-rehearsal publish pins check-pins
+.PHONY: demo test test-ci test-pulling soak bench vectors lint setup setup-test images trivy-db lock engine-stop engine-remove clean docs picture release-rehearsal publish pins check-pins
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 
@@ -41,6 +42,11 @@ soak: setup-test
 # A release under the local runners of other CI systems; needs Node 20, and a Debian or Ubuntu for what they run in.
 test-ci: setup-test
 	@$(ENV); $(BIN)/pytest $(PYTEST_ARGS) tests/ci
+
+# A host that can pull, whole, with stand-ins for what it pulls (testbed/pulling.py). CASES names some of its cases.
+PULLING_TESTS ?= tests/unit/testbed tests/e2e/test_base_image.py tests/e2e/test_examples.py -q -n 2
+test-pulling: setup-test
+	@$(ENV); $(BIN)/python -m testbed pulling $(CASES) --tests "$(PULLING_TESTS)"
 
 bench: setup-test
 	@$(ENV); $(BIN)/pytest tests/bench

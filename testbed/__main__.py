@@ -7,7 +7,7 @@ import os
 import sys
 
 from gocdnext_sdk.errors import Error
-from testbed import bases, checking, engine, environment, images, raising, rehearsal, tools, trivydb
+from testbed import bases, checking, engine, environment, images, pulling, raising, rehearsal, tools, trivydb
 from testbed.cache import SetupError
 from testbed.pins import pins
 
@@ -43,6 +43,9 @@ def main() -> int:
     add.add_argument("version", nargs="?", help="to this version; the newest if not given")
     add.add_argument("--digest", help="of its image, where the registry cannot be reached from here")
     add.add_argument("--write", action="store_true", help="write what is proposed")
+    add = commands.add_parser("pulling", help="run the demo and tests as a host does that can pull")
+    add.add_argument("cases", nargs="*", help=f"of {', '.join(pulling.CASES)}; all if none is named")
+    add.add_argument("--tests", required=True, help="the arguments of pytest there")
     commands.add_parser(
         "check-pins", help="ask the registries, and the public Sigstore, about what is pinned"
     )
@@ -85,6 +88,8 @@ def _act(options: argparse.Namespace) -> None:
             print(trivydb.push(options.ref, *login))
         case "pins":
             raising.main(options.name, options.version, options.digest, write=options.write)
+        case "pulling":
+            pulling.main(options.cases or list(pulling.CASES), options.tests)
         case "check-pins":
             checking.main()
         case "rehearse":

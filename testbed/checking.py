@@ -62,7 +62,9 @@ def problems(pin: Pin, registry: RegistryClient, verifier: Verifier) -> Iterator
         if there != digest:
             yield f"the tag is on {there} now; `python -m testbed pins {pin.name} {pin.version}` follows it"
         children = {str(each.platform): each for each in registry.platforms(image.with_digest(digest))}
-        for platform in PLATFORMS:
+        if not children:
+            yield "the digest is of one image, not of an index of several platforms"
+        for platform in PLATFORMS if children else ():
             if platform not in children:
                 yield f"the digest has no {platform}"
             elif registry.find(image.with_digest(children[platform].digest)) is None:

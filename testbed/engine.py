@@ -60,7 +60,7 @@ def client(host: str, timeout: int = 60) -> Iterator[docker.DockerClient]:
 
     connected = None
     try:
-        tls = docker.utils.kwargs_from_env().get("tls") if host.startswith("tcp://") else None
+        tls = docker.utils.kwargs_from_env().get("tls", False) if host.startswith("tcp://") else False
         connected = docker.DockerClient(base_url=host, timeout=timeout, tls=tls)
         yield connected
     except (docker.errors.DockerException, requests.RequestException) as error:
@@ -201,6 +201,7 @@ def _name() -> str:
 
 
 def tree() -> Path:
+    """Give the folder of the private engine's Debian, which is in its ``tree``."""
     pin = pins()["engine"]
     key = hashlib.sha256(repr(pin).encode()).hexdigest()[:8]
     return cache_dir() / f"engine-tree-{key}"

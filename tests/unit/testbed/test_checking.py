@@ -83,6 +83,13 @@ def test_a_platform_that_is_published_and_missing_is_told(world: World, there: t
     assert problem.endswith(missing)
 
 
+def test_a_single_image_is_told(world: World) -> None:
+    single = world.registry.push("team/tool:1.0.0", {"layers": []}).digest
+    world.pin = replace(world.pin, image=f"ghcr.io/team/tool:1.0.0@{single}")
+    (problem,) = world.found()
+    assert "not of an index" in problem
+
+
 def test_a_platform_that_only_the_index_names_is_told(world: World) -> None:
     index = world.client.platforms(world.registry.reference("team/tool:1.0.0"))
     (lost,) = (each.digest for each in index if str(each.platform) == "linux/arm64")
