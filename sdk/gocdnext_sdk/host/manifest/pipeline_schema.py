@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 
 from gocdnext_sdk.contract.uses import PREFIX
+from gocdnext_sdk.host.manifest import key_texts
 from gocdnext_sdk.host.manifest.model import Manifest
 from gocdnext_sdk.host.manifest.schema import Schema, with_schema
 from gocdnext_sdk.host.pipeline import schema as tables
@@ -52,17 +53,18 @@ def pipeline_schema(manifests: Iterable[Manifest]) -> Schema:
     ]
     # A template, and a job that extends one, need not have all a plugin needs.
     complete = [_if_plugin(_image_names(each, known), _complete(each)) for each in known]
-    job = _struct(tables.JOB)
+    job = _struct(tables.JOB, key_texts.JOB)
     extends = {"required": ["extends"]}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "A gocdnext pipeline",
-        **_struct(tables.FILE),
+        **_struct(tables.FILE, key_texts.FILE),
         "$defs": {
             "template": job | {"allOf": inputs},
             "job": {"$ref": "#/$defs/template", "if": {"not": extends}, "then": {"allOf": complete}},
-            "notification": _struct(tables.NOTIFICATION) | {"allOf": inputs + complete},
-            "output": _struct(tables.OUTPUT),
+            "notification": _struct(tables.NOTIFICATION, key_texts.NOTIFICATION)
+            | {"allOf": inputs + complete},
+            "output": _struct(tables.OUTPUT, key_texts.OUTPUT),
             "with": {each.name: _inputs(each) for each in known},
             "rules": {each.name: _rules(each) for each in known},
         },
@@ -73,8 +75,8 @@ def _schema(read: Read) -> Schema:
     match read:
         case Struct(known=tables.NOTIFICATION):
             return {"$ref": "#/$defs/notification"}
-        case Struct(known=known):
-            return _struct(known)
+        case Struct(known=known, where=where):
+            return _struct(known, key_texts.INNER[where])
         case ListOf(read=item):
             return {"type": ["array", "null"], "items": _schema(item)}
         case MapOf(read=item):
@@ -83,8 +85,8 @@ def _schema(read: Read) -> Schema:
             return _SCALARS[read]
 
 
-def _struct(known: Mapping[str, Read]) -> Schema:
-    properties = {key: _schema(read) for key, read in known.items()}
+def _struct(known: Mapping[str, Read], texts: Mapping[str, str]) -> Schema:
+    properties = {key: {**_schema(read), "description": texts[key]} for key, read in known.items()}
     return {"type": ["object", "null"], "properties": properties, "additionalProperties": False}
 
 

@@ -240,7 +240,7 @@ jobs:
 """
     notices = Notices()
     assert run(engine, project, text, listener=notices).passed
-    assert "gate: approval gate: passed without asking anybody" in notices.texts
+    assert "gate: approval gate: passed without asking anybody; --ask asks you" in notices.texts
 
 
 def test_what_the_platform_ignores_is_noted_with_its_place(engine: Any, project: Path) -> None:

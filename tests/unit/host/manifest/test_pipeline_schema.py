@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +14,11 @@ import jsonschema
 import pytest
 import yaml
 
+from gocdnext_sdk.host.manifest import key_texts
 from gocdnext_sdk.host.manifest.catalog import Catalog
 from gocdnext_sdk.host.manifest.pipeline_schema import pipeline_schema
 from gocdnext_sdk.host.pipeline import PipelineError, parse_text
+from gocdnext_sdk.host.pipeline import schema as tables
 
 ROOT = Path(__file__).parents[4]
 PIPELINES = sorted(ROOT.glob("examples/recipe/*.yaml")) + sorted(ROOT.glob("examples/*/.gocdnext/*.yaml"))
@@ -121,3 +126,50 @@ def test_every_pattern_is_one_by_ecma_262_too() -> None:
     assert patterns
     for pattern in map(json.loads, patterns):
         assert not re.search(r"\\[^\^$\\.*+?()\[\]{}|/dDsSwWbBfnrtv]", pattern)
+
+
+def described(schema: Any, path: str = "") -> dict[str, bool]:
+    """Return every key of every map in a schema, and whether hovering over it shows something."""
+    found: dict[str, bool] = {}
+    for key, inner in schema.get("properties", {}).items():
+        found[f"{path}.{key}"] = bool(inner.get("description"))
+        for each in (inner, inner.get("items"), inner.get("additionalProperties")):
+            if isinstance(each, dict):
+                found |= described(each, f"{path}.{key}")
+    return found
+
+
+def test_an_editor_has_a_word_for_every_key() -> None:
+    schema = pipeline_schema(Catalog.load())
+    found = described(schema)
+    for name in ("template", "notification", "output"):
+        found |= described(schema["$defs"][name], name)
+    assert len(found) > 90
+    assert [key for key, text in found.items() if not text] == []
+
+
+def test_no_word_is_for_a_key_that_is_not_there() -> None:
+    def names(read: Any) -> Iterator[str]:
+        if isinstance(read, tables.Struct):
+            yield read.where
+        for each in (*read.known.values(),) if isinstance(read, tables.Struct) else ():
+            yield from names(each)
+        if isinstance(read, tables.ListOf | tables.MapOf):
+            yield from names(read.read)
+
+    levels = (*tables.FILE.values(), *tables.JOB.values())
+    assert set(key_texts.INNER) <= {name for read in levels for name in names(read)}
+    assert set(key_texts.FILE) == set(tables.FILE)
+    assert set(key_texts.JOB) == set(tables.JOB)
+
+
+def test_it_compiles_in_the_tool_that_checks_files_before_a_commit(tmp_path: Path) -> None:
+    """check-jsonschema reads patterns by ECMA-262, as editors and ajv do."""
+    (tmp_path / "schema.json").write_text(json.dumps(pipeline_schema(Catalog.load())))
+    good, bad = tmp_path / "good.yaml", tmp_path / "bad.yaml"
+    good.write_text(job("uses: ghcr.io/klinux/gocdnext-plugin-trivy@v1, with: {target: .}"))
+    bad.write_text(job("uses: ghcr.io/klinux/gocdnext-plugin-trivy@v1, with: {tarject: .}"))
+    command = [sys.executable, "-m", "check_jsonschema", "--schemafile", str(tmp_path / "schema.json")]
+    for file, code in ((good, 0), (bad, 1)):
+        done = subprocess.run([*command, str(file)], capture_output=True, text=True, check=False)
+        assert done.returncode == code, done.stdout + done.stderr

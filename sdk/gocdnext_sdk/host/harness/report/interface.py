@@ -30,7 +30,7 @@ class LogLine:
 
     stream: Literal["stdout", "stderr"]
     text: str
-    at: float = 0.0
+    at: float = field(default=0.0, compare=False)
     """Seconds after the job began."""
 
 
