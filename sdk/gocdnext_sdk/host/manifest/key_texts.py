@@ -27,7 +27,7 @@ FILE: Final[Mapping[str, str]] = {
 JOB: Final[Mapping[str, str]] = {
     "stage": "One of `stages:`. Required.",
     "uses": "The image of a plugin: `ghcr.io/org/plugin@v1`, or with a digest.",
-    "with": "The plugin's inputs, all texts. `${{ NAME }}` and `${{ needs.JOB.outputs.ALIAS }}` are resolved.",
+    "with": "The plugin's inputs: texts. `${{ NAME }}` and `${{ needs.JOB.outputs.ALIAS }}` are resolved.",
     "image": "What `script` runs in, or with `settings` the plugin.",
     "script": "Shell lines; the first that fails ends the job. Variables and secrets are `$NAME`.",
     "settings": "The older form of `with`, beside `image`.",
