@@ -55,6 +55,9 @@ if TYPE_CHECKING:
 )
 @event_options
 @click.option("--engine", type=click.Choice(ENGINES), default="docker", show_default=True)
+@click.option(
+    "--graph", type=click.Choice(("text", "mermaid")), help="Show the order of a pipeline's jobs only."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.pass_context
 def command(
@@ -74,6 +77,7 @@ def command(
     tag: str | None,
     pr: int,
     engine: EngineMapping,
+    graph: str | None,
     as_json: bool,
 ) -> None:
     """Show what TARGET, a pipeline or a plugin, would do. [default: the project's only pipeline]
@@ -89,6 +93,14 @@ def command(
 
     settings = Project.find()
     of_plugin, found = _target(target, plugins)
+    if graph:
+        if of_plugin:
+            raise click.UsageError("--graph is for a pipeline")
+        from gocdnext_sdk.host.planning.graph import as_mermaid, as_text
+
+        order = Graph.of(parse_file(found), jobs)
+        click.echo(as_mermaid(order) if graph == "mermaid" else as_text(order))
+        return
     variables = {**settings.variables, **variables}
     secrets_file = secrets_file or settings.secrets_file
     if not of_plugin and (inputs or docker):

@@ -1,0 +1,28 @@
+"""The order of jobs as a picture."""
+
+from __future__ import annotations
+
+from gocdnext_sdk.host.pipeline import parse_text
+from gocdnext_sdk.host.pipeline.graph import Graph
+from gocdnext_sdk.host.planning.graph import as_mermaid, as_text
+
+TEXT = """
+stages: [a, b]
+jobs:
+  x: {stage: a, image: i, script: [s], parallel: {matrix: [{OS: ["one", "t]wo"]}]}}
+  y: {stage: b, image: i, script: [s], needs: [x]}
+"""
+
+
+def test_text_has_stages_jobs_and_what_they_wait_for() -> None:
+    lines = as_text(Graph.of(parse_text(TEXT, "p.yaml"))).splitlines()
+    assert lines[0] == "a"
+    assert lines[-3:] == ["  ↓", "b", "  y ← x"]
+    assert len(lines) == 6
+
+
+def test_mermaid_has_an_arrow_from_each_cell_and_labels_that_are_no_markup() -> None:
+    lines = as_mermaid(Graph.of(parse_text(TEXT, "p.yaml"))).splitlines()
+    assert lines[0] == "flowchart LR"
+    assert lines[-3:] == ["  s0 --> s1", "  j0 -.-> j2", "  j1 -.-> j2"]
+    assert sum("]" in line for line in lines) == sum(line.endswith('"]') for line in lines) == 5
