@@ -27,7 +27,8 @@ def run(here: Here, checkout: Path, content: Any, home: Path, *jobs: str) -> tup
         "COSIGN_PASSWORD": here.keys.password,
     }
     variables.write_text(yaml.safe_dump(given))
-    command = [str(runners.gitlab_ci_local()), *jobs, "--home", str(home), "--variables-file", os.path.relpath(variables, checkout)]
+    command = [str(runners.gitlab_ci_local()), *jobs, "--home", str(home)]
+    command += ["--variables-file", os.path.relpath(variables, checkout)]
     command += ["--pull-policy", "if-not-present", "--network", "host", "--helper-image", here.runner]
     command += ["--shell-executor-no-image=false", "--variable", f"CI_REGISTRY_IMAGE={here.repository}"]
     environ = {"PATH": os.environ["PATH"], "HOME": str(home), "DOCKER_HOST": os.environ["DOCKER_HOST"]}
