@@ -27,6 +27,7 @@ from gocdnext_sdk import (
     doing,
 )
 from gocdnext_sdk.inputs.build import Build
+from gocdnext_sdk.oci.plain_http import is_loopback
 from gocdnext_sdk.tools.buildkit.builders import (
     NO_OCI_ARTIFACT,
     Builder,
@@ -317,7 +318,7 @@ def select_builder(build: BuildxBuild, daemon: Daemon, buildx: Tool) -> Iterator
     if settings := registry_config(inputs.mirror, inputs.insecure_registries, job.roots):
         config = job.scratch() / "buildkitd.toml"
         config.write_text(settings)
-    options = (*inputs.driver_opts, *_s3_options(cache), *trusting(job.roots))
+    options = (*inputs.driver_opts, *own_network(inputs), *_s3_options(cache), *trusting(job.roots))
     with container_builder(job, buildx, daemon, inputs.buildkit_image, options, config) as builder:
         yield builder
 
@@ -348,6 +349,14 @@ def container_reason(inputs: BuildxInputs, cache: Caches, *, containerd_store: b
     if foreign:
         return f"the daemon's own has no cache of type {foreign[0]}"
     return None
+
+
+def own_network(inputs: BuildxInputs) -> Iterator[str]:
+    """Yield the option with which a BuildKit in a container reaches registries on the daemon's machine."""
+    if any(each.startswith("network=") for each in inputs.driver_opts):
+        return
+    if any(is_loopback(each.host) for each in inputs.registries):
+        yield "network=host"
 
 
 def _s3_options(cache: Caches) -> Iterator[str]:

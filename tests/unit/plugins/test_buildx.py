@@ -478,6 +478,24 @@ class TestMetadata:
         assert mistakes(**one, reproducible="true", env=RUN)
 
 
+class TestOwnNetwork:
+    @pytest.mark.parametrize(
+        ("image", "driver_opts", "options"),
+        [
+            ("localhost:5000/app", "", ["network=host"]),
+            ("[::1]:5000/app", "", ["network=host"]),
+            ("localhost:5000/app", "network=mine", []),
+            ("r.example/app", "", []),
+        ],
+    )
+    def test_a_buildkit_in_a_container_reaches_a_registry_of_the_daemons_machine(
+        self, image: str, driver_opts: str, options: list[str]
+    ) -> None:
+        with_ = {"driver_opts": driver_opts} if driver_opts else {}
+        inputs = build(image=image, **with_).inputs
+        assert list(buildx.own_network(inputs)) == options
+
+
 class TestReproducible:
     def test_times_are_rewritten_and_nothing_else_differs(self) -> None:
         argv = command(env=RUN, reproducible="true")
