@@ -35,7 +35,9 @@ def scan(inputs: TrivyInputs, job: Job, trivy: Tool, subjects: Sequence[Subject]
             trivy.run(*download_command(inputs, cache))
     if inputs.scans_insecurely or len(subjects) > 1:
         inputs = inputs.model_copy(update={"skip_db_update": True})
-    ended = Scans(inputs, job, trivy, cache).all(subjects)
+    names = ", ".join(dict.fromkeys(each.name for each in subjects))
+    with doing(f"the scan of {names}{after_download(inputs)} has no result"):  # the job's `timeout`, for one
+        ended = Scans(inputs, job, trivy, cache).all(subjects)
     reports: dict[Subject, Report] = {}
     for subject, outcome in zip(subjects, ended, strict=True):
         with doing(f"the scan of {subject.name}{after_download(inputs)} has no result"):

@@ -67,7 +67,8 @@ def job_as_pipeline(body: str) -> str:
         for job in sorted(needed)
     )
     indented = "".join(f"    {line}\n" for line in body.splitlines())
-    return f"stages: [before, try]\njobs:\n{before}  try:\n    stage: try\n{indented}"
+    stages = "before, try" if before else "try"  # a stage without jobs is a mistake
+    return f"stages: [{stages}]\njobs:\n{before}  try:\n    stage: try\n{indented}"
 
 
 def named(ended: Ended) -> tuple[int, str, str]:

@@ -416,7 +416,7 @@ jobs:
 def started(project: Path, base: str) -> subprocess.Popen[str]:
     """Start the command on a pipeline that never ends; return once its job runs."""
     process = subprocess.Popen(
-        [*COMMAND, write(project, base, SLOW), "--registry"],
+        [*COMMAND, write(project, base, SLOW), "--registry", "--verbose"],
         stdout=subprocess.PIPE,
         text=True,
         start_new_session=True,
@@ -577,7 +577,8 @@ jobs:
       - cd /workspace
       - mkdir -p out/deep
       - echo "<testsuite><testcase name='a'/><testcase name='b'/></testsuite>" > out/deep/junit-1.xml
-      - printf 'mode: set\\na.go:1.1,2.2 3 1\\na.go:3.1,4.2 1 0\\n' > out/cover.out
+      - |
+        printf 'mode: set\\na.go:1.1,2.2 3 1\\na.go:3.1,4.2 1 0\\n' > out/cover.out
 """,
     )
     unit = run(session, file)["unit"]

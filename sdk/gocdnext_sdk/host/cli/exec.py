@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import click
 
 from gocdnext_sdk.contract.dialects import dialect, dialects
 from gocdnext_sdk.contract.keys import MARK, variable
 from gocdnext_sdk.contract.refs import is_name, references
+from gocdnext_sdk.errors import InputError
 from gocdnext_sdk.host.cli import project
 from gocdnext_sdk.host.cli.options import (
     ENGINES,
@@ -31,6 +33,8 @@ from gocdnext_sdk.host.pipeline.graph import JobInstance, Stage
 from gocdnext_sdk.host.pipeline.model import Pipeline
 from gocdnext_sdk.host.pipeline.resolve import resolve
 from gocdnext_sdk.host.pipeline.single import single
+from gocdnext_sdk.inputs.reader import read_inputs
+from gocdnext_sdk.plugin import Plugin
 
 
 @click.command("exec", short_help="Run one plugin with one with: map.")
@@ -99,9 +103,10 @@ def command(
         docker=docker,
     )
     sources = Sources(run=Run(revision=revision.read(workspace)), secrets=given)
-    ask_to_publish(_published(folder, pipeline, instance, sources), workspace, said=publish)
     mapping = next((each for each in ENGINES if each == engine), None)
     job = resolve(pipeline, instance, sources, mapping or "docker")
+    if not _is_refused(plugin, job.env, workspace):
+        ask_to_publish(_published(folder, pipeline, instance, sources), workspace, said=publish)
     environ = job.env if mapping else _under(engine, job.env, inputs)
     invocation = Invocation(
         name=job.name,
@@ -129,6 +134,15 @@ def _published(
         return ()
     graph = Graph(pipeline, (Stage(instance.job.stage, (instance,)),))
     return outside(images(graph, sources, Catalog([manifest], {manifest.name: folder})), ())
+
+
+def _is_refused(plugin: type[Plugin[Any]], environ: Mapping[str, str], workspace: Path) -> bool:
+    """Tell whether the plugin will name mistakes in its inputs, and do nothing."""
+    try:
+        read_inputs(plugin.inputs, environ, workspace)
+    except InputError:
+        return True
+    return False
 
 
 def _under(engine: str, environ: Mapping[str, str], inputs: Iterable[str]) -> dict[str, str]:
