@@ -145,7 +145,7 @@ def _judge(
 
 
 def _is_left_by(name: str, jobs: set[str]) -> bool:
-    """Whether one of the jobs has left it; a builder's name tells whose it is, and other tests have theirs."""
+    """Whether one of the jobs has left it. A builder's name tells whose it is; other tests have theirs."""
     if name.startswith(CONTAINER):
         return any(f"-c{job}-" in name for job in jobs)
     return "gocdnext" in name
