@@ -139,7 +139,7 @@ def _published(
 def _is_refused(plugin: type[Plugin[Any]], environ: Mapping[str, str], workspace: Path) -> bool:
     """Tell whether the plugin will name mistakes in its inputs, and do nothing."""
     try:
-        read_inputs(plugin.inputs, environ, workspace)
+        read_inputs(plugin.inputs, environ, workspace=workspace)
     except InputError:
         return True
     return False

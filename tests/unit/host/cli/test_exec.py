@@ -151,3 +151,12 @@ def test_publishing_needs_a_word(plugin: Path, workspace: Path) -> None:
     assert "--publish" in done.stdout
     assert run(plugin, workspace, "--with", "do=localhost:1/org/app").returncode == 0
     assert run(plugin, workspace, "--with", "do=ghcr.io/org/app", "--publish").returncode == 0
+
+
+def test_mistakes_in_the_inputs_come_before_the_question_whether_to_publish(workspace: Path) -> None:
+    plugin = Path(__file__).parents[4] / "plugins" / "cosign"
+    given = ("--with", "image=ghcr.io/org/app:1", "--with", "password=x", "--with", "tlog=maybe")
+    done = run(plugin, workspace, *given)
+    assert done.returncode == 2
+    assert 'with.tlog: "maybe" is not a boolean' in done.stdout
+    assert "--publish" not in done.stdout
