@@ -27,7 +27,6 @@ from gocdnext_sdk import (
     doing,
 )
 from gocdnext_sdk.inputs.build import Build
-from gocdnext_sdk.oci.plain_http import is_loopback
 from gocdnext_sdk.tools.buildkit.builders import (
     NO_OCI_ARTIFACT,
     Builder,
@@ -355,7 +354,7 @@ def own_network(inputs: BuildxInputs) -> Iterator[str]:
     """Yield the option with which a BuildKit in a container reaches registries on the daemon's machine."""
     if any(each.startswith("network=") for each in inputs.driver_opts):
         return
-    if any(is_loopback(each.host) for each in inputs.registries):
+    if any(each.is_loopback for each in inputs.registries):
         yield "network=host"
 
 

@@ -16,7 +16,7 @@ from pydantic import GetCoreSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
 from gocdnext_sdk.errors import Invalid, quoted
-from gocdnext_sdk.oci.plain_http import may_be_plain
+from gocdnext_sdk.oci.plain_http import is_loopback, may_be_plain
 
 HUB = "docker.io"
 _HUB_ALIASES = frozenset({"docker.io", "index.docker.io", "registry-1.docker.io", "registry.hub.docker.com"})
@@ -105,6 +105,11 @@ class Registry:
     def plain_http(self) -> bool:
         """Whether plain http is tried where the registry does not speak TLS; see `oci/plain_http.py`."""
         return may_be_plain(self.host)
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether it is on this machine, whichever that is for whoever asks it."""
+        return is_loopback(self.host)
 
     def __str__(self) -> str:
         return self.host
