@@ -316,7 +316,7 @@ import gocdnext_sdk
 for path in pathlib.Path("/gocdnext").rglob("*"):
     if "local_sigstore" in path.parts or path.match("gocdnext_sdk/host") or path.match("build_runtime.*"):
         print(path)
-for name in ("gocdnext_sdk.host", "click", "rich", "yaml", "pip", "local_sigstore"):
+for name in ("gocdnext_sdk.host", "click", "rich", "pip", "local_sigstore"):
     if importlib.util.find_spec(name):
         print(name)
 print("looked", sum(1 for path in pathlib.Path(gocdnext_sdk.__file__).parent.rglob("*.pyc")) > 40)
