@@ -50,14 +50,14 @@ def on_distribution(folder: Path) -> Iterator[str]:
 def test_a_helper_module_and_a_package_with_compiled_code_are_imported(
     folder: Path, image: str, run_plugin: PluginRunner
 ) -> None:
-    result = run_plugin(folder, {"text": "{a: 1, b: 2}"}, mode="image", image=image).passed()
+    result = run_plugin(folder, {"text": '{"a": 1, "b": 2}'}, mode="image", image=image).passed()
     assert result.outputs == {"KEYS": "2"}
 
 
 def test_the_packages_are_compiled_and_behind_the_sdks(folder: Path, image: str) -> None:
     program = (
-        "import sys; sys.path += ['/gocdnext/packages', '/gocdnext/plugin/packages']; import yaml, urllib3;"
-        "print(yaml.__cached__, yaml.__with_libyaml__, urllib3.__file__)"
+        "import sys; sys.path += ['/gocdnext/packages', '/gocdnext/plugin/packages']; import orjson, urllib3;"
+        "print(orjson.__cached__, orjson.orjson.__file__, urllib3.__file__)"
     )
     client = docker.from_env()
     out = client.containers.run(
@@ -68,9 +68,9 @@ def test_the_packages_are_compiled_and_behind_the_sdks(folder: Path, image: str)
         network_mode="none",
     ).decode()
     client.close()
-    compiled, with_c, urllib3 = out.split()
-    assert compiled.startswith("/gocdnext/plugin/packages/yaml/__pycache__/")
-    assert with_c == "True"
+    compiled, native, urllib3 = out.split()
+    assert native.endswith(".so")
+    assert compiled.startswith("/gocdnext/plugin/packages/orjson/__pycache__/")
     assert urllib3.startswith("/gocdnext/packages/")
     launcher = (Path(__file__).parents[2] / "sdk/launch.py").read_text()
     assert 'sys.path += [f"{home}/packages", f"{home}/plugin/packages"]' in launcher
@@ -81,7 +81,7 @@ def test_a_missing_package_is_one_line_and_70(
 ) -> None:
     """The distribution's Python has packages of its own, which are not looked at."""
     result = run_plugin(folder, {"text": "{}"}, mode="image", image=on_distribution).exited(70)
-    assert "ModuleNotFoundError: No module named 'yaml'" in result.errors[0]
+    assert "ModuleNotFoundError: No module named 'orjson'" in result.errors[0]
 
 
 def test_a_tool_of_the_distribution_runs_beside_the_runtime(
