@@ -19,6 +19,8 @@ from urllib.parse import parse_qs, urlsplit
 
 from tests.bodies import body_of
 
+from gocdnext_sdk.oci.client import AGENT
+
 
 @dataclass(frozen=True)
 class Upstream:
@@ -127,7 +129,7 @@ def busy(upstream: Upstream) -> Iterator[Busy]:
     found = Busy()
 
     def answer(request: BaseHTTPRequestHandler, body: bytes) -> Answer:
-        found.asked = found.asked or "python-urllib3" in request.headers.get("User-Agent", "")
+        found.asked = found.asked or request.headers.get("User-Agent", "") == AGENT
         if found.asked or request.command in ("GET", "HEAD"):
             return _ask(upstream, request, body)
         found.refused += 1

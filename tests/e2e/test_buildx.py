@@ -287,6 +287,7 @@ class TestMetadata:
         with_ = target.inputs | {
             "tags": "v1",
             "labels": "org.opencontainers.image.title=Link check",
+            "provenance": "mode=max",
             "annotations": "index:org.opencontainers.image.description=Checks links\n"
             "manifest[linux/arm64]:only=here",
         }
