@@ -17,6 +17,7 @@ from urllib.parse import quote
 from uuid import uuid4
 
 from gocdnext_sdk import Credential, Error, HttpError, Job, Reference, RegistryClient, Secret
+from gocdnext_sdk.oci.descriptor import OCI_MANIFEST
 from gocdnext_sdk.oci.referrers import EMPTY, EMPTY_TYPE, upload
 
 HOSTS = {"ghcr.io": "github", "docker.io": "docker-hub", "registry.gitlab.com": "gitlab", "quay.io": "quay"}
@@ -29,7 +30,6 @@ URLS = {
     "quay": "https://quay.io",
 }
 
-_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 _PAGES = 100
 """Pages of versions that are read, of 100 each."""
 
@@ -198,14 +198,11 @@ def _empty(deletion: Deletion) -> str:
     digest = upload(deletion.registry, deletion.target, EMPTY)
     manifest = {
         "schemaVersion": 2,
-        "mediaType": _MANIFEST,
+        "mediaType": OCI_MANIFEST,
         "config": {"mediaType": EMPTY_TYPE, "digest": digest, "size": len(EMPTY)},
         "layers": [],
         "annotations": {"to-be-deleted": str(uuid4())},
     }
-    body = json.dumps(manifest).encode()
-    path, headers = f"manifests/{deletion.target.tag}", {"Content-Type": _MANIFEST}
-    response = deletion.registry.request("PUT", deletion.target, path, headers=headers, body=body)
-    if response.status not in (200, 201):
-        raise deletion.registry.refused(response, deletion.target)
+    tag = deletion.target.with_tag(str(deletion.target.tag))
+    deletion.registry.write(tag, json.dumps(manifest).encode(), OCI_MANIFEST)
     return deletion.registry.resolve(deletion.target).digest

@@ -162,11 +162,7 @@ class RegistryClient:
             RegistryError: there is no such manifest, or this user may not set the tag.
         """
         descriptor, body = self._read(image)
-        target = image.with_tag(tag)
-        headers = {"Content-Type": descriptor.media_type}
-        response = self._request("PUT", target, f"manifests/{tag}", headers, body)
-        if response.status not in (200, 201):
-            raise self._error(response, target)
+        self.write(image.with_tag(tag), body, descriptor.media_type)
 
     def put(self, image: Reference, content: bytes, media_type: str) -> None:
         """Write a manifest or an index, without a tag.
@@ -179,12 +175,26 @@ class RegistryClient:
         Raises:
             RegistryError: this user may not, the registry lacks what it names, or stored something else.
         """
-        headers = {"Content-Type": media_type}
-        response = self._request("PUT", image, f"manifests/{image.digest}", headers, content)
-        if response.status not in (200, 201):
-            raise self._error(response, image)
+        self.write(image, content, media_type)
         if (stored := self.resolve(image).digest) != image.digest:
             raise RegistryError(f"{image}: the registry stored other content, with digest {stored}")
+
+    def write(self, reference: Reference, content: bytes, media_type: str) -> Response:
+        """Write a manifest or an index as it is, and return the registry's answer.
+
+        Args:
+            reference: the tag, or the digest, under which it is written.
+            content: what is written.
+            media_type: its type.
+
+        Raises:
+            RegistryError: this user may not, or the registry lacks what it names.
+        """
+        path, headers = f"manifests/{reference.version}", {"Content-Type": media_type}
+        response = self._request("PUT", reference, path, headers, content)
+        if response.status not in (200, 201):
+            raise self._error(response, reference)
+        return response
 
     def request(
         self,

@@ -85,11 +85,7 @@ def attach(
         upload(registry, subject, content)
     body = json.dumps(manifest).encode()
     digest = digest_of(body)
-    artifact = subject.with_digest(digest)
-    path, headers = f"manifests/{digest}", {"Content-Type": OCI_MANIFEST}
-    response = registry.request("PUT", artifact, path, headers=headers, body=body)
-    if response.status not in (200, 201):
-        raise registry.refused(response, artifact)
+    response = registry.write(subject.with_digest(digest), body, OCI_MANIFEST)
     if not response.headers.get("OCI-Subject"):
         entry = {"mediaType": OCI_MANIFEST, "digest": digest, "size": len(body)}
         more = {"artifactType": artifact_type, "annotations": dict(annotations)}
@@ -171,12 +167,7 @@ def _list(registry: RegistryClient, subject: Reference, entry: Mapping[str, Any]
 def _write(registry: RegistryClient, subject: Reference, entries: Sequence[Mapping[str, Any]]) -> None:
     """Write the list behind the fallback tag."""
     index = {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": entries}
-    tag = subject.with_tag(fallback_tag(subject))
-    headers = {"Content-Type": OCI_INDEX}
-    body = json.dumps(index).encode()
-    response = registry.request("PUT", tag, f"manifests/{tag.tag}", headers=headers, body=body)
-    if response.status not in (200, 201):
-        raise registry.refused(response, tag)
+    registry.write(subject.with_tag(fallback_tag(subject)), json.dumps(index).encode(), OCI_INDEX)
 
 
 def _entries(index: Mapping[str, Any], subject: Reference) -> tuple[Descriptor, ...]:
