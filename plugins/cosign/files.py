@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import base64
 import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gocdnext_sdk import Findings, Job, ToolError, doing
-from gocdnext_sdk.tools.cosign import ask_cosign, show
+from gocdnext_sdk.tools.cosign import ask_cosign, show, statement
 from gocdnext_sdk.tools.transient import patiently
 from gocdnext_sdk.workspace import is_file, is_in_workspace, read_text
 
@@ -68,13 +67,13 @@ def publish(signer: Signer, job: Job) -> None:
     for file in files(inputs, job.workspace):
         bundle = bundle_of(inputs, file)
         if is_file(job.workspace / bundle) and signer.knows_itself and _is_signed(signer, job, file, bundle):
-            job.say(f"{file} is {_done(inputs)} already by this signer: {bundle}")
+            job.say(f"{file} is {inputs.done} already by this signer: {bundle}")
             continue
         _sign(signer, job, file, bundle)
         if inputs.verify_after_sign:
             _verify(signer, job, file, bundle)
         after = "; verified" if inputs.verify_after_sign else ""
-        job.say(f"{_done(inputs)} {file}: {bundle}{after}")
+        job.say(f"{inputs.done} {file}: {bundle}{after}")
 
 
 def verify(signer: Signer, job: Job) -> None:
@@ -89,10 +88,6 @@ def verify(signer: Signer, job: Job) -> None:
         bundle = bundle_of(inputs, file)
         _verify(signer, job, file, bundle)
         job.say(f"verified{f' ({inputs.predicate_type})' if inputs.attestation else ''} {file}: {bundle}")
-
-
-def _done(inputs: CosignInputs) -> str:
-    return f"attested ({inputs.predicate_type})" if inputs.attestation else "signed"
 
 
 def _sign(signer: Signer, job: Job, file: str, bundle: str) -> None:
@@ -148,10 +143,9 @@ def _message(job: Job, bundle: str) -> dict[str, Any] | None:
         content = json.loads(read_text(job.workspace / bundle))
         if "messageSignature" in content:
             return {}
-        stated = json.loads(base64.b64decode(content["dsseEnvelope"]["payload"]))
+        return statement(content["dsseEnvelope"])
     except (OSError, ValueError, KeyError, TypeError):
         return None
-    return stated if isinstance(stated, dict) else None
 
 
 def _argument(path: str) -> str:

@@ -115,7 +115,7 @@ class Images:
             missing = [each for each in references if not self._is_there(form, each, predicate)]
             for each in references:
                 if each not in missing:
-                    job.say(f"{each} is {self._done} already by this signer; nothing was added{_as(form)}")
+                    job.say(f"{each} is {inputs.done} already by this signer; nothing was added{_as(form)}")
             if not missing:
                 return
             left, tried = list(missing), False
@@ -136,11 +136,7 @@ class Images:
             self.verify([Subject(each, predicate) for each in missing], form)
         for each in missing:
             after = "; verified at the registry" if inputs.verify_after_sign else ""
-            job.say(f"{self._done} {each}{_as(form)}{after}")
-
-    @property
-    def _done(self) -> str:
-        return f"attested ({self.inputs.predicate_type})" if self.inputs.attestation else "signed"
+            job.say(f"{inputs.done} {each}{_as(form)}{after}")
 
     def _is_there(self, form: Form, image: Reference, predicate: str | None) -> bool:
         """Tell whether this signer has signed or attested just this before."""

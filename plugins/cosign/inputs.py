@@ -232,6 +232,11 @@ class CosignInputs(RegistryLoginInputs):
         return self.action in ("attest", "verify-attestation", "attest-blob", "verify-blob-attestation")
 
     @property
+    def done(self) -> str:
+        """What the log says of a subject when it is signed or attested."""
+        return f"attested ({self.predicate_type})" if self.attestation else "signed"
+
+    @property
     def makes_provenance(self) -> bool:
         """Whether the statement is made of what is known of the run."""
         given = self.predicate is not None or self.predicates

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,7 +15,7 @@ from pydantic import WithJsonSchema
 from gocdnext_sdk import Credentials, Findings, Input, Invalid, Job, Problem, Reference, in_workspace, quoted
 from gocdnext_sdk.inputs.image_signature import ImageSignatureInputs
 from gocdnext_sdk.inputs.parsers import parse_duration, parse_lines
-from gocdnext_sdk.tools.cosign import Policy, is_verified, key_reference, kms_scheme, verified_predicates
+from gocdnext_sdk.tools.cosign import is_verified, key_reference, kms_scheme, verified_predicates
 from gocdnext_sdk.tools.sigstore import NOBODY
 from gocdnext_sdk.workspace import is_file
 
@@ -169,11 +169,11 @@ class DemandInputs(ImageSignatureInputs):
         policy = self.policy(job, insecure=insecure)
         cosign = self.cosign(job, credentials, [each.key for each in self.require_signature if each.key])
         for demand in self.require_attestation:
-            # Cosign looks for the older form only where there is no bundle.
-            found = (
-                *verified_predicates(cosign, policy, subject, demand.kind),
-                *verified_predicates(cosign, replace(policy, form="legacy"), subject, demand.kind),
-            )
+            found = [
+                stated
+                for each in (policy, policy.older)
+                for stated in verified_predicates(cosign, each, subject, demand.kind)
+            ]
             if why := too_old(demand, found, datetime.now(UTC)):
                 yield why
         # A key without a log is checked with nothing of Sigstore.
@@ -189,15 +189,11 @@ class DemandInputs(ImageSignatureInputs):
                 issuer_regexp=None,
                 trusted_root=nobody if signer.key and nobody else policy.trusted_root,
             )
-            if not any(is_verified(cosign, each, subject) for each in (own, _legacy(own))):
+            if not any(is_verified(cosign, each, subject) for each in (own, own.older)):
                 yield f"there is no signature of {signer}"
 
 
-def _legacy(policy: Policy) -> Policy:
-    return replace(policy, form="legacy")
-
-
-def too_old(demand: Attested, predicates: tuple[object, ...], now: datetime) -> str:
+def too_old(demand: Attested, predicates: Sequence[object], now: datetime) -> str:
     """Return why none of the attestations will do; empty if one will."""
     if not predicates:
         return f"there is no attestation {demand.kind} by the signer that is demanded"

@@ -157,6 +157,11 @@ class Policy:
     insecure: bool = False
     form: Literal["any", "legacy"] = "any"
 
+    @property
+    def older(self) -> Policy:
+        """The same of the older form alone: cosign looks for it only where there is no bundle of any kind."""
+        return replace(self, form="legacy")
+
     def argv(self) -> list[str]:
         """Return cosign's flags."""
         argv = flag("--key", self.key) + insecure_flags(insecure=self.insecure)
@@ -210,9 +215,7 @@ def verify_all(
             for each in subjects:
                 verify_all(cosign, policy, [each], stated)
             return
-        # It looks for no other form where there is any bundle, such as an SBOM's.
-        older = replace(policy, form="legacy")
-        if policy.form == "legacy" or not is_verified(cosign, older, subjects[0], stated):
+        if policy.form == "legacy" or not is_verified(cosign, policy.older, subjects[0], stated):
             raise
 
 
@@ -256,9 +259,8 @@ def verify_attestation(cosign: Tool, policy: Policy, subject: Reference, predica
     try:
         _demand(cosign, ("verify-attestation", "--type", predicate_type, *policy.argv()), [subject])
     except Findings:
-        older = replace(policy, form="legacy")
-        if policy.form == "legacy" or not verified_predicates(cosign, older, subject, predicate_type):
-            raise  # as of signatures: cosign looks for no other form where there is any bundle
+        if policy.form == "legacy" or not verified_predicates(cosign, policy.older, subject, predicate_type):
+            raise
 
 
 def verified_predicates(
@@ -274,7 +276,7 @@ def verified_predicates(
     found = []
     for line in filter(None, done.stdout.split(b"\n")):
         try:
-            found.append(json.loads(base64.b64decode(json.loads(line)["payload"]))["predicate"])
+            found.append(statement(json.loads(line))["predicate"])
         except (ValueError, KeyError, TypeError):
             raise _unknown_form() from None
     return tuple(found)
@@ -299,10 +301,21 @@ def verified_bundle(
     if ask_cosign(cosign, ("verify-blob-attestation", *argv), b"").exit_code != 0:
         return None
     try:
-        envelope = json.loads(bundle)["dsseEnvelope"]
-        return (json.loads(base64.b64decode(envelope["payload"]))["predicate"],)
+        return (statement(json.loads(bundle)["dsseEnvelope"])["predicate"],)
     except (ValueError, KeyError, TypeError):
         raise _unknown_form() from None
+
+
+def statement(envelope: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the in-toto statement in a DSSE envelope; nothing is verified.
+
+    Raises:
+        ValueError, KeyError, TypeError: there is none.
+    """
+    found = json.loads(base64.b64decode(envelope["payload"]))
+    if not isinstance(found, dict):
+        raise TypeError("no statement")
+    return found
 
 
 def show(done: Completed) -> None:
