@@ -18,7 +18,7 @@ from gocdnext_sdk.workspace import is_file, read_text
 from .findings import Counts, Finding, findings_of, severity_of
 from .inputs import TrivyInputs
 from .scan import Report, read_report
-from .subjects import Subject
+from .subjects import Subject, image_of, one_image
 
 Key = tuple[str, ...]
 """What makes a finding the same one in an older image: not its version, nor where in a file it is."""
@@ -140,20 +140,11 @@ def baseline_subjects(inputs: TrivyInputs, job: Job, images: Sequence[Subject]) 
     # Named apart, since it may be the image that is scanned.
     title = f"the baseline {name}"
     if not found.is_index:
-        return [Subject(title, ("--image-src", "remote", str(name)), reference=str(name))]
+        return [one_image(title, str(name))]
     wanted = {each.platform for each in images if each.platform}
     children = registry.platforms(name)
     same = [each for each in children if any(matches(each.platform or "", one) for one in wanted)]
-    return [
-        Subject(
-            title,
-            ("--image-src", "remote", str(name.with_digest(each.digest))),
-            each.platform or "",
-            each.digest,
-            str(name.with_digest(each.digest)),
-        )
-        for each in same or children
-    ]
+    return [image_of(name, each, title) for each in same or children]
 
 
 def baseline_reference(inputs: TrivyInputs, workspace: Path) -> Reference | None:

@@ -84,7 +84,7 @@ class Scans:
         for number, subject in enumerate(subjects):
             if number and isinstance(ended[number], ToolError) and not isinstance(ended[0], ToolError):
                 self.job.say(f"{subject.argv[-1]} is scanned again, now that the index of Java can be there")
-                ended[number] = self._alone(subject)
+                (ended[number],) = self._in_batches([self._argv(subject, self.cache)])
         return ended
 
     def _in_batches(self, argvs: Sequence[Sequence[str]]) -> list[Completed | ToolError]:
@@ -93,10 +93,6 @@ class Scans:
         for start in range(0, len(argvs), at_once):
             ended += self.trivy.capture_each(argvs[start : start + at_once])
         return ended
-
-    def _alone(self, subject: Subject) -> Completed | ToolError:
-        (outcome,) = self.trivy.capture_each([self._argv(subject, self.cache)])
-        return outcome
 
     def _argv(self, subject: Subject, cache: str, *more: str) -> list[str]:
         command, *rest = scan_command(self.inputs, subject, cache, self.job.environ)

@@ -73,7 +73,7 @@ def find_subjects(inputs: TrivyInputs, job: Job) -> list[Subject]:
     if tag := image.tag or ("" if image.digest else "latest"):
         job.output(TAGS=tag)
     if not found.is_index:
-        return [_single(name, name)]
+        return [one_image(name, name)]
     return _platforms(registry, image.with_digest(found.digest), inputs.platforms, name)
 
 
@@ -92,15 +92,27 @@ def find_bases(inputs: TrivyInputs, job: Job) -> list[Subject]:
         if found.is_index:
             images = _platforms(registry, by_digest, platforms, name)
         else:
-            images = [_single(name, str(by_digest))]
+            images = [one_image(name, str(by_digest))]
         subjects += [replace(each, base=base.name) for each in images]
     job.output(BASES=",".join(dict.fromkeys(pinned)))
     return subjects
 
 
-def _single(name: str, image: str) -> Subject:
-    """Return an image of one platform, which Trivy tells."""
+def one_image(name: str, image: str) -> Subject:
+    """Return an image in a registry, by digest; of one platform, which Trivy tells."""
     return Subject(name, ("--image-src", "remote", image), reference=image)
+
+
+def image_of(index: Reference, child: Descriptor, name: str) -> Subject:
+    """Return one image of an index in a registry.
+
+    Args:
+        index: the index.
+        child: what the index says of the image.
+        name: what all of it is called.
+    """
+    one = one_image(name, str(index.with_digest(child.digest)))
+    return replace(one, platform=child.platform or "", digest=child.digest)
 
 
 def wanted_images(
@@ -133,11 +145,5 @@ def _platforms(
         platforms: those that are wanted.
         name: what all of it is called.
     """
-    each = [
-        (child, str(image.with_digest(child.digest)))
-        for child in wanted_images(registry, image, platforms, str(image))
-    ]
-    return [
-        Subject(name, ("--image-src", "remote", one), child.platform or "", child.digest, one)
-        for child, one in each
-    ]
+    wanted = wanted_images(registry, image, platforms, str(image))
+    return [image_of(image, child, name) for child in wanted]

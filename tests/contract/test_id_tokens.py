@@ -5,22 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from tests.identities import JOB
 
 from gocdnext_sdk.contract.id_tokens import Identity, claims
 
-RELEASE = Identity(
-    project_slug="shop",
-    project_id="project-1",
-    pipeline="release",
-    pipeline_id="pipeline-1",
-    job="sign",
-    run_id="run-1",
-    run_counter="7",
-    cause="webhook",
-    ref_type="branch",
-    ref="main",
-    sha="a" * 40,
-)
+RELEASE = replace(JOB, run_counter="7")
 
 
 def payload(identity: Identity, *audiences: str) -> dict[str, object]:
