@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import base64
-import contextlib
 import hashlib
 import json
-import socket
-import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.servers import serving
 
 from gocdnext_sdk.host.testing import PluginRunner
 
@@ -58,20 +55,8 @@ if __name__ == "__main__":
 @pytest.fixture(scope="module")
 def aws() -> Iterator[str]:
     """The address of a running server."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
-    argv = ["moto-server", "-H", "127.0.0.1", "-p", str(port)]
-    with subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as server:
-        try:
-            for _ in range(600):
-                assert server.poll() is None, "moto's server has ended"
-                with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
-                    break
-                time.sleep(0.1)
-            yield f"http://127.0.0.1:{port}"
-        finally:
-            server.kill()
+    with serving(lambda port: ["moto-server", "-H", "127.0.0.1", "-p", str(port)]) as port:
+        yield f"http://127.0.0.1:{port}"
 
 
 def token() -> str:

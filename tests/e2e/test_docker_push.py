@@ -25,7 +25,7 @@ from uuid import uuid4
 
 import pytest
 from tests.bodies import body_of
-from tests.e2e.olareg import olareg
+from tests.servers import olareg
 
 from gocdnext_sdk import Completed, Reference
 from gocdnext_sdk.host.harness import LocalRegistry

@@ -14,8 +14,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
-from tests.e2e.olareg import olareg
 from tests.e2e.recording import Recorded, Upstream, recorded
+from tests.servers import olareg
 
 from gocdnext_sdk.host.harness import LocalRegistry
 from gocdnext_sdk.host.testing import Mode, PluginRunner, Result

@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from tests.e2e.olareg import olareg
+from tests.servers import olareg
 
 from gocdnext_sdk.host.testing.result import Result
 from gocdnext_sdk.host.testing.run import PluginRunner

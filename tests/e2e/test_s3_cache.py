@@ -5,13 +5,11 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
-import socket
-import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.servers import serving
 
 from gocdnext_sdk.host.testing import PluginRunner, Result
 
@@ -23,21 +21,12 @@ pytestmark = pytest.mark.soak
 @contextlib.contextmanager
 def s3(bucket: str) -> Iterator[str]:
     """Run a server with a bucket; give its URL. Nobody knows a `BUCKET.localhost`."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    argv = ["gofakes3", "-backend", "memory", "-host", f"127.0.0.1:{port}", "-initialbucket", bucket]
-    server = subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        for _ in range(500):
-            assert server.poll() is None, "the server ended at once"
-            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
-                break
-            time.sleep(0.02)
+
+    def argv(port: int) -> list[str]:
+        return ["gofakes3", "-backend", "memory", "-host", f"127.0.0.1:{port}", "-initialbucket", bucket]
+
+    with serving(argv, within=10) as port:
         yield f"http://localhost:{port}"
-    finally:
-        server.kill()
-        server.wait()
 
 
 def test_what_one_job_built_the_next_one_finds_in_the_bucket_and_its_loss_is_told(

@@ -23,7 +23,7 @@ from typing import Any, Self
 from xml.etree import ElementTree as ET
 
 import pytest
-from tests.e2e.olareg import olareg
+from tests.servers import olareg
 
 from gocdnext_sdk.host.harness import LocalRegistry
 from gocdnext_sdk.host.manifest.load import load_plugin

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 from oras.client import OrasClient
-from tests.e2e.olareg import olareg
+from tests.servers import olareg
 
 from gocdnext_sdk.host.harness import LocalRegistry
 

@@ -2,9 +2,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-import socket
 import subprocess
-import time
 from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Any
@@ -12,6 +10,7 @@ from typing import Any
 import docker
 import pytest
 from testbed import trivydb
+from tests import servers
 from tests.soak.actions import DATABASE, Service, World
 from tests.soak.ledger import PROPERTY, Record, Verdict, table
 from tests.soak.registry import Registry
@@ -50,27 +49,9 @@ def _verdicts(stats: dict[str, list[Any]]) -> Iterator[tuple[str, str]]:
 
 
 @pytest.fixture(scope="session")
-def olareg(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
-    log = (tmp_path_factory.mktemp("registry") / "log").open("wb")
-    server = subprocess.Popen(
-        ["olareg", "serve", "--addr", "127.0.0.1", "--port", str(port), "--store-type", "mem"],
-        stdout=log,
-        stderr=log,
-    )
-    try:
-        for _ in range(500):
-            assert server.poll() is None, "the registry exited"
-            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
-                break
-            time.sleep(0.02)
-        yield Registry(f"127.0.0.1:{port}")
-    finally:
-        server.kill()
-        server.wait()
-        log.close()
+def olareg() -> Iterator[Registry]:
+    with servers.olareg() as address:
+        yield Registry(address)
 
 
 @pytest.fixture(scope="session")
