@@ -88,7 +88,7 @@ lock:
 	@$(COMPILE) --python-version 3.13 --python-platform linux --extra plugin --output-file sdk/requirements.lock pyproject.toml
 	@printf 'cryptography>=44\npyjwt>=2.10\n' | $(COMPILE) --python-version 3.13 --python-platform linux --output-file sdk/sigstore/requirements.lock -
 	@printf 'hatchling\ntwine\n' | $(COMPILE) --python-version 3.13 --python-platform linux --output-file .gocdnext/plugins/python-package/requirements.lock -
-	@printf 'pypiserver[passlib]\n' | $(COMPILE) --python-version 3.13 --python-platform linux --output-file testbed/index-server/requirements.lock -
+	@printf 'pypiserver[passlib]\n' | $(COMPILE) --python-version 3.13 --python-platform linux --output-file testbed/tools/pypiserver/requirements.lock -
 	@printf 'hatchling\neditables\n' | $(COMPILE) --universal --extra dev --output-file requirements-dev.lock pyproject.toml -
 	@$(COMPILE) --python-version 3.11 --python-platform linux --resolution lowest-direct --extra cli --output-file tests/dist/oldest.lock pyproject.toml
 	@$(COMPILE) --universal --extra docs --output-file docs/requirements.lock pyproject.toml

@@ -16,7 +16,7 @@ from testbed import bases, engine
 from testbed.cache import arriving, cache_dir, lock, run, step
 from testbed.pins import pins
 
-LOCK = Path(__file__).parent / "index-server" / "requirements.lock"
+LOCK = Path(__file__).parent / "tools" / "pypiserver" / "requirements.lock"
 PORT = 8080
 START_SECONDS = 30
 

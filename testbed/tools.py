@@ -27,6 +27,7 @@ from testbed.pins import ROOT, Pin, pins
 
 if TYPE_CHECKING:
     import docker
+    from docker.models.images import Image
 
 NATIVE = "amd64"
 GO_VERSION = (1, 26)
@@ -178,11 +179,9 @@ def copied(host: docker.DockerClient, pin: Pin) -> bytes:
     """
     import docker.errors
 
-    image = host.images.pull(pin.image, platform=f"linux/{NATIVE}")
-    container = host.containers.create(image, ["-"])  # never started
+    image = _pulled(host, pin)
     try:
-        chunks, _ = container.get_archive(pin.path)
-        archive = io.BytesIO(b"".join(chunks))
+        archive = _archived(host, image, pin.path)
     except docker.errors.NotFound:
         found = "missing"
     else:
@@ -193,9 +192,20 @@ def copied(host: docker.DockerClient, pin: Pin) -> bytes:
                 assert content is not None  # it is a regular file
                 return content.read()
         found = "empty" if member.isreg() else _KINDS.get(member.type, "no file")
+    raise SetupError(f"{pin.path} is {found} in {pin.image}: correct `path` of {pin.name} in tools.toml")
+
+
+def _pulled(host: docker.DockerClient, pin: Pin) -> Image:
+    return host.images.pull(pin.image, platform=f"linux/{NATIVE}")
+
+
+def _archived(host: docker.DockerClient, image: Image, path: str) -> io.BytesIO:
+    """Return a path of an image as a tar archive."""
+    container = host.containers.create(image, ["-"])  # never started
+    try:
+        return io.BytesIO(b"".join(container.get_archive(path)[0]))
     finally:
         container.remove()
-    raise SetupError(f"{pin.path} is {found} in {pin.image}: correct `path` of {pin.name} in tools.toml")
 
 
 _KINDS = {tarfile.SYMTYPE: "a link", tarfile.LNKTYPE: "a link", tarfile.DIRTYPE: "a folder"}
@@ -206,11 +216,7 @@ def _add(pin: Pin, folder: Path, architecture: str) -> None:
     folder.mkdir()
     if source(pin, architecture) is Source.IMAGE:
         with engine.client(engine.up(), timeout=600) as host:
-            container = host.containers.create(host.images.pull(pin.image), ["-"])  # never started
-            try:
-                archive = io.BytesIO(b"".join(container.get_archive(f"/{pin.beside}")[0]))
-            finally:
-                container.remove()
+            archive = _archived(host, _pulled(host, pin), f"/{pin.beside}")
         with tarfile.open(fileobj=archive) as opened:
             streams = {Path(each.name).name: opened.extractfile(each) for each in opened if each.isreg()}
             found = {name: stream.read() for name, stream in streams.items() if stream}
