@@ -252,8 +252,6 @@ class RegistryClient:
         headers = {"Content-Type": "application/octet-stream"}
         for left in range(tries - 1, -1, -1):
             location = self._begin_upload(image)
-            if not location:
-                raise RegistryError(f"{image}: {image.registry} names no place for an upload")
             place = f"{location}{'&' if '?' in location else '?'}digest={digest}"
             response = self._request("PUT", image, place, headers, content, seconds=seconds)
             if response.status in (200, 201, 204):
@@ -266,7 +264,10 @@ class RegistryClient:
         response = self._request("POST", image, "blobs/uploads/", {}, b"")
         if not 200 <= response.status < 300:
             raise self._error(response, image)
-        return response.headers.get("Location", "")
+        location: str = response.headers.get("Location", "")
+        if not location:
+            raise RegistryError(f"{image}: {image.registry} names no place for an upload")
+        return location
 
     def configuration(self, image: Reference) -> tuple[str, dict[str, Any]]:
         """Return the media type and the content of a single image's configuration.

@@ -154,3 +154,6 @@ def test_a_registry_that_begins_no_upload_is_told(layout: Path) -> None:
     there.network.hosts = {**there.network.hosts, HOST: silent}
     with pytest.raises(RegistryError, match="names no place for an upload"):
         push(layout, IMAGE, client(there))
+    with pytest.raises(RegistryError, match="names no place for an upload"):
+        client(there).check_push(IMAGE)
+    assert not [each for each in there.requests if each.method == "DELETE"], "of the repository itself"
