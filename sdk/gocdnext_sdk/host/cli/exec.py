@@ -105,8 +105,9 @@ def command(
     sources = Sources(run=Run(revision=revision.read(workspace)), secrets=given)
     mapping = next((each for each in ENGINES if each == engine), None)
     job = resolve(pipeline, instance, sources, mapping or "docker")
-    if not _is_refused(plugin, job.env, workspace):
-        ask_to_publish(_published(folder, pipeline, instance, sources), workspace, said=publish)
+    published = _published(folder, pipeline, instance, sources)
+    if published and not _is_refused(plugin, job.env, workspace):
+        ask_to_publish(published, workspace, said=publish)
     environ = job.env if mapping else _under(engine, job.env, inputs)
     invocation = Invocation(
         name=job.name,
