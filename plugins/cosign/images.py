@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -24,18 +24,10 @@ from gocdnext_sdk.tools.sigstore import urls
 from gocdnext_sdk.tools.transient import patiently
 from gocdnext_sdk.workspace import read_text
 
-from .inputs import CosignInputs, Form
+from .forms import BLIND, Form, in_words
+from .inputs import CosignInputs
 from .predicates import SIGNATURE, is_same, uri_of
 from .signer import Signer
-
-BLIND: Mapping[Form, str] = {
-    "bundle": "not seen by cosign 2, Kyverno's `type: Cosign` and Harbor's mark, which look for the older "
-    "form; format: both is for them too",
-    "legacy": "not seen by cosign 3 where the image has any bundle, nor by what reads bundles only, such as "
-    "Kyverno's `type: SigstoreBundle` and sigstore-python; format: both is for them too",
-}
-"""Who does not see what. Source: cosign 3.1 `verify.go` (`GetBundles`); kyverno#16664; goharbor/harbor#22401.
-"""
 
 _TAGS = {"sign": "sig", "attest": "att"}
 """What the tag ends with under which the older form is."""
@@ -115,7 +107,9 @@ class Images:
             missing = [each for each in references if not self._is_there(form, each, predicate)]
             for each in references:
                 if each not in missing:
-                    job.say(f"{each} is {inputs.done} already by this signer; nothing was added{_as(form)}")
+                    job.say(
+                        f"{each} is {inputs.done} already by this signer; nothing was added{in_words(form)}"
+                    )
             if not missing:
                 return
             left, tried = list(missing), False
@@ -136,7 +130,7 @@ class Images:
             self.verify([Subject(each, predicate) for each in missing], form)
         for each in missing:
             after = "; verified at the registry" if inputs.verify_after_sign else ""
-            job.say(f"{inputs.done} {each}{_as(form)}{after}")
+            job.say(f"{inputs.done} {each}{in_words(form)}{after}")
 
     def _is_there(self, form: Form, image: Reference, predicate: str | None) -> bool:
         """Tell whether this signer has signed or attested just this before."""
@@ -224,7 +218,3 @@ class Images:
             return ToolError(what)
         advice = '`signing-config` and `trusted-root` name one of your own, tlog: "false" does without'
         return ToolError(f"{what}; if the public Sigstore cannot be reached: {advice}")
-
-
-def _as(form: Form) -> str:
-    return ", in the older form" if form == "legacy" else ""

@@ -35,10 +35,8 @@ from gocdnext_sdk.tools.sigstore import NOBODY, Document, signing_config, withou
 from gocdnext_sdk.workspace import workspace_path
 
 from .files import BLOBS
+from .forms import Form
 from .predicates import TYPES
-
-Form = Literal["bundle", "legacy"]
-"""How a signature is stored: as a bundle that refers to the image, or behind the tag `sha256-….sig`."""
 
 
 def _predicate_type(text: str) -> str:

@@ -24,7 +24,8 @@ from gocdnext_sdk.tools.sigstore import Document, hosts, service_url
 from gocdnext_sdk.workspace import read_text
 
 from .checks import token_problems
-from .inputs import CosignInputs, Form
+from .forms import Form
+from .inputs import CosignInputs
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, NamedTuple
+from typing import Annotated, Literal, NamedTuple, get_args
 
 from pydantic import WithJsonSchema
 
@@ -14,10 +14,24 @@ from gocdnext_sdk.workspace import workspace_path
 TEMPLATES = ("html", "junit", "gitlab", "gitlab-codequality", "asff")
 """Formats that Trivy writes by a template of its own (aquasecurity/trivy `contrib/`)."""
 
-FORMATS = (
-    *("table", "json", "sarif", "cyclonedx", "spdx", "spdx-json", "github", "cosign-vuln"),
-    *("template", *TEMPLATES),
-)
+Format = Literal[
+    "table",
+    "json",
+    "sarif",
+    "template",
+    "cyclonedx",
+    "spdx",
+    "spdx-json",
+    "github",
+    "cosign-vuln",
+    "html",
+    "junit",
+    "gitlab",
+    "gitlab-codequality",
+    "asff",
+]
+
+FORMATS: tuple[str, ...] = get_args(Format)
 
 OF_ONE_IMAGE = frozenset({"cyclonedx", "spdx", "spdx-json", "github", "cosign-vuln"})
 """They describe one image, and have no place for a platform."""

@@ -4,33 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal
 
 from gocdnext_sdk import Boolean, Input, PluginInputs, Problem, WorkspacePath, quoted
 from gocdnext_sdk.workspace import is_directory, is_file, is_in_workspace
 
-from .formats import TEMPLATES, Reports, Wanted
+from .formats import TEMPLATES, Format, Reports, Wanted
 
 
 class ReportInputs(PluginInputs):
     """`format`, `template`, `output`, `reports` and `attach`."""
 
-    format: Literal[
-        "table",
-        "json",
-        "sarif",
-        "template",
-        "cyclonedx",
-        "spdx",
-        "spdx-json",
-        "github",
-        "cosign-vuln",
-        "html",
-        "junit",
-        "gitlab",
-        "gitlab-codequality",
-        "asff",
-    ] = Input(
+    format: Format = Input(
         "table",
         description="Format of the report. `html`, `junit`, `gitlab`, `gitlab-codequality` and `asff` are "
         "templates that come with Trivy.",

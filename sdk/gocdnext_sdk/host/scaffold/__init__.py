@@ -1,6 +1,7 @@
-"""A new plugin's folder, which passes its own tests at once.
+"""What the command makes for a start: a new plugin here, a first pipeline (`init`) in `first_pipeline`.
 
-`template` holds a whole plugin called `my-plugin`; a new one is a copy of it under another name.
+A new plugin's folder passes its own tests at once. `template` holds a whole plugin called `my-plugin`; a new
+one is a copy of it under another name.
 """
 
 from __future__ import annotations
