@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 
 PING_SECONDS = 3
 START_SECONDS = 60
+LOG = "dockerd.log"
+CONTAINERD_STORE = {"features": {"containerd-snapshotter": True}, "storage-driver": "overlayfs"}
+CLASSIC_STORE = {"features": {"containerd-snapshotter": False}, "storage-driver": "overlay2"}
 PULL_VARIABLE = "GOCDNEXT_CAN_PULL"
 PULL_ANSWER_SECONDS = 15
 PULL_ANSWER_KEPT_SECONDS = 600
@@ -223,44 +226,67 @@ def _start() -> None:
 
 
 def _launch() -> None:
-    run_dir = home() / "run"
-    run_dir.mkdir(parents=True, exist_ok=True)
-    config = home() / "daemon.json"
-    config.write_text(json.dumps(_settings(), indent=2))
-    log = home() / "dockerd.log"
+    own = {
+        "bip": "10.207.0.1/24",
+        "default-address-pools": [{"base": "10.208.0.0/14", "size": 24}],
+        **CONTAINERD_STORE,
+    }
+    process = launch(home(), settings(home() / "data", private_host(), _name()) | own)
+    try:
+        wait_for(process, private_host(), home())
+    except SetupError:
+        _kill()
+        raise
+
+
+def settings(data: Path, host: str, name: str) -> dict[str, object]:
+    """Return what an engine beside others needs: its data, its socket, and a name for the rest."""
+    return {
+        "data-root": str(data),
+        "exec-root": f"/run/{name}",
+        "pidfile": f"/run/{name}.pid",
+        "hosts": [host],
+        "group": "root",
+        "cgroup-parent": f"/{name}",
+        "shutdown-timeout": 5,
+    }
+
+
+def launch(folder: Path, daemon: dict[str, object]) -> subprocess.Popen[bytes]:
+    """Start the dockerd of the private engine's Debian.
+
+    Args:
+        folder: gets its settings, its log, and ``run`` for its socket.
+        daemon: its settings.
+    """
+    (folder / "run").mkdir(parents=True, exist_ok=True)
+    config = folder / "daemon.json"
+    config.write_text(json.dumps(daemon, indent=2))
     script = Path(__file__).with_name("private-engine.sh")
-    with log.open("wb") as out:
-        process = subprocess.Popen(
-            ["unshare", "--mount", "--", script, tree() / "tree", home(), config],
+    with (folder / LOG).open("wb") as out:
+        return subprocess.Popen(
+            ["unshare", "--mount", "--", script, tree() / "tree", folder, config],
             stdin=subprocess.DEVNULL,
             stdout=out,
             stderr=subprocess.STDOUT,
             cwd="/",
             start_new_session=True,
         )
+
+
+def wait_for(process: subprocess.Popen[bytes], host: str, folder: Path) -> None:
+    """Wait until an engine that :func:`launch` has started answers.
+
+    Raises:
+        SetupError: it does not, with the end of its log.
+    """
     deadline = time.monotonic() + START_SECONDS
-    while not answers(private_host()):
+    while not answers(host):
         if process.poll() is not None or time.monotonic() > deadline:
-            _kill()
+            log = folder / LOG
             tail = "\n".join(log.read_text(errors="replace").splitlines()[-8:])
             raise SetupError(f"the private Docker engine did not start; the end of {log}:\n{tail}")
         time.sleep(0.1)
-
-
-def _settings() -> dict[str, object]:
-    return {
-        "data-root": str(home() / "data"),
-        "exec-root": f"/run/{_name()}",
-        "pidfile": f"/run/{_name()}.pid",
-        "hosts": [private_host()],
-        "group": "root",
-        "cgroup-parent": f"/{_name()}",
-        "bip": "10.207.0.1/24",
-        "default-address-pools": [{"base": "10.208.0.0/14", "size": 24}],
-        "features": {"containerd-snapshotter": True},
-        "storage-driver": "overlayfs",
-        "shutdown-timeout": 5,
-    }
 
 
 def _processes() -> list[int]:

@@ -39,10 +39,7 @@ ADDRESS = "198.51.100.1"
 
 BUNDLE = Path("/etc/ssl/certs/ca-certificates.crt")
 USER, UID = "puller", 4242
-STORES = {
-    "containerd": {"features": {"containerd-snapshotter": True}, "storage-driver": "overlayfs"},
-    "classic": {"features": {"containerd-snapshotter": False}, "storage-driver": "overlay2"},
-}
+STORES = {"containerd": engine.CONTAINERD_STORE, "classic": engine.CLASSIC_STORE}
 SETTINGS = (
     "Driver",
     "RegistryConfig",
@@ -291,16 +288,8 @@ def settle(case: Case, folder: Path, digests: dict[str, str]) -> None:
     """Make the engine's settings, the checkout with the digests of this world, and an empty home."""
     home, checkout, daemon = folder / "home", folder / "checkout", folder / "engine"
     daemon.mkdir()
-    settings = STORES[case.store] | {
-        "data-root": f"{daemon}/data",
-        "exec-root": "/run/world",
-        "pidfile": "/run/world.pid",
-        "hosts": [f"unix://{daemon}/docker.sock"],
-        "group": "root",
-        "cgroup-parent": f"/{folder.name}",
-        "shutdown-timeout": 5,
-    }
-    (daemon / "daemon.json").write_text(json.dumps(settings))
+    settings = engine.settings(daemon / "data", f"unix://{daemon}/docker.sock", folder.name)
+    (daemon / "daemon.json").write_text(json.dumps(settings | STORES[case.store]))
     run("git", "clone", "--quiet", "--no-hardlinks", ROOT, checkout)
     changed = run("git", "ls-files", "-z", "--modified", "--others", "--exclude-standard", cwd=ROOT)
     for name in filter(None, changed.split("\0")):
