@@ -80,8 +80,9 @@ trivy-db: .venv/installed
 	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
-# What the images and the developers install, pinned by hash, anew.
-COMPILE = build/lock/bin/uv pip compile --quiet --upgrade --generate-hashes --custom-compile-command "make lock" \
+# What the images and the developers install, pinned by hash, anew; extras stay, since an older pip asks
+# for `coverage[toml]` by hash and does not take `coverage==` for it.
+COMPILE = build/lock/bin/uv pip compile --quiet --upgrade --generate-hashes --no-strip-extras --custom-compile-command "make lock" \
 	--no-emit-package gocdnext-plugin-sdk
 lock:
 	@$(PYTHON) -m venv build/lock && build/lock/bin/pip install --quiet uv
