@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import tarfile
 import tempfile
 import zlib
@@ -18,8 +19,10 @@ from testbed import engine
 from testbed.cache import lock, run, step
 from testbed.pins import ROOT
 
-BASE = "localhost/gocdnext-plugin-base:dev"
-SIGSTORE = "localhost/gocdnext-sigstore:dev"
+# Checkouts that run their tests on one engine at once need names of their own.
+TAG = os.environ.get("GOCDNEXT_TESTBED_TAG", "dev")
+BASE = f"localhost/gocdnext-plugin-base:{TAG}"
+SIGSTORE = f"localhost/gocdnext-sigstore:{TAG}"
 RUNTIME = "gocdnext/"
 CHUNK = 1 << 20
 
@@ -52,7 +55,7 @@ def exists(tag: str) -> bool:
 
 def plugin_tag(name: str) -> str:
     """Give the name on the engine of a plugin's image."""
-    return f"localhost/gocdnext-plugin-{name}:dev"
+    return f"localhost/gocdnext-plugin-{name}:{TAG}"
 
 
 def plugins(*names: str) -> list[str]:

@@ -45,9 +45,15 @@ def engine(gocdnext_engine: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[d
 @pytest.fixture
 def variables() -> dict[str, str]:
     """Where the engine is, and what stands for docker.io on a host that cannot pull; the base is neither."""
-    given = {name: os.environ[name] for name in ("DOCKER_HOST", BUILDX_VARIABLE, "BUILDX_BUILDER") if name in os.environ}
+    given = {
+        name: os.environ[name]
+        for name in ("DOCKER_HOST", BUILDX_VARIABLE, "BUILDX_BUILDER")
+        if name in os.environ
+    }
     contexts = os.environ.get(CONTEXTS_VARIABLE, "").split()
-    return given | {CONTEXTS_VARIABLE: " ".join(each for each in contexts if each.startswith(("python=", "native=")))}
+    return given | {
+        CONTEXTS_VARIABLE: " ".join(each for each in contexts if each.startswith(("python=", "native=")))
+    }
 
 
 def test_a_plugin_is_made_tested_and_run_without_a_checkout(
@@ -75,7 +81,8 @@ def test_a_plugin_is_made_tested_and_run_without_a_checkout(
     (folder / "src/app.py").write_text("# FIXME: later\n")
     (folder / ".gocdnext/try.yaml").write_text(PIPELINE)
     run = there.command(
-        *("run", ".gocdnext/try.yaml", "--local", "gocdnext-plugin-words=.", "--json", "report.json"), cwd=folder
+        *("run", ".gocdnext/try.yaml", "--local", "gocdnext-plugin-words=.", "--json", "report.json"),
+        cwd=folder,
     )
     assert run.exit_code == 1, run
     assert "src/app.py:1: FIXME" in run.out

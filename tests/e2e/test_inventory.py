@@ -11,7 +11,7 @@ from typing import Any
 import docker
 import pytest
 from testbed import engine
-from testbed.images import BASE
+from testbed.images import BASE, plugin_tag
 
 LIBRARIES = {"libssl3t64", "libc6", "libexpat1", "zlib1g", "liblzma5", "libffi8", "ca-certificates"}
 PACKAGES = {"gocdnext-plugin-sdk", "pydantic", "pydantic-core", "urllib3", "docker", "PyYAML"}
@@ -52,14 +52,14 @@ def test_the_base_names_the_distribution_its_libraries_and_the_sdk(tmp_path: Pat
 
 
 def test_kanikos_image_has_the_list_where_it_reaches_no_image_that_it_builds(tmp_path: Path) -> None:
-    found = components("localhost/gocdnext-plugin-kaniko:dev", tmp_path)
+    found = components(plugin_tag("kaniko"), tmp_path)
     assert names(found, "deb") >= LIBRARIES
     assert names(found, "pypi") >= PACKAGES
     assert names(found, "golang"), "kaniko itself"
 
 
 def test_a_plugin_has_all_of_the_base_and_its_tool(tmp_path: Path) -> None:
-    found = components("localhost/gocdnext-plugin-cosign:dev", tmp_path)
+    found = components(plugin_tag("cosign"), tmp_path)
     assert names(found, "deb") >= LIBRARIES
     assert "github.com/sigstore/cosign/v3" in names(found, "golang")
 
