@@ -19,7 +19,7 @@ def main() -> int:
     add.add_argument("action", choices=["up", "down", "remove", "status"])
     add = commands.add_parser("tools", help="make pinned tools and print where they are")
     add.add_argument(
-        "names", nargs="+", choices=[name for name, pin in pins().items() if pin.go or pin.wheel]
+        "names", nargs="+", choices=[name for name, pin in pins().items() if pin.path]
     )
     add = commands.add_parser(
         "bases", help="make the stand-in of a base image, or push it to a local registry"

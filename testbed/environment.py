@@ -24,7 +24,7 @@ from testbed.cache import cache_dir
 from testbed.pins import pins
 
 PLUGIN_TOOLS = ("buildx", "trivy", "cosign", "kaniko", "regctl")
-STAGES = (*PLUGIN_TOOLS, "rekor", "timestamp-server")
+STAGES = (*PLUGIN_TOOLS, "busybox", "rekor", "timestamp-server")
 ORIGINALS = ("dockerfile-parser", "dockerignore-matcher", "reference-parser", "yaml-parser")
 # What each extent of the set-up needs: the demo runs the release recipe; tests run all there is.
 TOOLS = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -30,7 +31,8 @@ class Pin:
     issuer: str = field(default="", repr=False)
     wheel: str = ""
     sha256: str = ""
-    deb: str = field(default="", repr=False)  # goes with `sha256`
+    deb: str = field(default="", repr=False)  # goes with `debs`
+    debs: Mapping[str, str] = field(default_factory=dict, repr=False)
     module: str = field(default="", repr=False)  # named in the folder by its lock
     suite: str = ""
     debian: tuple[str, ...] = ()

@@ -70,6 +70,8 @@ def folder(name: str, architecture: str = NATIVE) -> Path:
     if where is Source.GO:
         for file in sorted((_module(pin) / "go.sum", *_module(pin).glob("*.go"))):
             recipe += file.read_bytes()
+    if where is Source.DEB:
+        recipe += pin.debs[architecture].encode()
     if where is Source.MODULE:
         recipe += (_module(pin) / "requirements.lock").read_bytes() + sys.base_prefix.encode()
     key = hashlib.sha256(recipe).hexdigest()[:8]
@@ -160,7 +162,7 @@ def _make(pin: Pin, file: Path, architecture: str) -> None:
         case Source.GO:
             _build(pin, file, architecture)
         case Source.DEB:
-            _extract(pin, file)
+            _extract(pin, file, architecture)
         case Source.MODULE:
             _install(pin, file)
 
@@ -245,17 +247,17 @@ def _build(pin: Pin, file: Path, architecture: str) -> None:
         run(*command, cwd=_module(pin), env=environment)
 
 
-def _extract(pin: Pin, file: Path) -> None:
-    archive, member = pin.deb.split()
+def _extract(pin: Pin, file: Path, architecture: str) -> None:
+    archive, _, digest = pin.debs[architecture].partition("#sha256=")
     with step(f"downloading {pin.name} {pin.version}"), tempfile.TemporaryDirectory() as scratch:
         package = Path(scratch) / "package.deb"
         with urllib.request.urlopen(f"{debian.mirror().rstrip('/')}/{archive}", timeout=120) as answer:
             package.write_bytes(answer.read())
-        if hashlib.sha256(package.read_bytes()).hexdigest() != pin.sha256:
+        if hashlib.sha256(package.read_bytes()).hexdigest() != digest:
             raise SetupError(f"{archive} is not what tools.toml pins")
         run("ar", "x", package, "data.tar.xz", cwd=Path(scratch))
         with tarfile.open(Path(scratch) / "data.tar.xz") as data:
-            content = data.extractfile(f"./{member}")
+            content = data.extractfile(f"./{pin.deb}")
             file.write_bytes(content.read() if content else b"")
 
 

@@ -35,6 +35,7 @@ from gocdnext_sdk.tools import dockerfile, dockerignore
 from . import container, context, preflight
 
 RUNTIME = "/gocdnext"
+SHELL = "/busybox"  # sdk/shell/Dockerfile
 """Where this program itself is in its image; kaniko is told to leave it alone, as it leaves /kaniko alone."""
 
 LIKE_DOCKER = tuple(
@@ -176,7 +177,7 @@ class KanikoInputs(ImageBuildInputs):
             target=self.target,
             secrets=frozenset(id_ for id_, _ in (*self.secret_envs, *self.secret_files)),
             labels=frozenset(label.partition("=")[0] for label in self.labels),
-            left_out=tuple(PurePosixPath(each) for each in (mount_of(workspace), "/kaniko", RUNTIME)),
+            left_out=tuple(PurePosixPath(each) for each in (mount_of(workspace), "/kaniko", *own_folders())),
         )
         root = (workspace / self.context).resolve()
         ignore_file = dockerignore.find(path, root)
@@ -236,6 +237,11 @@ class Kaniko(Plugin[KanikoInputs]):
         return build.pushed(digest, build.targets)
 
 
+def own_folders() -> tuple[str, ...]:
+    """Return what this image holds beside kaniko, and what is no part of an image that it builds."""
+    return (RUNTIME, SHELL) if Path(SHELL).is_dir() else (RUNTIME,)
+
+
 @dataclass(frozen=True)
 class KanikoBuild(Build[KanikoInputs]):
     """What kaniko is given."""
@@ -261,7 +267,7 @@ class KanikoBuild(Build[KanikoInputs]):
         yield f"--digest-file={digest_file}"
         for registry in inputs.insecure_registries:
             yield f"--insecure-registry={registry}"
-        for folder in (RUNTIME, workspace):
+        for folder in (*own_folders(), workspace):
             yield f"--ignore-path={folder}"
         if not inputs.is_pushed or self.pushes_by_digest:
             yield "--no-push"

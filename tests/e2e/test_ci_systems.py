@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+from testbed.images import layers
 from tests.contract.test_dialects import gives_command
 
 from gocdnext_sdk.contract.dialects import dialect, dialects
@@ -24,6 +25,7 @@ from gocdnext_sdk.host.harness.build import build_contexts, build_image
 from gocdnext_sdk.runtime.docker_client import address, connect
 
 ROOT = Path(__file__).parents[2]
+SHELL = ROOT / "sdk" / "shell"
 PLUGINS = ("buildx", "cosign", "docker-push", "kaniko", "trivy")
 TITLES = {each.title: each.name for each in dialects() if each.name != "plain"}
 
@@ -83,8 +85,9 @@ def run(
     takes: tuple[str, ...] = (),
     docker: bool = False,
     argv: tuple[str, ...] = (),
+    entrypoint: tuple[str, ...] | None = None,
 ) -> Run:
-    """Start an image as a runner does: with its entrypoint, and nothing of this harness."""
+    """Start an image as a runner does: with its entrypoint or another, and nothing of this harness."""
     client = connect(os.environ)
     given = dict(environ)
     mounts = {}
@@ -92,7 +95,13 @@ def run(
         socket = address(os.environ).removeprefix("unix://")
         mounts = {socket: {"bind": "/var/run/docker.sock", "mode": "rw"}}
     container = client.containers.create(
-        image, list(argv), environment=given, working_dir=cwd, network=network, volumes=mounts
+        image,
+        list(argv),
+        entrypoint=None if entrypoint is None else list(entrypoint),
+        environment=given,
+        working_dir=cwd,
+        network=network,
+        volumes=mounts,
     )
     try:
         buffer = io.BytesIO()
@@ -230,3 +239,79 @@ def test_a_step_of_a_build_forges_no_output(
     outputs = dict(line.partition("=")[::2] for line in ended.files[output].splitlines())
     assert outputs["DIGEST"].startswith("sha256:")
     assert "forged" not in ended.files[output]
+
+
+@pytest.fixture(scope="session")
+def with_shell(images: Mapping[str, str]) -> Mapping[str, str]:
+    """Give two of the images with a shell."""
+    found = {name: f"localhost/gocdnext-plugin-{name}:test-shell" for name in ("trivy", "kaniko")}
+    for name, tag in found.items():
+        build_image(SHELL, tag, {**build_contexts(), "plugin": f"docker-image://{images[name]}"})
+    return found
+
+
+# What GitLab's runner starts in a job's container, abridged; the script comes by standard input or `exec`.
+FIND_SHELL = """
+if [ -x /usr/local/bin/bash ]; then exec /usr/local/bin/bash "$@"
+elif [ -x /bin/bash ]; then exec /bin/bash "$@"
+elif [ -x /bin/sh ]; then exec /bin/sh "$@"
+elif [ -x /busybox/sh ]; then exec /busybox/sh "$@"
+else echo shell not found; exit 1; fi
+"""
+
+
+def test_a_system_that_starts_a_shell_runs_a_plugin_from_its_script(with_shell: Mapping[str, str]) -> None:
+    """GitLab with `entrypoint: [""]` and on Kubernetes, Jenkins' agent, CircleCI."""
+    files = {
+        "/builds/x/Dockerfile": "FROM alpine:latest\nRUN sudo true\nUSER root\n",
+        "/builds/script": "set -eu; cd /builds/x; ls | grep -q Dockerfile; /gocdnext/run",
+    }
+    gitlab = {"GITLAB_CI": "true", "CI_PROJECT_DIR": "/builds/x", "PLUGIN_SCAN_TYPE": "config"}
+    gitlab |= {"PLUGIN_SEVERITY": "HIGH,CRITICAL", "PLUGIN_OUTPUTS_FILE": "trivy.env"}
+    argv = ("sh", "-c", FIND_SHELL, "sh", "/builds/script")
+    ended = run(with_shell["trivy"], gitlab, files, argv=argv, entrypoint=(), takes=("/builds/x/trivy.env",))
+    assert ended.exit_code == 1, ended.log
+    assert "FINDINGS=" in ended.files["/builds/x/trivy.env"]
+
+
+def test_a_shell_takes_a_megabyte_and_the_rest_is_the_image_itself(
+    images: Mapping[str, str], with_shell: Mapping[str, str]
+) -> None:
+    for name, tag in with_shell.items():
+        plain, more = layers(images[name]), layers(tag)
+        assert more[: len(plain)] == plain
+        assert sum(each.size for each in more[len(plain) :]) < 1_300_000
+
+
+def test_kaniko_empties_its_file_system_around_the_shell_and_builds_the_same(
+    images: Mapping[str, str],
+    with_shell: Mapping[str, str],
+    registry: LocalRegistry,
+    shell: str,
+    repository: str,
+) -> None:
+    inputs = {"image": repository, "username": registry.username, "password": registry.password}
+    inputs |= {"tags": "1", "reproducible": "true"}
+    rules, output = dialect("github"), "/src/outputs"
+    environ = {**rules.marks, **rules.hand_over(inputs), "GITHUB_OUTPUT": output, "GITHUB_WORKSPACE": "/src"}
+    lines = (
+        f"FROM {shell} AS first",
+        "RUN echo built > /built",
+        f"FROM {shell}",
+        "COPY --from=first /built /",
+    )
+    files = {
+        "/src/Dockerfile": "\n".join((*lines, "RUN cat /built", "")),
+        "/gocdnext/script": "set -eu; /gocdnext/run; ls /busybox/sh",
+        output: "",
+    }
+    outputs = []
+    for name, started in (
+        (images["kaniko"], {}),
+        (with_shell["kaniko"], {"entrypoint": ("sh", "/gocdnext/script")}),
+    ):
+        ended = run(name, environ, files, cwd="/src", network=registry.network, takes=(output,), **started)
+        assert ended.exit_code == 0, ended.log
+        outputs.append(ended.files[output])
+    assert "DIGEST=sha256:" in outputs[0]
+    assert outputs[0] == outputs[1]
