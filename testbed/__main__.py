@@ -18,9 +18,7 @@ def main() -> int:
     add = commands.add_parser("engine", help="the Docker engine that everything runs on")
     add.add_argument("action", choices=["up", "down", "remove", "status"])
     add = commands.add_parser("tools", help="make pinned tools and print where they are")
-    add.add_argument(
-        "names", nargs="+", choices=[name for name, pin in pins().items() if pin.path]
-    )
+    add.add_argument("names", nargs="+", choices=[name for name, pin in pins().items() if pin.path])
     add = commands.add_parser(
         "bases", help="make the stand-in of a base image, or push it to a local registry"
     )

@@ -38,11 +38,14 @@ PACKAGE = ROOT / ".gocdnext" / "plugins" / "python-package"
 VERSION: str = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
 MAJOR, MINOR, _ = VERSION.split(".")
 TAGS = (VERSION, f"{MAJOR}.{MINOR}", MAJOR, f"v{MAJOR}", "latest")
+SHELL_TAGS = tuple(f"{tag}-shell" for tag in TAGS)
 PLUGINS = ("buildx", "kaniko", "trivy", "cosign", "docker-push")
 RUNNING = tuple(name for name in PLUGINS if name != "kaniko")
 """Those that the pipeline itself uses."""
 IMAGES = {name: f"gocdnext-plugin-{name}" for name in ("base", *PLUGINS)} | {"sigstore": "gocdnext-sigstore"}
 """What is published, by the job that builds it."""
+SHELLS = {f"{name}-shell": IMAGES[name] for name in PLUGINS}
+"""What is published once more, with a shell and tags of its own."""
 OWNER = "klinux"
 PROJECT = "gocdnext-plugins"
 ARCHITECTURES = bases.PLATFORMS["python"]
@@ -65,8 +68,8 @@ class World:
         return f"{self.sigstore.issuer}/{PROJECT}/release@tag/v{VERSION}"
 
     def published(self, name: str) -> Reference:
-        """Return one of the images, without a tag."""
-        return Reference.parse(f"{self.production.address}/{OWNER}/{IMAGES[name]}")
+        """Return one of the images, by the job that builds it, without a tag."""
+        return Reference.parse(f"{self.production.address}/{OWNER}/{(IMAGES | SHELLS)[name]}")
 
     def registry(self) -> RegistryClient:
         """Return a client that reads both registries."""
@@ -102,7 +105,9 @@ def rehearse(architectures: tuple[str, ...] = ARCHITECTURES) -> int:
         if not report.passed:
             return report.exit_code
         for name in IMAGES:
-            say(verify(here, name))
+            say(verify(here, name, TAGS))
+        for name in SHELLS:
+            say(verify(here, name, SHELL_TAGS))
         verify_images(here)
         say(sizes(here))
     return 0
@@ -196,10 +201,10 @@ def logged_in(registry: LocalRegistry) -> Iterator[None]:
                 os.environ["DOCKER_CONFIG"] = before
 
 
-def verify(here: World, name: str) -> str:
+def verify(here: World, name: str, tags: tuple[str, ...]) -> str:
     """Verify one image as a user does, with cosign alone, and that all of its tags are on it."""
     image, registry = here.published(name), here.registry()
-    digests = {registry.resolve(image.with_tag(tag)).digest for tag in TAGS}
+    digests = {registry.resolve(image.with_tag(tag)).digest for tag in tags}
     (digest,) = digests
     subject = image.with_digest(digest)
     with logged_in(here.production), tempfile.TemporaryDirectory() as folder:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 from testbed.pins import pins
-from testbed.rehearsal import IMAGES, PLUGINS, TAGS, VERSION
+from testbed.rehearsal import IMAGES, PLUGINS, SHELL_TAGS, SHELLS, TAGS, VERSION
 
 from gocdnext_sdk.host.manifest.load import load_plugin
 from gocdnext_sdk.inputs.reader import read_inputs
@@ -33,16 +33,30 @@ def needed(job: str) -> set[str]:
 
 
 def test_every_image_is_built_scanned_signed_and_published_or_none_is() -> None:
-    assert references("publish") == references("check") == IMAGES.keys()
+    assert references("publish") == IMAGES.keys()
+    assert references("publish-shell") == SHELLS.keys()
+    assert references("check") >= IMAGES.keys()
     assert needed("publish") == {
         "check",
         *IMAGES,
+        *SHELLS,
         *(f"scan-{name}" for name in IMAGES),
         *(f"sign-{name}" for name in IMAGES),
     }
+    assert "publish" in needed("publish-shell")
     for name in IMAGES:
-        assert references(f"scan-{name}") == references(f"sign-{name}") == {name}
+        assert references(f"scan-{name}") == {name}
+        assert references(f"sign-{name}") == {name} | ({f"{name}-shell"} & SHELLS.keys())
         assert {"check", f"scan-{name}"} <= needed(f"sign-{name}")
+
+
+def test_an_image_with_a_shell_is_the_image_of_this_run_and_a_layer() -> None:
+    for name in PLUGINS:
+        contexts = JOBS[f"{name}-shell"]["with"]["build-contexts"].splitlines()
+        assert contexts[0] == f"plugin=docker-image://${{{{ needs.{name}.outputs.reference }}}}"
+    last = (ROOT / "sdk" / "shell" / "Dockerfile").read_text().rpartition("\nFROM ")[2].splitlines()
+    assert last[0] == "plugin"
+    assert {line.partition(" ")[0] for line in last[1:]} - {"#"} == {"COPY", "ENV"}
 
 
 def test_plugins_are_built_on_the_base_of_this_run_and_on_no_tag() -> None:
@@ -63,25 +77,29 @@ def test_plugins_are_built_on_the_base_of_this_run_and_on_no_tag() -> None:
 def test_a_version_gets_its_tags_and_a_pre_release_none_that_others_follow(tmp_path: Path) -> None:
     plugin = load_plugin(ROOT / "plugins" / "docker-push")
     given = {"PLUGIN_SOURCE": "a.example/b:c", "PLUGIN_TARGET": "b.example/b"}
-    given["PLUGIN_TAGS"] = JOBS["publish"]["with"]["tags"]
+    given["PLUGIN_TAGS"] = JOBS[".publish"]["with"]["tags"]
 
-    def tags(name: str) -> list[str]:
+    def tags(name: str, flavor: str = "") -> list[str]:
         from gocdnext_sdk.runtime.ci import Ci
 
-        inputs = read_inputs(plugin.inputs, given | {"CI_TAG_NAME": name}, tmp_path)
+        extra = {"CI_TAG_NAME": name, "PLUGIN_FLAVOR": flavor}
+        inputs = read_inputs(plugin.inputs, given | extra, tmp_path)
         return [str(each.tag) for each in inputs.targets(Ci.of({"CI_TAG_NAME": name}, tmp_path))]
 
     assert tags(f"v{VERSION}") == list(TAGS)
     assert tags("v1.2.3") == ["1.2.3", "1.2", "1", "v1", "latest"]
     assert tags("v2.0.0-rc.1") == ["2.0.0-rc.1"]
+    shell = JOBS["publish-shell"]["with"]["flavor"]
+    assert tags(f"v{VERSION}", shell) == list(SHELL_TAGS)
+    assert tags("v2.0.0-rc.1", shell) == ["2.0.0-rc.1-shell"]
 
 
 def test_what_was_published_under_a_full_version_never_moves() -> None:
     from fnmatch import fnmatchcase
 
-    pattern = JOBS["publish"]["with"]["immutable-tags"]
-    tags = (*TAGS, "2.0.0-rc.1", "1.2")
-    assert [tag for tag in tags if fnmatchcase(tag, pattern)] == [VERSION, "2.0.0-rc.1"]
+    pattern = JOBS[".publish"]["with"]["immutable-tags"]
+    tags = (*TAGS, *SHELL_TAGS, "2.0.0-rc.1", "1.2")
+    assert [tag for tag in tags if fnmatchcase(tag, pattern)] == [VERSION, f"{VERSION}-shell", "2.0.0-rc.1"]
 
 
 def test_the_package_is_uploaded_last() -> None:
