@@ -226,7 +226,7 @@ def verify_images(here: World) -> None:
     with logged_in(here.production), tempfile.TemporaryDirectory() as folder:
         root, pipeline = Path(folder, "root.json"), Path(folder, "pipeline.yaml")
         root.write_text(json.dumps(here.sigstore.trusted_root))
-        jobs = {name: {"stage": "all", "uses": f"{here.published(name)}@v1"} for name in PLUGINS}
+        jobs = {name: {"stage": "all", "uses": f"{here.published(name)}@v{MAJOR}"} for name in PLUGINS}
         pipeline.write_text(json.dumps({"name": "users", "stages": ["all"], "jobs": jobs}))
         command = (sys.executable, "-m", "gocdnext_sdk.host.cli", "verify-images", pipeline)
         options = ("--issuer", here.sigstore.issuer, "--trusted-root", root, "--image", "*/gocdnext-plugin-*")
