@@ -9,8 +9,11 @@ from typing import Any
 
 import yaml
 from testbed import runners
+from testbed.images import plugin_tag
 from testbed.pins import ROOT
 from tests.ci.conftest import EXAMPLES, Here, commit, with_own_images
+
+from gocdnext_sdk.host.harness.build import build_contexts, build_image
 
 
 def run(here: Here, checkout: Path, content: Any, home: Path, *jobs: str) -> tuple[int, str, str]:
@@ -69,3 +72,21 @@ def test_a_component_is_included_with_its_inputs(here: Here, checkout: Path, tmp
     assert code != 0, log
     assert "HIGH" in log
     assert "configuration" in log
+
+
+def test_a_script_runs_the_plugin_in_its_image_with_a_shell(
+    here: Here, checkout: Path, tmp_path: Path
+) -> None:
+    image = f"{plugin_tag('trivy')}-shell"
+    plugin = {"plugin": f"docker-image://{plugin_tag('trivy')}"}
+    build_image(ROOT / "sdk" / "shell", image, build_contexts() | plugin)
+    (checkout / "Dockerfile").write_text("FROM alpine:latest\nRUN sudo true\nUSER root\n")
+    job = {
+        "image": {"name": image, "entrypoint": [""]},
+        "variables": {"PLUGIN_SCAN_TYPE": "config", "PLUGIN_SEVERITY": "HIGH,CRITICAL"},
+        "script": ["grep -c alpine Dockerfile | sed 's/^/lines: /'", "/gocdnext/run"],
+    }
+    code, log, _ = run(here, checkout, {"scan": job}, tmp_path / "home")
+    assert code != 0, log
+    assert "lines: 1" in log
+    assert "HIGH" in log

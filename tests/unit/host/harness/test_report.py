@@ -17,6 +17,7 @@ from gocdnext_sdk.errors import UsageError
 from gocdnext_sdk.host.harness.report.console import ConsoleListener
 from gocdnext_sdk.host.harness.report.interface import JobReport, LogLine, RunReport, Status
 from gocdnext_sdk.host.harness.report.json import write
+from gocdnext_sdk.host.harness.report.text import details
 
 BUILD = JobReport(
     name="build",
@@ -51,6 +52,11 @@ def test_every_line_stands_behind_its_job_whole_and_without_escape_sequences() -
     assert "build │ plain [bold]text[/bold] red " in text
     assert "x" * 200 + "\n" in text
     assert "\x1b" not in text
+
+
+def test_a_long_output_takes_a_few_lines_of_the_table() -> None:
+    job = replace(BUILD, outputs={"previous": "reference=sha256:1," * 100})
+    assert 0 < details(job).index("… (1900 characters)") < 200
 
 
 @pytest.mark.parametrize(

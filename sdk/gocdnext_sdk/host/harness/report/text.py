@@ -18,6 +18,9 @@ CONTROL = re.compile(
 _TAIL = 40
 """Lines of a failed job that a summary shows."""
 
+_ROOM = 160
+"""Characters of one output in a table."""
+
 
 def plain(text: str) -> str:
     """Return a text without escape sequences and control characters; of a progress bar, its last state."""
@@ -32,5 +35,10 @@ def tail(log: Sequence[LogLine], count: int = _TAIL) -> list[str]:
 def details(job: JobReport) -> str:
     """Return in one line why a job did not pass, or what it gave to others and says of its result."""
     reason = job.reason.splitlines()[0] if job.reason else ""
-    outputs = " ".join(f"{alias}={value}" for alias, value in job.shown_outputs.items())
+    outputs = " ".join(f"{alias}={_shortened(value)}" for alias, value in job.shown_outputs.items())
     return plain("; ".join(filter(None, (reason or outputs or job.result, job.measured))))
+
+
+def _shortened(value: str) -> str:
+    """Return a value as a table has room for; the reports hold it whole."""
+    return value if len(value) <= _ROOM else f"{value[:_ROOM]}… ({len(value)} characters)"
