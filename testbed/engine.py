@@ -13,7 +13,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -72,6 +72,14 @@ def client(host: str, timeout: int = 60) -> Iterator[docker.DockerClient]:
     finally:
         if connected:
             connected.close()
+
+
+def forget(ref: str) -> None:
+    """Take a name off the engine's images, as after a push; what has other names stays."""
+    import docker.errors
+
+    with client(up()) as host, suppress(docker.errors.ImageNotFound):
+        host.images.remove(ref)
 
 
 def answers(host: str) -> bool:

@@ -82,6 +82,7 @@ def push(folder: Path, ref: str, contexts: Iterable[str], architectures: Iterabl
     for context in contexts:
         command += ["--build-context", context]
     run(*command, folder)
+    engine.forget(ref)
 
 
 @dataclass(frozen=True)
