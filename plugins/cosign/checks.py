@@ -37,6 +37,7 @@ def problems(inputs: CosignInputs, environ: Mapping[str, str], workspace: Path) 
     yield from _check_idle(inputs)
     yield from _check_statements(inputs, workspace)
     yield from _check_files(inputs, workspace)
+    yield from _check_rules(inputs, workspace)
 
 
 def _check_idle(inputs: CosignInputs) -> Iterator[Problem]:
@@ -46,6 +47,7 @@ def _check_idle(inputs: CosignInputs) -> Iterator[Problem]:
         "annotations": not (inputs.attestation or action in BLOBS),
         "replace": action == "attest",
         "predicates": action == "attest",
+        "policies": action == "verify-attestation",
         "materials": inputs.makes_provenance,
         "recursive": action not in BLOBS and not inputs.predicates,
         "files": action in BLOBS,
@@ -70,6 +72,12 @@ def _check_statements(inputs: CosignInputs, workspace: Path) -> Iterator[Problem
     for _, path in inputs.predicates:
         if not is_file(workspace / path):
             yield Problem("predicates", f"there is no file {quoted(path)} in the workspace")
+
+
+def _check_rules(inputs: CosignInputs, workspace: Path) -> Iterator[Problem]:
+    for path in inputs.policies:
+        if not is_file(workspace / path):
+            yield Problem("policies", f"there is no file {quoted(path)} in the workspace")
 
 
 def _check_files(inputs: CosignInputs, workspace: Path) -> Iterator[Problem]:

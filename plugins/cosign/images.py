@@ -98,7 +98,7 @@ class Images:
                 verify_all(signer.tool, policy, here, inputs.statements)
                 continue
             for each in here:
-                verify_attestation(signer.tool, policy, each, inputs.predicate_type)
+                verify_attestation(signer.tool, policy, each, inputs.predicate_type, inputs.policies)
 
     def _publish(self, form: Form, references: list[Reference], predicate: str | None) -> None:
         inputs, signer, job = self.inputs, self.signer, self.job

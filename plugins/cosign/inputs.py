@@ -28,7 +28,7 @@ from gocdnext_sdk import (
     in_workspace,
     quoted,
 )
-from gocdnext_sdk.inputs.parsers import parse_items
+from gocdnext_sdk.inputs.parsers import parse_items, parse_lines
 from gocdnext_sdk.oci.reference import Registry
 from gocdnext_sdk.tools.cosign import KEY_EXAMPLES, key_reference
 from gocdnext_sdk.tools.sigstore import NOBODY, Document, signing_config, without_log
@@ -51,10 +51,24 @@ def _statements(text: str, workspace: Path | None) -> tuple[tuple[Reference, str
         image, _, path = item.partition("=")
         reference = Reference.parse(image)
         if reference.digest is None or not path:
-            raise Invalid(f"item {number} is not IMAGE@DIGEST=PATH", "take trivy's output SBOMS as it is")
+            what = f"item {number}, {quoted(item)}, is not IMAGE@DIGEST=PATH"
+            raise Invalid(what, "take trivy's output SBOMS or SCANS as it is")
         found.append((reference, workspace_path(path, workspace)))
     return tuple(found)
 
+
+def _rules(text: str, workspace: Path | None) -> tuple[str, ...]:
+    paths = parse_lines(text)
+    for number, path in enumerate(paths, start=1):
+        if not path.endswith((".cue", ".rego")):
+            raise Invalid(f"item {number} is neither a .cue nor a .rego file")
+    return tuple(workspace_path(path, workspace) for path in paths)
+
+
+Rules = Annotated[
+    tuple[str, ...], in_workspace(_rules), WithJsonSchema({"type": "string", "format": "lines"})
+]
+"""Paths of files with rules, in CUE or Rego."""
 
 Statements = Annotated[
     tuple[tuple[Reference, str], ...],
@@ -136,7 +150,7 @@ class CosignInputs(RegistryLoginInputs):
     predicates: Statements = Input(
         "",
         description="`attest`: statements about several images, one `IMAGE@DIGEST=PATH` per line or with "
-        "commas between, as trivy's output SBOMS has them; instead of `image` and `predicate`.",
+        "commas between, as trivy's outputs SBOMS and SCANS have them; instead of `image` and `predicate`.",
     )
     materials: References = Input(
         "",
@@ -145,6 +159,11 @@ class CosignInputs(RegistryLoginInputs):
     )
     predicate_type: Annotated[str, AfterValidator(_predicate_type)] = Input(
         "custom", description=f"Kind of the statement: a URI or one of {', '.join(TYPES)}."
+    )
+    policies: Rules = Input(
+        "",
+        description="`verify-attestation`: paths of CUE or Rego files, one per line: rules that every "
+        "attestation of `predicate-type` by this signer must satisfy.",
     )
     verify_after_sign: Boolean = Input(
         "true", description="Verify at the registry what was signed or attested, and fail if that fails."

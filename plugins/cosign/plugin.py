@@ -74,8 +74,7 @@ class Cosign(Plugin[CosignInputs]):
                 what = f" ({inputs.predicate_type})" if inputs.attestation else ""
                 job.say(f"verified{what} {each.reference}")
         job.output(VERIFY_COMMAND=verify_command(signer, images))
-        if inputs.signs:
-            show_policies(signer, images, job)
+        show_policies(signer, images, job)
         return {}
 
     @staticmethod

@@ -10,15 +10,16 @@ Source: GitHub REST API "Packages" (versions of a container package); Docker Hub
 from __future__ import annotations
 
 import json
-from base64 import b64encode
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 from urllib.parse import quote
 from uuid import uuid4
 
-from gocdnext_sdk import Credential, Error, HttpError, Job, Reference, RegistryClient, Secret
+from gocdnext_sdk import Credential, HttpError, Job, Reference, RegistryClient, Secret
 from gocdnext_sdk.oci.descriptor import OCI_MANIFEST
 from gocdnext_sdk.oci.referrers import EMPTY, EMPTY_TYPE, upload
+
+from .accounts import basic, password
 
 HOSTS = {"ghcr.io": "github", "docker.io": "docker-hub", "registry.gitlab.com": "gitlab", "quay.io": "quay"}
 """The services that are known by their registry's name."""
@@ -55,21 +56,13 @@ class Deletion(NamedTuple):
 
     @property
     def secret(self) -> Secret:
-        """The password, or token.
-
-        Raises:
-            Error: there is none.
-        """
-        if self.login is None:
-            raise Error(f"{self.target} cannot be deleted without credentials", "give username and password")
-        return self.login.password
+        """The password, or token."""
+        return password(self.login, self.target)
 
     @property
     def basic(self) -> dict[str, Secret]:
         """The header of a login by name and password."""
-        name = self.login.username if self.login else ""
-        pair = b64encode(f"{name}:{self.secret.reveal()}".encode()).decode()
-        return {"Authorization": Secret(f"Basic {pair}")}
+        return {"Authorization": basic(self.login, self.target)}
 
 
 def delete(service: str, deletion: Deletion) -> None:

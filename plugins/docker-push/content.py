@@ -64,7 +64,7 @@ def find_content(
             job.say(f"{source} is {digest}")
         if inputs.demands_signature:
             insecure = inputs.is_insecure(reference.registry)
-            inputs.check_demands(job, pinned, registries.logins.source, insecure=insecure)
+            inputs.check_demands(job, pinned, registries.source, registries.logins.source, insecure=insecure)
         location = regctl_name(pinned, inputs, registries.logins)
         yield Content(str(location), digest, str(pinned), pinned)
         return
@@ -119,7 +119,7 @@ def find_kept(
             )
         if inputs.demands_signature:
             insecure = inputs.is_insecure(image.registry)
-            inputs.check_demands(job, image, registries.logins.targets, insecure=insecure)
+            inputs.check_demands(job, image, registries.targets, registries.logins.targets, insecure=insecure)
     job.say(f"{kept} is there already, and kept")
     return kept
 

@@ -1,55 +1,41 @@
-"""What an image must have before it is promoted: attestations, not too old, and signatures of several."""
+"""What an image must have before it is promoted: attestations, and signatures of several."""
 
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import WithJsonSchema
 
-from gocdnext_sdk import Credentials, Findings, Input, Invalid, Job, Problem, Reference, in_workspace, quoted
+from gocdnext_sdk import (
+    Credentials,
+    Findings,
+    Input,
+    Invalid,
+    Job,
+    Problem,
+    Reference,
+    RegistryClient,
+    in_workspace,
+    quoted,
+)
 from gocdnext_sdk.inputs.image_signature import ImageSignatureInputs
-from gocdnext_sdk.inputs.parsers import parse_duration, parse_lines
-from gocdnext_sdk.tools.cosign import is_verified, key_reference, kms_scheme, verified_predicates
+from gocdnext_sdk.inputs.parsers import parse_lines
+from gocdnext_sdk.tools.cosign import is_verified, key_reference, kms_scheme
 from gocdnext_sdk.tools.sigstore import NOBODY
 from gocdnext_sdk.workspace import is_file
 
-_TYPE = re.compile(r"[a-z0-9]+|https?://[^\s<]+")
-_DAYS = re.compile(r"([0-9]{1,4})d")
+from .attested import Attestations, Attested, parse_attested
+from .marks import VALIDATED, Mark, Place, has_mark, parse_marks
 
-_TIMES = (
-    ("metadata", "scanFinishedOn"),
-    ("metadata", "timestamp"),
-    ("creationInfo", "created"),
-    ("runDetails", "metadata", "finishedOn"),
-    ("metadata", "buildFinishedOn"),
-    ("timestamp",),
-    ("Timestamp",),
-)
-"""Where predicates say when they were made: vuln, CycloneDX, SPDX, SLSA 1 and 0.2, OpenVEX, custom."""
-
-
-@dataclass(frozen=True)
-class Attested:
-    """An attestation that is demanded.
-
-    Args:
-        kind: its predicate type, by cosign's name for it or as a URI.
-        age: how old it may be; None: of any age.
-        text: as written.
-    """
-
-    kind: str
-    age: timedelta | None
-    text: str
-
-    def __str__(self) -> str:
-        return self.text
+Marks = Annotated[
+    tuple[Mark, ...], in_workspace(parse_marks), WithJsonSchema({"type": "string", "format": "lines"})
+]
+"""Marks, one a line."""
 
 
 @dataclass(frozen=True)
@@ -70,21 +56,6 @@ class Signer:
         return self.key or f"{self.identity} of {self.issuer}"
 
 
-def _attested(text: str, workspace: Path | None) -> tuple[Attested, ...]:
-    return tuple(_parse_attested(number, line) for number, line in enumerate(parse_lines(text), start=1))
-
-
-def _parse_attested(number: int, line: str) -> Attested:
-    kind, less, age = (part.strip() for part in line.partition("<"))
-    if not _TYPE.fullmatch(kind) or bool(less) != bool(age):
-        raise Invalid(f"item {number} is not TYPE or TYPE<AGE", 'such as "vuln<24h"')
-    if not age:
-        return Attested(kind, None, kind)
-    days = _DAYS.fullmatch(age)
-    limit = timedelta(days=int(days[1])) if days else timedelta(seconds=parse_duration(age))
-    return Attested(kind, limit, f"{kind}<{age}")
-
-
 def _signers(text: str, workspace: Path | None) -> tuple[Signer, ...]:
     return tuple(
         _parse_signer(number, line, workspace) for number, line in enumerate(parse_lines(text), start=1)
@@ -102,11 +73,14 @@ class DemandInputs(ImageSignatureInputs):
     """`require-attestation` and `require-signature`, beside a signature by `verify-…`."""
 
     require_attestation: Annotated[
-        tuple[Attested, ...], in_workspace(_attested), WithJsonSchema({"type": "string", "format": "lines"})
+        tuple[Attested, ...],
+        in_workspace(parse_attested),
+        WithJsonSchema({"type": "string", "format": "lines"}),
     ] = Input(
         "",
         description="Take only what has these attestations by the signer of `verify-…`, one `TYPE` or "
-        "`TYPE<AGE` a line: `vuln<24h`, `cyclonedx`, `slsaprovenance1<30d`.",
+        "`TYPE<AGE` a line: `vuln<24h`, `cyclonedx`, `slsaprovenance1<30d`. Behind it, paths of CUE or Rego "
+        "files: rules that every attestation of the type must satisfy.",
     )
     require_signature: Annotated[
         tuple[Signer, ...], in_workspace(_signers), WithJsonSchema({"type": "string", "format": "lines"})
@@ -116,68 +90,135 @@ class DemandInputs(ImageSignatureInputs):
         "signature, or a key's path in the workspace or KMS URI.",
     )
 
+    require: Marks = Input(
+        "",
+        description="Take only what has been marked so, one mark a line, written as in `mark`; "
+        "`attestation<30d` says how old it may be. The attestation must be by the signer of `verify-…`.",
+    )
+    api_url: str | None = Input(
+        None,
+        description="Where the API of the service is that deletes tags, or has marks, such as "
+        "`https://gitlab.example.com`. If empty: the service's own; of a Harbor, Quay or Artifactory of "
+        "yours, its registry's host.",
+    )
+
     @property
     def demands_signature(self) -> bool:
         """Whether anything is demanded of who vouches for the image."""
-        return super().demands_signature or bool(self.require_attestation or self.require_signature)
+        own = self.require_attestation or self.require_signature or self.require
+        return super().demands_signature or bool(own)
+
+    @property
+    def attestations(self) -> tuple[Attested, ...]:
+        """The attestations that are demanded, marks among them."""
+        marks = (each for each in self.require if each.kind == "attestation")
+        return (*self.require_attestation, *(Attested(VALIDATED, each.age, each.text) for each in marks))
 
     def check(self, environ: Mapping[str, str], workspace: Path) -> Iterator[Problem]:
-        """Check that it is clear who must have attested, and that keys are there."""
+        """Check that it is clear who must have attested, and that keys and rules are there."""
         yield from super().check(environ, workspace)
-        if self.require_attestation and not super().demands_signature:
+        if self.attestations and not super().demands_signature:
             yield Problem(
-                "require-attestation",
+                "require-attestation" if self.require_attestation else "require",
                 "needs to know by whom",
                 "give `verify-key`, or `verify-identity` and `verify-issuer`",
             )
+        for path in dict.fromkeys(rule for each in self.require_attestation for rule in each.rules):
+            if not is_file(workspace / path):
+                yield Problem("require-attestation", f"there is no file {quoted(path)} in the workspace")
         for signer in self.require_signature:
             if signer.key and not kms_scheme(signer.key) and not is_file(workspace / signer.key):
                 yield Problem(
                     "require-signature", f"there is no key file {quoted(signer.key)} in the workspace"
                 )
 
+    def place_of(self, mark: Mark, image: Reference, job: Job, credentials: Credentials) -> Place:
+        """Return where a service keeps a mark of an image.
+
+        Args:
+            mark: a label or a property.
+            image: by digest.
+            job: sends requests.
+            credentials: the logins at the image's registry.
+        """
+        base = "/artifactory" if mark.kind == "artifactory" else ""
+        url = self.api_url or f"https://{image.registry.api_host}{base}"
+        return Place(job, url.rstrip("/"), credentials.get(image.registry, image.repository), image)
+
     def check_demands(
-        self, job: Job, subject: Reference, credentials: Credentials, *, insecure: bool = False
+        self,
+        job: Job,
+        subject: Reference,
+        registry: RegistryClient,
+        credentials: Credentials,
+        *,
+        insecure: bool = False,
     ) -> None:
         """Check everything that is demanded, and tell each thing that is missing.
 
         Args:
             job: what the check may touch.
             subject: the image, by digest.
-            credentials: the logins to read it with.
+            registry: reads its registry.
+            credentials: the logins that cosign and services read it with.
             insecure: whether its registry may speak plain http.
 
         Raises:
             Findings: something is missing.
-            ToolError: that could not be found out.
+            HttpError, ToolError: that could not be found out.
         """
         if super().demands_signature:
             self.verify_signature(job, subject, credentials, insecure=insecure)
-        missing = list(self._missing(job, subject, credentials, insecure=insecure))
+        missing = [
+            *self._unattested(job, subject, registry, credentials, insecure=insecure),
+            *self._unsigned(job, subject, credentials, insecure=insecure),
+            *self._unmarked(job, subject, credentials),
+        ]
         for each in missing:
             job.warn(f"not met: {each}")
         if missing:
             more = f", and {len(missing) - 1} more" if len(missing) > 1 else ""
             raise Findings(f"{subject} is not promoted: {missing[0]}{more}")
-        for each in (*self.require_attestation, *self.require_signature):
-            what = f"attestation {each.text}" if isinstance(each, Attested) else f"signature of {each}"
+        for what in self.demands[super().demands_signature :]:  # that signature has its own line
             job.say(f"{subject} has the required {what}")
 
-    def _missing(
+    @property
+    def demands(self) -> tuple[str, ...]:
+        """What is demanded, in words; the signer of `verify-…` first."""
+        by = self.verify_identity or self.verify_identity_regexp
+        issuer = self.verify_issuer or self.verify_issuer_regexp
+        signer = f"signature of {by} of {issuer}" if by else "signature of the key"
+        return (
+            *((signer,) if super().demands_signature else ()),
+            *(f"attestation {' '.join((each.text, *each.rules))}" for each in self.require_attestation),
+            *(f"signature of {each}" for each in self.require_signature),
+            *(f"mark {each}" for each in self.require),
+        )
+
+    def _unattested(
+        self,
+        job: Job,
+        subject: Reference,
+        registry: RegistryClient,
+        credentials: Credentials,
+        *,
+        insecure: bool,
+    ) -> Iterator[str]:
+        if not self.attestations:
+            return
+        found = Attestations(self.cosign(job, credentials), self.policy(job, insecure=insecure), registry)
+        for demand in self.attestations:
+            yield from found.lacks(subject, demand, datetime.now(UTC))
+
+    def _unsigned(
         self, job: Job, subject: Reference, credentials: Credentials, *, insecure: bool
     ) -> Iterator[str]:
+        if not self.require_signature:
+            return
         policy = self.policy(job, insecure=insecure)
         cosign = self.cosign(job, credentials, [each.key for each in self.require_signature if each.key])
-        for demand in self.require_attestation:
-            found = [
-                stated
-                for each in (policy, policy.older)
-                for stated in verified_predicates(cosign, each, subject, demand.kind)
-            ]
-            if why := too_old(demand, found, datetime.now(UTC)):
-                yield why
         # A key without a log is checked with nothing of Sigstore.
-        alone = not self.tlog and self.trusted_root is None and bool(self.require_signature)
+        alone = not self.tlog and self.trusted_root is None
         nobody = job.secret_file(json.dumps(NOBODY), "nobody.json") if alone else None
         for signer in self.require_signature:
             own = replace(
@@ -189,37 +230,12 @@ class DemandInputs(ImageSignatureInputs):
                 issuer_regexp=None,
                 trusted_root=nobody if signer.key and nobody else policy.trusted_root,
             )
-            if not any(is_verified(cosign, each, subject) for each in (own, own.older)):
+            if not any(is_verified(cosign, each, subject, assumed=True) for each in (own, own.older)):
                 yield f"there is no signature of {signer}"
 
-
-def too_old(demand: Attested, predicates: Sequence[object], now: datetime) -> str:
-    """Return why none of the attestations will do; empty if one will."""
-    if not predicates:
-        return f"there is no attestation {demand.kind} by the signer that is demanded"
-    if demand.age is None:
-        return ""
-    times = [time for time in map(made_at, predicates) if time is not None]
-    if not times:
-        return f"the attestation {demand.kind} does not say when it was made"
-    newest = max(times)
-    if newest > now + timedelta(minutes=5):
-        return f"the attestation {demand.kind} is of {newest:%Y-%m-%dT%H:%M:%SZ}, which is still to come"
-    if now - newest < demand.age:
-        return ""
-    return f"the attestation {demand.kind} is of {newest:%Y-%m-%dT%H:%M:%SZ}, and {demand.text} is demanded"
-
-
-def made_at(predicate: object) -> datetime | None:
-    """Return when the content of an attestation was made, as it says itself."""
-    for path in _TIMES:
-        value: Any = predicate
-        for key in path:
-            value = value.get(key) if isinstance(value, Mapping) else None
-        if isinstance(value, str):
-            try:
-                found = datetime.fromisoformat(re.sub(r"\.[0-9]+", "", value))
-            except ValueError:
-                continue
-            return found if found.tzinfo else found.replace(tzinfo=UTC)
-    return None
+    def _unmarked(self, job: Job, subject: Reference, credentials: Credentials) -> Iterator[str]:
+        for mark in self.require:
+            if mark.kind != "attestation" and not has_mark(
+                mark, self.place_of(mark, subject, job, credentials)
+            ):
+                yield f"there is no mark {mark}"

@@ -41,7 +41,9 @@ from gocdnext_sdk.oci.source import Source, Transport
 from gocdnext_sdk.tools.cosign import check_insecure
 from gocdnext_sdk.workspace import exists, is_directory, is_file
 
-from .demands import DemandInputs
+from .demands import DemandInputs, Marks
+from .marks import Mark
+from .signing import SigningInputs
 
 ENTRY_LEVELS = ("index", "manifest-descriptor")
 """Where an annotation of a joined index can be: the manifests that it names are not changed."""
@@ -84,7 +86,7 @@ class Logins:
     targets: Credentials
 
 
-class DockerPushInputs(ImageTagInputs, DemandInputs, RegistryLoginInputs):
+class DockerPushInputs(ImageTagInputs, DemandInputs, SigningInputs, RegistryLoginInputs):
     """The `with:` map."""
 
     action: Literal["push", "index", "delete-tag", "rollback"] = Input(
@@ -145,9 +147,15 @@ class DockerPushInputs(ImageTagInputs, DemandInputs, RegistryLoginInputs):
         "same tags and with the same demands. All are copied and verified before any tag moves; if one tag "
         "cannot move, those that have moved are put back.",
     )
+    mark: Marks = Input(
+        "",
+        description="What to mark the published image with, since it has met all that is demanded: "
+        "`attestation` (signed, at any registry), `harbor:LABEL`, `artifactory:NAME=VALUE`, one a line.",
+    )
     receipt: Boolean = Input(
         "false",
-        description="Attach a receipt to the published image: source, digests before and now, who, run.",
+        description="Attach a receipt to the published image: source, digests before and now, who, run. It "
+        "is signed if there is a key, or a token to sign with.",
     )
     previous: str | None = Input(
         None,
@@ -157,11 +165,6 @@ class DockerPushInputs(ImageTagInputs, DemandInputs, RegistryLoginInputs):
         "auto",
         description="With `action: delete-tag`: whose API deletes the tag. `auto`: GitHub's, Docker Hub's, "
         "GitLab's or Quay's where the registry is theirs, else the registry's.",
-    )
-    api_url: str | None = Input(
-        None,
-        description="Where it is, such as `https://gitlab.example.com`. If empty: the service's own; of "
-        "a Harbor or Quay of yours, its registry's host.",
     )
     immutable_tags: Words = Input(
         "", description=f"{IMMUTABLE} The same digest is success. `delete-tag` refuses them."
@@ -173,6 +176,7 @@ class DockerPushInputs(ImageTagInputs, DemandInputs, RegistryLoginInputs):
         RequiredIf("previous", "action", "rollback"),
         MutuallyExclusive("source", "sources"),
         RequiredTogether("source-username", "source-password"),
+        MutuallyExclusive("key", "key-content"),
     )
 
     @property
@@ -259,6 +263,7 @@ class DockerPushInputs(ImageTagInputs, DemandInputs, RegistryLoginInputs):
             yield from self._check_deleted(Ci.of(environ, workspace))
         yield from self._check_logins()
         yield from self._check_selection()
+        yield from self._check_marks(environ, workspace)
         yield from self._check_index()
         if self.action in ("push", "index"):
             key = "source" if self.source else "sources"
@@ -273,7 +278,8 @@ class DockerPushInputs(ImageTagInputs, DemandInputs, RegistryLoginInputs):
         if self.action == "rollback":
             yield from self._check_rollback()
         if self.action not in ("delete-tag", "rollback"):
-            for key in ("delete-through", "api-url"):
+            unused = ["delete-through", *(() if self._services else ("api-url",))]
+            for key in unused:
                 if key.replace("-", "_") in self.model_fields_set:
                     yield Problem(key, f"is not used with action: {self.action}", "leave it out")
         elif self.delete_through == "gitlab" and not self.api_url:
@@ -294,6 +300,30 @@ class DockerPushInputs(ImageTagInputs, DemandInputs, RegistryLoginInputs):
         for pattern in self.all_tags:
             if not TAG_PATTERN.fullmatch(pattern):
                 yield Problem("all-tags", f"{quoted(pattern)} matches no tag", 'write it as "v*"')
+
+    @property
+    def _services(self) -> tuple[Mark, ...]:
+        """The marks that a service keeps."""
+        return tuple(each for each in (*self.mark, *self.require) if each.kind != "attestation")
+
+    def _check_marks(self, environ: Mapping[str, str], workspace: Path) -> Iterator[Problem]:
+        publishes = self.action in ("push", "index")
+        for key in ("mark", "require"):
+            if getattr(self, key) and not publishes:
+                yield Problem(key, f"does nothing with action: {self.action}", "leave it out")
+        if self.mark and not self.demands_signature:
+            yield Problem("mark", "says that demands are met, and there are none", "give `verify-…`")
+        if any(each.age for each in self.mark):
+            yield Problem("mark", "has no age", "write attestation; `require` says how old it may be")
+        registries = {*(each.registry for each in self.read_from if self.require), *self.registries}
+        if self.api_url and self._services and len(registries) > 1:
+            yield Problem("api-url", "is one, and the images are in several registries", "leave it out")
+        attests = any(each.kind == "attestation" for each in self.mark)
+        if attests or ((self.key or self.key_content) and (self.mark or self.receipt)):
+            yield from self.check_signing(environ, workspace)
+        elif self.key or self.key_content:
+            what = "signs `mark: attestation` and the receipt, and there is neither"
+            yield Problem("key" if self.key else "key-content", what, "leave it out")
 
     def _check_rollback(self) -> Iterator[Problem]:
         from .receipt import parse_previous

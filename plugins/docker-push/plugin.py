@@ -74,11 +74,10 @@ class DockerPush(Plugin[DockerPushInputs]):
         previous = move_tags(moves, job)
         for move in moves:
             job.say(f"published {move.digest} as {', '.join(map(str, move.inputs.targets(job.ci)))}")
-        if inputs.receipt:
-            from .receipt import leave_receipts
+        if inputs.receipt or inputs.mark:
+            from .testimony import leave
 
-            receipts = [leave_receipts(*each, job) for each in zip(moves, previous, origins, strict=True)]
-            job.output(RECEIPT=receipts[0])
+            leave(inputs, moves, previous, origins, job)
         digest, first = moves[0].digest, moves[0].inputs.targets(job.ci)[0]
         return {
             **named(moves[0].inputs, job),

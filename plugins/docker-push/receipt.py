@@ -6,26 +6,38 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from gocdnext_sdk import InputMismatch, Invalid, Job, Reference, RegistryError
+from gocdnext_sdk import Findings, InputMismatch, Invalid, Job, Reference, RegistryError
 from gocdnext_sdk.oci.reference import is_digest
 from gocdnext_sdk.oci.referrers import CREATED, File, attach
+from gocdnext_sdk.tools.cosign import verified_predicates
 
 from .deleting import delete_tag
 from .inputs import DockerPushInputs
 from .registries import Registries
+from .signing import Notary
 from .tags import Move, describe, find_tags
 
 TYPE = "application/vnd.gocdnext.promotion.v1+json"
+PROMOTION = "https://github.com/klinux/gocdnext/promotion/v1"
+"""The predicate type of a receipt that is signed."""
 
 Tags = Mapping[Reference, str | None]
 """Tags, each with the digest that it points to; None for one that does not exist."""
 
 
-def leave_receipts(move: Move, previous: Tags, origin: str, job: Job) -> str:
+def leave_receipts(move: Move, previous: Tags, origin: str, job: Job, notary: Notary | None) -> str:
     """Attach a receipt to the image at each of its targets; return the first one, by digest.
+
+    Args:
+        move: the image and its targets.
+        previous: where the tags pointed before.
+        origin: where the image comes from, by digest.
+        job: the run.
+        notary: signs it; None: nobody does.
 
     Raises:
         RegistryError: a registry refuses it; the tags have moved.
+        ToolError: it could not be signed.
     """
     when = f"{job.ci.now:%Y-%m-%dT%H:%M:%SZ}"
     receipts = []
@@ -37,17 +49,20 @@ def leave_receipts(move: Move, previous: Tags, origin: str, job: Job) -> str:
             "previous": {str(tag): at for tag, at in previous.items() if tag.name == repository.name},
             "when": when,
             "who": job.ci.tag_author or move.inputs.username,
-            "run": _known(job),
+            "run": run_of(job),
         }
         file = File("receipt.json", TYPE, json.dumps(content, indent=2).encode())
         image = repository.with_digest(move.digest)
         digest = attach(move.registries.targets, image, TYPE, [file], {CREATED: when})
         receipts.append(str(repository.with_digest(digest)))
-        job.say(f"the receipt is {receipts[-1]}")
+        if notary is not None:
+            notary.attest(image, PROMOTION, content, insecure=move.inputs.is_insecure(image.registry))
+        job.say(f"the receipt is {receipts[-1]}{', signed' if notary else ''}")
     return receipts[0]
 
 
-def _known(job: Job) -> dict[str, Any]:
+def run_of(job: Job) -> dict[str, Any]:
+    """Return what is known of the run."""
     ci = job.ci
     found = {"id": ci.run_id, "url": ci.run_url, "job": ci.job, "commit": ci.commit, "cause": ci.cause}
     return {key: value for key, value in found.items() if value is not None}
@@ -60,7 +75,7 @@ def roll_back(inputs: DockerPushInputs, job: Job, registries: Registries) -> Non
         InputMismatch: what to go back to is not of the targets.
         RegistryError: an image is not there any more, or a tag cannot be moved.
     """
-    wanted = _before(inputs, registries)
+    wanted = _before(inputs, job, registries)
     targets = registries.targets
     current = find_tags(targets, wanted)
     for tag, digest in wanted.items():  # before any moves
@@ -83,8 +98,13 @@ def roll_back(inputs: DockerPushInputs, job: Job, registries: Registries) -> Non
             raise RegistryError(f"{tag} is {found.digest if found else 'gone'}; did another job move it too?")
 
 
-def _before(inputs: DockerPushInputs, registries: Registries) -> Tags:
-    """Return where the tags are to point, by the text of `PREVIOUS` or by a receipt."""
+def _before(inputs: DockerPushInputs, job: Job, registries: Registries) -> Tags:
+    """Return where the tags are to point, by the text of `PREVIOUS` or by a receipt.
+
+    Raises:
+        Findings: the receipt is not signed as demanded.
+        InputMismatch: it is no receipt, or one of other targets.
+    """
     text = inputs.previous or ""
     if "=" in text:
         found = parse_previous(text)
@@ -94,13 +114,29 @@ def _before(inputs: DockerPushInputs, registries: Registries) -> Tags:
         try:
             content = json.loads(registries.targets.blob(receipt, manifest["layers"][0]["digest"]))
             found = parse_previous(",".join(f"{tag}={at or ''}" for tag, at in content["previous"].items()))
+            image = receipt.with_digest(manifest["subject"]["digest"])
         except (AttributeError, LookupError, TypeError, ValueError):
             raise InputMismatch("previous", f"{receipt} is no receipt of a promotion") from None
+        if inputs.demands_signature:
+            _check_signed(inputs, job, registries, image, content)
     names = {each.name for each in inputs.repositories}
     for tag in found:
         if tag.name not in names:
             raise InputMismatch("previous", f"{tag} is in no repository of `target`", "name it there")
     return found
+
+
+def _check_signed(
+    inputs: DockerPushInputs, job: Job, registries: Registries, image: Reference, content: object
+) -> None:
+    """Check that the signer of `verify-…` attests just what a receipt says."""
+    policy = inputs.policy(job, insecure=inputs.is_insecure(image.registry))
+    cosign = inputs.cosign(job, registries.logins.targets)
+    for form in (policy, policy.older):
+        if content in verified_predicates(cosign, form, image, PROMOTION, assumed=content):
+            job.say("the receipt is signed as demanded")
+            return
+    raise Findings("the receipt is not signed as demanded; no tag was moved")
 
 
 def parse_previous(text: str) -> dict[Reference, str | None]:

@@ -37,6 +37,7 @@ OF_ONE_IMAGE = frozenset({"cyclonedx", "spdx", "spdx-json", "github", "cosign-vu
 """They describe one image, and have no place for a platform."""
 
 SBOMS = frozenset({"cyclonedx", "spdx", "spdx-json"})
+SCANS = frozenset({"cosign-vuln"})
 
 PLATFORM = "{platform}"
 """In a path: a file for each platform."""

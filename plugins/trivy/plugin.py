@@ -8,11 +8,12 @@ from gocdnext_sdk import DaemonUse, Downloads, Gates, Job, Plugin, Reads, ReadsW
 
 from .allowance import allow, baseline_subjects, read_baseline, tell
 from .findings import count, split
+from .formats import SBOMS, SCANS
 from .ignores import check_ignorefile
 from .inputs import CACHE, TrivyInputs
 from .judging import SEVERITIES
 from .preparing import GIT_TOKENS, prepare, without_logins
-from .report import Renderer, publish, refuse_reports, sboms
+from .report import Renderer, attestable, publish, refuse_reports
 from .scan import scan
 from .subjects import subjects_of
 from .verdict import judge, summarize
@@ -37,6 +38,8 @@ class Trivy(Plugin[TrivyInputs]):
         "PLATFORMS": "The platforms that were scanned, with commas between.",
         "SBOMS": "The SBOMs of `reports`, each with the image of one platform that it describes, with commas "
         "between: `ghcr.io/org/app@sha256:…=sbom/linux-amd64.json`.",
+        "SCANS": "As SBOMS, the `cosign-vuln` reports: what a scan found, to be attested with "
+        "`predicate-type: vuln`.",
         "FINDINGS": "Number of findings that count: those of `severity` that are not let pass.",
         "KNOWN": "With `baseline`: number of findings of `severity` that it has already.",
         "IN_GRACE": "With `grace`: number of findings of `severity` that were published only just now.",
@@ -58,13 +61,14 @@ class Trivy(Plugin[TrivyInputs]):
             refuse_reports(inputs, subjects)
             trivy = prepare(inputs, job)
             earlier = baseline_subjects(inputs, job, subjects)
-            found = scan(inputs, job, trivy, [*subjects, *earlier])
-        reports, before = split(found, len(subjects))
+            scanned = scan(inputs, job, trivy, [*subjects, *earlier])
+        reports, before = split(scanned, len(subjects))
         baseline = read_baseline(inputs, job.workspace, before)
         broken = check_ignorefile(inputs, job, reports.values())
         written = publish(Renderer(inputs, job, without_logins(job), reports))
-        if attestable := sboms(written):
-            job.output(SBOMS=attestable)
+        for name, formats in {"SBOMS": SBOMS, "SCANS": SCANS}.items():
+            if found := attestable(written, formats):
+                job.output(**{name: found})
         if inputs.attach:
             from .attaching import attach_reports
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from gocdnext_sdk import InputMismatch, Job, Tool
 
 from .commands import convert_command
 from .findings import labels, merge, unite
-from .formats import PLATFORM, SBOMS, Wanted
+from .formats import PLATFORM, Wanted
 from .inputs import TrivyInputs
 from .sarif import merge_sarif
 from .scan import Report
@@ -93,14 +93,16 @@ def publish(renderer: Renderer) -> list[Written]:
     return written
 
 
-def sboms(written: Iterable[Written]) -> str:
-    """Return the SBOMs of images in a registry, each with the image that it is to be attested to.
+def attestable(written: Iterable[Written], formats: Collection[str]) -> str:
+    """Return the reports about images in a registry, each with the image that it is to be attested to.
 
-    Of two formats for an image it is the one that is asked for first.
+    Args:
+        written: all reports.
+        formats: those that count; of two for an image it is the one that is asked for first.
     """
     found: dict[str, str] = {}
     for each in written:
-        if each.subject is not None and each.subject.reference and each.wanted.format in SBOMS:
+        if each.subject is not None and each.subject.reference and each.wanted.format in formats:
             found.setdefault(each.subject.reference, each.path)
     return ",".join(f"{reference}={path}" for reference, path in found.items())
 

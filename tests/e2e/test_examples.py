@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 import urllib3
+from testbed.images import plugin_tag
 
 from gocdnext_sdk import Credential, Credentials, Reference, Registry, RegistryClient, Secret
 from gocdnext_sdk.host.harness import RunOptions, RunReport, Session, run_pipeline
@@ -27,7 +28,7 @@ EXAMPLES = ROOT / "examples"
 
 
 def images(*names: str) -> dict[str, str]:
-    return {f"gocdnext-plugin-{name}": f"localhost/gocdnext-plugin-{name}:dev" for name in names}
+    return {f"gocdnext-plugin-{name}": plugin_tag(name) for name in names}
 
 
 def provide(registry: LocalRegistry, folder: Path, *argv: str) -> None:

@@ -29,6 +29,7 @@ import docker
 import pytest
 import urllib3
 from testbed import checking
+from testbed.images import plugin_tag
 from testbed.pins import Pin
 from tests.bodies import body_of
 from tests.identities import JOB
@@ -177,7 +178,7 @@ def test_the_example_signs_verifies_and_promotes_with_or_without_the_referrers_a
 
 
 def images(*names: str) -> dict[str, str]:
-    return {f"gocdnext-plugin-{name}": f"localhost/gocdnext-plugin-{name}:dev" for name in names}
+    return {f"gocdnext-plugin-{name}": plugin_tag(name) for name in names}
 
 
 def texts(report: RunReport) -> str:

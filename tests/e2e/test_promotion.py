@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import json
 import os
@@ -20,6 +21,7 @@ from gocdnext_sdk.host.testing.run import PluginRunner
 from gocdnext_sdk.tools.sigstore import signing_config
 
 FOLDER = Path(__file__).parents[2] / "plugins" / "docker-push"
+VALIDATED = "https://github.com/klinux/gocdnext/validated/v1"
 
 
 @dataclass(frozen=True)
@@ -142,6 +144,103 @@ def test_only_what_is_scanned_lately_and_signed_by_all_is_promoted(
     cosign(keys, "sign", "--key", str(keys / "b.key"), image)
     stage.push(**demands).passed()
     assert stage.crane("ls", f"{stage.address}/gated/app")
+
+
+RULES = {
+    "vuln.cue": 'predicateType: "https://cosign.sigstore.dev/attestation/vuln/v1"\n'
+    'predicate: scanner: uri: "SCANNER"\n',
+    "vuln.rego": "package signature\nimport rego.v1\ndefault allow := false\n"
+    'allow if input.predicate.scanner.uri == "SCANNER"\n',
+}
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_an_attestation_must_satisfy_the_rules_that_stand_behind_it(
+    stage: Stage, keys: Path, workspace: Path, name: str
+) -> None:
+    image = f"{stage.source}@{stage.digest(f'{stage.source}:v1')}"
+    signed = ("--key", str(keys / "a.key"))
+    cosign(keys, "sign", *signed, image)
+    cosign(keys, "attest", *signed, "--type", "vuln", "--predicate", vuln(keys, 1), image)
+    demands = {
+        "verify_key": (keys / "a.pub").read_text(),
+        "tlog": "false",
+        "require_attestation": f"vuln<24h {name}",
+        "target": f"{stage.address}/ruled/app",
+    }
+    assert "with.require-attestation" in stage.push(**demands).exited(2).errors[0]
+    (workspace / name).write_text(RULES[name].replace("SCANNER", "another"))
+    refused = stage.push(**demands).exited(1)
+    (reason,) = [each for each in refused.warnings if each.startswith("not met: ")]
+    assert f"the attestation vuln breaks {name}: " in reason
+    (workspace / name).write_text(RULES[name].replace("SCANNER", "trivy"))
+    stage.push(**demands).passed()
+    (workspace / name).write_text("no rule {")
+    stage.push(**demands).exited(1)
+
+
+def test_an_index_counts_as_attested_if_each_of_its_platforms_is(stage: Stage, keys: Path) -> None:
+    image = f"{stage.source}@{stage.digest(f'{stage.source}:v1')}"
+    signed = ("--key", str(keys / "a.key"))
+    cosign(keys, "sign", *signed, image)
+    demands = {
+        "verify_key": (keys / "a.pub").read_text(),
+        "tlog": "false",
+        "require_attestation": "vuln<24h",
+        "target": f"{stage.address}/platforms/app",
+    }
+    arm, amd = (f"{stage.source}@{stage.digest(f'{stage.source}:{each}')}" for each in ("arm64", "amd64"))
+    cosign(keys, "attest", *signed, "--type", "vuln", "--predicate", vuln(keys, 1), arm)
+    (reason,) = [each for each in stage.push(**demands).exited(1).warnings if each.startswith("not met: ")]
+    assert reason.startswith("not met: linux/amd64: there is no attestation vuln")
+    cosign(keys, "attest", *signed, "--type", "vuln", "--predicate", vuln(keys, 1), amd)
+    stage.push(**demands).passed()
+
+
+def test_a_mark_says_that_the_demands_were_met_and_is_one_itself(stage: Stage, keys: Path) -> None:
+    """Staging is marked by the key `b`; production takes what is marked, and nothing else."""
+    image = f"{stage.source}@{stage.digest(f'{stage.source}:v1')}"
+    staging, production = (f"{stage.address}/{name}/app" for name in ("marked", "production"))
+    demands = {"verify_key": (keys / "a.pub").read_text(), "tlog": "false", "target": staging}
+    key = (keys / "b.key").read_text()
+    marks = {"mark": "attestation", "receipt": "true", "key_content": key}
+    stage.push(**demands, **marks).exited(1)  # nothing is signed, so nothing is marked
+    with pytest.raises(subprocess.CalledProcessError):
+        stage.digest(f"{staging}:latest")
+    cosign(keys, "sign", "--key", str(keys / "a.key"), image)
+    done = stage.push(**demands, **marks).passed()
+    marked = f"{staging}@{done.outputs['DIGEST']}"
+    assert f"marked {marked} with attestation" in done.log
+    assert {"timestamp", "source", "demands", "run"} == set(attested(keys, "b.pub", VALIDATED, marked))
+
+    onward = {"source": f"{staging}:latest", "target": production, "tlog": "false", "tags": "v1"}
+    by_a, by_b = ({"verify_key": (keys / f"{name}.pub").read_text()} for name in "ab")
+    refused = stage.push(**onward, **by_a, require="attestation<1h").exited(1)
+    assert any("not met: there is no attestation" in each for each in refused.warnings)
+    cosign(keys, "sign", "--key", str(keys / "b.key"), marked)
+    stage.push(**onward, **by_b, require="attestation<1h").passed()
+
+    # The receipt is signed by the same key, and a rollback can demand that.
+    back = {"source": "", "target": staging, "action": "rollback", "tlog": "false"}
+    receipt = done.outputs["RECEIPT"]
+    stage.push(**back, **by_a, previous=receipt).exited(1)
+    assert stage.digest(f"{staging}:latest") == done.outputs["DIGEST"]
+    stage.push(**back, **by_b, previous=receipt).passed()
+    assert "latest" not in stage.crane("ls", staging).split()
+
+
+def attested(keys: Path, key: str, kind: str, image: str) -> dict[str, object]:
+    """Return what cosign itself verifies of an image."""
+    trust = ("--insecure-ignore-tlog", "--key", str(keys / key))
+    done = subprocess.run(
+        ["cosign", "verify-attestation", "--type", kind, *trust, image],
+        env={**os.environ, "TUF_ROOT": str(keys / "tuf")},
+        stdout=subprocess.PIPE,
+        check=True,
+    )
+    predicate = json.loads(base64.b64decode(json.loads(done.stdout)["payload"]))["predicate"]
+    assert isinstance(predicate, dict)
+    return predicate
 
 
 def test_a_receipt_tells_of_the_promotion_and_is_the_way_back(stage: Stage) -> None:

@@ -53,6 +53,7 @@ REFUSALS = (
     b"no certificate found on signature",
     b"none of the attestations matched",
     b"no valid bundles exist",
+    b"validation errors occurred",
 )
 """What cosign says when it could look at everything and none of it will do."""
 
@@ -235,11 +236,25 @@ def _verify_at_once(
 
 
 def is_verified(
-    cosign: Tool, policy: Policy, subject: Reference, annotations: Iterable[tuple[str, str]] = ()
+    cosign: Tool,
+    policy: Policy,
+    subject: Reference,
+    annotations: Iterable[tuple[str, str]] = (),
+    *,
+    assumed: bool = False,
 ) -> bool:
-    """Tell whether `subject` is signed, as `verify` does, without a word; what cannot be verified is not."""
+    """Tell whether `subject` is signed, as `verify` does, without a word; what cannot be verified is not.
+
+    Args:
+        cosign: the tool.
+        policy: who must have signed it.
+        subject: with its digest.
+        annotations: what the signature must state.
+        assumed: what a plan takes for the answer.
+    """
     demands = (*policy.argv(), *annotation_flags(annotations))
-    done = ask_cosign(cosign, ("verify", "--output", "json", *demands, subject), b"[]")
+    argv = ("verify", "--output", "json", *demands, subject)
+    done = ask_cosign(cosign, argv, _VERIFIED if assumed else b"[]")
     if done.exit_code != 0:
         return False
     try:
@@ -249,28 +264,85 @@ def is_verified(
         return False
 
 
-def verify_attestation(cosign: Tool, policy: Policy, subject: Reference, predicate_type: str) -> None:
+def verify_attestation(
+    cosign: Tool, policy: Policy, subject: Reference, predicate_type: str, rules: Sequence[str] = ()
+) -> None:
     """Check that `subject` has an attestation of `predicate_type`.
 
+    Args:
+        cosign: the tool.
+        policy: who must have attested it.
+        subject: with its digest.
+        predicate_type: cosign's name for it, or its URI.
+        rules: paths of CUE or Rego files that every attestation of that type must satisfy.
+
     Raises:
-        Findings: it has none, or none of that type or by them.
+        Findings: it has none, or none of that type or by them, or one that breaks the rules.
         ToolError: that could not be found out.
     """
     try:
-        _demand(cosign, ("verify-attestation", "--type", predicate_type, *policy.argv()), [subject])
+        argv = ("verify-attestation", "--type", predicate_type, *_rule_flags(rules), *policy.argv())
+        _demand(cosign, argv, [subject])
     except Findings:
-        if policy.form == "legacy" or not verified_predicates(cosign, policy.older, subject, predicate_type):
+        if policy.form == "legacy":
+            raise
+        older = policy.older
+        if not verified_predicates(cosign, older, subject, predicate_type):
+            raise
+        if verified_predicates(cosign, policy, subject, predicate_type):
+            raise  # there are such attestations; they break the rules
+        if broken_rules(cosign, older, subject, predicate_type, rules):
             raise
 
 
+def broken_rules(
+    cosign: Tool, policy: Policy, subject: Reference, predicate_type: str, rules: Sequence[str]
+) -> tuple[str, ...]:
+    """Return what cosign finds wrong with verified attestations by rules in CUE or Rego; nothing if all hold.
+
+    Args:
+        cosign: the tool.
+        policy: who must have attested, in the form of which `subject` has an attestation.
+        subject: with its digest.
+        predicate_type: of the attestations.
+        rules: paths of .cue and .rego files.
+
+    Raises:
+        ToolError: that could not be found out.
+    """
+    if not rules:
+        return ()
+    argv = ("verify-attestation", "--type", predicate_type, *_rule_flags(rules), *policy.argv(), subject)
+    done = ask_cosign(cosign, argv, b"")
+    if done.exit_code == 0:
+        return ()
+    if b"validation errors occurred" not in done.stderr:
+        show(done)
+        raise ToolError(f"cosign could not apply {', '.join(rules)}; its own message is above")
+    lines = done.stderr.decode(errors="replace").splitlines()
+    return tuple(line.strip()[2:] for line in lines if line.strip().startswith("- ")) or ("refused",)
+
+
+def _rule_flags(rules: Iterable[str]) -> list[str]:
+    return [word for rule in rules for word in ("--policy", rule)]
+
+
 def verified_predicates(
-    cosign: Tool, policy: Policy, subject: Reference, predicate_type: str
+    cosign: Tool, policy: Policy, subject: Reference, predicate_type: str, *, assumed: object = None
 ) -> tuple[object, ...]:
     """Return what the attestations of `predicate_type` state that `subject` has by these signers.
 
     What cannot be verified is left out, without a word.
+
+    Args:
+        cosign: the tool.
+        policy: who must have attested it.
+        subject: with its digest.
+        predicate_type: cosign's name for it, or its URI.
+        assumed: what a plan takes for the one statement; None: that there is none.
     """
-    done = ask_cosign(cosign, ("verify-attestation", "--type", predicate_type, *policy.argv(), subject), b"")
+    argv = ("verify-attestation", "--type", predicate_type, *policy.argv(), subject)
+    done = ask_cosign(cosign, argv, b"" if assumed is None else envelope(assumed))
     if done.exit_code != 0:
         return ()
     found = []
@@ -316,6 +388,12 @@ def statement(envelope: Mapping[str, Any]) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise TypeError("no statement")
     return found
+
+
+def envelope(predicate: object) -> bytes:
+    """Return a DSSE envelope of a statement with a predicate, as cosign prints one; nothing is signed."""
+    payload = base64.b64encode(json.dumps({"predicate": predicate}).encode()).decode()
+    return json.dumps({"payload": payload}).encode()
 
 
 def show(done: Completed) -> None:

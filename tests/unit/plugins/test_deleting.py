@@ -9,16 +9,14 @@ from __future__ import annotations
 import base64
 import json
 import re
-import threading
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.servers import Answer, Handle, answering
 
 from gocdnext_sdk import Credential, HttpError, Job, Reference, Registry, RegistryClient, Secret
 from gocdnext_sdk.host.manifest.load import load_plugin
@@ -33,38 +31,6 @@ PACKAGE = load_plugin(FOLDER).__module__.rpartition(".")[0]
 apis = import_module(f"{PACKAGE}.apis")
 
 PASSWORD = "t0ken-of-anna"
-Answer = tuple[int, Any]
-Handle = Callable[[str, str, Mapping[str, str], bytes], Answer]
-
-
-@contextmanager
-def serving(handle: Handle) -> Iterator[str]:
-    """Serve `handle(method, path, headers, body)`, which returns a status and JSON; give the URL."""
-
-    class Handler(BaseHTTPRequestHandler):
-        def _serve(self) -> None:
-            body = self.rfile.read(int(self.headers.get("Content-Length", "0")))
-            headers = {name.lower(): value for name, value in self.headers.items()}
-            status, content = handle(self.command, self.path, headers, body)
-            sent = b"" if content is None else json.dumps(content).encode()
-            self.send_response(status)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(sent)))
-            self.end_headers()
-            self.wfile.write(sent)
-
-        do_GET = do_POST = do_DELETE = _serve  # noqa: N815 - http.server's names
-
-        def log_message(self, *args: Any) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        server.server_close()
 
 
 @dataclass
@@ -132,7 +98,7 @@ class TestGitHub:
     @pytest.mark.parametrize("owner", ["orgs", "users"])
     def test_a_version_with_this_tag_only_is_deleted_and_nothing_is_overwritten(self, owner: str) -> None:
         service = GitHub(owner=owner)
-        with serving(service) as url:
+        with answering(service) as url:
             service.delete("github", url)
         assert service.tags == {"good"}
         assert not [each for each in service.registry.requests if each.method == "PUT"]
@@ -140,7 +106,7 @@ class TestGitHub:
     def test_other_tags_of_the_digest_stay(self) -> None:
         service = GitHub()
         service.registry.tags["org/app", "stable"] = service.digest
-        with serving(service) as url:
+        with answering(service) as url:
             service.delete("github", url)
         assert service.tags == {"good", "stable"}
         assert service.registry.tags["org/app", "stable"] == service.digest
@@ -151,13 +117,13 @@ class TestGitHub:
         service = GitHub(may_delete=False)
         for tag in others:
             service.registry.tags["org/app", tag] = service.digest
-        with serving(service) as url, pytest.raises(HttpError, match="403"):
+        with answering(service) as url, pytest.raises(HttpError, match="403"):
             service.delete("github", url)
         assert service.registry.tags["org/app", "failed"] == service.digest
 
     def test_a_token_that_sees_no_package_overwrites_nothing(self) -> None:
         service = GitHub(owner="nobody")
-        with serving(service) as url, pytest.raises(HttpError, match="read:packages"):
+        with answering(service) as url, pytest.raises(HttpError, match="read:packages"):
             service.delete("github", url)
         assert not [each for each in service.registry.requests if each.method == "PUT"]
 
@@ -219,7 +185,7 @@ def quay(service: Service) -> Handle:
 class TestServices:
     def test_the_tag_goes_and_nothing_else(self, name: str, protocol: Callable[[Service], Handle]) -> None:
         service = Service()
-        with serving(protocol(service)) as url:
+        with answering(protocol(service)) as url:
             service.delete(name, url)
         assert service.tags == {"good"}
         assert len(service.registry.manifests) == 2
@@ -227,7 +193,7 @@ class TestServices:
 
     def test_a_refusal_changes_nothing(self, name: str, protocol: Callable[[Service], Handle]) -> None:
         service = Service(may_delete=False)
-        with serving(protocol(service)) as url, pytest.raises(HttpError, match="403"):
+        with answering(protocol(service)) as url, pytest.raises(HttpError, match="403"):
             service.delete(name, url)
         assert service.tags == {"good", "failed"}
 
@@ -243,7 +209,7 @@ def test_a_harbor_repository_below_another_is_named_as_harbor_wants_it() -> None
     job = Job({}, Path(), Masker(), SecretFiles(), Signals(), OutputFile({}))
     login = Credential(Registry(service.registry.host), "robot$rel", Secret(PASSWORD))
     target = Reference.parse(f"{service.registry.host}/project/team/app:failed")
-    with serving(handle) as url:
+    with answering(handle) as url:
         client = RegistryClient(transport=service.registry)
         apis.delete("harbor", apis.Deletion(job, url, login, client, target, service.digest))
     (path,) = asked

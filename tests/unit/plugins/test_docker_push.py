@@ -33,7 +33,7 @@ MODULE = SimpleNamespace(
     }
 )
 
-DEMANDS, RECEIPT = (import_module(f"{PACKAGE}.{name}") for name in ("demands", "receipt"))
+ATTESTED, RECEIPT = (import_module(f"{PACKAGE}.{name}") for name in ("attested", "receipt"))
 
 ONE, TWO = f"sha256:{'1' * 64}", f"sha256:{'2' * 64}"
 SOURCE, TARGET = "staging.example/org/app:rc", "ghcr.io/org/app"
@@ -125,6 +125,46 @@ def test_a_part_that_cannot_be_taken_is_a_mistake(inputs: dict[str, str], key: s
     assert line.startswith(f"with.{key}: ")
 
 
+SIGNED = {"verify-identity": "a@b.example", "verify-issuer": "https://c.example"}
+
+
+@pytest.mark.parametrize(
+    ("inputs", "key"),
+    [
+        ({"mark": "harbor:ok"}, "mark"),
+        ({"mark": "attestation", **SIGNED}, "key"),
+        ({"mark": "attestation<3d", "key-content": PRIVATE, **SIGNED}, "mark"),
+        ({"mark": "attestation", "key-content": PUBLIC, **SIGNED}, "key-content"),
+        ({"mark": "attestation", "key": "gone.key", **SIGNED}, "key"),
+        ({"mark": "attestations", **SIGNED}, "mark"),
+        ({"key-content": PRIVATE}, "key-content"),
+        ({"require": "attestation"}, "require"),
+        ({"require": "harbor:ok", "action": "delete-tag", "tags": "a"}, "require"),
+        ({"require": "harbor:ok", "api-url": "https://h.example"}, "api-url"),
+        ({"require-attestation": "vuln<24h gone.rego", **SIGNED}, "require-attestation"),
+        ({"require-attestation": "vuln a.rego b", **SIGNED}, "require-attestation"),
+        ({"require-attestation": "vuln ../a.rego", **SIGNED}, "require-attestation"),
+    ],
+)
+def test_a_mark_that_would_say_nothing_is_a_mistake(inputs: dict[str, str], key: str) -> None:
+    (line,) = mistakes(inputs)
+    assert line.startswith(f"with.{key}: "), line
+
+
+def test_a_plan_shows_what_is_demanded_and_marked(checkout: Path) -> None:
+    given = {"require-attestation": "vuln<24h", "require-signature": "d@e.example https://f.example"}
+    given |= {"mark": "attestation\nharbor:ok", "key-content": PRIVATE, "receipt": "true", **LOGIN, **SIGNED}
+    given |= {"source": SOURCE, "target": TARGET, **SOURCE_LOGIN}
+    variables = {f"PLUGIN_{key.upper().replace('-', '_')}": value for key, value in given.items()}
+    shown = plan_run(PLUGIN, variables, checkout, Placeholders())
+    assert not shown.ends
+    steps = [(step.action, *step.words) for step in shown.steps]
+    attested = [at for at, step in enumerate(steps) if step[:3] == ("run", "cosign", "attest")]
+    tagged = [at for at, step in enumerate(steps) if step[0] == "tag"]
+    assert len(attested) == 2  # the mark and the receipt
+    assert min(tagged) < min(attested)
+
+
 @pytest.mark.parametrize(
     ("target", "inputs", "service", "url"),
     [
@@ -199,13 +239,13 @@ class TestDemands:
         ],
     )
     def test_its_age_is_what_it_says_itself(self, predicate: Any, why: str) -> None:
-        found = DEMANDS.too_old(self.demand("vuln<24h"), (predicate,), self.NOW)
+        found = ATTESTED.too_old(self.demand("vuln<24h"), (predicate,), self.NOW)
         assert (why in found) if why else not found
 
     def test_the_newest_of_several_counts_and_none_is_none(self) -> None:
         old, new = ({"Timestamp": f"2026-0{month}-01T11:00:00Z"} for month in (5, 6))
-        assert not DEMANDS.too_old(self.demand("vuln<24h"), (old, new), self.NOW)
-        assert "there is no attestation" in DEMANDS.too_old(self.demand("vuln"), (), self.NOW)
+        assert not ATTESTED.too_old(self.demand("vuln<24h"), (old, new), self.NOW)
+        assert "there is no attestation" in ATTESTED.too_old(self.demand("vuln"), (), self.NOW)
 
     def test_signers_are_keys_or_identities(self, checkout: Path) -> None:
         (checkout / "team.pub").write_text(PUBLIC)

@@ -1,0 +1,1 @@
+"""An application small enough to sign."""

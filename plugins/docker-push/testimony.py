@@ -1,0 +1,65 @@
+"""What is left at a published image: that it has met its demands, and what was done."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from gocdnext_sdk import Job, doing
+
+from .inputs import DockerPushInputs
+from .marks import VALIDATED, set_mark
+from .receipt import Tags, leave_receipts, run_of
+from .signing import Notary
+from .tags import Move
+
+
+def leave(
+    inputs: DockerPushInputs,
+    moves: Sequence[Move],
+    previous: Sequence[Tags],
+    origins: Sequence[str],
+    job: Job,
+) -> None:
+    """Mark what was published, and leave receipts.
+
+    That comes last: nothing says of an image that it is published which is not, and a policy that wants the
+    mark refuses the image until it is there.
+
+    Args:
+        inputs: the job's.
+        moves: what was published.
+        previous: where the tags of each pointed before.
+        origins: where each came from, by digest.
+        job: the run.
+
+    Raises:
+        Error: a mark or receipt could not be left; the tags have moved.
+    """
+    notary = None
+    if inputs.can_sign(job.environ) or any(mark.kind == "attestation" for mark in inputs.mark):
+        credentials = moves[0].registries.logins.targets
+        notary = Notary(inputs, job, credentials, inputs.policy(job))
+    for move, origin in zip(moves, origins, strict=True):
+        _mark(move, origin, job, notary)
+    if inputs.receipt:
+        receipts = [leave_receipts(*each, job, notary) for each in zip(moves, previous, origins, strict=True)]
+        job.output(RECEIPT=receipts[0])
+
+
+def _mark(move: Move, origin: str, job: Job, notary: Notary | None) -> None:
+    inputs = move.inputs
+    statement = {
+        "timestamp": f"{job.ci.now:%Y-%m-%dT%H:%M:%SZ}",
+        "source": origin,
+        "demands": list(inputs.demands),
+        "run": run_of(job),
+    }
+    for repository in inputs.repositories if inputs.mark else ():
+        image = repository.with_digest(move.digest)
+        for mark in inputs.mark:
+            with doing(f"marking {image}, which is published, with {mark}"):
+                if mark.kind == "attestation" and notary is not None:
+                    notary.attest(image, VALIDATED, statement, insecure=inputs.is_insecure(image.registry))
+                else:
+                    set_mark(mark, inputs.place_of(mark, image, job, move.registries.logins.targets))
+            job.say(f"marked {image} with {mark}")
