@@ -77,7 +77,7 @@ class _NotFound(RegistryError):
 
 
 class RegistryClient:
-    """Reads registries with a job's credentials. Only `tag` and `put` write, and request write access.
+    """Reads registries with a job's credentials. Only what says so writes, and asks for write access.
 
     Thread-safe.
 
