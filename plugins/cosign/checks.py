@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from gocdnext_sdk import Problem, Secret, quoted
 from gocdnext_sdk.contract.dialects import hands_out_tokens
-from gocdnext_sdk.tools.cosign import check_insecure, key_kind, kms_scheme, signature_registries
+from gocdnext_sdk.tools.cosign import check_insecure, key_kind, kms_scheme
 from gocdnext_sdk.tools.identity_token import IdentityToken
 from gocdnext_sdk.tools.sigstore import service_url
 from gocdnext_sdk.workspace import is_file, read_text
@@ -21,8 +21,7 @@ if TYPE_CHECKING:
 
 def problems(inputs: CosignInputs, environ: Mapping[str, str], workspace: Path) -> Iterator[Problem]:
     """Yield what is wrong beyond a single input."""
-    materials = (each.registry for each in inputs.materials)
-    yield from inputs.check_registry([*inputs.registries, *signature_registries(environ), *materials])
+    yield from inputs.check_registry(inputs.image_registries(environ, workspace))
     yield from inputs.check_whose(inputs.registries)
     yield from check_insecure(environ, inputs.insecure_registries)
     yield from _check_key(inputs, workspace)

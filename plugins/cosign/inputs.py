@@ -30,7 +30,7 @@ from gocdnext_sdk import (
 )
 from gocdnext_sdk.inputs.parsers import parse_items, parse_lines
 from gocdnext_sdk.oci.reference import Registry
-from gocdnext_sdk.tools.cosign import KEY_EXAMPLES, key_reference
+from gocdnext_sdk.tools.cosign import KEY_EXAMPLES, key_reference, signature_registries
 from gocdnext_sdk.tools.sigstore import NOBODY, Document, signing_config, without_log
 from gocdnext_sdk.workspace import workspace_path
 
@@ -278,6 +278,11 @@ class CosignInputs(RegistryLoginInputs):
     def registries(self) -> tuple[Registry, ...]:
         """The registries of the images, each once."""
         return tuple(dict.fromkeys(each.registry for each in self.images))
+
+    def image_registries(self, environ: Mapping[str, str], workspace: Path) -> tuple[Registry, ...]:
+        """Return the registries of the images, of their signatures and of what they were made from."""
+        materials = (each.registry for each in self.materials)
+        return (*self.registries, *signature_registries(environ), *materials)
 
     @property
     def all_logins(self) -> Credentials:

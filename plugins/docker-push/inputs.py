@@ -382,6 +382,10 @@ class DockerPushInputs(ImageTagInputs, DemandInputs, SigningInputs, RegistryLogi
         yield from self.check_whose(self.registries)
         yield from self.check_registry((*self.registries, *(each.registry for each in self.read_from)))
 
+    def image_registries(self, environ: Mapping[str, str], workspace: Path) -> tuple[Registry, ...]:
+        """Return the registries of the targets and the sources, those of `also` included."""
+        return tuple(image.registry for each in self.together() for image in (*each.target, *each.read_from))
+
     def check_further(self, registries: Sequence[Registry]) -> Iterator[Problem]:
         """Check further logins by repository: two for one host are told apart by it."""
         given = Credentials.parse(self.docker_config) if self.docker_config else Credentials()

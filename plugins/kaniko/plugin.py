@@ -28,6 +28,7 @@ from gocdnext_sdk import (
     quoted,
 )
 from gocdnext_sdk.inputs.build import Build
+from gocdnext_sdk.inputs.registry_login import CLOUD_VARIABLES
 from gocdnext_sdk.oci.platforms import is_platform
 from gocdnext_sdk.oci.reference import without_scheme
 from gocdnext_sdk.tools import dockerfile, dockerignore
@@ -204,7 +205,7 @@ class Kaniko(Plugin[KanikoInputs]):
     daemon = DaemonUse("never")
     workspace = ReadsWorkspace()
     keeps = ("build-args", "labels", "annotations")
-    variables = ("FF_KANIKO_", "DOCKER_")
+    variables = ("FF_KANIKO_", "DOCKER_", *CLOUD_VARIABLES)
 
     def run(self, inputs: KanikoInputs, job: Job) -> dict[str, str]:
         """Build, and push if asked to."""

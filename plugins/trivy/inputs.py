@@ -215,8 +215,7 @@ class TrivyInputs(JudgingInputs, ReportInputs, RegistryLoginInputs):
             if path not in ("oci", "repo") and not is_in_workspace(path, workspace):
                 yield Problem("vex", f"{quoted(path)} is outside the workspace", "give a path inside it")
         yield from self._check_cache(environ, workspace)
-        databases = [each.registry for each in (*self.db_repository, *self.java_db_repository)]
-        databases += self._baseline_registries(workspace)
+        databases = self._read_beside(workspace)
         if self.scan_type == "dockerfile":
             yield from self._check_bases(environ, workspace, databases)
         elif not problems and self.image:
@@ -227,6 +226,16 @@ class TrivyInputs(JudgingInputs, ReportInputs, RegistryLoginInputs):
             yield Problem("db-repository", "is missing, and `db-username` needs it", "name the database")
         elif self.db_username and not problems and self.image:
             yield from self._check_one_login(self.credentials(self.image.registry))
+
+    def image_registries(self, environ: Mapping[str, str], workspace: Path) -> tuple[Registry, ...]:
+        """Return the registries of the image, or of the bases, of the databases and of the baseline."""
+        images = list(self.bases(environ, workspace).values()) if self.scan_type == "dockerfile" else []
+        images += [self.image] if self.image else []
+        return (*(each.registry for each in images), *self._read_beside(workspace))
+
+    def _read_beside(self, workspace: Path) -> list[Registry]:
+        databases = [each.registry for each in (*self.db_repository, *self.java_db_repository)]
+        return [*databases, *self._baseline_registries(workspace)]
 
     def accepted_by(self, environ: Mapping[str, str]) -> str:
         """Return the ignore file that Trivy reads, which need not be there."""

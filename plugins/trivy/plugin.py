@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from gocdnext_sdk import DaemonUse, Downloads, Gates, Job, Plugin, Reads, ReadsWorkspace
+from gocdnext_sdk.inputs.registry_login import CLOUD_VARIABLES
 
 from .allowance import allow, baseline_subjects, read_baseline, tell
 from .findings import count, split
@@ -51,7 +52,7 @@ class Trivy(Plugin[TrivyInputs]):
     daemon = DaemonUse("always", when={"image-source": "docker"})
     workspace = ReadsWorkspace("target", when={"scan-type": ("dockerfile", "fs", "config", "rootfs")})
     downloads = Downloads("db-repository", "TRIVY_DB_REPOSITORY", CACHE, unless={"scan-type": "config"})
-    variables = ("TRIVY_", "DOCKER_", *GIT_TOKENS.values())
+    variables = ("TRIVY_", "DOCKER_", *CLOUD_VARIABLES, *GIT_TOKENS.values())
 
     def run(self, inputs: TrivyInputs, job: Job) -> dict[str, str]:
         """Find out what to scan, scan each part of it once, report, judge."""

@@ -28,9 +28,13 @@ class Inputs(RegistryLoginInputs):
 
     image: Reference = Input(description="An image.")
 
+    def image_registries(self, environ, workspace):
+        """Where the image is."""
+        return (self.image.registry,)
+
     def check(self, environ, workspace):
         """Check the logins."""
-        return self.check_registry([self.image.registry])
+        return self.check_registry(self.image_registries(environ, workspace))
 
 
 class Whoami(Plugin[Inputs]):
@@ -89,6 +93,18 @@ def test_the_token_becomes_a_password_for_ecr_that_stays_in_memory(
     assert "the password is ***" in result.log
     assert f"logged in to {HOST} by the job's identity" in result.log
     assert [request.url for request in result.requests] == [f"{aws}/", f"{aws}/"]
+
+
+def test_the_jobs_keys_become_one_too_and_nobody_sees_them(
+    run_plugin: PluginRunner, plugin: Path, aws: str
+) -> None:
+    keys = {"AWS_ACCESS_KEY_ID": "AKIDEXAMPLE", "AWS_SECRET_ACCESS_KEY": "canary-wJalr-key-0123"}
+    env = {"AWS_ENDPOINT_URL": aws}
+    result = run_plugin(plugin, {"image": f"{HOST}/app:v1"}, env=env, secrets=keys).passed()
+    assert result.outputs["USER"] == "AWS"
+    assert result.outputs["HASH"] == hashlib.sha256(b"123456789012-auth-token").hexdigest()
+    assert f"logged in to {HOST} by the job's AWS_ACCESS_KEY_ID" in result.log
+    assert not result.leaks
 
 
 def test_a_service_that_is_not_there_ends_with_3_and_is_named(run_plugin: PluginRunner, plugin: Path) -> None:

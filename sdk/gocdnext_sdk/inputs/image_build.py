@@ -249,11 +249,14 @@ class ImageBuildInputs(ImageTagInputs, RegistryLoginInputs):
         found = self.dockerfile_images(environ, workspace)
         if not found.all_known:
             return  # `login_note` tells
+        yield from self.check_registry(self.image_registries(environ, workspace))
+
+    def image_registries(self, environ: Mapping[str, str], workspace: Path) -> tuple[Registry, ...]:
+        """Return the registries of what is built, of what other inputs name, and of the Dockerfile."""
         mirror = [Registry.parse(without_scheme(self.mirror).split("/")[0])] if self.mirror else []
         others = (each.registry for each in self.references)
-        yield from self.check_registry(
-            (*self.registries, *mirror, *others, *sorted(found.registries, key=str))
-        )
+        found = self.dockerfile_images(environ, workspace).registries
+        return (*self.registries, *mirror, *others, *sorted(found, key=str))
 
     def login_note(self, environ: Mapping[str, str], workspace: Path) -> str | None:
         """Return what to say of a login that may fit no image, None if it fits one."""

@@ -18,7 +18,13 @@ from gocdnext_sdk.oci.reference import HUB, Registry
 from gocdnext_sdk.secret import Secret
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from gocdnext_sdk.inputs.clouds.identity import RegistryIdentity
     from gocdnext_sdk.runtime.job import Job
+
+CLOUD_VARIABLES = ("AWS_", "AZURE_", "GOOGLE_")
+"""Beginnings of the names of the job's variables by which it logs in at clouds' registries."""
 
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
@@ -65,7 +71,6 @@ def _parse_identities(value: Any, info: ValidationInfo) -> Any:
     if not value.strip():
         return ()
     from gocdnext_sdk.contract.dialects import hands_out_tokens
-    from gocdnext_sdk.inputs.clouds.identity import RegistryIdentity
     from gocdnext_sdk.inputs.clouds.table import parse_identity
 
     found: dict[Registry, RegistryIdentity] = {}
@@ -189,16 +194,44 @@ class RegistryLoginInputs(PluginInputs):
         Raises:
             HttpError: a cloud refuses, or cannot be reached.
         """
-        if not self.registry_identity:
+        identities = (*self.registry_identity, *self._by_keys(job))
+        if not identities:
             return self
         from gocdnext_sdk.inputs.clouds.table import log_in
 
         given = job.environ.get(self.registry_token_name, "").strip()
         found = []
-        for each in self.registry_identity:
+        for each in identities:
             token = Secret(given) if given or not each.needs_token else job.identity_token(each.audience)
             found.append(log_in(each, token or Secret(""), job))
         return self.model_copy(update={"logins": (*self.logins, *found), "registry_identity": ()})
+
+    def image_registries(self, environ: Mapping[str, str], workspace: Path) -> tuple[Registry, ...]:
+        """Return the registries of the job's images; `username` is for the first if `registry` is not given.
+
+        At those of clouds the job's own variables log in, where nothing else does.
+
+        Args:
+            environ: the job's environment.
+            workspace: the checkout.
+        """
+        return ()
+
+    def _by_keys(self, job: Job) -> Iterator[RegistryIdentity]:
+        """Yield who logs in by the job's own variables, where no input and no `DOCKER_CONFIG` does."""
+        if "DOCKER_CONFIG" in job.environ or not any(
+            each.startswith(CLOUD_VARIABLES) for each in job.environ
+        ):
+            return
+        from gocdnext_sdk.inputs.clouds.table import by_keys
+
+        registries = dict.fromkeys(self.image_registries(job.environ, job.workspace))
+        if registries:
+            taken = {
+                each.registry
+                for each in (*self.given_logins(next(iter(registries))), *self.registry_identity)
+            }
+            yield from by_keys((each for each in registries if each not in taken), job)
 
     @property
     def further_logins(self) -> Credentials:

@@ -1,7 +1,8 @@
 """Azure Container Registry: a token of Entra ID becomes one of the registry, which is the password.
 
 Source: https://learn.microsoft.com/entra/identity-platform/v2-oauth2-client-creds-grant-flow#third-case-access-token-request-with-a-federated-credential,
-https://github.com/Azure/acr/blob/main/docs/AAD-OAuth.md ("Calling POST /oauth2/exchange").
+https://github.com/Azure/acr/blob/main/docs/AAD-OAuth.md ("Calling POST /oauth2/exchange"),
+https://learn.microsoft.com/azure/container-registry/container-registry-auth-service-principal#authenticate-with-the-service-principal.
 """
 
 from __future__ import annotations
@@ -25,6 +26,9 @@ _FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 
 def log_in(identity: RegistryIdentity, token: Secret, job: Job) -> Credential:
     """Exchange the token; see `table.log_in`."""
+    if not identity.words:  # a service principal is a login as it is
+        client, secret = (job.environ[name] for name in identity.cloud.keys)
+        return Credential(identity.registry, client, Secret(secret))
     tenant, client = identity.words
     form = {
         "grant_type": "client_credentials",

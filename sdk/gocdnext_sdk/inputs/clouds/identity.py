@@ -31,7 +31,7 @@ class Cloud(NamedTuple):
         host: what the hosts of its registries look like.
         words: what else it has to know.
         audience: whom the token is for, unless the cloud was told otherwise.
-        keys: the job's variables that log in where a line has the host alone.
+        keys: the job's variables that log in where nothing else does, as the cloud's own tools find them.
     """
 
     name: str
@@ -62,6 +62,11 @@ class RegistryIdentity:
     def needs_token(self) -> bool:
         """Whether it logs in by an identity token, and not by the job's keys."""
         return bool(self.words)
+
+    @property
+    def by(self) -> str:
+        """What of the job it logs in by."""
+        return "identity" if self.needs_token else self.cloud.keys[0]
 
     @property
     def audience(self) -> str:

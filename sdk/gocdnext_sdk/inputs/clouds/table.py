@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from gocdnext_sdk.errors import HttpError, Invalid, doing
+from gocdnext_sdk.inputs.clouds.google import KEY_FILE, service_account_key
 from gocdnext_sdk.inputs.clouds.identity import Cloud, RegistryIdentity, Word
 from gocdnext_sdk.oci.credentials import Credential
 from gocdnext_sdk.oci.reference import Registry
@@ -32,12 +34,14 @@ GOOGLE = Cloud(
         Word("SERVICE_ACCOUNT", r"[\w.-]+@[\w.-]+\.gserviceaccount\.com", optional=True),
     ),
     lambda words: f"https://iam.googleapis.com/{words[0]}",
+    (KEY_FILE,),
 )
 AZURE = Cloud(
     "ACR",
     r"[a-z0-9-]+\.azurecr\.io",
     (Word("TENANT", _UUID), Word("CLIENT", _UUID)),
     lambda words: "api://AzureADTokenExchange",
+    ("AZURE_CLIENT_ID", "AZURE_CLIENT_SECRET"),
 )
 HUB = Cloud(
     "Docker Hub",
@@ -72,8 +76,27 @@ def parse_identity(line: str) -> RegistryIdentity:
     return RegistryIdentity(registry, cloud, tuple(words))
 
 
+def by_keys(registries: Iterable[Registry], job: Job) -> Iterator[RegistryIdentity]:
+    """Yield who logs in at clouds' registries by the job's own variables.
+
+    Args:
+        registries: where the job's images are.
+        job: has the variables, and the file that one names.
+    """
+    for registry in registries:
+        for cloud in CLOUDS:
+            if not (cloud.keys and re.fullmatch(cloud.host, registry.host)):
+                continue
+            if cloud is GOOGLE and KEY_FILE in job.environ and not service_account_key(job):
+                job.warn(
+                    f"no login at {registry}: {KEY_FILE} names no file with the key of a service account"
+                )
+            elif all(map(job.environ.get, cloud.keys)):
+                yield RegistryIdentity(registry, cloud, ())
+
+
 def log_in(identity: RegistryIdentity, token: Secret, job: Job) -> Credential:
-    """Exchange an identity token for a login at a registry, by the cloud's own protocol.
+    """Exchange an identity token, or the job's keys, for a login at a registry, by the cloud's own protocol.
 
     Args:
         identity: who logs in where.
@@ -87,12 +110,12 @@ def log_in(identity: RegistryIdentity, token: Secret, job: Job) -> Credential:
 
     exchange = {ECR: aws.log_in, GOOGLE: google.log_in, AZURE: azure.log_in, HUB: hub.log_in}
     job.mask(token)
-    with doing(f"logging in to {identity.registry} by the job's identity"):
+    with doing(f"logging in to {identity.registry} by the job's {identity.by}"):
         try:
             found = exchange[identity.cloud](identity, token, job)
         except (KeyError, TypeError, ValueError, IndexError):
             raise HttpError(f"{identity.cloud.name} answered in an unknown form") from None
     for secret in found.secrets:
         job.mask(secret)
-    job.say(f"logged in to {identity.registry} by the job's identity")
+    job.say(f"logged in to {identity.registry} by the job's {identity.by}")
     return found

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
@@ -21,10 +21,11 @@ from gocdnext_sdk.host.testing.fake_registry import FakeNetwork, respond
 from gocdnext_sdk.inputs.clouds import aws
 from gocdnext_sdk.inputs.clouds.identity import RegistryIdentity
 from gocdnext_sdk.inputs.clouds.table import log_in, parse_identity
+from gocdnext_sdk.inputs.model import Input
 from gocdnext_sdk.inputs.reader import read_inputs
 from gocdnext_sdk.inputs.registry_login import RegistryLoginInputs
 from gocdnext_sdk.oci.exchange import Exchange
-from gocdnext_sdk.oci.reference import Reference
+from gocdnext_sdk.oci.reference import Reference, Registry
 from gocdnext_sdk.oci.transport import Request, Response
 from gocdnext_sdk.runtime.ci import Ci
 from gocdnext_sdk.runtime.http import Http
@@ -50,6 +51,8 @@ class Cloud:
     def __init__(self, **hosts: Callable[[Request], Response]) -> None:
         self.network = FakeNetwork({name.replace("_", "."): handler for name, handler in hosts.items()})
         self.environ: dict[str, str] = {}
+        self.workspace = Path.cwd()
+        self.warned: list[str] = []
         self.ci = Ci(job="sign it", run_id="7")
         self.masked: list[str] = []
         self.said: list[str] = []
@@ -59,6 +62,9 @@ class Cloud:
 
     def say(self, text: str) -> None:
         self.said.append(text)
+
+    def warn(self, text: str) -> None:
+        self.warned.append(text)
 
     def http(self, method: str, url: str, **more: Any) -> Any:
         sender = SimpleNamespace(
@@ -291,3 +297,83 @@ def test_without_a_role_the_keys_of_the_job_log_in_at_ecr() -> None:
     assert login.password.reveal() == "of-ecr-0123"
     assert {each.host for each in cloud.network.requests} == {"api.ecr.eu-west-1.amazonaws.com"}
     assert cloud.carrying("wJalr-key-0123") == set()
+
+
+# The job's own variables.
+
+
+class ImageInputs(Inputs):
+    """Those of a plugin with images."""
+
+    image: str = Input("", description="Images.")
+
+    def image_registries(self, environ: Mapping[str, str], workspace: Path) -> tuple[Registry, ...]:
+        return tuple(Reference.parse(each).registry for each in self.image.split())
+
+
+AWS = {"AWS_ACCESS_KEY_ID": "AKIDEXAMPLE", "AWS_SECRET_ACCESS_KEY": "wJalr-key-0123"}
+PRINCIPAL = {"AZURE_CLIENT_ID": UUID, "AZURE_CLIENT_SECRET": "of-the-principal-0123"}
+ACCOUNT_KEY = {"type": "service_account", "private_key": "-----BEGIN PRIVATE KEY-----\nMIIcanary\n"}
+
+
+def by_variables(cloud: Cloud, images: str, **more: str) -> dict[str, tuple[str, str]]:
+    """Return the logins of a job with the cloud's variables, by host."""
+    environ = {"PLUGIN_IMAGE": images, **cloud.environ, **more}
+    inputs = read_inputs(ImageInputs, environ).prepared(cloud)  # type: ignore[arg-type]
+    logins = inputs.credentials(Reference.parse(images.split()[0]).registry)
+    return {str(each.registry): (each.username, each.password.reveal()) for each in logins}
+
+
+def test_the_keys_of_the_job_log_in_at_their_own_clouds_registries_only() -> None:
+    cloud = amazon({})
+    Path("key.json").write_text(json.dumps(ACCOUNT_KEY))
+    cloud.environ |= {**AWS, **PRINCIPAL, "GOOGLE_APPLICATION_CREDENTIALS": "key.json"}
+    images = f"ghcr.io/org/app {ECR}/app team.azurecr.io/app europe-docker.pkg.dev/p/r/app"
+    assert by_variables(cloud, images) == {
+        ECR: ("AWS", "of-ecr-0123"),
+        "team.azurecr.io": (UUID, "of-the-principal-0123"),
+        "europe-docker.pkg.dev": (
+            "_json_key_base64",
+            base64.b64encode(json.dumps(ACCOUNT_KEY).encode()).decode(),
+        ),
+    }
+    assert {"of-the-principal-0123", ACCOUNT_KEY["private_key"]} <= set(cloud.masked)
+    assert f"logged in to {ECR} by the job's AWS_ACCESS_KEY_ID" in cloud.said
+    # Nobody but ECR was asked anything, and nobody was sent a key.
+    assert {each.host for each in cloud.network.requests} == {"api.ecr.eu-west-1.amazonaws.com"}
+    assert cloud.carrying("wJalr-key-0123") == cloud.carrying("of-the-principal-0123") == set()
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"PLUGIN_USERNAME": "me", "PLUGIN_PASSWORD": "hunter2-hunter2"},
+        {"PLUGIN_LOGINS": f"{ECR} me WORD", "WORD": "hunter2-hunter2"},
+        {"PLUGIN_REGISTRY_IDENTITY": LINES["ECR"], "REGISTRY_ID_TOKEN": TOKEN.reveal()},
+    ],
+)
+def test_they_are_not_used_where_an_input_logs_in(given: dict[str, str]) -> None:
+    seen: dict[str, str] = {}
+    cloud = amazon(seen)
+    cloud.environ |= {**AWS, **given}
+    assert len(by_variables(cloud, f"{ECR}/app")) == 1
+    assert ("RoleArn" in seen) == ("PLUGIN_REGISTRY_IDENTITY" in given)
+    assert ("authorization" in seen) == ("PLUGIN_REGISTRY_IDENTITY" in given)
+
+
+def test_nor_where_the_job_brings_a_docker_configuration_or_half_of_them() -> None:
+    for environ in ({**AWS, "DOCKER_CONFIG": "/docker"}, {"AWS_ACCESS_KEY_ID": "AKIDEXAMPLE"}):
+        cloud = amazon({})
+        cloud.environ |= environ
+        assert by_variables(cloud, f"{ECR}/app") == {}
+        assert cloud.network.requests == []
+
+
+@pytest.mark.parametrize("content", [None, "no json", "[]", '{"type": "external_account"}'])
+def test_a_file_without_the_key_of_an_account_is_told_of(content: str | None) -> None:
+    cloud = Cloud()
+    if content:
+        Path("key.json").write_text(content)
+    cloud.environ["GOOGLE_APPLICATION_CREDENTIALS"] = "key.json"
+    assert by_variables(cloud, "gcr.io/distroless/static") == {}
+    assert "no login at gcr.io: GOOGLE_APPLICATION_CREDENTIALS" in cloud.warned[0]
