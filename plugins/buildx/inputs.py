@@ -266,6 +266,9 @@ class BuildxInputs(ImageBuildInputs, StepInputs):
         for platform in self.platforms:
             if not any(each.builds([platform]) for each in self.builder):
                 yield Problem("platforms", f"no `builder` is for {platform}", "add it to a node's platforms")
+        if self.push_by_digest and sum(each.builds(self.platforms) for each in self.builder) > 1:
+            what = "does not go with several nodes in `builder`: buildx would set the tag `latest`"
+            yield Problem("push-by-digest", what, "give each a job of its own; docker-push joins them")
         if self.load:
             yield Problem("load", "needs the job's daemon, and `builder` uses none", "remove one of them")
         for key in ("mirror", "ca-file", "driver-opts"):

@@ -19,6 +19,7 @@ from gocdnext_sdk import (
     Plugin,
     Publishes,
     ReadsWorkspace,
+    Reference,
     RegistryError,
     Secret,
     Tool,
@@ -27,6 +28,7 @@ from gocdnext_sdk import (
     doing,
 )
 from gocdnext_sdk.inputs.build import Build
+from gocdnext_sdk.inputs.registry_login import CLOUD_VARIABLES
 from gocdnext_sdk.tools.buildkit.builders import (
     NO_OCI_ARTIFACT,
     Builder,
@@ -69,7 +71,7 @@ class Buildx(Plugin[BuildxInputs]):
     workspace = ReadsWorkspace()
     keeps = ("build-args", "labels", "annotations")
     caches = ("cache", "cache-from", "cache-to")
-    variables = ("BUILDX_", "ACTIONS_", "DOCKER_")
+    variables = ("BUILDX_", "ACTIONS_", "DOCKER_", *CLOUD_VARIABLES)
 
     def run(self, inputs: BuildxInputs, job: Job) -> dict[str, str]:
         """Build, and push if asked to."""
@@ -93,18 +95,20 @@ class Buildx(Plugin[BuildxInputs]):
         with build.writing():
             with ready(build) as (buildx, builder), doing(f"building {inputs.main.name}"), build.pushing():
                 notes = run_patiently(build, buildx, (*build.command(builder), "--metadata-file", metadata))
-            outputs = self._published(build, metadata)
+            outputs = self._published(build, builder, metadata)
         for note in notes:
             job.warn(note)
         return outputs
 
-    def _published(self, build: BuildxBuild, metadata: Path) -> dict[str, str]:
+    def _published(self, build: BuildxBuild, builder: Builder, metadata: Path) -> dict[str, str]:
         """Return the outputs, once what was built is where it is to be."""
         inputs, job = build.inputs, build.job
         if inputs.output:
             return build.written(build.unpacked)
         if inputs.is_pushed:
             digest = job.digest(build.subject(inputs.platforms), lambda: read_digest(metadata))
+            if build.sets_tags(builder):
+                build.set_tags(digest)
             return build.pushed(digest, () if inputs.push_by_digest else build.targets)
         return build.built()
 
@@ -198,6 +202,16 @@ class BuildxBuild(Build[BuildxInputs]):
         attributes = {None: "mode=min,inline-only=true,", "true": ""}.get(given, f"{given},")
         return attributes + comma_separated([f"builder-id={page}"])
 
+    def sets_tags(self, builder: Builder) -> bool:
+        """Whether all content goes to all repositories first, and the tags are then set by us.
+
+        BuildKit pushes to one repository after the other, each with its tags.
+
+        Raises:
+            RegistryError: a login of the job is refused; nothing was built.
+        """
+        return not self.inputs.push_by_digest and builder.pushes_without_tags and self.pushes_by_digest
+
     def inherited(self) -> Iterator[str]:
         """Yield the job's variables that buildx needs."""
         yield from ("SOURCE_DATE_EPOCH", "BUILDX_NO_DEFAULT_OCI_ARTIFACT")
@@ -262,10 +276,11 @@ class BuildxBuild(Build[BuildxInputs]):
                 yield from ("--tag", str(reference))
             yield from ("--output", f"{comma_separated(['type=oci', f'dest={self.staged_archive}'])}{form}")
             return
-        if inputs.push_by_digest:
-            names = comma_separated([f"name={','.join(image.name for image in inputs.repositories)}"])
-            by_digest = f"{names},push-by-digest=true,name-canonical=true"
+        if inputs.push_by_digest or self.sets_tags(builder):
+            by_digest = f"{_named(inputs.repositories)},push-by-digest=true,name-canonical=true"
             yield from ("--output", f"type=image,{by_digest},push=true{form}")
+            if inputs.load:
+                yield from ("--output", f"type=docker,{_named(self.targets)}")
         else:
             for reference in self.targets:
                 yield from ("--tag", str(reference))
@@ -273,8 +288,8 @@ class BuildxBuild(Build[BuildxInputs]):
                 # The daemon's own builder stores what it pushes, unless it is asked not to.
                 stored = inputs.load and builder.is_daemons_own
                 yield from ("--output", f"type=image,push=true{'' if stored else ',store=false'}{form}")
-        if inputs.load and not (inputs.push and builder.is_daemons_own):
-            yield "--load"
+            if inputs.load and not (inputs.push and builder.is_daemons_own):
+                yield "--load"
         if not (inputs.push or inputs.load):
             yield from ("--output", "type=cacheonly")
 
@@ -345,9 +360,15 @@ def container_reason(inputs: BuildxInputs, cache: Caches, *, containerd_store: b
         return "the daemon takes its certificate authorities from its own settings only"
     if inputs.push_by_digest:
         return "the daemon's own cannot push without a tag"
+    if inputs.is_pushed and len(inputs.repositories) > 1:
+        return "the daemon's own sets the tags of one repository before the next has the image"
     if foreign:
         return f"the daemon's own has no cache of type {foreign[0]}"
     return None
+
+
+def _named(images: Sequence[Reference]) -> str:
+    return comma_separated([f"name={','.join(map(str, images))}"])
 
 
 def own_network(inputs: BuildxInputs) -> Iterator[str]:

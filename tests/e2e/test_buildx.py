@@ -26,6 +26,7 @@ from typing import Any
 
 import pytest
 from tests.e2e.recording import Upstream, busy
+from tests.soak.proxy import PASSING, Proxy, about
 
 from gocdnext_sdk import Ci, Credential, Credentials, Reference, Registry, RegistryClient, Secret
 from gocdnext_sdk.contract.keys import variable
@@ -176,8 +177,7 @@ class TestPush:
         write(workspace, SMALL)
         other = Target(target.registry, f"{target.image}-mirror")
         with_ = target.inputs | {"image": f"{target.image}\n{other.image}:edge", "tags": "v1\nv2"}
-        if candidate == "true":
-            with_ |= own_buildkit | {"push-by-digest": "true"}
+        with_ |= own_buildkit | {"push-by-digest": candidate}
         result = run_plugin(FOLDER, with_, docker=True).passed()
         digest = result.outputs["DIGEST"]
         assert result.outputs["IMAGES"] == f"{target.image},{other.image}"
@@ -187,6 +187,28 @@ class TestPush:
             assert {each.digest(tag) for tag in tags} <= {digest}
             assert each.platforms(digest) == {"linux/amd64", "linux/arm64"}
         assert result.outputs["TAGS"] == ("" if candidate == "true" else "v1,v2")
+
+    def test_a_second_repository_that_refuses_its_tag_leaves_those_of_the_first_where_they_were(
+        self, run_plugin: PluginRunner, workspace: Path, target: Target, own_buildkit: dict[str, str]
+    ) -> None:
+        write(workspace, SMALL)
+        with_ = target.inputs | own_buildkit | {"platforms": "linux/amd64", "tags": "v1"}
+        before = run_plugin(FOLDER, with_, docker=True).passed().outputs["DIGEST"]
+        write(workspace, SMALL)
+        with Proxy(target.registry.address, about("PUT", "/manifests/v1", PASSING["403"]), at=None) as proxy:
+            mirror = f"{target.image.replace(target.registry.address, proxy.address)}-mirror"
+            logins = {"logins": f"{proxy.address} {target.registry.username} MIRROR"}
+            several = with_ | logins | {"image": f"{target.image}\n{mirror}", "driver-opts": "network=host"}
+            several["registry"] = target.registry.address
+            secret = {"MIRROR": target.registry.password}
+            result = run_plugin(FOLDER, several, docker=True, secrets=secret).exited(3)
+        assert f"(now {target.image}:v1 is {before}, {mirror}:v1 is not there)" in result.errors[-1]
+        assert target.digest("v1") == before
+        # All content was there before the first tag moved.
+        (digest,) = set(re.findall(rf"{target.image}:v1: {before} -> (sha256:\w+)", result.log))
+        other = Target(target.registry, f"{target.image}-mirror")
+        assert target.platforms(digest) == other.platforms(digest) == {"linux/amd64"}
+        assert other.tags() == set()
 
     def test_a_busy_registry_is_waited_for_and_nothing_is_built_twice(
         self, run_plugin: PluginRunner, workspace: Path, target: Target

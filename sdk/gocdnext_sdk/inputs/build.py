@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -249,26 +249,38 @@ class Build(Generic[Inputs]):
             if self.registry.find(image.with_digest(digest)) is None:
                 advice = "docker-push copies it there"
                 raise RegistryError(f"{image.name} does not have {digest}, which is to be kept; {advice}")
-        self._set_tags(digest)
+        self.set_tags(digest)
         self._read_back(digest, self.targets)
         return inputs.published(digest, self.targets)
 
-    def _set_tags(self, digest: str) -> None:
+    def set_tags(self, digest: str) -> None:
         """Let every tag point to what all repositories have.
 
         Raises:
-            RegistryError: one is refused, with where the tags are.
+            RegistryError: one is refused, with where the tags are. Those that moved are put back; one that is
+                new stays, since few registries can delete a tag.
         """
-        for target in self.targets:
-            now = self.registry.find(target)
-            if now is not None and now.digest == digest:
+        before = {target: self.registry.find(target) for target in self.targets}
+        moved: list[Reference] = []
+        for target, was in before.items():
+            if was is not None and was.digest == digest:
                 continue
             try:
                 self.registry.tag(target.with_digest(digest), str(target.tag))
             except RegistryError as error:
+                for each in reversed(moved):
+                    self._put_back(each, before[each])
                 told = f" ({self._tags_now()})" if len(self.targets) > 1 else ""
                 raise RegistryError(f"{error}{told}") from None
-            self.job.say(f"{target}: {now.digest if now else 'new'} -> {digest}")
+            moved.append(target)
+            self.job.say(f"{target}: {was.digest if was else 'new'} -> {digest}")
+
+    def _put_back(self, target: Reference, was: Descriptor | None) -> None:
+        if was is None:
+            return
+        with suppress(RegistryError):  # where the tags are is told in any case
+            self.registry.tag(target.with_digest(was.digest), str(target.tag))
+            self.job.say(f"{target}: put back to {was.digest}")
 
     @cached_property
     def pushes_by_digest(self) -> bool:
@@ -309,7 +321,7 @@ class Build(Generic[Inputs]):
             return digest
 
         digest = self.job.digest(self.subject(self.inputs.platforms), upload)
-        self._set_tags(digest)
+        self.set_tags(digest)
         return self.pushed(digest, self.targets)
 
     def built(self) -> dict[str, str]:

@@ -95,3 +95,34 @@ def test_what_cannot_be_read_is_a_warning_where_the_builder_has_logged_in_by_its
     tried, warnings = pushed(registry, Credentials([Credential(Registry.parse(HOST), "me", Secret("wrong"))]))
     with pytest.raises(RegistryError):
         tried._read_back(digest, (FIRST,))
+
+
+class TestSettingTags:
+    """All content is there; the tags of all repositories move, or as few as can be."""
+
+    def ready(self, refusing: str) -> tuple[Build[Any], dict[str, str], list[str]]:
+        registry = FakeRegistry(HOST)
+        old, new = (registry.push(f"app:{tag}", {"schemaVersion": 2, "n": tag}) for tag in ("1.0", "x"))
+
+        def refuses(request: Request) -> Response:
+            if request.method == "PUT" and request.url.endswith(f"/manifests/{refusing}"):
+                return refuse(412, "PRECONDITION", "not yours")
+            return registry(request)
+
+        registry.network = FakeNetwork({HOST: refuses})
+        tried, said = build(registry, FIRST, SECOND), []
+        tried.job.say = said.append  # type: ignore[method-assign,assignment]
+        return tried, {"old": old.digest, "new": new.digest}, said
+
+    def test_each_says_where_it_went(self) -> None:
+        tried, at, said = self.ready("none")
+        tried.set_tags(at["new"])
+        assert said == [f"{FIRST}: {at['old']} -> {at['new']}", f"{SECOND}: new -> {at['new']}"]
+
+    def test_one_that_is_refused_brings_the_others_back(self) -> None:
+        tried, at, said = self.ready("latest")
+        with pytest.raises(RegistryError, match="not yours") as caught:
+            tried.set_tags(at["new"])
+        assert f"(now {FIRST} is {at['old']}, {SECOND} is not there)" in str(caught.value)
+        assert said[-1] == f"{FIRST}: put back to {at['old']}"
+        assert tried.registry.resolve(FIRST).digest == at["old"]

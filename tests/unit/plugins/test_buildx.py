@@ -12,10 +12,11 @@ from typing import Any
 
 import pytest
 
-from gocdnext_sdk import Ci, InputError
+from gocdnext_sdk import Ci, InputError, RegistryClient
 from gocdnext_sdk.host.manifest.load import load_plugin
 from gocdnext_sdk.host.planning.placeholders import Placeholders
 from gocdnext_sdk.host.planning.plan_run import plan_run
+from gocdnext_sdk.host.testing.fake_registry import FakeNetwork, FakeRegistry
 from gocdnext_sdk.inputs.reader import read_inputs
 from gocdnext_sdk.tools.buildkit.builders import Builder
 
@@ -55,12 +56,21 @@ def build(*, env: dict[str, str] | None = None, **with_: str) -> Any:
         workspace=Path.cwd(),
         scratch=lambda: scratch,
         ci=Ci.of(env or {}, Path.cwd()),
+        registry=lambda logins, insecure: RegistryClient(transport=registries()),
     )
     return buildx.BuildxBuild(read(env=env, **with_), job)
 
 
-def command(*, env: dict[str, str] | None = None, builder: str = "default", **with_: str) -> list[str]:
-    return list(build(env=env, **with_).command(Builder(builder, frozenset())))
+def registries() -> FakeRegistry:
+    registry = FakeRegistry("ghcr.io")
+    registry.network = FakeNetwork({each: FakeRegistry(each) for each in ("ghcr.io", "quay.io")})
+    return registry
+
+
+def command(
+    *, env: dict[str, str] | None = None, builder: str = "default", nodes: int = 1, **with_: str
+) -> list[str]:
+    return list(build(env=env, **with_).command(Builder(builder, frozenset(), nodes)))
 
 
 def values(argv: list[str], flag: str) -> list[str]:
@@ -133,6 +143,30 @@ class TestDestination:
         argv = command(push_by_digest="true", tags="1.0")
         assert values(argv, "--tag") == []
         assert "push-by-digest=true" in values(argv, "--output")[0]
+
+    @pytest.mark.parametrize("load", ["false", "true"])
+    def test_several_tags_are_set_after_all_content_where_the_builder_can_push_without(
+        self, load: str
+    ) -> None:
+        several = {"image": f"{IMAGE}\nquay.io/org/app:edge", "tags": "v1", "load": load}
+        output, *loaded = values(argv := command(builder="gocdnext-1", **several), "--output")
+        assert output.startswith(f'type=image,"name={IMAGE},quay.io/org/app",push-by-digest=true')
+        assert (values(argv, "--tag"), "--load" in argv) == ([], False)
+        names = f"{IMAGE}:v1,quay.io/org/app:edge,quay.io/org/app:v1"
+        assert loaded == ([f'type=docker,"name={names}"'] if load == "true" else [])
+
+    @pytest.mark.parametrize(
+        ("builder", "with_"),
+        [
+            ({"builder": "gocdnext-1"}, {"tags": "v1"}),
+            ({"builder": "default"}, {"tags": "v1 v2"}),  # it cannot push without a tag
+            ({"builder": "remote", "nodes": 2}, {"tags": "v1 v2"}),  # the joined index has to get a tag
+        ],
+    )
+    def test_others_leave_them_to_buildx(self, builder: dict[str, Any], with_: dict[str, str]) -> None:
+        argv = command(**builder, **with_)
+        assert values(argv, "--tag") == [f"{IMAGE}:{each}" for each in with_["tags"].split()]
+        assert values(argv, "--output") == ["type=image,push=true,store=false"]
 
     def test_a_candidate_is_pushed_to_every_repository(self) -> None:
         argv = command(image=f"{IMAGE}\nquay.io/org/app", push_by_digest="true")
@@ -290,12 +324,16 @@ class TestBuilder:
             ("insecure_registries", "registry:5000", "insecure registries"),
             ("driver_opts", "network=host", "driver-opts"),
             ("push_by_digest", "true", "without a tag"),
+            ("image", f"{IMAGE} quay.io/org/app", "before the next has the image"),
             ("cache", "bucket", "s3"),
             ("cache_from", "type=azblob,name=n", "azblob"),
         ],
     )
     def test_not_for_what_it_lacks(self, key: str, value: str, reason: str) -> None:
         assert reason in self.reason(**{key: value})
+
+    def test_the_daemons_own_for_several_repositories_that_get_nothing(self) -> None:
+        assert self.reason(image=f"{IMAGE} quay.io/org/app", push="false") == ""
 
 
 class TestLogins:

@@ -39,6 +39,8 @@ class PlannedRegistry(Transport):
         found = _MANIFEST.fullmatch(parts.path)
         if parts.path.endswith("/tags/list"):
             raise PlanEnds(f"what follows depends on the tags of {parts.netloc}{parts.path[3:-10]}")
+        if request.method == "POST" and parts.path.endswith("/blobs/uploads/"):  # whether one may push
+            return Response(202, Headers({"Location": f"{parts.path}planned"}))
         if found is None:  # whether it speaks TLS, and what refers to an image: nothing
             return Response(200, Headers({"Content-Type": OCI_INDEX}), b'{"manifests": []}')
         image = Reference(Registry.parse(parts.netloc), found[1])

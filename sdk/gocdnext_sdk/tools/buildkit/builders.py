@@ -45,15 +45,26 @@ class Builder:
     Args:
         name: its name for `--builder`.
         platforms: those that it can build for and run steps for.
+        nodes: how many BuildKits are asked to build.
     """
 
     name: str
     platforms: frozenset[str]
+    nodes: int = 1
 
     @property
     def is_daemons_own(self) -> bool:
         """Whether it is part of the Docker daemon and stores images there."""
         return self.name == _DAEMONS_OWN
+
+    @property
+    def pushes_without_tags(self) -> bool:
+        """Whether it can push content and set no tag.
+
+        The daemon's own refuses to (docker/buildx 0.36, `build/opt.go`). Of several nodes each does, and
+        buildx then writes the index of all under a tag, `latest` if it is told none (`build/build.go`).
+        """
+        return not self.is_daemons_own and self.nodes == 1
 
     def missing(self, wanted: Iterable[str]) -> tuple[str, ...]:
         """Return the Linux platforms among `wanted` that it cannot run steps for without an emulator."""

@@ -110,7 +110,7 @@ def remote_builder(
                 create += ["--driver-opt", comma_separated([f"{option}={files}/{file}"])]
         buildx.capture(*create, node.address)
     known = frozenset(normal(each) for node in asked for each in (node.platforms or wanted))
-    yield Builder(name, known)
+    yield Builder(name, known, len(asked))
 
 
 def _client(files: Path) -> ssl.SSLContext:
