@@ -20,7 +20,7 @@ from gocdnext_sdk import Credential, Credentials, Reference, Registry, RegistryC
 from gocdnext_sdk.host.harness import RunOptions, RunReport, Session, run_pipeline
 from gocdnext_sdk.host.harness.engine.docker import DockerEngine
 from gocdnext_sdk.host.harness.local_registry import LocalRegistry
-from gocdnext_sdk.host.pipeline.builtins import Run, Tag
+from gocdnext_sdk.host.pipeline.builtins import PullRequest, Revision, Run, Tag
 from gocdnext_sdk.host.testing.keys import KeyPair, generate_key_pair
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -200,6 +200,35 @@ def test_two_native_builds_become_one_image(bench: Bench) -> None:
     candidates = [Reference.parse(report[job].outputs["reference"]) for job in ("build-amd64", "build-arm64")]
     assert set(there.children(joined)) == {child for each in candidates for child in there.children(each)}
     assert there.resolve(joined.with_tag("latest")).digest == joined.digest
+
+
+@pytest.mark.parametrize(
+    ("run", "wanted"),
+    [
+        (
+            Run(cause="tag", tag=Tag("v1.2.3"), revision=Revision("0123456789" * 4)),
+            "1.2.3 1.2 sha-0123456 latest",
+        ),
+        (
+            Run(cause="pull_request", pull_request=PullRequest(17), revision=Revision("0123456789" * 4)),
+            "pr-17 sha-0123456",
+        ),
+    ],
+    ids=["tag", "pull request"],
+)
+def test_one_pipeline_gives_each_run_its_tags(bench: Bench, run: Run, wanted: str) -> None:
+    image = f"tags/{run.cause}"
+    options = RunOptions(
+        registry=bench.registry,
+        use_images=images("buildx"),
+        variables={"IMAGE": image, "REGISTRY": bench.registry.address},
+        jobs=("build",),
+        run=run,
+    )
+    pipeline = EXAMPLES / "tags" / ".gocdnext" / "image.yaml"
+    report = run_pipeline(pipeline, options, session=bench.session)
+    assert report.passed, report["build"].text
+    assert tags(bench.registry, image) == set(wanted.split())
 
 
 def test_promotion_between_two_registries_keeps_digest_and_signatures(bench: Bench) -> None:

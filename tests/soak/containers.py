@@ -18,6 +18,7 @@ from typing import Any
 import docker
 from docker.models.containers import Container
 from requests.exceptions import RequestException
+from testbed.images import plugin_tag
 
 from gocdnext_sdk.contract.keys import variable
 
@@ -27,7 +28,7 @@ OUTPUTS = "/workspace/.gocdnext/outputs/job.env"
 
 def image(plugin: str) -> str:
     """Return the image of a plugin of this repository, as `make setup-test` builds it."""
-    return f"localhost/gocdnext-plugin-{plugin}:dev"
+    return plugin_tag(plugin)
 
 
 @dataclass(frozen=True)
