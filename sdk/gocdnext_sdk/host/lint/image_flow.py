@@ -128,6 +128,27 @@ def read(view: View) -> Iterator[Read]:
                     yield Read(use, use.job, key, Name.parse(text.removeprefix("docker://")))
 
 
+def subjects(view: View, use: Use) -> frozenset[str]:
+    """Return the repositories that a job's inputs lead to, through the jobs whose outputs they take."""
+    published_by: dict[str, set[str]] = {}
+    for each in published(view):
+        published_by.setdefault(each.job.name, set()).add(each.image.repository)
+    read_by: dict[str, set[str]] = {}
+    for read_ in read(view):
+        read_by.setdefault(read_.job.name, set()).add(read_.image_of)
+    texts = (value.text for value in use.given.values())
+    unread = {*read_by.get(use.job.name if use.job else "", ())}
+    unread |= {output.job for text in texts for output in refs.needed_outputs(text)}
+    found: set[str] = set()
+    while unread:
+        name = unread.pop()
+        if name not in found:
+            found.add(name)
+            unread |= published_by.get(name, set()) or read_by.get(name, set())
+    jobs = {job.name for job in view.pipeline.jobs}
+    return frozenset(found - jobs)
+
+
 def _holds(fact: Reads, use: Use, job: Job) -> bool:
     excluded = fact.without_daemon and job.docker
     return not excluded and use.holds(fact.when) and not (fact.unless and use.holds(fact.unless))

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
+from gocdnext_sdk.host.lint.check import lint_text
 from gocdnext_sdk.host.lint.image_flow import Name
 from gocdnext_sdk.host.lint.rule import Finding
+from gocdnext_sdk.host.manifest.catalog import Catalog
 
+ROOT = Path(__file__).parents[4]
 Lint = Callable[[str], list[Finding]]
 
 TRIVY = "scan:\n  stage: scan\n  uses: ghcr.io/klinux/gocdnext-plugin-trivy@v1\n"
@@ -412,3 +416,16 @@ def test_the_address_of_a_webhook_is_a_secret(lint: Lint, url: str) -> None:
     text = f"job:\n  stage: build\n  uses: ghcr.io/org/chat@v1\n  with:\n    url: {url}\n"
     assert rules(lint(text)) == ["GP109", "GP203"]
     assert rules(lint(text.replace(url, "https://hooks.slack.com/ https://discord.com"))) == ["GP109"]
+
+
+def test_attesting_side_by_side_is_seen_through_the_jobs_between(catalog: Catalog) -> None:
+    """The statements come out of a scan, and the scan's image out of the build."""
+    text = (ROOT / "examples" / "proof" / ".gocdnext" / "release.yaml").read_text()
+    beside = text.replace("needs: [scan, attest-sboms]", "needs: [scan]")
+    assert beside != text
+    found = [each for each in lint_text(beside, "ci.yaml", catalog) if each.rule.id == "GP412"]
+    assert {each.problem.advice for each in found} == {
+        "add `needs: [sign]`",
+        "add `needs: [attest-sboms]`",
+    }
+    assert not [each for each in lint_text(text, "ci.yaml", catalog) if each.rule.id == "GP412"]

@@ -141,6 +141,7 @@ BREAKS: dict[str, tuple[Change, ...]] = {
     "GP409": (("sign: {", "sign: {docker: true, "),),
     "GP410": (("wax: '${{ WAX_KEY }}', ", ""), (", WAX_KEY]", "]")),
     "GP411": (("needs: [scan]", "needs: [build]"),),
+    "GP412": ((SIGN, f"{SIGN}\n{SIGN.replace('sign:', 'again:')}"),),
 }
 
 
@@ -168,6 +169,11 @@ def test_a_rule_sees_what_is_wrong(found: Found, rule: str) -> None:
             ((SCAN, SCAN.replace("stage", "docker: true, stage").replace("name:", "place: daemon, name:")),),
         ),
         ("GP410", (("wax: '${{ WAX_KEY }}'", "mode: check"),)),
+        (
+            "GP412",
+            ((SIGN, f"{SIGN}\n{SIGN.replace('sign:', 'again:').replace('name:', 'mode: check, name:')}"),),
+        ),
+        ("GP412", ((SIGN, f"{SIGN}\n{SIGN.replace('sign:', 'again:').replace('[scan]', '[scan, sign]')}"),)),
         (
             "GP411",
             (("needs: [scan]", "needs: [build]"), (SCAN, SCAN.replace("name:", "advisory: on, name:"))),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import combinations
 
 from gocdnext_sdk.host.lint import image_flow
 from gocdnext_sdk.host.lint.rule import Severity, rule
@@ -229,6 +230,26 @@ def beside_its_check(view: View) -> Iterator[Diagnostic]:
             if read.image_of == check.image_of and apart and check.job.name not in view.before(read.job):
                 what = f"{read.use.where} does not wait for job `{check.job.name}`, which checks the image"
                 yield Diagnostic(read.mark, what, f"add `needs: [{check.job.name}]`")
+
+
+@rule("GP412", Severity.WARNING)
+def side_by_side(view: View) -> Iterator[Diagnostic]:
+    """Two jobs sign or attest the same image side by side.
+
+    Where a registry has no referrers API (ghcr.io and the reference implementation have none), the list of
+    what is attached to an image is behind one tag. Each job reads that list, adds to it and writes it back:
+    what the one wrote in between is lost. One after the other, nothing is.
+    """
+    signing = [
+        (use.job, use.mark, image_flow.subjects(view, use))
+        for use in view.known_uses
+        if use.signs and use.job is not None
+    ]
+    for (other, _, theirs), (job, mark, subjects) in combinations(signing, 2):
+        ordered = job.name in view.before(other) or other.name in view.before(job)
+        if not ordered and subjects & theirs:
+            what = f"job `{job.name}` writes to the image at the same time as job `{other.name}`"
+            yield Diagnostic(mark, what, f"add `needs: [{other.name}]`")
 
 
 def _repository(read: image_flow.Read) -> str | None:
