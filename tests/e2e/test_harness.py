@@ -584,3 +584,48 @@ jobs:
     unit = run(session, file)["unit"]
     assert unit.reason == "coverage 75.0% is below fail_under 80.0%", unit.text
     assert str(unit.tests) == "2 passed in 1 file"
+
+
+@pytest.mark.parametrize("layered_from", [0, None])
+def test_a_job_changes_its_own_files_only_whether_copied_or_layered(
+    session: Session, project: Path, base: str, layered_from: int | None
+) -> None:
+    (project / "kept").mkdir()
+    for name in ("changed.txt", "deleted.txt", "renamed.txt", "kept/same.txt"):
+        (project / name).write_text("before\n")
+    file = write(
+        project,
+        base,
+        """
+stages: [a, b]
+jobs:
+  change:
+    stage: a
+    image: BASE
+    artifacts: {paths: [kept]}
+    script:
+      - echo after > changed.txt
+      - rm deleted.txt
+      - mv renamed.txt new.txt
+      - mv kept moved
+      - mkdir kept && echo new > kept/new.txt
+      - mkdir -p out && cp moved/same.txt out/ && ln out/same.txt out/twin.txt && ln -s same.txt out/link
+  look:
+    stage: b
+    image: BASE
+    needs_artifacts: [{from_job: change, dest: got}]
+    script:
+      - test "$(cat changed.txt deleted.txt renamed.txt kept/same.txt | sort | uniq -c | tr -d ' ')" = 4before
+      - test ! -e out && test ! -e kept/new.txt && test -e got/kept/new.txt && test ! -e got/kept/same.txt
+      - test "$(stat -c %u:%a .)" = "$(stat -c %u .):755"
+""",
+    )
+    report = run(session, file, layered_from=layered_from)
+    assert report.passed, [(job.name, job.reason, job.text) for job in report.jobs]
+    assert sorted(report["change"].written) == [
+        "changed.txt", "kept/new.txt", "moved/same.txt", "new.txt",
+        "out/link", "out/same.txt", "out/twin.txt",
+    ]  # fmt: skip
+    assert (project / "changed.txt").read_text() == "after\n"
+    assert (project / "deleted.txt").exists()  # what jobs delete stays in the user's tree
+    assert report["look"].written == ("got/kept/new.txt",)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -94,7 +95,8 @@ def _details(error: ValidationError) -> list[ErrorDetails]:
     return error.errors(include_url=False, include_input=False)
 
 
-def env_names(model: type[PluginInputs]) -> dict[str, str]:
+@cache
+def env_names(model: type[PluginInputs]) -> Mapping[str, str]:
     """Return which variable names carry which `with:` key.
 
     A key can be spelled in kebab, snake, camel or dotted form, and the engines map the spellings

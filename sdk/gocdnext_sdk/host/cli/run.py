@@ -24,7 +24,7 @@ from gocdnext_sdk.host.harness import caches, leftovers
 from gocdnext_sdk.host.harness.engine.interface import Pull
 from gocdnext_sdk.host.harness.engine.local import local_engine
 from gocdnext_sdk.host.harness.given import REGISTRY_SECRETS
-from gocdnext_sdk.host.harness.options import NewRegistry, NewSigstore, Preferred, RunOptions
+from gocdnext_sdk.host.harness.options import MANY_FILES, NewRegistry, NewSigstore, Preferred, RunOptions
 from gocdnext_sdk.host.harness.prepare import prepare
 from gocdnext_sdk.host.harness.report.interface import Tee
 from gocdnext_sdk.host.harness.runner import run_prepared
@@ -117,6 +117,7 @@ _PATH = click.Path(path_type=Path)
 @click.option("--notify", is_flag=True, help="Send the pipeline's notifications; they are shown otherwise.")
 @click.option("--ask", is_flag=True, help="Ask at approval gates; they pass otherwise.")
 @click.option("--no-cache", is_flag=True, help="Neither restore nor store what `cache:` names.")
+@click.option("--no-layers", is_flag=True, help="Copy the checkout for every job, even a large one.")
 @report_options
 @click.option("--no-record", is_flag=True, help="Do not keep the run for `gocdnext-plugin report`.")
 @click.option("--verbose", is_flag=True, help="Show every line of every job, not only its steps.")
@@ -154,6 +155,7 @@ def command(
     notify: bool,
     ask: bool,
     no_cache: bool,
+    no_layers: bool,
     no_record: bool,
     verbose: bool,
     no_color: bool,
@@ -207,6 +209,7 @@ def command(
         notify=notify,
         leftovers=leftovers.user_folder(),
         caches=None if no_cache else caches.user_folder(),
+        layered_from=None if no_layers else MANY_FILES,
         private=tuple(
             each
             for each in (secrets_file or settings.secrets_file, sigstore_at and sigstore_at / STATE)

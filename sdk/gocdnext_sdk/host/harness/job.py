@@ -30,14 +30,14 @@ from gocdnext_sdk.host.harness.report.outcome import result, steps
 from gocdnext_sdk.host.harness.results import collect
 from gocdnext_sdk.host.harness.results.coverage import UnreadableReport
 from gocdnext_sdk.host.harness.session import Session
-from gocdnext_sdk.host.harness.snapshot import Snapshot
 from gocdnext_sdk.host.harness.stopping import RunningContainers
+from gocdnext_sdk.host.harness.workspaces import MOUNTED_AT, Workspace, Workspaces
 from gocdnext_sdk.host.harness.writeback import WriteBack
 from gocdnext_sdk.host.pipeline import quantities, syntax
 from gocdnext_sdk.host.pipeline.resolve import ResolvedJob
 from gocdnext_sdk.runtime.docker_client import SOCKET
 
-WORKSPACE: Final = "/workspace"
+WORKSPACE: Final = MOUNTED_AT
 
 # As upstream's docker engine starts a script: the checkout's owner is not the job's user, which git refuses.
 _SCRIPT: Final = ("sh", "-c", "--")
@@ -56,7 +56,7 @@ class JobRunner:
 
     Args:
         session: owns what is created.
-        snapshot: fills every workspace.
+        workspaces: the checkout of each job.
         write_back: brings back what jobs wrote.
         artifacts: what jobs hand on to others.
         caches: what they keep for later runs, if they keep anything.
@@ -67,7 +67,7 @@ class JobRunner:
     """
 
     session: Session
-    snapshot: Snapshot
+    workspaces: Workspaces
     write_back: WriteBack
     artifacts: ArtifactStore
     running: RunningContainers
@@ -112,7 +112,10 @@ class JobRunner:
         if stopping():
             return report
         caches = self._keyed(job)
-        container = self._create(job, label, files)
+        workspace = self.workspaces.create(
+            self.session.name(label), {**self.session.labels, JOB_LABEL: label}, job.image
+        )
+        container = self._create(job, label, files, workspace)
         self._restore(caches, container, log)
         with closing(engine.attach(container)) as output:
             if not self.running.start(container):
@@ -129,7 +132,7 @@ class JobRunner:
         report = replace(report, exit_code=exit_code, result=own)
         if stopping() and exit_code:
             return report
-        changes = self.write_back.absorb(job.name, engine.get(container, WORKSPACE))
+        changes = self.write_back.absorb(job.name, workspace.changed(container))
         for notice in changes.notices:
             self.listener.notice(log.masked(notice), job.name)
         report = replace(report, written=tuple(changes.written), files=self._read(container, files))
@@ -147,7 +150,7 @@ class JobRunner:
         """Return the paths of the job's caches by their keys, made for this checkout."""
         if self.caches is None:
             return {}
-        return {expanded(each.key, self.snapshot): each.paths for each in job.cache}
+        return {expanded(each.key, self.workspaces.snapshot): each.paths for each in job.cache}
 
     def _restore(self, keys: Iterable[str], container: str, log: Log) -> None:
         if self.caches is None:
@@ -232,7 +235,7 @@ class JobRunner:
         )
         return replace(report, status=Status.PASSED, outputs=values, masked_outputs=hidden)
 
-    def _create(self, job: ResolvedJob, label: str, files: Mapping[str, str]) -> str:
+    def _create(self, job: ResolvedJob, label: str, files: Mapping[str, str], workspace: Workspace) -> str:
         engine = self.session.engine
         labels = {**self.session.labels, JOB_LABEL: label}
         name = self.session.name(label)
@@ -243,7 +246,6 @@ class JobRunner:
             if not self.network.startswith(SHARED_NETWORK):
                 extra_hosts["host.docker.internal"] = HOST_GATEWAY
         env |= {variable: f"{WORKSPACE}/{DIRECTORY}/{name}" for variable, name in files.items()}
-        engine.create_volume(name, labels)
         container = engine.create(
             ContainerSpec(
                 name=name,
@@ -252,7 +254,7 @@ class JobRunner:
                 command=() if job.script is None else (*_SCRIPT, _SAFE_DIRECTORY + job.script),
                 env=env,
                 working_dir=WORKSPACE,
-                volumes={name: WORKSPACE},
+                volumes={workspace.volume: WORKSPACE},
                 engine_socket=SOCKET if job.docker else None,
                 network=self.network,
                 extra_hosts=extra_hosts,
@@ -260,7 +262,7 @@ class JobRunner:
                 memory=quantities.memory(job.limits.memory),
             )
         )
-        engine.put(container, WORKSPACE, self.snapshot.stream())
+        workspace.fill(container)
         for needs in job.needs_artifacts:
             for tar in self.artifacts.needed(needs):
                 engine.put(container, WORKSPACE, tar)

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from gocdnext_sdk.host.harness.local_sigstore import LocalSigstore
 
 
+MANY_FILES = 2000
+"""From here on, a copy of the checkout for each job takes longer than a layer."""
+
+
 @dataclass(frozen=True)
 class NewRegistry:
     """A throw-away registry is to be started for the run.
@@ -79,6 +83,8 @@ class RunOptions:
         approve: asked at each approval gate, with the job's name; without it, all pass.
         leftovers: the folder of notes about what runs left in checkouts, so that a later one leaves it out;
             without one, it is taken for the user's own.
+        layered_from: the number of files in the checkout from which on jobs share one copy of it on the
+            engine, each with a layer of its own for what it changes; None gives every job a copy.
         caches: the folder of what `cache:` keeps between runs; without one, nothing is restored or stored.
     """
 
@@ -104,4 +110,5 @@ class RunOptions:
     notify: bool = False
     approve: Callable[[str, Approval], bool] | None = None
     leftovers: Path | None = None
+    layered_from: int | None = MANY_FILES
     caches: Path | None = None

@@ -36,6 +36,7 @@ from gocdnext_sdk.host.harness.session import Session
 from gocdnext_sdk.host.harness.snapshot import Snapshot
 from gocdnext_sdk.host.harness.stand_in import StandIn
 from gocdnext_sdk.host.harness.stopping import RunningContainers
+from gocdnext_sdk.host.harness.workspaces import Workspaces
 from gocdnext_sdk.host.harness.writeback import WriteBack
 from gocdnext_sdk.host.pipeline import parse_file, resolve, revision
 from gocdnext_sdk.host.pipeline.errors import PipelineError
@@ -131,7 +132,9 @@ class _Execution:
             with RunningContainers(self._session, self._listener) as running, ArtifactStore() as artifacts:
                 jobs = JobRunner(
                     session=self._session,
-                    snapshot=snapshot,
+                    workspaces=Workspaces(
+                        self._session, snapshot, self._options.layered_from, self._listener
+                    ),
                     write_back=WriteBack(snapshot),
                     artifacts=artifacts,
                     caches=Caches(folder, snapshot.root) if (folder := self._options.caches) else None,

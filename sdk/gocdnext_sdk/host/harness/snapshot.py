@@ -4,17 +4,22 @@ On the platform, each job clones the repository again, and jobs share no files. 
 filled from the same tar, so no job sees changes by another job or by the user's editor.
 """
 
+# ruff: noqa: PTH112, PTH114, PTH115, PTH116, PTH123 - for each of 50,000 files, a Path costs as much as reading it
 from __future__ import annotations
 
 import os
+import stat
 import subprocess
 import tarfile
 import tempfile
 import time
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from io import FileIO
 from pathlib import Path
-from typing import IO, Self
+from typing import Self
+
+from gocdnext_sdk.host.harness.archive import END
 
 _CHUNK = 1 << 20
 
@@ -51,6 +56,7 @@ class Snapshot:
         self, root: Path, exclude: Collection[Path] = (), leftovers: Collection[str] = frozenset()
     ) -> None:
         self.root = root.resolve()
+        top = os.fspath(self.root)
         self.notices: list[str] = []
         self.taken_at = time.time()
         self.excluded = {each for path in exclude for each in (path.resolve(), _unfollowed(path))}
@@ -59,13 +65,13 @@ class Snapshot:
         self._contents: dict[str, int] = {}
         self._file = tempfile.TemporaryFile(prefix="gocdnext-")  # noqa: SIM115 - closed by close()
         try:
-            with tarfile.open(fileobj=self._file, mode="w", format=tarfile.PAX_FORMAT) as tar:
-                tar.addfile(_owned(_directory(".")))
-                left = self._untracked(leftovers)
-                for path in self._paths():
-                    if path not in left:
-                        self._add(tar, self.root, path)
-                self._add_history(tar)
+            self._file.write(directory(".").tobuf())
+            left = self._untracked(leftovers)
+            for path in self._paths():
+                if path not in left:
+                    self._add(top, path)
+            self._add_history(top)
+            self._file.write(END)
             self._file.flush()
             if left:
                 self.notices.append(
@@ -100,25 +106,26 @@ class Snapshot:
             return None
         return os.pread(self._file.fileno(), self.entries[name].size, self._contents[name])
 
-    def _add(self, tar: tarfile.TarFile, root: Path, relative: str) -> None:
-        path = root / relative
+    def _add(self, root: str, relative: str) -> None:
+        path = f"{root}/{relative}"
         if self._is_excluded(path):
-            self.excluded.add(path)
+            self.excluded.add(Path(path))
             return
         try:
-            if path.is_symlink():
-                self._put(tar, tar.gettarinfo(path, arcname=relative), None)
-            elif path.is_file():
-                with path.open("rb") as stream:
-                    self._put(tar, tar.gettarinfo(arcname=relative, fileobj=stream), stream)
+            status = os.lstat(path)
+            if stat.S_ISLNK(status.st_mode):
+                self._put(_member(relative, tarfile.SYMTYPE, status, os.readlink(path)))
+            elif stat.S_ISREG(status.st_mode):
+                with open(path, "rb", buffering=0) as stream:
+                    self._put_file(relative, stream)
         except FileNotFoundError:  # git lists what was deleted and is not yet committed
             return
         except PermissionError as error:
             self.notices.append(f"{relative}: left out: {error.strerror}")
 
-    def _is_excluded(self, path: Path) -> bool:
+    def _is_excluded(self, path: str) -> bool:
         """Return whether `path` is a file that jobs must not see, or leads to one."""
-        if path in self.excluded:
+        if self.excluded and Path(path) in self.excluded:
             return True
         return bool(self._excluded_files) and _identity(path) in self._excluded_files
 
@@ -134,26 +141,36 @@ class Snapshot:
                         "`git rm --cached` it, and change secrets that were committed"
                     )
 
-    def _put(self, tar: tarfile.TarFile, member: tarfile.TarInfo, content: IO[bytes] | None) -> None:
-        if member.islnk():  # two names of one file are two files in a checkout
-            member.type, member.linkname = tarfile.REGTYPE, ""
-            member.size = os.fstat(content.fileno()).st_size if content else 0
-        member.mtime = int(member.mtime)
+    def _put(self, member: tarfile.TarInfo) -> None:
         self.entries[member.name] = Entry.of(member)
-        tar.addfile(_owned(member), content)
-        if member.isreg():
-            blocks = -(-member.size // tarfile.BLOCKSIZE)
-            self._contents[member.name] = tar.offset - blocks * tarfile.BLOCKSIZE
+        self._file.write(_owned(member).tobuf(tarfile.PAX_FORMAT, "utf-8", "surrogateescape"))
+
+    def _put_file(self, name: str, content: FileIO) -> None:
+        start = self._file.tell()
+        while True:
+            status = os.fstat(content.fileno())
+            self._put(_member(name, tarfile.REGTYPE, status))
+            at, left = self._file.tell(), status.st_size
+            while left and (chunk := content.read(min(left, _CHUNK))):
+                self._file.write(chunk)
+                left -= len(chunk)
+            if not left:
+                break
+            self._file.seek(start)  # it has become shorter: once more, as it is now
+            self._file.truncate()
+            content.seek(0)
+        self._file.write(bytes(-status.st_size % tarfile.BLOCKSIZE))
+        self._contents[name] = at
 
     def _paths(self) -> Iterator[str]:
-        listed = self._listed_by_git()
+        listed, root = self._listed_by_git(), os.fspath(self.root)
         if listed is None:
-            yield from _walk(self.root, "")
+            yield from _walk(root, "")
             return
         for relative in listed:
-            path = self.root / relative
-            if path.is_dir() and not path.is_symlink():  # a submodule, or a clone inside the clone
-                yield from _walk(self.root, relative.rstrip("/"))
+            path = f"{root}/{relative}"
+            if os.path.isdir(path) and not os.path.islink(path):  # a submodule, or a clone inside the clone
+                yield from _walk(root, relative.rstrip("/"))
             else:
                 yield relative
 
@@ -162,18 +179,17 @@ class Snapshot:
         listing = _git(self.root, "ls-files", "-z", "--cached") if paths else None
         return frozenset(paths).difference(os.fsdecode(name) for name in (listing or b"").split(b"\0"))
 
-    def _add_history(self, tar: tarfile.TarFile) -> None:
+    def _add_history(self, root: str) -> None:
         git = self.root / ".git"
         if git.is_dir():
-            for path in _walk(self.root, ".git"):
-                self._add(tar, self.root, path)
+            for path in _walk(root, ".git"):
+                self._add(root, path)
         elif git.is_file():  # a worktree or submodule, whose history lies elsewhere
             with tempfile.TemporaryDirectory(prefix="gocdnext-") as folder:
-                clone = Path(folder)
                 _git(self.root, "clone", "--quiet", "--no-checkout", "--no-hardlinks", ".", folder)
-                _git(clone, "reset", "--quiet")
-                for path in _walk(clone, ".git"):
-                    self._add(tar, clone, path)
+                _git(Path(folder), "reset", "--quiet")
+                for path in _walk(folder, ".git"):
+                    self._add(folder, path)
         elif _git(self.root, "rev-parse", "--show-toplevel"):
             self.notices.append(
                 f"{self.root} is below the top of its git clone; jobs get its files without .git"
@@ -191,10 +207,10 @@ def _unfollowed(path: Path) -> Path:
     return path.parent.resolve() / path.name
 
 
-def _identity(path: Path) -> tuple[int, int] | None:
+def _identity(path: str | Path) -> tuple[int, int] | None:
     """Return what identifies a file regardless of its name; None if it does not exist."""
     try:
-        status = path.stat()
+        status = os.stat(path)
     except OSError:
         return None
     return status.st_dev, status.st_ino
@@ -210,12 +226,22 @@ def _git(folder: Path, *arguments: str) -> bytes | None:
         return None
 
 
-def _walk(root: Path, start: str) -> Iterator[str]:
-    for directory, names, files in os.walk(root / start):
-        links = [name for name in names if (Path(directory) / name).is_symlink()]
+def _walk(root: str, start: str) -> Iterator[str]:
+    for folder, names, files in os.walk(f"{root}/{start}" if start else root):
+        below = folder[len(root) + 1 :]
+        links = [name for name in names if os.path.islink(f"{folder}/{name}")]
         for name in sorted([*files, *links]):
-            yield os.path.relpath(Path(directory) / name, root)
+            yield f"{below}/{name}" if below else name
         names.sort()
+
+
+def _member(name: str, kind: bytes, status: os.stat_result, linkname: str = "") -> tarfile.TarInfo:
+    """Return the head of a file. Two names of one file are two files, as in a clone."""
+    member = tarfile.TarInfo(name)
+    member.type, member.linkname = kind, linkname
+    member.mode, member.mtime = stat.S_IMODE(status.st_mode), int(status.st_mtime)
+    member.size = status.st_size if kind == tarfile.REGTYPE else 0
+    return member
 
 
 def _owned(member: tarfile.TarInfo) -> tarfile.TarInfo:
@@ -224,7 +250,8 @@ def _owned(member: tarfile.TarInfo) -> tarfile.TarInfo:
     return member
 
 
-def _directory(name: str, mode: int = 0o755) -> tarfile.TarInfo:
+def directory(name: str) -> tarfile.TarInfo:
+    """Return a directory for a workspace, owned as the checkout is."""
     member = tarfile.TarInfo(name)
-    member.type, member.mode, member.mtime = tarfile.DIRTYPE, mode, int(time.time())
-    return member
+    member.type, member.mode, member.mtime = tarfile.DIRTYPE, 0o755, int(time.time())
+    return _owned(member)

@@ -111,7 +111,7 @@ class WriteBack:
                 changes.notices.append(f"{path}: not brought back: {error.strerror}")
 
     def _wanted(self, parts: tuple[str, ...], member: tarfile.TarInfo) -> bool:
-        if not parts or member.isdir() or self._is_private(parts):
+        if not parts or member.isdir() or _is_deletion(member) or self._is_private(parts):
             return False
         known = self._snapshot.entries.get("/".join(parts))
         # A file rewritten within the second of the snapshot may look untouched; then its content decides.
@@ -148,7 +148,13 @@ class WriteBack:
             content = archive.extractfile(member)
             if content is None:
                 raise Refused("it is neither a file nor a link")
-            return self._file(content, member.mode, name, parent)
+            return self._file(content, member.mode, name, parent, self._unchanged(path, member))
+
+    def _unchanged(self, path: str, member: tarfile.TarInfo) -> bytes | None:
+        """Return the digest that a file has if the job left it alone, where size and time do not tell."""
+        if self._snapshot.entries.get(path) != Entry.of(member):
+            return None
+        return sha256(self._snapshot.read(path) or b"").digest()
 
     def _check_unedited(self, path: str, parent: int, name: str) -> None:
         """Refuse to overwrite what the user changed during the run."""
@@ -182,7 +188,9 @@ class WriteBack:
         finally:
             os.close(fd)
 
-    def _file(self, content: IO[bytes], mode: int, name: str, parent: int) -> bool:
+    def _file(
+        self, content: IO[bytes], mode: int, name: str, parent: int, unchanged: bytes | None = None
+    ) -> bool:
         temporary = f".{name[:200]}.{uuid4().hex[:8]}"
         fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600, dir_fd=parent)
         try:
@@ -196,7 +204,7 @@ class WriteBack:
                         target.write(chunk)
                 target.truncate()
                 os.fchmod(target.fileno(), mode & 0o777)
-            if _same(name, parent, digest.digest(), mode & 0o777):
+            if digest.digest() == unchanged or _same(name, parent, digest.digest(), mode & 0o777):
                 os.unlink(temporary, dir_fd=parent)
                 return False
             self._give(temporary, parent)
@@ -245,6 +253,11 @@ def _same(name: str, parent: int, digest: bytes, mode: int) -> bool:
         while chunk := stream.read(1 << 20):
             existing.update(chunk)
         return existing.digest() == digest
+
+
+def _is_deletion(member: tarfile.TarInfo) -> bool:
+    """Return whether it stands in a layer for a file that was deleted. Source: Linux, overlayfs.rst."""
+    return member.ischr() and member.devmajor == member.devminor == 0
 
 
 def _escapes(parts: tuple[str, ...], target: str) -> bool:

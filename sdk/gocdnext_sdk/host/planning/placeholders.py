@@ -8,11 +8,16 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from gocdnext_sdk.contract.keys import SHORT_SHA
 from gocdnext_sdk.inputs.tagging.evaluate import SHORT
 from gocdnext_sdk.runtime.masking import Masker
 from gocdnext_sdk.runtime.spellings import MIN_LENGTH
+
+_MADE = re.compile(r"sha256:[0-9a-f]{64}|placeholder-[0-9a-f]{16}")
+"""What most placeholders look like: too many, in a thousand jobs, for alternatives of one pattern."""
 
 
 class Placeholders:
@@ -20,6 +25,9 @@ class Placeholders:
 
     def __init__(self) -> None:
         self._names: dict[str, str] = {}
+        self._others: dict[str, str] = {}
+        self._pattern = _MADE
+        self._passing: list[tuple[str, str]] = []
         self._words: list[str] = []
         self._masker = Masker()
 
@@ -50,8 +58,22 @@ class Placeholders:
         return value
 
     def alias(self, value: str, shown: str) -> None:
-        """Show `value`, such as a temporary path, as `shown`."""
-        self._names.setdefault(value, shown)
+        """Show `value`, such as the workspace's path, as `shown`."""
+        if _MADE.fullmatch(value):
+            self._names.setdefault(value, shown)
+        elif value not in self._others:
+            self._others[value] = shown
+            longest_first = sorted(self._others, key=len, reverse=True)
+            self._pattern = re.compile("|".join([*map(re.escape, longest_first), _MADE.pattern]))
+
+    @contextmanager
+    def aliased(self, value: str, shown: str) -> Iterator[None]:
+        """Show `value`, such as a temporary path, as `shown` in the block only."""
+        self._passing.append((value, shown))
+        try:
+            yield
+        finally:
+            self._passing.remove((value, shown))
 
     def has_word(self, text: str) -> bool:
         """Tell whether `text` contains a word of `text()`; a complaint about such a word means nothing."""
@@ -59,12 +81,13 @@ class Placeholders:
 
     def show(self, text: str) -> str:
         """Return `text` with every placeholder and every secret replaced by its name."""
-        if self._names:
-            longest_first = sorted(self._names, key=len, reverse=True)
-            pattern = re.compile("|".join(map(re.escape, longest_first)))
-            text = pattern.sub(lambda match: self._names[match[0]], text)
-        return self._masker.mask(text)
+        for value, shown in self._passing:
+            text = text.replace(value, shown)
+        return self._masker.mask(self._pattern.sub(self._name, text))
+
+    def _name(self, match: re.Match[str]) -> str:
+        return self._others.get(match[0]) or self._names.get(match[0], match[0])
 
     def _add(self, value: str, name: str) -> str:
-        self._names.setdefault(value, f"<{name}>")
+        self.alias(value, f"<{name}>")
         return value

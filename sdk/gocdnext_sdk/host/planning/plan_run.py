@@ -48,9 +48,9 @@ def plan_run(
         contextlib.redirect_stdout(printed),
         contextlib.redirect_stderr(printed),
         _temporary_files_in(str(files.directory())),
+        shown.aliased(str(files.directory()), "<scratch>"),
         promising(map(Path, promised)),
     ):
-        shown.alias(str(files.directory()), "<scratch>")
         shown.alias(str(workspace), "/workspace")
         given: dict[str, str] = {}
         try:

@@ -49,6 +49,18 @@ def test_new_and_changed_files_come_back(clone: Path) -> None:
     assert (clone / "deep/er/new.txt").read_text() == "new"
 
 
+@pytest.mark.parametrize(("numbers", "told"), [((0, 0), 0), ((1, 3), 1)])
+def test_what_stands_for_a_deletion_in_a_layer_is_no_device(
+    clone: Path, numbers: tuple[int, int], told: int
+) -> None:
+    device = link("tracked.txt", "", tarfile.CHRTYPE)
+    device.devmajor, device.devminor = numbers
+    with Snapshot(clone) as snapshot:
+        changes = WriteBack(snapshot).absorb("job", workspace(device))
+    assert (changes.written, len(changes.notices)) == ([], told)
+    assert (clone / "tracked.txt").read_text() == "tracked"
+
+
 def test_what_the_job_left_alone_or_wrote_alike_is_not_touched(clone: Path) -> None:
     old = int(time.time()) - 3600
     os.utime(clone / "tracked.txt", (old, old))
@@ -60,6 +72,16 @@ def test_what_the_job_left_alone_or_wrote_alike_is_not_touched(clone: Path) -> N
         assert back.absorb("two", workspace(("tracked.txt", "tracked"))).written == []
     assert (clone / "tracked.txt").read_text() == "tracked"
     assert (clone / "tracked.txt").stat().st_ino == inode
+
+
+def test_what_a_job_left_alone_does_not_undo_what_an_earlier_one_wrote(clone: Path) -> None:
+    """In a file as young as the snapshot, size and time do not show that."""
+    with Snapshot(clone) as snapshot:
+        back = WriteBack(snapshot)
+        back.absorb("one", workspace(("tracked.txt", "changed")))
+        young = snapshot.entries["tracked.txt"].mtime
+        assert back.absorb("two", workspace(("tracked.txt", "tracked"), mtime=young)).written == []
+    assert (clone / "tracked.txt").read_text() == "changed"
 
 
 def test_nothing_comes_back_into_git_or_from_the_outputs_or_the_secrets_file(clone: Path) -> None:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import posixpath
 import sys
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
@@ -114,6 +115,37 @@ class DockerEngine:
         """Create an empty volume."""
         with _translated(f"create volume {name}"):
             self._api.create_volume(name, labels=dict(labels))
+
+    def create_overlay(
+        self, name: str, labels: Mapping[str, str], *, lower: str, upper: str, work: str
+    ) -> None:
+        """Create a volume that the engine mounts as overlayfs."""
+        with _translated(f"create volume {name}"):
+            layers = {
+                option: self._path(where)
+                for option, where in (("lowerdir", lower), ("upperdir", upper), ("workdir", work))
+            }
+            # Without redirects and metadata-only copies, each changed file is whole in the upper directory.
+            options = [
+                *(f"{option}={path}" for option, path in layers.items()),
+                "redirect_dir=off",
+                "metacopy=off",
+            ]
+            self._api.create_volume(
+                name,
+                driver="local",
+                driver_opts={"type": "overlay", "device": "overlay", "o": ",".join(options)},
+                labels=dict(labels),
+            )
+
+    def _path(self, where: str) -> str:
+        """Return the path of ``VOLUME/DIRECTORY`` on the engine's host."""
+        volume, _, inside = where.partition("/")
+        mountpoint: str = self._api.inspect_volume(volume)["Mountpoint"]
+        path = posixpath.join(mountpoint, inside)
+        if set(path) & set(",:\\"):  # they part the options of a mount
+            raise DaemonError(f"{path} cannot be an option of a mount")
+        return path
 
     def networks_of(self, container: str) -> list[str]:
         """Return the user-defined networks of `container`; only those have aliases."""

@@ -100,6 +100,23 @@ class Engine(Protocol):
     def create_volume(self, name: str, labels: Mapping[str, str]) -> None:
         """Create an empty volume."""
 
+    def create_overlay(
+        self, name: str, labels: Mapping[str, str], *, lower: str, upper: str, work: str
+    ) -> None:
+        """Create a volume that shows `lower`, and puts what is changed there into `upper`.
+
+        A directory of `lower` cannot be renamed in it (EXDEV), so that `upper` has every changed file whole;
+        a file that was deleted is a character device there. An engine that cannot do this says so here, or
+        when the volume is first used.
+
+        Args:
+            name: the volume's.
+            labels: of the volume.
+            lower: a volume, which nobody changes from now on.
+            upper: a volume and an empty directory in it, ``VOLUME/DIRECTORY``.
+            work: another empty one in that volume.
+        """
+
     def networks_of(self, container: str) -> list[str]:
         """Return the networks of `container` that others can join with an alias."""
 

@@ -21,7 +21,8 @@ import io
 import posixpath
 import tarfile
 import threading
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from collections import ChainMap
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, MutableMapping
 from dataclasses import dataclass, field
 from queue import SimpleQueue
 from typing import Literal, TypeAlias
@@ -50,12 +51,14 @@ class MemoryContainer:
     Args:
         spec: what the harness asked for.
         files: path below the workspace to content; what is added or changed comes back into the tree.
+        folders: the directories that were put there.
         signals: the signals that were sent, in order.
         signalled: set by each signal; a function can wait for it.
     """
 
     spec: ContainerSpec
-    files: dict[str, bytes] = field(default_factory=dict)
+    files: MutableMapping[str, bytes] = field(default_factory=dict)
+    folders: set[str] = field(default_factory=set)
     signals: list[str] = field(default_factory=list)
     signalled: threading.Event = field(default_factory=threading.Event)
     exit_code: int = 0
@@ -105,6 +108,31 @@ class MemoryContainer:
             self._output.put(None)
 
 
+class _Folder(MutableMapping[str, bytes]):
+    """The files of a volume that are below one of its directories."""
+
+    def __init__(self, volume: MutableMapping[str, bytes], folder: str) -> None:
+        self._volume = volume
+        self._above = f"{folder}/"
+
+    def __getitem__(self, path: str) -> bytes:
+        return self._volume[self._above + path]
+
+    def __setitem__(self, path: str, content: bytes) -> None:
+        self._volume[self._above + path] = content
+
+    def __delitem__(self, path: str) -> None:
+        del self._volume[self._above + path]
+
+    def __iter__(self) -> Iterator[str]:
+        return (
+            name.removeprefix(self._above) for name in tuple(self._volume) if name.startswith(self._above)
+        )
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+
 Behaviour: TypeAlias = Callable[[MemoryContainer], "int | None"]
 """What an image does: prints, writes files, returns the exit code. SIGKILL ends a container without it."""
 
@@ -133,6 +161,8 @@ class MemoryEngine:
         """What is on the engine: the labels of containers, volumes and networks, by name."""
         self.networks: dict[str, list[str]] = {}
         """The networks of containers that somebody else made, by name."""
+        self.volumes: dict[str, MutableMapping[str, bytes]] = {}
+        """What is in the volumes: path to content."""
         self.order: list[str] = []
         """The images of containers in the order in which they were started."""
         self.most_at_once = 0
@@ -169,6 +199,16 @@ class MemoryEngine:
         """Note a volume."""
         self._called("create_volume")
         self._add(f"volume {name}", labels)
+        self.volumes[name] = {}
+
+    def create_overlay(
+        self, name: str, labels: Mapping[str, str], *, lower: str, upper: str, work: str
+    ) -> None:
+        """Make a volume of two: what is written goes into the upper one."""
+        self._called("create_overlay")
+        self._add(f"volume {name}", labels)
+        volume, _, folder = upper.partition("/")
+        self.volumes[name] = ChainMap(_Folder(self.volumes[volume], folder), self.volumes[lower])
 
     def _add(self, name: str, labels: Mapping[str, str]) -> None:
         with self._lock:
@@ -188,7 +228,8 @@ class MemoryEngine:
         with self._lock:
             if spec.name in self.labels:
                 raise DaemonError(f"there is a container {spec.name} already")
-            self.containers[spec.name] = MemoryContainer(spec)
+            mounted = [self.volumes[name] for name in spec.volumes if name in self.volumes]
+            self.containers[spec.name] = MemoryContainer(spec, mounted[0] if mounted else {})
             self.labels[spec.name] = spec.labels
         return spec.name
 
@@ -200,23 +241,27 @@ class MemoryEngine:
                 content = archive.extractfile(member) if member.isreg() else None
                 if content is not None:
                     self._found(container).files[member.name] = content.read()
+                elif member.isdir():
+                    self._found(container).folders.add(member.name)
 
     def get(self, container: str, path: str) -> Iterator[bytes]:
         """Yield the files below `path` as a tar, in pieces, each named from the path's last name on."""
         self._called("get")
-        inside = path.removeprefix(_WORKSPACE).lstrip("/")
+        found = self._found(container)
+        root = next(iter(found.spec.volumes.values()), _WORKSPACE)
+        inside = path.removeprefix(root).lstrip("/")
         files = {
             name: content
-            for name, content in self._found(container).files.items()
+            for name, content in found.files.items()
             if not inside or name == inside or name.startswith(f"{inside}/")
         }
-        if inside and not files:
+        if inside and not files and inside not in found.folders:
             raise NoSuchPath(f"the container has no {path}")
         above = len(posixpath.dirname(path.rstrip("/")).rstrip("/")) + 1
         buffer = io.BytesIO()
         with tarfile.open(fileobj=buffer, mode="w") as archive:
             for name, content in files.items():
-                member = tarfile.TarInfo(f"{_WORKSPACE}/{name}"[above:])
+                member = tarfile.TarInfo(f"{root}/{name}"[above:])
                 member.size, member.mode, member.mtime = len(content), 0o644, _LATER
                 archive.addfile(member, io.BytesIO(content))
         whole = buffer.getvalue()

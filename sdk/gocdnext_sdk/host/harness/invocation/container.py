@@ -9,10 +9,12 @@ from gocdnext_sdk.host.harness.artifacts import ArtifactStore
 from gocdnext_sdk.host.harness.engine.interface import Pull
 from gocdnext_sdk.host.harness.invocation.interface import Invocation, Outcome
 from gocdnext_sdk.host.harness.job import JobRunner
+from gocdnext_sdk.host.harness.options import MANY_FILES
 from gocdnext_sdk.host.harness.report.interface import Listener, NullListener, Status
 from gocdnext_sdk.host.harness.session import Session
 from gocdnext_sdk.host.harness.snapshot import Snapshot
 from gocdnext_sdk.host.harness.stopping import RunningContainers
+from gocdnext_sdk.host.harness.workspaces import Workspaces
 from gocdnext_sdk.host.harness.writeback import WriteBack
 from gocdnext_sdk.host.pipeline.resolve import ResolvedJob
 
@@ -63,7 +65,7 @@ class InContainer:
                 self.listener.notice(text)
             report = JobRunner(
                 session=self.session,
-                snapshot=snapshot,
+                workspaces=Workspaces(self.session, snapshot, MANY_FILES, self.listener),
                 write_back=WriteBack(snapshot),
                 artifacts=artifacts,
                 running=running,
