@@ -10,6 +10,7 @@ import click
 from gocdnext_sdk.errors import closest
 
 COMMANDS: Final = {
+    "artifacts": "gocdnext_sdk.host.cli.artifacts",
     "base": "gocdnext_sdk.host.cli.base",
     "cache": "gocdnext_sdk.host.cli.cache",
     "completion": "gocdnext_sdk.host.cli.completion",

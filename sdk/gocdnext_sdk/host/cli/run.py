@@ -20,12 +20,13 @@ from gocdnext_sdk.host.cli.publishing import ask_to_publish
 from gocdnext_sdk.host.cli.reports import recorded, report_options, write_forms
 from gocdnext_sdk.host.cli.secrets import collect
 from gocdnext_sdk.host.cli.sigstore import STATE, running
-from gocdnext_sdk.host.harness import caches, leftovers
+from gocdnext_sdk.host.cli.watch import watched
+from gocdnext_sdk.host.harness import caches, handover, leftovers
 from gocdnext_sdk.host.harness.engine.interface import Pull
 from gocdnext_sdk.host.harness.engine.local import local_engine
 from gocdnext_sdk.host.harness.given import REGISTRY_SECRETS
 from gocdnext_sdk.host.harness.options import MANY_FILES, NewRegistry, NewSigstore, Preferred, RunOptions
-from gocdnext_sdk.host.harness.prepare import prepare
+from gocdnext_sdk.host.harness.prepare import Prepared, prepare
 from gocdnext_sdk.host.harness.report.interface import Tee
 from gocdnext_sdk.host.harness.runner import run_prepared
 from gocdnext_sdk.host.harness.session import Session, Stop
@@ -35,6 +36,7 @@ from gocdnext_sdk.host.pipeline.model import Approval
 
 if TYPE_CHECKING:
     from gocdnext_sdk.host.harness.report.console import ConsoleListener
+    from gocdnext_sdk.host.harness.report.interface import RunReport
 
 _PATH = click.Path(path_type=Path)
 
@@ -117,6 +119,13 @@ _PATH = click.Path(path_type=Path)
 @click.option("--notify", is_flag=True, help="Send the pipeline's notifications; they are shown otherwise.")
 @click.option("--ask", is_flag=True, help="Ask at approval gates; they pass otherwise.")
 @click.option("--no-cache", is_flag=True, help="Neither restore nor store what `cache:` names.")
+@click.option(
+    "--reuse", is_flag=True, help="Run the jobs of --job alone, with what others left in earlier runs."
+)
+@click.option(
+    "--show-outputs", is_flag=True, help="Show outputs, such as digests, in logs. Secrets stay masked."
+)
+@click.option("--watch", is_flag=True, help="Run again whenever the checkout changes, until Ctrl-C.")
 @click.option("--no-layers", is_flag=True, help="Copy the checkout for every job, even a large one.")
 @report_options
 @click.option("--no-record", is_flag=True, help="Do not keep the run for `gocdnext-plugin report`.")
@@ -156,6 +165,9 @@ def command(
     ask: bool,
     no_cache: bool,
     no_layers: bool,
+    reuse: bool,
+    show_outputs: bool,
+    watch: bool,
     no_record: bool,
     verbose: bool,
     no_color: bool,
@@ -176,63 +188,74 @@ def command(
     settings = Project.find()
     file = find_pipeline(target)
     workspace = (workspace or revision.workspace_of(file)).resolve()
+    own_secrets = secrets_file or settings.secrets_file
     new = registry or registry_port or (registry_for and not sigstore_at)
     new_registry = NewRegistry(registry_port or 0) if new else None
     new_sigstore = NewSigstore() if sigstore else None
     shared = running(sigstore_at) if sigstore_at else None
     if shared and (new_registry or new_sigstore or network):
         raise UsageError("--sigstore-at brings its own registry and network; leave the other options out")
-    pipeline = parse_file(file)
-    selected = [each.job for each in Graph.of(pipeline, jobs).jobs]
-    wanted = {name for job in selected for name in job.secrets}
-    if new_registry or shared:
-        wanted.difference_update(REGISTRY_SECRETS)
-    if registry_for:
-        wanted.difference_update(name for job in selected for name, _ in login_secrets(job))
-    options = RunOptions(
-        jobs=jobs,
-        secrets=collect(file=secrets_file or settings.secrets_file, names=secrets, wanted=sorted(wanted)),
-        variables={**settings.variables, **variables},
-        preferred=Preferred(images=settings.images, local=settings.local),
-        local={name: _folder(folder) for name, folder in local.items()},
-        use_images=use_images,
-        build_contexts=build_contexts,
-        registry=shared[0] if shared else new_registry,
-        registry_for=registry_for,
-        sigstore=shared[1] if shared else new_sigstore,
-        id_tokens=collect(file=None, names=id_tokens, wanted=(), option="--id-token"),
-        network=network,
-        run=run_of(workspace, event, branch, tag, pr, project or ""),
-        pull=Pull(pull),
-        parallel=parallel,
-        default_image=default_image,
-        notify=notify,
-        leftovers=leftovers.user_folder(),
-        caches=None if no_cache else caches.user_folder(),
-        layered_from=None if no_layers else MANY_FILES,
-        private=tuple(
-            each
-            for each in (secrets_file or settings.secrets_file, sigstore_at and sigstore_at / STATE)
-            if each
-        ),
-    )
     if ask and not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise UsageError("--ask needs a terminal")
-    prepared = prepare(pipeline, options, workspace)
-    ask_to_publish(prepared.publications, workspace, said=publish)
     detail: Detail = "everything" if verbose else "steps"
-    with (
-        interruptible() as stop,
-        closing(ConsoleListener(open_console("never" if no_color else "auto"), detail)) as console,
-        recorded(keep=not no_record) as recorder,
-        Session(local_engine(), stop) as session,
-    ):
-        if ask:
-            gates = partial(_approve, console, stop)
-            prepared = replace(prepared, options=replace(prepared.options, approve=gates))
-        report = run_prepared(prepared, session=session, listener=Tee(console, recorder))
-    write_forms(recorder.report or report, forms)
-    ctx.exit(report.exit_code)
+    told: dict[str, str] = {}
+
+    def prepared_run() -> Prepared:
+        pipeline = parse_file(file)
+        lay_out = Graph.alone if reuse and jobs else Graph.of
+        selected = [each.job for each in lay_out(pipeline, jobs).jobs]
+        wanted = {name for job in selected for name in job.secrets} - told.keys()
+        if new_registry or shared:
+            wanted.difference_update(REGISTRY_SECRETS)
+        if registry_for:
+            wanted.difference_update(name for job in selected for name, _ in login_secrets(job))
+        told.update(collect(file=own_secrets, names=secrets, wanted=sorted(wanted)))
+        options = RunOptions(
+            jobs=jobs,
+            secrets=told,
+            variables={**settings.variables, **variables},
+            preferred=Preferred(images=settings.images, local=settings.local),
+            local={name: _folder(folder) for name, folder in local.items()},
+            use_images=use_images,
+            build_contexts=build_contexts,
+            registry=shared[0] if shared else new_registry,
+            registry_for=registry_for,
+            sigstore=shared[1] if shared else new_sigstore,
+            id_tokens=collect(file=None, names=id_tokens, wanted=(), option="--id-token"),
+            network=network,
+            run=run_of(workspace, event, branch, tag, pr, project or ""),
+            pull=Pull(pull),
+            parallel=parallel,
+            default_image=default_image,
+            notify=notify,
+            leftovers=leftovers.user_folder(),
+            caches=None if no_cache else caches.user_folder(),
+            layered_from=None if no_layers else MANY_FILES,
+            left=handover.user_folder(),
+            reuse=reuse,
+            show_outputs=show_outputs,
+            private=tuple(each for each in (own_secrets, sigstore_at and sigstore_at / STATE) if each),
+        )
+        prepared = prepare(pipeline, options, workspace)
+        ask_to_publish(prepared.publications, workspace, said=publish)
+        return prepared
+
+    def once() -> RunReport:
+        prepared = prepared_run()
+        with (
+            interruptible() as stop,
+            closing(ConsoleListener(open_console("never" if no_color else "auto"), detail)) as console,
+            recorded(keep=not no_record) as recorder,
+            Session(local_engine(), stop) as session,
+        ):
+            if ask:
+                gates = partial(_approve, console, stop)
+                prepared = replace(prepared, options=replace(prepared.options, approve=gates))
+            report = run_prepared(prepared, session=session, listener=Tee(console, recorder))
+        write_forms(recorder.report or report, forms)
+        return report
+
+    ctx.exit(watched(once, workspace) if watch else once().exit_code)
 
 
 def _approve(console: ConsoleListener, stop: Stop, name: str, gate: Approval) -> bool:

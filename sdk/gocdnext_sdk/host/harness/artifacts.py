@@ -29,8 +29,13 @@ class ArtifactError(Error):
 
 
 @dataclass(frozen=True)
-class _Kept:
-    """One declared path of one job, as the engine packed it."""
+class Kept:
+    """One declared path of one job, as the engine packed it.
+
+    Args:
+        path: as it is declared.
+        tar: the file.
+    """
 
     path: str
     tar: Path
@@ -58,7 +63,7 @@ class ArtifactStore:
     """What the jobs of one run have kept, in temporary files. A context manager. Thread-safe."""
 
     def __init__(self) -> None:
-        self._kept: dict[str, list[_Kept]] = {}
+        self._kept: dict[str, list[Kept]] = {}
         self._lock = threading.Lock()
         self._folder = tempfile.TemporaryDirectory(prefix="gocdnext-")
 
@@ -99,8 +104,18 @@ class ArtifactStore:
         if first is None or not (first.isreg() or first.isdir()):
             raise ArtifactError(f"artifact {path} is neither a file nor a directory")
         with self._lock:
-            self._kept.setdefault(job, []).append(_Kept(path, file))
+            self._kept.setdefault(job, []).append(Kept(path, file))
         return size
+
+    def of(self, job: str) -> tuple[Kept, ...]:
+        """Return what a job has kept."""
+        with self._lock:
+            return tuple(self._kept.get(job, ()))
+
+    def take(self, job: str, kept: Iterable[Kept]) -> None:
+        """Take what a job has kept in an earlier run."""
+        with self._lock:
+            self._kept.setdefault(job, []).extend(kept)
 
     def needed(self, needs: NeededArtifacts) -> list[Iterator[bytes]]:
         """Return what a job needs of another one, as tars for its workspace.

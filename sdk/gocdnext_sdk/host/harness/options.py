@@ -85,6 +85,10 @@ class RunOptions:
             without one, it is taken for the user's own.
         layered_from: the number of files in the checkout from which on jobs share one copy of it on the
             engine, each with a layer of its own for what it changes; None gives every job a copy.
+        left: the folder of what jobs leave for one another, so that a later run can redo one; without one,
+            nothing is kept after the run.
+        reuse: run the `jobs` alone, with what those that they need have left there.
+        show_outputs: whether logs show outputs that are no secret; the platform masks them.
         caches: the folder of what `cache:` keeps between runs; without one, nothing is restored or stored.
     """
 
@@ -111,4 +115,7 @@ class RunOptions:
     approve: Callable[[str, Approval], bool] | None = None
     leftovers: Path | None = None
     layered_from: int | None = MANY_FILES
+    left: Path | None = None
+    reuse: bool = False
+    show_outputs: bool = False
     caches: Path | None = None

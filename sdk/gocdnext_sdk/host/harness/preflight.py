@@ -46,7 +46,7 @@ def check(
         if name not in sources.secrets
     ]
     if not problems:
-        needs = expected_outputs(graph)
+        needs = {**sources.needs, **expected_outputs(graph)}
         for instance in (*graph.jobs, *notified):
             if not runs(instance.job):
                 continue

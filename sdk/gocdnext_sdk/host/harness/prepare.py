@@ -13,6 +13,7 @@ from pathlib import Path
 from gocdnext_sdk.contract import uses
 from gocdnext_sdk.errors import UsageError
 from gocdnext_sdk.host.harness.given import REGISTRY_SECRETS, REGISTRY_VARIABLES, SIGSTORE_VARIABLES
+from gocdnext_sdk.host.harness.handover import Handover, LeftByJob
 from gocdnext_sdk.host.harness.notify import notifications
 from gocdnext_sdk.host.harness.options import RunOptions
 from gocdnext_sdk.host.harness.preflight import check
@@ -35,6 +36,8 @@ class Prepared:
         images: image reference to the one that runs instead.
         builds: image reference to the directory from which it is built first.
         catalog: the plugins that are known.
+        handover: where it leaves what jobs give one another, if anywhere.
+        reused: what jobs that do not run have left there.
         publications: what it publishes outside of throw-away registries.
         moved: the repositories that the registry stands in for.
         moved_logins: the secrets that log in there: name to `username` or `password`.
@@ -47,6 +50,8 @@ class Prepared:
     images: Mapping[str, str]
     builds: Mapping[str, Path]
     catalog: Catalog
+    handover: Handover | None = None
+    reused: Mapping[str, LeftByJob] = field(default_factory=dict)
     publications: tuple[Publication, ...] = ()
     moved: frozenset[str] = frozenset()
     moved_logins: Mapping[str, str] = field(default_factory=dict)
@@ -69,11 +74,16 @@ def prepare(pipeline: Pipeline, options: RunOptions, workspace: Path) -> Prepare
         raise UsageError("--registry and --network exclude each other: jobs run in the registry's network")
     if options.registry_for and not options.registry:
         raise UsageError("--registry-for needs --registry")
-    graph = Graph.of(pipeline, options.jobs)
+    if options.reuse and not (options.jobs and options.left):
+        raise UsageError("--reuse redoes single jobs; name them with --job")
+    handover = Handover(options.left, workspace, pipeline.name) if options.left else None
+    graph = Graph.alone(pipeline, options.jobs) if options.reuse else Graph.of(pipeline, options.jobs)
+    reused = {name: handover.load(name) for name in graph.missing} if handover and options.reuse else {}
     run = options.run or Run(revision=revision.read(workspace))
     sources = Sources(
         run=run if run.project_slug else replace(run, project_slug=_slug(workspace.name)),
         secrets=options.secrets,
+        needs={name: each.outputs for name, each in reused.items()},
     )
     imagined = _checked(graph, sources, options)
     replaced, builds = _replacements(graph, options)
@@ -86,6 +96,8 @@ def prepare(pipeline: Pipeline, options: RunOptions, workspace: Path) -> Prepare
         images=replaced,
         builds=builds,
         catalog=catalog,
+        handover=handover,
+        reused=reused,
     )
     return _published(prepared, *imagined)
 

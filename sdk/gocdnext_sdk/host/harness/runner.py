@@ -40,7 +40,7 @@ from gocdnext_sdk.host.harness.workspaces import Workspaces
 from gocdnext_sdk.host.harness.writeback import WriteBack
 from gocdnext_sdk.host.pipeline import parse_file, resolve, revision
 from gocdnext_sdk.host.pipeline.errors import PipelineError
-from gocdnext_sdk.host.pipeline.graph import JobInstance
+from gocdnext_sdk.host.pipeline.graph import Graph, JobInstance
 from gocdnext_sdk.host.pipeline.identity import identity
 from gocdnext_sdk.host.pipeline.model import Approval
 from gocdnext_sdk.host.pipeline.resolve import ResolvedJob, inputs_in
@@ -107,7 +107,7 @@ class _Execution:
         self._session = session
         self._listener = listener
         self._schedule = Schedule(prepared.graph, prepared.options.parallel)
-        self._outputs: dict[str, JobOutputs] = {}
+        self._outputs: dict[str, JobOutputs] = dict(prepared.sources.needs)
         self._reports: dict[str, JobReport] = {}
         self._ended: SimpleQueue[tuple[JobInstance, JobReport] | Exception] = SimpleQueue()
         self._sigstore: LocalSigstore | None = None
@@ -115,6 +115,8 @@ class _Execution:
         self._moved: StandIn | None = None
         self._started = time.monotonic()
         self._began: dict[str, float] = {}
+        self._plain = {value for left in prepared.reused.values() for value in left.plain}
+        """The values of outputs that are no secret."""
 
     def run(self) -> RunReport:
         began, started = datetime.now(UTC), time.monotonic()
@@ -146,11 +148,14 @@ class _Execution:
                 self._listener.run_started(
                     self._graph.pipeline.name, [(job.job.stage, job.name) for job in self._graph.jobs]
                 )
+                for name, reused in self._prepared.reused.items():
+                    artifacts.take(name, reused.artifacts)
                 try:
                     self._execute(jobs)
                 finally:
                     if leftovers:
                         leftovers.note(jobs.write_back.written, snapshot.entries)
+                self._hand_over(artifacts)
                 report = RunReport(
                     pipeline=self._graph.pipeline.name,
                     jobs=tuple(self._reports[job.name] for job in self._graph.jobs),
@@ -281,6 +286,9 @@ class _Execution:
         instance, report = ended
         if report.status is Status.FAILED:
             self._tell_services()
+        self._plain.update(
+            set(report.outputs.values()) - {report.outputs[each] for each in report.masked_outputs}
+        )
         self._schedule.finish(instance, passed=report.status is Status.PASSED)
         name = instance.job.name
         self._outputs[name] = instance.collect(self._outputs.get(name), report.outputs)
@@ -332,6 +340,10 @@ class _Execution:
         image = resolved.image or self._options.default_image
         resolved = replace(resolved, image=self._prepared.images.get(image, image))
         hidden = {name: sources.secrets[name] for name in instance.job.secrets} | id_tokens
+        if self._options.show_outputs:
+            resolved = replace(
+                resolved, masks=tuple(each for each in resolved.masks if each not in self._plain)
+            )
         if self._moved and (use := use_of(instance, resolved.env, self._prepared.catalog)):
             env = self._moved.applied(resolved.env, use)
             resolved = replace(resolved, env=env, inputs=inputs_in(env, instance.job))
@@ -350,6 +362,25 @@ class _Execution:
             except PipelineError as error:
                 found = _unstarted(instance, Status.FAILED, str(error))
             self._listener.job_finished(found)
+
+    def _hand_over(self, artifacts: ArtifactStore) -> None:
+        """Keep what jobs left for one another; of a matrix that ran in part, the earlier run's is better."""
+        handover = self._prepared.handover
+        if handover is None:
+            return
+        cells: dict[str, list[JobReport]] = {}
+        for instance in self._graph.jobs:
+            cells.setdefault(instance.job.name, []).append(self._reports[instance.name])
+        for name, reports in cells.items():
+            if len(reports) < len(Graph.alone(self._graph.pipeline, [name]).jobs):
+                continue
+            handover.keep(
+                name,
+                passed=all(each.status is Status.PASSED for each in reports),
+                outputs=self._outputs.get(name, JobOutputs()),
+                masked={alias for each in reports for alias in each.masked_outputs},
+                artifacts=artifacts.of(name),
+            )
 
     def _id_tokens(self, instance: JobInstance) -> dict[str, str]:
         """Issue the job's tokens, but for those that are given."""

@@ -67,7 +67,7 @@ class Snapshot:
         try:
             self._file.write(directory(".").tobuf())
             left = self._untracked(leftovers)
-            for path in self._paths():
+            for path in paths(self.root):
                 if path not in left:
                     self._add(top, path)
             self._add_history(top)
@@ -162,18 +162,6 @@ class Snapshot:
         self._file.write(bytes(-status.st_size % tarfile.BLOCKSIZE))
         self._contents[name] = at
 
-    def _paths(self) -> Iterator[str]:
-        listed, root = self._listed_by_git(), os.fspath(self.root)
-        if listed is None:
-            yield from _walk(root, "")
-            return
-        for relative in listed:
-            path = f"{root}/{relative}"
-            if os.path.isdir(path) and not os.path.islink(path):  # a submodule, or a clone inside the clone
-                yield from _walk(root, relative.rstrip("/"))
-            else:
-                yield relative
-
     def _untracked(self, paths: Collection[str]) -> frozenset[str]:
         """Return those of `paths` that git does not track."""
         listing = _git(self.root, "ls-files", "-z", "--cached") if paths else None
@@ -195,11 +183,24 @@ class Snapshot:
                 f"{self.root} is below the top of its git clone; jobs get its files without .git"
             )
 
-    def _listed_by_git(self) -> list[str] | None:
-        listing = _git(
-            self.root, "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--deduplicate"
-        )
-        return None if listing is None else [os.fsdecode(name) for name in listing.split(b"\0") if name]
+
+def paths(root: Path) -> Iterator[str]:
+    """Yield the files of a checkout that jobs get: in a git repository all that are not ignored."""
+    listed, top = _listed_by_git(root), os.fspath(root)
+    if listed is None:
+        yield from _walk(top, "")
+        return
+    for relative in listed:
+        path = f"{top}/{relative}"
+        if os.path.isdir(path) and not os.path.islink(path):  # a submodule, or a clone inside the clone
+            yield from _walk(top, relative.rstrip("/"))
+        else:
+            yield relative
+
+
+def _listed_by_git(root: Path) -> list[str] | None:
+    listing = _git(root, "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--deduplicate")
+    return None if listing is None else [os.fsdecode(name) for name in listing.split(b"\0") if name]
 
 
 def _unfollowed(path: Path) -> Path:

@@ -95,6 +95,29 @@ class Graph:
         )
         return cls(pipeline, tuple(stage for stage in stages if stage.jobs))
 
+    @classmethod
+    def alone(cls, pipeline: Pipeline, only: Sequence[str]) -> Self:
+        """Lay out a run of these jobs without what they need, which others have left.
+
+        Raises:
+            PipelineError: no job has such a name.
+        """
+        whole = cls.of(pipeline, only)
+        stages = (
+            Stage(stage.name, tuple(c for c in stage.jobs if {c.job.name, c.name} & set(only)))
+            for stage in whole.stages
+        )
+        return cls(pipeline, tuple(stage for stage in stages if stage.jobs))
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """The jobs that others need, and that do not run."""
+        own = {each.job.name for each in self.jobs}
+        wanted = (
+            name for each in self.jobs for name in _wanted(each.job, {j.name for j in self.pipeline.jobs})
+        )
+        return tuple(dict.fromkeys(name for name in wanted if name not in own))
+
 
 def _ordered(jobs: Iterable[Job]) -> list[Job]:
     by_name = {job.name: job for job in jobs}
