@@ -85,7 +85,7 @@ def images(
     Raises:
         PipelineError: a job cannot be resolved.
     """
-    needs: dict[str, JobOutputs] = {}
+    needs: dict[str, JobOutputs] = dict(sources.needs)
     for instance in graph.jobs:
         image = ""
         if isinstance(instance.job.action, Plugin):
