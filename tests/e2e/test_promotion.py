@@ -14,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from testbed import tools
 from tests.servers import olareg
 
 from gocdnext_sdk.host.testing.result import Result
@@ -263,6 +264,22 @@ def test_a_receipt_tells_of_the_promotion_and_is_the_way_back(stage: Stage) -> N
     lost = f"{target}:live=sha256:{'0' * 64}"
     stage.push(source="", target=target, action="rollback", previous=lost).exited(3)
     assert stage.digest(f"{target}:live") == done.outputs["DIGEST"]
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("has_api", [True, False])
+def test_oras_discovers_the_receipt_and_pulls_it(stage: Stage, has_api: bool) -> None:
+    (folder,) = tools.get("oras")
+    with olareg(f"--api-referrer={str(has_api).lower()}") as address:
+        target = f"{address}/discovered/app"
+        stage.push(target=target, tags="live", receipt="true").passed()
+        discover = [str(folder / "oras"), "discover", "--plain-http", "--format", "json", f"{target}:live"]
+        found = json.loads(subprocess.run(discover, stdout=subprocess.PIPE, check=True).stdout)
+        (artifact,) = found["referrers"]
+        assert artifact["artifactType"] == "application/vnd.gocdnext.promotion.v1+json"
+        pull = [str(folder / "oras"), "pull", "--plain-http", artifact["reference"]]
+        subprocess.run(pull, cwd=stage.scratch, stdout=subprocess.DEVNULL, check=True)
+        assert json.loads((stage.scratch / "receipt.json").read_text())["target"] == target
 
 
 def test_some_platforms_are_published_as_an_index_of_them(stage: Stage) -> None:

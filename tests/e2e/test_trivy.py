@@ -23,6 +23,7 @@ from typing import Any, Self
 from xml.etree import ElementTree as ET
 
 import pytest
+from testbed import tools
 from tests.servers import olareg
 
 from gocdnext_sdk.host.harness import LocalRegistry
@@ -429,6 +430,33 @@ def test_reports_are_attached_to_the_images_they_are_about(
             argv += ["--filter-artifact-type", kind, "--format", "{{json .}}"]
             listed = subprocess.run(argv, stdout=subprocess.PIPE, check=True).stdout
             assert len(json.loads(listed)["descriptors"] or ()) == count, (digest, kind)
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("has_api", [True, False])
+def test_oras_discovers_and_pulls_the_reports(
+    has_api: bool, images: Images, database: dict[str, str], scan: Scan, tmp_path: Path
+) -> None:
+    (folder,) = tools.get("oras")
+    with olareg(f"--api-referrer={str(has_api).lower()}") as address:
+        image = f"{address}/org/app"
+        environ = {**os.environ, "DOCKER_CONFIG": str(images.docker_config)}
+        subprocess.run(
+            ["crane", "copy", f"{images.repository}:multi", f"{image}:v1"], env=environ, check=True
+        )
+        reports = "sarif=out/trivy.sarif\ncyclonedx=out/{platform}.cdx.json"
+        inputs = database | {"scan_type": "image", "target": f"{image}:v1", "reports": reports}
+        scan(attach="true", **inputs).exited(1)
+        for about, kind in (("v1", "application/sarif+json"), ("arm64", "application/vnd.cyclonedx+json")):
+            named = f"{image}:v1" if about == "v1" else f"{image}@{images.digest(about)}"
+            argv = [str(folder / "oras"), "discover", "--plain-http", "--format", "json", named]
+            found = json.loads(subprocess.run(argv, stdout=subprocess.PIPE, check=True).stdout)
+            (artifact,) = found["referrers"]
+            assert artifact["artifactType"] == kind
+            pull = [str(folder / "oras"), "pull", "--plain-http", "-o", str(tmp_path), artifact["reference"]]
+            subprocess.run(pull, check=True, capture_output=True)
+        assert json.loads((tmp_path / "out" / "trivy.sarif").read_text())["runs"]
+        assert json.loads((tmp_path / "out" / "linux-arm64.cdx.json").read_text())["components"]
 
 
 def test_severities_that_do_not_count_can_be_shown(database: dict[str, str], scan: Scan) -> None:
