@@ -1,6 +1,7 @@
 """How others verify what was signed: a cosign command, and a policy for Kyverno.
 
-Source: Kyverno 1.13 `ClusterPolicy`, `verifyImages`.
+Source: Kyverno 1.13 to 1.19 `ClusterPolicy`, `verifyImages` (`pkg/cosign/sigstore.go`, in 1.19
+`pkg/image/verifiers/cpol/cosign/sigstore.go`). The policies for the older form were tried in 1.13.4.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from dataclasses import replace
 
 from gocdnext_sdk import Job, Reference
 from gocdnext_sdk.tools.cosign import annotation_flags, kms_scheme
-from gocdnext_sdk.tools.sigstore import NOBODY, service_url
+from gocdnext_sdk.tools.sigstore import NOBODY
 
 from .files import bundle_of
 from .predicates import uri_of
@@ -59,6 +60,8 @@ def kyverno_policy(signer: Signer, images: Sequence[Reference]) -> Iterator[str]
     """Yield the lines of a Kyverno policy that admits only what is signed, or attested, like this."""
     inputs = signer.inputs
     form = "Cosign" if "legacy" in inputs.forms else "SigstoreBundle"
+    if form == "SigstoreBundle" and not inputs.keyless:
+        yield "# needs Kyverno 1.19: earlier ones check bundles by certificate only; format: both is for them"
     yield "apiVersion: kyverno.io/v1"
     yield "kind: ClusterPolicy"
     yield f"metadata: {{name: {'attested' if inputs.attestation else 'signed'}-images}}"
@@ -95,6 +98,9 @@ def _attestors(signer: Signer) -> Iterator[str]:
         yield "                - keyless:"
         yield from (f"                    {line}" for line in _identity(signer))
     yield f"                    rekor: {_rekor(signer)}"
+    if not inputs.keyless and ("legacy" in inputs.forms or not inputs.tlog):
+        # A key has no certificate, and Kyverno would fetch the keys of the public logs for it all the same.
+        yield "                    ctlog: {ignoreSCT: true}"
 
 
 def _identity(signer: Signer) -> Iterator[str]:
@@ -114,5 +120,7 @@ def _rekor(signer: Signer) -> str:
     inputs = signer.inputs
     if not inputs.tlog:
         return "{ignoreTlog: true}"
-    url = service_url(inputs.services or {}, "rekorTlogUrls") or "https://rekor.sigstore.dev"
+    logs = [*(inputs.services or {}).get("rekorTlogUrls", ()), *(inputs.trusted_root or {}).get("tlogs", ())]
+    known = [each.get("url") or each.get("baseUrl") for each in logs if isinstance(each, dict)]
+    url = next(filter(None, known), "https://rekor.sigstore.dev")
     return f"{{url: {json.dumps(url)}}}"

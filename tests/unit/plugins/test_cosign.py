@@ -429,7 +429,8 @@ def test_the_policy_for_kyverno_names_the_key(format_: str) -> None:
     assert check["type"] == ("Cosign" if format_ == "both" else "SigstoreBundle")
     assert check["imageReferences"] == ["ghcr.io/org/app:*", "ghcr.io/org/app@*"]
     (entry,) = check["attestors"][0]["entries"]
-    assert entry == {"keys": {"publicKeys": PUBLIC, "rekor": {"ignoreTlog": True}}}
+    trust = {"rekor": {"ignoreTlog": True}, "ctlog": {"ignoreSCT": True}}  # else the public ones are fetched
+    assert entry == {"keys": {"publicKeys": PUBLIC, **trust}}
 
 
 def test_the_policy_for_kyverno_names_the_identity() -> None:
@@ -442,6 +443,19 @@ def test_the_policy_for_kyverno_names_the_identity() -> None:
         "issuer": "https://ci.example",
         "rekor": {"url": "https://rekor.example"},
     }
+
+
+@pytest.mark.parametrize("signs", [True, False])
+def test_the_policy_for_kyverno_names_the_log_of_a_sigstore_of_ones_own(signs: bool) -> None:
+    root = {**json.loads(ROOT), "tlogs": [{"baseUrl": "https://log.example"}]}
+    given = {"cert-identity": "x", "cert-oidc-issuer": "https://ci.example", "trusted-root": json.dumps(root)}
+    if signs:
+        given |= {"identity-token": token(), "rekor-version": "2", **SERVICES}
+    else:
+        given["action"] = "verify"
+    policy = yaml.safe_load("\n".join(POLICIES.kyverno_policy(signer(given), [SUBJECT])))
+    (entry,) = policy["spec"]["rules"][0]["verifyImages"][0]["attestors"][0]["entries"]
+    assert entry["keyless"]["rekor"] == {"url": "https://rekor.example" if signs else "https://log.example"}
 
 
 @pytest.mark.parametrize(
