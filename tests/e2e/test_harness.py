@@ -162,25 +162,24 @@ jobs:
     assert report["never"].status is Status.CANCELED
 
 
-def test_jobs_of_a_stage_meet_at_a_service(session: Session, project: Path, base: str) -> None:
-    """The service answers only once both are there; one after the other would never end."""
+def test_every_job_has_services_of_its_own(session: Session, project: Path, base: str) -> None:
+    """The service counts its callers: two jobs run side by side, and each is the first caller."""
     file = write(
         project,
         base,
         """
 stages: [a]
 services:
-  - name: meet
+  - name: count
     image: BASE
     command:
       - python3
       - -c
       - |
-        import socket
+        import itertools, socket
         server = socket.create_server(("", 7000))
-        both = [server.accept()[0] for _ in range(2)]
-        for each in both:
-            each.sendall(b"go")
+        for number in itertools.count(1):
+            server.accept()[0].sendall(str(number).encode())
 jobs:
   one: &job
     stage: a
@@ -191,17 +190,19 @@ jobs:
         import socket, time
         for attempt in range(100):
             try:
-                there = socket.create_connection(("meet", 7000), timeout=60)
+                there = socket.create_connection(("count", 7000), timeout=60)
                 break
             except OSError:
                 time.sleep(0.1)
-        assert there.recv(2) == b"go"
+        assert there.recv(2) == b"1"
         END
   two: *job
 """,
     )
     report = run(session, file)
     assert report.passed, [job.text for job in report.jobs]
+    one, two = report.jobs
+    assert max(one.began, two.began) < min(one.began + one.seconds, two.began + two.seconds)
 
 
 def test_docker_true_reaches_the_engine_and_other_jobs_do_not(

@@ -6,7 +6,7 @@ import posixpath
 import time
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import closing, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import chain
 from typing import Final
 from uuid import uuid4
@@ -29,6 +29,7 @@ from gocdnext_sdk.host.harness.report.interface import JobReport, Listener, Stat
 from gocdnext_sdk.host.harness.report.outcome import result, steps
 from gocdnext_sdk.host.harness.results import collect
 from gocdnext_sdk.host.harness.results.coverage import UnreadableReport
+from gocdnext_sdk.host.harness.services import start_services, states
 from gocdnext_sdk.host.harness.session import Session
 from gocdnext_sdk.host.harness.stopping import RunningContainers
 from gocdnext_sdk.host.harness.workspaces import MOUNTED_AT, Workspace, Workspaces
@@ -63,6 +64,7 @@ class JobRunner:
         running: starts containers, and stops them when the session is asked to stop.
         network: of the jobs: a network's name, or ``container:NAME``.
         pull: when images are fetched.
+        services: the containers of those that all jobs share, by name.
         listener: receives lines and notices.
     """
 
@@ -75,6 +77,7 @@ class JobRunner:
     pull: Pull
     listener: Listener
     caches: Caches | None = None
+    services: Mapping[str, str] = field(default_factory=dict)
 
     def run(self, job: ResolvedJob, secrets: Mapping[str, str], files: Collection[str] = ()) -> JobReport:
         """Run one job to its end.
@@ -115,6 +118,7 @@ class JobRunner:
         workspace = self.workspaces.create(
             self.session.name(label), {**self.session.labels, JOB_LABEL: label}, job.image
         )
+        services = self._start_services(job, label)
         container = self._create(job, label, files, workspace)
         self._restore(caches, container, log)
         with closing(engine.attach(container)) as output:
@@ -128,6 +132,10 @@ class JobRunner:
                 self.running.discard(container)
         for loss in log.losses():
             self.listener.notice(loss, job.name)
+        for state in (
+            states(engine, {**self.services, **services}, log.masked) if exit_code and not stopping() else ()
+        ):
+            self.listener.notice(state, job.name)
         own = result(said, passed=not exit_code)
         report = replace(report, exit_code=exit_code, result=own)
         if stopping() and exit_code:
@@ -145,6 +153,22 @@ class JobRunner:
         if failed:
             return replace(report, status=Status.FAILED, reason=failed)
         return self._with_outputs(job, log, report)
+
+    def _start_services(self, job: ResolvedJob, label: str) -> dict[str, str]:
+        """Start the job's services in a network of its own, if it has any."""
+        if not job.services:
+            return {}
+        name, labels = self.session.name(label), {**self.session.labels, JOB_LABEL: label}
+        self.session.engine.create_network(name, labels)
+        return start_services(
+            self.session.engine,
+            job.services,
+            name=name,
+            labels=labels,
+            network=name,
+            pull=self.pull,
+            stopping=self.session.stop.requested,
+        )
 
     def _keyed(self, job: ResolvedJob) -> dict[str, tuple[str, ...]]:
         """Return the paths of the job's caches by their keys, made for this checkout."""
@@ -257,6 +281,7 @@ class JobRunner:
                 volumes={workspace.volume: WORKSPACE},
                 engine_socket=SOCKET if job.docker else None,
                 network=self.network,
+                further_networks=(name,) if job.services else (),
                 extra_hosts=extra_hosts,
                 cpus=quantities.cpus(job.limits.cpu),
                 memory=quantities.memory(job.limits.memory),

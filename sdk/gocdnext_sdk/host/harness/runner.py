@@ -8,7 +8,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,11 +15,10 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
 from gocdnext_sdk.contract.refs import JobOutputs
-from gocdnext_sdk.errors import DaemonError
 from gocdnext_sdk.host.harness.artifacts import ArtifactStore
 from gocdnext_sdk.host.harness.build import build_contexts, build_image
 from gocdnext_sdk.host.harness.caches import Caches
-from gocdnext_sdk.host.harness.engine.interface import ContainerSpec, named_network
+from gocdnext_sdk.host.harness.engine.interface import SHARED_NETWORK, named_network
 from gocdnext_sdk.host.harness.engine.local import local_engine
 from gocdnext_sdk.host.harness.given import REGISTRY_SECRETS
 from gocdnext_sdk.host.harness.job import JobRunner
@@ -32,6 +30,7 @@ from gocdnext_sdk.host.harness.prepare import Prepared, prepare
 from gocdnext_sdk.host.harness.publishing import demand_word, use_of
 from gocdnext_sdk.host.harness.report.interface import JobReport, Listener, NullListener, RunReport, Status
 from gocdnext_sdk.host.harness.schedule import Schedule
+from gocdnext_sdk.host.harness.services import start_services
 from gocdnext_sdk.host.harness.session import Session
 from gocdnext_sdk.host.harness.snapshot import Snapshot
 from gocdnext_sdk.host.harness.stand_in import StandIn
@@ -42,9 +41,8 @@ from gocdnext_sdk.host.pipeline import parse_file, resolve, revision
 from gocdnext_sdk.host.pipeline.errors import PipelineError
 from gocdnext_sdk.host.pipeline.graph import Graph, JobInstance
 from gocdnext_sdk.host.pipeline.identity import identity
-from gocdnext_sdk.host.pipeline.model import Approval
+from gocdnext_sdk.host.pipeline.model import Approval, Service
 from gocdnext_sdk.host.pipeline.resolve import ResolvedJob, inputs_in
-from gocdnext_sdk.runtime.masking import Masker
 
 if TYPE_CHECKING:
     from gocdnext_sdk.host.harness.local_registry import LocalRegistry
@@ -92,10 +90,6 @@ def run_prepared(prepared: Prepared, *, session: Session, listener: Listener | N
     return _Execution(prepared, session, listener or NullListener()).run()
 
 
-_LAST, _ALL = 1, 20
-"""Lines of a service's log that are shown: of one that runs, and of one that has ended."""
-
-
 class _Execution:
     """One run in progress. The main thread decides; one thread per job waits for its container."""
 
@@ -111,7 +105,6 @@ class _Execution:
         self._reports: dict[str, JobReport] = {}
         self._ended: SimpleQueue[tuple[JobInstance, JobReport] | Exception] = SimpleQueue()
         self._sigstore: LocalSigstore | None = None
-        self._services: dict[str, str] = {}
         self._moved: StandIn | None = None
         self._started = time.monotonic()
         self._began: dict[str, float] = {}
@@ -130,7 +123,7 @@ class _Execution:
             for text in snapshot.notices:
                 self._listener.notice(text)
             network = self._have_network()
-            self._start_services(network)
+            services = self._start_services(network)
             with RunningContainers(self._session, self._listener) as running, ArtifactStore() as artifacts:
                 jobs = JobRunner(
                     session=self._session,
@@ -142,6 +135,7 @@ class _Execution:
                     caches=Caches(folder, snapshot.root) if (folder := self._options.caches) else None,
                     running=running,
                     network=network,
+                    services=services,
                     pull=self._options.pull,
                     listener=self._listener,
                 )
@@ -224,40 +218,28 @@ class _Execution:
         given = {**variables, **self._options.variables}
         self._graph = replace(self._graph, pipeline=self._graph.pipeline.with_variables(given))
 
-    def _start_services(self, network: str) -> None:
-        engine, session = self._session.engine, self._session
-        services = self._graph.pipeline.services
-        found_on = named_network(engine, network) if services else network
-        for service in services:
-            image = self._prepared.images.get(service.image, service.image)
-            self._listener.notice(f"starting service {service.name} ({image})")
-            engine.ensure_image(image, self._options.pull, session.stop.requested)
-            container = engine.create(
-                ContainerSpec(
-                    name=session.name(f"service-{service.name}"),
-                    image=image,
-                    labels=session.labels,
-                    command=service.command,
-                    env=service.env,
-                    network=found_on,
-                    aliases=(service.name,),
-                    output="kept",
-                )
-            )
-            engine.start(container)
-            self._services[service.name] = container
+    def _start_services(self, network: str) -> dict[str, str]:
+        """Start services for all jobs, where these share a container's network and cannot have their own."""
+        if not self._shares_network(network):
+            return {}
+        session, services = self._session, self._services()
+        return start_services(
+            session.engine,
+            services,
+            name=session.name("all"),
+            labels=session.labels,
+            network=named_network(session.engine, network) if services else network,
+            pull=self._options.pull,
+            stopping=session.stop.requested,
+        )
 
-    def _tell_services(self) -> None:
-        """Say how the services are, each once, as a job has failed that may have needed them."""
-        masker = Masker(self._sources.secrets.values())
-        services, self._services = self._services, {}
-        for name, container in services.items():
-            with suppress(DaemonError):
-                running = self._session.engine.is_running(container)
-                log = [line for line in self._session.engine.logs(container).splitlines() if line.strip()]
-                said = [masker.mask(line) for line in log[-(_LAST if running else _ALL) :]]
-                state = "runs; its last line" if running else "has ended; its last lines"
-                self._listener.notice(f"service {name} {state}: {' | '.join(said) or 'it printed nothing'}")
+    def _services(self) -> tuple[Service, ...]:
+        """Return the pipeline's services with the images that run."""
+        images, services = self._prepared.images, self._graph.pipeline.services
+        return tuple(replace(each, image=images.get(each.image, each.image)) for each in services)
+
+    def _shares_network(self, network: str | None) -> bool:
+        return bool(network) and str(network).startswith(SHARED_NETWORK)
 
     def _execute(self, jobs: JobRunner) -> None:
         with ThreadPoolExecutor(max_workers=len(self._graph.jobs) or 1) as threads:
@@ -284,8 +266,6 @@ class _Execution:
         if isinstance(ended, Exception):
             raise ended
         instance, report = ended
-        if report.status is Status.FAILED:
-            self._tell_services()
         self._plain.update(
             set(report.outputs.values()) - {report.outputs[each] for each in report.masked_outputs}
         )
@@ -338,7 +318,8 @@ class _Execution:
         sources = replace(self._sources, needs=dict(self._outputs), id_tokens=id_tokens)
         resolved = resolve(self._graph.pipeline, instance, sources)
         image = resolved.image or self._options.default_image
-        resolved = replace(resolved, image=self._prepared.images.get(image, image))
+        services = () if self._shares_network(self._options.network) else self._services()
+        resolved = replace(resolved, image=self._prepared.images.get(image, image), services=services)
         hidden = {name: sources.secrets[name] for name in instance.job.secrets} | id_tokens
         if self._options.show_outputs:
             resolved = replace(

@@ -277,6 +277,24 @@ jobs:
     assert specs["one/x:v1"].network == "container:registry"
 
 
+def test_every_job_has_services_of_its_own(engine: Any, project: Path) -> None:
+    text = """
+stages: [a, b]
+services: [{name: db, image: "postgres:17"}]
+jobs:
+  x: {stage: a, uses: one/x@v1}
+  y: {stage: b, uses: one/y@v1}
+"""
+    assert run(engine, project, text, use_images={"postgres": "mirror/postgres:17"}).passed
+    specs = [box.spec for box in engine.containers.values()]
+    databases = [each for each in specs if each.image == "mirror/postgres:17"]
+    jobs = [each for each in specs if each.image.startswith("one/")]
+    assert [each.aliases for each in databases] == [("db",), ("db",)]
+    assert [(each.network,) for each in databases] == [each.further_networks for each in jobs]
+    assert databases[0].network != databases[1].network
+    assert jobs[0].network == jobs[1].network
+
+
 def test_stopping_terminates_what_runs_and_starts_nothing_more(engine: Any, project: Path) -> None:
     session = Session(engine)
 

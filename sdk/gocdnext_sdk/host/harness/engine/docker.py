@@ -189,6 +189,8 @@ class DockerEngine:
                 host_config=host,
                 networking_config=networking,
             )
+            for network in spec.further_networks:
+                api.connect_container_to_network(created["Id"], network)
         return str(created["Id"])
 
     def _nano_cpus(self, cpus: float) -> int | None:

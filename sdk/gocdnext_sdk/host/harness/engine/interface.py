@@ -57,6 +57,7 @@ class ContainerSpec:
         volumes: volume name to absolute path in the container.
         engine_socket: path in the container at which the engine's API socket is mounted.
         network: a network's name, or ``container:NAME`` to share that container's.
+        further_networks: others that it joins, without an alias.
         aliases: names by which other containers on the network reach it.
         extra_hosts: host name to address (or `HOST_GATEWAY`), for its ``/etc/hosts``.
         ports: published on the loopback of the engine's host, with the same numbers.
@@ -74,6 +75,7 @@ class ContainerSpec:
     volumes: Mapping[str, str] = field(default_factory=dict)
     engine_socket: str | None = None
     network: str | None = None
+    further_networks: tuple[str, ...] = ()
     aliases: tuple[str, ...] = ()
     extra_hosts: Mapping[str, str] = field(default_factory=dict)
     ports: tuple[int, ...] = ()
