@@ -252,3 +252,13 @@ def test_no_code_names_one_of_our_plugins(room: str) -> None:
         ]
     assert len(ours) == 5
     assert not named
+
+
+def test_a_manifest_without_facts_says_nothing_of_what_its_tool_reads(tmp_path: Path) -> None:
+    (tmp_path / "flyway").mkdir()
+    (tmp_path / "flyway" / "plugin.yaml").write_text(
+        "name: flyway\ninputs: {command: {description: What to do}}\n"
+    )
+    job = "{stage: s, uses: x/flyway@v1, secrets: [FLYWAY_URL], with: {command: migrate}}"
+    text = f"stages: [s]\njobs: {{m: {job}}}\n"
+    assert lint_text(text, "ci.yaml", Catalog.load([tmp_path])) == []

@@ -10,6 +10,7 @@ from gocdnext_sdk.contract import refs
 from gocdnext_sdk.errors import closest
 from gocdnext_sdk.host.lint.rule import Severity, rule
 from gocdnext_sdk.host.lint.view import ALWAYS, SOMETIMES, Use, View, is_known
+from gocdnext_sdk.host.manifest.facts import Facts
 from gocdnext_sdk.host.pipeline.errors import Diagnostic, Mark
 from gocdnext_sdk.host.pipeline.model import Job, Pipeline, Plugin, Script
 from gocdnext_sdk.secret import looks_secret
@@ -59,11 +60,12 @@ def idle_secret(view: View) -> Iterator[Diagnostic]:
 
     Every secret a job declares is in its environment, where everything the job starts can read it. Nothing
     in this job mentions this one, and the plugin has no use for it by its name: remove it. Names that tools
-    look up themselves, such as `AWS_…`, are not reported.
+    look up themselves, such as `AWS_…`, are not reported, nor is anything of a plugin whose manifest declares
+    no facts (`x-…`): its tool may read any variable.
     """
     for use in view.known_uses:
         job = use.job
-        if job is None:
+        if job is None or use.facts == Facts():
             continue
         texts = [value.text for value in (*use.plugin.inputs.values(), *view.variables(job).values())]
         used = {word for text in texts for word in re.findall(r"\w+", text)}
