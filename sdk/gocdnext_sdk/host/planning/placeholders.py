@@ -64,7 +64,7 @@ class Placeholders:
         elif value not in self._others:
             self._others[value] = shown
             longest_first = sorted(self._others, key=len, reverse=True)
-            self._pattern = re.compile("|".join([*map(re.escape, longest_first), _MADE.pattern]))
+            self._pattern = re.compile("|".join([*map(_literally, longest_first), _MADE.pattern]))
 
     @contextmanager
     def aliased(self, value: str, shown: str) -> Iterator[None]:
@@ -91,3 +91,8 @@ class Placeholders:
     def _add(self, value: str, name: str) -> str:
         self.alias(value, f"<{name}>")
         return value
+
+
+def _literally(value: str) -> str:
+    """Return a pattern for a value; a path is not the beginning of another one's name."""
+    return re.escape(value) + (r"(?![\w.-])" if value.startswith("/") else "")

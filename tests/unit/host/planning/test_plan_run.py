@@ -153,3 +153,21 @@ def test_only_the_thread_that_plans_is_watched(tmp_path: Path) -> None:
         others.submit((tmp_path / "written").write_text, "elsewhere").result()
         with pytest.raises(PlanEnds):
             (tmp_path / "refused").write_text("")
+
+
+def test_the_workspace_is_no_part_of_another_path() -> None:
+    shown = Placeholders()
+    shown.alias("/work/app", "/workspace")
+    assert shown.show("/work/app /work/app/x /work/app-2/x /work/apple") == (
+        "/workspace /workspace/x /work/app-2/x /work/apple"
+    )
+
+
+def test_a_passing_name_is_shown_only_while_it_lasts_and_thousands_of_digests_are() -> None:
+    shown = Placeholders()
+    digests = [shown.digest(f"image {number}") for number in range(3000)]
+    with shown.aliased("/tmp/scratch-1", "<scratch>"):
+        assert shown.show("/tmp/scratch-1/x") == "<scratch>/x"
+    assert shown.show("/tmp/scratch-1/x") == "/tmp/scratch-1/x"
+    assert shown.show(digests[2999]) == "<digest of image 2999>"
+    assert shown.show(f"sha256:{'0' * 64}") == f"sha256:{'0' * 64}"
