@@ -230,7 +230,7 @@ class TrivyInputs(JudgingInputs, ReportInputs, RegistryLoginInputs):
     def image_registries(self, environ: Mapping[str, str], workspace: Path) -> tuple[Registry, ...]:
         """Return the registries of the image, or of the bases, of the databases and of the baseline."""
         images = list(self.bases(environ, workspace).values()) if self.scan_type == "dockerfile" else []
-        images += [self.image] if self.image else []
+        images += [self.image] if self.image and self.image_source == "registry" else []
         return (*(each.registry for each in images), *self._read_beside(workspace))
 
     def _read_beside(self, workspace: Path) -> list[Registry]:

@@ -29,7 +29,8 @@ def planned(plugin: str, **more: str) -> RunPlan:
     Path("Dockerfile").write_text("FROM scratch\n")
     Path("cosign.pub").write_text("-----BEGIN PUBLIC KEY-----\nMFkw\n-----END PUBLIC KEY-----\n")
     inputs = {f"PLUGIN_{name}": value for name, value in {**WITH[plugin], **more}.items()}
-    return plan_run(load_plugin(PLUGINS / plugin), {**inputs, **KEYS}, Path.cwd(), Placeholders())
+    environ = {**inputs, **KEYS, "DOCKER_HOST": "unix:///docker.sock"}
+    return plan_run(load_plugin(PLUGINS / plugin), environ, Path.cwd(), Placeholders())
 
 
 @pytest.fixture(autouse=True)
@@ -51,6 +52,12 @@ def test_every_plugin_logs_in_with_them(plugin: str) -> None:
     assert seen(plan) == (set(KEYS) if plugin == "kaniko" else set())
     manifest = load_plugin(PLUGINS / plugin)
     assert set(CLOUD_VARIABLES) <= set(manifest.variables)  # which lint reads
+
+
+def test_an_image_of_the_daemon_needs_no_login() -> None:
+    plan = planned("trivy", IMAGE_SOURCE="docker")
+    assert plan.logins == ()
+    assert not any(step.action == "request" for step in plan.steps)
 
 
 def test_a_kms_of_the_cloud_is_asked_by_cosign_itself() -> None:
