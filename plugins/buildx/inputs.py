@@ -15,6 +15,7 @@ from gocdnext_sdk import (
     Ci,
     ImageBuildInputs,
     Input,
+    Invalid,
     Lines,
     Problem,
     Reference,
@@ -37,6 +38,15 @@ from .steps import KNOWN_HOSTS, StepInputs
 
 BUCKETS = {"s3": "", "gcs": "https://storage.googleapis.com", "gs": "https://storage.googleapis.com"}
 """Backends of the runner profile's cache, and where they are if it does not say."""
+
+_KUBECONFIG = """\
+apiVersion: v1
+kind: Config
+clusters: [{name: build, cluster: {server: "https://build.example.com:6443", certificate-authority-data: …}}]
+users: [{name: ci, user: {token: …}}]
+contexts: [{name: ci, context: {cluster: build, user: ci, namespace: builds}}]
+current-context: ci
+"""
 
 CacheEntries = Annotated[
     tuple[CacheEntry, ...],
@@ -124,10 +134,23 @@ class BuildxInputs(ImageBuildInputs, StepInputs):
         description="The key of `builder-cert`, as PEM text.",
         examples=["-----BEGIN PRIVATE KEY-----\n…\n-----END PRIVATE KEY-----\n"],
     )
+    driver: Literal["auto", "kubernetes"] = Input(
+        "auto",
+        description="`kubernetes` starts a BuildKit for the job in the cluster of `kubeconfig`, in a pod on "
+        "a node of each architecture; no Docker daemon is needed. `auto`: what `builder` names, else the "
+        "daemon's own, else one in a container.",
+    )
+    kubeconfig: Secret | None = Input(
+        None,
+        description="For `driver: kubernetes`: the text of a kubeconfig that holds everything, such as "
+        "`kubectl config view --flatten --minify` writes.",
+        examples=[_KUBECONFIG],
+    )
     driver_opts: Lines = Input(
         "",
-        description="Options for a BuildKit in a container, one KEY=VALUE per line, as `buildx create "
-        "--driver-opt` takes them, e.g. `network=host`. With any, one is started.",
+        description="Options for a BuildKit in a container or a pod, one KEY=VALUE per line, as `buildx "
+        "create --driver-opt` takes them: `network=host` for a container; `namespace=ci` or "
+        "`limits.memory=4Gi` for a pod. With any, one is started.",
     )
     qemu_image: Reference = Input(
         BINFMT, description="Image that registers QEMU, used only when the daemon lacks a platform."
@@ -186,6 +209,7 @@ class BuildxInputs(ImageBuildInputs, StepInputs):
                         "`secret-envs` takes GIT_AUTH_TOKEN for git; `cache-to` takes the keys of a cache",
                     )
         yield from self._check_builder()
+        yield from self._check_cluster()
         yield from self._check_stages(workspace)
         if self.ssh_known_hosts and any(
             id_ == KNOWN_HOSTS for id_, _ in (*self.secret_envs, *self.secret_files)
@@ -275,6 +299,35 @@ class BuildxInputs(ImageBuildInputs, StepInputs):
             if getattr(self, key.replace("-", "_")):
                 what = "is for a BuildKit that this job starts"
                 yield Problem(key, what, "it belongs into the settings of the one that `builder` names")
+
+    def _check_cluster(self) -> Iterator[Problem]:
+        if self.driver != "kubernetes":
+            if self.kubeconfig:
+                yield Problem("kubeconfig", "is not used", "add driver: kubernetes")
+            return
+        from gocdnext_sdk.tools.buildkit.kubernetes import STAYS, Kubeconfig, shares
+
+        for key in ("builder", "load"):
+            if getattr(self, key):
+                yield Problem(key, "does not go with driver: kubernetes", "leave one out")
+        if self.kubeconfig is None:
+            yield Problem("kubeconfig", "is missing: a job has no cluster of its own", "give it as a secret")
+        else:
+            try:
+                Kubeconfig.parse(self.kubeconfig.reveal())
+            except Invalid as error:
+                yield Problem.of("kubeconfig", error)
+        for option in self.driver_opts:
+            if option == "rootless=true" and "buildkit_image" not in self.model_fields_set:
+                what = "rootless=true needs a BuildKit image that is made for it"
+                yield Problem("driver-opts", what, "name one in `buildkit-image`: moby/buildkit:…-rootless")
+            if option.startswith(STAYS):
+                yield Problem("driver-opts", f"{STAYS} stays in the cluster after the job", "use a cache")
+        if self.push_by_digest and len(list(shares(self.platforms, self.driver_opts))) > 1:
+            what = "does not go with pods on several nodes: buildx would set the tag `latest`"
+            yield Problem(
+                "push-by-digest", what, "give each platform a job of its own; docker-push joins them"
+            )
 
     def _check_annotations(self) -> Iterator[Problem]:
         for annotation in self.annotations:

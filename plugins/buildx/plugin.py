@@ -49,7 +49,8 @@ from .inputs import BuildxInputs
 class Buildx(Plugin[BuildxInputs]):
     """Build an image for several platforms with buildx and publish it under any number of tags.
 
-    Needs `docker: true`, unless `builder` names a BuildKit that runs already. The daemon's own builder is
+    Needs `docker: true`, unless `builder` names a BuildKit that runs already, or `driver: kubernetes` starts
+    one in a cluster. The daemon's own builder is
     used where it can do the job; elsewhere a BuildKit is started in a container for the job and removed after
     it.
     """
@@ -67,7 +68,7 @@ class Buildx(Plugin[BuildxInputs]):
         when={"call": "build", "output": ""},
     )
     writes = tuple(Writes(each, when={"call": "build", "push": "true"}) for each in ("cache", "cache-to"))
-    daemon = DaemonUse("always", when={"builder": ""})
+    daemon = DaemonUse("always", when={"builder": "", "driver": "auto"})
     workspace = ReadsWorkspace()
     keeps = ("build-args", "labels", "annotations")
     caches = ("cache", "cache-from", "cache-to")
@@ -298,6 +299,10 @@ class BuildxBuild(Build[BuildxInputs]):
 def ready(build: BuildxBuild) -> Iterator[tuple[Tool, Builder]]:
     """Give buildx, and the builder that it is to use: that of `builder`, or one of the job's daemon."""
     inputs, job = build.inputs, build.job
+    if inputs.driver == "kubernetes":
+        with in_cluster(build) as (buildx, builder):
+            yield buildx, builder
+        return
     if inputs.builder:
         from gocdnext_sdk.tools.buildkit.remote import remote_builder
 
@@ -316,6 +321,28 @@ def ready(build: BuildxBuild) -> Iterator[tuple[Tool, Builder]]:
 
 
 @contextmanager
+def in_cluster(build: BuildxBuild) -> Iterator[tuple[Tool, Builder]]:
+    """Give buildx, and a builder in pods of the job's own."""
+    from gocdnext_sdk.tools.buildkit.kubernetes import Kubeconfig, kubernetes_builder
+
+    inputs, job = build.inputs, build.job
+    if inputs.kubeconfig is None:
+        raise ValueError("`check` demands a kubeconfig")
+    cluster = Kubeconfig.parse(inputs.kubeconfig.reveal())
+    for secret in cluster.secrets:
+        job.mask(secret)
+    job.say(f"starting BuildKit in pods of {cluster.server}")
+    login = {"KUBECONFIG": job.secret_file(inputs.kubeconfig, "kubeconfig")}
+    buildx = job.tool("buildx", env=build.environ | login, inherit=build.inherited())
+    config, options = started_with(build)
+    image = inputs.buildkit_image
+    with kubernetes_builder(job, buildx, cluster, image, inputs.platforms, options, config) as builder:
+        for platform in builder.missing(inputs.platforms):
+            job.warn(f"the pods cannot run steps for {platform}; `nodeselector` of driver-opts places them")
+        yield buildx, builder
+
+
+@contextmanager
 def select_builder(build: BuildxBuild, daemon: Daemon, buildx: Tool) -> Iterator[Builder]:
     """Use the daemon's own builder if it can do the job, else start one in a container."""
     inputs, cache, job = build.inputs, build.cache, build.job
@@ -328,13 +355,20 @@ def select_builder(build: BuildxBuild, daemon: Daemon, buildx: Tool) -> Iterator
         what = f"takes one platform where a BuildKit in a container builds, as here: {reason}"
         raise InputMismatch("load", what, "build one platform, or leave it out")
     job.say(f"starting a BuildKit in a container: {reason}")
+    config, options = started_with(build)
+    options = (*options, *own_network(inputs))
+    with container_builder(job, buildx, daemon, inputs.buildkit_image, options, config) as builder:
+        yield builder
+
+
+def started_with(build: BuildxBuild) -> tuple[Path | None, tuple[str, ...]]:
+    """Return the configuration and the driver options of a BuildKit that is started for the job."""
+    inputs, job = build.inputs, build.job
     config = None
     if settings := registry_config(inputs.mirror, inputs.insecure_registries, job.roots):
         config = job.scratch() / "buildkitd.toml"
         config.write_text(settings)
-    options = (*inputs.driver_opts, *own_network(inputs), *_s3_options(cache), *trusting(job.roots))
-    with container_builder(job, buildx, daemon, inputs.buildkit_image, options, config) as builder:
-        yield builder
+    return config, (*inputs.driver_opts, *_s3_options(build.cache), *trusting(job.roots))
 
 
 def container_reason(inputs: BuildxInputs, cache: Caches, *, containerd_store: bool) -> str | None:

@@ -68,6 +68,8 @@ ELSEWHERE = {
     **dict.fromkeys(("ssh-key", "ssh-known-hosts"), "kaniko has no SSH agent for steps; buildx has one"),
     **dict.fromkeys(
         (
+            "driver",
+            "kubeconfig",
             "builder",
             "builder-ca",
             "builder-cert",

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import io
+import json
 import os
 import socket
 import subprocess
@@ -176,6 +178,31 @@ def test_both_nodes_build_one_image_without_a_daemon(
     assert sum(each.is_attestation for each in target.client.children(image)) == 2
 
 
+def test_why_a_candidate_of_two_nodes_is_refused(
+    checkout: Path, target: Repository, nodes: Nodes, tmp_path: Path
+) -> None:
+    """When buildx gives it no tag any more, the plugin can take it."""
+    pair = base64.b64encode(":".join(target.login.values()).encode()).decode()
+    auths = {"auths": {target.name.partition("/")[0]: {"auth": pair}}}
+    (tmp_path / "config.json").write_text(json.dumps(auths))
+    environ = {**os.environ, "BUILDX_CONFIG": str(tmp_path / "buildx"), "DOCKER_CONFIG": str(tmp_path)}
+
+    def buildx(*argv: str) -> None:
+        done = subprocess.run(["buildx", *argv], env=environ, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+
+    keys = nodes.authority.folder
+    tls = f"cacert={keys}/ca.pem,cert={keys}/client.pem,key={keys}/client.key"
+    for number, (port, platform) in enumerate(zip(nodes.ports, PLATFORMS, strict=True)):
+        more = ["--append"] if number else []
+        address = f"tcp://127.0.0.1:{port}"
+        node = ["--driver", "remote", "--node", f"node{number}", "--platform", platform, "--driver-opt", tls]
+        buildx("create", "--name", "two", *more, *node, address)
+    output = f"type=image,name={target.name},push-by-digest=true,name-canonical=true,push=true"
+    buildx("build", "--builder", "two", "--platform", ",".join(PLATFORMS), "--output", output, str(checkout))
+    assert target.client.find(target.reference(":latest")) is not None
+
+
 @pytest.mark.parametrize(
     ("fault", "what"),
     [
@@ -233,6 +260,25 @@ def test_a_node_that_is_not_needed_may_be_down(
     with_ = {"image": target.name, "platforms": "linux/amd64", "builder": builder}
     run_plugin(FOLDER, with_ | nodes.authority.inputs() | target.login).passed()
     assert not target.is_empty
+
+
+def test_a_cluster_that_is_not_there_is_named_and_its_token_stays_in_memory(
+    run_plugin: PluginRunner, checkout: Path, target: Repository
+) -> None:
+    server = f"https://127.0.0.1:{free_port()}"
+    cluster = {
+        "current-context": "ci",
+        "contexts": [{"name": "ci", "context": {"cluster": "c", "user": "robot", "namespace": "builds"}}],
+        "clusters": [{"name": "c", "cluster": {"server": server}}],
+        "users": [{"name": "robot", "user": {"token": "canary-of-the-cluster"}}],
+    }
+    with_ = {"image": target.name, "driver": "kubernetes", "kubeconfig": json.dumps(cluster), **target.login}
+    result = run_plugin(FOLDER, with_).exited(3)
+    assert f"starting BuildKit in pods of {server}" in result.errors[-1]
+    assert "/namespaces/builds/deployments/" in result.log  # buildx has read the file
+    assert not result.leaks
+    assert result.changed == frozenset()
+    assert target.is_empty
 
 
 def test_a_node_that_is_lost_in_mid_build_leaves_no_tag(

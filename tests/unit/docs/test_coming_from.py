@@ -41,7 +41,7 @@ THEIRS = {
         "add_host artifact_file auto_label auto_tag auto_tag_suffix base_image_password "
         "base_image_registry base_image_username bip build_args build_args_from_env build_args_new "
         "cache_from compress config context cosign_params cosign_password cosign_private_key custom_dns "
-        "custom_dns_search custom_labels daemon_off daemon_retry_count debug default_suffix "
+        "custom_dns_search custom_labels no_push daemon_off daemon_retry_count debug default_suffix "
         "default_tags dockerfile docker_password docker_registry docker_username dry_run email "
         "experimental insecure label_schema mirror mtu multiple_build_args no_cache password platform "
         "pull_image purge push_only quiet registry registry_type repo repo_link secret secrets_from_env "
@@ -54,7 +54,8 @@ THEIRS = {
         "custom_dns_search daemon_off debug dry_run email experimental extra_tags insecure "
         "insecure_skip_verify ipv6 labels log_level max_concurrent_uploads mirror mtu named_context "
         "no_cache output password platforms provenance pull_image quiet registry registry_config repo "
-        "sbom secrets storage_driver storage_path tags target username"
+        "sbom secrets storage_driver storage_path tags target username environment tag default_tags "
+        "default_suffix default_labels"
     ),
 }
 

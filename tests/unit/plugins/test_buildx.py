@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import sys
 import tempfile
 from itertools import pairwise
@@ -630,6 +631,117 @@ class TestRemoteBuilders:
         creates = [step.words for step in planned.steps if step.words[:2] == ("buildx", "create")]
         assert [values(list(words), "--platform") for words in creates] == [["linux/amd64"], ["linux/arm64"]]
         assert not any("Z29jZG5leHQ" in word for step in planned.steps for word in step.words)
+
+
+KUBECONFIG = {
+    "current-context": "ci",
+    "contexts": [{"name": "ci", "context": {"cluster": "c", "user": "robot"}}],
+    "clusters": [{"name": "c", "cluster": {"server": "https://k8s.example:6443"}}],
+    "users": [{"name": "robot", "user": {"token": "canary-of-the-robot"}}],
+}
+
+
+def kubeconfig(**user_or_cluster: Any) -> str:
+    content = json.loads(json.dumps(KUBECONFIG))
+    content["users"][0]["user"] |= user_or_cluster.pop("user", {})
+    content["clusters"][0]["cluster"] |= user_or_cluster.pop("cluster", {})
+    return json.dumps(content | user_or_cluster)
+
+
+class TestCluster:
+    """BuildKit in pods. That they build is in tests/kubernetes."""
+
+    CLUSTER = {"driver": "kubernetes", "kubeconfig": kubeconfig()}
+
+    def creates(self, **with_: str) -> list[list[str]]:
+        variables = {f"PLUGIN_{key.upper()}": value for key, value in {"image": IMAGE, **with_}.items()}
+        self.plan = plan_run(PLUGIN, variables, Path.cwd(), Placeholders())
+        return [list(each.words) for each in self.plan.steps if each.words[:2] == ("buildx", "create")]
+
+    def test_each_architecture_is_built_on_a_node_of_it(self) -> None:
+        platforms = "linux/amd64 linux/arm64 linux/arm/v7 linux/386"
+        first, second = self.creates(**self.CLUSTER, platforms=platforms, driver_opts="namespace=ci")
+        assert values(first, "--platform") == ["linux/amd64,linux/386"]
+        assert values(second, "--platform") == ["linux/arm64,linux/arm/v7"]
+        for argv, architecture in ((first, "amd64"), (second, "arm64")):
+            assert {f"nodeselector=kubernetes.io/arch={architecture}", "namespace=ci"} <= set(
+                values(argv, "--driver-opt")
+            )
+        assert "--append" in second
+        assert not any("canary" in word for step in self.plan.steps for word in step.words)
+        (build,) = (step for step in self.plan.steps if step.words[:2] == ("buildx", "build"))
+        assert "KUBECONFIG" in build.environ
+        assert any(step.words[:3] == ("buildx", "rm", "--force") for step in self.plan.steps)
+
+    @pytest.mark.parametrize("option", ["nodeselector=pool=ci", "qemu.install=true"])
+    def test_options_that_place_pods_make_one_for_everything(self, option: str) -> None:
+        (only,) = self.creates(**self.CLUSTER, driver_opts=option)
+        assert values(only, "--platform") == ["linux/amd64,linux/arm64"]
+        assert option in values(only, "--driver-opt")
+
+    @pytest.mark.parametrize(
+        ("given", "key", "what"),
+        [
+            ({"kubeconfig": ""}, "kubeconfig", "is missing"),
+            ({"driver": "auto"}, "kubeconfig", "is not used"),
+            ({"kubeconfig": "x: ["}, "kubeconfig", "is no kubeconfig with a current context"),
+            (
+                {"kubeconfig": kubeconfig(contexts=[])},
+                "kubeconfig",
+                "is no kubeconfig with a current context",
+            ),
+            (
+                {"kubeconfig": kubeconfig(user={"exec": {"command": "aws"}})},
+                "kubeconfig",
+                "logs in by a program",
+            ),
+            (
+                {"kubeconfig": kubeconfig(user={"client-key": "/k.pem"})},
+                "kubeconfig",
+                "names a file in `client-key`",
+            ),
+            (
+                {"kubeconfig": kubeconfig(cluster={"insecure-skip-tls-verify": True})},
+                "kubeconfig",
+                "turns the check of the server's certificate off",
+            ),
+            ({"load": "true"}, "load", "does not go with driver: kubernetes"),
+            (
+                {"builder": "tcp://b:1 linux/amd64,linux/arm64"},
+                "builder",
+                "does not go with driver: kubernetes",
+            ),
+            ({"push_by_digest": "true"}, "push-by-digest", "does not go with pods on several nodes"),
+            (
+                {"driver_opts": "persistent-volume-claim.requests.storage=1Gi"},
+                "driver-opts",
+                "stays in the cluster",
+            ),
+        ],
+    )
+    def test_mistakes(self, given: dict[str, str], key: str, what: str) -> None:
+        with_ = {**self.CLUSTER, **given}
+        (line,) = mistakes(**{name: value for name, value in with_.items() if value})
+        assert line.startswith(f"with.{key}: ")
+        assert what in line
+        assert "canary" not in line
+
+    def test_a_rootless_pod_needs_an_image_of_its_own(self) -> None:
+        with_ = {**self.CLUSTER, "driver_opts": "rootless=true"}
+        assert mistakes(**with_)[0].startswith("with.driver-opts: rootless=true needs a BuildKit image")
+        assert read(**with_, buildkit_image="moby/buildkit:v0.33.1-rootless")
+
+    def test_a_candidate_of_one_architecture_is_pushed_by_one_pod(self) -> None:
+        (only,) = self.creates(**self.CLUSTER, platforms="linux/amd64", push_by_digest="true")
+        assert values(only, "--platform") == ["linux/amd64"]
+
+
+class TestNodes:
+    def test_a_candidate_of_several_is_refused(self) -> None:
+        nodes = "tcp://amd:1234 linux/amd64\ntcp://arm:1234 linux/arm64"
+        (line,) = mistakes(builder=nodes, push_by_digest="true")
+        assert line.startswith("with.push-by-digest: does not go with several nodes in `builder`")
+        assert read(builder=nodes, push_by_digest="true", platforms="linux/arm64").push_by_digest
 
 
 SSH_KEY = PEM.format("OPENSSH PRIVATE KEY")

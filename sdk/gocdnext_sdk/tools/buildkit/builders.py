@@ -76,7 +76,7 @@ class Builder:
 @contextmanager
 def daemon_builder(buildx: Tool) -> Iterator[Builder]:
     """Use the daemon's own builder, which needs no helper image."""
-    yield Builder(_DAEMONS_OWN, _platforms(buildx, _DAEMONS_OWN))
+    yield Builder(_DAEMONS_OWN, platforms_of(buildx, _DAEMONS_OWN))
 
 
 @contextmanager
@@ -113,7 +113,7 @@ def container_builder(
         create += ["--buildkitd-config", str(config)]
     try:
         buildx.capture(*create, "--bootstrap")
-        yield Builder(name, _platforms(buildx, name))
+        yield Builder(name, platforms_of(buildx, name))
     finally:
         with job.cleanup(), suppress(ToolError):
             buildx.capture("rm", "--force", name)
@@ -174,7 +174,12 @@ def read_digest(metadata: Path) -> str | None:
     return str(digest) if digest else None
 
 
-def _platforms(buildx: Tool, builder: str) -> frozenset[str]:
+def platforms_of(buildx: Tool, builder: str) -> frozenset[str]:
+    """Return the platforms that a builder can run steps for.
+
+    Raises:
+        ToolError: it does not work.
+    """
     usual = json.dumps({"Name": builder, "Nodes": [{"Platforms": _USUAL}]}).encode()
     for line in buildx.capture("ls", "--format", "{{json .}}", assumed=usual).stdout.splitlines():
         row = json.loads(line)
