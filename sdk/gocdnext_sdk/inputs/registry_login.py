@@ -202,8 +202,10 @@ class RegistryLoginInputs(PluginInputs):
         given = job.environ.get(self.registry_token_name, "").strip()
         found = []
         for each in identities:
-            token = Secret(given) if given or not each.needs_token else job.identity_token(each.audience)
-            found.append(log_in(each, token or Secret(""), job))
+            token = each.token or Secret(given)
+            if not token and each.needs_token:
+                token = job.identity_token(each.audience) or token
+            found.append(log_in(each, token, job))
         return self.model_copy(update={"logins": (*self.logins, *found), "registry_identity": ()})
 
     def image_registries(self, environ: Mapping[str, str], workspace: Path) -> tuple[Registry, ...]:

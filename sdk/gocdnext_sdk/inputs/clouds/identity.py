@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from gocdnext_sdk.oci.reference import Registry
+from gocdnext_sdk.secret import Secret
 
 
 class Word(NamedTuple):
@@ -32,6 +33,8 @@ class Cloud(NamedTuple):
         words: what else it has to know.
         audience: whom the token is for, unless the cloud was told otherwise.
         keys: the job's variables that log in where nothing else does, as the cloud's own tools find them.
+        token_file: the variable that names a file with an identity token, on machines of that cloud.
+        named_by: the variables that hold the words for it.
     """
 
     name: str
@@ -39,6 +42,8 @@ class Cloud(NamedTuple):
     words: tuple[Word, ...]
     audience: Callable[[Sequence[str]], str]
     keys: tuple[str, ...] = ()
+    token_file: str = ""
+    named_by: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -49,11 +54,13 @@ class RegistryIdentity:
         registry: the registry.
         cloud: whose it is.
         words: what the cloud has to know, as its `words` say.
+        token: the identity token, where a file holds it; else the job's own.
     """
 
     registry: Registry
     cloud: Cloud
     words: tuple[str, ...]
+    token: Secret | None = None
 
     def __str__(self) -> str:
         return " ".join((str(self.registry), *self.words))

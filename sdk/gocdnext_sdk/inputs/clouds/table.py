@@ -12,6 +12,7 @@ from gocdnext_sdk.inputs.clouds.identity import Cloud, RegistryIdentity, Word
 from gocdnext_sdk.oci.credentials import Credential
 from gocdnext_sdk.oci.reference import Registry
 from gocdnext_sdk.secret import Secret
+from gocdnext_sdk.workspace import read_text
 
 if TYPE_CHECKING:
     from gocdnext_sdk.runtime.job import Job
@@ -25,6 +26,8 @@ ECR = Cloud(
     (Word("ROLE", r"arn:aws[a-z-]*:iam::[0-9]{12}:role/[\w+=,.@/-]+", optional=True),),
     lambda words: "sts.amazonaws.com",
     ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"),
+    "AWS_WEB_IDENTITY_TOKEN_FILE",
+    ("AWS_ROLE_ARN",),
 )
 GOOGLE = Cloud(
     "Artifact Registry",
@@ -42,6 +45,8 @@ AZURE = Cloud(
     (Word("TENANT", _UUID), Word("CLIENT", _UUID)),
     lambda words: "api://AzureADTokenExchange",
     ("AZURE_CLIENT_ID", "AZURE_CLIENT_SECRET"),
+    "AZURE_FEDERATED_TOKEN_FILE",
+    ("AZURE_TENANT_ID", "AZURE_CLIENT_ID"),
 )
 HUB = Cloud(
     "Docker Hub",
@@ -81,7 +86,7 @@ def by_keys(registries: Iterable[Registry], job: Job) -> Iterator[RegistryIdenti
 
     Args:
         registries: where the job's images are.
-        job: has the variables, and the file that one names.
+        job: has the variables, and the files that they name.
     """
     for registry in registries:
         for cloud in CLOUDS:
@@ -93,6 +98,24 @@ def by_keys(registries: Iterable[Registry], job: Job) -> Iterator[RegistryIdenti
                 )
             elif all(map(job.environ.get, cloud.keys)):
                 yield RegistryIdentity(registry, cloud, ())
+            elif found := _by_token_file(registry, cloud, job):
+                yield found
+
+
+def _by_token_file(registry: Registry, cloud: Cloud, job: Job) -> RegistryIdentity | None:
+    """Return who logs in by a token that a machine of the cloud puts into a file."""
+    path, words = (
+        job.environ.get(cloud.token_file),
+        tuple(job.environ.get(each, "") for each in cloud.named_by),
+    )
+    if not path or not all(words):
+        return None
+    try:
+        token = read_text(job.workspace / path).strip()
+    except (OSError, ValueError):
+        job.warn(f"no login at {registry}: {cloud.token_file} names no file that can be read")
+        return None
+    return RegistryIdentity(registry, cloud, words, Secret(token))
 
 
 def log_in(identity: RegistryIdentity, token: Secret, job: Job) -> Credential:

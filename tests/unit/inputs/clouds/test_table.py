@@ -377,3 +377,30 @@ def test_a_file_without_the_key_of_an_account_is_told_of(content: str | None) ->
     cloud.environ["GOOGLE_APPLICATION_CREDENTIALS"] = "key.json"
     assert by_variables(cloud, "gcr.io/distroless/static") == {}
     assert "no login at gcr.io: GOOGLE_APPLICATION_CREDENTIALS" in cloud.warned[0]
+
+
+def test_a_token_that_a_machine_of_the_cloud_has_in_a_file_logs_in_where_no_keys_do() -> None:
+    seen: dict[str, str] = {}
+    cloud = amazon(seen)
+    Path("token").write_text(f"{TOKEN.reveal()}\n")
+    cloud.environ |= {"AWS_ROLE_ARN": ROLE, "AWS_WEB_IDENTITY_TOKEN_FILE": str(Path("token").resolve())}
+    assert by_variables(cloud, f"{ECR}/app") == {ECR: ("AWS", "of-ecr-0123")}
+    assert (seen["RoleArn"], seen["WebIdentityToken"]) == (ROLE, TOKEN.reveal())
+    assert TOKEN.reveal() in cloud.masked
+    cloud.environ |= AWS
+    seen.clear()
+    assert by_variables(cloud, f"{ECR}/app")
+    assert "RoleArn" not in seen
+
+
+def test_one_that_cannot_be_read_is_told_of() -> None:
+    cloud = Cloud()
+    cloud.environ |= {
+        "AZURE_TENANT_ID": UUID,
+        "AZURE_CLIENT_ID": UUID,
+        "AZURE_FEDERATED_TOKEN_FILE": "/nowhere",
+    }
+    assert by_variables(cloud, "team.azurecr.io/app") == {}
+    assert cloud.warned == [
+        "no login at team.azurecr.io: AZURE_FEDERATED_TOKEN_FILE names no file that can be read"
+    ]
