@@ -11,7 +11,7 @@ PYTEST_ARGS ?= -n auto
 ENV := eval "$$($(BIN)/python -m testbed env)"
 
 .DELETE_ON_ERROR:
-.PHONY: demo test test-ci test-pulling soak bench vectors lint setup setup-test images trivy-db lock engine-stop engine-remove clean docs picture release-rehearsal publish pins check-pins
+.PHONY: demo test test-ci test-pulling soak scan bench vectors lint setup setup-test images trivy-db lock engine-stop engine-remove clean docs picture release-rehearsal publish pins check-pins
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 
@@ -38,6 +38,10 @@ soak: setup-test
 	@$(ENV); GOCDNEXT_SOAK=1 $(BIN)/pytest $(PYTEST_ARGS) tests/soak $(addprefix tests/e2e/test_,builders_agree.py dockerfile.py dockerignore.py originals.py)
 	@$(ENV); $(BIN)/pytest $(PYTEST_ARGS) -m soak tests/dist tests/e2e
 	@$(BIN)/pytest $(PYTEST_ARGS) -m hypothesis --hypothesis-profile soak tests/contract tests/unit
+
+# The images of the release and the locks, by its own gate and by public advisories (RELEASING.md).
+scan: .venv/installed
+	@$(BIN)/python -m testbed scan
 
 # A release under the local runners of other CI systems; needs Node 20, and a Debian or Ubuntu for what they run in.
 test-ci: setup-test

@@ -5,9 +5,22 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from pathlib import Path
 
 from gocdnext_sdk.errors import Error
-from testbed import bases, checking, engine, environment, images, pulling, raising, rehearsal, tools, trivydb
+from testbed import (
+    bases,
+    checking,
+    engine,
+    environment,
+    images,
+    pulling,
+    raising,
+    rehearsal,
+    scanning,
+    tools,
+    trivydb,
+)
 from testbed.cache import SetupError
 from testbed.pins import pins
 
@@ -34,8 +47,10 @@ def main() -> int:
     add.add_argument(
         "ref",
         nargs="?",
-        help="such as localhost:5000/trivy/db:2; login in REGISTRY_USERNAME, REGISTRY_PASSWORD",
+        help="such as localhost:5000/trivy/db:2; login in REGISTRY_USERNAME, REGISTRY_PASSWORD. With build, "
+        "a file: for a database of public advisories instead",
     )
+    commands.add_parser("scan", help="scan the images of the release and the locks, by public advisories")
     add = commands.add_parser("pins", help="propose newer releases of what is pinned, and write them")
     add.add_argument("name", nargs="?", choices=list(pins()), help="this one only")
     add.add_argument("version", nargs="?", help="to this version; the newest if not given")
@@ -79,11 +94,16 @@ def _act(options: argparse.Namespace) -> None:
             environment.setup(options.extent)
         case "images":
             print(images.listing(environment.setup("images")))
+        case "trivy-db" if options.action == "build" and options.ref:
+            print(trivydb.build_public(Path(options.ref), scanning.sources()))
         case "trivy-db" if options.action == "build":
             print(trivydb.build())
         case "trivy-db":
-            login = (os.environ.get(f"REGISTRY_{each}", "") for each in ("USERNAME", "PASSWORD"))
-            print(trivydb.push(options.ref, *login))
+            username, password = (os.environ.get(f"REGISTRY_{each}", "") for each in ("USERNAME", "PASSWORD"))
+            print(trivydb.push(options.ref, username, password))
+        case "scan":
+            environment.setup("test")
+            scanning.main()
         case "pins":
             raising.main(options.name, options.version, options.digest, write=options.write)
         case "pulling":

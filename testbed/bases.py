@@ -9,7 +9,7 @@ from pathlib import Path
 
 from testbed import engine, images, tools
 from testbed.cache import arriving, cache_dir, lock, run, step
-from testbed.debian import bootstrap
+from testbed.debian import bootstrap, suites
 from testbed.pins import pins
 
 HERE = Path(__file__).with_name("bases")
@@ -91,7 +91,7 @@ def _build(name: str, *output: str) -> None:
 def _folder(name: str) -> Path:
     pin = pins()[name]
     recipe = [repr(pin), (HERE / f"{name}.Dockerfile").read_text(), CERTIFICATES.read_text()]
-    recipe += HOOKS if pin.debian else ()
+    recipe += (*HOOKS, *(suite for _, suite in suites())) if pin.debian else ()
     key = hashlib.sha256("\0".join(recipe).encode()).hexdigest()[:8]
     return cache_dir() / "bases" / f"{name}-{pin.version}-{key}"
 

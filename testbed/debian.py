@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import lzma
 import os
 import re
+import subprocess
+import urllib.request
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from testbed.cache import SetupError, lock, on_path, run, step
 from testbed.pins import pins
 
-DEBIAN_MIRROR = "http://deb.debian.org/debian"
 KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 
 
@@ -43,17 +46,63 @@ def install(**programs: str) -> None:
         run("apt-get", "-qy", "install", "--no-install-recommends", *missing, env=apt)
 
 
-def mirror() -> str:
-    """Give the archive that the host itself uses, where that is Debian's."""
+def mirror(archive: str = "debian") -> str:
+    """Give the mirror that the host itself uses of an archive of Debian's, else the one that all may use."""
     sources = [Path("/etc/apt/sources.list"), *sorted(Path("/etc/apt/sources.list.d").glob("*"))]
     for source in sources:
         if source.is_file():
             found = re.search(
-                r"^(?:URIs:|deb(?:\s+\[[^]]*\])?)\s+(\S+/debian/?)(?:\s|$)", source.read_text(), re.MULTILINE
+                rf"^(?:URIs:|deb(?:\s+\[[^]]*\])?)\s+(\S+/{archive}/?)(?:\s|$)",
+                source.read_text(),
+                re.MULTILINE,
             )
             if found:
                 return found[1]
-    return DEBIAN_MIRROR
+    return f"http://deb.debian.org/{archive}"
+
+
+def suites() -> Iterator[tuple[str, str]]:
+    """Yield the mirrors and suites in which Debian has the pinned release: as it was, updated, and fixed."""
+    name = pins()["engine"].suite
+    yield mirror(), name
+    yield mirror(), f"{name}-updates"
+    yield mirror("debian-security"), f"{name}-security"
+
+
+def outdated(installed: Mapping[str, str], architecture: str = "amd64") -> dict[str, str]:
+    """Return the newest version of each package that is installed in an older one.
+
+    Args:
+        installed: packages and their versions.
+        architecture: as Debian calls it.
+
+    Raises:
+        SetupError: Debian cannot be asked, or there is no dpkg to compare versions.
+    """
+    newest: dict[str, str] = {}
+    for address, suite in suites():
+        for name, version in _offered(f"{address.rstrip('/')}/dists/{suite}/main/binary-{architecture}"):
+            if name in installed and is_newer(version, newest.get(name, installed[name])):
+                newest[name] = version
+    return newest
+
+
+def _offered(folder: str) -> Iterable[tuple[str, str]]:
+    """Return names and versions of an index (https://wiki.debian.org/DebianRepository/Format)."""
+    try:
+        with urllib.request.urlopen(f"{folder}/Packages.xz", timeout=120) as answer:
+            index = lzma.decompress(answer.read()).decode()
+    except OSError as error:
+        raise SetupError(f"{folder}: {error}") from None
+    return re.findall(r"^Package: (\S+)\n(?:.+\n)*?Version: (\S+)$", index, re.MULTILINE)
+
+
+def is_newer(version: str, than: str) -> bool:
+    """Whether a version of a package comes after another one, as dpkg compares them."""
+    dpkg = on_path("dpkg")
+    if not dpkg:
+        raise SetupError("dpkg compares versions: install it")
+    return subprocess.run([dpkg, "--compare-versions", version, "gt", than], check=False).returncode == 0
 
 
 def bootstrap(target: Path, packages: tuple[str, ...], *options: str) -> None:
@@ -63,4 +112,5 @@ def bootstrap(target: Path, packages: tuple[str, ...], *options: str) -> None:
         install(debian_archive_keyring="debian-archive-keyring")
     recommends = '--aptopt=Apt::Install-Recommends "false"'
     include = f"--include={','.join(packages)}"
-    run("mmdebstrap", "--quiet", recommends, include, *options, pins()["engine"].suite, target, mirror())
+    sources = (f"deb {address} {suite} main" for address, suite in suites())
+    run("mmdebstrap", "--quiet", recommends, include, *options, pins()["engine"].suite, target, *sources)

@@ -34,6 +34,7 @@ class Pin:
     deb: str = field(default="", repr=False)  # goes with `debs`
     debs: Mapping[str, str] = field(default_factory=dict, repr=False)
     module: str = field(default="", repr=False)  # named in the folder by its lock
+    advisories: str = field(default="", repr=False)
     suite: str = ""
     debian: tuple[str, ...] = ()
 

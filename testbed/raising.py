@@ -88,6 +88,9 @@ def apply(proposal: Proposal) -> list[Path]:
     if pin.go and not pin.go_version:
         raise_go(pin, version)
         changed += [_folder(pin) / "go.mod", _folder(pin) / "go.sum"]
+    if pin.advisories:
+        raise_advisories(pin, version)
+        changed += [_folder(pin) / "go.mod", _folder(pin) / "go.sum"]
     return changed
 
 
@@ -141,7 +144,15 @@ def rebuilt(pin: Pin, resolve: Callable[[str], str]) -> Proposal | None:
 
 
 def newest(pin: Pin) -> str | None:
-    """Return the newest stable release: of the wheel if there is one, else of the Go module, else by tags."""
+    """Return the newest stable release: of the wheel if there is one, else of the Go module, else by tags.
+
+    Advisories are never released: what there is of them on the day has a version all the same.
+    """
+    if pin.advisories:
+        told = _ask(
+            on_path("go") or "go", "list", "-m", "-json", f"{pin.advisories}@latest", cwd=_folder(pin)
+        )
+        return json.loads(told)["Version"].removeprefix("v") if told else None
     if pin.wheel:
         name = pin.wheel.partition("==")[0]
         told = _ask(sys.executable, "-m", "pip", "index", "versions", name)
@@ -208,13 +219,23 @@ def raise_to(pin: Pin, version: str, digest: str, root: Path = ROOT) -> list[Pat
 
 def raise_go(pin: Pin, version: str) -> None:
     """Let Go write the tool's go.mod and go.sum for a newer release."""
+    for package in pin.go.split():
+        _go(pin, "get", "-tool", f"{package}@v{version}")
+    _go(pin, "mod", "tidy")
+
+
+def raise_advisories(pin: Pin, version: str) -> None:
+    """Let Go write go.mod and go.sum for newer advisories, of which nothing is imported."""
+    (_folder(pin) / "go.sum").unlink()
+    _go(pin, "get", f"{pin.advisories}@v{version}")
+    _go(pin, "mod", "download", pin.advisories)
+
+
+def _go(pin: Pin, *argv: str) -> None:
     go = on_path("go")
     if not go:
         raise SetupError("go.mod and go.sum are written by Go: install it (https://go.dev/dl/)")
-    environment = {**os.environ, **BUILD_ENV, "GOFLAGS": "-modcacherw"}
-    for package in pin.go.split():
-        run(go, "get", "-tool", f"{package}@v{version}", cwd=_folder(pin), env=environment)
-    run(go, "mod", "tidy", cwd=_folder(pin), env=environment)
+    run(go, *argv, cwd=_folder(pin), env={**os.environ, **BUILD_ENV, "GOFLAGS": "-modcacherw"})
 
 
 def _files(root: Path) -> Iterator[Path]:
@@ -249,7 +270,8 @@ def _folder(pin: Pin) -> Path:
 
 
 def _key(version: str) -> tuple[int, ...]:
-    return tuple(int(each) for each in re.findall(r"\d+", version)[:3])
+    """Return what versions are compared by; the fourth number of a Go pseudo-version is its time."""
+    return tuple(int(each) for each in re.findall(r"\d+", version)[:4])
 
 
 def _ask(*argv: str, cwd: Path | None = None) -> str:

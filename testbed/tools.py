@@ -223,13 +223,23 @@ def _add(pin: Pin, folder: Path, architecture: str) -> None:
             streams = {Path(each.name).name: opened.extractfile(each) for each in opened if each.isreg()}
             found = {name: stream.read() for name, stream in streams.items() if stream}
     else:
-        module = "/".join(pin.go.split("/")[:3])
-        environment = {**os.environ, **BUILD_ENV}
-        done = run(_go(), "mod", "download", "-json", module, cwd=_module(pin), env=environment)
-        there = Path(json.loads(done)["Dir"], pin.beside)
+        there = module_folder(pin, "/".join(pin.go.split("/")[:3])) / pin.beside
         found = {each.name: each.read_bytes() for each in there.glob("*.tpl")}
     for name, content in found.items():
         (folder / name).write_bytes(content)
+
+
+def module_folder(pin: Pin, module: str) -> Path:
+    """Return the folder of a Go module, at the version that the pin's go.mod has and checked by its go.sum.
+
+    Raises:
+        SetupError: it cannot be had.
+    """
+    if not _go_version():
+        raise SetupError(f"{module} is a Go module: install Go (https://go.dev/dl/)")
+    environment = {**os.environ, **BUILD_ENV}
+    done = run(_go(), "mod", "download", "-json", module, cwd=_module(pin), env=environment)
+    return Path(json.loads(done)["Dir"])
 
 
 def _module(pin: Pin) -> Path:

@@ -1,6 +1,6 @@
-"""A small trivy database of real advisories, as the OCI artifact that trivy downloads.
+"""Trivy's database, as the OCI artifact that trivy downloads: a small one, and one of public advisories.
 
-``trivy-db/db.tar.gz`` is committed (a few kilobytes), so that no host needs Go for it; it is built from
+``trivy-db/db.tar.gz`` is committed (a few kilobytes), so that no test needs Go for it; it is built from
 ``trivy-db/advisories.toml`` by the pinned trivy-db.
 """
 
@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import gzip
 import io
-import json
 import tarfile
 import tempfile
 import tomllib
+from collections.abc import Iterable
 from pathlib import Path
 
-from testbed import tools
-from testbed.cache import SetupError, on_path, run
+from testbed import advisories, tools
+from testbed.advisories import Document, Source
+from testbed.cache import SetupError, on_path, run, step
 
 HERE = Path(__file__).with_name("trivy-db")
 ARCHIVE = HERE / "db.tar.gz"
@@ -25,31 +26,39 @@ LAYER_TYPE = "application/vnd.aquasec.trivy.db.layer.v1.tar+gzip"
 
 
 def build() -> Path:
-    """Make the database from the advisories."""
+    """Make the small database from the advisories beside it."""
+    listed = tomllib.loads((HERE / "advisories.toml").read_text())
+    github = [_osv(name, advisory) for name, advisory in listed.items()]
+    return _make(ARCHIVE, github, [_nvd(advisory) for advisory in listed.values()])
+
+
+def build_public(archive: Path, sources: Iterable[Source]) -> Path:
+    """Make a database of public advisories."""
+    found = [advisories.reviewed(each) for source in sources for each in source.documents]
+    with step(f"making a database of {len(found)} advisories"):
+        return _make(archive, found)
+
+
+def _make(archive: Path, github: Iterable[Document], nvd: Iterable[Document] = ()) -> Path:
+    """Make a database of documents, laid out as the repositories are that trivy-db reads."""
     (tool,) = tools.get("trivy-db")
-    go = on_path("go")
-    if not go:
+    if not on_path("go"):
         raise SetupError("trivy-db runs the go command: install Go (https://go.dev/dl/)")
     with tempfile.TemporaryDirectory() as scratch:
         cache, out = Path(scratch, "cache"), Path(scratch, "out")
         (cache / "cocoapods-specs" / "Specs").mkdir(parents=True)
-        for name, advisory in tomllib.loads((HERE / "advisories.toml").read_text()).items():
-            folder = (
-                cache / "ghsa" / "advisories" / "github-reviewed" / f"{advisory['published']:%Y/%m}" / name
-            )
-            folder.mkdir(parents=True)
-            (folder / f"{name}.json").write_text(json.dumps(_osv(name, advisory)))
-            nvd = cache / "vuln-list-nvd" / "api" / f"{advisory['published']:%Y}"
-            nvd.mkdir(parents=True, exist_ok=True)
-            (nvd / f"{advisory['cve']}.json").write_text(json.dumps(_nvd(advisory)))
+        for folder, documents in (("ghsa/advisories/github-reviewed", github), ("vuln-list-nvd/api", nvd)):
+            (cache / folder).mkdir(parents=True)
+            for number, each in enumerate(documents):
+                (cache / folder / f"{number}.json").write_text(advisories.text(each))
         sources = ("--only-update", "ghsa", "--only-update", "nvd")
         run(tool / "trivy-db", "build", *sources, "--cache-dir", cache, "--output-dir", out)
-        _pack(out)
-    return ARCHIVE
+        _pack(out, archive)
+    return archive
 
 
-def push(ref: str, username: str = "", password: str = "") -> str:
-    """Push the database to *ref*, such as ``localhost:5000/trivy/db:2``; give its digest."""
+def push(ref: str, username: str = "", password: str = "", archive: Path = ARCHIVE) -> str:
+    """Push a database to *ref*, such as ``localhost:5000/trivy/db:2``; give its digest."""
     from oras.client import OrasClient
 
     client = OrasClient(insecure=True, auth_backend="basic")
@@ -60,7 +69,7 @@ def push(ref: str, username: str = "", password: str = "") -> str:
         config.flush()
         answer = client.push(
             target=ref,
-            files=[f"{ARCHIVE}:{LAYER_TYPE}"],
+            files=[f"{archive}:{LAYER_TYPE}"],
             manifest_config=f"{config.name}:{CONFIG_TYPE}",
             disable_path_validation=True,
         )
@@ -108,12 +117,12 @@ def _nvd(advisory: dict[str, object]) -> dict[str, object]:
     }
 
 
-def _pack(folder: Path) -> None:
+def _pack(folder: Path, archive: Path) -> None:
     content = io.BytesIO()
-    with tarfile.open(fileobj=content, mode="w") as archive:
+    with tarfile.open(fileobj=content, mode="w") as tar:
         for name in ("trivy.db", "metadata.json"):
             data = (folder / name).read_bytes()
             entry = tarfile.TarInfo(name)
             entry.size = len(data)
-            archive.addfile(entry, io.BytesIO(data))
-    ARCHIVE.write_bytes(gzip.compress(content.getvalue(), mtime=0))
+            tar.addfile(entry, io.BytesIO(data))
+    archive.write_bytes(gzip.compress(content.getvalue(), mtime=0))
