@@ -56,7 +56,7 @@ if TYPE_CHECKING:
 @event_options
 @click.option("--engine", type=click.Choice(ENGINES), default="docker", show_default=True)
 @click.option(
-    "--graph", type=click.Choice(("text", "mermaid")), help="Show the order of a pipeline's jobs only."
+    "--graph", type=click.Choice(("text", "mermaid", "svg")), help="Show the order of a pipeline's jobs only."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.pass_context
@@ -97,9 +97,10 @@ def command(
         if of_plugin:
             raise click.UsageError("--graph is for a pipeline")
         from gocdnext_sdk.host.planning.graph import as_mermaid, as_text
+        from gocdnext_sdk.host.planning.graph_svg import as_svg
 
-        order = Graph.of(parse_file(found), jobs)
-        click.echo(as_mermaid(order) if graph == "mermaid" else as_text(order))
+        draw = {"text": as_text, "mermaid": as_mermaid, "svg": as_svg}[graph]
+        click.echo(draw(Graph.of(parse_file(found), jobs)))
         return
     variables = {**settings.variables, **variables}
     secrets_file = secrets_file or settings.secrets_file
