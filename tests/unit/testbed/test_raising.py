@@ -114,3 +114,10 @@ def test_the_module_that_tells_of_new_versions_is_the_tools_own(name: str) -> No
 def test_a_pin_without_a_table_is_told(checkout: Path) -> None:
     with pytest.raises(raising.SetupError, match="no table"):
         raising.raise_to(Pin("none", version="1.0.0"), "2.0.0", NEW, checkout)
+
+
+@pytest.mark.parametrize(("day", "proposed"), [("20270101000000", 1), ("20200101000000", 0)])
+def test_advisories_are_newer_by_the_time_in_their_version(day: str, proposed: int) -> None:
+    pin = pins()["go-advisories"]
+    found = raising.proposals([pin], lambda _: NEW, lambda _: f"0.0.0-{day}-0123456789ab")
+    assert len(list(found)) == proposed
