@@ -25,12 +25,13 @@ from gocdnext_sdk import (
 )
 from gocdnext_sdk.inputs.image_signature import ImageSignatureInputs
 from gocdnext_sdk.inputs.parsers import parse_lines
+from gocdnext_sdk.oci.reference import Registry
 from gocdnext_sdk.tools.cosign import is_verified, key_reference, kms_scheme
 from gocdnext_sdk.tools.sigstore import NOBODY
 from gocdnext_sdk.workspace import is_file
 
 from .attested import Attestations, Attested, parse_attested
-from .marks import VALIDATED, Mark, Place, has_mark, parse_marks
+from .marks import VALIDATED, Mark, parse_marks
 
 Marks = Annotated[
     tuple[Mark, ...], in_workspace(parse_marks), WithJsonSchema({"type": "string", "format": "lines"})
@@ -132,18 +133,10 @@ class DemandInputs(ImageSignatureInputs):
                     "require-signature", f"there is no key file {quoted(signer.key)} in the workspace"
                 )
 
-    def place_of(self, mark: Mark, image: Reference, job: Job, credentials: Credentials) -> Place:
-        """Return where a service keeps a mark of an image.
-
-        Args:
-            mark: a label or a property.
-            image: by digest.
-            job: sends requests.
-            credentials: the logins at the image's registry.
-        """
+    def api_at(self, mark: Mark, registry: Registry) -> str:
+        """Return where the API of the service is that keeps a mark, for images of a registry."""
         base = "/artifactory" if mark.kind == "artifactory" else ""
-        url = self.api_url or f"https://{image.registry.api_host}{base}"
-        return Place(job, url.rstrip("/"), credentials.get(image.registry, image.repository), image)
+        return (self.api_url or f"https://{registry.api_host}{base}").rstrip("/")
 
     def check_demands(
         self,
@@ -234,8 +227,12 @@ class DemandInputs(ImageSignatureInputs):
                 yield f"there is no signature of {signer}"
 
     def _unmarked(self, job: Job, subject: Reference, credentials: Credentials) -> Iterator[str]:
-        for mark in self.require:
-            if mark.kind != "attestation" and not has_mark(
-                mark, self.place_of(mark, subject, job, credentials)
-            ):
+        marks = [mark for mark in self.require if mark.kind != "attestation"]
+        if not marks:
+            return
+        from .services import Place, has_mark
+
+        login = credentials.get(subject.registry, subject.repository)
+        for mark in marks:
+            if not has_mark(mark, Place(job, self.api_at(mark, subject.registry), login, subject)):
                 yield f"there is no mark {mark}"

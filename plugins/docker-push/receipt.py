@@ -13,8 +13,8 @@ from gocdnext_sdk.tools.cosign import verified_predicates
 
 from .deleting import delete_tag
 from .inputs import DockerPushInputs
+from .notary import Notary
 from .registries import Registries
-from .signing import Notary
 from .tags import Move, describe, find_tags
 
 TYPE = "application/vnd.gocdnext.promotion.v1+json"

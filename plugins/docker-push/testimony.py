@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from gocdnext_sdk import Job, doing
 
 from .inputs import DockerPushInputs
-from .marks import VALIDATED, set_mark
+from .marks import VALIDATED
+from .notary import Notary
 from .receipt import Tags, leave_receipts, run_of
-from .signing import Notary
+from .services import Place, set_mark
 from .tags import Move
 
 
@@ -61,5 +62,7 @@ def _mark(move: Move, origin: str, job: Job, notary: Notary | None) -> None:
                 if mark.kind == "attestation" and notary is not None:
                     notary.attest(image, VALIDATED, statement, insecure=inputs.is_insecure(image.registry))
                 else:
-                    set_mark(mark, inputs.place_of(mark, image, job, move.registries.logins.targets))
+                    url, logins = inputs.api_at(mark, image.registry), move.registries.logins.targets
+                    login = logins.get(image.registry, image.repository)
+                    set_mark(mark, Place(job, url, login, image))
             job.say(f"marked {image} with {mark}")

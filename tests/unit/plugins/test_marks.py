@@ -27,7 +27,7 @@ from gocdnext_sdk.runtime.signals import Signals
 
 FOLDER = Path(__file__).parents[3] / "plugins" / "docker-push"
 PACKAGE = load_plugin(FOLDER).__module__.rpartition(".")[0]
-marks = import_module(f"{PACKAGE}.marks")
+marks, services = (import_module(f"{PACKAGE}.{name}") for name in ("marks", "services"))
 
 PASSWORD = "t0ken-of-anna"
 DIGEST = f"sha256:{'1' * 64}"
@@ -125,7 +125,7 @@ def place() -> Iterator[Callable[..., Any]]:
 
     def at(url: str, *, login: bool = True, image: str = IMAGE) -> Any:
         credential = Credential(Registry("registry.example.com"), "anna", Secret(PASSWORD))
-        return marks.Place(job, url, credential if login else None, Reference.parse(image))
+        return services.Place(job, url, credential if login else None, Reference.parse(image))
 
     return at
 
@@ -139,24 +139,24 @@ class TestHarbor:
     def test_the_projects_own_label_is_set_once_and_found(self, place: Callable[..., Any]) -> None:
         harbor = Harbor()
         with answering(harbor) as url:
-            assert not marks.has_mark(mark("harbor:validated"), place(url))
+            assert not services.has_mark(mark("harbor:validated"), place(url))
             for _ in range(2):
-                marks.set_mark(mark("harbor:validated"), place(url))
+                services.set_mark(mark("harbor:validated"), place(url))
             assert harbor.on_image == [2]
-            assert marks.has_mark(mark("harbor:validated"), place(url))
-            assert not marks.has_mark(mark("harbor:other"), place(url))
-            marks.set_mark(mark("harbor:other"), place(url))
+            assert services.has_mark(mark("harbor:validated"), place(url))
+            assert not services.has_mark(mark("harbor:other"), place(url))
+            services.set_mark(mark("harbor:other"), place(url))
             assert harbor.on_image == [2, 3]
 
     def test_an_unknown_label_a_refusal_and_no_login_are_told(self, place: Callable[..., Any]) -> None:
         harbor = Harbor(may_label=False)
         with answering(harbor) as url:
             with pytest.raises(Error, match="has no label valid"):
-                marks.set_mark(mark("harbor:valid"), place(url))
+                services.set_mark(mark("harbor:valid"), place(url))
             with pytest.raises(HttpError, match="403"):
-                marks.set_mark(mark("harbor:validated"), place(url))
+                services.set_mark(mark("harbor:validated"), place(url))
             with pytest.raises(Error, match="needs credentials"):
-                marks.has_mark(mark("harbor:validated"), place(url, login=False))
+                services.has_mark(mark("harbor:validated"), place(url, login=False))
         assert harbor.on_image == []
 
 
@@ -167,10 +167,10 @@ class TestArtifactory:
         artifactory = Artifactory()
         wanted = mark("artifactory:validated=true")
         with answering(artifactory) as url:
-            assert not marks.has_mark(wanted, place(f"{url}/artifactory"))
-            marks.set_mark(wanted, place(f"{url}/artifactory"))
-            assert marks.has_mark(wanted, place(f"{url}/artifactory"))
-            assert not marks.has_mark(mark("artifactory:validated=no"), place(f"{url}/artifactory"))
+            assert not services.has_mark(wanted, place(f"{url}/artifactory"))
+            services.set_mark(wanted, place(f"{url}/artifactory"))
+            assert services.has_mark(wanted, place(f"{url}/artifactory"))
+            assert not services.has_mark(mark("artifactory:validated=no"), place(f"{url}/artifactory"))
         assert [each.get("validated") for each in artifactory.properties.values()] == [
             ["true"],
             ["true"],
@@ -180,13 +180,13 @@ class TestArtifactory:
     def test_an_image_that_is_not_there_is_told(self, place: Callable[..., Any]) -> None:
         gone = IMAGE.replace("1" * 64, "3" * 64)
         with answering(Artifactory()) as url, pytest.raises(HttpError, match="finds no"):
-            marks.set_mark(mark("artifactory:validated=true"), place(f"{url}/artifactory", image=gone))
+            services.set_mark(mark("artifactory:validated=true"), place(f"{url}/artifactory", image=gone))
 
     def test_a_repository_may_have_a_host_of_its_own(self, place: Callable[..., Any]) -> None:
         artifactory = Artifactory()
         with answering(artifactory) as url:
             image = f"team.example.com/group/app@{DIGEST}"
-            marks.set_mark(mark("artifactory:validated=true"), place(f"{url}/artifactory", image=image))
+            services.set_mark(mark("artifactory:validated=true"), place(f"{url}/artifactory", image=image))
         assert sum("validated" in each for each in artifactory.properties.values()) == 2
 
 
