@@ -112,6 +112,7 @@ def command(
     sources = Sources(
         run=run_of(workspace.resolve(), event, branch, tag, pr, unknown=unknown),
         secrets=collect(file=secrets_file, names=secrets, wanted=(), ask=None),
+        profiles=settings.profiles,
     )
     setting = _Setting(sources, workspace.resolve(), engine, shown)
     if of_plugin:

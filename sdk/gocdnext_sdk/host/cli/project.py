@@ -16,11 +16,12 @@ from gocdnext_sdk.errors import UsageError, closest
 from gocdnext_sdk.host.lint.check import FOLDER
 from gocdnext_sdk.host.manifest.catalog import bundled
 from gocdnext_sdk.host.manifest.load import plugin_folders
+from gocdnext_sdk.host.pipeline.model import Profile
 
 FILE = "gocdnext-plugin.toml"
 _TABLE = ("tool", "gocdnext-plugin")
 _SUFFIXES = (".yaml", ".yml")
-_SETTINGS = ("images", "local", "plugins", "secrets-file", "variables")
+_SETTINGS = ("images", "local", "plugins", "profiles", "secrets-file", "variables")
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,7 @@ class Project:
         local: plugin's name to the folder from which its image is built.
         variables: replace variables of pipelines.
         secrets_file: where secrets are.
+        profiles: the runner profiles that `agent.profile` may name.
     """
 
     plugins: tuple[Path, ...] = ()
@@ -40,6 +42,7 @@ class Project:
     local: Mapping[str, Path] = field(default_factory=dict)
     variables: Mapping[str, str] = field(default_factory=dict)
     secrets_file: Path | None = None
+    profiles: Mapping[str, Profile] = field(default_factory=dict)
 
     @classmethod
     def find(cls, start: Path | None = None) -> Project:
@@ -81,7 +84,28 @@ class Project:
             local={name: _folder(file, each, "local") for name, each in texts("local").items()},
             variables=texts("variables"),
             secrets_file=_own(file, secrets) if secrets else None,
+            profiles=_profiles(file, said.get("profiles", {})),
         )
+
+
+def _profiles(file: Path, said: object) -> dict[str, Profile]:
+    """Read ``[profiles.NAME]`` with ``image`` and ``variables``.
+
+    Raises:
+        UsageError: it says something else.
+    """
+    if not isinstance(said, dict) or not all(isinstance(each, dict) for each in said.values()):
+        raise UsageError(f"{file}: profiles is not a table of tables, [profiles.NAME]")
+    found = {}
+    for name, profile in said.items():
+        image, variables = profile.get("image", ""), profile.get("variables", {})
+        texts = isinstance(variables, dict) and all(isinstance(each, str) for each in variables.values())
+        if profile.keys() - {"image", "variables"} or not isinstance(image, str) or not texts:
+            raise UsageError(
+                f"{file}: profiles.{name} has other things than a text `image` and texts in `variables`"
+            )
+        found[name] = Profile(image, variables)
+    return found
 
 
 def pipeline(said: str | None) -> Path:

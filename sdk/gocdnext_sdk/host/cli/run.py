@@ -227,6 +227,7 @@ def command(
             pull=Pull(pull),
             parallel=parallel,
             default_image=default_image,
+            profiles=settings.profiles,
             notify=notify,
             leftovers=leftovers.user_folder(),
             caches=None if no_cache else caches.user_folder(),

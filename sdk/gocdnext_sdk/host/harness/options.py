@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from gocdnext_sdk.host.harness.engine.interface import Pull
 from gocdnext_sdk.host.harness.local_registry import LocalRegistry
 from gocdnext_sdk.host.pipeline import Run
-from gocdnext_sdk.host.pipeline.model import Approval
+from gocdnext_sdk.host.pipeline.model import Approval, Profile
 
 if TYPE_CHECKING:
     from gocdnext_sdk.host.harness.local_sigstore import LocalSigstore
@@ -78,6 +78,7 @@ class RunOptions:
         pull: when images are fetched.
         parallel: how many jobs may run at the same time, 0 for no limit.
         default_image: for scripts that name no image.
+        profiles: the runner profiles that `agent.profile` may name.
         private: files of the checkout that jobs must not see.
         notify: whether the pipeline's notifications are sent; they are shown otherwise.
         approve: asked at each approval gate, with the job's name; without it, all pass.
@@ -110,6 +111,7 @@ class RunOptions:
     pull: Pull = Pull.MISSING
     parallel: int = 0
     default_image: str = ""
+    profiles: Mapping[str, Profile] = field(default_factory=dict)
     private: tuple[Path, ...] = ()
     notify: bool = False
     approve: Callable[[str, Approval], bool] | None = None

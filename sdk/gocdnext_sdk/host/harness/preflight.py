@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 
 from gocdnext_sdk.contract.refs import JobOutputs
 from gocdnext_sdk.host.harness.given import REGISTRY_SECRETS
 from gocdnext_sdk.host.pipeline import Diagnostic, PipelineError, Sources, quantities, resolve
 from gocdnext_sdk.host.pipeline.graph import Graph, JobInstance
-from gocdnext_sdk.host.pipeline.model import Approval, Job, Script
+from gocdnext_sdk.host.pipeline.model import Approval, Job, Profile, Script
 
 
 def check(
@@ -34,7 +34,7 @@ def check(
     Raises:
         PipelineError: with all mistakes at once.
     """
-    problems = list(dict.fromkeys(_unsupported(graph, sources.secrets, default_image, issues_tokens, tokens)))
+    problems = list(dict.fromkeys(_unsupported(graph, sources, default_image, issues_tokens, tokens)))
     problems += [
         Diagnostic(
             each.job.mark,
@@ -71,7 +71,7 @@ def runs(job: Job) -> bool:
 
 def _unsupported(
     graph: Graph,
-    secrets: Mapping[str, str],
+    sources: Sources,
     default_image: str,
     issues_tokens: bool,
     tokens: Collection[str],
@@ -79,7 +79,7 @@ def _unsupported(
     for job in dict.fromkeys(instance.job.name for instance in graph.jobs):
         found = graph.pipeline.job(job)
         for name in found.secrets:
-            if name not in secrets:
+            if name not in sources.secrets:
                 yield Diagnostic(
                     found.at("secrets"),
                     f"job `{job}` needs the secret {name}, which is not given",
@@ -106,11 +106,12 @@ def _unsupported(
                 quantities.parse(text)
             except ValueError as error:
                 yield Diagnostic(found.at("resources"), f"job `{job}`, resources.limits: {error}")
-        if isinstance(found.action, Script) and not (found.action.image or default_image):
+        profile = sources.profiles.get(found.profile, Profile())
+        if isinstance(found.action, Script) and not (found.action.image or profile.image or default_image):
             yield Diagnostic(
                 found.at("script"),
                 f"job `{job}` names no image; the platform would use that of its runner profile",
-                "add image:, or pass --default-image",
+                "add image:, pass --default-image, or write the profile into gocdnext-plugin.toml",
             )
 
 
@@ -124,13 +125,16 @@ def expected_outputs(graph: Graph) -> dict[str, JobOutputs]:
     return made
 
 
-def notices(graph: Graph, *, caches: bool, asks: bool) -> Iterator[tuple[str, str]]:
+def notices(
+    graph: Graph, *, caches: bool, asks: bool, profiles: Collection[str]
+) -> Iterator[tuple[str, str]]:
     """Yield (text, job) for everything in the pipeline that a local run or the platform does not do.
 
     Args:
         graph: what runs.
         caches: whether `cache:` has a place to be stored.
         asks: whether somebody is asked at approval gates.
+        profiles: the names of the runner profiles that are known.
     """
     for problem in graph.pipeline.notices:
         yield str(problem), ""
@@ -139,6 +143,11 @@ def notices(graph: Graph, *, caches: bool, asks: bool) -> Iterator[tuple[str, st
             yield "approval gate: passed without asking anybody; --ask asks you", job.name
         elif job.action is None:
             yield "declares nothing to run", job.name
+        if job.profile and job.profile not in profiles:
+            yield (
+                f"agent.profile {job.profile}: not known here, so its variables and image are missing",
+                job.name,
+            )
         if job.cache and not caches:
             yield "cache: neither restored nor stored", job.name
         if job.deploy:

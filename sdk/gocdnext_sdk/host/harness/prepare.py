@@ -83,6 +83,7 @@ def prepare(pipeline: Pipeline, options: RunOptions, workspace: Path) -> Prepare
     sources = Sources(
         run=run if run.project_slug else replace(run, project_slug=_slug(workspace.name)),
         secrets=options.secrets,
+        profiles=options.profiles,
         needs={name: each.outputs for name, each in reused.items()},
     )
     imagined = _checked(graph, sources, options)

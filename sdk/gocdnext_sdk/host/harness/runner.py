@@ -166,7 +166,12 @@ class _Execution:
 
     def _notices(self) -> Iterator[tuple[str, str]]:
         options = self._options
-        return notices(self._graph, caches=options.caches is not None, asks=options.approve is not None)
+        return notices(
+            self._graph,
+            caches=options.caches is not None,
+            asks=options.approve is not None,
+            profiles=options.profiles,
+        )
 
     def _leftovers(self) -> Leftovers | None:
         folder = self._options.leftovers

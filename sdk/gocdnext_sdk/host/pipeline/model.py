@@ -141,6 +141,16 @@ Action: TypeAlias = Plugin | Script | Approval | None
 """What a job does. None: it declares nothing to run, which the platform accepts."""
 
 
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """What jobs get from the runner profile that their `agent.profile` names."""
+
+    image: str = ""
+    """For scripts that name none."""
+    variables: Mapping[str, str] = field(default_factory=dict)
+    """The lowest layer of variables."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
     """One job, `extends:` resolved."""

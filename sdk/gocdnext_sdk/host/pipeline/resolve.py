@@ -27,6 +27,7 @@ from gocdnext_sdk.host.pipeline.model import (
     Output,
     Pipeline,
     Plugin,
+    Profile,
     Quantities,
     Script,
     Service,
@@ -56,8 +57,8 @@ class Sources:
     """What finished jobs gave, by name; a job sees those its `needs:` names."""
     id_tokens: Mapping[str, str] = field(default_factory=dict, repr=False)
     """The job's own tokens, by the name its `id_tokens:` gives them."""
-    profile: Mapping[str, str] = field(default_factory=dict, repr=False)
-    """Variables of the runner profile, the lowest layer."""
+    profiles: Mapping[str, Profile] = field(default_factory=dict, repr=False)
+    """The runner profiles that `agent.profile` may name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,6 +125,7 @@ class _Resolver:
         self._engine = engine
         self._problems: list[Diagnostic] = []
         self._ci = builtins.variables(sources.run, self._job.name)
+        self._profile = sources.profiles.get(self._job.profile, Profile())
         self._needs = {name: sources.needs[name] for name in self._job.needs if name in sources.needs}
 
     def job(self) -> ResolvedJob:
@@ -135,7 +137,7 @@ class _Resolver:
                 # The variables win: `variables: {PLUGIN_TAGS: …}` beats `with: {tags: …}`.
                 env = self._inputs(plugin, secrets, variables) | variables
             case Script() as lines:
-                image, script, env = lines.image, lines.text, variables
+                image, script, env = lines.image or self._profile.image, lines.text, variables
             case _:
                 raise ValueError(f"job {self._job.name} has nothing to run")
         self._check_services()
@@ -187,7 +189,7 @@ class _Resolver:
 
     def _variables(self, secrets: Mapping[str, str]) -> dict[str, str]:
         written = {**self._pipeline.variables, **self._job.variables}
-        layers: dict[str, str] = dict(self._sources.profile)
+        layers: dict[str, str] = dict(self._profile.variables)
         layers |= {name: value.text for name, value in written.items()}
         if self._instance.cell is not None:
             layers |= {"GOCDNEXT_MATRIX": self._instance.cell_key, **self._instance.cell}

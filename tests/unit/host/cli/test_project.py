@@ -20,6 +20,7 @@ from gocdnext_sdk.host.harness.prepare import prepare
 from gocdnext_sdk.host.lint.check import lint_file
 from gocdnext_sdk.host.manifest.catalog import Catalog
 from gocdnext_sdk.host.pipeline import parse_file
+from gocdnext_sdk.host.pipeline.model import Profile
 from gocdnext_sdk.host.scaffold import ScaffoldError
 from gocdnext_sdk.host.scaffold.first_pipeline import first_pipeline
 from gocdnext_sdk.oci.reference import Reference
@@ -290,3 +291,16 @@ def test_pinning_writes_digests_beside_tags_and_renews_them(
     run(pin.command)
     assert "2" * 64 in file.read_text()
     assert parse_file(file).jobs[0].action.image.endswith("2" * 64)  # type: ignore[union-attr]
+
+
+def test_runner_profiles_are_read(tmp_path: Path) -> None:
+    (tmp_path / "gocdnext-plugin.toml").write_text('[profiles.fast]\nimage = "go:1"\nvariables = {A = "1"}\n')
+    assert Project.find(tmp_path).profiles == {"fast": Profile("go:1", {"A": "1"})}
+
+
+@pytest.mark.parametrize("text", ["profiles = 1", "[profiles]\nfast = 1", "[profiles.fast]\nimages = ''",
+                                  "[profiles.fast]\nvariables = {A = 1}"])  # fmt: skip
+def test_a_profile_that_is_none_is_refused(tmp_path: Path, text: str) -> None:
+    (tmp_path / "gocdnext-plugin.toml").write_text(text)
+    with pytest.raises(UsageError, match="profiles"):
+        Project.find(tmp_path)

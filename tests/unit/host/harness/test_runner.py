@@ -12,6 +12,7 @@ import pytest
 from gocdnext_sdk.errors import Cancelled, UsageError
 from gocdnext_sdk.host.harness import NullListener, RunOptions, RunReport, Session, Status, run_pipeline
 from gocdnext_sdk.host.pipeline import PipelineError
+from gocdnext_sdk.host.pipeline.model import Profile
 
 
 def run(engine: Any, project: Path, text: str, **options: Any) -> RunReport:
@@ -366,3 +367,30 @@ def test_a_failed_job_tells_of_its_services(engine: Any, project: Path) -> None:
     over.set()
     assert "service db has ended; its last lines: FATAL: no password ***" in told
     assert "service web runs; its last line: ready" in told
+
+
+PROFILE = """
+stages: [a]
+variables: {B: pipeline}
+jobs: {x: {stage: a, agent: {profile: fast}, script: [make]}}
+"""
+
+
+def test_a_runner_profile_gives_image_and_variables(engine: Any, project: Path) -> None:
+    profiles = {"fast": Profile("builder:v1", {"A": "profile", "B": "profile"})}
+    assert run(engine, project, PROFILE, profiles=profiles).passed
+    (box,) = engine.containers.values()
+    assert (box.spec.image, box.env["A"], box.env["B"]) == ("builder:v1", "profile", "pipeline")
+
+
+def test_a_profile_that_is_not_known_is_told_of(engine: Any, project: Path) -> None:
+    told: list[str] = []
+
+    class Notices(NullListener):
+        def notice(self, text: str, job: str = "") -> None:
+            told.append(text)
+
+    assert run(engine, project, PROFILE, default_image="builder:v1", listener=Notices()).passed
+    assert [each for each in told if "agent.profile fast" in each]
+    with pytest.raises(PipelineError, match="image"):
+        run(engine, project, PROFILE)

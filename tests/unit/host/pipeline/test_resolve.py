@@ -14,6 +14,7 @@ from gocdnext_sdk.host.pipeline import (
     parse_text,
     resolve,
 )
+from gocdnext_sdk.host.pipeline.model import Profile
 
 RUN = Run(revision=Revision("0123456789abcdef", "main"), counter=7)
 
@@ -63,7 +64,9 @@ def test_a_script_gets_variables_and_built_ins_but_no_substitution_in_its_text()
 
 def test_later_layers_win() -> None:
     top = "variables: {A: pipeline, B: pipeline, C: pipeline, CI_BRANCH: mine}"
-    sources = Sources(run=RUN, secrets={"C": "secret", "D": "unseen"}, profile={"A": "p", "P": "p"})
+    sources = Sources(
+        run=RUN, secrets={"C": "secret", "D": "unseen"}, profiles={"": Profile("", {"A": "p", "P": "p"})}
+    )
     env = resolved("image: x, script: [y], variables: {B: job, C: job}, secrets: [C]", sources, top=top).env
     assert {k: env.get(k) for k in ("P", "A", "B", "C", "D", "CI_BRANCH")} == {
         "P": "p",

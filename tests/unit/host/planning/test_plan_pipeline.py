@@ -17,6 +17,7 @@ import yaml
 
 from gocdnext_sdk.host.manifest.find import find_plugin
 from gocdnext_sdk.host.pipeline import Graph, PullRequest, Revision, Run, Sources, Tag, parse_text
+from gocdnext_sdk.host.pipeline.model import Profile
 from gocdnext_sdk.host.planning.plan_pipeline import JobPlan, Planner
 from gocdnext_sdk.host.planning.text import lines
 
@@ -45,6 +46,7 @@ VARIABLES = {
     "RELEASE_TAG": "v1.2.3",
 }
 """What the pipelines and runner profiles around the examples give."""
+PROFILES = dict.fromkeys(("", "fast-builds"), Profile("", VARIABLES))
 
 BUILD = {
     "stage": "build",
@@ -74,7 +76,7 @@ def checkout(tmp_path: Path) -> Path:
 def plan_text(
     text: str, workspace: Path, secrets: Mapping[str, str] | None = None, run: Run = RUN
 ) -> list[JobPlan]:
-    sources = Sources(run=run, secrets=secrets or {}, profile=VARIABLES)
+    sources = Sources(run=run, secrets=secrets or {}, profiles=PROFILES)
     planner = Planner(sources, workspace, find_plugin)
     return list(planner.plan(Graph.of(parse_text(text, file="test.yaml"))))
 
