@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from gocdnext_sdk.runtime.spellings import is_run, spellings
 
@@ -101,10 +101,12 @@ class MaskingDecoder:
 
     Args:
         masker: knows the secrets.
+        on_mask: gets what each mask takes the place of; of one that is cut in two, each piece.
     """
 
-    def __init__(self, masker: Masker) -> None:
+    def __init__(self, masker: Masker, on_mask: Callable[[bytes], object] = len) -> None:
         self._masker = masker
+        self._on_mask = on_mask
         self._held = b""
         self._covered = 0  # bytes of what is held that a mask already stands for
         self._before = b""  # the byte before it
@@ -162,6 +164,7 @@ class MaskingDecoder:
             if start >= hold:
                 break
             written += (data[done:start], MASK)
+            self._on_mask(data[start:end])
             done = end
         if done > hold:
             covered = done - hold

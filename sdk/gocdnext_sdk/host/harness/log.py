@@ -76,8 +76,8 @@ class LossDecoder:
 class _Stream:
     """The decoders of one stream."""
 
-    def __init__(self, masker: Masker) -> None:
-        self._masking = MaskingDecoder(masker)
+    def __init__(self, masker: Masker, on_mask: Callable[[bytes], object]) -> None:
+        self._masking = MaskingDecoder(masker, on_mask)
         self.loss = LossDecoder()
         self._breaker = LineBreaker()
         self._lines = LineDecoder()
@@ -115,9 +115,10 @@ class Log:
         self._masker = Masker(secrets)
         self._listener = listener
         self._streams: dict[Literal["stdout", "stderr"], _Stream] = {
-            "stdout": _Stream(self._masker),
-            "stderr": _Stream(self._masker),
+            "stdout": _Stream(self._masker, self._compare),
+            "stderr": _Stream(self._masker, self._compare),
         }
+        self._shown_there = False
 
     def follow(self, chunks: Iterable[Chunk]) -> Sequence[LogLine]:
         """Read output until it ends; return its last lines."""
@@ -131,6 +132,14 @@ class Log:
     def losses(self) -> Iterator[str]:
         """Yield what in this output the platform would have lost, or what would have ended its agent."""
         yield from sorted(set[str]().union(*(stream.loss.losses for stream in self._streams.values())))
+        if self._shown_there:
+            yield "prints a secret in a form that the platform does not mask, as in base64 or line by line"
+
+    def _compare(self, secret: bytes) -> None:
+        """Notice if the platform would have shown a part of what is masked here."""
+        for line in () if self._shown_there else secret.decode(errors="replace").splitlines():
+            left = masks.apply(line, self._masks).replace(masks.REPLACEMENT, "")
+            self._shown_there |= len(left) >= masks.MIN_BYTES
 
     def say(self, text: str) -> None:
         """Add a text of the harness itself, as the platform's agent does."""

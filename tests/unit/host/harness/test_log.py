@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from typing import Any
 
 import pytest
@@ -110,3 +111,27 @@ def test_pieces_give_what_the_whole_gives(pieces: list[Any], secrets: list[str])
         for stream in ("stdout", "stderr")
     ]
     assert told([Chunk(*piece) for piece in pieces]) == told(whole)
+
+
+KEY = "-----BEGIN KEY-----\nMIIEvQIBADANBgkqhkiG9w0BAQEFAASC\n-----END KEY-----\n"
+WORD = "hunter2-hunter2"
+
+
+@pytest.mark.parametrize(
+    ("printed", "told"),
+    [
+        (f"the word {WORD} and again {WORD}", False),
+        (base64.b64encode(WORD.encode()).decode(), True),
+        (KEY, True),
+        (KEY.splitlines()[1], True),
+        ("nothing", False),
+    ],
+    ids=["as it is", "base64", "a key", "a line of it", "none"],
+)
+@pytest.mark.parametrize("size", [7, 4096])
+def test_what_the_platform_would_show_of_a_secret_is_told(printed: str, told: bool, size: int) -> None:
+    log = Log((WORD, KEY), (WORD, KEY), lambda line: None)
+    data = f"{printed}\n".encode()
+    log.follow(Chunk("stdout", data[at : at + size]) for at in range(0, len(data), size))
+    assert bool([*log.losses()]) is told
+    assert not any(each in line.text for line in log.lines for each in (WORD, KEY.splitlines()[1]))
