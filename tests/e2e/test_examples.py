@@ -6,15 +6,20 @@ import base64
 import json
 import os
 import shutil
+import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 import urllib3
 from testbed.images import plugin_tag
+from tests.sniffer import sniffing
 
 from gocdnext_sdk import Credential, Credentials, Reference, Registry, RegistryClient, Secret
 from gocdnext_sdk.host.harness import RunOptions, RunReport, Session, run_pipeline
@@ -25,6 +30,7 @@ from gocdnext_sdk.host.testing.keys import KeyPair, generate_key_pair
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = ROOT / "examples"
+ROOT_USER = os.geteuid() == 0
 
 
 def images(*names: str) -> dict[str, str]:
@@ -300,7 +306,8 @@ jobs:
 def test_a_registry_stands_in_for_the_one_that_a_pipeline_names(bench: Bench, tmp_path: Path) -> None:
     (tmp_path / ".gocdnext").mkdir()
     pipeline = tmp_path / ".gocdnext" / "release.yaml"
-    pipeline.write_text(HARD_CODED)
+    host = f"registry-{uuid4().hex}.example"
+    pipeline.write_text(HARD_CODED.replace("ghcr.io", host))
     (tmp_path / "Dockerfile").write_text("FROM scratch\nCOPY Dockerfile /\n")
     options = RunOptions(
         registry=bench.registry,
@@ -308,7 +315,23 @@ def test_a_registry_stands_in_for_the_one_that_a_pipeline_names(bench: Bench, tm
         use_images=images("buildx", "cosign"),
         secrets={"COSIGN_PRIVATE_KEY": bench.keys.private, "COSIGN_PASSWORD": bench.keys.password},
     )
-    report = run_pipeline(pipeline, options, session=bench.session)
+    with sniffing(host) if ROOT_USER else nullcontext() as wire:  # others may not listen
+        report = run_pipeline(pipeline, options, session=bench.session)
     assert report.passed, "\n".join(job.text for job in report.jobs)
-    assert report["build"].outputs["reference"].startswith(f"{bench.registry.address}/ghcr.io/nobody/app@")
-    assert "v1" in tags(bench.registry, "ghcr.io/nobody/app")
+    assert report["build"].outputs["reference"].startswith(f"{bench.registry.address}/{host}/nobody/app@")
+    assert "v1" in tags(bench.registry, f"{host}/nobody/app")
+    if wire:
+        assert wire.packets > 100
+        assert wire.found == []
+
+
+@pytest.mark.skipif(not ROOT_USER, reason="only root may listen to all packets")
+def test_a_question_for_a_host_is_seen() -> None:
+    """The proof above is one: whoever asks for the host is heard, even where nobody answers."""
+    host = f"registry-{uuid4().hex}.example"
+    asked = b"".join(bytes([len(label)]) + label.encode() for label in host.split("."))
+    query = b"\x12\x34\x01\x00\x00\x01" + bytes(6) + asked + b"\x00\x00\x01\x00\x01"
+    with sniffing(host) as wire, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+        client.sendto(query, ("127.0.0.11", 53))
+        time.sleep(0.5)
+    assert wire.found
