@@ -12,7 +12,7 @@ from testbed.cache import SetupError, arriving, cache_dir, lock, on_path, run, s
 from testbed.debian import bootstrap, install
 from testbed.pins import ROOT, pins
 
-PACKAGE = ROOT / "testbed" / "tools" / "gitlab-ci-local"
+PACKAGES = ROOT / "testbed" / "tools"
 NODE = (20, 0)
 
 
@@ -23,20 +23,31 @@ def act() -> Path:
 
 
 def gitlab_ci_local() -> Path:
-    """Give the program ``gitlab-ci-local``, from npm by its lock file; the host needs Node and rsync."""
+    """Give the program ``gitlab-ci-local``; the host needs Node and rsync."""
+    install(rsync="rsync")
+    return _modules("gitlab-ci-local") / ".bin" / "gitlab-ci-local"
+
+
+def ajv() -> Path:
+    """Give the ``node_modules`` with ajv, the validator of JSON Schema in editors; the host needs Node."""
+    return _modules("ajv")
+
+
+def _modules(name: str) -> Path:
+    """Give the ``node_modules`` of a tool, from npm by its lock file."""
     node, npm = on_path("node"), on_path("npm")
     if not node or not npm or _version(node) < NODE:
-        raise SetupError("gitlab-ci-local needs Node 20 or newer with npm: https://nodejs.org")
-    install(rsync="rsync")
-    lock_file = (PACKAGE / "package-lock.json").read_bytes()
-    target = cache_dir() / "tools" / f"gitlab-ci-local-{hashlib.sha256(lock_file).hexdigest()[:8]}"
+        raise SetupError(f"{name} needs Node 20 or newer with npm: https://nodejs.org")
+    package = PACKAGES / name
+    lock_file = (package / "package-lock.json").read_bytes()
+    target = cache_dir() / "tools" / f"{name}-{hashlib.sha256(lock_file).hexdigest()[:8]}"
     with lock(target.name):
         if not target.exists():
-            with step("installing gitlab-ci-local"), arriving(target) as scratch:
-                for file in PACKAGE.iterdir():
+            with step(f"installing {name}"), arriving(target) as scratch:
+                for file in package.iterdir():
                     shutil.copy(file, scratch)
                 run(npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", cwd=scratch)
-    return target / "node_modules" / ".bin" / "gitlab-ci-local"
+    return target / "node_modules"
 
 
 def _version(node: str) -> tuple[int, ...]:
