@@ -57,7 +57,9 @@ NEEDS: Mapping[tuple[str, str], str] = {
         (plugin, "read-only, no memfd, no /dev/shm"): "a writable /tmp"
         for plugin in ("trivy", "cosign", "docker-push", "buildx")
     },
-    **{(plugin, "no memfd, /dev/shm of 4k"): "a larger /dev/shm" for plugin in ("cosign", "buildx")},
+    **{
+        (plugin, "no memfd, /dev/shm of 4k"): "a larger /dev/shm" for plugin in ("cosign", "buildx", "kaniko")
+    },
     **{("kaniko", place): "readOnlyRootFilesystem" for place in PLACES if "read-only" in place},
     **{("kaniko", place): "runAsUser" for place in PLACES if "user" in place},
 }
