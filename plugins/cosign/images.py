@@ -10,7 +10,17 @@ from itertools import groupby
 from pathlib import Path
 from time import sleep
 
-from gocdnext_sdk import Completed, HttpError, Job, Reference, RegistryClient, RegistryError, ToolError, doing
+from gocdnext_sdk import (
+    Completed,
+    Findings,
+    HttpError,
+    Job,
+    Reference,
+    RegistryClient,
+    RegistryError,
+    ToolError,
+    doing,
+)
 from gocdnext_sdk.oci.referrers import referrers, remove
 from gocdnext_sdk.tools.cosign import (
     is_verified,
@@ -127,10 +137,27 @@ class Images:
                 show(done)
                 raise self._failure()
         if inputs.verify_after_sign:
-            self.verify([Subject(each, predicate) for each in missing], form)
+            self._verify_written(form, missing, predicate)
         for each in missing:
             after = "; verified at the registry" if inputs.verify_after_sign else ""
             job.say(f"{inputs.done} {each}{in_words(form)}{after}")
+
+    def _verify_written(self, form: Form, images: Sequence[Reference], predicate: str | None) -> None:
+        """Verify at the registry what cosign has just written.
+
+        Raises:
+            RegistryError: the registry took it, and has nothing new.
+            Findings: what it has is not what the inputs demand.
+        """
+        try:
+            self.verify([Subject(each, predicate) for each in images], form)
+        except Findings:
+            for each in images:
+                if self._attached(form, each) == self._before[form, str(each)]:
+                    raise RegistryError(
+                        f"{each} was {self.inputs.done}, but {each.registry} has kept nothing of it"
+                    ) from None
+            raise
 
     def _is_there(self, form: Form, image: Reference, predicate: str | None) -> bool:
         """Tell whether this signer has signed or attested just this before."""

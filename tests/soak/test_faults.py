@@ -111,6 +111,19 @@ def test_a_signature_survives_a_service_that_fails_for_a_moment(
         assert ended.exit_code == 0, ended.log[-2000:]
 
 
+def test_a_signature_that_the_registry_takes_and_does_not_keep_is_the_registrys_failure(
+    world: World, requests: Callable[[str], list[tuple[str, str]]], tmp_path: Path, record: Record
+) -> None:
+    asked = requests("sign")
+    put = max(
+        at for at, (method, path) in enumerate(asked, 1) if method == "PUT" and "/manifests/sha256:" in path
+    )
+    _, verdict, why, ended = _play("sign", "html", put, world, tmp_path)
+    record("faults, registry", verdict)
+    assert verdict is Verdict.FINE, f"{why}\n{ended.log[-2000:]}"
+    assert ended.exit_code == 3, ended.log[-2000:]
+
+
 def test_requests_that_are_alike_are_tried_twice() -> None:
     upload = "/v2/app/blobs/uploads/"
     digests = [f"/v2/app/manifests/sha256:{n:064}" for n in range(3)]
