@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from gocdnext_sdk import Findings, InputMismatch, Invalid, Job, Reference, RegistryError
@@ -53,7 +54,8 @@ def leave_receipts(move: Move, previous: Tags, origin: str, job: Job, notary: No
         }
         file = File("receipt.json", TYPE, json.dumps(content, indent=2).encode())
         image = repository.with_digest(move.digest)
-        digest = attach(move.registries.targets, image, TYPE, [file], {CREATED: when})
+        store = partial(attach, move.registries.targets, image, TYPE, [file], {CREATED: when})
+        digest = job.digest(f"the receipt of {image}", store)
         receipts.append(str(repository.with_digest(digest)))
         if notary is not None:
             notary.attest(image, PROMOTION, content, insecure=move.inputs.is_insecure(image.registry))

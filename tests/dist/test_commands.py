@@ -22,9 +22,10 @@ PAGES = sorted(
     }
     - {TUTORIAL}
 )
-# The names of a builder, of a run, and of a folder in the job's private one.
+# The names of a builder, of one in pods, of a run, and of a folder in the job's private one.
 _UNIQUE = re.compile(
-    r"gocdnext-\d{8}t\d{6}-[\w.]+-\w{8}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|(?<=<scratch>/)gocdnext-\w{8}"
+    r"gocdnext-\d{8}t\d{6}-[\w.]+-\w{8}|gocdnext-[0-9a-f]{8}\b|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+    r"|(?<=<scratch>/)gocdnext-\w{8}"
 )
 _SHELL = re.compile(r"^```sh\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
