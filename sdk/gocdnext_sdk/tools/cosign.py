@@ -64,6 +64,9 @@ looks for some in the older format, and that there are none is all it reports.""
 REFUSED = frozenset({10, 12, 13})
 """Exit codes that say the same, for signatures in the older format. Source: cosign `exit_codes.go`."""
 
+_NOT_READ = re.compile(rb'(?i)\b(?:get|head) "?https?://|unexpected EOF|error verifying (?:size|sha256)')
+"""What stands in a refusal, as the reason, if the registry did not give out what it was to look at."""
+
 _VERIFIED = b'[{"critical": {"type": "https://sigstore.dev/cosign/sign/v1"}}]'
 """What `cosign verify` prints of a signed image, in short."""
 
@@ -428,7 +431,7 @@ def _demand(cosign: Tool, argv: Iterable[object], subjects: Sequence[Reference])
         done = ask_cosign(cosign, (*argv, *subjects), _VERIFIED)
     if done.exit_code == 0:
         return done.stdout
-    refused = done.exit_code in REFUSED or any(refusal in done.stderr for refusal in REFUSALS)
+    refused = is_refusal(done.exit_code, done.stderr)
     if refused and len(subjects) > 1:
         raise Findings(f"not verified: {named}")
     show(done)
@@ -452,7 +455,19 @@ def ask_cosign(cosign: Tool, words: Iterable[object], assumed: bytes) -> Complet
 
     done = patiently(ask)
     # A registry that failed once does not decide about the image.
-    return ask() if any(none in done.stderr for none in NOTHING_READ) else done
+    unread = any(none in done.stderr for none in NOTHING_READ) or _NOT_READ.search(done.stderr)
+    return ask() if done.exit_code and unread else done
+
+
+def is_refusal(exit_code: int, stderr: bytes) -> bool:
+    """Tell whether cosign has looked at everything and nothing will do, or could not look.
+
+    Args:
+        exit_code: of a verification that failed.
+        stderr: what it said.
+    """
+    said = exit_code in REFUSED or any(refusal in stderr for refusal in REFUSALS)
+    return said and not _NOT_READ.search(stderr)
 
 
 def annotation_flags(annotations: Iterable[tuple[str, str]]) -> Iterator[str]:

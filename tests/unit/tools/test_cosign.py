@@ -198,7 +198,14 @@ def test_a_refusal_is_a_finding(cosign: Tool, code: int, stderr: str) -> None:
         verify_attestation(cosign, Policy(key="k"), SUBJECT, "spdxjson")
 
 
-@pytest.mark.parametrize("stderr", ["Error: no signatures found", "Error: no matching attestations: "])
+UNREAD = (
+    "Error: no matching signatures: GET http://r/v2/a/blobs/sha256:1: unexpected status code 401 Unauthorized"
+)
+
+
+@pytest.mark.parametrize(
+    "stderr", ["Error: no signatures found", "Error: no matching attestations: ", UNREAD]
+)
 def test_nothing_found_is_looked_for_again_since_it_may_not_have_been_read(cosign: Tool, stderr: str) -> None:
     answer(cosign, 10, stderr=stderr)
     answer(cosign, 0, signature("https://sigstore.dev/cosign/sign/v1"), name="then.json")
@@ -207,7 +214,13 @@ def test_nothing_found_is_looked_for_again_since_it_may_not_have_been_read(cosig
 
 @pytest.mark.parametrize(
     "stderr",
-    ["Error: getting trusted root from TUF: no such host", "Error: UNAUTHORIZED: authentication required"],
+    [
+        "Error: getting trusted root from TUF: no such host",
+        "Error: UNAUTHORIZED: authentication required",
+        UNREAD,
+        'Error: no matching signatures: Get "http://r/v2/a/blobs/sha256:1": EOF',
+        "Error: no matching signatures: error verifying sha256 checksum after reading 9 bytes",
+    ],
 )
 def test_not_having_been_able_to_look_is_a_failure(cosign: Tool, stderr: str) -> None:
     answer(cosign, 1, stderr=stderr)

@@ -17,7 +17,7 @@ from gocdnext_sdk.host.pipeline.model import Plugin
 from gocdnext_sdk.oci.client import RegistryClient
 from gocdnext_sdk.oci.credentials import Credentials
 from gocdnext_sdk.oci.reference import Reference
-from gocdnext_sdk.tools.cosign import REFUSALS, REFUSED
+from gocdnext_sdk.tools.cosign import is_refusal
 
 OURS = "ghcr.io/klinux/gocdnext-plugin-*"
 ATTESTATION = {"vnd.docker.reference.type": "attestation-manifest"}
@@ -126,7 +126,7 @@ def _wrong(registry: RegistryClient, subject: Reference, signer: Sequence[str]) 
     done = subprocess.run(argv, capture_output=True, check=False)
     if done.returncode:
         said = done.stderr.decode(errors="replace").strip()
-        if done.returncode not in REFUSED and not any(each in done.stderr for each in REFUSALS):
+        if not is_refusal(done.returncode, done.stderr):
             raise ToolError(f"cosign could not verify {subject}:\n{said}")
         yield f"it is not signed by the one you name: {said.splitlines()[-1]}"
     found = set(_predicates(registry, subject))
