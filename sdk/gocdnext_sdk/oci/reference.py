@@ -158,7 +158,7 @@ class Reference:
         registry = Registry.parse(host)
         if registry.host == HUB and path and "/" not in path:
             path = f"library/{path}"
-        if _IMAGE_ID.fullmatch(rest):
+        if not at and _IMAGE_ID.fullmatch(rest):
             raise Invalid("it is the ID of an image, not a name", "give the name, and tags")
         if not path or len(path) > _MAX_NAME or not _PATH.fullmatch(path):
             hint = f"; write it as {quoted(path.lower())}" if path != path.lower() else ""

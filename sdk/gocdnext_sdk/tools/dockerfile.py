@@ -175,8 +175,9 @@ def _frontend(text: str, lines: Sequence[str]) -> str | None:
         for _, name, value in _directives(rest, comment, indented=False):
             if name == "syntax":
                 return value.partition(" ")[0]
+    body = "".join(rest)
     try:
-        document = json.loads(text) if text.lstrip().startswith("{") else {}
+        document = json.loads(body) if body.lstrip().startswith("{") else {}
     except (ValueError, RecursionError):
         return None
     syntax = document.get("syntax") if isinstance(document, dict) else None

@@ -16,6 +16,8 @@ DIGEST = "sha256:" + "0123456789abcdef" * 4
     ("text", "host", "repository", "tag", "digest"),
     [
         ("app", "docker.io", "library/app", None, None),
+        # Alone it is an ID; with a digest, distribution takes it for a name.
+        (f"{'a' * 64}@{DIGEST}", "docker.io", f"library/{'a' * 64}", None, DIGEST),
         ("app:1", "docker.io", "library/app", "1", None),
         ("org/app", "docker.io", "org/app", None, None),
         ("docker.io/app", "docker.io", "library/app", None, None),

@@ -129,6 +129,7 @@ class TestAsBuildKitReadsThem:
             ("#!/bin/x\n# syntax=a\nFROM x", "a"),
             ("// syntax=a\nFROM x", "a"),
             ('{"syntax": "a"}', "a"),
+            ('#!x\n{"syntax": "a"}', "a"),
             ("  # syntax=a\nFROM x", None),
         ],
     )
