@@ -88,7 +88,7 @@ CASES = {
     "chmod": scratch("COPY --chmod=640 a.txt /x\nCOPY --chmod=700 dir /d/"),
     "chown": scratch("COPY --chown=12:34 a.txt /x\nCOPY --chown=12:34 dir /d/"),
     "chown-parents": scratch("COPY --chown=12:34 a.txt /p/q/x"),
-    "chmod-parents": scratch("COPY --chmod=700 a.txt /p/q/x"),
+    "chmod-parents": Case("FROM scratch\nCOPY --chmod=700 a.txt /p/q/x\n", older="differs"),
     "user": scratch("USER 12:34\nCOPY a.txt /x\nWORKDIR /w"),
     "twice": scratch("COPY a.txt /x\nCOPY b.txt /x"),
     "file-over-folder": scratch("COPY dir /x/\nCOPY app /x/"),
