@@ -47,7 +47,7 @@ def image() -> Iterator[str]:
 def index() -> Iterator[tuple[str, PackageIndex]]:
     """The name of a network, and an index in it."""
     client = docker.from_env()
-    network = client.networks.create(f"gocdnext-{uuid4().hex[:8]}")
+    network = client.networks.create(f"gocdnext-test-{uuid4().hex[:8]}")
     with package_index.started(network.name, {}) as started:
         yield network.name, started
     network.remove()

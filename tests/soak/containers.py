@@ -50,7 +50,7 @@ class Job:
     docker: bool = False
 
 
-_OF_A_SESSION = re.compile(r"gocdnext-[0-9a-f]{12}-")
+_OF_OTHERS = re.compile(r"gocdnext-(?:[0-9a-f]{12}|test)-")
 
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 
@@ -161,8 +161,8 @@ def leftovers(client: docker.DockerClient) -> set[str]:
         *(each.name for each in client.volumes.list()),
         *(each.name for each in client.networks.list()),
     }
-    # A session of the harness, maybe of tests beside these, removes its own.
-    return {name for name in names if not _OF_A_SESSION.match(name)}
+    # A session of the harness removes its own, and so does a test beside these.
+    return {name for name in names if not _OF_OTHERS.match(name)}
 
 
 def events(client: docker.DockerClient, since: float, container: Container) -> str:
