@@ -49,7 +49,8 @@ def tag(name: str) -> str:
 def push(name: str, ref: str) -> None:
     """Push *name* for ``PLATFORMS`` to *ref* in a local registry: the official image, or its stand-in."""
     if not engine.can_pull(engine.up()):
-        _build(name, "--push", "--tag", ref)  # it stays on the engine, for builds that have no login
+        _build(name, "--push", "--tag", ref)
+        engine.forget(ref)
         return
     parts = {platform: f"{ref}-{platform}" for platform in PLATFORMS[name]}
     for platform, part in parts.items():

@@ -16,6 +16,8 @@ LOCK = Path(__file__).parent / "oldest.lock"  # `make lock` writes it
 TESTS = ("tests/contract", "tests/unit/inputs", "tests/unit/oci")
 TOOLS = ("pytest", "pytest-xdist", "hypothesis", "jsonschema", "packaging")
 
+pytestmark = pytest.mark.soak
+
 
 @pytest.fixture(scope="module")
 def oldest(once: Callable[..., Path], wheel: Path) -> Environment:

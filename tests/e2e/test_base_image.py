@@ -237,6 +237,7 @@ Waiting.main()
 """
 
 
+@pytest.mark.soak
 def test_a_signal_is_never_lost_however_early_it_comes(client: docker.DockerClient) -> None:
     """PID 1 without a handler loses it, and the job would run on and publish."""
     ends = {}

@@ -283,6 +283,7 @@ def test_a_shell_takes_a_megabyte_and_the_rest_is_the_image_itself(
         assert sum(each.size for each in more[len(plain) :]) < 1_300_000
 
 
+@pytest.mark.soak
 def test_kaniko_empties_its_file_system_around_the_shell_and_builds_the_same(
     images: Mapping[str, str],
     with_shell: Mapping[str, str],

@@ -636,6 +636,7 @@ def test_two_logins_at_one_registry_read_and_write(
         assert result.outputs["SOURCE"].startswith(f"{gate.address}/staging/app@sha256:")
 
 
+@pytest.mark.soak
 def test_a_copy_that_is_killed_leaves_no_tag_and_finishes_when_run_again(
     bench: Bench, registry: LocalRegistry, plain: Place, tmp_path: Path
 ) -> None:

@@ -143,6 +143,7 @@ def test_without_a_daemon_what_fails_its_scan_is_not_published(bench: Bench) -> 
     assert tags(bench.registry, "kaniko/bad") == set()
 
 
+@pytest.mark.soak
 def test_without_a_daemon_what_passes_is_published_and_built_from_the_cache_next_time(bench: Bench) -> None:
     report = bench.run("requirements.txt", "kaniko/good", "kaniko")
     assert report.passed, "\n".join(job.text for job in report.jobs)
@@ -155,17 +156,19 @@ def test_without_a_daemon_what_passes_is_published_and_built_from_the_cache_next
 
 @pytest.fixture
 def files_example(tmp_path: Path) -> Path:
-    """The example, with a login for the database, which the registry of this run wants."""
+    """The example, with logins for the base and the database, which the registry of this run wants."""
     folder = tmp_path / "file-scan-publish"
     shutil.copytree(EXAMPLES / "file-scan-publish", folder)
     pipeline = folder / ".gocdnext" / "release.yaml"
     text, place = pipeline.read_text(), "      db-repository: ${TRIVY_DB}\n"
     assert text.count(place) == 1
     account = "      db-username: ${{ REGISTRY_USERNAME }}\n      db-password: ${{ REGISTRY_PASSWORD }}\n"
-    text = text.replace(place, f"{place}{account}").replace(
-        "    with:\n      scan-type",
-        "    secrets: [REGISTRY_USERNAME, REGISTRY_PASSWORD]\n    with:\n      scan-type",
-    )
+    text = text.replace(place, f"{place}{account}")
+    for first in ("image: ${REGISTRY}/${IMAGE}\n      output", "scan-type"):
+        assert text.count(f"    with:\n      {first}") == 1
+        secrets = "    secrets: [REGISTRY_USERNAME, REGISTRY_PASSWORD]\n"
+        text = text.replace(f"    with:\n      {first}", f"{secrets}    with:\n      {first}")
+    text = text.replace("      output: dist/app", f"{account.replace('db-', '')}      output: dist/app", 1)
     pipeline.write_text(text)
     git = ["git", "-C", str(folder), "-c", "user.name=a", "-c", "user.email=a@example.com"]
     for argv in (["init", "--quiet"], ["add", "."], ["commit", "--quiet", "--message", "first"]):
@@ -196,6 +199,7 @@ def test_a_file_that_passes_is_published_as_it_was_built(bench: Bench, files_exa
     assert {each.platform for each in there.platforms(published)} == {"linux/amd64", "linux/arm64"}
 
 
+@pytest.mark.soak
 def test_two_native_builds_become_one_image(bench: Bench) -> None:
     report = bench.run("requirements.txt", "native/app", "native-nodes")
     assert report.passed, "\n".join(job.text for job in report.jobs)
@@ -237,6 +241,7 @@ def test_one_pipeline_gives_each_run_its_tags(bench: Bench, run: Run, wanted: st
     assert tags(bench.registry, image) == set(wanted.split())
 
 
+@pytest.mark.soak
 def test_promotion_between_two_registries_keeps_digest_and_signatures(bench: Bench) -> None:
     """Staging and production know different logins; what production gets verifies there."""
     released = bench.run("requirements.txt", "demo/app")
