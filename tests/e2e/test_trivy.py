@@ -12,8 +12,9 @@ import subprocess
 import sys
 import tarfile
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib import import_module
@@ -401,10 +402,9 @@ def test_the_base_images_of_a_dockerfile_are_scanned_by_digest(
     scan(build_args="TAG=arm64", **inputs).passed()
 
 
-@pytest.mark.parametrize("has_api", [True, False], ids=["with the referrers API", "without it"])
-def test_reports_are_attached_to_the_images_they_are_about(
-    has_api: bool, images: Images, database: dict[str, str], scan: Scan
-) -> None:
+@contextmanager
+def with_reports(has_api: bool, images: Images, database: dict[str, str], scan: Scan) -> Iterator[str]:
+    """Give an image with its reports attached, in a registry with or without the referrers API."""
     with olareg(f"--api-referrer={str(has_api).lower()}") as address:
         image = f"{address}/org/app"
         environ = {**os.environ, "DOCKER_CONFIG": str(images.docker_config)}
@@ -414,6 +414,14 @@ def test_reports_are_attached_to_the_images_they_are_about(
         reports = "sarif=out/trivy.sarif\ncyclonedx=out/{platform}.cdx.json"
         inputs = database | {"scan_type": "image", "target": f"{image}:v1", "reports": reports}
         scan(attach="true", **inputs).exited(1)
+        yield image
+
+
+@pytest.mark.parametrize("has_api", [True, False], ids=["with the referrers API", "without it"])
+def test_reports_are_attached_to_the_images_they_are_about(
+    has_api: bool, images: Images, database: dict[str, str], scan: Scan
+) -> None:
+    with with_reports(has_api, images, database, scan) as image:
         for digest, kind, count in (
             (images.digest("multi"), "application/sarif+json", 1),
             (images.digest("arm64"), "application/vnd.cyclonedx+json", 1),
@@ -422,7 +430,7 @@ def test_reports_are_attached_to_the_images_they_are_about(
             argv = [
                 "regctl",
                 "--host",
-                f"reg={address},tls=disabled",
+                f"reg={image.partition('/')[0]},tls=disabled",
                 "artifact",
                 "list",
                 f"{image}@{digest}",
@@ -438,15 +446,7 @@ def test_oras_discovers_and_pulls_the_reports(
     has_api: bool, images: Images, database: dict[str, str], scan: Scan, tmp_path: Path
 ) -> None:
     (folder,) = tools.get("oras")
-    with olareg(f"--api-referrer={str(has_api).lower()}") as address:
-        image = f"{address}/org/app"
-        environ = {**os.environ, "DOCKER_CONFIG": str(images.docker_config)}
-        subprocess.run(
-            ["crane", "copy", f"{images.repository}:multi", f"{image}:v1"], env=environ, check=True
-        )
-        reports = "sarif=out/trivy.sarif\ncyclonedx=out/{platform}.cdx.json"
-        inputs = database | {"scan_type": "image", "target": f"{image}:v1", "reports": reports}
-        scan(attach="true", **inputs).exited(1)
+    with with_reports(has_api, images, database, scan) as image:
         for about, kind in (("v1", "application/sarif+json"), ("arm64", "application/vnd.cyclonedx+json")):
             named = f"{image}:v1" if about == "v1" else f"{image}@{images.digest(about)}"
             argv = [str(folder / "oras"), "discover", "--plain-http", "--format", "json", named]
