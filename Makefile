@@ -86,10 +86,9 @@ trivy-db: .venv/installed
 
 # What the images and the developers install, pinned by hash, anew; extras stay, since an older pip asks
 # for `coverage[toml]` by hash and does not take `coverage==` for it.
-COMPILE = build/lock/bin/uv pip compile --quiet --upgrade --generate-hashes --no-strip-extras --custom-compile-command "make lock" \
+COMPILE = $(BIN)/uv pip compile --quiet --upgrade --generate-hashes --no-strip-extras --custom-compile-command "make lock" \
 	--no-emit-package gocdnext-plugin-sdk
-lock:
-	@$(PYTHON) -m venv build/lock && build/lock/bin/pip install --quiet uv
+lock: .venv/installed
 	@$(COMPILE) --python-version 3.13 --python-platform linux --extra plugin --output-file sdk/requirements.lock pyproject.toml
 	@printf 'cryptography>=44\npyjwt>=2.10\n' | $(COMPILE) --python-version 3.13 --python-platform linux --output-file sdk/sigstore/requirements.lock -
 	@printf 'hatchling\ntwine\n' | $(COMPILE) --python-version 3.13 --python-platform linux --output-file .gocdnext/plugins/python-package/requirements.lock -

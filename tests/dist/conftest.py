@@ -16,7 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.dist.installed import Environment
+from tests.dist.installed import Environment, fill_environment
 
 ROOT = Path(__file__).parents[2]
 
@@ -116,17 +116,8 @@ def install(once: Callable[..., Path], wheel: Path) -> Callable[..., Environment
                 r"^[A-Za-z0-9._-]+==\S+", (ROOT / "requirements-dev.lock").read_text(), re.MULTILINE
             )
             (folder / "constraints.txt").write_text("\n".join(pins))
-            subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder / "venv"], check=True)
             target = f"{wheel}[{','.join(extras)}]" if extras else str(wheel)
-            pip = [sys.executable, "-m", "pip", "--python", folder / "venv/bin/python"]
-            options = ["--quiet", "--disable-pip-version-check", "--no-compile", "--only-binary=:all:"]
-            done = subprocess.run(
-                [*pip, "install", *options, "--constraint", folder / "constraints.txt", target, *beside],
-                capture_output=True,
-                text=True,
-                check=False,
-            )
-            assert done.returncode == 0, done.stderr
+            fill_environment(folder / "venv", "--constraint", folder / "constraints.txt", target, *beside)
 
         return Environment(once("-".join(("with", *extras)), fill) / "venv/bin")
 

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.dist.installed import Environment
+from tests.dist.installed import Environment, fill_environment
 
 ROOT = Path(__file__).parents[2]
 LOCK = Path(__file__).parent / "oldest.lock"  # `make lock` writes it
@@ -22,15 +20,13 @@ pytestmark = pytest.mark.soak
 @pytest.fixture(scope="module")
 def oldest(once: Callable[..., Path], wheel: Path) -> Environment:
     def fill(folder: Path) -> None:
-        subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder / "venv"], check=True)
-        pip = [sys.executable, "-m", "pip", "--python", folder / "venv/bin/python", "install"]
-        pip += ["--quiet", "--disable-pip-version-check", "--no-compile", "--only-binary=:all:"]
         pins = dict(
             re.findall(r"^([\w-]+)(==\S+)", (ROOT / "requirements-dev.lock").read_text(), re.MULTILINE)
         )
-        subprocess.run([*pip, "--require-hashes", "--requirement", LOCK], check=True)
-        subprocess.run([*pip, "--no-deps", wheel], check=True)
-        subprocess.run([*pip, *(name + pins[name] for name in TOOLS)], check=True)
+        venv = folder / "venv"
+        fill_environment(venv, "--require-hashes", "--requirement", LOCK)
+        fill_environment(venv, "--no-deps", wheel)
+        fill_environment(venv, *(name + pins[name] for name in TOOLS))
 
     return Environment(once("with-oldest", fill) / "venv/bin")
 
