@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 from gocdnext_sdk import Findings, Job, ToolError, doing
 from gocdnext_sdk.tools.cosign import ask_cosign, show, statement
-from gocdnext_sdk.tools.transient import patiently
 from gocdnext_sdk.workspace import is_file, is_in_workspace, read_text
 
 from .predicates import is_same
@@ -95,10 +94,7 @@ def _sign(signer: Signer, job: Job, file: str, bundle: str) -> None:
     written = job.scratch() / "bundle.json"
     command = signer.blob_command(_argument(file), str(written))
     with doing(f"{'attesting' if signer.inputs.attestation else 'signing'} {file}{signer.by}"):
-        done = patiently(lambda: signer.tool.quietly(*command, ok={0, 1}))
-        if done.exit_code != 0:
-            show(done)
-            raise ToolError("cosign failed; its own message is above")
+        signer.cosign.sign(*command)
     job.report(bundle, written.read_bytes() if written.is_file() else b"")
 
 

@@ -18,13 +18,11 @@ from gocdnext_sdk import (
     Reference,
     RegistryClient,
     RegistryError,
-    ToolError,
     doing,
 )
 from gocdnext_sdk.oci.referrers import referrers, remove
 from gocdnext_sdk.tools.cosign import (
     is_verified,
-    show,
     verified_bundle,
     verified_predicates,
     verify_all,
@@ -130,12 +128,11 @@ class Images:
                     left[:] = [each for each in left if not self._was_written(form, each, predicate)]
                 tried = True
                 command = signer.command("attest" if predicate else "sign", form, left, predicate)
-                return signer.tool.quietly(*command, ok={0, 1}) if left else Completed(0)
+                return signer.cosign.attempt(*command) if left else Completed(0)
 
             done = patiently(write, lambda seconds: self._pause(seconds, missing[0]))
             if done.exit_code != 0:
-                show(done)
-                raise self._failure()
+                raise signer.cosign.failure(done, self._hint)
         if inputs.verify_after_sign:
             self._verify_written(form, missing, predicate)
         for each in missing:
@@ -239,9 +236,9 @@ class Images:
             with suppress(HttpError):
                 self.job.http("GET", url, ok=range(100, 600), seconds=70)
 
-    def _failure(self) -> ToolError:
-        what = "cosign failed; its own message is above"
+    @property
+    def _hint(self) -> str:
         if self.inputs.services is not None:
-            return ToolError(what)
+            return ""
         advice = '`signing-config` and `trusted-root` name one of your own, tlog: "false" does without'
-        return ToolError(f"{what}; if the public Sigstore cannot be reached: {advice}")
+        return f"if the public Sigstore cannot be reached: {advice}"

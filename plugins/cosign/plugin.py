@@ -90,7 +90,7 @@ class Cosign(Plugin[CosignInputs]):
         for image in images:
             predicate = inputs.predicate
             if inputs.makes_provenance:
-                made = provenance(job.ci, builder_of(job.ci, signer.issuer), image, materials)
+                made = provenance(job.ci, builder_of(job.ci, signer.cosign.issuer), image, materials)
                 predicate = job.secret_file(json.dumps(made), "provenance.json")
             yield Subject(image, predicate)
             for below in manifests(registry, image) if inputs.recursive else ():

@@ -89,11 +89,12 @@ def _attestors(signer: Signer) -> Iterator[str]:
     yield "            - entries:"
     if not inputs.keyless:
         yield "                - keys:"
-        if signer.pem is None:
+        key = signer.cosign.public_key()
+        if key is None or key.pem is None:
             yield f"                    kms: {json.dumps(inputs.key)}"
         else:
             yield "                    publicKeys: |-"
-            yield from (f"                      {line}" for line in signer.pem.strip().splitlines())
+            yield from (f"                      {line}" for line in key.pem.strip().splitlines())
     else:
         yield "                - keyless:"
         yield from (f"                    {line}" for line in _identity(signer))
@@ -105,7 +106,7 @@ def _attestors(signer: Signer) -> Iterator[str]:
 
 def _identity(signer: Signer) -> Iterator[str]:
     inputs = signer.inputs
-    issuer = inputs.cert_oidc_issuer or (None if inputs.cert_oidc_issuer_regexp else signer.issuer)
+    issuer = inputs.cert_oidc_issuer or (None if inputs.cert_oidc_issuer_regexp else signer.cosign.issuer)
     if inputs.cert_identity_regexp:
         yield f"subjectRegExp: {json.dumps(f'^(?:{inputs.cert_identity_regexp})$')}"
     else:

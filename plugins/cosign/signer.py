@@ -7,21 +7,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Self
 
-from gocdnext_sdk import InputError, Job, Problem, Reference, Secret, Tool, ToolError
+from gocdnext_sdk import InputError, Job, Reference, Secret, Tool
 from gocdnext_sdk.oci.reference import Registry
-from gocdnext_sdk.tools.cosign import (
-    INHERITED,
-    Policy,
-    annotation_flags,
-    flag,
-    insecure_flags,
-    key_kind,
-    kms_environ,
-    kms_scheme,
-)
-from gocdnext_sdk.tools.identity_token import IdentityToken
+from gocdnext_sdk.tools.cosign import Policy, annotation_flags, flag, insecure_flags
+from gocdnext_sdk.tools.signing import SigningTool
 from gocdnext_sdk.tools.sigstore import Document, hosts, service_url
-from gocdnext_sdk.workspace import read_text
 
 from .checks import token_problems
 from .forms import Form
@@ -34,48 +24,37 @@ class Signer:
 
     Args:
         inputs: the inputs.
-        tool: cosign, with what it needs in its environment.
-        key: path or URI of the key to sign with; None: keyless, or there is nothing to sign.
-        public: path or URI of the key to verify with; None: keyless.
-        pem: the public key itself, where it is known.
+        cosign: has the key or the identity.
         services: path of the signing config; None: the public Sigstore's.
         root: path of the trusted root; None: the public Sigstore's.
-        issuer: the issuer of the token that is signed with.
     """
 
     inputs: CosignInputs
-    tool: Tool
-    key: str | None = None
-    public: str | None = None
-    pem: str | None = None
+    cosign: SigningTool
     services: str | None = None
     root: str | None = None
-    issuer: str | None = None
 
     @classmethod
     def ready(cls, inputs: CosignInputs, job: Job) -> Self:
         """Return cosign with keys, tokens and documents in memory.
 
         Raises:
-            InputError: the password does not open the key, or the token that was handed out will not do.
-            ToolError: cosign cannot read the key.
+            InputError: the token that was handed out will not do.
         """
-        credentials = inputs.all_logins
-        environ: dict[str, str | Secret] = {"COSIGN_PASSWORD": "", **inputs.tool_environ()}
         token = identity(inputs, job) if inputs.keyless and inputs.signs else None
-        if token is not None:
-            for part in (token.reveal(), *token.reveal().split(".")[1:]):
-                job.mask(part)
-            environ["SIGSTORE_ID_TOKEN"] = token
-        environ |= kms_environ(inputs.key, job.environ) | job.docker_config(credentials)
-        tool = job.tool("cosign", env=environ, inherit=INHERITED)
-        key, public, pem = keys(inputs, job, tool)
-        return cls(
-            *(inputs, tool, key, public, pem),
-            services=document(job, inputs.services) if inputs.signs else None,
-            root=document(job, inputs.trust),
-            issuer=IdentityToken.decode(token).issuer if token else None,
+        key, content = inputs.key, inputs.key_content
+        cosign = SigningTool.ready(
+            job, inputs.tool_environ(), inputs.all_logins, key=key, content=content, token=token
         )
+        if cosign.private and not cosign.known and not inputs.signs:
+            job.warn("verifying needs only the public key; keep the private one out of this job")
+        services = document(job, inputs.services) if inputs.signs else None
+        return cls(inputs, cosign, services, document(job, inputs.trust))
+
+    @property
+    def tool(self) -> Tool:
+        """Cosign itself."""
+        return self.cosign.tool
 
     @property
     def knows_itself(self) -> bool:
@@ -95,11 +74,12 @@ class Signer:
         inputs = self.inputs
         anybody = inputs.signs and not self.knows_itself
         stated = inputs.cert_oidc_issuer or inputs.cert_oidc_issuer_regexp
+        key = self.cosign.public_key()
         return Policy(
-            key=self.public,
+            key=key.path if key else None,
             identity=inputs.cert_identity,
             identity_regexp=".+" if anybody else inputs.cert_identity_regexp,
-            issuer=inputs.cert_oidc_issuer if stated else self.issuer,
+            issuer=inputs.cert_oidc_issuer if stated else self.cosign.issuer,
             issuer_regexp=inputs.cert_oidc_issuer_regexp,
             trusted_root=self.root,
             tlog=inputs.tlog,
@@ -120,10 +100,8 @@ class Signer:
             predicate: path of the statement to attest.
         """
         inputs, references = self.inputs, tuple(subjects)
-        argv = [action, "--yes"]
-        # The provider is named so that cosign asks no other one and never starts a login by browser.
-        argv += flag("--key", self.key) or flag("--oidc-provider", "envvar")
-        argv += self._services(form) + flag("--trusted-root", self.root)
+        argv = [action, *self.cosign.signed_by, *self._services(form)]
+        argv += flag("--trusted-root", self.root)
         argv += insecure_flags(insecure=any(inputs.is_insecure(each.registry) for each in references))
         if predicate is not None:
             argv += flag("--predicate", predicate) + flag("--type", inputs.predicate_type)
@@ -139,8 +117,7 @@ class Signer:
             bundle: the path of what is written.
         """
         inputs = self.inputs
-        argv = [inputs.action, "--yes", "--bundle", bundle]
-        argv += flag("--key", self.key) or flag("--oidc-provider", "envvar")
+        argv = [inputs.action, *self.cosign.signed_by, "--bundle", bundle]
         argv += flag("--signing-config", self.services) + flag("--trusted-root", self.root)
         if inputs.attestation:
             argv += flag("--predicate", inputs.predicate) + flag("--type", inputs.predicate_type)
@@ -156,7 +133,7 @@ class Signer:
         if not config.get("rekorTlogUrls"):
             argv += ["--tlog-upload=false"]
         argv += flag("--rekor-url", service_url(config, "rekorTlogUrls"))
-        argv += flag("--fulcio-url", service_url(config, "caUrls")) if self.key is None else []
+        argv += flag("--fulcio-url", service_url(config, "caUrls")) if self.inputs.keyless else []
         return argv + flag("--timestamp-server-url", service_url(config, "tsaUrls"))
 
     @property
@@ -179,25 +156,6 @@ def identity(inputs: CosignInputs, job: Job) -> Secret | None:
     if token and (problems := list(token_problems(inputs, token))):
         raise InputError(problems)
     return token
-
-
-def keys(inputs: CosignInputs, job: Job, cosign: Tool) -> tuple[str | None, str | None, str | None]:
-    """Return path or URI of the key to sign with, of the one to verify with, and the latter's PEM."""
-    if inputs.keyless or kms_scheme(inputs.key):
-        return inputs.key, inputs.key, None
-    pem = inputs.key_content or Secret(read_text(job.workspace / (inputs.key or "")))
-    key = job.secret_file(pem, "cosign.key")
-    if key_kind(pem.reveal()) == "public":
-        return None, key, pem.reveal()
-    if not inputs.signs:
-        job.warn("verifying needs only the public key; keep the private one out of this job")
-    # This also finds a wrong password before anything is contacted.
-    done = cosign.capture("public-key", "--key", key, ok={0, 1}, assumed=b"")
-    if b"decrypt" in done.stderr:
-        raise InputError(Problem("key-password", "does not open the key", "is it that key's password?"))
-    if done.exit_code != 0:
-        raise ToolError("cosign cannot read the key; its own message is above")
-    return key, job.secret_file(done.stdout, "cosign.pub"), done.stdout.decode()
 
 
 def document(job: Job, content: Document | None) -> str | None:

@@ -319,9 +319,9 @@ class DockerPushInputs(ImageTagInputs, DemandInputs, SigningInputs, RegistryLogi
         if self.api_url and self._services and len(registries) > 1:
             yield Problem("api-url", "is one, and the images are in several registries", "leave it out")
         attests = any(each.kind == "attestation" for each in self.mark)
-        if attests or ((self.key or self.key_content) and (self.mark or self.receipt)):
+        if attests or (self.has_key and (self.mark or self.receipt)):
             yield from self.check_signing(environ, workspace)
-        elif self.key or self.key_content:
+        elif self.has_key:
             what = "signs `mark: attestation` and the receipt, and there is neither"
             yield Problem("key" if self.key else "key-content", what, "leave it out")
 

@@ -60,6 +60,11 @@ class DockerPush(Plugin[DockerPushInputs]):
 
             roll_back(inputs, job, Registries.of(inputs, job))
             return {"IMAGE": inputs.repositories[0].name}
+        notary = None
+        if leaves_something := inputs.receipt or inputs.mark:
+            from .testimony import leave, notary_of
+
+            notary = notary_of(inputs, job)
         origins, moves = [], []
         for each in inputs.together():
             registries = Registries.of(each, job)
@@ -74,10 +79,8 @@ class DockerPush(Plugin[DockerPushInputs]):
         previous = move_tags(moves, job)
         for move in moves:
             job.say(f"published {move.digest} as {', '.join(map(str, move.inputs.targets(job.ci)))}")
-        if inputs.receipt or inputs.mark:
-            from .testimony import leave
-
-            leave(inputs, moves, previous, origins, job)
+        if leaves_something:
+            leave(inputs, moves, previous, origins, job, notary)
         digest, first = moves[0].digest, moves[0].inputs.targets(job.ci)[0]
         return {
             **named(moves[0].inputs, job),

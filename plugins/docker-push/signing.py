@@ -48,7 +48,7 @@ class SigningInputs(PluginInputs):
         """Check that there is a private key, or a token."""
         if kms_scheme(self.key):
             return
-        if self.key is None and self.key_content is None:
+        if not self.has_key:
             from gocdnext_sdk.contract.dialects import hands_out_tokens
 
             if not environ.get(TOKEN, "").strip() and not hands_out_tokens(environ):
@@ -67,6 +67,11 @@ class SigningInputs(PluginInputs):
         except ValueError as error:
             yield Problem.of(name, error)
 
+    @property
+    def has_key(self) -> bool:
+        """Whether a key signs, and not the job's identity."""
+        return bool(self.key or self.key_content)
+
     def can_sign(self, environ: Mapping[str, str]) -> bool:
         """Whether there is something to sign with."""
-        return bool(self.key or self.key_content or environ.get(TOKEN, "").strip())
+        return self.has_key or bool(environ.get(TOKEN, "").strip())

@@ -14,12 +14,23 @@ from .services import Place, set_mark
 from .tags import Move
 
 
+def notary_of(inputs: DockerPushInputs, job: Job) -> Notary | None:
+    """Return who signs what is left; None: nobody.
+
+    Raises:
+        InputMismatch: the password does not open the key.
+    """
+    attests = any(mark.kind == "attestation" for mark in inputs.mark)
+    return Notary(inputs, job) if attests or inputs.can_sign(job.environ) else None
+
+
 def leave(
     inputs: DockerPushInputs,
     moves: Sequence[Move],
     previous: Sequence[Tags],
     origins: Sequence[str],
     job: Job,
+    notary: Notary | None,
 ) -> None:
     """Mark what was published, and leave receipts.
 
@@ -32,14 +43,11 @@ def leave(
         previous: where the tags of each pointed before.
         origins: where each came from, by digest.
         job: the run.
+        notary: signs it.
 
     Raises:
         Error: a mark or receipt could not be left; the tags have moved.
     """
-    notary = None
-    if inputs.can_sign(job.environ) or any(mark.kind == "attestation" for mark in inputs.mark):
-        credentials = moves[0].registries.logins.targets
-        notary = Notary(inputs, job, credentials, inputs.policy(job))
     for move, origin in zip(moves, origins, strict=True):
         _mark(move, origin, job, notary)
     if inputs.receipt:

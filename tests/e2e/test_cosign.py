@@ -25,6 +25,7 @@ from gocdnext_sdk.host.testing import PluginRunner, Result
 from gocdnext_sdk.host.testing.web import LocalWeb
 from gocdnext_sdk.inputs.reader import read_inputs
 from gocdnext_sdk.tools.cosign import Policy
+from gocdnext_sdk.tools.signing import SigningTool
 from gocdnext_sdk.tools.sigstore import NOBODY, signing_config
 
 FOLDER = Path(__file__).parents[2] / "plugins" / "cosign"
@@ -411,7 +412,7 @@ def planned() -> dict[str, set[str]]:
             "PLUGIN_KEY" if keyed else "PLUGIN_IDENTITY_TOKEN": "awskms:///x" if keyed else token(),
         }
         inputs: Any = read_inputs(PLUGIN.inputs, environ)
-        signer = MODULE.Signer(inputs, Any, inputs.key, inputs.key, None, "config", "root")
+        signer = MODULE.Signer(inputs, SigningTool(Any, Any, inputs.key), "config", "root")
         for form in ("bundle", "legacy"):
             argv = signer.command(action, form, [subject], "p.json" if action == "attest" else None)
             flags.setdefault(action, set()).update(word for word in argv if word.startswith("--"))

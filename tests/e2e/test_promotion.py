@@ -209,6 +209,9 @@ def test_a_mark_says_that_the_demands_were_met_and_is_one_itself(stage: Stage, k
     with pytest.raises(subprocess.CalledProcessError):
         stage.digest(f"{staging}:latest")
     cosign(keys, "sign", "--key", str(keys / "a.key"), image)
+    stage.push(**demands, **marks, key_password="not that key's").exited(2)  # before a tag moves
+    with pytest.raises(subprocess.CalledProcessError):
+        stage.digest(f"{staging}:latest")
     done = stage.push(**demands, **marks).passed()
     marked = f"{staging}@{done.outputs['DIGEST']}"
     assert f"marked {marked} with attestation" in done.log

@@ -43,11 +43,13 @@ class RecordingRunner:
         self._record(command)
         return self._runner.capture(command, assumed)
 
-    def capture_each(self, commands: Sequence[Command]) -> list[Completed | ToolError]:
+    def capture_each(
+        self, commands: Sequence[Command], assumed: bytes | None = None
+    ) -> list[Completed | ToolError]:
         """Record all, then capture them."""
         for command in commands:
             self._record(command)
-        return self._runner.capture_each(commands)
+        return self._runner.capture_each(commands, assumed)
 
     def running(self, command: Command) -> AbstractContextManager[None]:
         """Record it, then run it while the block runs."""

@@ -91,7 +91,9 @@ class Runner(Protocol):
     def capture(self, command: Command, assumed: bytes | None) -> Completed:
         """Run to the end, with standard output in the result; `assumed` is for runners that start nothing."""
 
-    def capture_each(self, commands: Sequence[Command]) -> list[Completed | ToolError]:
+    def capture_each(
+        self, commands: Sequence[Command], assumed: bytes | None = None
+    ) -> list[Completed | ToolError]:
         """Run all at the same time to the end; one that fails is its error, and ends no other."""
 
     def running(self, command: Command) -> AbstractContextManager[None]:
@@ -124,7 +126,9 @@ class ProcessRunner:
         with self._started(command) as process:
             return self._finish(command, process, [])
 
-    def capture_each(self, commands: Sequence[Command]) -> list[Completed | ToolError]:
+    def capture_each(
+        self, commands: Sequence[Command], assumed: bytes | None = None
+    ) -> list[Completed | ToolError]:
         """Run all at the same time to the end, with standard output in the results."""
         with ExitStack() as running:
             streams = [

@@ -82,6 +82,19 @@ class Tool:
         """
         return self.runner.capture_each([self._command(argv, (0,)) for argv in argvs])
 
+    def quietly_each(
+        self, argvs: Iterable[Sequence[object]], ok: Iterable[int] = (0,), assumed: bytes | None = None
+    ) -> list[Completed | ToolError]:
+        """As `capture_each`, with standard error in the log only of those that fail.
+
+        Args:
+            argvs: their arguments.
+            ok: the exit codes that are no failure.
+            assumed: as for `capture`, of each of them.
+        """
+        commands = [replace(self._command(argv, ok), logged="on failure") for argv in argvs]
+        return self.runner.capture_each(commands, assumed)
+
     def quietly(self, *argv: object, ok: Iterable[int] = (0,), assumed: bytes | None = None) -> Completed:
         """As `capture`, with standard error in the log only if the tool fails.
 

@@ -6,7 +6,6 @@ import base64
 import json
 import sys
 import time
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ from gocdnext_sdk.host.testing import PluginRunner
 from gocdnext_sdk.inputs.reader import read_inputs
 from gocdnext_sdk.runtime.ci import Ci
 from gocdnext_sdk.runtime.tool import INHERITED
+from gocdnext_sdk.tools.signing import PublicKey, SigningTool
 from gocdnext_sdk.tools.sigstore import NOBODY, signing_config
 
 FOLDER = Path(__file__).parents[3] / "plugins" / "cosign"
@@ -266,7 +266,9 @@ def test_a_signing_config_may_be_a_file_and_lose_its_log(checkout: Path) -> None
 
 def signer(with_: dict[str, str], key: str | None = None, issuer: str | None = None) -> Any:
     inputs = read(with_)
-    return MODULE.Signer(inputs, Tool("cosign", {}, Any), key, key, None, "config", "root", issuer)
+    known = PublicKey(key) if key else None
+    cosign = SigningTool(Any, Tool("cosign", {}, Any), key, known, issuer)
+    return MODULE.Signer(inputs, cosign, "config", "root")
 
 
 def plan(with_: dict[str, str], key: str | None = None, form: str = "bundle") -> list[str]:
@@ -344,9 +346,10 @@ def test_certificates_are_looked_up_in_the_logs_the_trusted_root_names() -> None
 
 def test_cosign_sees_no_variable_it_was_not_given(run_plugin: PluginRunner, fake_tools: Any) -> None:
     fake_tools.add("cosign", exit_code=1, script="echo 'Error: decrypt: encrypted' >&2")
+    (run_plugin.workspace / "app.tar").write_text("content")
     result = run_plugin(
         FOLDER,
-        {"image": IMAGE, "key-content": PRIVATE, "key-password": "open sesame"},
+        {"action": "sign-blob", "files": "app.tar", "key-content": PRIVATE, "key-password": "open sesame"},
         env={
             "AWS_SECRET_ACCESS_KEY": "canary",
             "SIGSTORE_ROOT_FILE": "/evil",
@@ -356,9 +359,9 @@ def test_cosign_sees_no_variable_it_was_not_given(run_plugin: PluginRunner, fake
         mode="function",
     ).exited(2)
     assert result.errors[0] == "with.key-password: does not open the key; is it that key's password?"
-    (call,) = result.calls
-    assert call.argv[:2] == ("public-key", "--key")
-    assert call.environ - INHERITED == {"COSIGN_PASSWORD", "COSIGN_REPOSITORY", "PATH"}
+    assert [call.argv[0] for call in result.calls] == ["public-key", "sign-blob"]
+    for call in result.calls:
+        assert call.environ - INHERITED == {"COSIGN_PASSWORD", "COSIGN_REPOSITORY", "PATH"}
 
 
 def test_the_statements_of_all_platforms_come_as_trivy_hands_them_over(checkout: Path) -> None:
@@ -423,7 +426,8 @@ def test_an_attestation_that_says_the_same_is_told(
 
 @pytest.mark.parametrize("format_", ["bundle", "both"])
 def test_the_policy_for_kyverno_names_the_key(format_: str) -> None:
-    made = replace(signer({"key-content": PRIVATE, "tlog": "false", "format": format_}), pem=PUBLIC)
+    made = signer({"key-content": PRIVATE, "tlog": "false", "format": format_})
+    made.cosign.known = PublicKey("cosign.pub", PUBLIC)
     policy = yaml.safe_load("\n".join(POLICIES.kyverno_policy(made, [SUBJECT])))
     (check,) = policy["spec"]["rules"][0]["verifyImages"]
     assert check["type"] == ("Cosign" if format_ == "both" else "SigstoreBundle")

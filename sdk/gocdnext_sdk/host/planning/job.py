@@ -154,9 +154,11 @@ class PlannedRunner:
             return _Unread(shlex.join([command.name, *command.argv[:1]]))
         return Completed(0, assumed)
 
-    def capture_each(self, commands: Sequence[Command]) -> list[Completed | ToolError]:
-        """Record all; reading the output of one ends the plan."""
-        return [self.capture(each, None) for each in commands]
+    def capture_each(
+        self, commands: Sequence[Command], assumed: bytes | None = None
+    ) -> list[Completed | ToolError]:
+        """Record all, as `capture` does with one."""
+        return [self.capture(each, assumed) for each in commands]
 
     @contextmanager
     def running(self, command: Command) -> Iterator[None]:
