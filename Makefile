@@ -90,7 +90,7 @@ COMPILE = $(BIN)/uv pip compile --quiet --upgrade --generate-hashes --no-strip-e
 	--no-emit-package gocdnext-plugin-sdk
 lock: .venv/installed
 	@$(COMPILE) --python-version 3.13 --python-platform linux --extra plugin --output-file sdk/requirements.lock pyproject.toml
-	@printf 'cryptography>=44\npyjwt>=2.10\n' | $(COMPILE) --python-version 3.13 --python-platform linux --output-file sdk/sigstore/requirements.lock -
+	@printf 'cryptography>=46.0.6\npyjwt>=2.12\n' | $(COMPILE) --python-version 3.13 --python-platform linux --output-file sdk/sigstore/requirements.lock -
 	@printf 'hatchling\ntwine\n' | $(COMPILE) --python-version 3.13 --python-platform linux --output-file .gocdnext/plugins/python-package/requirements.lock -
 	@printf 'pypiserver[passlib]\n' | $(COMPILE) --python-version 3.13 --python-platform linux --output-file testbed/tools/pypiserver/requirements.lock -
 	@printf 'hatchling\neditables\n' | $(COMPILE) --universal --extra dev --output-file requirements-dev.lock pyproject.toml -
