@@ -133,7 +133,7 @@ STRICTER = re.compile(
     "|a byte order mark within"
     "|scanning a tag|parsing a tag"  # `!]`, where yaml.v3 ends a tag early
     "|levels deep"
-    "|did not find expected key"  # `{}: a` behind a document that is whole without it
+    "|did not find expected key|as nothing above it is"  # `{}: a` behind a document that is whole without it
 )
 """Where the SDK refuses what yaml.v3 reads."""
 

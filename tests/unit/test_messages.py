@@ -130,6 +130,14 @@ def test_one_of_two() -> None:
             "p.yaml:2:22: job `x` has no key `srcipt`; did you mean `script`?",
         ),
         (
+            "stages: [a]\njobs: {x: {stage: a, script: [x], depends_on: [y]}}",
+            "p.yaml:2:35: job `x` has no key `depends_on`; write `needs`",
+        ),
+        (
+            "stages: [a]\njobs: {x: {stage: a, uses: a/b, with: {tags: [a, b]}}}",
+            "p.yaml:2:46: a list stands where a single text is expected; write the lines below `key: |`",
+        ),
+        (
             "stages: [s]\njobs:\n a: {stage: s, needs: [b]}\n b: {stage: s, needs: [a]}",
             "p.yaml:3:16: dependency cycle: a -> b -> a; break the cycle",
         ),

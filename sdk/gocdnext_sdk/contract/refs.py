@@ -18,7 +18,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from gocdnext_sdk.contract.errors import ContractError
+from gocdnext_sdk.contract.errors import ContractError, UnknownReference
 
 # RE2's \s is these five and no more.
 _S = r"[\t\n\f\r ]*"
@@ -119,7 +119,8 @@ def resolve_strict(value: str, *sources: Mapping[str, str]) -> str:
     """Apply the strict pass; the first source that has a name wins.
 
     Raises:
-        ContractError: an unknown name, or anything but a name between the braces.
+        UnknownReference: an unknown name.
+        ContractError: anything but a name between the braces.
     """
     odd: set[str] = set()
     unknown: set[str] = set()
@@ -142,8 +143,9 @@ def resolve_strict(value: str, *sources: Mapping[str, str]) -> str:
             "as in ${{ TOKEN }}, or needs.JOB.outputs.ALIAS"
         )
     if unknown:
-        raise ContractError(
-            f"unknown reference {_listed(unknown)}; list it in the job's secrets: or define it in variables:"
+        raise UnknownReference(
+            f"unknown reference {_listed(unknown)}; list it in the job's secrets: or define it in variables:",
+            unknown,
         )
     return result
 

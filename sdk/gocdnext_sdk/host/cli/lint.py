@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import click
 
 from gocdnext_sdk.host.cli.options import plugins_option
-from gocdnext_sdk.host.lint.check import lint_file, pipelines
+from gocdnext_sdk.host.cli.project import nearest
+from gocdnext_sdk.host.lint.check import NothingToLint, lint_file, pipelines
 from gocdnext_sdk.host.lint.report import FORMATS, explain
 from gocdnext_sdk.host.lint.rule import RULES, Severity
 from gocdnext_sdk.host.manifest.catalog import Catalog
@@ -47,14 +49,24 @@ def command(
     explain: None,
     rules: None,
 ) -> None:
-    """Check pipelines: files, or directories with a .gocdnext. [default: the current one]
+    """Check pipelines: files, or directories with a .gocdnext. [default: the current one, or one above it]
 
     The exit code is 0 if nothing is wrong, 1 if there are errors (or warnings, with --strict), and 2 if the
     command is wrong. A comment `# gocdnext: ignore=RULE reason` suppresses a rule on its line or the next.
     """
     catalog = Catalog.load(plugins)
-    files = list(dict.fromkeys(pipelines(paths or (Path(),))))
+    files = _files(paths)
     findings = [finding for file in files for finding in lint_file(file, catalog)]
     click.echo(FORMATS[format_](findings, len(files)))
     failing = {Severity.ERROR, Severity.WARNING} if strict else {Severity.ERROR}
     ctx.exit(any(finding.rule.severity in failing for finding in findings))
+
+
+def _files(paths: tuple[Path, ...]) -> list[Path]:
+    try:
+        return list(dict.fromkeys(pipelines(paths or (Path(),))))
+    except NothingToLint:
+        above = [] if paths else nearest()
+        if not above:
+            raise
+        return [Path(os.path.relpath(each)) for each in above]

@@ -30,6 +30,7 @@ from gocdnext_sdk.host.pipeline import Revision, Sources, parse_file, revision
 from gocdnext_sdk.host.pipeline.graph import Graph
 from gocdnext_sdk.host.pipeline.resolve import EngineMapping
 from gocdnext_sdk.host.pipeline.single import single
+from gocdnext_sdk.host.pipeline.surprises import surprises
 
 if TYPE_CHECKING:
     from gocdnext_sdk.host.planning import Placeholders
@@ -184,7 +185,8 @@ def _plan_pipeline(
     from gocdnext_sdk.host.manifest.find import find_plugin
 
     pipeline = parse_file(file).with_variables(variables)
-    for notice in pipeline.notices:
+    graph = Graph.of(pipeline, jobs)
+    for notice in (*pipeline.notices, *surprises(graph, setting.sources.run)):
         click.echo(f"note: {notice}", err=True)
     planner = setting.planner(lambda image: find_plugin(image, plugins))
-    return list(planner.plan(Graph.of(pipeline, jobs)))
+    return list(planner.plan(graph))

@@ -122,7 +122,7 @@ def pipeline(said: str | None) -> Path:
     if said is not None and Path(said).is_dir():
         found, where = pipelines_in(Path(said)), said
     else:
-        found, where = _nearest(), "this folder, or one above it,"
+        found, where = nearest(), "this folder, or one above it,"
     if said is not None and not Path(said).is_dir():
         if named := [each for each in found if each.stem == said]:
             return named[0]
@@ -165,7 +165,8 @@ def pipelines_in(folder: Path) -> list[Path]:
     return sorted(each for each in inside.glob("*.y*ml") if each.suffix in _SUFFIXES)
 
 
-def _nearest() -> list[Path]:
+def nearest() -> list[Path]:
+    """Return the pipelines of this folder, or else of the nearest one above it in the same repository."""
     return next((found for each in _above(Path.cwd()) if (found := pipelines_in(each))), [])
 
 

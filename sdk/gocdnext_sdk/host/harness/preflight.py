@@ -6,10 +6,13 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 
 from gocdnext_sdk.contract.refs import JobOutputs
+from gocdnext_sdk.errors import closest
 from gocdnext_sdk.host.harness.given import REGISTRY_SECRETS
 from gocdnext_sdk.host.pipeline import Diagnostic, PipelineError, Sources, quantities, resolve
+from gocdnext_sdk.host.pipeline.builtins import Run
 from gocdnext_sdk.host.pipeline.graph import Graph, JobInstance
 from gocdnext_sdk.host.pipeline.model import Approval, Job, Profile, Script
+from gocdnext_sdk.host.pipeline.surprises import surprises
 
 
 def check(
@@ -69,6 +72,27 @@ def runs(job: Job) -> bool:
     return job.action is not None and not isinstance(job.action, Approval)
 
 
+def _secrets_not_given(graph: Graph, sources: Sources) -> Iterator[Diagnostic]:
+    """Yield one mistake a secret, however many jobs need it."""
+    needing: dict[str, list[Job]] = {}
+    for job in {instance.job.name: instance.job for instance in graph.jobs}.values():
+        for name in job.secrets:
+            needing.setdefault(name, []).append(job)
+    for name in sorted(needing.keys() - sources.secrets.keys()):
+        jobs = needing[name]
+        who = " and ".join(f"`{job.name}`" for job in jobs)
+        what = f"job {who} needs" if len(jobs) == 1 else f"jobs {who} need"
+        near = closest(name, sources.secrets, similarity=0.8)
+        yield Diagnostic(
+            jobs[0].at("secrets"),
+            f"{what} the secret {name}, which is not given",
+            f"there is {near}: did you mean that?"
+            if near
+            else f"put it into a file and pass --secrets-file, or export it and pass --secret {name}"
+            + (", or pass --registry" if name in REGISTRY_SECRETS else ""),
+        )
+
+
 def _unsupported(
     graph: Graph,
     sources: Sources,
@@ -76,16 +100,9 @@ def _unsupported(
     issues_tokens: bool,
     tokens: Collection[str],
 ) -> Iterator[Diagnostic]:
+    yield from _secrets_not_given(graph, sources)
     for job in dict.fromkeys(instance.job.name for instance in graph.jobs):
         found = graph.pipeline.job(job)
-        for name in found.secrets:
-            if name not in sources.secrets:
-                yield Diagnostic(
-                    found.at("secrets"),
-                    f"job `{job}` needs the secret {name}, which is not given",
-                    f"put it into a file and pass --secrets-file, or export it and pass --secret {name}"
-                    + (", or pass --registry" if name in REGISTRY_SECRETS else ""),
-                )
         lacking = [] if issues_tokens else [name for name in found.id_tokens if name not in tokens]
         if lacking:
             names = ", ".join(lacking)
@@ -126,17 +143,18 @@ def expected_outputs(graph: Graph) -> dict[str, JobOutputs]:
 
 
 def notices(
-    graph: Graph, *, caches: bool, asks: bool, profiles: Collection[str]
+    graph: Graph, run: Run, *, caches: bool, asks: bool, profiles: Collection[str]
 ) -> Iterator[tuple[str, str]]:
     """Yield (text, job) for everything in the pipeline that a local run or the platform does not do.
 
     Args:
         graph: what runs.
+        run: what starts it.
         caches: whether `cache:` has a place to be stored.
         asks: whether somebody is asked at approval gates.
         profiles: the names of the runner profiles that are known.
     """
-    for problem in graph.pipeline.notices:
+    for problem in (*graph.pipeline.notices, *surprises(graph, run)):
         yield str(problem), ""
     for job in (graph.pipeline.job(name) for name in dict.fromkeys(p.job.name for p in graph.jobs)):
         if isinstance(job.action, Approval) and not asks:

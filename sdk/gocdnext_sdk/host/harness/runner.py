@@ -168,6 +168,7 @@ class _Execution:
         options = self._options
         return notices(
             self._graph,
+            self._sources.run,
             caches=options.caches is not None,
             asks=options.approve is not None,
             profiles=options.profiles,

@@ -48,8 +48,8 @@ class Name:
 
     @property
     def host(self) -> str:
-        """The registry, or the text that stands for it."""
-        return self.repository.partition("/")[0]
+        """The registry, or the text that stands for it; a scheme, which GP103 reports, is no part of it."""
+        return self.repository.split("://", 1)[-1].partition("/")[0]
 
 
 @dataclass(frozen=True)

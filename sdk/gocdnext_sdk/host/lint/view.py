@@ -5,36 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Final
 
 from gocdnext_sdk.contract import keys, refs
 from gocdnext_sdk.contract.uses import short_name
 from gocdnext_sdk.host.manifest.catalog import Catalog
 from gocdnext_sdk.host.manifest.facts import Facts
 from gocdnext_sdk.host.manifest.model import InputSpec, Manifest
+from gocdnext_sdk.host.pipeline.builtins import ALWAYS, SOMETIMES
 from gocdnext_sdk.host.pipeline.errors import Mark
 from gocdnext_sdk.host.pipeline.model import Job, Pipeline, Plugin, Value
 from gocdnext_sdk.inputs.facts import Publishes, Signs, When
 from gocdnext_sdk.inputs.model import PluginInputs
 from gocdnext_sdk.inputs.reader import given_texts
-
-ALWAYS: Final = frozenset(
-    {
-        *("CI", "GOCDNEXT", "CI_RUN_ID", "CI_RUN_COUNTER", "CI_PIPELINE_ID", "CI_PROJECT_ID", "CI_JOB_NAME"),
-        *("CI_COMMIT_SHA", "CI_COMMIT_SHORT_SHA", "CI_BRANCH", "CI_CAUSE"),
-    }
-)
-"""The platform's own variables in every job (docs/contract.md §5.1)."""
-
-SOMETIMES: Final[Mapping[str, str]] = {
-    **{
-        f"CI_PULL_REQUEST_{name}": "pull_request"
-        for name in ("KEY", "BRANCH", "BASE", "TITLE", "AUTHOR", "URL", "LABELS")
-    },
-    **{f"CI_TAG_{name}": "tag" for name in ("NAME", "MESSAGE", "AUTHOR")},
-    **{f"CI_UPSTREAM_{name}": "upstream" for name in ("PIPELINE", "RUN_COUNTER", "STAGE")},
-}
-"""The platform's variables that only some runs have, and the event that starts these."""
 
 
 def is_known(text: str) -> bool:

@@ -7,13 +7,33 @@ variable unset, never empty, so that `${CI_TAG_NAME}` stays visible as a mistake
 from __future__ import annotations
 
 import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 from gocdnext_sdk.contract.keys import SHORT_SHA
 
 Cause: TypeAlias = Literal["webhook", "pull_request", "tag", "manual", "upstream", "schedule", "poll"]
 """Why a run started. A push is `webhook`."""
+
+
+ALWAYS: Final = frozenset(
+    {
+        *("CI", "GOCDNEXT", "CI_RUN_ID", "CI_RUN_COUNTER", "CI_PIPELINE_ID", "CI_PROJECT_ID", "CI_JOB_NAME"),
+        *("CI_COMMIT_SHA", "CI_COMMIT_SHORT_SHA", "CI_BRANCH", "CI_CAUSE"),
+    }
+)
+"""The platform's own variables in every job (docs/contract.md §5.1)."""
+
+SOMETIMES: Final[Mapping[str, str]] = {
+    **{
+        f"CI_PULL_REQUEST_{name}": "pull_request"
+        for name in ("KEY", "BRANCH", "BASE", "TITLE", "AUTHOR", "URL", "LABELS")
+    },
+    **{f"CI_TAG_{name}": "tag" for name in ("NAME", "MESSAGE", "AUTHOR")},
+    **{f"CI_UPSTREAM_{name}": "upstream" for name in ("PIPELINE", "RUN_COUNTER", "STAGE")},
+}
+"""The platform's variables that only some runs have, and the event that starts these."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,3 +142,14 @@ def variables(run: Run, job: str) -> dict[str, str]:
             "CI_UPSTREAM_STAGE": up.stage,
         }
     return {name: value for name, value in found.items() if value}
+
+
+def why_unset(name: str) -> tuple[str, str] | None:
+    """Return why a run lacks a variable that `variables` can give, and what to do; None for another name."""
+    if (event := SOMETIMES.get(name)) is not None:
+        given = {"tag": "--event tag --tag NAME", "pull_request": "--event pull_request --pr NUMBER"}
+        advice = f"pass {given[event]}" if event in given else "start it from another pipeline"
+        return f"only a run of the event {event} has {name}", advice
+    if name in ("CI_COMMIT_SHA", "CI_COMMIT_SHORT_SHA"):
+        return f"the checkout has no commit, so this run has no {name}", "commit first"
+    return ("the checkout is on no branch", "pass --branch") if name == "CI_BRANCH" else None

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, Final, TypeAlias, TypeVar
 
 from gocdnext_sdk.contract import ContractError, scalars
 from gocdnext_sdk.contract.scalars import Scalar
@@ -20,6 +20,24 @@ Read: TypeAlias = Callable[["Decoder", Node], Any]
 """How one field is decoded."""
 
 _MERGE = "<<"
+
+_ELSEWHERE: Final[Mapping[str, str]] = {
+    "env": "variables",
+    "commands": "script",
+    "run": "script",
+    "steps": "script",
+    "container": "image",
+    "depends_on": "needs",
+    "dependencies": "needs_artifacts",
+    "matrix": "parallel",
+    "strategy": "parallel",
+    "runs-on": "agent",
+    "only": "when",
+    "if": "rules",
+    "timeout-minutes": "timeout",
+    "reports": "test_reports",
+}
+"""Keys that other CI systems have, and what the same is called here."""
 
 
 @dataclass(slots=True)
@@ -70,7 +88,8 @@ class Decoder:
 
     def text(self, node: Node) -> Value:
         """Read a text field."""
-        return Value(self._scalar(node, scalars.as_text, "", "a single text"), node.mark)
+        advice = "write the lines below `key: |`" if isinstance(node, SequenceNode) else ""
+        return Value(self._scalar(node, scalars.as_text, "", "a single text", advice), node.mark)
 
     def flag(self, node: Node) -> bool:
         """Read a true-or-false field."""
@@ -120,7 +139,9 @@ class Decoder:
             return found
         for key, value in self._entries(node):
             if key.text not in known:
-                self.error(key.mark, f"{where} has no key `{key.text}`", suggest(key.text, known, "keys"))
+                meant = _ELSEWHERE.get(key.text, "")
+                advice = f"write `{meant}`" if meant in known else suggest(key.text, known, "keys")
+                self.error(key.mark, f"{where} has no key `{key.text}`", advice)
                 continue
             found.marks[key.text] = key.mark
             if not is_null(value):
@@ -174,9 +195,11 @@ class Decoder:
                 self._wrong(source, "a map or a list of maps to merge", None)
         return entries
 
-    def _scalar(self, node: Node, read: Callable[[Scalar], T], default: T, wanted: str) -> T:
+    def _scalar(
+        self, node: Node, read: Callable[[Scalar], T], default: T, wanted: str, advice: str = ""
+    ) -> T:
         if not isinstance(node, ScalarNode):
-            return self._wrong(node, wanted, default)
+            return self._wrong(node, wanted, default, advice)
         try:
             return read(node.scalar)
         except ContractError as error:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Literal, Self, TypeAlias
+from typing import Final, Literal, Self, TypeAlias
 
 from gocdnext_sdk.host.pipeline.errors import Diagnostic, Mark
 
@@ -20,6 +20,10 @@ class Value:
     mark: Mark
     key: Mark | None = field(default=None, compare=False)
     """Where the key of a map's value stands."""
+
+
+GIVEN: Final = Mark("--var", 1, 1)
+"""Where a variable stands that no file says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,7 +275,7 @@ class Pipeline:
 
     def with_variables(self, variables: Mapping[str, str]) -> Self:
         """Return the pipeline with `variables` in place of its own of the same name."""
-        given = {name: Value(text, Mark("--var", 1, 1)) for name, text in variables.items()}
+        given = {name: Value(text, GIVEN) for name, text in variables.items()}
         return replace(self, variables={**self.variables, **given})
 
     def job(self, name: str) -> Job:

@@ -13,9 +13,10 @@ from dataclasses import dataclass, field
 from typing import Final, Literal, TypeAlias
 
 from gocdnext_sdk.contract import ContractError, keys, masks, refs
+from gocdnext_sdk.contract.errors import UnknownReference
 from gocdnext_sdk.contract.refs import JobOutputs
 from gocdnext_sdk.host.pipeline import builtins
-from gocdnext_sdk.host.pipeline.builtins import Run
+from gocdnext_sdk.host.pipeline.builtins import Run, why_unset
 from gocdnext_sdk.host.pipeline.errors import Diagnostic, Mark, PipelineError
 from gocdnext_sdk.host.pipeline.graph import JobInstance
 from gocdnext_sdk.host.pipeline.model import (
@@ -230,7 +231,10 @@ class _Resolver:
             return resolved(text)
         except ContractError as error:
             where = f"job `{self._job.name}`, {what}"
-            self._problems.append(Diagnostic(mark, f"{where}: {error}"))
+            names = sorted(error.names) if isinstance(error, UnknownReference) else []
+            reasons = [why for name in names if (why := why_unset(name))]
+            reason, advice = reasons[0] if reasons else (str(error), "")
+            self._problems.append(Diagnostic(mark, f"{where}: {reason}", advice))
             return ""
 
     def _masks(self, secrets: Mapping[str, str]) -> Iterator[str]:

@@ -9,7 +9,7 @@ means is decided by `gocdnext_sdk.contract.scalars`.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -98,8 +98,25 @@ def _syntax_problem(error: yaml.MarkedYAMLError, text: str, file: str) -> Diagno
         if char == "\t":
             return Diagnostic(mark, "not YAML: a tab", "indent with spaces")
         return Diagnostic(mark, f"not YAML: a value cannot start with `{char}`", "quote the value")
+    if error.problem == "mapping values are not allowed in this context":
+        advice = "quote the value, or indent it like the lines around"
+        return Diagnostic(mark, "not YAML: a `:` within a value", advice)
+    before = _LINE_BREAK.split(text)[: at.line + 1]
+    if error.problem == "did not find expected key" and at.column and not before[-1][: at.column].strip():
+        what = f"not YAML: indented by {at.column}, as nothing above it is"
+        return Diagnostic(mark, what, f"indent it like {_lines_above(before[:-1], at.column)}")
     what = ", ".join(part for part in (error.problem, error.context) if part)
     return Diagnostic(mark, f"not YAML: {what}")
+
+
+def _lines_above(lines: Sequence[str], column: int) -> str:
+    """Name the nearest lines with less and with more indentation: one of them is what was meant."""
+    indents = [
+        (number, len(line) - len(line.lstrip(" "))) for number, line in enumerate(lines, 1) if line.strip()
+    ]
+    less = next((number for number, indent in reversed(indents) if indent < column), None)
+    more = next((number for number, indent in reversed(indents) if indent > column), None)
+    return " or ".join(f"line {number}" for number in sorted(filter(None, (less, more))))
 
 
 class _Composer:

@@ -130,3 +130,14 @@ def test_a_rule_is_explained() -> None:
 
 def test_the_rules_are_listed() -> None:
     assert call("--rules").output.split("\n")[0].split()[:2] == ["GP001", "error"]
+
+
+def test_a_folder_below_the_pipelines_finds_them(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(project, "p.yaml", WRONG)
+    (project / ".git").mkdir()
+    (project / "below").mkdir()
+    monkeypatch.chdir(project / "below")
+    result = call()
+    assert result.exit_code == 1
+    assert result.output.startswith("../.gocdnext/p.yaml:3:")
+    assert isinstance(call(".").exception, Error)

@@ -171,6 +171,23 @@ jobs:
     assert engine.containers == {}
 
 
+def test_a_secret_that_is_not_given_is_told_once_and_its_neighbour_is_named(
+    engine: Any, project: Path
+) -> None:
+    text = """
+stages: [a]
+jobs:
+  x: {stage: a, uses: one/x@v1, secrets: [TOKEN, OTHER]}
+  y: {stage: a, uses: one/y@v1, secrets: [TOKEN]}
+"""
+    with pytest.raises(PipelineError) as caught:
+        run(engine, project, text, secrets={"TOKN": "x"})
+    other, token = caught.value.lines()
+    assert "job `x` needs the secret OTHER, which is not given; put it into a file" in other
+    assert "jobs `x` and `y` need the secret TOKEN" in token
+    assert token.endswith("there is TOKN: did you mean that?")
+
+
 def test_a_bad_reference_is_told_before_anything_starts(engine: Any, project: Path) -> None:
     text = "stages: [a]\njobs:\n  x: {stage: a, uses: one/x@v1, with: {a: '${{ NOPE }}'}}\n"
     with pytest.raises(PipelineError, match="NOPE"):

@@ -74,7 +74,22 @@ def test_what_a_map_may_not_hold(document: str, message: str) -> None:
         ("a:\n\tb: c\n", "f.yaml:2:1: not YAML: a tab; indent with spaces"),
         ("a: *x\n", "f.yaml:1:4: unknown anchor *x; define it above with &x"),
         ("a: &x [*x]\n", "f.yaml:1:8: anchor *x contains itself; repeat the value instead"),
-        ("a: b: c\n", "f.yaml:1:5: not YAML: mapping values are not allowed in this context"),
+        (
+            "a: b: c\n",
+            "f.yaml:1:5: not YAML: a `:` within a value; quote the value, or indent it like the lines around",
+        ),
+        (
+            "jobs:\n  one:\n    stage: a\n\n   image: x\n",
+            "f.yaml:5:4: not YAML: indented by 3, as nothing above it is; indent it like line 2 or line 3",
+        ),
+        (
+            "a:\n  - x\n - y\n",
+            "f.yaml:3:2: not YAML: indented by 1, as nothing above it is; indent it like line 1 or line 2",
+        ),
+        (
+            "a: [1\nb: 2\n",
+            "f.yaml:2:2: not YAML: did not find expected ',' or ']', while parsing a flow sequence",
+        ),
     ],
 )
 def test_what_is_no_yaml(document: str, message: str) -> None:

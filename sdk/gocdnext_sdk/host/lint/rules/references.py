@@ -11,7 +11,8 @@ from gocdnext_sdk.errors import closest
 from gocdnext_sdk.host.lint.image_flow import plain_lines
 from gocdnext_sdk.host.lint.rule import Severity, rule
 from gocdnext_sdk.host.lint.rules.secrets import is_secret_name
-from gocdnext_sdk.host.lint.view import ALWAYS, SOMETIMES, View
+from gocdnext_sdk.host.lint.view import View
+from gocdnext_sdk.host.pipeline.builtins import ALWAYS, SOMETIMES
 from gocdnext_sdk.host.pipeline.errors import Diagnostic, suggest
 from gocdnext_sdk.host.pipeline.model import Job, Plugin, Script, Value
 

@@ -9,8 +9,9 @@ from typing import Final
 from gocdnext_sdk.contract import refs
 from gocdnext_sdk.errors import closest
 from gocdnext_sdk.host.lint.rule import Severity, rule
-from gocdnext_sdk.host.lint.view import ALWAYS, SOMETIMES, Use, View, is_known
+from gocdnext_sdk.host.lint.view import Use, View, is_known
 from gocdnext_sdk.host.manifest.facts import Facts
+from gocdnext_sdk.host.pipeline.builtins import ALWAYS, SOMETIMES
 from gocdnext_sdk.host.pipeline.errors import Diagnostic, Mark
 from gocdnext_sdk.host.pipeline.model import Job, Pipeline, Plugin, Script
 from gocdnext_sdk.secret import looks_secret
