@@ -11,6 +11,7 @@ from typing import Literal
 from gocdnext_sdk import (
     BUILD_OUTPUTS,
     Boolean,
+    ContainerError,
     DaemonUse,
     ImageBuildInputs,
     Input,
@@ -21,7 +22,6 @@ from gocdnext_sdk import (
     ReadsWorkspace,
     Reference,
     Secret,
-    ToolError,
     Words,
     Writes,
     doing,
@@ -212,7 +212,7 @@ class Kaniko(Plugin[KanikoInputs]):
     def run(self, inputs: KanikoInputs, job: Job) -> dict[str, str]:
         """Build, and push if asked to."""
         for what, advice in container.lacks():
-            raise ToolError(what, advice)
+            raise ContainerError(what, advice)
         job.trust(inputs.ca_file)
         if inputs.cache and not inputs.push:
             job.warn('the cache is only read: push is "false"')

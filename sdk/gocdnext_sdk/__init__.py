@@ -31,6 +31,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from gocdnext_sdk.errors import (
+        ContainerError,
         DaemonError,
         Error,
         Findings,
@@ -97,6 +98,7 @@ if TYPE_CHECKING:
 _NAMES = {
     "runtime.daemon": ("Daemon",),
     "errors": (
+        "ContainerError",
         "DaemonError",
         "Error",
         "Findings",
@@ -176,6 +178,7 @@ __all__ = [
     "Ci",
     "Commit",
     "Completed",
+    "ContainerError",
     "Credential",
     "Credentials",
     "Daemon",

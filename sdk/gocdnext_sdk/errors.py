@@ -5,6 +5,7 @@
     ├── UsageError          2   what was asked for is wrong
     │   ├── InputError      2   the `with:` map, or a file it names, is wrong; nothing was done
     │   ├── InputMismatch   2   an input does not fit what the run has found, such as an image's platforms
+    │   ├── ContainerError  2   the job's container cannot be used: its user, what of it can be written
     │   ├── PipelineError   2   a pipeline file is wrong              (host/pipeline/errors.py)
     │   ├── FolderError     2   a folder holds no usable plugin       (host/manifest/load.py)
     │   ├── NothingToLint   2   there is no pipeline to check         (host/lint/check.py)
@@ -183,6 +184,17 @@ class InputMismatch(UsageError):
     def __init__(self, key: str, what: str, advice: str = "") -> None:
         super().__init__(f"with.{key}: {what}", advice)
         self.key = key
+
+
+class ContainerError(UsageError):
+    """The container that the job was given lacks what the plugin needs: a user, a directory to write to.
+
+    Starting the job again does not help, so it is no `ToolError`. Raise it before anything is done.
+
+    Args:
+        what: what it lacks.
+        advice: what to do next.
+    """
 
 
 class ToolError(Error):

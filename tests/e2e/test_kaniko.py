@@ -510,12 +510,12 @@ class TestContainers:
         [
             (
                 {"user": "1000:1000"},
-                3,
+                2,
                 "error: kaniko unpacks images as root, and the container runs as user 1000;",
             ),
             (
                 {"read_only": True},
-                3,
+                2,
                 "error: kaniko unpacks images over its root file system, which is read-only",
             ),
             ({"shm_size": 4096}, 3, "give the job a larger /dev/shm"),

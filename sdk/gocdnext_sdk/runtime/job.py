@@ -387,7 +387,7 @@ class Job:
         """Return the directory in which tools make large temporary files: TMPDIR, else /tmp.
 
         Raises:
-            ToolError: it cannot be written, as on a read-only root file system.
+            ContainerError: it cannot be written, as on a read-only root file system.
         """
         from gocdnext_sdk.runtime.temporary import temporary
 

@@ -97,7 +97,7 @@ class SecretFiles:
         """Return the job's private 0700 directory, on tmpfs where there is one.
 
         Raises:
-            ToolError: nothing can be written anywhere but in the checkout.
+            ContainerError: nothing can be written anywhere but in the checkout.
         """
         if self._root is None:
             from shutil import rmtree

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 import tempfile
 from pathlib import Path, PurePosixPath
@@ -10,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from gocdnext_sdk import Ci, InputError, RegistryClient, Secret
+from gocdnext_sdk import Ci, ContainerError, InputError, RegistryClient, Secret
+from gocdnext_sdk.errors import report
 from gocdnext_sdk.host.manifest.load import load_plugin
 from gocdnext_sdk.host.testing.fake_registry import FakeRegistry
 from gocdnext_sdk.inputs.reader import read_inputs
@@ -533,6 +535,21 @@ def test_a_container_that_will_not_do_is_told(tmp_path: Path, monkeypatch: pytes
     monkeypatch.setattr("os.access", lambda *_: False)
     ((what, _),) = kaniko.container.lacks(tmp_path)
     assert "read-only" in what
+
+
+def test_in_such_a_container_one_line_is_all_that_happens(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kaniko.container, "HOME", tmp_path)
+    monkeypatch.setattr("os.geteuid", lambda: 1000)
+    nothing: Any = SimpleNamespace()  # a job of which nothing can be used
+    with pytest.raises(ContainerError) as caught:
+        kaniko.Kaniko().run(read(), nothing)
+    log = io.StringIO()
+    assert report(caught.value, {}, log) == 2
+    (line,) = log.getvalue().splitlines()
+    assert "runs as user 1000" in line
+    assert "runAsUser" in line
 
 
 @pytest.mark.parametrize("key", ["network", "ssh-key", "builder", "call", "load", "push-by-digest", "sbom"])

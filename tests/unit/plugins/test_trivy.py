@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import sys
 import tarfile
@@ -14,10 +15,12 @@ from typing import Any
 
 import pytest
 
-from gocdnext_sdk import Error, Findings, InputError, InputMismatch, Secret, ToolError
+from gocdnext_sdk import ContainerError, Error, Findings, InputError, InputMismatch, Secret, ToolError
+from gocdnext_sdk.errors import report
 from gocdnext_sdk.host.manifest.load import load_plugin
 from gocdnext_sdk.inputs.reader import read_inputs
 from gocdnext_sdk.oci.descriptor import OCI_INDEX, OCI_MANIFEST, digest_of
+from gocdnext_sdk.runtime.temporary import temporary
 
 FOLDER = Path(__file__).parents[3] / "plugins" / "trivy"
 PACKAGE = load_plugin(FOLDER).__module__.rpartition(".")[0]
@@ -921,3 +924,14 @@ class TestInsecureRegistry:
     def test_nothing_is_insecure_for_others(self, other: dict[str, str]) -> None:
         inputs = given({"DOCKER_HOST": "unix:///x"}, **(self.IMAGE | other))
         assert not inputs.scans_insecurely
+
+
+def test_on_a_read_only_root_one_line_is_all_that_happens(tmp_path: Path) -> None:
+    # A job of which nothing else can be used.
+    job: Any = SimpleNamespace(temporary=lambda: temporary({"TMPDIR": str(tmp_path / "not-there")}))
+    with pytest.raises(ContainerError) as caught:
+        trivy.Trivy().run(given(scan_type="fs", target="."), job)
+    log = io.StringIO()
+    assert report(caught.value, {}, log) == 2
+    (line,) = log.getvalue().splitlines()
+    assert "a writable /tmp" in line

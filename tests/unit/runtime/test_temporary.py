@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from gocdnext_sdk import ToolError
+from gocdnext_sdk import ContainerError
 from gocdnext_sdk.runtime.secret_files import SecretFiles
 from gocdnext_sdk.runtime.temporary import temporary
 
@@ -17,7 +17,7 @@ def test_it_is_tmpdir_and_else_tmp(tmp_path: Path) -> None:
 
 
 def test_where_nothing_can_be_written_that_is_said(tmp_path: Path) -> None:
-    with pytest.raises(ToolError, match="no temporary file can be made") as caught:
+    with pytest.raises(ContainerError, match="no temporary file can be made") as caught:
         temporary({"TMPDIR": str(tmp_path / "not-there")})
     assert "writable /tmp" in caught.value.advice
 
@@ -28,6 +28,6 @@ def test_no_secret_goes_into_the_checkout_for_want_of_another_place(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("TMPDIR", str(tmp_path / "not-there"))
     monkeypatch.setattr(Path, "is_dir", lambda path: path == tmp_path)  # no /dev/shm either
-    with SecretFiles() as files, pytest.raises(ToolError, match="no temporary file can be made"):
+    with SecretFiles() as files, pytest.raises(ContainerError, match="no temporary file can be made"):
         files.directory()
     assert list(tmp_path.iterdir()) == []

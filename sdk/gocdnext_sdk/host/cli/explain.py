@@ -23,7 +23,8 @@ _MODULES: Final = (
 _CODES: Final[Mapping[int, str]] = {
     0: "done",
     1: "findings, or a policy that is not met; of `run`, a job failed; of `lint`, there are errors",
-    2: "what was asked for is wrong, and nothing was done; or it does not fit what the run found",
+    2: "what was asked for is wrong, or the job's container will not do, and nothing was done; or an input "
+    "does not fit what the run found",
     3: "a tool, the daemon, a registry or a service failed, or a job took longer than its `timeout`",
     70: "a bug in the plugin or the SDK; GOCDNEXT_DEBUG=1 shows where",
     125: "the container engine could not start the container",
