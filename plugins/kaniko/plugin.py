@@ -61,6 +61,9 @@ STEERS = re.compile(
 """Variables that change what kaniko itself does. Source: what kaniko 1.28 and its credential helpers read."""
 
 
+_LEAST_NAME, _LONGEST_NAME = 2, 255
+"""Characters of a repository's name, slashes and all."""
+
 _STEPS = "kaniko runs steps in the job's own container, with its network, hosts and limits; buildx has it"
 
 ELSEWHERE = {
@@ -154,9 +157,28 @@ class KanikoInputs(ImageBuildInputs):
             if any("," in (word or "") for word in pair):
                 what = f"kaniko cannot take the comma in item {number}"
                 yield Problem("secret-files", what, "rename the file")
+        yield from self._check_names()
         yield from self._check_annotations()
         if not any(problem.key in ("context", "dockerfile") for problem in problems):
             yield from self._check_dockerfile(workspace)
+
+    def _check_names(self) -> Iterator[Problem]:
+        """Refuse what kaniko takes for no name, after the build, or for another one.
+
+        Source: go-containerregistry 0.20 `pkg/name/repository.go`, `checkRepository` and `NewRepository`.
+        """
+        given = [("image", each) for each in self.repositories]
+        given += [("cache-repo", each) for each in (self.cache_repo,) if each]
+        for key, name in given:
+            if len(name.repository) < _LEAST_NAME:
+                what = f"{name}: kaniko takes no repository with a name of one character"
+                yield Problem(key, what, "give it a longer one, or build with buildx")
+            if name.registry.host == "localhost":
+                what = f"{name}: kaniko takes localhost without a port for a path at Docker Hub"
+                yield Problem(key, what, f'write "localhost:443/{name.repository}"')
+        if self.cache and not self.cache_repo and len(cache_path(self.main)) > _LONGEST_NAME:
+            what = f"the repository of the cache beside the image is longer than {_LONGEST_NAME} characters"
+            yield Problem("cache", what, "give it another one in cache-repo")
 
     def _check_annotations(self) -> Iterator[Problem]:
         for annotation in self.annotations:
@@ -319,8 +341,13 @@ def cache_repository(inputs: KanikoInputs) -> str:
     """Return where the cache is. Docker Hub has no repositories below an image."""
     if inputs.cache_repo:
         return inputs.cache_repo.name
-    separator = "-" if inputs.main.registry.host == "docker.io" else "/"
-    return f"{inputs.main.name}{separator}cache"
+    return f"{inputs.main.registry}/{cache_path(inputs.main)}"
+
+
+def cache_path(image: Reference) -> str:
+    """Return the repository of an image's own cache, in its registry."""
+    separator = "-" if image.registry.host == "docker.io" else "/"
+    return f"{image.repository}{separator}cache"
 
 
 def mount_of(workspace: Path) -> Path:

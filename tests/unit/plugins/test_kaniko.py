@@ -561,3 +561,28 @@ def test_what_kaniko_cannot_do_is_refused_by_its_name(key: str) -> None:
 def test_no_input_of_its_own_is_among_them() -> None:
     keys = {name.replace("_", "-") for name in plugin.inputs.model_fields}
     assert not set(plugin.inputs.elsewhere) & keys
+
+
+@pytest.mark.parametrize(
+    ("given", "key", "what"),
+    [
+        ({"image": "ghcr.io/a"}, "image", "one character"),
+        ({"image": "ghcr.io/org/app\nquay.io/b"}, "image", "quay.io/b"),
+        ({"cache": "true", "cache_repo": "localhost:5000/c"}, "cache-repo", "one character"),
+        ({"image": "localhost/app"}, "image", 'write "localhost:443/app"'),
+        ({"image": f"ghcr.io/{'a' * 250}", "cache": "true"}, "cache", "longer than 255 characters"),
+    ],
+)
+def test_a_name_that_kaniko_would_refuse_after_the_build_is_refused_before_it(
+    given: dict[str, str], key: str, what: str
+) -> None:
+    (line,) = mistakes(**given)
+    assert line.startswith(f"with.{key}: ")
+    assert what in line
+
+
+@pytest.mark.parametrize(
+    "image", ["a", "ghcr.io/a/b", "ghcr.io/ab", "localhost:443/app", f"ghcr.io/{'a' * 250}"]
+)
+def test_a_name_that_kaniko_takes_is_taken(image: str) -> None:
+    assert read(image=image)
