@@ -301,11 +301,13 @@ def test_a_node_that_is_lost_in_mid_build_leaves_no_tag(
         (checkout / "Dockerfile").write_text(f"FROM scratch\nADD {slow} /\n")
         with_ = {"image": target.name, "builder": nodes.builder(), **nodes.authority.inputs(), **target.login}
         try:
-            run_plugin(FOLDER, with_).exited(3)
+            result = run_plugin(FOLDER, with_).exited(3)
         finally:
             released.set()
             server.shutdown()
             nodes.containers[1].start()
             wait_for(nodes.containers[1])
+    lost = f"nothing listens at tcp://127.0.0.1:{nodes.ports[1]}) was lost in mid-build"
+    assert lost in result.errors[-1]
     with pytest.raises(RegistryError):
         target.client.resolve(target.reference(":latest"))

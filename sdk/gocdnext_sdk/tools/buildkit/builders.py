@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +31,9 @@ BINFMT = (
 
 NO_OCI_ARTIFACT = frozenset({"registry.gitlab.com"})
 """Registries that answer "blob unknown" to attestations that are OCI artifacts (moby/buildkit#7007)."""
+
+_LOST = b"failed to receive status: rpc error: code = Unavailable"
+"""What buildx says where the connection to a BuildKit ends in mid-build, of whichever node that is."""
 
 _DAEMONS_OWN = "default"
 
@@ -113,10 +116,27 @@ def container_builder(
         create += ["--buildkitd-config", str(config)]
     try:
         buildx.capture(*create, "--bootstrap")
-        yield Builder(name, platforms_of(buildx, name))
+        with naming_lost(lambda: "the container with BuildKit", "was it killed for its memory?"):
+            yield Builder(name, platforms_of(buildx, name))
     finally:
         with job.cleanup(), suppress(ToolError):
             buildx.capture("rm", "--force", name)
+
+
+@contextmanager
+def naming_lost(find: Callable[[], str], advice: str) -> Iterator[None]:
+    """Name the BuildKit that a build has lost, in the error with which that ends the block.
+
+    Args:
+        find: finds out which it is.
+        advice: what to do next.
+    """
+    try:
+        yield
+    except ToolError as error:
+        if _LOST not in error.said:
+            raise
+        raise ToolError(f"{error.what}: {find()} was lost in mid-build", advice, said=error.said) from None
 
 
 def install_emulators(daemon: Daemon, image: Reference, platforms: Iterable[str]) -> None:

@@ -17,7 +17,7 @@ from gocdnext_sdk.errors import Invalid, ToolError, doing
 from gocdnext_sdk.oci.reference import Reference
 from gocdnext_sdk.runtime.job import Job
 from gocdnext_sdk.runtime.tool import Tool
-from gocdnext_sdk.tools.buildkit.builders import Builder, platforms_of
+from gocdnext_sdk.tools.buildkit.builders import Builder, naming_lost, platforms_of
 from gocdnext_sdk.tools.csv import comma_separated
 
 _FLATTEN = "`kubectl config view --flatten --minify` writes one that holds everything"
@@ -159,7 +159,9 @@ def kubernetes_builder(
                 f"{exact}? `kubectl describe` of its Deployment says why"
             )
             raise ToolError(what, advice, said=error.said) from None
-        yield Builder(name, platforms_of(buildx, name), len(placed))
+        evicted = "was it evicted, killed for its memory, or its node drained? `kubectl get events` says"
+        with naming_lost(lambda: f"a pod of {cluster.server}", evicted):
+            yield Builder(name, platforms_of(buildx, name), len(placed))
     finally:
         with job.cleanup(), suppress(ToolError):
             buildx.capture("rm", "--force", name)

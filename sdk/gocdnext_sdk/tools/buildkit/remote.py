@@ -18,7 +18,7 @@ from gocdnext_sdk.errors import ToolError
 from gocdnext_sdk.oci.platforms import normal
 from gocdnext_sdk.runtime.job import Job
 from gocdnext_sdk.runtime.tool import Tool
-from gocdnext_sdk.tools.buildkit.builders import Builder
+from gocdnext_sdk.tools.buildkit.builders import Builder, naming_lost
 from gocdnext_sdk.tools.buildkit.nodes import CA, CERTIFICATE, KEY, Node
 from gocdnext_sdk.tools.csv import comma_separated
 
@@ -90,13 +90,20 @@ def remote_builder(
     """
     wanted = tuple(platforms)
     asked = [node for node in nodes if node.builds(wanted)]
-    faults = []
-    for node in asked:
-        try:
-            job.reach(node.address, partial(greet, node, Path(files) if files else None))
-        except ToolError as error:
-            faults.append(error)
-    if faults:
+
+    def greet_all() -> Iterator[ToolError]:
+        for node in asked:
+            try:
+                job.reach(node.address, partial(greet, node, Path(files) if files else None))
+            except ToolError as error:
+                yield error
+
+    def find_lost() -> str:
+        gone = dict.fromkeys(each.what for each in greet_all())
+        # It may be there again by now.
+        return f"a BuildKit ({'; '.join(gone) or ', '.join(node.address for node in asked)})"
+
+    if faults := list(greet_all()):
         what = "; ".join(dict.fromkeys(each.what for each in faults))
         raise ToolError(what, faults[0].advice if len({each.advice for each in faults}) == 1 else "")
     for number, node in enumerate(asked):
@@ -110,7 +117,8 @@ def remote_builder(
                 create += ["--driver-opt", comma_separated([f"{option}={files}/{file}"])]
         buildx.capture(*create, node.address)
     known = frozenset(normal(each) for node in asked for each in (node.platforms or wanted))
-    yield Builder(name, known, len(asked))
+    with naming_lost(find_lost, "does it still run, and has it memory enough?"):
+        yield Builder(name, known, len(asked))
 
 
 def _client(files: Path) -> ssl.SSLContext:

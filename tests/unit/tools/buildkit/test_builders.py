@@ -7,8 +7,9 @@ import tomllib
 import pytest
 from testbed.pins import pins
 
+from gocdnext_sdk import ToolError
 from gocdnext_sdk.oci.reference import Registry
-from gocdnext_sdk.tools.buildkit.builders import BINFMT, BUILDKIT, Builder, registry_config
+from gocdnext_sdk.tools.buildkit.builders import BINFMT, BUILDKIT, Builder, naming_lost, registry_config
 
 BUILDER = Builder("default", frozenset({"linux/amd64", "linux/arm64", "linux/arm/v7"}))
 
@@ -51,3 +52,20 @@ def test_named_registries_speak_plain_http_and_each_is_named_once() -> None:
 @pytest.mark.parametrize(("name", "image"), [("binfmt", BINFMT), ("buildkit", BUILDKIT)])
 def test_helper_images_are_those_of_the_one_file_of_versions(name: str, image: str) -> None:
     assert image == pins()[name].image
+
+
+@pytest.mark.parametrize(
+    ("said", "is_lost"),
+    [
+        (b"ERROR: failed to receive status: rpc error: code = Unavailable desc = error reading: EOF", True),
+        (b"ERROR: failed to solve: process /bin/sh did not complete successfully: exit code: 1", False),
+        (b"ERROR: failed to push r/x: rpc error: code = Unavailable", False),
+    ],
+)
+def test_a_buildkit_that_is_lost_is_named_and_no_other_failure_is_taken_for_it(
+    said: bytes, is_lost: bool
+) -> None:
+    with pytest.raises(ToolError) as caught, naming_lost(lambda: "the node tcp://arm:1", "does it run?"):
+        raise ToolError("buildx failed with exit code 1", "its own message is above", said=said)
+    assert ("the node tcp://arm:1 was lost" in caught.value.what) == is_lost
+    assert (caught.value.advice == "does it run?") == is_lost
