@@ -193,6 +193,27 @@ def test_a_terminal_has_a_line_for_each_running_job_and_counts_them() -> None:
     listener.close()
 
 
+def test_a_second_run_counts_anew_and_beats_again() -> None:
+    file = io.StringIO()
+    listener = ConsoleListener(Console(file=file, width=60), heartbeat=0.05)
+    for _ in range(2):
+        listener.run_started("release", [("make", "build"), ("ship", "sign")])
+        listener.job_finished(BUILD)
+        listener.run_finished(RunReport("release", (BUILD,), 2.0))
+    file.truncate(0)
+    listener.run_started("release", [("make", "build"), ("ship", "sign")])
+    listener.job_finished(BUILD)
+    listener.job_started("sign")
+    table = Console(file=io.StringIO(), width=60, record=True)
+    table.print(listener._now_running())
+    assert "1 of 2 jobs" in table.export_text()
+    deadline = time.monotonic() + 5
+    while "still running" not in file.getvalue() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    listener.close()
+    assert "sign  │ still running" in file.getvalue()
+
+
 def test_where_there_is_no_terminal_a_silent_job_is_said_to_run() -> None:
     file = io.StringIO()
     listener = ConsoleListener(Console(file=file, width=60), heartbeat=0.05)

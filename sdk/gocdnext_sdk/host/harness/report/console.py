@@ -96,12 +96,13 @@ class ConsoleListener:
             self._print(("note: ", "yellow"), (f"{job}: " if job else "", "bold"), _shown(text))
 
     def run_started(self, pipeline: str, jobs: Sequence[tuple[str, str]]) -> None:
-        """Print what is going to run."""
+        """Print what is going to run. A second run of the same listener begins anew."""
         with self._lock:
-            self._jobs = len(jobs)
+            self._jobs, self._done = len(jobs), 0
+            self._running.clear()
+            self._ended = threading.Event()
             self._width = max((len(name) for _, name in jobs), default=0)
-            for at, (_, name) in enumerate(jobs):
-                self._colours[name] = _COLOURS[at % len(_COLOURS)]
+            self._colours = {name: _COLOURS[at % len(_COLOURS)] for at, (_, name) in enumerate(jobs)}
             stages: dict[str, list[str]] = {}
             for stage, name in jobs:
                 stages.setdefault(stage, []).append(name)
@@ -110,7 +111,7 @@ class ConsoleListener:
         if self._console.is_terminal:
             self._live.start()
         else:
-            threading.Thread(target=self._beat, daemon=True).start()
+            threading.Thread(target=self._beat, args=(self._ended,), daemon=True).start()
 
     def job_started(self, name: str) -> None:
         """Show that a job runs."""
@@ -205,9 +206,9 @@ class ConsoleListener:
         for line in text[len(first) :].wrap(self._console, room, no_wrap=False):
             self._console.print(Text.assemble(first, line), soft_wrap=True)
 
-    def _beat(self) -> None:
+    def _beat(self, ended: threading.Event) -> None:
         """Say of a silent job that it runs, so that nobody takes the run for dead."""
-        while not self._ended.wait(self._heartbeat / 4):
+        while not ended.wait(self._heartbeat / 4):
             with self._lock:
                 now = time.monotonic()
                 for name, job in self._running.items():
@@ -229,7 +230,7 @@ class ConsoleListener:
                 Text(job.last, style="dim"),
             )
             table.add_row(*row)
-        table.add_row("", Text(f"{self._done} of {self._jobs}", style="bold"), "", "")
+        table.add_row("", Text(f"{self._done} of {self._jobs} jobs", style="bold"), "", "")
         return table
 
 
