@@ -51,6 +51,18 @@ def lint_file(path: Path, catalog: Catalog) -> list[Finding]:
     return lint_text(text, str(path), catalog)
 
 
+def unknown_plugins(paths: Iterable[Path], catalog: Catalog) -> list[str]:
+    """Return the images of plugins in these files that the catalog does not know, each once."""
+    found: dict[str, None] = {}
+    for path in paths:
+        try:
+            view = View(parse_text(path.read_text("utf-8"), str(path)), catalog)
+        except (PipelineError, UnicodeDecodeError):
+            continue  # `lint_file` says what is wrong with it
+        found |= dict.fromkeys(use.plugin.image for use in view.uses if use.manifest is None)
+    return [*found]
+
+
 def pipelines(paths: Iterable[Path]) -> Iterator[Path]:
     """Yield the pipelines in `paths`: files, directories of files, or directories with `.gocdnext`.
 

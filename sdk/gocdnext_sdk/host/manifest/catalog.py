@@ -24,11 +24,18 @@ class Catalog:
     Args:
         manifests: the plugins; of two with the same name, the later wins.
         folders: the directories of those whose code is available, by name.
+        images: the plugins that are known by their image alone, by its reference.
     """
 
-    def __init__(self, manifests: Iterable[Manifest], folders: Mapping[str, Path] | None = None) -> None:
+    def __init__(
+        self,
+        manifests: Iterable[Manifest],
+        folders: Mapping[str, Path] | None = None,
+        images: Mapping[str, Manifest] | None = None,
+    ) -> None:
         self._manifests = {manifest.name: manifest for manifest in manifests}
         self._folders = folders or {}
+        self._images = images or {}
         self._inputs: dict[str, type[PluginInputs]] = {}
 
     @classmethod
@@ -53,7 +60,12 @@ class Catalog:
         though.
         """
         name = catalog_name(image)
-        return self._manifests.get(name) or self._manifests.get(short_name(name))
+        found = self._manifests.get(name) or self._manifests.get(short_name(name))
+        return found or self._images.get(image)
+
+    def with_images(self, images: Mapping[str, Manifest]) -> Catalog:
+        """Return this catalog and plugins that are known by their image alone."""
+        return Catalog(self._manifests.values(), self._folders, {**self._images, **images})
 
     def named(self, name: str) -> Manifest:
         """Return the manifest of a plugin, by its whole name or without the images' prefix.

@@ -101,7 +101,23 @@ def read_catalog(path: Path) -> Manifest:
         FolderError: it is not there, or the server would refuse it.
     """
     try:
-        content = yaml.load(path.read_text("utf-8"), Loader=_LOADER)  # noqa: S506 - a safe loader
+        return parse_catalog(path.read_text("utf-8"), str(path))
+    except OSError as error:
+        raise FolderError(f"{path}: {error.strerror}") from None
+
+
+def parse_catalog(text: str, where: str) -> Manifest:
+    """Read the text of a ``plugin.yaml``; see `read_catalog`.
+
+    Args:
+        text: its content.
+        where: what messages call it.
+
+    Raises:
+        FolderError: the server would refuse it.
+    """
+    try:
+        content = yaml.load(text, Loader=_LOADER)  # noqa: S506 - a safe loader
         return Manifest(
             name=str(content["name"]),
             category=str(content.get("category", "")),
@@ -119,12 +135,10 @@ def read_catalog(path: Path) -> Manifest:
             ),
             facts=Facts.read(content),
         )
-    except OSError as error:
-        raise FolderError(f"{path}: {error.strerror}") from None
     except yaml.YAMLError as error:
-        raise FolderError(f"{path} is not YAML: {' '.join(str(error).split())}") from None
+        raise FolderError(f"{where} is not YAML: {' '.join(str(error).split())}") from None
     except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise FolderError(f"{path} is not a plugin's manifest: {type(error).__name__}: {error}") from None
+        raise FolderError(f"{where} is not a plugin's manifest: {type(error).__name__}: {error}") from None
 
 
 def _read_input(name: str, entry: Mapping[str, Any]) -> InputSpec:

@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from gocdnext_sdk.host.harness.engine.interface import Engine
+
+
+def is_on_this_machine() -> bool:
+    """Tell whether the engine would be reached through a socket here, and not over a network."""
+    from gocdnext_sdk.host.harness.engine.docker import endpoint
+
+    return endpoint().startswith("unix://") and Path(endpoint().removeprefix("unix://")).is_socket()
 
 
 def local_engine() -> Engine:

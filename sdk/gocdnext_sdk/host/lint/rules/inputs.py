@@ -147,11 +147,15 @@ def not_checked(view: View) -> Iterator[Diagnostic]:
     """A plugin that is not known here, so that its inputs are not checked.
 
     What lint knows of a plugin is its manifest. It has those of this project; `--plugins DIRECTORY` gives
-    it others: a directory with a plugin.yaml, or a directory of such directories.
+    it others: a directory with a plugin.yaml, or a directory of such directories. Of a plugin built with this
+    SDK, the image has it too, and is asked if the Docker engine of this machine has that image already.
     """
     told: set[str] = set()
     for use in view.uses:
         if use.manifest is None and use.plugin.image not in told:
             told.add(use.plugin.image)
             what = f"{use.plugin.image} is not known here: its inputs are not checked"
-            yield Diagnostic(use.mark, what, "--plugins DIRECTORY names where its plugin.yaml is")
+            advice = (
+                "--plugins DIRECTORY names where its plugin.yaml is; an image that the engine has is asked"
+            )
+            yield Diagnostic(use.mark, what, advice)
