@@ -26,6 +26,14 @@ _ROOM = 5 << 30
 _LATE = 60.0
 """Seconds by which clocks may differ before tokens and signatures are refused."""
 
+_PODMAN = (
+    "jobs run; images of --local and `exec --image` are built in a BuildKit container, which buildx fetches "
+    "first: without a network, build them with `podman build`, and pass --use-image"
+)
+_ROOTLESS = (
+    "jobs run; the limits of `resources` need cgroup v2, delegated to you, --as k8s-… a privileged container"
+)
+
 _EMULATORS = Path("/proc/sys/fs/binfmt_misc")
 
 
@@ -52,8 +60,8 @@ def examine(environ: Mapping[str, str] = os.environ) -> Iterator[Check]:
     Args:
         environ: says where the engine and its configuration are.
     """
-    info, engine = _engine(environ)
-    yield engine
+    info, engines = _engine(environ)
+    yield from engines
     if info:
         yield _store(info)
         yield _clock(info)
@@ -64,15 +72,21 @@ def examine(environ: Mapping[str, str] = os.environ) -> Iterator[Check]:
     yield _logins(environ)
 
 
-def _engine(environ: Mapping[str, str]) -> tuple[dict[str, Any], Check]:
+def _engine(environ: Mapping[str, str]) -> tuple[dict[str, Any], list[Check]]:
     try:
         with closing(connect(environ, timeout=10)) as client:
             info: dict[str, Any] = client.api.info()
+            version: dict[str, Any] = client.api.version()
     except (Error, DockerException, RequestException) as error:
         advice = "start Docker, or point DOCKER_HOST or `docker context use` at a running one"
-        return {}, Check("engine", "bad", f"none answers at {address(environ)}: {reason(error)}", advice)
+        return {}, [Check("engine", "bad", f"none answers at {address(environ)}: {reason(error)}", advice)]
+    is_podman = any("podman" in str(each.get("Name")).lower() for each in version.get("Components") or ())
+    name = "Podman" if is_podman else "Docker"
     found = f"{info.get('ServerVersion')}, {info.get('NCPU')} CPUs, {info.get('MemTotal', 0) / 2**30:.1f} GiB"
-    return info, Check("engine", "good", f"Docker {found}")
+    checks = [Check("engine", "note" if is_podman else "good", f"{name} {found}", _PODMAN * is_podman)]
+    if any("rootless" in str(each) for each in info.get("SecurityOptions") or ()):
+        checks.append(Check("rootless", "note", "the engine runs without root", _ROOTLESS))
+    return info, checks
 
 
 def _store(info: Mapping[str, Any]) -> Check:

@@ -1,0 +1,78 @@
+"""What `doctor` says of an engine that is not the usual one."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+
+from gocdnext_sdk.host.harness.doctor import Check, examine
+
+DOCKER = {"Components": [{"Name": "Engine", "Version": "28.2.2"}]}
+PODMAN = {"Components": [{"Name": "Podman Engine", "Version": "5.4.2"}]}
+ROOTLESS = {"SecurityOptions": ["name=seccomp,profile=builtin", "name=rootless"]}
+
+
+@contextmanager
+def engine(version: dict[str, Any], info: dict[str, Any]) -> Iterator[str]:
+    """Answer as an engine that says this of itself."""
+    said = {
+        "/version": {"ApiVersion": "1.41", **version},
+        "/info": {"ServerVersion": "5.4.2", "NCPU": 2, "MemTotal": 2 << 30, **info},
+    }
+
+    class Api(BaseHTTPRequestHandler):
+        def log_message(self, *_: object) -> None: ...
+
+        def do_GET(self) -> None:
+            body = json.dumps(next(text for path, text in said.items() if self.path.endswith(path))).encode()
+            self.send_response(200)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Api)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f"tcp://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def said(version: dict[str, Any], info: dict[str, Any]) -> dict[str, Check]:
+    with engine(version, info) as host:
+        return {each.what: each for each in examine({"DOCKER_HOST": host})}
+
+
+def test_docker_is_good() -> None:
+    found = said(DOCKER, {})
+    assert (found["engine"].state, found["engine"].advice) == ("good", "")
+    assert found["engine"].found.startswith("Docker 5.4.2, 2 CPUs")
+    assert "rootless" not in found
+
+
+def test_podman_is_named_with_what_it_cannot_do() -> None:
+    found = said(PODMAN, {})["engine"]
+    assert found.state == "note"
+    assert found.found.startswith("Podman 5.4.2")
+    assert "--use-image" in found.advice
+
+
+@pytest.mark.parametrize("version", [DOCKER, PODMAN])
+def test_an_engine_without_root_is_told_of(version: dict[str, Any]) -> None:
+    found = said(version, ROOTLESS)["rootless"]
+    assert found.state == "note"
+    assert "cgroup v2" in found.advice
+
+
+def test_no_engine_is_bad() -> None:
+    (found, *_) = examine({"DOCKER_HOST": "tcp://127.0.0.1:1"})
+    assert (found.what, found.state) == ("engine", "bad")
+    assert found.advice
