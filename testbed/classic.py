@@ -6,15 +6,64 @@ removes docker0, which is the first one's.
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
-from testbed import engine
-from testbed.cache import SetupError, cache_dir, run
+from testbed import engine, images
+from testbed.cache import SetupError, cache_dir, lock, run, step
 
 BRIDGE = "gocdnext1"
+
+# As the official image's: its arguments are the daemon's.
+ENTRYPOINT = """#!/bin/sh
+exec dockerd --storage-driver overlay2 "$@"
+"""
+NOT_PACKED = ("./usr/share", "./var/cache", "./var/lib/apt", "./boot", "./proc", "./sys", "./dev")
+
+
+def image() -> str:
+    """Give the image that stands in for `docker:24-dind`, such an engine in a container; made if missing.
+
+    Raises:
+        SetupError: this host has an engine that nobody made here.
+    """
+    tree = engine.tree()
+    tag = f"localhost/gocdnext-dind:{tree.name.rpartition('-')[2]}"
+    with lock("image-dind"):
+        if not images.exists(tag):
+            _need_tree()
+            with step("making a stand-in for docker:24-dind"), tempfile.TemporaryDirectory() as scratch:
+                _import(tree / "tree", Path(scratch), tag)
+    return tag
+
+
+def _import(tree: Path, scratch: Path, tag: str) -> None:
+    script = scratch / "usr" / "local" / "bin" / "dockerd-entrypoint.sh"
+    script.parent.mkdir(parents=True)
+    script.write_text(ENTRYPOINT)
+    script.chmod(0o755)
+    left_out = [f"--exclude={each}" for each in NOT_PACKED]
+    packed = ["-C", tree, ".", "-C", scratch, "usr/local/bin/dockerd-entrypoint.sh"]
+    run("tar", "--create", "--one-file-system", *left_out, "--file", scratch / "image.tar", *packed)
+    changes = (
+        'ENTRYPOINT ["dockerd-entrypoint.sh"]',
+        "VOLUME /var/lib/docker",
+        "ENV PATH=/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+    )
+    environ = {**os.environ, "DOCKER_HOST": engine.up()}
+    run(
+        "docker", "import", *(f"--change={each}" for each in changes), scratch / "image.tar", tag, env=environ
+    )
+
+
+def _need_tree() -> None:
+    if not engine.tree().exists():
+        raise SetupError("the classic engine needs the private one's tree, which make setup-test makes")
 
 
 @contextmanager
@@ -24,8 +73,7 @@ def running() -> Iterator[str]:
     Raises:
         SetupError: it does not start, or this host has an engine that nobody made here.
     """
-    if not engine.tree().exists():
-        raise SetupError("the classic engine needs the private one's tree, which make setup-test makes")
+    _need_tree()
     home = cache_dir() / "classic"
     shutil.rmtree(home, ignore_errors=True)
     host = f"unix://{home}/run/docker.sock"

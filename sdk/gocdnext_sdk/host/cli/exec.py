@@ -14,7 +14,6 @@ from gocdnext_sdk.contract.refs import is_name, references
 from gocdnext_sdk.errors import InputError
 from gocdnext_sdk.host.cli import project
 from gocdnext_sdk.host.cli.options import (
-    ENGINES,
     input_option,
     secrets_file_option,
     variable_option,
@@ -31,6 +30,7 @@ from gocdnext_sdk.host.manifest.model import Manifest
 from gocdnext_sdk.host.pipeline import Graph, Run, Sources, revision
 from gocdnext_sdk.host.pipeline.graph import JobInstance, Stage
 from gocdnext_sdk.host.pipeline.model import Pipeline
+from gocdnext_sdk.host.pipeline.modes import DOCKER, MODES, NAMES
 from gocdnext_sdk.host.pipeline.resolve import resolve
 from gocdnext_sdk.host.pipeline.single import single
 from gocdnext_sdk.inputs.reader import read_inputs
@@ -56,7 +56,7 @@ from gocdnext_sdk.plugin import Plugin
 @click.option("--network", metavar="NAME", help="Run its container in this network, such as `host`.")
 @click.option(
     "--engine",
-    type=click.Choice([*ENGINES, *(each.name for each in dialects())]),
+    type=click.Choice([*NAMES, *(each.name for each in dialects())]),
     default="docker",
     show_default=True,
     help="Hand the inputs over as an engine of gocdnext does, or as another CI system.",
@@ -102,13 +102,13 @@ def command(
         secrets=given,
         docker=docker,
     )
-    sources = Sources(run=Run(revision=revision.read(workspace)), secrets=given)
-    mapping = next((each for each in ENGINES if each == engine), None)
-    job = resolve(pipeline, instance, sources, mapping or "docker")
+    mode = next((each for each in MODES.values() if each.name == engine), None)
+    sources = Sources(run=Run(revision=revision.read(workspace)), secrets=given, mode=mode or DOCKER)
+    job = resolve(pipeline, instance, sources)
     published = _published(folder, pipeline, instance, sources)
     if published and not _is_refused(plugin, job.env, workspace):
         ask_to_publish(published, workspace, said=publish)
-    environ = job.env if mapping else _under(engine, job.env, inputs)
+    environ = job.env if mode else _under(engine, job.env, inputs)
     invocation = Invocation(
         name=job.name,
         folder=folder,

@@ -4,18 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final, get_args
+from typing import Any, Final
 
 import click
 
 from gocdnext_sdk.host.cli.project import Project
 from gocdnext_sdk.host.pipeline import revision
 from gocdnext_sdk.host.pipeline.builtins import Cause, PullRequest, Revision, Run, Tag
-from gocdnext_sdk.host.pipeline.resolve import EngineMapping
-
-ENGINES: Final[tuple[EngineMapping, ...]] = get_args(EngineMapping)
-"""The platform's engines, as far as they name a plugin's variables differently."""
-
+from gocdnext_sdk.host.pipeline.modes import DOCKER, NAMES
 
 FILE: Final = click.Path(path_type=Path, exists=True, dir_okay=False)
 DIRECTORY: Final = click.Path(path_type=Path, exists=True, file_okay=False)
@@ -52,6 +48,15 @@ input_option: Final = click.option(
 
 variable_option: Final = click.option(
     "--var", "variables", callback=pairs, multiple=True, metavar="NAME=VALUE", help="A variable."
+)
+
+as_option: Final = click.option(
+    "--as",
+    "mode",
+    type=click.Choice(NAMES),
+    default=DOCKER.name,
+    show_default=True,
+    help="Give jobs what this engine of the platform's agent gives them.",
 )
 
 build_context_option: Final = click.option(

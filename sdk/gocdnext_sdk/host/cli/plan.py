@@ -15,7 +15,7 @@ from gocdnext_sdk.errors import UsageError
 from gocdnext_sdk.host.cli import project
 from gocdnext_sdk.host.cli.options import (
     DIRECTORY,
-    ENGINES,
+    as_option,
     event_options,
     input_option,
     plugins_option,
@@ -28,7 +28,7 @@ from gocdnext_sdk.host.cli.secrets import collect
 from gocdnext_sdk.host.manifest.load import load_plugin
 from gocdnext_sdk.host.pipeline import Revision, Sources, parse_file, revision
 from gocdnext_sdk.host.pipeline.graph import Graph
-from gocdnext_sdk.host.pipeline.resolve import EngineMapping
+from gocdnext_sdk.host.pipeline.modes import MODES, ModeName
 from gocdnext_sdk.host.pipeline.single import single
 from gocdnext_sdk.host.pipeline.surprises import surprises
 
@@ -55,7 +55,7 @@ if TYPE_CHECKING:
     help="The checkout. [default: the directory that contains .gocdnext, or the current one]",
 )
 @event_options
-@click.option("--engine", type=click.Choice(ENGINES), default="docker", show_default=True)
+@as_option
 @click.option(
     "--graph", type=click.Choice(("text", "mermaid", "svg")), help="Show the order of a pipeline's jobs only."
 )
@@ -77,7 +77,7 @@ def command(
     branch: str | None,
     tag: str | None,
     pr: int,
-    engine: EngineMapping,
+    mode: ModeName,
     graph: str | None,
     as_json: bool,
 ) -> None:
@@ -114,8 +114,9 @@ def command(
         run=run_of(workspace.resolve(), event, branch, tag, pr, unknown=unknown),
         secrets=collect(file=secrets_file, names=secrets, wanted=(), ask=None),
         profiles=settings.profiles,
+        mode=MODES[mode],
     )
-    setting = _Setting(sources, workspace.resolve(), engine, shown)
+    setting = _Setting(sources, workspace.resolve(), shown)
     if of_plugin:
         plans = [_plan_plugin(found, inputs, variables, docker, setting)]
     else:
@@ -149,13 +150,12 @@ class _Setting:
 
     sources: Sources
     workspace: Path
-    engine: EngineMapping
     shown: Placeholders
 
     def planner(self, find: Callable[[str], type[Plugin[Any]] | None]) -> Planner:
         from gocdnext_sdk.host.planning.plan_pipeline import Planner
 
-        return Planner(self.sources, self.workspace, find, self.engine, self.shown)
+        return Planner(self.sources, self.workspace, find, self.shown)
 
 
 def _plan_plugin(

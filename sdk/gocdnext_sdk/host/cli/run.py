@@ -13,7 +13,15 @@ import click
 
 from gocdnext_sdk.errors import UsageError
 from gocdnext_sdk.host.cli.interrupt import interruptible
-from gocdnext_sdk.host.cli.options import DIRECTORY, FILE, build_context_option, event_options, pairs, run_of
+from gocdnext_sdk.host.cli.options import (
+    DIRECTORY,
+    FILE,
+    as_option,
+    build_context_option,
+    event_options,
+    pairs,
+    run_of,
+)
 from gocdnext_sdk.host.cli.project import Project
 from gocdnext_sdk.host.cli.project import pipeline as find_pipeline
 from gocdnext_sdk.host.cli.publishing import ask_to_publish
@@ -33,6 +41,7 @@ from gocdnext_sdk.host.harness.session import Session, Stop
 from gocdnext_sdk.host.harness.stand_in import login_secrets
 from gocdnext_sdk.host.pipeline import Graph, parse_file, revision
 from gocdnext_sdk.host.pipeline.model import Approval
+from gocdnext_sdk.host.pipeline.modes import MODES, ModeName
 
 if TYPE_CHECKING:
     from gocdnext_sdk.host.harness.report.console import ConsoleListener
@@ -72,6 +81,7 @@ _PATH = click.Path(path_type=Path)
     help="Use this image for the plugin. Repeatable.",
 )
 @build_context_option
+@as_option
 @click.option("--registry", is_flag=True, help="Start a throw-away registry for the jobs.")
 @click.option(
     "--registry-for",
@@ -144,6 +154,7 @@ def command(
     local: dict[str, str],
     use_images: dict[str, str],
     build_contexts: tuple[str, ...],
+    mode: ModeName,
     registry: bool,
     registry_for: tuple[str, ...],
     publish: bool,
@@ -218,6 +229,7 @@ def command(
             local={name: _folder(folder) for name, folder in local.items()},
             use_images=use_images,
             build_contexts=build_contexts,
+            mode=MODES[mode],
             registry=shared[0] if shared else new_registry,
             registry_for=registry_for,
             sigstore=shared[1] if shared else new_sigstore,

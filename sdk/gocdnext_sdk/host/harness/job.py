@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import posixpath
+import threading
 import time
-from collections.abc import Collection, Iterable, Iterator, Mapping
-from contextlib import closing, suppress
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import AbstractContextManager, closing, nullcontext, suppress
 from dataclasses import dataclass, field, replace
-from itertools import chain
-from typing import Final
 from uuid import uuid4
 
 from gocdnext_sdk.contract import ContractError, outputs
 from gocdnext_sdk.errors import DaemonError
 from gocdnext_sdk.host.harness.artifacts import ArtifactError, ArtifactStore, declared
-from gocdnext_sdk.host.harness.caches import CacheError, Caches, expanded
+from gocdnext_sdk.host.harness.caches import CacheError, Caches
 from gocdnext_sdk.host.harness.engine.interface import (
     HOST_GATEWAY,
     JOB_LABEL,
@@ -23,6 +22,7 @@ from gocdnext_sdk.host.harness.engine.interface import (
     NoSuchPath,
     Pull,
 )
+from gocdnext_sdk.host.harness.job_caches import JobCaches
 from gocdnext_sdk.host.harness.job_files import DIRECTORY, empty_files, read_file
 from gocdnext_sdk.host.harness.log import Log
 from gocdnext_sdk.host.harness.report.interface import JobReport, Listener, Status
@@ -31,24 +31,14 @@ from gocdnext_sdk.host.harness.results import collect
 from gocdnext_sdk.host.harness.results.coverage import UnreadableReport
 from gocdnext_sdk.host.harness.services import start_services, states
 from gocdnext_sdk.host.harness.session import Session
+from gocdnext_sdk.host.harness.sidecar import Beside, start_daemon
 from gocdnext_sdk.host.harness.stopping import RunningContainers
-from gocdnext_sdk.host.harness.workspaces import MOUNTED_AT, Workspace, Workspaces
+from gocdnext_sdk.host.harness.workspaces import Workspace, Workspaces
 from gocdnext_sdk.host.harness.writeback import WriteBack
-from gocdnext_sdk.host.pipeline import quantities, syntax
+from gocdnext_sdk.host.pipeline import quantities
+from gocdnext_sdk.host.pipeline.modes import DOCKER, Command, Mode
 from gocdnext_sdk.host.pipeline.resolve import ResolvedJob
 from gocdnext_sdk.runtime.docker_client import SOCKET
-
-WORKSPACE: Final = MOUNTED_AT
-
-# As upstream's docker engine starts a script: the checkout's owner is not the job's user, which git refuses.
-_SCRIPT: Final = ("sh", "-c", "--")
-_SAFE_DIRECTORY: Final = "git config --global --add safe.directory '*' 2>/dev/null || true; "
-
-_DOCKER: Final = {
-    "DOCKER_HOST": f"unix://{SOCKET}",
-    "TESTCONTAINERS_DOCKER_SOCKET_OVERRIDE": SOCKET,
-    "TESTCONTAINERS_HOST_OVERRIDE": "host.docker.internal",
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,6 +56,8 @@ class JobRunner:
         pull: when images are fetched.
         services: the containers of those that all jobs share, by name.
         listener: receives lines and notices.
+        mode: how the platform's agent would run the jobs.
+        turn: of jobs with a daemon beside them, where all share one network, and so its ports.
     """
 
     session: Session
@@ -78,6 +70,8 @@ class JobRunner:
     listener: Listener
     caches: Caches | None = None
     services: Mapping[str, str] = field(default_factory=dict)
+    mode: Mode = DOCKER
+    turn: threading.Lock = field(default_factory=threading.Lock)
 
     def run(self, job: ResolvedJob, secrets: Mapping[str, str], files: Collection[str] = ()) -> JobReport:
         """Run one job to its end.
@@ -95,7 +89,8 @@ class JobRunner:
         )
         label = uuid4().hex[:12]
         try:
-            report = self._run(job, log, _named(job, label, files), label, report)
+            with self._in_turn(job):
+                report = self._run(job, log, _named(job, label, files), label, report)
         except (ArtifactError, CacheError) as error:
             report = replace(report, status=Status.FAILED, reason=log.masked(str(error)))
         except DaemonError as error:
@@ -107,6 +102,10 @@ class JobRunner:
         lines = tuple(log.lines)
         return replace(report, log=lines, steps=steps(lines), seconds=time.monotonic() - started)
 
+    def _in_turn(self, job: ResolvedJob) -> AbstractContextManager[object]:
+        collide = job.docker and self.mode.sidecar and self.network.startswith(SHARED_NETWORK)
+        return self.turn if collide else nullcontext()
+
     def _run(
         self, job: ResolvedJob, log: Log, files: Mapping[str, str], label: str, report: JobReport
     ) -> JobReport:
@@ -114,13 +113,13 @@ class JobRunner:
         engine.ensure_image(job.image, self.pull, stopping)
         if stopping():
             return report
-        caches = self._keyed(job)
-        workspace = self.workspaces.create(
-            self.session.name(label), {**self.session.labels, JOB_LABEL: label}, job.image
-        )
+        caches = JobCaches(engine, self.caches, job, self.workspaces.snapshot)
+        keys = caches.keys()
+        name, labels = self.session.name(label), {**self.session.labels, JOB_LABEL: label}
+        workspace = self.workspaces.create(name, labels, job.image, job.checkout)
         services = self._start_services(job, label)
         container = self._create(job, label, files, workspace)
-        self._restore(caches, container, log)
+        caches.restore(keys, container, log)
         with closing(engine.attach(container)) as output:
             if not self.running.start(container):
                 return report
@@ -143,12 +142,12 @@ class JobRunner:
         changes = self.write_back.absorb(job.name, workspace.changed(container))
         for notice in changes.notices:
             self.listener.notice(log.masked(notice), job.name)
-        report = replace(report, written=tuple(changes.written), files=self._read(container, files))
+        report = replace(report, written=tuple(changes.written), files=self._read(job, container, files))
         failed = (own or f"exited with {exit_code}") if exit_code else ""
         report, lacking = self._read_results(job, container, log, report)
         failed = failed or lacking
         if not failed:
-            self._store(caches, container, log)
+            caches.store(keys, container, log)
         failed = self._keep(job, container, log, passed=not failed) or failed
         if failed:
             return replace(report, status=Status.FAILED, reason=failed)
@@ -170,45 +169,10 @@ class JobRunner:
             stopping=self.session.stop.requested,
         )
 
-    def _keyed(self, job: ResolvedJob) -> dict[str, tuple[str, ...]]:
-        """Return the paths of the job's caches by their keys, made for this checkout."""
-        if self.caches is None:
-            return {}
-        return {expanded(each.key, self.workspaces.snapshot): each.paths for each in job.cache}
-
-    def _restore(self, keys: Iterable[str], container: str, log: Log) -> None:
-        if self.caches is None:
-            return
-        for key in keys:
-            tar = self.caches.restore(key)
-            log.say(f"cache {key}: {'restored' if tar else 'there is none yet'}")
-            if tar:
-                self.session.engine.put(container, WORKSPACE, tar)
-
-    def _store(self, caches: Mapping[str, tuple[str, ...]], container: str, log: Log) -> None:
-        if self.caches is None:
-            return
-        for key, paths in caches.items():
-            try:
-                size = self.caches.store(key, self._packed(paths, container))
-            except (CacheError, OSError) as error:
-                log.say(f"cache {key}: not stored: {error}")
-            else:
-                log.say(f"cache {key}: stored ({size} bytes)")
-
-    def _packed(self, paths: Iterable[str], container: str) -> Iterator[tuple[str, Iterator[bytes]]]:
-        """Yield those of the paths that the job has left, as the engine packs them."""
-        for path in paths:
-            if wrong := syntax.relative_path(path):
-                raise CacheError(f"{path} {wrong}")
-            chunks = self.session.engine.get(container, posixpath.normpath(f"{WORKSPACE}/{path}"))
-            with suppress(NoSuchPath):
-                yield path, chain([next(chunks, b"")], chunks)
-
     def _keep(self, job: ResolvedJob, container: str, log: Log, *, passed: bool) -> str:
         """Keep the artifacts of a job that has ended; return why it fails, if one is missing."""
         for path, required in declared(job.artifacts, passed=passed):
-            where = posixpath.normpath(f"{WORKSPACE}/{path}")
+            where = posixpath.normpath(f"{job.checkout}/{path}")
             try:
                 size = self.artifacts.keep(job.job, path, self.session.engine.get(container, where))
             except (NoSuchPath, ArtifactError) as error:
@@ -226,7 +190,7 @@ class JobRunner:
         """Return the report with tests and coverage, and why the job fails by the latter."""
 
         def get(path: str) -> Iterator[bytes]:
-            return self.session.engine.get(container, posixpath.normpath(f"{WORKSPACE}/{path}"))
+            return self.session.engine.get(container, posixpath.normpath(f"{job.checkout}/{path}"))
 
         tests, wrong = collect.tests(job.test_reports, get)
         for each in wrong:
@@ -263,26 +227,27 @@ class JobRunner:
         engine = self.session.engine
         labels = {**self.session.labels, JOB_LABEL: label}
         name = self.session.name(label)
-        env = dict(job.env)
-        extra_hosts: dict[str, str] = {}
-        if job.docker:
-            env |= _DOCKER
-            if not self.network.startswith(SHARED_NETWORK):
-                extra_hosts["host.docker.internal"] = HOST_GATEWAY
-        env |= {variable: f"{WORKSPACE}/{DIRECTORY}/{name}" for variable, name in files.items()}
+        own_network = (name,) if job.services else ()
+        beside = self._start_daemon(job, name, labels)
+        env = {**job.env, **(self.mode.daemon if job.docker else {})}
+        env |= {variable: f"{job.checkout}/{DIRECTORY}/{name}" for variable, name in files.items()}
+        command = Command((), ()) if job.script is None else self.mode.script(job.script, env)
+        has_socket = job.docker and self.mode.sidecar is None
+        has_alias = has_socket and not self.network.startswith(SHARED_NETWORK)
         container = engine.create(
             ContainerSpec(
                 name=name,
                 image=job.image,
                 labels=labels,
-                command=() if job.script is None else (*_SCRIPT, _SAFE_DIRECTORY + job.script),
+                entrypoint=command.entrypoint,
+                command=command.arguments,
                 env=env,
-                working_dir=WORKSPACE,
-                volumes={workspace.volume: WORKSPACE},
-                engine_socket=SOCKET if job.docker else None,
-                network=self.network,
-                further_networks=(name,) if job.services else (),
-                extra_hosts=extra_hosts,
+                working_dir=job.checkout,
+                volumes={workspace.volume: job.checkout, **(beside.volumes if beside else {})},
+                engine_socket=SOCKET if has_socket else None,
+                network=beside.network if beside else self.network,
+                further_networks=own_network,
+                extra_hosts={"host.docker.internal": HOST_GATEWAY} if has_alias else {},
                 cpus=quantities.cpus(job.limits.cpu),
                 memory=quantities.memory(job.limits.memory),
             )
@@ -290,19 +255,33 @@ class JobRunner:
         workspace.fill(container)
         for needs in job.needs_artifacts:
             for tar in self.artifacts.needed(needs):
-                engine.put(container, WORKSPACE, tar)
+                engine.put(container, job.checkout, tar)
         if files:
-            engine.put(container, WORKSPACE, empty_files(files.values()))
+            modes = self.mode.output_directory, self.mode.output_file
+            engine.put(container, job.checkout, empty_files(files.values(), *modes))
         return container
 
-    def _read(self, container: str, files: Mapping[str, str]) -> dict[str, bytes]:
+    def _start_daemon(self, job: ResolvedJob, name: str, labels: Mapping[str, str]) -> Beside | None:
+        """Start the daemon beside a job, if it has one; services are shared then, and in its network."""
+        if not (job.docker and self.mode.sidecar):
+            return None
+        return start_daemon(
+            self.session.engine,
+            self.mode.sidecar,
+            name=name,
+            labels=labels,
+            network=self.network,
+            pull=self.pull,
+            stopping=self.session.stop.requested,
+        )
+
+    def _read(self, job: ResolvedJob, container: str, files: Mapping[str, str]) -> dict[str, bytes]:
         """Return what the job wrote into its files; files that it removed are left out."""
         found: dict[str, bytes] = {}
         for variable, name in files.items():
             with suppress(NoSuchPath):
-                found[variable] = read_file(
-                    self.session.engine.get(container, f"{WORKSPACE}/{DIRECTORY}/{name}")
-                )
+                path = f"{job.checkout}/{DIRECTORY}/{name}"
+                found[variable] = read_file(self.session.engine.get(container, path))
         return found
 
     def _remove(self, job: str, label: str) -> None:

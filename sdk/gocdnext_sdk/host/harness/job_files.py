@@ -21,14 +21,20 @@ LIMIT = 16 * 1024 * 1024
 """Bytes that are read of one; the smaller limit of the platform is enforced by the parser of outputs."""
 
 
-def empty_files(names: Iterable[str]) -> Iterator[bytes]:
-    """Yield a tar with empty files, 0600 in a 0700 directory, owned by the user of this process."""
+def empty_files(names: Iterable[str], directory: int = 0o700, file: int = 0o600) -> Iterator[bytes]:
+    """Yield a tar with empty files, owned by the user of this process.
+
+    Args:
+        names: theirs.
+        directory: permissions of their directory.
+        file: permissions of each.
+    """
     buffer = BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as tar:
-        tar.addfile(_member(DIRECTORY.partition("/")[0], tarfile.DIRTYPE, 0o755))
-        tar.addfile(_member(DIRECTORY, tarfile.DIRTYPE, 0o700))
+        tar.addfile(_member(DIRECTORY.partition("/")[0], tarfile.DIRTYPE, directory | 0o055))
+        tar.addfile(_member(DIRECTORY, tarfile.DIRTYPE, directory))
         for name in names:
-            tar.addfile(_member(f"{DIRECTORY}/{name}", tarfile.REGTYPE, 0o600))
+            tar.addfile(_member(f"{DIRECTORY}/{name}", tarfile.REGTYPE, file))
     yield buffer.getvalue()
 
 

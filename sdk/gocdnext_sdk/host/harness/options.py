@@ -11,6 +11,7 @@ from gocdnext_sdk.host.harness.engine.interface import Pull
 from gocdnext_sdk.host.harness.local_registry import LocalRegistry
 from gocdnext_sdk.host.pipeline import Run
 from gocdnext_sdk.host.pipeline.model import Approval, Profile
+from gocdnext_sdk.host.pipeline.modes import DOCKER, Mode
 
 if TYPE_CHECKING:
     from gocdnext_sdk.host.harness.local_sigstore import LocalSigstore
@@ -75,6 +76,7 @@ class RunOptions:
         id_tokens: name to token, for jobs that declare it: from an issuer of your own, not from `sigstore`.
         network: the jobs' network, or ``container:NAME``, instead of a new one.
         run: the source of the `CI_*` variables; by default read from the checkout.
+        mode: how the platform's agent would run the jobs.
         pull: when images are fetched.
         parallel: how many jobs may run at the same time, 0 for no limit.
         default_image: for scripts that name no image.
@@ -108,6 +110,7 @@ class RunOptions:
     id_tokens: Mapping[str, str] = field(default_factory=dict, repr=False)
     network: str | None = None
     run: Run | None = None
+    mode: Mode = DOCKER
     pull: Pull = Pull.MISSING
     parallel: int = 0
     default_image: str = ""

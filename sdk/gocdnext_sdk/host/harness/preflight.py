@@ -12,7 +12,11 @@ from gocdnext_sdk.host.pipeline import Diagnostic, PipelineError, Sources, quant
 from gocdnext_sdk.host.pipeline.builtins import Run
 from gocdnext_sdk.host.pipeline.graph import Graph, JobInstance
 from gocdnext_sdk.host.pipeline.model import Approval, Job, Profile, Script
+from gocdnext_sdk.host.pipeline.modes import DOCKER, Mode
 from gocdnext_sdk.host.pipeline.surprises import surprises
+
+_HAD = "variables, paths, permissions, services and a daemon of its own"
+_NOT_HAD = "requests, a node's choice and KUBERNETES_… variables"
 
 
 def check(
@@ -143,7 +147,7 @@ def expected_outputs(graph: Graph) -> dict[str, JobOutputs]:
 
 
 def notices(
-    graph: Graph, run: Run, *, caches: bool, asks: bool, profiles: Collection[str]
+    graph: Graph, run: Run, *, caches: bool, asks: bool, profiles: Collection[str], mode: Mode = DOCKER
 ) -> Iterator[tuple[str, str]]:
     """Yield (text, job) for everything in the pipeline that a local run or the platform does not do.
 
@@ -153,7 +157,10 @@ def notices(
         caches: whether `cache:` has a place to be stored.
         asks: whether somebody is asked at approval gates.
         profiles: the names of the runner profiles that are known.
+        mode: how the platform's agent would run the jobs.
     """
+    if mode.is_kubernetes:
+        yield f"as {mode.name}: of a pod, jobs get {_HAD}, and not {_NOT_HAD}", ""
     for problem in (*graph.pipeline.notices, *surprises(graph, run)):
         yield str(problem), ""
     for job in (graph.pipeline.job(name) for name in dict.fromkeys(p.job.name for p in graph.jobs)):

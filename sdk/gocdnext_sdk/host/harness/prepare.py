@@ -21,7 +21,8 @@ from gocdnext_sdk.host.harness.publishing import Publication, images, outside
 from gocdnext_sdk.host.harness.stand_in import StandIn, is_meant, login_secrets
 from gocdnext_sdk.host.manifest.catalog import Catalog
 from gocdnext_sdk.host.pipeline import Graph, Run, Sources, revision
-from gocdnext_sdk.host.pipeline.model import Pipeline, Plugin, Script
+from gocdnext_sdk.host.pipeline.model import Pipeline, Plugin, Script, Service
+from gocdnext_sdk.host.pipeline.modes import Mode
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,6 +57,22 @@ class Prepared:
     moved: frozenset[str] = frozenset()
     moved_logins: Mapping[str, str] = field(default_factory=dict)
 
+    def image(self, written: str) -> str:
+        """Return the image that runs for one that the pipeline names."""
+        return self.images.get(written, written)
+
+    def service(self, written: Service) -> Service:
+        """Return what runs for a service of the pipeline."""
+        return self.options.mode.service(replace(written, image=self.image(written.image)))
+
+    @property
+    def mode(self) -> Mode:
+        """How the platform's agent would run the jobs, with the images that run."""
+        mode = self.options.mode
+        if mode.sidecar is None:
+            return mode
+        return replace(mode, sidecar=replace(mode.sidecar, image=self.image(mode.sidecar.image)))
+
 
 def prepare(pipeline: Pipeline, options: RunOptions, workspace: Path) -> Prepared:
     """Check everything that can be checked without an engine.
@@ -84,6 +101,7 @@ def prepare(pipeline: Pipeline, options: RunOptions, workspace: Path) -> Prepare
         run=run if run.project_slug else replace(run, project_slug=_slug(workspace.name)),
         secrets=options.secrets,
         profiles=options.profiles,
+        mode=options.mode,
         needs={name: each.outputs for name, each in reused.items()},
     )
     imagined = _checked(graph, sources, options)
@@ -175,6 +193,8 @@ def _replacements(graph: Graph, options: RunOptions) -> tuple[dict[str, str], di
     plugins = (each.plugin for each in graph.pipeline.notifications or ()) if options.notify else ()
     used = dict.fromkeys(each.image for each in actions if isinstance(each, Plugin | Script) and each.image)
     used |= dict.fromkeys(each.image for each in (*plugins, *graph.pipeline.services))
+    if options.mode.sidecar and any(job.job.docker for job in graph.jobs):
+        used[options.mode.sidecar.image] = None
     for name in (*options.local, *options.use_images):
         if not any(_is_called(image, name) for image in used):
             names = sorted({uses.catalog_name(image) for image in used})

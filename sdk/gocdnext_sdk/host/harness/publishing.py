@@ -20,6 +20,7 @@ from gocdnext_sdk.host.manifest.catalog import Catalog
 from gocdnext_sdk.host.pipeline import Sources, resolve
 from gocdnext_sdk.host.pipeline.graph import Graph, JobInstance
 from gocdnext_sdk.host.pipeline.model import Job, Plugin, Value
+from gocdnext_sdk.host.pipeline.modes import DOCKER, Mode
 from gocdnext_sdk.oci.plain_http import hostname, is_loopback
 from gocdnext_sdk.oci.reference import Reference
 
@@ -91,9 +92,9 @@ def images(
         if isinstance(instance.job.action, Plugin):
             tokens = {name: f"({name})" for name in instance.job.id_tokens}
             resolved = resolve(graph.pipeline, instance, replace(sources, needs=needs, id_tokens=tokens))
-            use = use_of(instance, resolved.env, catalog)
+            use = use_of(instance, resolved.env, catalog, sources.mode)
             if use is not None and stand_in is not None:
-                use = use_of(instance, stand_in.applied(resolved.env, use), catalog)
+                use = use_of(instance, stand_in.applied(resolved.env, use), catalog, sources.mode)
             if use is not None:
                 found = JobImages(instance.job, tuple(_published(use, instance.name)), tuple(_read(use)))
                 image = found.main
@@ -102,13 +103,15 @@ def images(
         needs[instance.job.name] = instance.collect(needs.get(instance.job.name), values)
 
 
-def use_of(instance: JobInstance, environ: Mapping[str, str], catalog: Catalog) -> Use | None:
+def use_of(
+    instance: JobInstance, environ: Mapping[str, str], catalog: Catalog, mode: Mode = DOCKER
+) -> Use | None:
     """Return how a job uses its plugin, with the inputs as its container gets them; None if it is unknown."""
     plugin = instance.job.action
     manifest = catalog.find(plugin.image) if isinstance(plugin, Plugin) else None
     if manifest is None or not isinstance(plugin, Plugin):
         return None
-    variables = ((each.name, keys.variable(each.name)) for each in manifest.inputs)
+    variables = ((each.name, keys.variable(each.name, mode.transform)) for each in manifest.inputs)
     inputs = {key: Value(environ[name], plugin.uses.mark) for key, name in variables if name in environ}
     job = instance.job
     given = replace(plugin, inputs=inputs)

@@ -6,34 +6,31 @@ After all checks (`prepare`), stages run one after the other, and the jobs of a 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from queue import SimpleQueue
-from typing import TYPE_CHECKING
 
 from gocdnext_sdk.contract.refs import JobOutputs
 from gocdnext_sdk.host.harness.artifacts import ArtifactStore
 from gocdnext_sdk.host.harness.build import build_contexts, build_image
 from gocdnext_sdk.host.harness.caches import Caches
-from gocdnext_sdk.host.harness.engine.interface import SHARED_NETWORK, named_network
 from gocdnext_sdk.host.harness.engine.local import local_engine
 from gocdnext_sdk.host.harness.given import REGISTRY_SECRETS
 from gocdnext_sdk.host.harness.job import JobRunner
 from gocdnext_sdk.host.harness.leftovers import Leftovers
 from gocdnext_sdk.host.harness.notify import notifications, outcome_of, told
-from gocdnext_sdk.host.harness.options import NewRegistry, NewSigstore, RunOptions
+from gocdnext_sdk.host.harness.options import RunOptions
 from gocdnext_sdk.host.harness.preflight import notices, runs
 from gocdnext_sdk.host.harness.prepare import Prepared, prepare
+from gocdnext_sdk.host.harness.provision import provide
 from gocdnext_sdk.host.harness.publishing import demand_word, use_of
 from gocdnext_sdk.host.harness.report.interface import JobReport, Listener, NullListener, RunReport, Status
 from gocdnext_sdk.host.harness.schedule import Schedule
-from gocdnext_sdk.host.harness.services import start_services
 from gocdnext_sdk.host.harness.session import Session
 from gocdnext_sdk.host.harness.snapshot import Snapshot
-from gocdnext_sdk.host.harness.stand_in import StandIn
 from gocdnext_sdk.host.harness.stopping import RunningContainers
 from gocdnext_sdk.host.harness.workspaces import Workspaces
 from gocdnext_sdk.host.harness.writeback import WriteBack
@@ -41,12 +38,9 @@ from gocdnext_sdk.host.pipeline import parse_file, resolve, revision
 from gocdnext_sdk.host.pipeline.errors import PipelineError
 from gocdnext_sdk.host.pipeline.graph import Graph, JobInstance
 from gocdnext_sdk.host.pipeline.identity import identity
-from gocdnext_sdk.host.pipeline.model import Approval, Service
+from gocdnext_sdk.host.pipeline.model import Approval
 from gocdnext_sdk.host.pipeline.resolve import ResolvedJob, inputs_in
-
-if TYPE_CHECKING:
-    from gocdnext_sdk.host.harness.local_registry import LocalRegistry
-    from gocdnext_sdk.host.harness.local_sigstore import LocalSigstore
+from gocdnext_sdk.host.pipeline.resolve import notices as notices_of
 
 
 def run_pipeline(
@@ -104,8 +98,6 @@ class _Execution:
         self._outputs: dict[str, JobOutputs] = dict(prepared.sources.needs)
         self._reports: dict[str, JobReport] = {}
         self._ended: SimpleQueue[tuple[JobInstance, JobReport] | Exception] = SimpleQueue()
-        self._sigstore: LocalSigstore | None = None
-        self._moved: StandIn | None = None
         self._started = time.monotonic()
         self._began: dict[str, float] = {}
         self._plain = {value for left in prepared.reused.values() for value in left.plain}
@@ -122,8 +114,8 @@ class _Execution:
         with Snapshot(self._prepared.workspace, self._options.private, left) as snapshot:
             for text in snapshot.notices:
                 self._listener.notice(text)
-            network = self._have_network()
-            services = self._start_services(network)
+            provided = self._provided = provide(self._prepared, self._session, self._listener)
+            self._graph, self._sources = provided.graph, provided.sources
             with RunningContainers(self._session, self._listener) as running, ArtifactStore() as artifacts:
                 jobs = JobRunner(
                     session=self._session,
@@ -134,10 +126,11 @@ class _Execution:
                     artifacts=artifacts,
                     caches=Caches(folder, snapshot.root) if (folder := self._options.caches) else None,
                     running=running,
-                    network=network,
-                    services=services,
+                    network=provided.network,
+                    services=provided.services,
                     pull=self._options.pull,
                     listener=self._listener,
+                    mode=self._prepared.mode,
                 )
                 self._listener.run_started(
                     self._graph.pipeline.name, [(job.job.stage, job.name) for job in self._graph.jobs]
@@ -172,6 +165,7 @@ class _Execution:
             caches=options.caches is not None,
             asks=options.approve is not None,
             profiles=options.profiles,
+            mode=options.mode,
         )
 
     def _leftovers(self) -> Leftovers | None:
@@ -185,67 +179,6 @@ class _Execution:
             self._listener.notice(f"building {tag} from {folder}")
             build_image(folder, tag, contexts)
             self._listener.notice(f"built {tag} in {time.monotonic() - begun:.1f} s")
-
-    def _have_network(self) -> str:
-        """Start the registry and the Sigstore if requested; return the jobs' network."""
-        session, network = self._session, self._options.network
-        registry, sigstore = self._options.registry, self._options.sigstore
-        if isinstance(registry, NewRegistry):
-            registry = session.start_registry(registry.port)
-        if registry:
-            network = registry.network
-            secrets = {**self._sources.secrets, **registry.secrets}
-            self._sources = replace(self._sources, secrets=secrets)
-            self._give(registry.variables)
-            self._stand_in(registry)
-        if isinstance(sigstore, NewSigstore):
-            sigstore = session.start_sigstore(network)
-        if sigstore:
-            network = network or sigstore.network
-            self._sigstore = sigstore
-            self._give(sigstore.variables)
-        if network is None:
-            network = session.name("jobs")
-            session.engine.create_network(network, session.labels)
-        return network
-
-    def _stand_in(self, registry: LocalRegistry) -> None:
-        moved = self._prepared.moved
-        if not moved:
-            return
-        self._moved = StandIn(registry.address, registry.username, registry.password, moved)
-        logins = {name: getattr(self._moved, key) for name, key in self._prepared.moved_logins.items()}
-        self._sources = replace(self._sources, secrets={**self._sources.secrets, **logins})
-        for each in sorted(moved):
-            self._listener.notice(f"{registry.address} stands in for {each}")
-
-    def _give(self, variables: Mapping[str, str]) -> None:
-        """Add variables to the pipeline's; those of the user win."""
-        given = {**variables, **self._options.variables}
-        self._graph = replace(self._graph, pipeline=self._graph.pipeline.with_variables(given))
-
-    def _start_services(self, network: str) -> dict[str, str]:
-        """Start services for all jobs, where these share a container's network and cannot have their own."""
-        if not self._shares_network(network):
-            return {}
-        session, services = self._session, self._services()
-        return start_services(
-            session.engine,
-            services,
-            name=session.name("all"),
-            labels=session.labels,
-            network=named_network(session.engine, network) if services else network,
-            pull=self._options.pull,
-            stopping=session.stop.requested,
-        )
-
-    def _services(self) -> tuple[Service, ...]:
-        """Return the pipeline's services with the images that run."""
-        images, services = self._prepared.images, self._graph.pipeline.services
-        return tuple(replace(each, image=images.get(each.image, each.image)) for each in services)
-
-    def _shares_network(self, network: str | None) -> bool:
-        return bool(network) and str(network).startswith(SHARED_NETWORK)
 
     def _execute(self, jobs: JobRunner) -> None:
         with ThreadPoolExecutor(max_workers=len(self._graph.jobs) or 1) as threads:
@@ -320,21 +253,27 @@ class _Execution:
         Raises:
             PipelineError: references stand for nothing.
         """
-        id_tokens = self._id_tokens(instance)
+        id_tokens, mode = self._id_tokens(instance), self._options.mode
         sources = replace(self._sources, needs=dict(self._outputs), id_tokens=id_tokens)
         resolved = resolve(self._graph.pipeline, instance, sources)
         image = resolved.image or self._options.default_image
-        services = () if self._shares_network(self._options.network) else self._services()
-        resolved = replace(resolved, image=self._prepared.images.get(image, image), services=services)
+        own = () if self._provided.shares_services else resolved.services
+        services = tuple(replace(each, image=self._prepared.image(each.image)) for each in own)
+        resolved = replace(resolved, image=self._prepared.image(image), services=services)
         hidden = {name: sources.secrets[name] for name in instance.job.secrets} | id_tokens
+        # What Kubernetes makes of a secret is as secret.
+        hidden |= {f"{name}, rewritten": mode.text(text, resolved.env) for name, text in hidden.items()}
+        for notice in notices_of(resolved):
+            self._listener.notice(notice, instance.name)
         if self._options.show_outputs:
             resolved = replace(
                 resolved, masks=tuple(each for each in resolved.masks if each not in self._plain)
             )
-        if self._moved and (use := use_of(instance, resolved.env, self._prepared.catalog)):
-            env = self._moved.applied(resolved.env, use)
-            resolved = replace(resolved, env=env, inputs=inputs_in(env, instance.job))
-            hidden[REGISTRY_SECRETS[1]] = self._moved.password
+        moved = self._provided.moved
+        if moved and (use := use_of(instance, resolved.env, self._prepared.catalog, mode)):
+            env = moved.applied(resolved.env, use)
+            resolved = replace(resolved, env=env, inputs=inputs_in(env, instance.job, mode))
+            hidden[REGISTRY_SECRETS[1]] = moved.password
         return resolved, hidden
 
     def _notify(self, jobs: JobRunner, report: RunReport) -> None:
@@ -371,7 +310,7 @@ class _Execution:
 
     def _id_tokens(self, instance: JobInstance) -> dict[str, str]:
         """Issue the job's tokens, but for those that are given."""
-        given, sigstore = self._options.id_tokens, self._sigstore
+        given, sigstore = self._options.id_tokens, self._provided.sigstore
         tokens = {name: given[name] for name in instance.job.id_tokens if name in given}
         if sigstore is None:
             return tokens

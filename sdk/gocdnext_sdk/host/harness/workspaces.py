@@ -21,9 +21,7 @@ from gocdnext_sdk.host.harness.report.interface import Listener
 from gocdnext_sdk.host.harness.session import Session
 from gocdnext_sdk.host.harness.snapshot import Snapshot, directory
 
-MOUNTED_AT: Final = "/workspace"
-"""Where every job has its checkout."""
-
+_PROBED_AT: Final = "/workspace"
 _LAYER: Final = "/layer"
 
 
@@ -32,7 +30,7 @@ class Workspace(Protocol):
 
     @property
     def volume(self) -> str:
-        """The volume to mount at `MOUNTED_AT`."""
+        """The volume to mount where the job has its checkout."""
 
     def fill(self, container: str) -> None:
         """Put the checkout into the job's container, which is created and not started."""
@@ -46,12 +44,13 @@ class _Copy:
     engine: Engine
     snapshot: Snapshot
     volume: str
+    path: str
 
     def fill(self, container: str) -> None:
-        self.engine.put(container, MOUNTED_AT, self.snapshot.stream())
+        self.engine.put(container, self.path, self.snapshot.stream())
 
     def changed(self, container: str) -> Iterator[bytes]:
-        return self.engine.get(container, MOUNTED_AT)
+        return self.engine.get(container, self.path)
 
 
 @dataclass(frozen=True)
@@ -93,13 +92,14 @@ class Workspaces:
         self._lock = threading.Lock()
         self._base = ""
 
-    def create(self, name: str, labels: Mapping[str, str], image: str) -> Workspace:
+    def create(self, name: str, labels: Mapping[str, str], image: str, path: str) -> Workspace:
         """Create the volume of one job.
 
         Args:
             name: on the engine.
             labels: of what is created for this job.
             image: any that the engine has.
+            path: where the job will have it.
 
         Raises:
             DaemonError: the engine refuses.
@@ -111,7 +111,7 @@ class Workspaces:
         if self._layered:
             return self._layer(name, labels, image, self._base)
         engine.create_volume(name, labels)
-        return _Copy(engine, self.snapshot, name)
+        return _Copy(engine, self.snapshot, name, path)
 
     def _have_base(self, image: str) -> None:
         """Unpack the checkout, if the engine can put layers over it."""
@@ -122,15 +122,15 @@ class Workspaces:
         try:
             layer = self._layer(probe, labels, image, base)
             looking = engine.create(
-                ContainerSpec(name=probe, image=image, labels=labels, volumes={layer.volume: MOUNTED_AT})
+                ContainerSpec(name=probe, image=image, labels=labels, volumes={layer.volume: _PROBED_AT})
             )
-            for _ in engine.get(looking, f"{MOUNTED_AT}/nothing"):  # mounts it
+            for _ in engine.get(looking, f"{_PROBED_AT}/nothing"):  # mounts it
                 pass
         except NoSuchPath:
             keeper = engine.create(
-                ContainerSpec(name=base, image=image, labels=labels, volumes={base: MOUNTED_AT})
+                ContainerSpec(name=base, image=image, labels=labels, volumes={base: _PROBED_AT})
             )
-            engine.put(keeper, MOUNTED_AT, self.snapshot.stream())
+            engine.put(keeper, _PROBED_AT, self.snapshot.stream())
             self._base = base
         except DaemonError as error:
             self._layered = False

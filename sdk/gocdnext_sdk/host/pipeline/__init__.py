@@ -12,12 +12,11 @@ from gocdnext_sdk.host.pipeline.errors import Diagnostic, Mark, PipelineError
 from gocdnext_sdk.host.pipeline.graph import Graph, JobInstance, Stage
 from gocdnext_sdk.host.pipeline.model import Approval, Job, Pipeline, Plugin, Script, Service, Value
 from gocdnext_sdk.host.pipeline.parse import parse_file, parse_text
-from gocdnext_sdk.host.pipeline.resolve import EngineMapping, ResolvedJob, Sources, resolve
+from gocdnext_sdk.host.pipeline.resolve import ResolvedJob, Sources, resolve
 
 __all__ = [
     "Approval",
     "Diagnostic",
-    "EngineMapping",
     "Graph",
     "Job",
     "JobInstance",

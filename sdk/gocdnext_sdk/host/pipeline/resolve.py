@@ -7,10 +7,8 @@ resolved variables; the variables win over the inputs of the same name.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Final, Literal, TypeAlias
 
 from gocdnext_sdk.contract import ContractError, keys, masks, refs
 from gocdnext_sdk.contract.errors import UnknownReference
@@ -33,23 +31,12 @@ from gocdnext_sdk.host.pipeline.model import (
     Script,
     Service,
 )
-
-EngineMapping: TypeAlias = Literal["docker", "k8s-shared", "k8s-isolated"]
-"""The platform's engines, as far as they give a job a different environment."""
-
-_TRANSFORM: Final[Mapping[EngineMapping, keys.Transform]] = {
-    "docker": "shared",
-    "k8s-shared": "shared",
-    "k8s-isolated": "isolated",
-}
-
-# Upstream agent/internal/engine/docker.go, dockerServiceNameRE.
-_SERVICE_NAME = re.compile(r"[a-z][a-z0-9-]{0,62}")
+from gocdnext_sdk.host.pipeline.modes import DOCKER, WORKSPACE, Mode
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sources:
-    """What references may stand for."""
+    """What a job is made of beside its pipeline: what references may stand for, and how it runs."""
 
     run: Run = field(default_factory=Run)
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
@@ -60,6 +47,8 @@ class Sources:
     """The job's own tokens, by the name its `id_tokens:` gives them."""
     profiles: Mapping[str, Profile] = field(default_factory=dict, repr=False)
     """The runner profiles that `agent.profile` may name."""
+    mode: Mode = DOCKER
+    """How the platform's agent would run it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +60,7 @@ class ResolvedJob:
     image: str
     """Empty for a script whose image only the platform knows (a runner profile's default)."""
     script: str | None
-    """Shell text; none: the image's own entrypoint runs."""
+    """Shell text as written; none: the image's own entrypoint runs."""
     env: Mapping[str, str] = field(repr=False)
     """Complete, but for what the engine adds (Docker wiring, the outputs file)."""
     masks: tuple[str, ...] = field(repr=False)
@@ -89,41 +78,47 @@ class ResolvedJob:
     test_reports: tuple[str, ...] = ()
     coverage_report: CoverageReport | None = None
     limits: Quantities = field(default_factory=Quantities)
+    checkout: str = WORKSPACE
+    """Its working directory."""
+    rewritten: tuple[str, ...] = ()
+    """Variables that the platform's agent cannot hand over as they are."""
 
 
-def resolve(
-    pipeline: Pipeline, instance: JobInstance, sources: Sources, engine: EngineMapping = "docker"
-) -> ResolvedJob:
+def resolve(pipeline: Pipeline, instance: JobInstance, sources: Sources) -> ResolvedJob:
     """Resolve one job.
 
     Args:
         pipeline: the job's pipeline, for its variables and services.
         instance: the job; an approval gate has nothing to resolve and must not be passed.
-        sources: what its references may stand for.
-        engine: whose rules name the `PLUGIN_*` variables.
+        sources: what its references may stand for, and how it runs.
 
     Raises:
-        PipelineError: a missing secret, or references that stand for nothing; all at once.
+        PipelineError: a missing secret, references that stand for nothing, or names that the agent refuses;
+            all at once.
     """
-    return _Resolver(pipeline, instance, sources, engine).job()
+    return _Resolver(pipeline, instance, sources).job()
 
 
-def inputs_in(environ: Mapping[str, str], job: Job, engine: EngineMapping = "docker") -> dict[str, str]:
+def inputs_in(environ: Mapping[str, str], job: Job, mode: Mode = DOCKER) -> dict[str, str]:
     """Return the inputs that a job writes, with the values that its variables give them."""
     written = job.action.inputs if isinstance(job.action, Plugin) else {}
-    found = {key: environ.get(keys.variable(key, _TRANSFORM[engine])) for key in written}
+    found = {key: environ.get(keys.variable(key, mode.transform)) for key in written}
     return {key: value for key, value in found.items() if value is not None}
 
 
+def notices(job: ResolvedJob) -> Iterator[str]:
+    """Yield what the platform's agent does to a job that its author may not expect."""
+    if job.rewritten:
+        yield f"Kubernetes rewrites `$$` and `$(NAME)`: other text arrives in {', '.join(job.rewritten)}"
+
+
 class _Resolver:
-    def __init__(
-        self, pipeline: Pipeline, instance: JobInstance, sources: Sources, engine: EngineMapping
-    ) -> None:
+    def __init__(self, pipeline: Pipeline, instance: JobInstance, sources: Sources) -> None:
         self._pipeline = pipeline
         self._instance = instance
         self._job = instance.job
         self._sources = sources
-        self._engine = engine
+        self._mode = sources.mode
         self._problems: list[Diagnostic] = []
         self._ci = builtins.variables(sources.run, self._job.name)
         self._profile = sources.profiles.get(self._job.profile, Profile())
@@ -142,8 +137,12 @@ class _Resolver:
             case _:
                 raise ValueError(f"job {self._job.name} has nothing to run")
         self._check_services()
+        self._check_names(env)
         if self._problems:
             raise PipelineError(self._problems)
+        env, changed = self._mode.rewritten(env)
+        if script is not None and self._mode.text(script, env) != script:
+            changed = (*changed, "script")
         return ResolvedJob(
             name=self._instance.name,
             stage=self._job.stage,
@@ -153,27 +152,38 @@ class _Resolver:
             masks=tuple(self._masks(secrets)),
             docker=self._job.docker,
             outputs=self._job.outputs,
-            services=self._pipeline.services,
+            services=tuple(map(self._mode.service, self._pipeline.services)),
             job=self._job.name,
-            inputs=inputs_in(env, self._job, self._engine),
+            inputs=inputs_in(env, self._job, self._mode),
             artifacts=self._job.artifacts,
             needs_artifacts=self._job.needs_artifacts,
             cache=self._job.cache,
             test_reports=self._job.test_reports,
             coverage_report=self._job.coverage_report,
             limits=self._job.limits,
+            checkout=self._mode.checkout_of(
+                self._sources.run.id, self._sources.run.pipeline_id, self._instance.name
+            ),
+            rewritten=changed,
         )
 
     def _check_services(self) -> None:
         for service in self._pipeline.services:
-            if self._engine == "docker" and not _SERVICE_NAME.fullmatch(service.name):
-                self._problems.append(
-                    Diagnostic(
-                        service.mark,
-                        f"the Docker engine refuses the service name `{service.name}`",
-                        "use lower-case letters, digits and `-`, a letter first",
-                    )
+            if not self._mode.takes_service(service.name):
+                refused = f"the agent's {self._mode.name} engine refuses the service name `{service.name}`"
+                self._problems.append(Diagnostic(service.mark, refused, self._mode.service_advice))
+
+    def _check_names(self, env: Mapping[str, str]) -> None:
+        written = {**self._pipeline.variables, **self._job.variables}
+        for name in self._mode.refused_names(env):
+            mark = written[name].mark if name in written else self._job.mark
+            self._problems.append(
+                Diagnostic(
+                    mark,
+                    f"job `{self._job.name}`: Kubernetes refuses a variable named {name}",
+                    "use letters, digits and `_`",
                 )
+            )
 
     def _secrets(self) -> dict[str, str]:
         known = self._sources.secrets
@@ -220,9 +230,10 @@ class _Resolver:
             strict = refs.resolve_strict(needed, secrets, variables)
             return refs.resolve_soft(strict, secrets, variables)
 
-        transform = _TRANSFORM[self._engine]
         return {
-            keys.variable(name, transform): self._checked(resolved, value.text, value.mark, f"with.{name}")
+            keys.variable(name, self._mode.transform): self._checked(
+                resolved, value.text, value.mark, f"with.{name}"
+            )
             for name, value in plugin.inputs.items()
         }
 

@@ -17,20 +17,16 @@ from gocdnext_sdk.errors import InputError
 from gocdnext_sdk.host.pipeline.errors import PipelineError
 from gocdnext_sdk.host.pipeline.graph import Graph, JobInstance
 from gocdnext_sdk.host.pipeline.model import Approval, Pipeline, Plugin, Script
-from gocdnext_sdk.host.pipeline.resolve import EngineMapping, Sources, resolve
+from gocdnext_sdk.host.pipeline.resolve import Sources, notices, resolve
 from gocdnext_sdk.host.pipeline.single import COMMAND_LINE
 from gocdnext_sdk.host.planning.model import RunPlan
 from gocdnext_sdk.host.planning.placeholders import Placeholders
 from gocdnext_sdk.host.planning.plan_run import plan_run
 from gocdnext_sdk.inputs.model import with_key
 from gocdnext_sdk.plugin import Plugin as PluginClass
-from gocdnext_sdk.runtime.docker_client import SOCKET
 
 FindPlugin: TypeAlias = Callable[[str], "type[PluginClass[Any]] | None"]
 """Returns the plugin of an image if its code is available."""
-
-DOCKER_HOST = f"unix://{SOCKET}"
-"""The address of a job's daemon in plans."""
 
 _TOKEN_SECONDS = 3600
 
@@ -48,6 +44,7 @@ class JobPlan:
         run: what its plugin would do, if that is known.
         note: a remark instead.
         problems: mistakes; the job would not run.
+        notices: what a user may not expect of the platform.
     """
 
     name: str
@@ -58,6 +55,7 @@ class JobPlan:
     run: RunPlan | None = None
     note: str = ""
     problems: tuple[str, ...] = ()
+    notices: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """Return the plan for JSON."""
@@ -73,14 +71,12 @@ class Planner:
         sources: what references stand for; secrets that are missing get placeholders.
         workspace: the checkout.
         find: finds plugins.
-        engine: whose rules name the `PLUGIN_*` variables.
         shown: the placeholders and their names.
     """
 
     sources: Sources
     workspace: Path
     find: FindPlugin
-    engine: EngineMapping = "docker"
     shown: Placeholders = field(default_factory=Placeholders)
 
     def plan(self, graph: Graph) -> Iterator[JobPlan]:
@@ -122,11 +118,14 @@ class Planner:
         while True:
             standins = {name: candidates[name][chosen[name]] for name in candidates}
             sources = self._sources(instance, plugin, standins)
-            job = resolve(pipeline, instance, sources, self.engine)
-            environ = dict(job.env) | ({"DOCKER_HOST": DOCKER_HOST} if job.docker else {})
-            found = replace(found, environ=tuple(sorted(environ)))
+            job = resolve(pipeline, instance, sources)
+            environ = {**job.env, **(sources.mode.daemon if job.docker else {})}
+            found = replace(found, environ=tuple(sorted(environ)), notices=tuple(notices(job)))
             if plugin is None:
-                advice = f"{job.image}: its code is not here; --plugins DIRECTORY names where"
+                advice = (
+                    f"{job.image}: its code is not here, so that nothing is checked; "
+                    "--plugins DIRECTORY names where, and lint knows it by its plugin.yaml alone"
+                )
                 return found if found.note else replace(found, note=advice)
             try:
                 handed = _handed_on(pipeline, instance)

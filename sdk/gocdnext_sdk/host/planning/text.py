@@ -18,6 +18,8 @@ def lines(job: JobPlan) -> Iterator[str]:
     yield f"{job.name} ({job.stage}): {job.image or 'no image'}{daemon}"
     for problem in job.problems:
         yield f"  error: {problem}"
+    for notice in job.notices:
+        yield f"  note: {notice}"
     if job.note and not job.problems:
         yield f"  {job.note}"
     if job.run is not None:

@@ -56,11 +56,9 @@ def test_wrong_inputs_end_with_2() -> None:
     assert "error: with.severity:" in result.output
 
 
-@pytest.mark.parametrize(
-    ("engine", "known"), [("docker", True), ("k8s-shared", True), ("k8s-isolated", False)]
-)
-def test_an_engine_may_lose_an_input(engine: str, known: bool) -> None:
-    result = plan(TRIVY, "--with", "scan type=fs", "--engine", engine)
+@pytest.mark.parametrize(("mode", "known"), [("docker", True), ("k8s-shared", True), ("k8s-isolated", False)])
+def test_an_engine_may_lose_an_input(mode: str, known: bool) -> None:
+    result = plan(TRIVY, "--with", "scan type=fs", "--as", mode)
     assert (result.exit_code == 0) is known
 
 

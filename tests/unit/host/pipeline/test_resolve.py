@@ -1,10 +1,11 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from gocdnext_sdk.contract.refs import JobOutputs
 from gocdnext_sdk.host.pipeline import (
-    EngineMapping,
     Graph,
     PipelineError,
     ResolvedJob,
@@ -15,6 +16,7 @@ from gocdnext_sdk.host.pipeline import (
     resolve,
 )
 from gocdnext_sdk.host.pipeline.model import Profile
+from gocdnext_sdk.host.pipeline.modes import MODES, ModeName
 
 RUN = Run(revision=Revision("0123456789abcdef", "main"), counter=7)
 
@@ -24,12 +26,12 @@ def resolved(
     sources: Sources | None = None,
     *,
     top: str = "",
-    engine: EngineMapping = "docker",
+    mode: ModeName = "docker",
     index: int = -1,
 ) -> ResolvedJob:
     pipeline = parse_text(f"stages: [s]\n{top}\njobs:\n  up: {{stage: s}}\n  j: {{stage: s, {body}}}\n")
     jobs = [job for job in Graph.of(pipeline).jobs if job.job.name == "j"]
-    return resolve(pipeline, jobs[index], sources or Sources(run=RUN), engine)
+    return resolve(pipeline, jobs[index], replace(sources or Sources(run=RUN), mode=MODES[mode]))
 
 
 def error(body: str, sources: Sources | None = None, *, top: str = "") -> str:
@@ -47,11 +49,11 @@ def test_a_plugin_gets_its_inputs_as_variables() -> None:
 
 
 @pytest.mark.parametrize(
-    ("engine", "variable"),
+    ("mode", "variable"),
     [("docker", "TARGET_ENV"), ("k8s-shared", "TARGET_ENV"), ("k8s-isolated", "TARGETENV")],
 )
-def test_the_engine_decides_the_variables_name(engine: EngineMapping, variable: str) -> None:
-    assert f"PLUGIN_{variable}" in resolved("uses: a/b, with: {targetEnv: x}", engine=engine).env
+def test_the_engine_decides_the_variables_name(mode: ModeName, variable: str) -> None:
+    assert f"PLUGIN_{variable}" in resolved("uses: a/b, with: {targetEnv: x}", mode=mode).env
 
 
 def test_a_script_gets_variables_and_built_ins_but_no_substitution_in_its_text() -> None:
@@ -165,10 +167,24 @@ def test_services_go_along_untouched() -> None:
     assert [(s.name, dict(s.env)) for s in job.services] == [("db", {"P": "${{ X }}"})]
 
 
-def test_the_docker_engine_is_strict_about_service_names() -> None:
-    top = "services: [{image: db, name: My_DB}]"
-    assert "refuses the service name `My_DB`" in error("uses: a/b", top=top)
-    assert resolved("uses: a/b", top=top, engine="k8s-shared").services[0].name == "My_DB"
+@pytest.mark.parametrize(
+    ("name", "mode", "is_taken"),
+    [
+        ("My_DB", "docker", False),
+        ("My_DB", "k8s-shared", False),
+        ("a" * 33, "docker", True),
+        ("a" * 33, "k8s-shared", False),
+        ("db-", "docker", True),
+        ("db-", "k8s-isolated", False),
+    ],
+)
+def test_each_engine_is_strict_about_service_names(name: str, mode: ModeName, is_taken: bool) -> None:
+    top = f"services: [{{image: db, name: {name}}}]"
+    if is_taken:
+        assert resolved("uses: a/b", top=top, mode=mode).services[0].name == name
+        return
+    with pytest.raises(PipelineError, match="refuses the service name"):
+        resolved("uses: a/b", top=top, mode=mode)
 
 
 def test_an_identity_token_is_a_variable_of_its_name_and_masked() -> None:

@@ -175,12 +175,14 @@ class DockerEngine:
                 extra_hosts=dict(spec.extra_hosts) or None,
                 nano_cpus=self._nano_cpus(spec.cpus),
                 mem_limit=spec.memory or None,
+                privileged=spec.privileged,
                 port_bindings={port: ("127.0.0.1", port) for port in spec.ports},
                 log_config=LogConfig(type="none") if spec.output == "followed" else None,
             )
             created = api.create_container(
                 image=spec.image,
                 name=spec.name,
+                entrypoint=list(spec.entrypoint) or None,
                 command=list(spec.command) or None,
                 environment=dict(spec.env),
                 working_dir=spec.working_dir,

@@ -51,7 +51,8 @@ class ContainerSpec:
     Args:
         name: unique on the engine.
         image: its reference; the engine must have it already.
-        command: arguments for the image's entrypoint; empty for the image's own command.
+        entrypoint: replaces the image's, and its own command; empty leaves both.
+        command: arguments for the entrypoint; empty for the image's own command.
         env: not in the repr, since values may be secret.
         working_dir: overrides the image's.
         volumes: volume name to absolute path in the container.
@@ -63,12 +64,14 @@ class ContainerSpec:
         ports: published on the loopback of the engine's host, with the same numbers.
         cpus: how many it may use; 0 is no limit. An engine with fewer gives all it has.
         memory: bytes that it may use; 0 is no limit.
+        privileged: whether it may do what the engine may.
         output: "followed" is streamed to the attached client only; "kept" is stored for `logs`.
     """
 
     name: str
     image: str
     labels: Mapping[str, str]
+    entrypoint: tuple[str, ...] = ()
     command: tuple[str, ...] = ()
     env: Mapping[str, str] = field(default_factory=dict, repr=False)
     working_dir: str | None = None
@@ -81,6 +84,7 @@ class ContainerSpec:
     ports: tuple[int, ...] = ()
     cpus: float = 0.0
     memory: int = 0
+    privileged: bool = False
     output: Literal["followed", "kept"] = "followed"
 
 

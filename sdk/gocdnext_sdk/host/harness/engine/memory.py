@@ -93,7 +93,8 @@ class MemoryContainer:
 
     def set_outputs(self, text: str) -> None:
         """Write the job's output file, ``KEY=value`` lines; the job must declare outputs."""
-        self.files[self.env[outputs.VARIABLE].removeprefix(f"{_WORKSPACE}/")] = text.encode()
+        root = next(iter(self.spec.volumes.values()), _WORKSPACE)
+        self.files[self.env[outputs.VARIABLE].removeprefix(f"{root}/")] = text.encode()
 
     def output(self) -> Iterator[Chunk]:
         """Yield what it prints, until it has ended."""
@@ -161,6 +162,8 @@ class MemoryEngine:
         """What is on the engine: the labels of containers, volumes and networks, by name."""
         self.networks: dict[str, list[str]] = {}
         """The networks of containers that somebody else made, by name."""
+        self.contents: dict[str, Mapping[str, bytes]] = {}
+        """What is in images, as far as it matters: image reference to path, below the root, to content."""
         self.volumes: dict[str, MutableMapping[str, bytes]] = {}
         """What is in the volumes: path to content."""
         self.order: list[str] = []
@@ -229,7 +232,8 @@ class MemoryEngine:
             if spec.name in self.labels:
                 raise DaemonError(f"there is a container {spec.name} already")
             mounted = [self.volumes[name] for name in spec.volumes if name in self.volumes]
-            self.containers[spec.name] = MemoryContainer(spec, mounted[0] if mounted else {})
+            own = dict(self.contents.get(spec.image, {}))
+            self.containers[spec.name] = MemoryContainer(spec, mounted[0] if mounted else own)
             self.labels[spec.name] = spec.labels
         return spec.name
 
