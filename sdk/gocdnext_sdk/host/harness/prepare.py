@@ -95,6 +95,12 @@ def prepare(pipeline: Pipeline, options: RunOptions, workspace: Path) -> Prepare
         raise UsageError("--reuse redoes single jobs; name them with --job")
     handover = Handover(options.left, workspace, pipeline.name) if options.left else None
     graph = Graph.alone(pipeline, options.jobs) if options.reuse else Graph.of(pipeline, options.jobs)
+    if options.network == "host" and options.mode.sidecar and any(each.job.docker for each in graph.jobs):
+        raise UsageError(
+            f"--as {options.mode.name} gives jobs with `docker: true` a daemon, which would change the "
+            "network of this machine",
+            "leave out --network host",
+        )
     reused = {name: handover.load(name) for name in graph.missing} if handover and options.reuse else {}
     run = options.run or Run(revision=revision.read(workspace))
     sources = Sources(

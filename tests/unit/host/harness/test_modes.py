@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from gocdnext_sdk.errors import UsageError
 from gocdnext_sdk.host.harness import NullListener, RunOptions, RunReport, Session, run_pipeline
 from gocdnext_sdk.host.harness.engine.memory import MemoryContainer, MemoryEngine
 from gocdnext_sdk.host.pipeline import PipelineError, Run
@@ -182,6 +183,15 @@ def test_daemons_in_one_network_take_turns(engine: MemoryEngine, project: Path) 
     assert report.passed
     assert most == 1
     assert {each.spec.network for each in boxes(engine, DAEMON)} == {"container:shared"}
+
+
+def test_a_daemon_never_gets_the_network_of_this_machine(engine: MemoryEngine, project: Path) -> None:
+    text = "jobs:\n  a: {stage: s, uses: one/a@v1, docker: true}"
+    with pytest.raises(UsageError, match="--network host"):
+        run(engine, project, text, "k8s-isolated", network="host")
+    assert engine.containers == {}
+    assert run(engine, project, text.replace("true", "false"), "k8s-isolated", network="host")[0].passed
+    assert run(engine, project, text, "docker", network="host")[0].passed
 
 
 def test_all_jobs_of_a_run_share_its_services(engine: MemoryEngine, project: Path) -> None:
