@@ -5,19 +5,18 @@ from __future__ import annotations
 import io
 import json
 import os
-import statistics
 import tarfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from shutil import which
 from subprocess import run
 from typing import Any
 from uuid import uuid4
 
 import pytest
+from tests.bench.measuring import Comparison, container_seconds, tool
 
 from gocdnext_sdk.host.harness.build import build_contexts, build_image
 from gocdnext_sdk.host.harness.local_registry import DEFAULT_IMAGE, IMAGE_VARIABLE
@@ -72,14 +71,7 @@ class Registries:
 
     def _container(self, image: str, **options: Any) -> float:
         network = f"container:{self.containers[0].id}"
-        begin = time.perf_counter()
-        container = self.docker.containers.run(image, detach=True, network_mode=network, **options)
-        status = container.wait()["StatusCode"]
-        took = time.perf_counter() - begin
-        log = container.logs().decode()
-        container.remove()
-        assert status == 0, log
-        return took
+        return container_seconds(self.docker, image, network_mode=network, **options)
 
     def _exec(self, *argv: str) -> float:
         """Run a tool where both registries are, so that neither a container's start nor a proxy counts."""
@@ -131,12 +123,6 @@ def tar_of(**files: Path) -> bytes:
         for name, path in files.items():
             archive.add(path, name)
     return buffer.getvalue()
-
-
-def tool(name: str) -> Path:
-    path = which(name)
-    assert path, f"{name} is not in PATH"
-    return Path(path)
 
 
 @pytest.fixture(scope="module")
@@ -194,25 +180,6 @@ def registries(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registries]
         client.close()
 
 
-@dataclass(frozen=True)
-class Comparison:
-    """Seconds of both, and how they compare: medians.
-
-    The ratio is the median of the rounds' own: a host that gets slower meanwhile does so for both.
-    """
-
-    ours: float
-    theirs: float
-    ratio: float
-
-
-def compare(ours: Callable[[], float], theirs: Callable[[], float]) -> Comparison:
-    """Measure both in turns, after one round that does not count."""
-    rounds = [(ours(), theirs()) for _ in range(ROUNDS + 1)][1:]
-    mine, other = map(statistics.median, zip(*rounds, strict=True))
-    return Comparison(mine, other, statistics.median(a / b for a, b in rounds))
-
-
 @pytest.mark.parametrize(
     ("what", "limit"), [("the copying alone", 1.05), ("the whole container", 1.2)], ids=["copy", "container"]
 )
@@ -220,9 +187,9 @@ def test_copying_300_mb(
     registries: Registries, capsys: pytest.CaptureFixture[str], what: str, limit: float
 ) -> None:
     if what == "the whole container":
-        found = compare(registries.plugin_container, registries.crane_container)
+        found = Comparison.of(registries.plugin_container, registries.crane_container, ROUNDS)
     else:
-        found = compare(registries.regctl_alone, registries.crane_alone)
+        found = Comparison.of(registries.regctl_alone, registries.crane_alone, ROUNDS)
     seconds = f"docker-push {found.ours:.2f} s, crane {found.theirs:.2f} s"
     with capsys.disabled():
         print(f"\n{what}: {seconds}: {found.ratio:.3f} (at most {limit})")

@@ -6,12 +6,9 @@ import base64
 import io
 import json
 import os
-import shutil
-import statistics
 import subprocess
 import sys
 import tarfile
-import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +18,7 @@ from uuid import uuid4
 import pytest
 from testbed import runners
 from testbed.images import plugin_tag
+from tests.bench.measuring import Comparison, container_seconds, tool
 
 from gocdnext_sdk.host.harness import LocalRegistry, Session
 from gocdnext_sdk.host.harness.engine.docker import DockerEngine
@@ -150,21 +148,14 @@ class Bench:
         return {path: {"bind": "/var/run/docker.sock", "mode": "rw"}}
 
     def _run(self, image: str, environ: Mapping[str, str], **options: Any) -> float:
-        begin = time.perf_counter()
-        container = self.docker.containers.run(
+        return container_seconds(
+            self.docker,
             image,
-            detach=True,
             environment=dict(environ),
             volumes={str(self.folder): {"bind": "/workspace", "mode": "rw"}, **self._socket(options)},
             working_dir="/workspace",
             **({"network": self.registry.network} | options if "network_mode" not in options else options),
         )
-        status = container.wait()["StatusCode"]
-        took = time.perf_counter() - begin
-        log = container.logs().decode()
-        container.remove()
-        assert status == 0, log
-        return took
 
 
 def image_with(client: Any, base: str, name: str, files: Mapping[str, Path | str]) -> str:
@@ -247,12 +238,6 @@ def originals(bench: Bench) -> Iterator[str]:
     bench.docker.images.remove(image, force=True)
 
 
-def tool(name: str) -> Path:
-    path = shutil.which(name)
-    assert path, f"{name} is not in PATH"
-    return Path(path)
-
-
 def compare(
     capsys: pytest.CaptureFixture[str],
     what: str,
@@ -262,7 +247,7 @@ def compare(
     goal: float,
     limit: float,
 ) -> None:
-    """Measure both in turns, after one round that does not count; the ratio is the median of the rounds'.
+    """Measure both, and show and judge their ratio.
 
     Args:
         capsys: lets the figures through.
@@ -272,12 +257,11 @@ def compare(
         goal: the ratio that is wanted.
         limit: the ratio that fails; on a loaded host two platforms share what one has for itself.
     """
-    rounds = [(ours(), theirs()) for _ in range(ROUNDS + 1)][1:]
-    mine, other = map(statistics.median, zip(*rounds, strict=True))
-    ratio = statistics.median(a / b for a, b in rounds)
+    found = Comparison.of(ours, theirs, ROUNDS)
+    seconds = f"{found.ours:.2f} s, {found.theirs:.2f} s"
     with capsys.disabled():
-        print(f"\n{what}: {mine:.2f} s, {other:.2f} s: {ratio:.3f} (goal {goal}, at most {limit})")
-    assert ratio <= limit
+        print(f"\n{what}: {seconds}: {found.ratio:.3f} (goal {goal}, at most {limit})")
+    assert found.ratio <= limit
 
 
 def test_two_platforms_are_scanned_in_little_more_than_the_time_of_one(
