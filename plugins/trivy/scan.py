@@ -9,15 +9,18 @@ from typing import Any
 
 from gocdnext_sdk import Completed, Job, Tool, ToolError, doing
 from gocdnext_sdk.oci.platforms import matches
+from gocdnext_sdk.runtime.room import at_once
 
 from .commands import download_command, scan_command
 from .databases import database_date, is_due, is_java_index_settled, without_java_index
 from .inputs import CACHE, TrivyInputs
-from .room import scans_at_once
 from .subjects import Subject
 
 Report = dict[str, Any]
 """Trivy's JSON, schema version 2."""
+
+SCAN_BYTES = 512 * 1024 * 1024
+"""What one scan is taken to need; the database is mapped once for all of them."""
 
 
 def scan(inputs: TrivyInputs, job: Job, trivy: Tool, subjects: Sequence[Subject]) -> dict[Subject, Report]:
@@ -88,10 +91,10 @@ class Scans:
         return ended
 
     def _in_batches(self, argvs: Sequence[Sequence[str]]) -> list[Completed | ToolError]:
-        at_once = min(len(argvs), scans_at_once())
+        size = min(len(argvs), at_once(SCAN_BYTES))
         ended: list[Completed | ToolError] = []
-        for start in range(0, len(argvs), at_once):
-            ended += self.trivy.capture_each(argvs[start : start + at_once])
+        for start in range(0, len(argvs), size):
+            ended += self.trivy.capture_each(argvs[start : start + size])
         return ended
 
     def _argv(self, subject: Subject, cache: str, *more: str) -> list[str]:

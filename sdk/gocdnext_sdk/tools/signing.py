@@ -12,6 +12,7 @@ from typing import NamedTuple, Self
 from gocdnext_sdk.errors import InputMismatch, ToolError
 from gocdnext_sdk.oci.credentials import Credentials
 from gocdnext_sdk.runtime.job import Job
+from gocdnext_sdk.runtime.room import at_once
 from gocdnext_sdk.runtime.runner import Completed
 from gocdnext_sdk.runtime.tool import Tool
 from gocdnext_sdk.secret import Secret
@@ -19,6 +20,9 @@ from gocdnext_sdk.tools.cosign import INHERITED, key_kind, kms_environ, kms_sche
 from gocdnext_sdk.tools.identity_token import IdentityToken
 from gocdnext_sdk.tools.transient import patiently
 from gocdnext_sdk.workspace import read_text
+
+OPENING_BYTES = 128 * 1024 * 1024
+"""What cosign takes to open a private key; half of it is scrypt's."""
 
 
 class PublicKey(NamedTuple):
@@ -134,9 +138,10 @@ class SigningTool:
     def attempt(self, *argv: object) -> Completed:
         """Run a command that signs once, and return how it ended.
 
-        The public key is asked for beside the first one: opening the private key is most of the work of both.
+        The public key is asked for beside the first one, if there is room: opening the private key is most of
+        the work of both.
         """
-        if self.known or self.private is None or self._asked:
+        if self.known or self.private is None or self._asked or at_once(OPENING_BYTES) < 2:
             return self.tool.quietly(*argv, ok={0, 1})
         asked, signed = self.tool.quietly_each([self._question, argv], ok={0, 1}, assumed=b"")
         if isinstance(asked, Completed):  # or it is asked again when the key is needed

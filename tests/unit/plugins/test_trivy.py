@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import sys
 import tarfile
 from collections import Counter
 from datetime import UTC, datetime, timedelta
@@ -526,20 +525,7 @@ class TestReports:
 
 
 class TestAtTheSameTime:
-    """How many scans run at once, and on which databases."""
-
-    @pytest.mark.parametrize(("limit", "expected"), [("max", 2), ("600000000", 1), ("1", 1), (None, 2)])
-    def test_memory_bounds_the_scans(
-        self, limit: str | None, expected: int, workspace: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        file = workspace / "memory.max"
-        if limit is not None:
-            file.write_text(f"{limit}\n")
-        room = sys.modules[f"{PACKAGE}.room"]
-        monkeypatch.setattr(room, "_LIMITS", (str(file),))
-        monkeypatch.setattr("os.sched_getaffinity", lambda _: {0, 1})
-        monkeypatch.setattr(room, "SCAN_BYTES", 400_000_000 if limit and limit != "max" else 1)
-        assert trivy.scans_at_once() == expected
+    """On which databases scans run."""
 
     def test_a_database_is_due_as_trivy_has_it(self, workspace: Path) -> None:
         folder = workspace / "db"

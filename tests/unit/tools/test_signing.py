@@ -15,6 +15,7 @@ from gocdnext_sdk.runtime.masking import Masker
 from gocdnext_sdk.runtime.outputs import OutputFile
 from gocdnext_sdk.runtime.secret_files import SecretFiles
 from gocdnext_sdk.runtime.signals import Signals
+from gocdnext_sdk.tools import signing
 from gocdnext_sdk.tools.signing import SigningTool
 
 PRIVATE = "-----BEGIN ENCRYPTED SIGSTORE PRIVATE KEY-----\neyJ\n-----END ENCRYPTED SIGSTORE PRIVATE KEY-----"
@@ -51,7 +52,9 @@ class Bench:
 
 
 @pytest.fixture
-def bench(tmp_path: Path) -> Iterator[Bench]:
+def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
+    monkeypatch.setattr(signing, "OPENING_BYTES", 1)
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: {0, 1})
     with SecretFiles() as files:
         yield Bench(tmp_path, files)
 
@@ -65,6 +68,16 @@ def test_the_public_key_is_asked_for_beside_the_first_signature_and_once(bench: 
     assert found.pem == f"{PUBLIC}\n"
     assert Path(found.path).read_text() == found.pem
     assert sorted(bench.calls) == ["public-key", "sign", "sign"]
+
+
+def test_where_there_is_no_room_for_both_one_comes_after_the_other(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: {0})
+    cosign = bench.cosign(f'echo "{PUBLIC}"')
+    cosign.sign("sign", "an image")
+    assert cosign.public_key() is not None
+    assert bench.calls == ["sign", "public-key"]
 
 
 def test_a_password_that_does_not_open_the_key_is_the_reason_of_the_failure(bench: Bench) -> None:

@@ -1,4 +1,4 @@
-"""How many scans fit on this machine at the same time."""
+"""How many runs of a tool fit on this machine at the same time."""
 
 from __future__ import annotations
 
@@ -6,21 +6,17 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-SCAN_BYTES = 512 * 1024 * 1024
-"""What one scan is taken to need; the database is mapped once for all of them."""
-
 _LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
 """The container's limit, of control groups version 2 and version 1."""
 
 
-def scans_at_once() -> int:
-    """Return how many scans may run at once: one a processor, as far as the memory goes, and at least one."""
-    return max(1, min(len(os.sched_getaffinity(0)), _memory() // SCAN_BYTES))
+def at_once(size: int) -> int:
+    """Return how many may run at once: one a processor, as far as the memory goes, and at least one.
 
-
-def _memory() -> int:
-    """Return the bytes that the job may use."""
-    return min(_limits(), default=SCAN_BYTES)
+    Args:
+        size: the bytes that one of them is taken to need.
+    """
+    return max(1, min(len(os.sched_getaffinity(0)), min(_limits(), default=size) // size))
 
 
 def _limits() -> Iterator[int]:
