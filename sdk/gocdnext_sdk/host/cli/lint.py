@@ -13,7 +13,6 @@ from gocdnext_sdk.host.lint.check import NothingToLint, lint_file, pipelines, un
 from gocdnext_sdk.host.lint.report import FORMATS, explain
 from gocdnext_sdk.host.lint.rule import RULES, Severity
 from gocdnext_sdk.host.manifest.catalog import Catalog
-from gocdnext_sdk.host.manifest.model import Manifest
 
 
 def _explain(ctx: click.Context, param: click.Parameter, id_: str | None) -> None:
@@ -31,14 +30,6 @@ def _list(ctx: click.Context, param: click.Parameter, wanted: bool) -> None:
         for id_, rule in sorted(RULES.items()):
             click.echo(f"{id_}  {rule.severity:7}  {rule.title}")
         ctx.exit()
-
-
-def _manifests_in(images: list[str]) -> dict[str, Manifest]:
-    """Return the manifests that images have, as far as this machine's own engine has those."""
-    from gocdnext_sdk.host.harness.engine.local import is_on_this_machine, local_engine
-    from gocdnext_sdk.host.harness.image_manifests import manifests_in
-
-    return manifests_in(local_engine(), images) if is_on_this_machine() else {}
 
 
 @click.command("lint", short_help="Check pipelines before anything runs.")
@@ -66,7 +57,9 @@ def command(
     catalog = Catalog.load(plugins)
     files = _files(paths)
     if unknown := unknown_plugins(files, catalog):
-        catalog = catalog.with_images(_manifests_in(unknown))
+        from gocdnext_sdk.host.harness.image_manifests import manifests_here
+
+        catalog = catalog.with_images(manifests_here(unknown))
     findings = [finding for file in files for finding in lint_file(file, catalog)]
     click.echo(FORMATS[format_](findings, len(files)))
     failing = {Severity.ERROR, Severity.WARNING} if strict else {Severity.ERROR}

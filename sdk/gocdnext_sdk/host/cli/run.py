@@ -33,6 +33,7 @@ from gocdnext_sdk.host.harness import caches, handover, leftovers
 from gocdnext_sdk.host.harness.engine.interface import Pull
 from gocdnext_sdk.host.harness.engine.local import local_engine
 from gocdnext_sdk.host.harness.given import REGISTRY_SECRETS
+from gocdnext_sdk.host.harness.image_manifests import manifests_here
 from gocdnext_sdk.host.harness.options import MANY_FILES, NewRegistry, NewSigstore, Preferred, RunOptions
 from gocdnext_sdk.host.harness.prepare import Prepared, prepare
 from gocdnext_sdk.host.harness.report.interface import Tee
@@ -245,6 +246,7 @@ def command(
             caches=None if no_cache else caches.user_folder(),
             layered_from=None if no_layers else MANY_FILES,
             left=handover.user_folder(),
+            manifests=manifests_here,
             reuse=reuse,
             show_outputs=show_outputs,
             private=tuple(each for each in (own_secrets, sigstore_at and sigstore_at / STATE) if each),

@@ -11,6 +11,7 @@ from typing import Final
 
 from gocdnext_sdk.errors import DaemonError
 from gocdnext_sdk.host.harness.engine.interface import ContainerSpec, Engine, Pull
+from gocdnext_sdk.host.harness.engine.local import is_on_this_machine, local_engine
 from gocdnext_sdk.host.harness.job_files import read_file
 from gocdnext_sdk.host.harness.session import Session
 from gocdnext_sdk.host.manifest.load import FolderError
@@ -19,6 +20,11 @@ from gocdnext_sdk.host.manifest.plugin_yaml import parse_catalog
 
 PATH: Final = "/gocdnext/plugin/plugin.yaml"
 """Where the SDK's Dockerfiles put it."""
+
+
+def manifests_here(images: Iterable[str]) -> dict[str, Manifest]:
+    """Return the manifests in images of this machine's own engine; one over a network is not asked."""
+    return manifests_in(local_engine(), images) if is_on_this_machine() else {}
 
 
 def manifests_in(engine: Engine, images: Iterable[str]) -> dict[str, Manifest]:

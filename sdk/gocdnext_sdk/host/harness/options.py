@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +15,7 @@ from gocdnext_sdk.host.pipeline.modes import DOCKER, Mode
 
 if TYPE_CHECKING:
     from gocdnext_sdk.host.harness.local_sigstore import LocalSigstore
+    from gocdnext_sdk.host.manifest.model import Manifest
 
 
 MANY_FILES = 2000
@@ -93,6 +94,7 @@ class RunOptions:
         reuse: run the `jobs` alone, with what those that they need have left there.
         show_outputs: whether logs show outputs that are no secret; the platform masks them.
         caches: the folder of what `cache:` keeps between runs; without one, nothing is restored or stored.
+        manifests: reads those of plugins that are known by their image alone, as far as they can be had now.
     """
 
     workspace: Path | None = None
@@ -124,3 +126,4 @@ class RunOptions:
     reuse: bool = False
     show_outputs: bool = False
     caches: Path | None = None
+    manifests: Callable[[Iterable[str]], Mapping[str, Manifest]] | None = None

@@ -112,7 +112,6 @@ def prepare(pipeline: Pipeline, options: RunOptions, workspace: Path) -> Prepare
     )
     imagined = _checked(graph, sources, options)
     replaced, builds = _replacements(graph, options)
-    catalog = Catalog.load(folder for folder in builds.values() if (folder / "plugin.yaml").is_file())
     prepared = Prepared(
         graph=replace(graph, pipeline=graph.pipeline.with_variables(options.variables)),
         options=options,
@@ -120,11 +119,25 @@ def prepare(pipeline: Pipeline, options: RunOptions, workspace: Path) -> Prepare
         workspace=workspace,
         images=replaced,
         builds=builds,
-        catalog=catalog,
+        catalog=_catalog(graph, options, replaced, builds.values()),
         handover=handover,
         reused=reused,
     )
     return _published(prepared, *imagined)
+
+
+def _catalog(
+    graph: Graph, options: RunOptions, images: Mapping[str, str], folders: Iterable[Path]
+) -> Catalog:
+    """Return the plugins that are known: by their folder, or by the image that runs."""
+    catalog = Catalog.load(folder for folder in folders if (folder / "plugin.yaml").is_file())
+    used = (each.job.action.image for each in graph.jobs if isinstance(each.job.action, Plugin))
+    unknown = [each for each in dict.fromkeys(used) if catalog.find(each) is None]
+    if not (unknown and options.manifests):
+        return catalog
+    found = options.manifests(images.get(each, each) for each in unknown)
+    named = {each: found.get(images.get(each, each)) for each in unknown}
+    return catalog.with_images({image: manifest for image, manifest in named.items() if manifest})
 
 
 def _checked(graph: Graph, sources: Sources, options: RunOptions) -> tuple[Graph, Sources]:

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+from functools import partial
+from pathlib import Path
+from typing import Any
+
 import pytest
 
 from gocdnext_sdk.errors import DaemonError
 from gocdnext_sdk.host.harness.engine.interface import Pull
 from gocdnext_sdk.host.harness.engine.memory import MemoryEngine
 from gocdnext_sdk.host.harness.image_manifests import manifests_in
+from gocdnext_sdk.host.harness.options import RunOptions
+from gocdnext_sdk.host.harness.prepare import prepare
 from gocdnext_sdk.host.lint.check import lint_text
 from gocdnext_sdk.host.manifest.catalog import Catalog
+from gocdnext_sdk.host.pipeline import parse_text
 
 PATH = "gocdnext/plugin/plugin.yaml"
 YAML = b"name: chat\ninputs:\n  text: {required: true, description: x}\n"
+PUSHER = b"name: pusher\ninputs:\n  to: {required: true, description: x}\nx-publishes: {image: to}\n"
 PIPELINE = "stages: [s]\njobs:\n  a: {stage: s, uses: org/chat@v1, with: {txet: hello}}\n"
 
 
@@ -47,6 +55,21 @@ def test_an_image_without_a_manifest_stays_unknown(content: dict[str, bytes]) ->
 
 def test_without_an_engine_nothing_is_known() -> None:
     assert manifests_in(MemoryEngine(fail_at=1), ["org/chat:v1"]) == {}
+
+
+def test_a_run_asks_before_a_plugin_that_only_its_image_knows_publishes(project: Path) -> None:
+    engine = Reluctant()
+    engine.contents["localhost/pusher:dev"] = {PATH: PUSHER}
+    text = "stages: [s]\njobs:\n  a: {stage: s, uses: org/pusher@v1, with: {to: ghcr.io/org/app}}\n"
+
+    def published(**options: Any) -> tuple[str, ...]:
+        found = prepare(parse_text(text), RunOptions(**options), project)
+        return tuple(each.image for each in found.publications)
+
+    read = partial(manifests_in, engine)
+    assert published(manifests=read) == ()  # the image that would run is not here
+    assert published(manifests=read, use_images={"pusher": "localhost/pusher:dev"}) == ("ghcr.io/org/app",)
+    assert published(use_images={"pusher": "localhost/pusher:dev"}) == ()
 
 
 def test_lint_checks_by_the_manifest_of_the_very_image() -> None:
