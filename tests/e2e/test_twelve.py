@@ -11,9 +11,13 @@ import subprocess
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from gocdnext_sdk.host.harness import NullListener, RunOptions, Session, run_pipeline
 from gocdnext_sdk.host.harness.engine.docker import DockerEngine
 from gocdnext_sdk.host.harness.report.interface import JobReport
+
+pytestmark = pytest.mark.soak
 
 HERE = Path(__file__).with_name("twelve")
 TAG = os.environ.get("GOCDNEXT_TESTBED_TAG", "test")
