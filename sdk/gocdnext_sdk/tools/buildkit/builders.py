@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -32,8 +33,14 @@ BINFMT = (
 NO_OCI_ARTIFACT = frozenset({"registry.gitlab.com"})
 """Registries that answer "blob unknown" to attestations that are OCI artifacts (moby/buildkit#7007)."""
 
-_LOST = b"failed to receive status: rpc error: code = Unavailable"
-"""What buildx says where the connection to a BuildKit ends in mid-build, of whichever node that is."""
+_LOST = re.compile(
+    rb"failed to (?:solve|receive status): .*Unavailable.*(?:closing transport|error reading from server)"
+)
+"""What buildx says where the connection to a BuildKit ends in mid-build, of whichever node that is.
+
+The call or the stream beside it, whichever ends first. Source: moby/buildkit 0.33 `client/solve.go`, grpc-go
+`internal/transport/http2_client.go`.
+"""
 
 _DAEMONS_OWN = "default"
 
@@ -134,7 +141,7 @@ def naming_lost(find: Callable[[], str], advice: str) -> Iterator[None]:
     try:
         yield
     except ToolError as error:
-        if _LOST not in error.said:
+        if not _LOST.search(error.said):
             raise
         raise ToolError(f"{error.what}: {find()} was lost in mid-build", advice, said=error.said) from None
 

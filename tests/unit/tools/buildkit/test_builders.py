@@ -57,7 +57,12 @@ def test_helper_images_are_those_of_the_one_file_of_versions(name: str, image: s
 @pytest.mark.parametrize(
     ("said", "is_lost"),
     [
-        (b"ERROR: failed to receive status: rpc error: code = Unavailable desc = error reading: EOF", True),
+        (
+            b"failed to receive status: rpc error: code = Unavailable desc = error reading from server: EOF",
+            True,
+        ),
+        (b"failed to solve: Unavailable: closing transport due to: connection error: EOF", True),
+        (b"failed to solve: Unavailable: https://registry.example.com: 503 Service Unavailable", False),
         (b"ERROR: failed to solve: process /bin/sh did not complete successfully: exit code: 1", False),
         (b"ERROR: failed to push r/x: rpc error: code = Unavailable", False),
     ],
