@@ -274,13 +274,17 @@ def test_two_platforms_are_scanned_in_little_more_than_the_time_of_one(
 def test_signing_with_verification_takes_little_more_than_cosign(
     bench: Bench, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    """The shell has the public key in a file; the plugin derives it, which is half of what signing costs.
+
+    It does so beside the signature, so that two processors that have nothing else to do hide it.
+    """
     compare(
         capsys,
         "cosign plugin, cosign in a shell",
         bench.sign_and_verify,
         bench.bare_cosign,
         goal=1.2,
-        limit=3,
+        limit=2.5,
     )
 
 
