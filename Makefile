@@ -1,6 +1,7 @@
 # make demo   build, scan and sign a small application with real tools, from nothing
 # make test   all tests
 # make test-pulling   the demo and some tests as on a host that can pull images
+# make test-kubernetes   the plugins as pods, and BuildKit in pods, on a real Kubernetes of one node
 # make release-rehearsal   the release of this project, whole, against registries that end with it
 # Both do the set-up themselves, and keep what they made for all clones in ~/.cache/gocdnext-plugin-sdk.
 
@@ -11,7 +12,7 @@ PYTEST_ARGS ?= -n auto
 ENV := eval "$$($(BIN)/python -m testbed env)"
 
 .DELETE_ON_ERROR:
-.PHONY: demo test test-ci test-pulling soak scan bench vectors lint setup setup-test images trivy-db lock engine-stop engine-remove clean docs picture release-rehearsal publish pins check-pins
+.PHONY: demo test test-ci test-kubernetes test-pulling soak scan bench vectors lint setup setup-test images trivy-db lock engine-stop engine-remove clean docs picture release-rehearsal publish pins check-pins
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 
@@ -46,6 +47,10 @@ scan: .venv/installed
 # A release under the local runners of other CI systems; needs Node 20, and a Debian or Ubuntu for what they run in.
 test-ci: setup-test
 	@$(ENV); $(BIN)/pytest $(PYTEST_ARGS) tests/ci
+
+# BuildKit in pods, and the plugins as the platform's pods, on a real Kubernetes of one node, which is for all tests.
+test-kubernetes: setup-test
+	@$(ENV); $(BIN)/pytest $(PYTEST_ARGS) -n 0 tests/kubernetes
 
 # A host that can pull, whole, with stand-ins for what it pulls (testbed/pulling.py). CASES names some of its cases.
 PULLING_TESTS ?= tests/unit/testbed tests/e2e/test_base_image.py tests/e2e/test_examples.py -q -n 2

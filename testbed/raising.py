@@ -158,7 +158,7 @@ def newest(pin: Pin) -> str | None:
         told = _ask(sys.executable, "-m", "pip", "index", "versions", name)
         found = re.search(rf"^{re.escape(name)} \((\d+\.\d+\.\d+)", told, re.MULTILINE)
         return found[1] if found else None
-    if pin.go == ".":
+    if pin.go.startswith("."):
         return None
     if not pin.go or pin.go_version:
         return newest_tag(pin) if pin.image else None

@@ -68,7 +68,7 @@ def folder(name: str, architecture: str = NATIVE) -> Path:
         return cache_dir() / "tools" / f"{name}-{pin.version}-pulled-{key}"
     recipe = repr(pin).encode() + pin.beside.encode()
     if where is Source.GO:
-        for file in sorted((_module(pin) / "go.sum", *_module(pin).glob("*.go"))):
+        for file in sorted((_module(pin) / "go.sum", *_module(pin).rglob("*.go"))):
             recipe += file.read_bytes()
     if where is Source.DEB:
         recipe += pin.debs[architecture].encode()

@@ -48,7 +48,7 @@ def test_go_builds_the_pinned_version(name: str) -> None:
     module = (ROOT / "testbed" / "tools" / name / "go.mod").read_text()
     required = dict(re.findall(r"^(?:require )?\s*(\S+) v(\S+)", module, re.MULTILINE))
     packages = pin.go.split()
-    if packages == ["."]:  # a program of ours around one package
+    if packages[0] == ".":  # a program of ours around one package
         assert pin.version in required.values()
         return
     owner = next(
