@@ -34,7 +34,8 @@ NO_OCI_ARTIFACT = frozenset({"registry.gitlab.com"})
 """Registries that answer "blob unknown" to attestations that are OCI artifacts (moby/buildkit#7007)."""
 
 _LOST = re.compile(
-    rb"failed to (?:solve|receive status): .*Unavailable.*(?:closing transport|error reading from server)"
+    rb"failed to receive status: rpc error: code = Unavailable"
+    rb"|failed to solve: Unavailable: .*(?:closing transport|error reading from server)"
 )
 """What buildx says where the connection to a BuildKit ends in mid-build, of whichever node that is.
 
