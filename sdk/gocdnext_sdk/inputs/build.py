@@ -384,21 +384,28 @@ class Build(Generic[Inputs]):
             RegistryError: one is not.
         """
         inputs = self.inputs
+        several = inputs.repositories if len(inputs.platforms) > 1 else ()
         try:
             found = [(target, self.registry.find(target, assumed=digest)) for target in targets]
+            right = all(now is not None and now.digest == digest for _, now in found)
+            images = [image.with_digest(digest) for image in several] if right else []
+            entries = {image: self.registry.platforms(image) for image in images}
         except RegistryError as error:
-            if inputs.all_logins:
-                raise
-            self.job.warn(f"what was pushed is not read back: {error}")
-            return False
-        if any(now is None or now.digest != digest for _, now in found):
+            if not inputs.all_logins:
+                self.job.warn(f"what was pushed is not read back: {error}")
+                return False
+            names = f" as {', '.join(map(str, targets))}" if targets else ""
+            raise RegistryError(f"{digest} was pushed{names}, and not read back: {error}") from None
+        if not right:
             what = f"{digest} was pushed, and not every tag is it: {_places(found)}"
             raise RegistryError(what, "did another job move one?")
-        for image in inputs.repositories if len(inputs.platforms) > 1 else ():
-            there = [each.platform for each in self.registry.platforms(image.with_digest(digest))]
-            lacking = [each for each in inputs.platforms if not any(matches(p, each) for p in there if p)]
+        for image, each in entries.items():
+            there = [entry.platform for entry in each]
+            lacking = [
+                wanted for wanted in inputs.platforms if not any(matches(p, wanted) for p in there if p)
+            ]
             if there and lacking:
-                raise RegistryError(f"{image.with_digest(digest)} has no image for {', '.join(lacking)}")
+                raise RegistryError(f"{image} has no image for {', '.join(lacking)}")
         return True
 
 

@@ -21,7 +21,12 @@ REFUSED = b"ERROR: failed to push registry.example.com/app:latest: unexpected st
 
 def build(registry: FakeRegistry, *targets: Reference) -> Build[Any]:
     client = RegistryClient(Credentials([]), transport=registry)
-    inputs = SimpleNamespace(targets=lambda ci: targets, all_logins=Credentials([]), insecure_registries=())
+    inputs = SimpleNamespace(
+        targets=lambda ci: targets,
+        all_logins=Credentials([]),
+        insecure_registries=(),
+        platforms=("linux/amd64",),
+    )
     job = SimpleNamespace(ci=None, registry=lambda logins, insecure: client)
     return Build(inputs, job)  # type: ignore[type-var,arg-type]
 
@@ -93,8 +98,9 @@ def test_what_cannot_be_read_is_a_warning_where_the_builder_has_logged_in_by_its
     assert not tried._read_back(digest, (FIRST,))
     assert len(warnings) == 1
     tried, warnings = pushed(registry, Credentials([Credential(Registry.parse(HOST), "me", Secret("wrong"))]))
-    with pytest.raises(RegistryError):
-        tried._read_back(digest, (FIRST,))
+    with pytest.raises(RegistryError) as caught:
+        tried._read_back(digest, (FIRST, SECOND))
+    assert f"{digest} was pushed as {FIRST}, {SECOND}, and not read back: " in str(caught.value)
 
 
 class TestSettingTags:
