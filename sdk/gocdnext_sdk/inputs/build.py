@@ -337,11 +337,11 @@ class Build(Generic[Inputs]):
             targets: the tags it was pushed under; none for a candidate.
         """
         inputs = self.inputs
-        readable = self._read_back(digest, targets)
-        for image in inputs.repositories:
+        for image in inputs.repositories:  # first, so that it is told whatever comes of reading it back
             tags = [str(target.tag) for target in targets if target.name == image.name]
             names = f"the tags {', '.join(tags)}" if tags else "no tag"
             self.job.say(f"pushed {image.with_digest(digest)} with {names}")
+        readable = self._read_back(digest, targets)
         published = inputs.published(digest, targets)
         found = self._secrets_in(digest, self.registry) if readable else ()
         if found:
@@ -394,8 +394,7 @@ class Build(Generic[Inputs]):
             if not inputs.all_logins:
                 self.job.warn(f"what was pushed is not read back: {error}")
                 return False
-            names = f" as {', '.join(map(str, targets))}" if targets else ""
-            raise RegistryError(f"{digest} was pushed{names}, and not read back: {error}") from None
+            raise RegistryError(f"{digest} was pushed, and not read back: {error}") from None
         if not right:
             what = f"{digest} was pushed, and not every tag is it: {_places(found)}"
             raise RegistryError(what, "did another job move one?")

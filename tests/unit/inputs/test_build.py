@@ -79,6 +79,8 @@ def pushed(registry: FakeRegistry, logins: Credentials) -> tuple[Build[Any], lis
     tried.job.warn = warnings.append  # type: ignore[method-assign,assignment]
     tried.inputs.all_logins = logins
     tried.inputs.main = FIRST
+    tried.inputs.repositories = (FIRST,)
+    tried.job.say = lambda text: None  # type: ignore[method-assign,assignment]
     return tried, warnings
 
 
@@ -100,7 +102,18 @@ def test_what_cannot_be_read_is_a_warning_where_the_builder_has_logged_in_by_its
     tried, warnings = pushed(registry, Credentials([Credential(Registry.parse(HOST), "me", Secret("wrong"))]))
     with pytest.raises(RegistryError) as caught:
         tried._read_back(digest, (FIRST, SECOND))
-    assert f"{digest} was pushed as {FIRST}, {SECOND}, and not read back: " in str(caught.value)
+    assert f"{digest} was pushed, and not read back: " in str(caught.value)
+
+
+def test_the_tags_are_told_before_they_are_read_back() -> None:
+    registry = FakeRegistry(HOST, users={"somebody": "else"})
+    tried, _ = pushed(registry, Credentials([Credential(Registry.parse(HOST), "me", Secret("wrong"))]))
+    said: list[str] = []
+    tried.job.say = said.append  # type: ignore[method-assign,assignment]
+    digest = "sha256:" + "0" * 64
+    with pytest.raises(RegistryError):
+        tried.pushed(digest, (FIRST, SECOND))
+    assert said == [f"pushed {FIRST.with_digest(digest)} with the tags 1.0, latest"]
 
 
 class TestSettingTags:
