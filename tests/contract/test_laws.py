@@ -15,7 +15,7 @@ from gocdnext_sdk.contract.scalars import Scalar
 from gocdnext_sdk.host.pipeline.yaml import MappingNode, ScalarNode, compose
 
 TEXT = st.text(max_size=60)
-LINES = st.text(st.characters(exclude_characters="\n\r\0"), max_size=60)
+LINES = st.text(st.characters(codec="utf-8", exclude_characters="\n\r\0"), max_size=60)
 # Values as an operating system hands them over: bytes that are not UTF-8 are surrogates.
 BYTES = st.binary(max_size=40).map(
     lambda data: data.translate(None, b"\n\r\0").decode(errors="surrogateescape")
@@ -31,6 +31,11 @@ NUMERALS = st.text(st.sampled_from("0123456789_+-.eExXob aAfFinN"), max_size=12)
 @given(st.dictionaries(KEYS, LINES | BYTES, max_size=5))
 def test_outputs_are_read_back_as_they_were_written(values: dict[str, str]) -> None:
     assert outputs.parse(outputs.render(values).encode("utf-8", "surrogateescape")) == values
+
+
+def test_half_a_character_is_refused() -> None:
+    with pytest.raises(ContractError, match="output K: has half a character"):
+        outputs.render({"K": "\ud800"})
 
 
 @given(st.binary(max_size=200) | st.text(max_size=200).map(str.encode))

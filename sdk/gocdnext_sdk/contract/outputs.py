@@ -93,7 +93,7 @@ def render(values: Mapping[str, str]) -> str:
 
     Raises:
         ContractError: a key that is no variable's name, a value with a line break, carriage
-            return or NUL, or more than `MAX_BYTES` in all.
+            return, NUL or half a surrogate pair, or more than `MAX_BYTES` in all.
     """
     lines: list[str] = []
     for key, value in values.items():
@@ -102,6 +102,10 @@ def render(values: Mapping[str, str]) -> str:
         for char, what in (("\n", "a line break"), ("\r", "a carriage return"), ("\0", "a NUL")):
             if char in value:
                 raise ContractError(f"output {key}: has {what}; outputs are single lines of text")
+        try:
+            value.encode("utf-8", "surrogateescape")
+        except UnicodeEncodeError:
+            raise ContractError(f"output {key}: has half a character, a surrogate without its pair") from None
         # The reader takes one pair of quotes away, so a value that has its own gets another.
         lines.append(f'{key}="{value}"\n' if _is_quoted(value) else f"{key}={value}\n")
     content = "".join(lines)
