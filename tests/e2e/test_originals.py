@@ -18,7 +18,7 @@ from tests.originals import Original, many, original
 
 from gocdnext_sdk import Reference
 from gocdnext_sdk.host.pipeline.errors import PipelineError
-from gocdnext_sdk.host.pipeline.yaml import Node, ScalarNode, SequenceNode, compose
+from gocdnext_sdk.host.pipeline.yaml import LINE_BREAK, Node, ScalarNode, SequenceNode, compose
 
 ROOT = Path(__file__).parents[2]
 
@@ -171,7 +171,7 @@ def _at_a_tab_before_a_comment(error: PipelineError, text: str) -> bool:
     (problem,) = error.problems
     if "a tab" not in problem.what:
         return False
-    line = re.split("\r\n|[\n\r\x85\u2028\u2029]", text)[problem.mark.line - 1]
+    line = LINE_BREAK.split(text)[problem.mark.line - 1]
     return TAB_BEFORE_COMMENT.match(line, problem.mark.column - 1) is not None
 
 

@@ -20,7 +20,7 @@ from gocdnext_sdk.contract.scalars import Scalar
 from gocdnext_sdk.host.pipeline.errors import Diagnostic, Mark, PipelineError
 
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
-_LINE_BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")  # YAML's own, which are not those of str.splitlines
+LINE_BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")  # YAML's own, which are not those of str.splitlines
 _MARK_IN_TEXT = re.compile("(?:^\ufeff|[\n\r\x85\u2028\u2029])\ufeff")
 """Libyaml skips it, yaml.v3 takes it for a part of what follows, such as a key."""
 
@@ -70,7 +70,7 @@ def compose(text: str, file: str) -> Node:
         PipelineError: not YAML, or no document in it.
     """
     if found := _MARK_IN_TEXT.search(text):
-        line = len(_LINE_BREAK.findall(text, 0, found.end()))
+        line = len(LINE_BREAK.findall(text, 0, found.end()))
         what = "not YAML: a byte order mark within the text"
         raise PipelineError(Diagnostic(Mark(file, line + 1, 1), what, "remove the invisible character"))
     try:
@@ -94,14 +94,14 @@ def _syntax_problem(error: yaml.MarkedYAMLError, text: str, file: str) -> Diagno
         return Diagnostic(Mark(file, 1, 1), f"not YAML: {error.problem}")
     mark = Mark(file, at.line + 1, at.column + 1)
     if error.problem == "found character that cannot start any token":
-        char = _LINE_BREAK.split(text)[at.line][at.column]
+        char = LINE_BREAK.split(text)[at.line][at.column]
         if char == "\t":
             return Diagnostic(mark, "not YAML: a tab", "indent with spaces")
         return Diagnostic(mark, f"not YAML: a value cannot start with `{char}`", "quote the value")
     if error.problem == "mapping values are not allowed in this context":
         advice = "quote the value, or indent it like the lines around"
         return Diagnostic(mark, "not YAML: a `:` within a value", advice)
-    before = _LINE_BREAK.split(text)[: at.line + 1]
+    before = LINE_BREAK.split(text)[: at.line + 1]
     if error.problem == "did not find expected key" and at.column and not before[-1][: at.column].strip():
         what = f"not YAML: indented by {at.column}, as nothing above it is"
         return Diagnostic(mark, what, f"indent it like {_lines_above(before[:-1], at.column)}")
