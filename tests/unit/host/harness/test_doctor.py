@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
+from tests.servers import answering
 
 from gocdnext_sdk.host.harness.doctor import Check, examine
 
@@ -26,24 +24,8 @@ def engine(version: dict[str, Any], info: dict[str, Any]) -> Iterator[str]:
         "/info": {"ServerVersion": "5.4.2", "NCPU": 2, "MemTotal": 2 << 30, **info},
     }
 
-    class Api(BaseHTTPRequestHandler):
-        def log_message(self, *_: object) -> None: ...
-
-        def do_GET(self) -> None:
-            body = json.dumps(next(text for path, text in said.items() if self.path.endswith(path))).encode()
-            self.send_response(200)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Api)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        yield f"tcp://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        server.server_close()
+    with answering(lambda method, path, headers, body: (200, said["/" + path.rpartition("/")[2]])) as url:
+        yield url.replace("http", "tcp", 1)
 
 
 def said(version: dict[str, Any], info: dict[str, Any]) -> dict[str, Check]:
