@@ -13,6 +13,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -568,7 +569,10 @@ class TestOwnBuildKit:
         daemon: Any,
         tmp_path: Path,
     ) -> None:
-        """Of two builds one is killed and the other held in its midst; a third job comes."""
+        """Of two builds one is killed and the other held in its midst; a third job comes.
+
+        Jobs of other tests use the daemon too; which of them all removes it is left open.
+        """
         write(workspace, SMALL)
         builds = [start(workspace, target.inputs | own_buildkit, tmp_path) for _ in range(2)]
         try:
@@ -578,11 +582,10 @@ class TestOwnBuildKit:
                 each.send_signal(signum)
                 names.append(name_of_builder(log))
             killed, parallel = names
-            builds[0].wait()
             assert len(left_of(killed, daemon)) == 2
-            result = run_plugin(FOLDER, target.inputs | {"platforms": "linux/amd64"}, docker=True).passed()
-            assert f"removed the BuildKit {killed}0" in result.log
-            assert left_of(killed, daemon) == []
+            builds[0].wait()
+            run_plugin(FOLDER, target.inputs | {"platforms": "linux/amd64"}, docker=True).passed()
+            gone(killed, daemon)
             assert len(left_of(parallel, daemon)) == 2
             builds[1].send_signal(signal.SIGCONT)
             builds[1].wait()
@@ -610,10 +613,9 @@ class TestOwnBuildKit:
             for name in (fresh, stale, foreign, other):
                 volume = f"{name}_state"
                 daemon.containers.create(image, name=name, volumes={volume: {"bind": "/state", "mode": "rw"}})
-            removed = set(remove_orphans(DockerDaemon(os.environ)))
-            assert {each for each in removed if token in each} == {
-                each.removeprefix("buildx_buildkit_") for each in (stale, foreign)
-            }
+            list(remove_orphans(DockerDaemon(os.environ)))
+            gone(stale, daemon)
+            gone(foreign, daemon)
             left = {each.name for each in daemon.containers.list(all=True) if token in (each.name or "")}
             volumes = {each.name for each in daemon.volumes.list() if token in each.name}
             assert left == {fresh, other}
@@ -734,6 +736,14 @@ def left_of(builder: str, daemon: Any) -> list[str]:
     filters = {"name": builder}
     containers = [str(each.name) for each in daemon.containers.list(all=True, filters=filters)]
     return containers + [each.name for each in daemon.volumes.list(filters=filters)]
+
+
+def gone(builder: str, daemon: Any, seconds: float = 30) -> None:
+    """Return as soon as nothing of a builder is left, which a job of another test may be removing."""
+    end = time.monotonic() + seconds
+    while left := left_of(builder, daemon):
+        assert time.monotonic() < end, left
+        time.sleep(0.1)
 
 
 @contextmanager

@@ -44,15 +44,19 @@ def builder_name(daemon: Daemon) -> str:
 def remove_orphans(daemon: Daemon, now: datetime | None = None) -> Iterator[str]:
     """Remove the builders of jobs that are gone, with their volumes; yield the name of each.
 
-    Several jobs may do so at once, and no job fails because it cannot.
+    Several jobs may do so at once, and no job fails because it cannot: one builder that cannot be removed,
+    such as one that another job is removing, does not keep the others.
 
     Args:
         daemon: where to look.
         now: the time to compare with, which has a time zone.
     """
+    volumes: list[str] = []
     with suppress(DaemonError):
-        for volume in daemon.volumes(CONTAINER + _PREFIX):
-            container = volume.removesuffix("_state")
+        volumes = daemon.volumes(CONTAINER + _PREFIX)
+    for volume in volumes:
+        container = volume.removesuffix("_state")
+        with suppress(DaemonError):
             if _is_orphan(daemon, container, now or datetime.now(UTC)):
                 daemon.remove_container(container)
                 daemon.remove_volume(volume)

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from gocdnext_sdk import ToolError
+from gocdnext_sdk.runtime import orphans
+from gocdnext_sdk.runtime.daemon import DockerDaemon
 from gocdnext_sdk.runtime.job import Job, digest_left_by_tool
 from gocdnext_sdk.runtime.masking import Masker
 from gocdnext_sdk.runtime.outputs import OutputFile
@@ -40,3 +42,14 @@ def test_further_authorities_are_trusted_beside_those_of_the_job(tmp_path: Path)
         assert job.roots.read_text().split("\n") == ["the public ones", "", "our own", ""]
         assert job.tool("true").environ["SSL_CERT_FILE"] == str(job.roots)
     assert not job.roots.exists()
+
+
+def test_it_says_what_a_killed_job_had_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(DockerDaemon, "ping", lambda daemon: None)
+    monkeypatch.setattr(orphans, "remove_orphans", lambda daemon: ["one", "two"])
+    Job({}, tmp_path, Masker(), SecretFiles(), Signals(), OutputFile({})).daemon()
+    assert capsys.readouterr().out.splitlines() == [
+        f"==> removed the BuildKit {each}, which a killed job had left" for each in ("one", "two")
+    ]

@@ -101,10 +101,25 @@ def test_what_other_people_made_stays(name: str) -> None:
     assert removed(daemon) == []
 
 
-def test_a_daemon_that_refuses_fails_no_job() -> None:
-    class Refusing(SmallDaemon):
-        def remove_container(self, name: str) -> None:
+class Refusing(SmallDaemon):
+    """Keeps one of them, as it does while another job removes it."""
+
+    def remove_container(self, name: str) -> None:
+        if "0badcafe" in name:
+            raise DaemonError("removal is in progress")
+        super().remove_container(name)
+
+
+def test_one_that_cannot_be_removed_fails_no_job_and_keeps_no_other() -> None:
+    refused, next_ = "gocdnext-20200101t000000-0badcafe", "gocdnext-20200101t000000-feedbeef"
+    daemon: Any = Refusing([refused, next_])
+    assert removed(daemon) == [next_]
+
+
+def test_a_daemon_that_lists_nothing_fails_no_job() -> None:
+    class Silent(SmallDaemon):
+        def volumes(self, part: str) -> list[str]:
             raise DaemonError("no")
 
-    daemon: Any = Refusing(["gocdnext-20200101t000000-0badcafe"])
+    daemon: Any = Silent()
     assert removed(daemon) == []
