@@ -212,6 +212,15 @@ def test_a_name_is_given_once(play: Play) -> None:
     play.engine.create_volume(play.name("tree"), play.labels)  # a volume is made once and then found
 
 
+@pytest.mark.parametrize("pull", Pull)
+def test_an_image_that_cannot_be_had_may_come_from_elsewhere(pull: Pull) -> None:
+    with (
+        closing(DockerEngine()) as engine,
+        pytest.raises(DaemonError, match=r"localhost:1/none:v1.*; or take my own$"),
+    ):
+        engine.ensure_image("localhost:1/none:v1", pull, lambda: False, "or take my own")
+
+
 def test_an_image_that_is_there_is_not_pulled(play: Play) -> None:
     image = "memory/any" if isinstance(play.engine, MemoryEngine) else os.environ["BASE"]
     play.engine.ensure_image(image, Pull.NEVER, lambda: False)

@@ -40,6 +40,8 @@ from gocdnext_sdk.host.pipeline.modes import DOCKER, Command, Mode
 from gocdnext_sdk.host.pipeline.resolve import ResolvedJob
 from gocdnext_sdk.runtime.docker_client import SOCKET
 
+_PLUGIN_ELSEWHERE = "a plugin may also come from --local NAME=DIRECTORY or --use-image NAME=REF"
+
 
 @dataclass(frozen=True, kw_only=True)
 class JobRunner:
@@ -110,7 +112,7 @@ class JobRunner:
         self, job: ResolvedJob, log: Log, files: Mapping[str, str], label: str, report: JobReport
     ) -> JobReport:
         engine, stopping = self.session.engine, self.session.stop.requested
-        engine.ensure_image(job.image, self.pull, stopping)
+        engine.ensure_image(job.image, self.pull, stopping, "" if job.script else _PLUGIN_ELSEWHERE)
         if stopping():
             return report
         caches = JobCaches(engine, self.caches, job, self.workspaces.snapshot)

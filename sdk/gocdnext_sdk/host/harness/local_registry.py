@@ -97,7 +97,8 @@ class LocalRegistry:
             DaemonError: it does not start, or does not answer within 30 seconds.
         """
         image = os.environ.get(IMAGE_VARIABLE) or DEFAULT_IMAGE
-        engine.ensure_image(image, Pull.MISSING, lambda: False)
+        advice = f"or set {IMAGE_VARIABLE} to an image of a registry that the engine has"
+        engine.ensure_image(image, Pull.MISSING, lambda: False, advice)
         chosen = port or free_port()
         registry = cls(name, chosen, "harness", secrets.token_urlsafe(24))
         if within is None:

@@ -114,7 +114,8 @@ class LocalSigstore:
             DaemonError: it does not start, or does not answer within 30 seconds.
         """
         image = os.environ.get(IMAGE_VARIABLE) or DEFAULT_IMAGE
-        engine.ensure_image(image, Pull.MISSING, lambda: False)
+        advice = f"or set {IMAGE_VARIABLE} to an image of a Sigstore that the engine has"
+        engine.ensure_image(image, Pull.MISSING, lambda: False, advice)
         key = SigningKey.generate()
         container = engine.create(
             ContainerSpec(

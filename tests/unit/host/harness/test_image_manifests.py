@@ -27,7 +27,7 @@ PIPELINE = "stages: [s]\njobs:\n  a: {stage: s, uses: org/chat@v1, with: {txet: 
 class Reluctant(MemoryEngine):
     """Has one image, and fetches none."""
 
-    def ensure_image(self, image: str, pull: Pull, stopping: object) -> None:
+    def ensure_image(self, image: str, pull: Pull, stopping: object, advice: str = "") -> None:
         assert pull is Pull.NEVER
         if image not in self.contents:
             raise DaemonError(f"the engine has no image {image}")

@@ -84,7 +84,7 @@ class DockerEngine:
             return SOCKET
         return url.removeprefix("unix://")
 
-    def ensure_image(self, image: str, pull: Pull, stopping: Callable[[], bool]) -> None:
+    def ensure_image(self, image: str, pull: Pull, stopping: Callable[[], bool], advice: str = "") -> None:
         """Make sure that `image` is there; it is pulled with the credentials of ``docker login``."""
         api = self._api
         if pull is not Pull.ALWAYS:
@@ -92,14 +92,13 @@ class DockerEngine:
                 api.inspect_image(image)  # type: ignore[no-untyped-call]
             except ImageNotFound:
                 if pull is Pull.NEVER:
+                    allow = f"allow a download (--pull {Pull.MISSING})"
                     raise DaemonError(
-                        f"the engine has no image {image}; build it (--local NAME=DIRECTORY) or allow "
-                        "a download (--pull missing)"
+                        f"the engine has no image {image}", f"{allow}; {advice}" if advice else allow
                     ) from None
             else:
                 return
-        elsewhere = "a plugin may also come from --local NAME=DIRECTORY or --use-image NAME=REF"
-        with _translated(f"pull {image}", elsewhere):
+        with _translated(f"pull {image}", advice):
             for event in api.pull(image, stream=True, decode=True):
                 if stopping():
                     return

@@ -97,8 +97,11 @@ class Engine(Protocol):
     def describe(self) -> str:
         """Return the engine's name and version for display; raises if it cannot be reached."""
 
-    def ensure_image(self, image: str, pull: Pull, stopping: Callable[[], bool]) -> None:
-        """Make sure that `image` is on the engine. A download stops early once `stopping` returns True."""
+    def ensure_image(self, image: str, pull: Pull, stopping: Callable[[], bool], advice: str = "") -> None:
+        """Make sure that `image` is on the engine. A download stops early once `stopping` returns True.
+
+        The error of one that cannot be had ends with `advice`: where else it may come from.
+        """
 
     def create_network(self, name: str, labels: Mapping[str, str]) -> None:
         """Create a bridge network on which containers reach each other by alias."""

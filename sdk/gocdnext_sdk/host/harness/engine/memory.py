@@ -189,7 +189,7 @@ class MemoryEngine:
         self._called("describe")
         return "memory"
 
-    def ensure_image(self, image: str, pull: Pull, stopping: Callable[[], bool]) -> None:
+    def ensure_image(self, image: str, pull: Pull, stopping: Callable[[], bool], advice: str = "") -> None:
         """Do nothing: every image is there."""
         self._called("ensure_image")
 
