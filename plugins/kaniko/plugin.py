@@ -158,6 +158,9 @@ class KanikoInputs(ImageBuildInputs):
                 what = f"kaniko cannot take the comma in item {number}"
                 yield Problem("secret-files", what, "rename the file")
         yield from self._check_names()
+        if any(str(each) == "localhost" for each in self.dockerfile_images(environ, workspace).registries):
+            what = "names an image at localhost without a port, which kaniko takes for a path at Docker Hub"
+            yield Problem("dockerfile", what, 'write it as "localhost:443/…"')
         yield from self._check_annotations()
         if not any(problem.key in ("context", "dockerfile") for problem in problems):
             yield from self._check_dockerfile(workspace)

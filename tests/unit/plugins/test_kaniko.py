@@ -582,6 +582,20 @@ def test_a_name_that_kaniko_would_refuse_after_the_build_is_refused_before_it(
 
 
 @pytest.mark.parametrize(
+    "instructions",
+    ["FROM localhost/base", "ARG B=localhost/base\nFROM $B", "FROM scratch\nCOPY --from=localhost/base /a /"],
+)
+def test_an_image_that_kaniko_would_look_for_at_docker_hub_is_refused(
+    workspace: Path, instructions: str
+) -> None:
+    (workspace / "Dockerfile").write_text(f"{instructions}\n")
+    (line,) = mistakes()
+    assert line.startswith("with.dockerfile: names an image at localhost without a port")
+    (workspace / "Dockerfile").write_text(f"{instructions.replace('localhost', 'localhost:443')}\n")
+    assert read()
+
+
+@pytest.mark.parametrize(
     "image", ["a", "ghcr.io/a/b", "ghcr.io/ab", "localhost:443/app", f"ghcr.io/{'a' * 250}"]
 )
 def test_a_name_that_kaniko_takes_is_taken(image: str) -> None:
