@@ -35,7 +35,7 @@ class Cosign(Plugin[CosignInputs]):
         "TAGS": "The tag that `image` was given with; empty if it was given by digest.",
         "VERIFY_COMMAND": "The command by which anybody verifies it with cosign.",
     }
-    reads = (Reads("image"),)
+    reads = (Reads("image"), Reads("predicates"))
     signs = Signs(
         key="key",
         key_content="key-content",

@@ -39,7 +39,7 @@ class DockerPush(Plugin[DockerPushInputs]):
     }
 
     publishes = Publishes("target", tags="tags", when={"action": ("push", "index")})
-    writes = (Writes("also"), Writes("target", when={"action": "delete-tag"}))
+    writes = (Writes("also"), Writes("target", when={"action": ("delete-tag", "rollback")}))
     reads = (
         *(Reads(each, without_daemon=True) for each in ("source", "sources")),
         *(Reads(each, when={"pull": "true"}) for each in ("source", "sources")),

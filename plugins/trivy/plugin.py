@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from gocdnext_sdk import DaemonUse, Downloads, Gates, Job, Plugin, Reads, ReadsWorkspace
+from gocdnext_sdk import DaemonUse, Downloads, Gates, Job, Plugin, Reads, ReadsWorkspace, Writes
 from gocdnext_sdk.inputs.registry_login import CLOUD_VARIABLES
 
 from .allowance import allow, baseline_subjects, read_baseline, tell
@@ -48,6 +48,7 @@ class Trivy(Plugin[TrivyInputs]):
     }
 
     reads = (Reads("target", when={"scan-type": "image"}, unless={"image-source": "docker"}),)
+    writes = (Writes("target", when={"attach": "true", "scan-type": "image"}),)
     gates = Gates(unless={"exit-code": "0"})
     daemon = DaemonUse("always", when={"image-source": "docker"})
     workspace = ReadsWorkspace("target", when={"scan-type": ("dockerfile", "fs", "config", "rootfs")})

@@ -46,7 +46,7 @@ class Reads(NamedTuple):
     """The plugin takes an image from a registry. Of several for one input, one has to hold."""
 
     image: str
-    """Names the image; several, if the input is a list."""
+    """Names the image; several, if the input is a list, of which each may be `IMAGE=FILE`."""
     when: When = {}
     """Only with these inputs."""
     unless: When = {}
@@ -56,7 +56,7 @@ class Reads(NamedTuple):
 
 
 class Writes(NamedTuple):
-    """The plugin writes to a registry elsewhere than where it `Publishes`: a cache, a tag that it removes."""
+    """The plugin writes to a registry elsewhere than it `Publishes`: a cache, a report, a removed tag."""
 
     image: str
     """Names where: images, BuildKit's `type=registry,ref=IMAGE`, or `SOURCE=TARGET`, one a line."""

@@ -121,4 +121,5 @@ def _naming(use: Use) -> Iterator[str]:
 def _main(use: Use) -> str:
     """Return the input whose image a plugin's `username` is for."""
     publishes = use.publishes or use.facts.publishes
-    return publishes.image if publishes else next((each.image for each in use.facts.reads), "")
+    read = (each.image for each in use.facts.reads if use.text(each.image))
+    return publishes.image if publishes else next(read, "")

@@ -35,9 +35,9 @@ class Name:
 
     @classmethod
     def parse(cls, text: str) -> Name:
-        """Split `text`, in which references may stand anywhere."""
+        """Split `text`, in which references may stand anywhere; of `IMAGE=FILE` the image counts."""
         hidden, show = _hide(text.strip())
-        rest, _, digest = hidden.partition("@")
+        rest, _, digest = hidden.partition("=")[0].partition("@")
         head, slash, last = rest.rpartition("/")
         last, _, tag = last.partition(":")
         repository = show(head + slash + last)

@@ -16,6 +16,7 @@ from gocdnext_sdk.host.harness.engine.memory import MemoryContainer, MemoryEngin
 from gocdnext_sdk.host.harness.options import NewRegistry
 from gocdnext_sdk.host.harness.prepare import Prepared, prepare
 from gocdnext_sdk.host.harness.publishing import written
+from gocdnext_sdk.host.manifest.model import Manifest
 from gocdnext_sdk.host.pipeline import PipelineError, parse_file, revision
 
 ROOT = Path(__file__).parents[4]
@@ -70,6 +71,23 @@ def uses(plugin: str, **inputs: str) -> str:
             uses("docker-push", action="delete-tag", target="quay.io/o/app:v1"),
             ["`it` writes to quay.io/o/app"],
         ),
+        (
+            uses("docker-push", action="rollback", target="quay.io/o/app", previous="quay.io/o/app:v1="),
+            ["`it` writes to quay.io/o/app"],
+        ),
+        (
+            uses(
+                "cosign", action="attest", predicates=f"ghcr.io/o/a@sha256:{'0' * 64}=a.json,quay.io/b=b.json"
+            ),
+            ["`it` signs ghcr.io/o/a", "`it` signs quay.io/b"],
+        ),
+        (uses("cosign", action="verify", image="ghcr.io/o/a", key="cosign.pub"), []),
+        (
+            uses("trivy", scan_type="image", target="ghcr.io/o/a:v1", attach="true"),
+            ["`it` writes to ghcr.io/o/a"],
+        ),
+        (uses("trivy", scan_type="image", target="ghcr.io/o/a:v1"), []),
+        (uses("trivy", scan_type="fs", attach="true"), []),
         (job("image: alpine\n    script: [docker push ghcr.io/org/app]"), []),
         (uses("unheard-of", image="ghcr.io/org/app"), []),
     ],
@@ -78,6 +96,17 @@ def test_what_leaves_this_machine_is_known_by_what_plugins_declare(
     project: Path, text: str, published: list[str]
 ) -> None:
     assert [str(each) for each in prepared(project, text).publications] == published
+
+
+def test_no_action_of_docker_push_is_forgotten(project: Path) -> None:
+    """All of them write."""
+    action = Manifest.of(ROOT / "plugins" / "docker-push").input("action")
+    assert action is not None
+    assert "rollback" in action.choices
+    for each in action.choices:
+        assert prepared(project, uses("docker-push", action=each, target="quay.io/o/app:v1")).publications, (
+            each
+        )
 
 
 def test_variables_of_the_job_and_of_the_command_line_count(project: Path) -> None:
