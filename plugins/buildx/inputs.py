@@ -66,8 +66,21 @@ Nodes = Annotated[
 """BuildKits that run already, one a line, each with its platforms."""
 
 
+ELSEWHERE = {
+    "cache-copy-layers": "BuildKit caches COPY and ADD too; leave it out",
+    "cache-repo": "name the cache in `cache`",
+    "cache-ttl": "BuildKit's cache goes by content, and has no age; leave it out",
+    "retries": "BuildKit repeats failed requests on its own; leave it out",
+    "snapshot-mode": "BuildKit takes no snapshots of the file system; leave it out",
+    "verbosity": "buildx has no levels of its log; leave it out",
+}
+"""What kaniko takes and buildx does not need."""
+
+
 class BuildxInputs(ImageBuildInputs, StepInputs):
     """The `with:` map."""
+
+    elsewhere = ELSEWHERE
 
     platforms: Words = Input("linux/amd64,linux/arm64", description="Platforms to build for.")
     cache: str | None = Input(

@@ -36,8 +36,9 @@ from gocdnext_sdk.tools import dockerfile, dockerignore
 from . import container, context, preflight
 
 RUNTIME = "/gocdnext"
-SHELL = "/busybox"  # sdk/shell/Dockerfile
 """Where this program itself is in its image; kaniko is told to leave it alone, as it leaves /kaniko alone."""
+SHELL = "/busybox"
+"""What the image with a shell has besides (sdk/shell/Dockerfile), which is left alone likewise."""
 
 LIKE_DOCKER = tuple(
     f"FF_KANIKO_{name}"
@@ -84,7 +85,9 @@ ELSEWHERE = {
         "kaniko builds in the job's own container, without BuildKit; buildx has it",
     ),
     **dict.fromkeys(("cache-from", "cache-to"), "kaniko has one cache: `cache` and `cache-repo`"),
-    **dict.fromkeys(("provenance", "sbom"), "kaniko makes no attestations; buildx does, and trivy an SBOM"),
+    **dict.fromkeys(
+        ("oci-artifact", "provenance", "sbom"), "kaniko makes no attestations; buildx does, and trivy an SBOM"
+    ),
     "build-contexts": "kaniko has one context; buildx has named ones",
     "call": "kaniko cannot check a Dockerfile without building it; buildx can",
     "load": "there is no daemon to load into; buildx has one",

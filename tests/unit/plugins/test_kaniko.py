@@ -18,7 +18,8 @@ from gocdnext_sdk.host.testing.fake_registry import FakeRegistry
 from gocdnext_sdk.inputs.reader import read_inputs
 from gocdnext_sdk.tools.dockerfile import parse
 
-plugin = load_plugin(Path(__file__).parents[3] / "plugins" / "kaniko")
+PLUGINS = Path(__file__).parents[3] / "plugins"
+plugin = load_plugin(PLUGINS / "kaniko")
 kaniko = sys.modules[plugin.__module__]
 preflight = kaniko.preflight
 
@@ -558,9 +559,11 @@ def test_what_kaniko_cannot_do_is_refused_by_its_name(key: str) -> None:
     assert line.startswith(f"with.{key}: is not possible here; ")
 
 
-def test_no_input_of_its_own_is_among_them() -> None:
-    keys = {name.replace("_", "-") for name in plugin.inputs.model_fields}
-    assert not set(plugin.inputs.elsewhere) & keys
+@pytest.mark.parametrize(("here", "there"), [("kaniko", "buildx"), ("buildx", "kaniko")])
+def test_what_only_the_other_builder_takes_is_known_by_name(here: str, there: str) -> None:
+    model, other = (load_plugin(PLUGINS / name).inputs for name in (here, there))
+    unknown = other.model_fields.keys() - model.model_fields.keys()
+    assert set(model.elsewhere) == {name.replace("_", "-") for name in unknown}
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 ::
 
     @rule("GP107", Severity.WARNING)
-    def no_version(pipeline: View) -> Iterator[Diagnostic]:
+    def no_version(view: View) -> Iterator[Diagnostic]:
         \"\"\"A plugin without a version.
 
         One paragraph: why it matters, and what to do.

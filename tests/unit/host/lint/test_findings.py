@@ -211,6 +211,13 @@ class TestImages:
         assert rules(lint(build + scan)) == ["GP404", "GP407"]
         assert not lint(scan)  # of a public image, as far as the file says
 
+    @pytest.mark.parametrize(
+        "host", ["localhost:5000", "localhost", "127.0.0.2:5000", "[::1]:5000", "reg.localhost:5000"]
+    )
+    def test_a_registry_on_this_machine_wants_no_login(self, lint: Lint, host: str) -> None:
+        assert not lint(BUILD + f"  with:\n    image: '{host}/c'\n    tags: v1\n")
+        assert rules(lint(BUILD + "  with:\n    image: local.host:5000/c\n    tags: v1\n")) == ["GP404"]
+
     def test_a_candidate_has_no_tag(self, lint: Lint) -> None:
         build = BUILD + SECRETS + "  with:\n    image: a.b/c\n    push-by-digest: 'true'\n" + LOGIN
         scan = TRIVY + SECRETS + "  with:\n    scan-type: image\n    target: a.b/c:latest\n" + LOGIN

@@ -9,6 +9,7 @@ from gocdnext_sdk.host.lint import image_flow
 from gocdnext_sdk.host.lint.rule import Severity, rule
 from gocdnext_sdk.host.lint.view import Use, View
 from gocdnext_sdk.host.pipeline.errors import Diagnostic
+from gocdnext_sdk.oci.plain_http import is_loopback
 
 
 @rule("GP401", Severity.ERROR)
@@ -89,12 +90,12 @@ def no_login(view: View) -> Iterator[Diagnostic]:
     private = {each.image.host: each.job.name for each in published if each.use.has_login}
     sources = {each.job.name: each.image.host for each in published}
     for each in published:
-        if not each.use.has_login and not _is_local(each.image.host):
+        if not each.use.has_login and not is_loopback(each.image.host):
             what = f"{each.use.where} pushes to {each.image.host} without a login"
             yield Diagnostic(each.use.mark, what, "give `username` and `password`")
     for read in image_flow.read(view):
         host = read.image.host if read.image else sources.get(read.source, "")
-        if read.use.has_login or _is_local(host) or read.use.publishes:  # reported above
+        if read.use.has_login or is_loopback(host) or read.use.publishes:  # reported above
             continue
         if read.use.signs:
             what = f"{read.use.where} pushes a signature to {host or 'a registry'} without a login"
@@ -262,7 +263,3 @@ def _daemon(use: Use) -> str:
     if fact is None:
         return ""
     return fact.needed if use.holds(fact.when) else "never"
-
-
-def _is_local(host: str) -> bool:
-    return host.partition(":")[0] in ("localhost", "127.0.0.1", "[::1]")
