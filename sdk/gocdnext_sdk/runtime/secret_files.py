@@ -1,9 +1,10 @@
 """Key material for tools that touches no file system.
 
 Where the kernel has memfd, key material lives in anonymous memory, and a tool reads it through
-``/proc/self/fd/N``. Nothing is left behind, not even after SIGKILL, and only a tool that gets the name
-inherits the memory. Elsewhere it is a 0600 file in a private 0700 directory, on tmpfs if there is one, which
-is overwritten and removed when the job ends.
+``/proc/self/fd/N``. None of it outlives the job, not even after SIGKILL, and only a tool that gets the name
+inherits the memory. Elsewhere, and where a tool must have a real file, it is a 0600 file in a private 0700
+directory, on tmpfs if there is one. Both are removed when the job ends, the file overwritten first; after
+SIGKILL they stay, and end with the container.
 """
 
 from __future__ import annotations

@@ -5,8 +5,10 @@ from __future__ import annotations
 import copy
 import os
 import pickle
+import shutil
 import stat
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -157,6 +159,27 @@ class TestFiles:
                 stranger = subprocess.run(["cat", path], capture_output=True, check=False, **careless)
                 assert stranger.returncode != 0
                 assert stranger.stdout == b""
+
+    def test_of_what_is_in_memory_nothing_outlives_a_killed_job(self) -> None:
+        code = (
+            "from pathlib import Path; from gocdnext_sdk.runtime.secret_files import SecretFiles;"
+            "from gocdnext_sdk.secret import Secret; files = SecretFiles(); key = files.file('SECRET', 'key');"
+            "login = files.named('config.json', 'SECRET'); files.stored(files.directory() / 'real', 'config.json',"
+            "Secret('SECRET')); print(files.directory(), flush=True); input()"
+        ).replace("SECRET", VALUE)
+        with subprocess.Popen(
+            [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        ) as process:
+            assert process.stdout is not None
+            root = Path(process.stdout.readline().strip())
+            process.kill()
+        try:
+            left = [each for each in root.rglob("*") if each.is_file() and VALUE in each.read_text()]
+            # The one that had to be a real file, as docs/security.md says of kaniko's logins.
+            assert left == [root / "real" / "config.json"]
+            assert [stat.S_IMODE(each.stat().st_mode) for each in (root, *left)] == [0o700, 0o600]
+        finally:
+            shutil.rmtree(root)
 
     def test_a_real_file_is_private(self, real_files: SecretFiles) -> None:
         with real_files as files:
