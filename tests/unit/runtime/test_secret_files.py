@@ -162,11 +162,11 @@ class TestFiles:
 
     def test_of_what_is_in_memory_nothing_outlives_a_killed_job(self) -> None:
         code = (
-            "from pathlib import Path; from gocdnext_sdk.runtime.secret_files import SecretFiles;"
-            "from gocdnext_sdk.secret import Secret; files = SecretFiles(); key = files.file('SECRET', 'key');"
-            "login = files.named('config.json', 'SECRET'); files.stored(files.directory() / 'real', 'config.json',"
-            "Secret('SECRET')); print(files.directory(), flush=True); input()"
-        ).replace("SECRET", VALUE)
+            "from gocdnext_sdk.runtime.secret_files import SecretFiles; from gocdnext_sdk.secret import Secret;"
+            f"files = SecretFiles(); value = Secret({VALUE!r}); root = files.directory();"
+            "files.file(value, 'key'); files.named('config.json', value);"
+            "files.stored(root / 'real', 'config.json', value); print(root, flush=True); input()"
+        )
         with subprocess.Popen(
             [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         ) as process:
