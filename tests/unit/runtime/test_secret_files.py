@@ -162,7 +162,8 @@ class TestFiles:
 
     def test_of_what_is_in_memory_nothing_outlives_a_killed_job(self) -> None:
         code = (
-            "from gocdnext_sdk.runtime.secret_files import SecretFiles; from gocdnext_sdk.secret import Secret;"
+            "from gocdnext_sdk.runtime.secret_files import SecretFiles;"
+            "from gocdnext_sdk.secret import Secret;"
             f"files = SecretFiles(); value = Secret({VALUE!r}); root = files.directory();"
             "files.file(value, 'key'); files.named('config.json', value);"
             "files.stored(root / 'real', 'config.json', value); print(root, flush=True); input()"
