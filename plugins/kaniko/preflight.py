@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from gocdnext_sdk import quoted
+from gocdnext_sdk import Invalid, quoted
 from gocdnext_sdk.tools.dockerfile import KEYWORDS, Dockerfile, Heredoc, Instruction
+from gocdnext_sdk.tools.dockerfile_mounts import TYPES, Mount
 
 _FRONTENDS = re.compile(r"(docker\.io/)?docker/dockerfile(-upstream)?([:@].*)?")
 _GIT = re.compile(r"git@|git://|(https?|ssh)://\S+\.git([#?]|$)")
@@ -244,46 +245,61 @@ def _written_to(each: Instruction, volumes: Iterable[str]) -> Iterator[Unsupport
 
 
 def _mount(each: Instruction, text: str, build: Build) -> Iterator[Unsupported]:
-    pairs = (part.partition("=") for part in text.split(","))
-    options = {name: value if equals else "true" for name, equals, value in pairs}
-    kind = options.get("type", "bind")
-    reason = _MOUNTS.get(kind, _no_mount)(options, build)
+    try:
+        mount = Mount.parse(text)
+    except Invalid as error:
+        advice = error.advice or "see the reference of RUN --mount"
+        yield Unsupported(each.line, f"RUN --mount={text}: {error.what}", advice)
+        return
+    reason = _MOUNTS.get(mount.type, _no_mount)(mount, build)
     if reason:
         what, advice = reason
-        yield Unsupported(each.line, f"RUN --mount=type={kind}: {what}", advice)
+        yield Unsupported(each.line, f"RUN --mount=type={mount.type}: {what}", advice)
 
 
 _Reason = tuple[str, str] | None
 
 
-def _no_mount(options: Mapping[str, str], build: Build) -> _Reason:
+def _no_mount(mount: Mount, build: Build) -> _Reason:
+    if mount.type not in TYPES:
+        return "its type is in a variable", "write the type"
     return "kaniko runs the step without it", "leave it out"
 
 
-def _ssh(options: Mapping[str, str], build: Build) -> _Reason:
+def _ssh(mount: Mount, build: Build) -> _Reason:
     return "kaniko has no ssh agent", "mount a key as a secret, or clone before the build"
 
 
-def _secret(options: Mapping[str, str], build: Build) -> _Reason:
-    id_ = options.get("id") or PurePosixPath(options.get("target", options.get("dst", ""))).name
-    if options.get("required", "false") == "true" and "$" not in id_ and id_ not in build.secrets:
+def _secret(mount: Mount, build: Build) -> _Reason:
+    # Source: `pkg/commands/run.go` of kaniko 1.28.3 looks at id and target. In BuildKit, source is first.
+    id_ = mount.id or PurePosixPath(mount.target).name
+    if mount.source and mount.source != id_:
+        what = f"kaniko takes the name of a secret from id= or target=, and not {quoted(mount.source)}"
+        return what, f"write id={mount.source}"
+    if mount.required and "$" not in id_ and id_ not in build.secrets:
         return f"the secret {quoted(id_)} is required and not given", f"add it to secret-envs: {id_}=VARIABLE"
-    return None
+    return _relative(mount) if mount.target else None
 
 
-def _bind(options: Mapping[str, str], build: Build) -> _Reason:
-    if options.get("from", "context") != "context":
+def _bind(mount: Mount, build: Build) -> _Reason:
+    if mount.from_ not in ("", "context"):
         return "kaniko cannot mount another stage or image", "use COPY --from"
-    return None
+    return _relative(mount)
 
 
-def _cache(options: Mapping[str, str], build: Build) -> _Reason:
-    if "from" in options:
+def _cache(mount: Mount, build: Build) -> _Reason:
+    if mount.from_:
         return "kaniko starts with an empty cache", "leave out from="
-    return None
+    return _relative(mount)
 
 
-_MOUNTS: dict[str, Callable[[Mapping[str, str], Build], _Reason]] = {
+def _relative(mount: Mount) -> _Reason:
+    if mount.target.startswith(("/", "$")):
+        return None
+    return f"target={mount.target} is relative, and kaniko takes it from /", "write the path from / on"
+
+
+_MOUNTS: dict[str, Callable[[Mount, Build], _Reason]] = {
     "bind": _bind,
     "cache": _cache,
     "secret": _secret,

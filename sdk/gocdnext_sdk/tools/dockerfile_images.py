@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from gocdnext_sdk.oci.reference import Reference, Registry
 from gocdnext_sdk.tools.dockerfile import Dockerfile, Instruction
+from gocdnext_sdk.tools.dockerfile_mounts import Mount
 
 _VARIABLE = re.compile(r"\$(?:(\w+)|\{(\w+)(?::?-([^{}$]*))?\})")
 _UNKNOWN = "\0"
@@ -116,8 +117,12 @@ def _sources(instruction: Instruction) -> Iterator[str]:
         if flag == "from" and value:
             yield _expanded(value, {})
         elif flag == "mount" and value:
-            options = (part.partition("=") for part in value.split(","))
-            yield from (_expanded(text, {}) for key, _, text in options if key == "from" and text)
+            try:
+                source = Mount.parse(value).from_
+            except ValueError:
+                source = _UNKNOWN
+            if source:
+                yield source
 
 
 def _declared(
