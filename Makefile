@@ -12,7 +12,7 @@ PYTEST_ARGS ?= -n auto
 ENV := eval "$$($(BIN)/python -m testbed env)"
 
 .DELETE_ON_ERROR:
-.PHONY: demo test test-ci test-kubernetes test-pulling soak scan bench vectors lint setup setup-test images trivy-db lock engine-stop engine-remove clean docs picture release-rehearsal publish pins check-pins
+.PHONY: demo test test-ci test-kubernetes test-pulling soak scan bench vectors lint setup setup-test images trivy-db lock engine-stop engine-remove clean docs picture wrap release-rehearsal publish pins check-pins
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 
@@ -119,6 +119,10 @@ docs: build/docs/installed
 # The picture of the rooms and who imports whom, drawn from the code.
 picture: .venv/installed
 	@$(BIN)/python docs/picture.py
+
+# The prose of all Markdown files, at one width. What is generated is wrapped by what writes it.
+wrap:
+	@$(PYTHON) docs/wrap.py $$(git ls-files '*.md' ':!docs/lint.md' ':!plugins/*/ci/*')
 
 build/docs/installed: docs/requirements.lock
 	@$(PYTHON) -m venv build/docs

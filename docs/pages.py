@@ -1,7 +1,8 @@
-"""Make a page of every plugin's README, whose tables are generated from its model, when mkdocs asks."""
+"""Make a page of every plugin's README, and let the links of all pages fit the site, when mkdocs asks."""
 
 from __future__ import annotations
 
+import posixpath
 import re
 import sys
 from pathlib import Path
@@ -9,12 +10,14 @@ from textwrap import indent
 
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
+from mkdocs.structure.pages import Page
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "sdk"))
 from gocdnext_sdk.host.manifest.plugin_yaml import read_catalog
 from gocdnext_sdk.host.manifest.usage import usage
 
-_LOCAL_LINK = re.compile(r"\[([^\]]+)\]\((?!https?://|#)([^)]+)\)")
+_LOCAL_LINK = re.compile(r"\[([^\]]+)\]\((?!https?://|#)([^)#]+)(#[^)]+)?\)")
+_PLUGIN = re.compile(r"plugins/([\w-]+)(?:/README\.md)?")
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
@@ -22,17 +25,36 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     root = Path(config.config_file_path).parent
     for readme in sorted(root.glob("plugins/*/README.md")):
         name = readme.parent.name
-        text = _LOCAL_LINK.sub(_outside, readme.read_text(encoding="utf-8"))
+        text = _for_the_site(readme.read_text(encoding="utf-8"), f"plugins/{name}", "plugins")
         text += "".join((*_everywhere(readme.parent), *_examples(readme.parent)))
         files.append(File.generated(config, f"plugins/{name}.md", content=text))
     return files
 
 
-def _outside(link: re.Match[str]) -> str:
-    """Return a link to another plugin's page, or the text of one to what is not on the site."""
-    text, target = link.groups()
-    other = re.fullmatch(r"\.\./([\w-]+)(/README\.md)?/?", target)
-    return f"[{text}]({other[1]}.md)" if other else text
+def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
+    """Let the links of a page in ``docs/``, which fit the checkout, fit the site."""
+    return markdown if page.file.src_uri.startswith("plugins/") else _for_the_site(markdown, "docs", ".")
+
+
+def _for_the_site(text: str, folder: str, place: str) -> str:
+    """Return a page with links from its place on the site.
+
+    Args:
+        text: the page, with links from `folder`.
+        folder: where it lies in the checkout.
+        place: the directory of the site that it goes to.
+    """
+
+    def rewritten(link: re.Match[str]) -> str:
+        shown, target, anchor = link.groups()
+        path = posixpath.normpath(posixpath.join(folder, target))
+        plugin = _PLUGIN.fullmatch(path)
+        there = f"plugins/{plugin[1]}.md" if plugin else path.removeprefix("docs/")
+        if there == path and not plugin:
+            return str(shown)  # what is not on the site is named there, not linked
+        return f"[{shown}]({posixpath.relpath(there, place)}{anchor or ''})"
+
+    return _LOCAL_LINK.sub(rewritten, text)
 
 
 def _everywhere(folder: Path) -> list[str]:

@@ -1,0 +1,77 @@
+"""Wrap the prose of Markdown files at one width: `make wrap`.
+
+Only paragraphs and list items are touched. Code, tables, headings, comments and what stands between the
+markers of `gocdnext-plugin manifest` stay as they are. Code in a line and links are never broken: one that
+is longer than a line has a line of its own.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+WIDTH = 120
+
+_FENCE = re.compile(r"\s*(```|~~~)")
+_ITEM = re.compile(r"(\s*(?:[-*+]|\d+\.) +)(?=\S)")
+_OTHER = re.compile(r"\s*(#|\||<|!\[|\[[^\]]+\]: )|\s*$")
+_WORD = re.compile(r"(?:`[^`]*`|\[[^\]]*\]\([^)]*\)|\S)+")
+_STARTS_A_BLOCK = re.compile(r"[-+*#>|]|\d+\.$")
+
+
+def wrapped(text: str) -> str:
+    """Return a page with its prose wrapped."""
+    return "".join(f"{line}\n" for line in _lines(iter(text.splitlines())))
+
+
+def _lines(lines: Iterator[str]) -> Iterator[str]:
+    paragraph: list[str] = []
+    for line in lines:
+        item = _ITEM.match(line)
+        fence = _FENCE.match(line)
+        if paragraph and (item or fence or _OTHER.match(line)):
+            yield from _fill(paragraph)
+            paragraph = []
+        if fence:
+            yield line
+            yield from _until(lines, fence[1])
+        elif line.endswith(":begin -->"):
+            yield line
+            yield from _until(lines, "<!-- ")
+        elif _OTHER.match(line) or (not paragraph and not item and line.startswith("    ")):
+            yield line
+        else:
+            paragraph.append(line)
+    yield from _fill(paragraph)
+
+
+def _until(lines: Iterator[str], end: str) -> Iterator[str]:
+    for line in lines:
+        yield line
+        if line.lstrip().startswith(end):
+            return
+
+
+def _fill(paragraph: list[str]) -> Iterator[str]:
+    """Yield a paragraph's lines: each takes as many words as go into it."""
+    if not paragraph:
+        return
+    item = _ITEM.match(paragraph[0])
+    first = item[1] if item else re.match(r"\s*", paragraph[0])[0]  # type: ignore[index]
+    words = _WORD.findall(" ".join(line.strip() for line in paragraph)[len(first.strip()) :])
+    line = first + words[0]
+    for word in words[1:]:
+        if len(line) + 1 + len(word) <= WIDTH or _STARTS_A_BLOCK.match(word):
+            line += f" {word}"
+        else:
+            yield line
+            line = " " * len(first) + word
+    yield line
+
+
+if __name__ == "__main__":
+    for name in sys.argv[1:]:
+        page = Path(name)
+        page.write_text(wrapped(page.read_text(encoding="utf-8")), encoding="utf-8")
