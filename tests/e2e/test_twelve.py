@@ -1,6 +1,6 @@
 """A pipeline of twelve jobs with all that stands between jobs.
 
-The platform has run the same file (docs/pipeline.md, "Held against the platform"). What is expected here is
+The platform has run the same file (docs/pipeline.md, "Compared with the platform"). What is expected here is
 what was seen there.
 """
 
