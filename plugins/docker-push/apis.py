@@ -15,8 +15,8 @@ from typing import Any, NamedTuple
 from urllib.parse import quote
 from uuid import uuid4
 
-from gocdnext_sdk import Credential, HttpError, Job, Reference, RegistryClient, Secret
-from gocdnext_sdk.oci.descriptor import OCI_MANIFEST
+from gocdnext_sdk import Credential, HttpError, Job, Reference, RegistryClient, Secret, doing
+from gocdnext_sdk.oci.descriptor import OCI_MANIFEST, digest_of
 from gocdnext_sdk.oci.referrers import EMPTY, EMPTY_TYPE, upload
 
 from .accounts import basic, password
@@ -70,7 +70,8 @@ def delete(service: str, deletion: Deletion) -> None:
 
     Raises:
         HttpError: it refused; the tag points where it did.
-        RegistryError: the tag could not be put back.
+        RegistryError: the registry failed; the tag points where it did, unless it says that it was not put
+            back.
     """
     {
         "github": _github,
@@ -140,16 +141,19 @@ def _github(deletion: Deletion) -> None:
         _github_request(deletion, "DELETE", f"{base}/{version['id']}")
         return
     # A version goes with all its tags. So this one is moved to a version of its own, which goes; and back,
-    # if that is refused.
-    own = _empty(deletion)
+    # whatever comes between: a refusal, a registry that fails, a signal.
+    empty = _empty(deletion)
+    own = digest_of(empty)
     try:
+        deletion.registry.write(deletion.target.with_tag(tag), empty, OCI_MANIFEST)
         _, versions = _github_versions(deletion)
         moved = next((each for each in versions if each.get("name") == own), None)
         if moved is None:
             raise HttpError(f"{base} does not list the version {own}")
         _github_request(deletion, "DELETE", f"{base}/{moved['id']}")
-    except HttpError:
-        deletion.registry.tag(deletion.target.with_digest(deletion.digest), tag)
+    except BaseException:
+        with doing(f"putting {deletion.target} back to {deletion.digest}"):
+            deletion.registry.tag(deletion.target.with_digest(deletion.digest), tag)
         raise
 
 
@@ -186,8 +190,8 @@ def _tags(version: dict[str, Any]) -> list[str]:
     return list(version.get("metadata", {}).get("container", {}).get("tags", ()))
 
 
-def _empty(deletion: Deletion) -> str:
-    """Move the tag to an empty manifest that nothing else has, and return its digest."""
+def _empty(deletion: Deletion) -> bytes:
+    """Return an empty manifest that nothing else has; what it names is stored."""
     digest = upload(deletion.registry, deletion.target, EMPTY)
     manifest = {
         "schemaVersion": 2,
@@ -196,6 +200,4 @@ def _empty(deletion: Deletion) -> str:
         "layers": [],
         "annotations": {"to-be-deleted": str(uuid4())},
     }
-    tag = deletion.target.with_tag(str(deletion.target.tag))
-    deletion.registry.write(tag, json.dumps(manifest).encode(), OCI_MANIFEST)
-    return deletion.registry.resolve(deletion.target).digest
+    return json.dumps(manifest).encode()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gocdnext_sdk import HttpError, Job, Reference, RegistryError
+from gocdnext_sdk import HttpError, Job, Reference, RegistryError, doing
 
 from .inputs import DockerPushInputs
 from .registries import Registries
@@ -38,7 +38,7 @@ def delete_tag(
     """
     service = inputs.service(target.registry)
     if service == "registry":
-        deleted = registries.regctl.delete_tag(target)
+        deleted = _delete_at_registry(registries, target, before)
     else:
         from .apis import Deletion, delete
 
@@ -52,10 +52,25 @@ def delete_tag(
     after = registries.targets.find(target)
     if deleted and after is None:
         return
-    # Where a registry has no way to delete a tag, regctl has moved it to an empty manifest.
     if after is None or after.digest != before:
-        registries.targets.tag(target.with_digest(before), str(target.tag))
+        _put_back(registries, target, before)
     raise RegistryError(_not_deleted(target, before))
+
+
+def _delete_at_registry(registries: Registries, target: Reference, before: str) -> bool:
+    """Let regctl delete a tag; where the registry cannot, that moves it to an empty manifest first."""
+    try:
+        return registries.regctl.delete_tag(target)
+    except BaseException:  # a signal, too, comes between the two
+        after = registries.targets.find(target)
+        if after is not None and after.digest != before:
+            _put_back(registries, target, before)
+        raise
+
+
+def _put_back(registries: Registries, target: Reference, before: str) -> None:
+    with doing(f"putting {target} back to {before}"):
+        registries.targets.tag(target.with_digest(before), str(target.tag))
 
 
 def _not_deleted(target: Reference, before: str) -> str:

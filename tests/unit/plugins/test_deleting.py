@@ -18,17 +18,30 @@ from typing import Any
 import pytest
 from tests.servers import Answer, Handle, answering
 
-from gocdnext_sdk import Credential, HttpError, Job, Reference, Registry, RegistryClient, Secret
+from gocdnext_sdk import (
+    Credential,
+    HttpError,
+    Job,
+    Reference,
+    Registry,
+    RegistryClient,
+    RegistryError,
+    Secret,
+)
+from gocdnext_sdk.errors import Cancelled
 from gocdnext_sdk.host.manifest.load import load_plugin
 from gocdnext_sdk.host.testing.fake_registry import FakeRegistry
+from gocdnext_sdk.inputs.reader import read_inputs
+from gocdnext_sdk.oci.transport import Fault, Request, Response, Transport, TransportError
 from gocdnext_sdk.runtime.masking import Masker
 from gocdnext_sdk.runtime.outputs import OutputFile
 from gocdnext_sdk.runtime.secret_files import SecretFiles
 from gocdnext_sdk.runtime.signals import Signals
 
 FOLDER = Path(__file__).parents[3] / "plugins" / "docker-push"
-PACKAGE = load_plugin(FOLDER).__module__.rpartition(".")[0]
-apis = import_module(f"{PACKAGE}.apis")
+PLUGIN = load_plugin(FOLDER)
+PACKAGE = PLUGIN.__module__.rpartition(".")[0]
+apis, deleting = (import_module(f"{PACKAGE}.{each}") for each in ("apis", "deleting"))
 
 PASSWORD = "t0ken-of-anna"
 
@@ -55,12 +68,31 @@ class Service:
         self.registry.tags.pop(("org/app", tag))
         return 204, None
 
-    def delete(self, name: str, url: str) -> None:
+    def delete(self, name: str, url: str, transport: Transport | None = None) -> None:
         job = Job({}, Path(), Masker(), SecretFiles(), Signals(), OutputFile({}))
         login = Credential(Registry(self.registry.host), "anna", Secret(PASSWORD))
-        client = RegistryClient(transport=self.registry)
+        client = RegistryClient(transport=transport or self.registry)
         target = Reference.parse(f"{self.registry.host}/org/app:failed")
         apis.delete(name, apis.Deletion(job, url, login, client, target, self.digest))
+
+
+@dataclass
+class BreaksOff(Transport):
+    """The way to a registry, on which the answers to the first tags that are written are lost.
+
+    Args:
+        registry: gets every request.
+        ends: what comes instead of the answers.
+    """
+
+    registry: FakeRegistry
+    ends: list[Exception]
+
+    def send(self, request: Request, deadline: float) -> Response:
+        response = self.registry.send(request, deadline)
+        if request.method == "PUT" and request.url.endswith("/manifests/failed") and self.ends:
+            raise self.ends.pop(0)
+        return response
 
 
 @dataclass
@@ -121,11 +153,53 @@ class TestGitHub:
             service.delete("github", url)
         assert service.registry.tags["org/app", "failed"] == service.digest
 
+    @pytest.mark.parametrize("end", [Cancelled(15), TransportError(Fault.LIMIT, "the answer takes too long")])
+    def test_whatever_ends_the_work_the_tag_is_put_back(self, end: Exception) -> None:
+        """A refusal is one thing that can come; a registry that breaks off and a signal are others."""
+        service = GitHub()
+        service.registry.tags["org/app", "stable"] = service.digest
+        with answering(service) as url, pytest.raises((Cancelled, RegistryError)):
+            service.delete("github", url, BreaksOff(service.registry, [end]))
+        assert service.registry.tags["org/app", "failed"] == service.digest
+
+    def test_a_tag_that_cannot_be_put_back_is_told(self) -> None:
+        service = GitHub()
+        service.registry.tags["org/app", "stable"] = service.digest
+        ends = [TransportError(Fault.LIMIT, "the answer takes too long")] * 2
+        with (
+            answering(service) as url,
+            pytest.raises(RegistryError, match=r"^putting .+ back to sha256"),
+        ):
+            service.delete("github", url, BreaksOff(service.registry, ends))
+
     def test_a_token_that_sees_no_package_overwrites_nothing(self) -> None:
         service = GitHub(owner="nobody")
         with answering(service) as url, pytest.raises(HttpError, match="read:packages"):
             service.delete("github", url)
         assert not [each for each in service.registry.requests if each.method == "PUT"]
+
+
+class TestRegctl:
+    """Where a registry has no way to delete a tag, regctl moves it to an empty manifest, and deletes that."""
+
+    @pytest.mark.parametrize("is_gone", [True, False])
+    def test_a_signal_leaves_the_tag_where_it_was_or_deleted(self, is_gone: bool) -> None:
+        service = Service()
+        registry, target = service.registry, service.registry.reference("org/app:failed")
+
+        class Regctl:
+            def delete_tag(self, tag: Reference) -> bool:
+                registry.push("org/app:failed", {"layers": [], "config": {}, "n": 3})
+                if is_gone:
+                    del registry.tags["org/app", "failed"]
+                raise Cancelled(15)
+
+        client = RegistryClient(transport=registry)
+        registries = deleting.Registries(Any, client, client, Regctl())
+        inputs = read_inputs(PLUGIN.inputs, {"PLUGIN_TARGET": str(target), "PLUGIN_ACTION": "delete-tag"})
+        with pytest.raises(Cancelled):
+            deleting.delete_tag(inputs, Any, registries, target, service.digest)
+        assert registry.tags.get(("org/app", "failed")) == (None if is_gone else service.digest)
 
 
 def docker_hub(service: Service) -> Handle:
