@@ -20,7 +20,7 @@ from gocdnext_sdk.host.manifest.catalog import Catalog
 from gocdnext_sdk.host.pipeline import Sources, resolve
 from gocdnext_sdk.host.pipeline.graph import Graph, JobInstance
 from gocdnext_sdk.host.pipeline.model import Job, Plugin, Value
-from gocdnext_sdk.host.pipeline.modes import DOCKER, Mode
+from gocdnext_sdk.host.pipeline.modes import Mode
 from gocdnext_sdk.oci.plain_http import hostname, is_loopback
 from gocdnext_sdk.oci.reference import Reference
 
@@ -94,7 +94,8 @@ def images(
             resolved = resolve(graph.pipeline, instance, replace(sources, needs=needs, id_tokens=tokens))
             use = use_of(instance, resolved.env, catalog, sources.mode)
             if use is not None and stand_in is not None:
-                use = use_of(instance, stand_in.applied(resolved.env, use), catalog, sources.mode)
+                environ = stand_in.applied(resolved.env, use, sources.mode)
+                use = use_of(instance, environ, catalog, sources.mode)
             if use is not None:
                 found = JobImages(instance.job, tuple(_published(use, instance.name)), tuple(_read(use)))
                 image = found.main
@@ -103,9 +104,7 @@ def images(
         needs[instance.job.name] = instance.collect(needs.get(instance.job.name), values)
 
 
-def use_of(
-    instance: JobInstance, environ: Mapping[str, str], catalog: Catalog, mode: Mode = DOCKER
-) -> Use | None:
+def use_of(instance: JobInstance, environ: Mapping[str, str], catalog: Catalog, mode: Mode) -> Use | None:
     """Return how a job uses its plugin, with the inputs as its container gets them; None if it is unknown."""
     plugin = instance.job.action
     manifest = catalog.find(plugin.image) if isinstance(plugin, Plugin) else None

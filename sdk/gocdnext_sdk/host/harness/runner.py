@@ -271,7 +271,7 @@ class _Execution:
             )
         moved = self._provided.moved
         if moved and (use := use_of(instance, resolved.env, self._prepared.catalog, mode)):
-            env = moved.applied(resolved.env, use)
+            env = moved.applied(resolved.env, use, mode)
             resolved = replace(resolved, env=env, inputs=inputs_in(env, instance.job, mode))
             hidden[REGISTRY_SECRETS[1]] = moved.password
         return resolved, hidden

@@ -9,11 +9,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 
 from gocdnext_sdk.contract import keys
 from gocdnext_sdk.host.harness.given import REGISTRY_SECRETS
 from gocdnext_sdk.host.lint.view import Use
 from gocdnext_sdk.host.pipeline.model import Job, Plugin
+from gocdnext_sdk.host.pipeline.modes import Mode
 from gocdnext_sdk.oci.reference import Reference, Registry
 
 ALL = "all"
@@ -40,39 +42,41 @@ class StandIn:
     password: str = field(repr=False)
     repositories: frozenset[str] = frozenset()
 
-    def applied(self, environ: Mapping[str, str], use: Use) -> dict[str, str]:
+    def applied(self, environ: Mapping[str, str], use: Use, mode: Mode) -> dict[str, str]:
         """Return a job's variables with the registry in place of what it stands in for.
 
         Args:
             environ: as they are resolved.
             use: how the job uses its plugin, with the same inputs.
+            mode: names the variables of inputs.
         """
+        variable = partial(keys.variable, transform=mode.transform)
         found = dict(environ)
-        naming = [name for name in map(keys.variable, _naming(use)) if name in found]
+        naming = [name for name in map(variable, _naming(use)) if name in found]
         for name in naming:
             found[name] = _TOKEN.sub(lambda match: self._moved(match[0]), found[name])
+        logins = found.get(variable("logins"))
         # An output of a needed job may be there already.
-        if self.address in found.get(keys.variable(_main(use)), ""):
-            found |= self._login(use, found)
+        if self.address in found.get(variable(_main(use)), ""):
+            found |= {variable(key): text for key, text in self._login(use, logins)}
         elif use.spec("logins") and any(self.address in found[name] for name in naming):
-            logins = [*self._others(found), f"{self.address} {self.username} {_PASSWORD}"]
-            found |= {keys.variable("logins"): "\n".join(logins), _PASSWORD: self.password}
+            own = f"{self.address} {self.username} {_PASSWORD}"
+            found |= {variable("logins"): "\n".join([*self._others(logins), own]), _PASSWORD: self.password}
         return found
 
-    def _login(self, use: Use, environ: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-        """Yield the variables that log a job in here, where it would have been at the replaced host."""
+    def _login(self, use: Use, logins: str | None) -> Iterator[tuple[str, str]]:
+        """Yield the inputs that log a job in here, where it would have been at the replaced host."""
         own = {"registry": self.address, "username": self.username, "password": self.password}
-        for key, value in own.items():
+        for key, text in own.items():
             if use.spec(key) and (key != "registry" or use.text(key)):
-                yield keys.variable(key), value
-        if (logins := keys.variable("logins")) in environ:
-            yield logins, "\n".join(self._others(environ))
+                yield key, text
+        if logins is not None:
+            yield "logins", "\n".join(self._others(logins))
 
-    def _others(self, environ: Mapping[str, str]) -> list[str]:
+    def _others(self, logins: str | None) -> list[str]:
         """Return the lines of `logins` that are for other hosts than the replaced ones."""
         hosts = {each.partition("/")[0] for each in self.repositories}
-        lines = environ.get(keys.variable("logins"), "").splitlines()
-        return [line for line in lines if line.split() and line.split()[0] not in hosts]
+        return [line for line in (logins or "").splitlines() if line.split() and line.split()[0] not in hosts]
 
     def _moved(self, text: str) -> str:
         scheme, separator, name = text.rpartition("://")
