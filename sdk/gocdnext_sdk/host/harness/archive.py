@@ -1,4 +1,4 @@
-"""Tar archives as engines send them: read as a file, and moved from one workspace to another."""
+"""Tar archives as engines send them: read as a file, and re-rooted from one workspace to another."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ class Escapes(ValueError):
     """A member of a tar would leave the folder in which it is unpacked; the message says how."""
 
 
-def moved(archive: tarfile.TarFile, path: str, dest: str) -> Iterator[bytes]:
+def rerooted(archive: tarfile.TarFile, path: str, dest: str) -> Iterator[bytes]:
     """Yield the members of what an engine packed as those of a tar without an end, for another workspace.
 
     Pipes and devices are left out, as the platform's agent does.
@@ -93,10 +93,10 @@ def moved(archive: tarfile.TarFile, path: str, dest: str) -> Iterator[bytes]:
     """
     root = posixpath.normpath(posixpath.join(dest, path))
     for member in archive:
-        yield from _moved(member, root, posixpath.normpath(dest), archive)
+        yield from _rerooted(member, root, posixpath.normpath(dest), archive)
 
 
-def _moved(member: tarfile.TarInfo, root: str, dest: str, archive: tarfile.TarFile) -> Iterator[bytes]:
+def _rerooted(member: tarfile.TarInfo, root: str, dest: str, archive: tarfile.TarFile) -> Iterator[bytes]:
     content = archive.extractfile(member) if member.isreg() else None
     if not (content or member.isdir() or member.issym() or member.islnk()):
         return

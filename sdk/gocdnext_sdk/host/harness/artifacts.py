@@ -19,7 +19,7 @@ from typing import Self
 from uuid import uuid4
 
 from gocdnext_sdk.errors import Error
-from gocdnext_sdk.host.harness.archive import BROKEN, END, Escapes, TooLarge, moved, store
+from gocdnext_sdk.host.harness.archive import BROKEN, END, Escapes, TooLarge, rerooted, store
 from gocdnext_sdk.host.pipeline import syntax
 from gocdnext_sdk.host.pipeline.model import Artifacts, NeededArtifacts
 
@@ -51,7 +51,7 @@ class Kept:
         """
         try:
             with tarfile.open(self.tar, mode="r:") as archive:
-                yield from moved(archive, self.path, dest)
+                yield from rerooted(archive, self.path, dest)
         except Escapes as error:
             raise ArtifactError(f"artifact {self.path}: {error}") from error
         except BROKEN as error:

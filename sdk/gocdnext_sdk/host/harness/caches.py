@@ -19,7 +19,7 @@ from pathlib import Path
 from uuid import uuid4
 
 from gocdnext_sdk.errors import Error
-from gocdnext_sdk.host.harness.archive import BROKEN, END, Escapes, TooLarge, as_file, moved, store
+from gocdnext_sdk.host.harness.archive import BROKEN, END, Escapes, TooLarge, as_file, rerooted, store
 from gocdnext_sdk.host.harness.snapshot import Snapshot
 from gocdnext_sdk.host.pipeline import syntax
 
@@ -156,7 +156,7 @@ def _hash(pattern: str, snapshot: Snapshot) -> str:
 def _joined(packed: Iterable[tuple[str, Iterator[bytes]]]) -> Iterator[bytes]:
     for path, tar in packed:
         with tarfile.open(fileobj=as_file(tar), mode="r|") as archive:
-            yield from moved(archive, posixpath.normpath(path), ".")
+            yield from rerooted(archive, posixpath.normpath(path), ".")
         for _ in tar:  # what follows the archive's end, so that the connection is free again
             pass
     yield END

@@ -91,10 +91,10 @@ class Handover:
         target = self._of(job)
         new = target.with_name(f"{target.name}.{uuid4().hex[:8]}")
         new.mkdir(mode=0o700, parents=True)
-        moved = []
+        files = []
         for at, each in enumerate(artifacts):
             shutil.move(each.tar, new / str(at))
-            moved.append((each.path, str(at)))
+            files.append((each.path, str(at)))
         note = {
             "checkout": str(self.checkout),
             "pipeline": self.pipeline,
@@ -104,7 +104,7 @@ class Handover:
             "cells": outputs.cells and {key: _without(each, hidden) for key, each in outputs.cells.items()},
             "dimensions": outputs.dimensions,
             "masked": sorted(hidden),
-            "artifacts": moved,
+            "artifacts": files,
         }
         (new / _NOTE).write_text(json.dumps(note))
         shutil.rmtree(target, ignore_errors=True)

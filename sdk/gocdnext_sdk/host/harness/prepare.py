@@ -40,8 +40,8 @@ class Prepared:
         handover: where it leaves what jobs give one another, if anywhere.
         reused: what jobs that do not run have left there.
         publications: what it publishes outside of throw-away registries.
-        moved: the repositories that the registry stands in for.
-        moved_logins: the secrets that log in there: name to `username` or `password`.
+        replaced_repositories: those that the registry stands in for.
+        replaced_logins: the secrets that log in there: name to `username` or `password`.
     """
 
     graph: Graph
@@ -54,8 +54,8 @@ class Prepared:
     handover: Handover | None = None
     reused: Mapping[str, LeftByJob] = field(default_factory=dict)
     publications: tuple[Publication, ...] = ()
-    moved: frozenset[str] = frozenset()
-    moved_logins: Mapping[str, str] = field(default_factory=dict)
+    replaced_repositories: frozenset[str] = frozenset()
+    replaced_logins: Mapping[str, str] = field(default_factory=dict)
 
     def image(self, written: str) -> str:
         """Return the image that runs for one that the pipeline names."""
@@ -184,17 +184,17 @@ def _published(prepared: Prepared, graph: Graph, sources: Sources) -> Prepared:
     leaving = outside(found, local)
     if not hosts:
         return replace(prepared, publications=leaving)
-    moved = frozenset(each.image for each in leaving if each.image and is_meant(each.host, hosts))
-    if not moved:
+    repositories = frozenset(each.image for each in leaving if each.image and is_meant(each.host, hosts))
+    if not repositories:
         there = ", ".join(sorted({each.host for each in leaving if each.image})) or "no known registry"
         raise UsageError(f"--registry-for {' '.join(hosts)}: no job publishes there; they publish to {there}")
-    logins = dict(each for job in found if job.main in moved for each in login_secrets(job.job))
+    logins = dict(each for job in found if job.main in repositories for each in login_secrets(job.job))
     given = {**prepared.sources.secrets, **_made_up((*logins, *REGISTRY_SECRETS))}
     _check(graph, replace(sources, secrets=given), prepared.options)
     username, password = _made_up(REGISTRY_SECRETS).values()
-    stand_in = StandIn(registry, username, password, moved)
+    stand_in = StandIn(registry, username, password, repositories)
     left = outside(images(graph, sources, prepared.catalog, stand_in), local)
-    return replace(prepared, publications=left, moved=moved, moved_logins=logins)
+    return replace(prepared, publications=left, replaced_repositories=repositories, replaced_logins=logins)
 
 
 def _made_up(names: Iterable[str]) -> dict[str, str]:

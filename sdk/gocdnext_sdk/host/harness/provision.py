@@ -32,7 +32,7 @@ class Provided:
         services: the containers of those that all jobs share, by name.
         shares_services: whether the pipeline's services are these; else each job starts its own.
         sigstore: issues the jobs' tokens, if anything does.
-        moved: the registry that stands in for others, if one does.
+        stand_in: the registry that stands in for others, if one does.
     """
 
     graph: Graph
@@ -41,7 +41,7 @@ class Provided:
     services: Mapping[str, str] = field(default_factory=dict)
     shares_services: bool = False
     sigstore: LocalSigstore | None = None
-    moved: StandIn | None = None
+    stand_in: StandIn | None = None
 
 
 def provide(prepared: Prepared, session: Session, listener: Listener) -> Provided:
@@ -52,7 +52,7 @@ def provide(prepared: Prepared, session: Session, listener: Listener) -> Provide
     """
     options = prepared.options
     registry, sigstore, network = options.registry, options.sigstore, options.network
-    secrets, moved = dict(prepared.sources.secrets), None
+    secrets, stand_in = dict(prepared.sources.secrets), None
     variables: dict[str, str] = {}
     if isinstance(registry, NewRegistry):
         registry = session.start_registry(registry.port)
@@ -60,10 +60,10 @@ def provide(prepared: Prepared, session: Session, listener: Listener) -> Provide
         network = registry.network
         secrets |= registry.secrets
         variables |= registry.variables
-        if prepared.moved:
-            moved = StandIn(registry.address, registry.username, registry.password, prepared.moved)
-            secrets |= {name: getattr(moved, key) for name, key in prepared.moved_logins.items()}
-            for each in sorted(prepared.moved):
+        if repositories := prepared.replaced_repositories:
+            stand_in = StandIn(registry.address, registry.username, registry.password, repositories)
+            secrets |= {name: getattr(stand_in, key) for name, key in prepared.replaced_logins.items()}
+            for each in sorted(repositories):
                 listener.notice(f"{registry.address} stands in for {each}")
     if isinstance(sigstore, NewSigstore):
         sigstore = session.start_sigstore(network)
@@ -82,7 +82,7 @@ def provide(prepared: Prepared, session: Session, listener: Listener) -> Provide
         # Who shares a container's network cannot have a set of its own.
         shares_services=network.startswith(SHARED_NETWORK) or options.mode.services == "run",
         sigstore=sigstore,
-        moved=moved,
+        stand_in=stand_in,
     )
     return replace(found, services=_started(prepared, found, session) if found.shares_services else {})
 

@@ -269,11 +269,11 @@ class _Execution:
             resolved = replace(
                 resolved, masks=tuple(each for each in resolved.masks if each not in self._plain)
             )
-        moved = self._provided.moved
-        if moved and (use := use_of(instance, resolved.env, self._prepared.catalog, mode)):
-            env = moved.applied(resolved.env, use, mode)
+        stand_in = self._provided.stand_in
+        if stand_in and (use := use_of(instance, resolved.env, self._prepared.catalog, mode)):
+            env = stand_in.applied(resolved.env, use, mode)
             resolved = replace(resolved, env=env, inputs=inputs_in(env, instance.job, mode))
-            hidden[REGISTRY_SECRETS[1]] = moved.password
+            hidden[REGISTRY_SECRETS[1]] = stand_in.password
         return resolved, hidden
 
     def _notify(self, jobs: JobRunner, report: RunReport) -> None:

@@ -54,7 +54,7 @@ class StandIn:
         found = dict(environ)
         naming = [name for name in map(variable, _naming(use)) if name in found]
         for name in naming:
-            found[name] = _TOKEN.sub(lambda match: self._moved(match[0]), found[name])
+            found[name] = _TOKEN.sub(lambda match: self._replaced(match[0]), found[name])
         logins = found.get(variable("logins"))
         # An output of a needed job may be there already.
         if self.address in found.get(variable(_main(use)), ""):
@@ -78,7 +78,7 @@ class StandIn:
         hosts = {each.partition("/")[0] for each in self.repositories}
         return [line for line in (logins or "").splitlines() if line.split() and line.split()[0] not in hosts]
 
-    def _moved(self, text: str) -> str:
+    def _replaced(self, text: str) -> str:
         scheme, separator, name = text.rpartition("://")
         try:
             image = Reference.parse(name)

@@ -230,7 +230,7 @@ def test_what_others_published_stays_where_it_is(project: Path) -> None:
     text = uses("buildx", image="ghcr.io/org/app", cache_from="ghcr.io/org/app:cache\\nghcr.io/them/cache")
     text = text.replace("with: {", 'with: {build-contexts: "base=docker-image://ghcr.io/them/base", ')
     found = prepared(project, text, registry=NewRegistry(), registry_for=("ghcr.io",))
-    assert found.moved == {"ghcr.io/org/app"}
+    assert found.replaced_repositories == {"ghcr.io/org/app"}
     assert not found.publications
 
 
