@@ -110,7 +110,7 @@ def test_order_files_and_outcome_are_the_platforms(tmp_path: Path) -> None:
     images = {"BASE": os.environ["BASE"], "BUILDX": plugin("buildx"), "TRIVY": plugin("trivy")}
     file = checkout(project, images)
     told = Notices()
-    options = RunOptions(caches=tmp_path / "caches", leftovers=tmp_path / "leftovers")
+    options = RunOptions(caches=tmp_path / "caches", brought_back=tmp_path / "brought-back")
     with Session(DockerEngine()) as session:
         report = run_pipeline(file, replace(options, notify=True), session=session, listener=told)
         again = run_pipeline(file, replace(options, jobs=["deps"]), session=session)

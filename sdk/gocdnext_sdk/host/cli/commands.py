@@ -10,13 +10,13 @@ import click
 from gocdnext_sdk.errors import closest
 
 COMMANDS: Final = {
-    "artifacts": "gocdnext_sdk.host.cli.artifacts",
     "base": "gocdnext_sdk.host.cli.base",
     "cache": "gocdnext_sdk.host.cli.cache",
     "completion": "gocdnext_sdk.host.cli.completion",
     "doctor": "gocdnext_sdk.host.cli.doctor",
     "exec": "gocdnext_sdk.host.cli.exec",
     "explain": "gocdnext_sdk.host.cli.explain",
+    "handover": "gocdnext_sdk.host.cli.handover",
     "init": "gocdnext_sdk.host.cli.init",
     "lint": "gocdnext_sdk.host.cli.lint",
     "manifest": "gocdnext_sdk.host.cli.manifest",
@@ -33,12 +33,16 @@ COMMANDS: Final = {
 }
 """Subcommand to the module whose `command` it is."""
 
+_FORMER: Final = {"artifacts": "handover"}
+"""Names that still work, and that no help lists."""
+
 
 class _Lazy(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:
         return sorted(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        cmd_name = _FORMER.get(cmd_name, cmd_name)
         if cmd_name not in COMMANDS:
             near = closest(cmd_name, COMMANDS)
             hint = f"; did you mean {near}?" if near and not ctx.resilient_parsing else ""

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import click
 
-from gocdnext_sdk.host.harness.leftovers import Leftovers, user_folder
+from gocdnext_sdk.host.harness import user_folders
+from gocdnext_sdk.host.harness.brought_back import BroughtBack
 from gocdnext_sdk.host.harness.publishing import Publication, demand_word, listed
 from gocdnext_sdk.host.pipeline import revision
 
@@ -40,8 +41,10 @@ def ask_to_publish(found: Sequence[Publication], workspace: Path, *, said: bool)
 
 def _dirty(workspace: Path) -> list[str]:
     commit = revision.read(workspace).sha
-    left = Leftovers(user_folder(), workspace.resolve()).unchanged() if commit else frozenset()
-    changed = [each for each in revision.changed(workspace) if each not in left] if commit else []
+    if not commit:
+        return []
+    brought_back = BroughtBack(user_folders.brought_back(), workspace.resolve()).unchanged()
+    changed = [each for each in revision.changed(workspace) if each not in brought_back]
     if not changed:
         return []
     more = f" and {len(changed) - _SHOWN} more" if len(changed) > _SHOWN else ""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gocdnext_sdk.host.harness.leftovers import user_folder
+from gocdnext_sdk.host.harness import user_folders
 from gocdnext_sdk.host.harness.report import record
 
 if TYPE_CHECKING:
@@ -57,16 +57,11 @@ def write_forms(report: RunReport, forms: Mapping[str, Path | None]) -> None:
         record.write_logs(report, folder)
 
 
-def runs_folder() -> Path:
-    """Return the user's own folder of runs."""
-    return user_folder() / "runs"
-
-
 @contextmanager
 def recorded(*, keep: bool) -> Iterator[record.Recorder]:
     """Record what a run does; without `keep`, only as long as it lasts."""
     if keep:
-        with closing(record.Recorder(runs_folder())) as recorder:
+        with closing(record.Recorder(user_folders.runs())) as recorder:
             yield recorder
         return
     from tempfile import TemporaryDirectory
@@ -92,11 +87,11 @@ def command(*, run: str, list_: bool, schema: bool, **forms: Path | None) -> Non
         click.echo(json.SCHEMA.read_text(encoding="utf-8"), nl=False)
         return
     if list_:
-        for each in record.kept(runs_folder()):
-            found = record.load(runs_folder(), each)
+        for each in record.kept(user_folders.runs()):
+            found = record.load(user_folders.runs(), each)
             click.echo(f"{each}  {found.verdict:7}  {found.seconds:7.1f} s  {found.pipeline}")
         return
-    report = record.load(runs_folder(), run)
+    report = record.load(user_folders.runs(), run)
     if not any(forms.values()):
         with closing(ConsoleListener(open_console())) as console:
             console.run_finished(report)

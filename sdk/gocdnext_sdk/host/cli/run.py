@@ -29,7 +29,7 @@ from gocdnext_sdk.host.cli.reports import recorded, report_options, write_forms
 from gocdnext_sdk.host.cli.secrets import collect
 from gocdnext_sdk.host.cli.sigstore import STATE, running
 from gocdnext_sdk.host.cli.watch import watched
-from gocdnext_sdk.host.harness import caches, handover, leftovers
+from gocdnext_sdk.host.harness import user_folders
 from gocdnext_sdk.host.harness.engine.interface import Pull
 from gocdnext_sdk.host.harness.engine.local import local_engine
 from gocdnext_sdk.host.harness.given import REGISTRY_SECRETS
@@ -242,10 +242,10 @@ def command(
             default_image=default_image,
             profiles=settings.profiles,
             notify=notify,
-            leftovers=leftovers.user_folder(),
-            caches=None if no_cache else caches.user_folder(),
+            brought_back=user_folders.brought_back(),
+            caches=None if no_cache else user_folders.caches(),
             layered_from=None if no_layers else MANY_FILES,
-            left=handover.user_folder(),
+            handover=user_folders.handover(),
             manifests=manifests_here,
             reuse=reuse,
             show_outputs=show_outputs,

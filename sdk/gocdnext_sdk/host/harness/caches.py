@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import posixpath
 import tarfile
 from collections.abc import Iterable, Iterator
@@ -53,11 +52,6 @@ class CacheEntry:
         """Delete it."""
         self.file.unlink(missing_ok=True)
         self.file.with_suffix(".json").unlink(missing_ok=True)
-
-
-def user_folder() -> Path:
-    """Return the user's own folder for caches."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "gocdnext-plugin" / "jobs"
 
 
 @dataclass(frozen=True)

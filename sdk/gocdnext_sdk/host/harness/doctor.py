@@ -16,7 +16,7 @@ from docker.errors import DockerException
 from requests.exceptions import RequestException
 
 from gocdnext_sdk.errors import Error
-from gocdnext_sdk.host.harness.caches import user_folder
+from gocdnext_sdk.host.harness import user_folders
 from gocdnext_sdk.oci.credentials import Credentials
 from gocdnext_sdk.runtime.docker_client import address, connect, reason
 
@@ -135,7 +135,7 @@ def _git() -> Check:
 
 
 def _disk() -> Check:
-    folder = user_folder()
+    folder = user_folders.caches()
     while not folder.exists():
         folder = folder.parent
     free = shutil.disk_usage(folder).free

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -24,7 +23,7 @@ _NOTE = "job.json"
 
 
 @dataclass(frozen=True)
-class LeftByJob:
+class Handed:
     """What one job left.
 
     Args:
@@ -110,7 +109,7 @@ class Handover:
         shutil.rmtree(target, ignore_errors=True)
         new.rename(target)
 
-    def load(self, job: str) -> LeftByJob:
+    def load(self, job: str) -> Handed:
         """Return what a job left.
 
         Raises:
@@ -131,21 +130,16 @@ class Handover:
         return self.folder / _name(str(self.checkout), self.pipeline) / _name(job)
 
 
-def user_folder() -> Path:
-    """Return the user's own folder for what jobs left."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "gocdnext-plugin" / "left"
-
-
-def entries(folder: Path) -> Iterator[LeftByJob]:
+def entries(folder: Path) -> Iterator[Handed]:
     """Yield what every job left, by checkout, pipeline and job."""
     found = filter(None, (_read(note.parent) for note in folder.glob(f"*/*/{_NOTE}")))
     yield from sorted(found, key=lambda each: (each.checkout, each.pipeline, each.job))
 
 
-def _read(folder: Path) -> LeftByJob | None:
+def _read(folder: Path) -> Handed | None:
     try:
         note: dict[str, Any] = json.loads((folder / _NOTE).read_text())
-        return LeftByJob(
+        return Handed(
             checkout=note["checkout"],
             pipeline=note["pipeline"],
             job=note["job"],

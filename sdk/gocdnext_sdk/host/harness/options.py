@@ -85,12 +85,12 @@ class RunOptions:
         private: files of the checkout that jobs must not see.
         notify: whether the pipeline's notifications are sent; they are shown otherwise.
         approve: asked at each approval gate, with the job's name; without it, all pass.
-        leftovers: the folder of notes about what runs left in checkouts, so that a later one leaves it out;
-            without one, it is taken for the user's own.
+        brought_back: the folder of notes about what runs wrote into checkouts, so that a later one leaves it
+            out; without one, it is taken for the user's own.
         layered_from: the number of files in the checkout from which on jobs share one copy of it on the
             engine, each with a layer of its own for what it changes; None gives every job a copy.
-        left: the folder of what jobs leave for one another, so that a later run can redo one; without one,
-            nothing is kept after the run.
+        handover: the folder of what jobs leave for one another, so that a later run can redo one; without
+            one, nothing is kept after the run.
         reuse: run the `jobs` alone, with what those that they need have left there.
         show_outputs: whether logs show outputs that are no secret; the platform masks them.
         caches: the folder of what `cache:` keeps between runs; without one, nothing is restored or stored.
@@ -120,9 +120,9 @@ class RunOptions:
     private: tuple[Path, ...] = ()
     notify: bool = False
     approve: Callable[[str, Approval], bool] | None = None
-    leftovers: Path | None = None
+    brought_back: Path | None = None
     layered_from: int | None = MANY_FILES
-    left: Path | None = None
+    handover: Path | None = None
     reuse: bool = False
     show_outputs: bool = False
     caches: Path | None = None

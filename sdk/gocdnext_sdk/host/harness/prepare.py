@@ -13,7 +13,7 @@ from pathlib import Path
 from gocdnext_sdk.contract import uses
 from gocdnext_sdk.errors import UsageError
 from gocdnext_sdk.host.harness.given import REGISTRY_SECRETS, REGISTRY_VARIABLES, SIGSTORE_VARIABLES
-from gocdnext_sdk.host.harness.handover import Handover, LeftByJob
+from gocdnext_sdk.host.harness.handover import Handed, Handover
 from gocdnext_sdk.host.harness.notify import notifications
 from gocdnext_sdk.host.harness.options import RunOptions
 from gocdnext_sdk.host.harness.preflight import check
@@ -52,7 +52,7 @@ class Prepared:
     builds: Mapping[str, Path]
     catalog: Catalog
     handover: Handover | None = None
-    reused: Mapping[str, LeftByJob] = field(default_factory=dict)
+    reused: Mapping[str, Handed] = field(default_factory=dict)
     publications: tuple[Publication, ...] = ()
     replaced_repositories: frozenset[str] = frozenset()
     replaced_logins: Mapping[str, str] = field(default_factory=dict)
@@ -91,9 +91,9 @@ def prepare(pipeline: Pipeline, options: RunOptions, workspace: Path) -> Prepare
         raise UsageError("--registry and --network exclude each other: jobs run in the registry's network")
     if options.registry_for and not options.registry:
         raise UsageError("--registry-for needs --registry")
-    if options.reuse and not (options.jobs and options.left):
+    if options.reuse and not (options.jobs and options.handover):
         raise UsageError("--reuse redoes single jobs; name them with --job")
-    handover = Handover(options.left, workspace, pipeline.name) if options.left else None
+    handover = Handover(options.handover, workspace, pipeline.name) if options.handover else None
     graph = Graph.alone(pipeline, options.jobs) if options.reuse else Graph.of(pipeline, options.jobs)
     if options.network == "host" and options.mode.sidecar and any(each.job.docker for each in graph.jobs):
         raise UsageError(
@@ -193,8 +193,10 @@ def _published(prepared: Prepared, graph: Graph, sources: Sources) -> Prepared:
     _check(graph, replace(sources, secrets=given), prepared.options)
     username, password = _made_up(REGISTRY_SECRETS).values()
     stand_in = StandIn(registry, username, password, repositories)
-    left = outside(images(graph, sources, prepared.catalog, stand_in), local)
-    return replace(prepared, publications=left, replaced_repositories=repositories, replaced_logins=logins)
+    remaining = outside(images(graph, sources, prepared.catalog, stand_in), local)
+    return replace(
+        prepared, publications=remaining, replaced_repositories=repositories, replaced_logins=logins
+    )
 
 
 def _made_up(names: Iterable[str]) -> dict[str, str]:

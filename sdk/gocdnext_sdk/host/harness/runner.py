@@ -15,12 +15,12 @@ from queue import SimpleQueue
 
 from gocdnext_sdk.contract.refs import JobOutputs
 from gocdnext_sdk.host.harness.artifacts import ArtifactStore
+from gocdnext_sdk.host.harness.brought_back import BroughtBack
 from gocdnext_sdk.host.harness.build import build_contexts, build_image
 from gocdnext_sdk.host.harness.caches import Caches
 from gocdnext_sdk.host.harness.engine.local import local_engine
 from gocdnext_sdk.host.harness.given import REGISTRY_SECRETS
 from gocdnext_sdk.host.harness.job import JobRunner
-from gocdnext_sdk.host.harness.leftovers import Leftovers
 from gocdnext_sdk.host.harness.notify import notifications, outcome_of, told
 from gocdnext_sdk.host.harness.options import RunOptions
 from gocdnext_sdk.host.harness.preflight import notices, runs
@@ -100,7 +100,7 @@ class _Execution:
         self._ended: SimpleQueue[tuple[JobInstance, JobReport] | Exception] = SimpleQueue()
         self._started = time.monotonic()
         self._began: dict[str, float] = {}
-        self._plain = {value for left in prepared.reused.values() for value in left.plain}
+        self._plain = {value for handed in prepared.reused.values() for value in handed.plain}
         """The values of outputs that are no secret."""
 
     def run(self) -> RunReport:
@@ -109,9 +109,9 @@ class _Execution:
         for text, job in self._notices():
             self._listener.notice(text, job)
         self._build()
-        leftovers = self._leftovers()
-        left = leftovers.unchanged() if leftovers else frozenset()
-        with Snapshot(self._prepared.workspace, self._options.private, left) as snapshot:
+        brought_back = self._brought_back()
+        unchanged = brought_back.unchanged() if brought_back else frozenset()
+        with Snapshot(self._prepared.workspace, self._options.private, unchanged) as snapshot:
             for text in snapshot.notices:
                 self._listener.notice(text)
             provided = self._provided = provide(self._prepared, self._session, self._listener)
@@ -135,13 +135,13 @@ class _Execution:
                 self._listener.run_started(
                     self._graph.pipeline.name, [(job.job.stage, job.name) for job in self._graph.jobs]
                 )
-                for name, reused in self._prepared.reused.items():
-                    artifacts.take(name, reused.artifacts)
+                for name, handed in self._prepared.reused.items():
+                    artifacts.take(name, handed.artifacts)
                 try:
                     self._execute(jobs)
                 finally:
-                    if leftovers:
-                        leftovers.note(jobs.write_back.written, snapshot.entries)
+                    if brought_back:
+                        brought_back.note(jobs.write_back.written, snapshot.entries)
                 self._hand_over(artifacts)
                 report = RunReport(
                     pipeline=self._graph.pipeline.name,
@@ -168,9 +168,9 @@ class _Execution:
             mode=options.mode,
         )
 
-    def _leftovers(self) -> Leftovers | None:
-        folder = self._options.leftovers
-        return Leftovers(folder, self._prepared.workspace.resolve()) if folder else None
+    def _brought_back(self) -> BroughtBack | None:
+        folder = self._options.brought_back
+        return BroughtBack(folder, self._prepared.workspace.resolve()) if folder else None
 
     def _build(self) -> None:
         contexts = build_contexts(self._options.build_contexts)

@@ -49,11 +49,11 @@ class Snapshot:
     Args:
         root: the checkout.
         exclude: files that jobs must not see under any name, such as the secrets file.
-        leftovers: paths that earlier runs left; what git tracks of them is the user's all the same.
+        brought_back: paths that earlier runs wrote here; what git tracks of them is the user's all the same.
     """
 
     def __init__(
-        self, root: Path, exclude: Collection[Path] = (), leftovers: Collection[str] = frozenset()
+        self, root: Path, exclude: Collection[Path] = (), brought_back: Collection[str] = frozenset()
     ) -> None:
         self.root = root.resolve()
         top = os.fspath(self.root)
@@ -66,17 +66,17 @@ class Snapshot:
         self._file = tempfile.TemporaryFile(prefix="gocdnext-")  # noqa: SIM115 - closed by close()
         try:
             self._file.write(directory(".").tobuf())
-            left = self._untracked(leftovers)
+            omitted = self._untracked(brought_back)
             for path in paths(self.root):
-                if path not in left:
+                if path not in omitted:
                     self._add(top, path)
             self._add_history(top)
             self._file.write(END)
             self._file.flush()
-            if left:
+            if omitted:
                 self.notices.append(
-                    f"jobs do not get what earlier runs left here: {', '.join(sorted(left)[:3])}"
-                    + (f" and {len(left) - 3} more" if len(left) > 3 else "")
+                    f"jobs do not get what earlier runs left here: {', '.join(sorted(omitted)[:3])}"
+                    + (f" and {len(omitted) - 3} more" if len(omitted) > 3 else "")
                 )
             self.notices += self._tracked_secrets()
         except BaseException:

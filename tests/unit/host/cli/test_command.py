@@ -7,6 +7,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
+
+from gocdnext_sdk.host.cli.commands import group
 
 EXTRA = ("bcrypt", "click", "cryptography", "docker", "dotenv", "jwt", "rich", "urllib3", "yaml")
 """What the extra `cli` brings."""
@@ -53,3 +56,9 @@ def test_the_pytest_plugin_hurts_nobody_without_the_extra(tmp_path: Path) -> Non
         [sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("former", ["artifacts"])
+def test_a_command_under_its_former_name_works_and_is_not_listed(former: str) -> None:
+    assert CliRunner().invoke(group, [former, "--help"]).exit_code == 0
+    assert f"  {former} " not in CliRunner().invoke(group, ["--help"]).output

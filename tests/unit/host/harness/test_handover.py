@@ -47,7 +47,7 @@ def left(tmp_path: Path) -> Path:
 def run(engine: MemoryEngine, project: Path, left: Path, **options: Any) -> RunReport:
     file = project / ".gocdnext" / "test.yaml"
     file.write_text(PIPELINE)
-    given = {"secrets": {"TOKEN": "a secret of the job"}, "left": left, **options}
+    given = {"secrets": {"TOKEN": "a secret of the job"}, "handover": left, **options}
     with Session(engine) as session:
         return run_pipeline(file, RunOptions(**given), session=session)
 

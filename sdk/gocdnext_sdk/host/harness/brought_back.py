@@ -17,13 +17,8 @@ from pathlib import Path
 from uuid import uuid4
 
 
-def user_folder() -> Path:
-    """Return the user's own folder for such notes."""
-    return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "gocdnext-plugin"
-
-
 @dataclass(frozen=True)
-class Leftovers:
+class BroughtBack:
     """The notes about one checkout.
 
     Args:
@@ -35,7 +30,7 @@ class Leftovers:
     checkout: Path
 
     def unchanged(self) -> frozenset[str]:
-        """Return the paths that earlier runs left, and nobody has touched since."""
+        """Return the paths that earlier runs brought in, and nobody has touched since."""
         return frozenset(path for path, state in self._read().items() if self._state(path) == state)
 
     def note(self, written: Iterable[str], known: Iterable[str]) -> None:

@@ -1,10 +1,11 @@
-"""`gocdnext-plugin artifacts`: what jobs of earlier runs left for `run --reuse`."""
+"""`gocdnext-plugin handover`: what jobs of earlier runs left for `run --reuse`."""
 
 from __future__ import annotations
 
 import click
 
-from gocdnext_sdk.host.harness.handover import entries, user_folder
+from gocdnext_sdk.host.harness import user_folders
+from gocdnext_sdk.host.harness.handover import entries
 
 
 @click.group()
@@ -15,7 +16,7 @@ def command() -> None:
 @command.command(name="list")
 def list_() -> None:
     """Show what each job left: its size, its checkout, its pipeline and the paths."""
-    for each in entries(user_folder()):
+    for each in entries(user_folders.handover()):
         what = ", ".join(kept.path for kept in each.artifacts) or "outputs only"
         click.echo(f"{each.size / 1e6:10.1f} MB  {each.checkout}  {each.pipeline}  {each.job}: {what}")
 
@@ -24,7 +25,7 @@ def list_() -> None:
 @click.argument("jobs", nargs=-1, metavar="[JOB]...")
 def clear(jobs: tuple[str, ...]) -> None:
     """Delete what these jobs left, or all of it."""
-    found = [each for each in entries(user_folder()) if not jobs or each.job in jobs]
+    found = [each for each in entries(user_folders.handover()) if not jobs or each.job in jobs]
     if missing := sorted(set(jobs) - {each.job for each in found}):
         raise click.UsageError(f"nothing is kept of {', '.join(missing)}")
     size = sum(each.size for each in found)

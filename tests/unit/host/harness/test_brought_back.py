@@ -36,7 +36,9 @@ def got(engine: MemoryEngine, clone: Path) -> list[set[str]]:
 
 def run(engine: MemoryEngine, clone: Path, notes: Path | None) -> RunReport:
     with Session(engine) as session:
-        return run_pipeline(clone / ".gocdnext" / "test.yaml", RunOptions(leftovers=notes), session=session)
+        return run_pipeline(
+            clone / ".gocdnext" / "test.yaml", RunOptions(brought_back=notes), session=session
+        )
 
 
 def test_what_a_run_left_does_not_reach_the_next(
