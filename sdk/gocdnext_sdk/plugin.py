@@ -13,7 +13,7 @@ import os
 import re
 import sys
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Generic, NoReturn, TypeVar
@@ -49,7 +49,9 @@ if TYPE_CHECKING:
 _SECRET_LENGTH = 8
 """Characters. A variable that is only called like a secret may hold a short word."""
 _URL_PASSWORD = re.compile(r"://[^\s/:@]*:([^\s/]+)@")
-"""The password in a URL, as of a proxy."""
+"""The password in a URL."""
+_PROXY_LOGIN = re.compile(r"(?s)(?:.*?://)?(.+)@")
+"""What stands before the host in a proxy's address, with or without a scheme, and whatever is in it."""
 
 Inputs = TypeVar("Inputs", bound=PluginInputs)
 
@@ -205,11 +207,9 @@ def _execute(
         # A job's secrets are also there under their own names, and may be part of other inputs.
         if looks_secret(name) and len(value) >= _SECRET_LENGTH:
             masker.add(value)
-        if name.lower().endswith("_proxy") and "://" not in value:
-            value = f"http://{value}"  # as tools take it
-        for password in _URL_PASSWORD.findall(value):
-            masker.add(password)
-            masker.add(unquote(password))
+        for part in _logins_in(name, value):
+            masker.add(part)
+            masker.add(unquote(part))
     show = partial(system.show, "error") if system else _error
     place = "the inputs" if system else "`with:`"
     warn = partial(system.show, "warning") if system else print_warning
@@ -250,6 +250,19 @@ def _execute(
             hidden = partial(_shown, environ=environ, secrets=secrets)
             return report(error, environ, sys.stderr, lambda line: show(hidden(line)), place)
     return 0
+
+
+def _logins_in(name: str, value: str) -> Iterator[str]:
+    """Yield the passwords in a variable's value; of a proxy, which no tool shows as such, the user too.
+
+    A proxy's password is often written as it is, so it may hold anything, and be no URL's.
+    """
+    if not name.lower().endswith("_proxy"):
+        yield from _URL_PASSWORD.findall(value)
+    elif login := _PROXY_LOGIN.match(value):
+        yield login[1]
+        if password := login[1].partition(":")[2]:
+            yield password
 
 
 def outputs_of(plugin: Plugin[Inputs], returned: object) -> Mapping[str, str]:

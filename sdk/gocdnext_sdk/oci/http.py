@@ -169,7 +169,7 @@ class HttpTransport(Transport):
         if proxy is None:
             pool = urllib3.PoolManager(**options)
         else:
-            login = urllib3.util.parse_url(proxy).auth
+            login = _proxy_login(proxy)
             headers = urllib3.make_headers(proxy_basic_auth=unquote(login)) if login else None
             pool = urllib3.ProxyManager(proxy, proxy_headers=headers, proxy_ssl_context=self._tls, **options)
         pool.pool_classes_by_scheme = _pool_classes()
@@ -188,6 +188,25 @@ class HttpTransport(Transport):
             context.verify_flags &= ~ssl.VERIFY_X509_STRICT
         context.sslsocket_class = _TlsSocket
         return context
+
+
+def _proxy_login(proxy: str) -> str | None:
+    """Return `user:password` of a proxy's address, as it is written there; None without one.
+
+    Raises:
+        TransportError: it is no address. What the parser says of it shows the password's beginning.
+    """
+    import urllib3
+
+    try:
+        parsed = urllib3.util.parse_url(proxy)
+        # Behind a `/` in the password, all is a path, and what stands before it a host and a port.
+        is_url = "@" not in f"{parsed.path}{parsed.query}{parsed.fragment}"
+    except urllib3.exceptions.LocationParseError:
+        is_url = False
+    if not is_url:
+        raise TransportError(Fault.INVALID, "the proxy's address is not a URL; escape / # ? in its password")
+    return parsed.auth
 
 
 def _pool_classes() -> dict[str, Any]:
@@ -257,7 +276,8 @@ def _failure(error: Exception, request: Request) -> TransportError:
     if any(isinstance(each, ConnectionRefusedError) for each in chain):
         return TransportError(Fault.REFUSED, _words(root))
     if isinstance(error, urllib3.exceptions.LocationValueError | ValueError | OverflowError):
-        return TransportError(Fault.INVALID, _words(root))
+        # Its own words quote what is wrong: a password in the address, a token in a header field.
+        return TransportError(Fault.INVALID, "its address, or a field of the request's header, is malformed")
     if any(isinstance(each, TimeoutError | urllib3.exceptions.TimeoutError) for each in chain):
         return TransportError(Fault.BROKEN, "no answer in time")
     return TransportError(Fault.BROKEN, _words(root))
