@@ -24,6 +24,7 @@ from gocdnext_sdk.oci.descriptor import (
     MAX_MANIFEST,
     Descriptor,
     digest_of,
+    is_for_none,
     media_type_of,
     parse_child,
     parse_json,
@@ -338,17 +339,18 @@ class RegistryClient:
     def platforms(self, reference: Reference) -> tuple[Descriptor, ...]:
         """Return the platform images of an index, at any depth; empty for a single image.
 
-        Where the index names no platform, the image's configuration does. Attestations and artifacts are left
-        out. There may be two images for one platform, which differ only in their digests.
+        Where the index names no platform, the image's configuration does. What clients would not pull is left
+        out: attestations, and artifacts for no platform. There may be two images for one platform, which
+        differ only in their digests.
 
         Raises:
-            RegistryError: as `children`.
+            RegistryError: as `children`; or nothing says which platform an image is for.
         """
         found: list[Descriptor] = []
         known, unread = {reference.digest}, [reference]
         while unread:
             children = self._unknown(self.children(unread.pop(0)), known, reference)
-            images = [child for child in children if not (child.is_attestation or child.is_artifact)]
+            images = [child for child in children if not child.is_attestation]
             nested = [child for child in images if child.is_index]
             unread += [reference.with_digest(child.digest) for child in nested]
             single = [child for child in images if not child.is_index]
@@ -364,14 +366,16 @@ class RegistryClient:
         return self.with_platform(index.with_digest(child.digest), child)
 
     def with_platform(self, image: Reference, descriptor: Descriptor) -> Descriptor | None:
-        """Return a single image's descriptor with the platform in its configuration; None if it is no image.
+        """Return a single image's descriptor with the platform in its configuration.
+
+        None if it is no image, or says that it is for no platform.
 
         Args:
             image: the image, by digest.
             descriptor: what the index says about it.
 
         Raises:
-            RegistryError: as `manifest`.
+            RegistryError: as `manifest`; or its configuration does not say which platform it is for.
         """
         media_type, fields = self.configuration(image)
         if media_type not in CONFIG_TYPES:
@@ -381,7 +385,9 @@ class RegistryClient:
         except _UNREADABLE:
             raise RegistryError(f"{image}: the registry sent an invalid image configuration") from None
         if platform is None:
-            return None
+            if is_for_none(fields):
+                return None
+            raise RegistryError(f"{image}: its configuration does not say which platform it is for")
         return Descriptor(
             descriptor.digest,
             descriptor.media_type,

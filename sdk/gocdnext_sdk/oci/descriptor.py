@@ -28,8 +28,9 @@ CONFIG_TYPES = (
 MAX_MANIFEST = 4 * 1024 * 1024
 """Bytes; registries must accept at least this much (distribution-spec 1.1.1, "Pushing Manifests")."""
 
-_REFERENCE_TYPE = "vnd.docker.reference.type"
-"""Marks BuildKit's attestations (moby/buildkit `docs/attestations/attestation-storage.md`)."""
+_ATTESTATION = ("vnd.docker.reference.type", "attestation-manifest")
+"""Marks BuildKit's attestations, which have no other value there and no platform (moby/buildkit
+`docs/attestations/attestation-storage.md`)."""
 
 _UNKNOWN = "unknown"
 
@@ -46,6 +47,7 @@ class Descriptor:
         os_version: for a child of an index, such as Windows' `10.0.20348.2700`.
         artifact_type: for what is not an image.
         annotations: those of the index's entry.
+        for_none: whether the index says that it is for no platform, `unknown/unknown`.
     """
 
     digest: str
@@ -55,6 +57,7 @@ class Descriptor:
     os_version: str | None = None
     artifact_type: str | None = None
     annotations: Mapping[str, str] = field(default_factory=dict, hash=False)
+    for_none: bool = False
 
     @property
     def is_index(self) -> bool:
@@ -63,12 +66,17 @@ class Descriptor:
 
     @property
     def is_attestation(self) -> bool:
-        """Whether it is about another manifest of its index, as BuildKit stores provenance and SBOMs."""
-        return _REFERENCE_TYPE in self.annotations
+        """Whether it is about another manifest of its index, as BuildKit stores provenance and SBOMs.
+
+        What names a platform is pulled by that alone, whatever its annotations are, and so is an image
+        (containerd `core/images/image.go`, go-containerregistry `pkg/v1/remote/index.go`).
+        """
+        key, value = _ATTESTATION
+        return self.for_none and self.annotations.get(key) == value
 
     @property
     def is_artifact(self) -> bool:
-        """Whether it is stored like an image without being one.
+        """Whether its entry says that it is not an image. Clients do not look there.
 
         go-containerregistry gives the entry of every image its configuration's type as `artifactType`.
         """
@@ -149,6 +157,7 @@ def parse_child(entry: Mapping[str, Any]) -> Descriptor:
         _text(platform.get("os.version")),
         _text(entry.get("artifactType")),
         {str(k): v for k, v in (entry.get("annotations") or {}).items() if isinstance(v, str)},
+        is_for_none(platform),
     )
 
 
@@ -158,6 +167,11 @@ def platform_of(fields: Mapping[str, Any]) -> str | None:
     if not parts[0] or not parts[1] or parts[0] == _UNKNOWN:
         return None
     return "/".join(part for part in parts if part)
+
+
+def is_for_none(fields: Mapping[str, Any]) -> bool:
+    """Tell whether a descriptor's `platform` or an image's configuration says `unknown/unknown`."""
+    return fields.get("os") == fields.get("architecture") == _UNKNOWN
 
 
 def _text(value: object) -> str | None:

@@ -19,7 +19,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, Self
 
 from gocdnext_sdk.errors import Error, Invalid, quoted
-from gocdnext_sdk.oci.descriptor import OCI_INDEX
+from gocdnext_sdk.oci.descriptor import OCI_INDEX, parse_child
 from gocdnext_sdk.oci.layout import layout_digest
 from gocdnext_sdk.oci.reference import Reference
 from gocdnext_sdk.workspace import exists, is_directory, is_file, workspace_path
@@ -173,11 +173,7 @@ def _saved(layout: Path, digest: str, names: Iterable[Reference]) -> dict[str, A
 
     manifest = json.loads((layout / blob(digest)).read_text())
     while "manifests" in manifest:  # an index, of an image and what attests to it
-        images = [
-            each
-            for each in manifest["manifests"]
-            if "vnd.docker.reference.type" not in (each.get("annotations") or {})
-        ]
+        images = [each for each in manifest["manifests"] if not parse_child(each).is_attestation]
         if len(images) != 1:
             raise Error(f"a docker archive holds one platform, and this image has {len(images)}")
         manifest = json.loads((layout / blob(images[0]["digest"])).read_text())

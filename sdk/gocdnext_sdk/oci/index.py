@@ -124,9 +124,14 @@ def select(image: Reference, registry: RegistryClient, platforms: Sequence[str])
         taken = {child.digest for child in choose(platforms, images)}
     except ValueError as error:
         raise Invalid(getattr(error, "what", str(error)), getattr(error, "advice", "")) from None
-    kept = [each for each in entries if (each[0].annotations.get(_SUBJECT) or each[0].digest) in taken]
+    kept = [each for each in entries if _image_of(each[0]) in taken]
     annotations = content.get("annotations")
     return _index(kept, annotations if isinstance(annotations, Mapping) else {}, ())
+
+
+def _image_of(child: Descriptor) -> str | None:
+    """Return the digest of the image that an entry is, or attests to."""
+    return child.annotations.get(_SUBJECT) if child.is_attestation else child.digest
 
 
 def _index(

@@ -201,7 +201,7 @@ class TestPlatforms:
             child("a", platform={"os": "linux", "architecture": "amd64"}),
             child("b", platform={"os": "linux", "architecture": "arm", "variant": "v7"}),
             child("c", platform={"os": "unknown", "architecture": "unknown"}, annotations=attestation),
-            child("d", artifactType="application/spdx+json"),
+            entry(self.single(registry, {}, "application/spdx+json"), artifactType="application/spdx+json"),
         ]
         registry.push("team/app:1", {"manifests": children})
         found = client_of(registry).platforms(image())
@@ -210,9 +210,47 @@ class TestPlatforms:
             ("linux/arm/v7", "b"),
         ]
         everything = client_of(registry).children(image())
-        assert [each.digest[-1] for each in everything] == ["a", "b", "c", "d"]
+        assert [each.digest[-1] for each in everything[:3]] == ["a", "b", "c"]
         assert [each.is_attestation for each in everything] == [False, False, True, False]
         assert everything[3].artifact_type == "application/spdx+json"
+
+    @pytest.mark.parametrize(
+        "guise",
+        [
+            {"annotations": {"vnd.docker.reference.type": "anything"}},
+            {"annotations": {"vnd.docker.reference.type": ""}},
+            {"annotations": {"vnd.docker.reference.type": "attestation-manifest"}},
+            {"artifactType": "application/x"},
+        ],
+    )
+    def test_what_clients_would_pull_cannot_hide(
+        self, registry: FakeRegistry, guise: dict[str, object]
+    ) -> None:
+        """They look at the platform alone, or at the configuration where an entry names none."""
+        amd = {"os": "linux", "architecture": "amd64"}
+        image_ = self.single(registry, amd)
+        inner = registry.push("team/app", {"manifests": [child("b", platform=amd)]})
+        unknown = {"os": "unknown", "architecture": "amd64"}
+        children = [
+            child("a", platform=amd, **guise),
+            entry(inner, **guise),
+            entry(image_, **guise),
+            entry(self.single(registry, amd | {"created": "x"}), platform=unknown, **guise),
+            child("c", platform=amd | {"architecture": "arm64"}),
+        ]
+        registry.push("team/app:1", {"manifests": children})
+        found = client_of(registry).platforms(image())
+        assert sorted(str(each.platform) for each in found) == ["linux/amd64"] * 4 + ["linux/arm64"]
+
+    @pytest.mark.parametrize("platform", [None, {}, {"architecture": "amd64"}, {"os": "linux"}])
+    def test_an_image_for_nobody_knows_what_is_an_error(
+        self, registry: FakeRegistry, platform: dict[str, str] | None
+    ) -> None:
+        """An empty system is the host's own for containerd; go-containerregistry takes it for linux/amd64."""
+        single = self.single(registry, platform or {})
+        registry.push("team/app:1", {"manifests": [entry(single, platform=platform)]})
+        with pytest.raises(RegistryError, match="which platform"):
+            client_of(registry).platforms(image())
 
     def test_an_image_whose_entry_has_its_configurations_type_is_an_image(
         self, registry: FakeRegistry

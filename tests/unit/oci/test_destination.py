@@ -64,6 +64,7 @@ def built(workspace: Path, *architectures: str) -> Path:
     attestation = {
         **image(layout, "unknown"),
         "annotations": {"vnd.docker.reference.type": "attestation-manifest"},
+        "platform": {"os": "unknown", "architecture": "unknown"},
     }
     index = {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [*children, attestation]}
     root = blob(layout, index, OCI_INDEX)

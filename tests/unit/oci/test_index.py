@@ -11,7 +11,7 @@ from gocdnext_sdk.errors import Invalid, RegistryError
 from gocdnext_sdk.host.testing.fake_registry import FakeRegistry
 from gocdnext_sdk.oci.client import RegistryClient
 from gocdnext_sdk.oci.descriptor import DOCKER_INDEX, DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST, Descriptor
-from gocdnext_sdk.oci.index import EntryAnnotation, Index, join
+from gocdnext_sdk.oci.index import EntryAnnotation, Index, join, select
 from gocdnext_sdk.oci.reference import Reference
 
 CONFIG = "application/vnd.oci.image.config.v1+json"
@@ -163,6 +163,18 @@ def test_an_attestation_of_another_image_is_refused(shelf: Shelf) -> None:
     other = shelf.client.manifest(shelf.built("s390x"))[1]["manifests"][1]
     odd = shelf.index(entry(shelf.image("amd64")), other)
     assert "attests to an image that is not among them" in refused(shelf, odd, shelf.built("arm64"))
+
+
+def test_an_image_that_says_it_is_about_another_is_not_selected_with_it(shelf: Shelf) -> None:
+    arm, amd = shelf.image("arm64"), shelf.image("amd64")
+    about = {
+        "vnd.docker.reference.type": "attestation-manifest",
+        "vnd.docker.reference.digest": arm.digest,
+    }
+    linux = {"os": "linux", "architecture": "amd64"}
+    both = shelf.index(entry(arm), entry(amd) | {"platform": linux, "annotations": about})
+    assert select(both, shelf.client, ["linux/arm64"]).children == (arm.digest,)
+    assert select(both, shelf.client, ["linux/amd64"]).children == (amd.digest,)
 
 
 def test_an_annotation_for_a_platform_that_is_not_there_is_refused(shelf: Shelf) -> None:

@@ -27,11 +27,12 @@ def test_every_text_comes_with_its_place() -> None:
     ]
     attestation = registry.push("app", {"layers": layers})
     about = {"vnd.docker.reference.type": "attestation-manifest"}
+    unknown = {"os": "unknown", "architecture": "unknown"}
     entries = [
         {"mediaType": each.media_type, "digest": each.digest, "size": each.size, **more}
         for each, more in (
             (image, {"platform": {"os": "linux", "architecture": "amd64"}}),
-            (attestation, {"annotations": about}),
+            (attestation, {"annotations": about, "platform": unknown}),
         )
     ]
     index = registry.push("app", {"manifests": entries, "annotations": {"title": "App"}})
