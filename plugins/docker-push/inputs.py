@@ -20,6 +20,7 @@ from gocdnext_sdk import (
     Invalid,
     Lines,
     MutuallyExclusive,
+    PluginInputs,
     Problem,
     Reference,
     References,
@@ -34,7 +35,9 @@ from gocdnext_sdk import (
     quoted,
 )
 from gocdnext_sdk.inputs.image_metadata import Annotations
+from gocdnext_sdk.inputs.image_signature import ImageSignatureInputs
 from gocdnext_sdk.inputs.image_tags import IMMUTABLE, TAG_PATTERN, TAGS
+from gocdnext_sdk.inputs.model import with_key
 from gocdnext_sdk.inputs.parsers import parse_words
 from gocdnext_sdk.oci.platforms import is_platform
 from gocdnext_sdk.oci.source import Source, Transport
@@ -47,6 +50,12 @@ from .signing import SigningInputs
 
 ENTRY_LEVELS = ("index", "manifest-descriptor")
 """Where an annotation of a joined index can be: the manifests that it names are not changed."""
+
+_SIGNER = ImageSignatureInputs.model_fields.keys() - PluginInputs.model_fields.keys()
+"""What says who must have signed; a rollback looks at it where it reads a receipt."""
+
+_DEMANDS = DemandInputs.model_fields.keys() - PluginInputs.model_fields.keys() - {"api_url"}
+"""All that is demanded of an image before it is published."""
 
 
 def _sources(text: str, workspace: Path | None) -> tuple[Source, ...]:
@@ -307,10 +316,8 @@ class DockerPushInputs(ImageTagInputs, DemandInputs, SigningInputs, RegistryLogi
         return tuple(each for each in (*self.mark, *self.require) if each.kind != "attestation")
 
     def _check_marks(self, environ: Mapping[str, str], workspace: Path) -> Iterator[Problem]:
-        publishes = self.action in ("push", "index")
-        for key in ("mark", "require"):
-            if getattr(self, key) and not publishes:
-                yield Problem(key, f"does nothing with action: {self.action}", "leave it out")
+        if self.action not in ("push", "index"):
+            yield from self._check_unmet()
         if self.mark and not self.demands_signature:
             yield Problem("mark", "says that demands are met, and there are none", "give `verify-…`")
         if any(each.age for each in self.mark):
@@ -324,6 +331,18 @@ class DockerPushInputs(ImageTagInputs, DemandInputs, SigningInputs, RegistryLogi
         elif self.has_key:
             what = "signs `mark: attestation` and the receipt, and there is neither"
             yield Problem("key" if self.key else "key-content", what, "leave it out")
+
+    def _check_unmet(self) -> Iterator[Problem]:
+        """Check that nothing is demanded where nothing is published, and no demand is looked at."""
+        if self.mark:
+            yield Problem("mark", f"does nothing with action: {self.action}", "leave it out")
+        for name in sorted(_DEMANDS & self.model_fields_set):
+            if self.action == "delete-tag" or name not in _SIGNER:
+                yield Problem(with_key(name), f"does nothing with action: {self.action}", "leave it out")
+            elif "=" in (self.previous or ""):
+                yield Problem(
+                    with_key(name), "says nothing of the text in `previous`", "give a RECEIPT there"
+                )
 
     def _check_rollback(self) -> Iterator[Problem]:
         from .receipt import parse_previous

@@ -293,6 +293,42 @@ class TestRollback:
         assert mistakes({"previous": f"{TARGET}:v1={ONE}"})[0].startswith("with.previous: ")
 
 
+class TestADemandThatNoActionLooksAt:
+    """It must not pass for one that is met."""
+
+    TEXT, PROMOTED = f"{TARGET}:v1={ONE}", f"{TARGET}@{ONE}"
+    SIGNER = (
+        {"verify-key": PUBLIC},
+        {"verify-identity": "me@example.com", "verify-issuer": "https://issuer.example.com"},
+        {"verify-identity-regexp": ".*", "verify-issuer-regexp": ".*"},
+        {"trusted-root": "{}"},
+        {"tlog": "false"},
+    )
+    FURTHER = (
+        {"require-signature": "me@example.com https://issuer.example.com"},
+        {"require-attestation": "vuln"},
+        {"require": "attestation"},
+        {"require": "harbor:validated"},
+    )
+
+    def keys(self, inputs: dict[str, str]) -> set[str]:
+        return {line.removeprefix("with.").partition(":")[0] for line in mistakes({"source": ""} | inputs)}
+
+    @pytest.mark.parametrize("demand", [*SIGNER, *FURTHER])
+    def test_a_deletion_has_none(self, demand: dict[str, str]) -> None:
+        assert self.keys({"action": "delete-tag", "tags": "v1"} | demand) >= demand.keys()
+
+    @pytest.mark.parametrize("demand", [*SIGNER, *FURTHER])
+    def test_a_rollback_by_text_has_none(self, demand: dict[str, str]) -> None:
+        assert self.keys({"action": "rollback", "previous": self.TEXT} | demand) >= demand.keys()
+
+    @pytest.mark.parametrize("demand", FURTHER)
+    def test_a_rollback_by_receipt_has_that_of_its_signer_alone(self, demand: dict[str, str]) -> None:
+        given = {"action": "rollback", "previous": self.PROMOTED}
+        assert self.keys(given | demand | self.SIGNER[0]) == demand.keys()
+        assert read(given | {"source": ""} | self.SIGNER[0]).demands_signature
+
+
 def test_a_target_with_a_digest_is_refused() -> None:
     assert mistakes({"target": f"{TARGET}@{ONE}"}) == [
         f'with.target: "{TARGET}@{ONE}" has a digest; give the repository, and tags'
