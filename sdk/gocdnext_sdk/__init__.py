@@ -48,7 +48,14 @@ if TYPE_CHECKING:
         doing,
         quoted,
     )
-    from gocdnext_sdk.inputs.constraints import AtLeastOne, MutuallyExclusive, RequiredIf, RequiredTogether
+    from gocdnext_sdk.inputs.constraints import (
+        Always,
+        AtLeastOne,
+        MutuallyExclusive,
+        OnlyWith,
+        RequiredIf,
+        RequiredTogether,
+    )
     from gocdnext_sdk.inputs.facts import (
         DaemonUse,
         Downloads,
@@ -115,7 +122,14 @@ _NAMES = {
         "doing",
         "quoted",
     ),
-    "inputs.constraints": ("AtLeastOne", "MutuallyExclusive", "RequiredIf", "RequiredTogether"),
+    "inputs.constraints": (
+        "Always",
+        "AtLeastOne",
+        "MutuallyExclusive",
+        "OnlyWith",
+        "RequiredIf",
+        "RequiredTogether",
+    ),
     "inputs.facts": (
         "DaemonUse",
         "Downloads",
@@ -170,6 +184,7 @@ _HOMES = {name: f"{__name__}.{module}" for module, names in _NAMES.items() for n
 
 __all__ = [
     "BUILD_OUTPUTS",
+    "Always",
     "Annotations",
     "AtLeastOne",
     "Boolean",
@@ -204,6 +219,7 @@ __all__ = [
     "JsonDocument",
     "Lines",
     "MutuallyExclusive",
+    "OnlyWith",
     "OutputError",
     "Pairs",
     "Plugin",

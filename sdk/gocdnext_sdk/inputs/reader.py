@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
+from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from gocdnext_sdk.contract.keys import PREFIX, isolated_key, shared_key
 from gocdnext_sdk.errors import InputError, Problem, closest, quoted
-from gocdnext_sdk.inputs.constraints import REQUIRED
+from gocdnext_sdk.inputs.constraints import REQUIRED, Given, is_open
 from gocdnext_sdk.inputs.model import (
     PluginInputs,
     all_constraints,
@@ -176,20 +177,30 @@ def _unknown(variable: str, model: type[PluginInputs]) -> Problem:
     return Problem(written, "unknown input", advice)
 
 
-def given_texts(model: type[PluginInputs], raw: Mapping[str, str | Secret]) -> dict[str, str]:
+def given_texts(model: type[PluginInputs], raw: Mapping[str, str | Secret]) -> Given:
     """Return the text of what is given or has a default, for the constraints; booleans in one spelling."""
     given: dict[str, str] = {}
+    chosen: list[str] = []
     for name, field in model.model_fields.items():
-        default = None if field.is_required() or field.default in (None, "", ()) else field.default
+        default = (
+            None if field.is_required() or field.default in (None, "", ()) else _text(field, field.default)
+        )
         key = key_of(name, field)
-        value = raw.get(key, default)
-        if value is None:
+        text = _text(field, raw[key]) if key in raw else default
+        if text is None:
             continue
-        given[key] = text = as_text(value) if not isinstance(value, Secret) else str(value)
-        if is_boolean(field):
-            with suppress(ValueError):  # the field's own check says what is wrong
-                given[key] = as_text(parse_boolean(text))
-    return given
+        given[key] = text
+        if text != default and not (default is not None and is_open(text)):
+            chosen.append(key)
+    return Given(given, chosen)
+
+
+def _text(field: FieldInfo, value: object) -> str:
+    text = str(value) if isinstance(value, Secret) else as_text(value)
+    if is_boolean(field):
+        with suppress(ValueError):  # the field's own check says what is wrong
+            return as_text(parse_boolean(text))
+    return text
 
 
 def _problem(model: type[PluginInputs], detail: ErrorDetails, raw: Mapping[str, str | Secret]) -> Problem:

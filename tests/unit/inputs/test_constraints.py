@@ -5,16 +5,21 @@ from __future__ import annotations
 import pytest
 
 from gocdnext_sdk.inputs.constraints import (
+    Always,
     AtLeastOne,
     Constraint,
+    Given,
     MutuallyExclusive,
+    OnlyWith,
     RequiredIf,
     RequiredTogether,
 )
 
 
-def broken(rule: Constraint, *given: str) -> list[str]:
-    return [str(each) for each in rule.problems(dict(each.split("=") for each in given))]
+def broken(rule: Constraint, *given: str, defaults: tuple[str, ...] = ()) -> list[str]:
+    chosen = dict(each.split("=") for each in given)
+    texts = dict(each.split("=") for each in defaults) | chosen
+    return [str(each) for each in rule.problems(Given(texts, chosen))]
 
 
 @pytest.mark.parametrize("given", [(), ("key=k",), ("key-content=c",), ("other=x", "key=k")])
@@ -56,3 +61,60 @@ def test_required_if() -> None:
 def test_rules_are_values() -> None:
     assert RequiredIf("a", "b", "1", "2") == RequiredIf("a", "b", "2", "1")
     assert len({RequiredTogether("a", "b"), RequiredTogether("a", "b"), AtLeastOne("a", "b")}) == 2
+
+
+@pytest.mark.parametrize(
+    ("given", "keys"),
+    [
+        ((), []),
+        (("mirror=m",), []),
+        (("mirror=m", "user=u", "password=p"), []),
+        (("user=u",), ["user"]),
+        (("user=u", "password=p", "action=sign"), ["user", "password"]),
+    ],
+)
+def test_what_counts_beside_another_only(given: tuple[str, ...], keys: list[str]) -> None:
+    found = broken(OnlyWith(("user", "password"), "mirror"), *given, defaults=("action=push",))
+    assert found == [f'with.{key}: has no effect without "mirror"; leave it out' for key in keys]
+
+
+def test_what_counts_beside_one_of_several() -> None:
+    rule = OnlyWith("key-password", ("key", "key-content"))
+    assert broken(rule, "key-password=p", "key-content=k") == []
+    assert broken(rule, "key-password=p") == [
+        'with.key-password: has no effect without "key" or "key-content"; leave it out'
+    ]
+
+
+def test_what_counts_with_some_values_of_another() -> None:
+    rule = OnlyWith(("predicate", "replace"), "action", "attest")
+    assert broken(rule, "predicate=p", "action=attest") == []
+    assert broken(rule, "predicate=p", defaults=("action=attest",)) == []
+    assert broken(rule, "replace=true", "action=sign") == [
+        "with.replace: has no effect with action: sign; leave it out"
+    ]
+    assert broken(rule, "predicate=p")[0].startswith("with.predicate: has no effect without action: attest")
+
+
+def test_what_counts_without_another_only() -> None:
+    rule = OnlyWith("qemu-image", "builder", "")
+    assert broken(rule, "qemu-image=q", defaults=("driver=auto",)) == []
+    assert broken(rule, "qemu-image=q", "builder=tcp://b:1") == [
+        'with.qemu-image: has no effect with "builder"; leave it out'
+    ]
+
+
+def test_a_default_may_stand_anywhere_and_does_not_count_as_given() -> None:
+    rule = OnlyWith("cache-ttl", "cache")
+    assert broken(rule, defaults=("cache-ttl=336h", "cache=false")) == []
+    assert broken(rule, "cache-ttl=6h", defaults=("cache=false",)) != []
+    assert broken(rule, "cache-ttl=6h", "cache=true") == []
+
+
+def test_a_value_that_only_the_run_knows_may_be_the_one() -> None:
+    assert broken(OnlyWith("predicate", "action", "attest"), "predicate=p", "action=${{ ACTION }}") == []
+    assert broken(OnlyWith("cache-ttl", "cache"), "cache-ttl=6h", defaults=("cache=${{ C }}",)) == []
+
+
+def test_what_always_counts_breaks_nothing() -> None:
+    assert broken(Always("image"), "image=i") == []

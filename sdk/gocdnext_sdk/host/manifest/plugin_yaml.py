@@ -20,6 +20,7 @@ from gocdnext_sdk.inputs.constraints import (
     AtLeastOne,
     Constraint,
     MutuallyExclusive,
+    OnlyWith,
     RequiredIf,
     RequiredTogether,
 )
@@ -30,6 +31,7 @@ _CONSTRAINTS: Final[Mapping[str, type[MutuallyExclusive | RequiredTogether | AtL
     "at-least-one": AtLeastOne,
 }
 _REQUIRED_IF: Final = "required-if"
+_ONLY_WITH: Final = "only-with"
 
 _LOADER: type[yaml.SafeLoader | yaml.CSafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
@@ -90,7 +92,12 @@ def _constraint(constraint: Constraint) -> dict[str, Any] | None:
         case RequiredIf(key=key, other=other, values=values):
             quoted = [_Quoted(value) for value in sorted(values)]
             return {_REQUIRED_IF: {"key": key, "other": other, "values": quoted}}
-        case _:  # one of an author's own, which only the plugin can check
+        case OnlyWith(keys=keys, others=others, values=values):
+            entry: dict[str, Any] = {"keys": list(keys), "others": list(others)}
+            if values:
+                entry["values"] = [_Quoted(value) for value in sorted(values)]
+            return {_ONLY_WITH: entry}
+        case _:  # nothing to check, or one of an author's own, which only the plugin can check
             return None
 
 
@@ -167,6 +174,8 @@ def _read_constraint(entry: Mapping[str, Any]) -> Constraint:
     ((kind, content),) = entry.items()
     if kind == _REQUIRED_IF:
         return RequiredIf(content["key"], content["other"], *content["values"])
+    if kind == _ONLY_WITH:
+        return OnlyWith(tuple(content["keys"]), tuple(content["others"]), *content.get("values", ()))
     return _CONSTRAINTS[kind](*content)
 
 

@@ -15,6 +15,7 @@ from gocdnext_sdk.inputs.constraints import (
     AtLeastOne,
     Constraint,
     MutuallyExclusive,
+    OnlyWith,
     RequiredIf,
     RequiredTogether,
 )
@@ -23,7 +24,9 @@ Schema = dict[str, Any]
 
 _REFERENCE: Schema = {"type": "string", "pattern": r"\$\{"}
 _ANY: Schema = {"type": ["string", "number", "boolean", "null"]}
-_BOOLEAN = "^\\s*([Tt]rue|TRUE|[Yy]es|YES|[Oo]n|ON|[Yy]|1|[Ff]alse|FALSE|[Nn]o|NO|[Oo]ff|OFF|[Nn]|0)?\\s*$"
+_TRUE = "[Tt]rue|TRUE|[Yy]es|YES|[Oo]n|ON|[Yy]|1"
+_FALSE = "[Ff]alse|FALSE|[Nn]o|NO|[Oo]ff|OFF|[Nn]|0"
+_BOOLEAN = rf"^\s*({_TRUE}|{_FALSE})?\s*$"
 
 
 def render_schema(manifest: Manifest) -> str:
@@ -94,5 +97,39 @@ def _rules(constraint: Constraint, manifest: Manifest) -> Iterator[Schema]:
             if default not in values:
                 condition["required"] = [other]
             yield {"if": condition, "then": {"required": [key]}}
-        case _:  # one of an author's own, which only the plugin can check
+        case OnlyWith(keys=keys, others=others, values=values):
+            specs = {spec.name: spec for spec in manifest.inputs}
+            ways = [_decides(specs[other], values) for other in others]
+            then = ways[0] if len(ways) == 1 else {"anyOf": ways}  # an editor says more of a single one
+            yield from ({"if": _chosen(specs[key]), "then": then} for key in keys)
+        case _:  # nothing to check, or one of an author's own, which only the plugin can check
             return
+
+
+def _chosen(spec: InputSpec) -> Schema:
+    """Say that an input is given, and certainly has another value than its default."""
+    idle = [_spellings(spec, ""), *([_spellings(spec, spec.default), _REFERENCE] if spec.default else ())]
+    return {"required": [spec.name], "properties": {spec.name: {"not": {"anyOf": idle}}}}
+
+
+def _decides(spec: InputSpec, values: frozenset[str]) -> Schema:
+    """Say that an input has one of `values`, or may have; without any, that it is given, and no default."""
+    if not values:
+        idle = [_spellings(spec, each) for each in ("", spec.default or "")]
+        return {"required": [spec.name], "properties": {spec.name: {"not": {"anyOf": idle}}}}
+    fitting = [*(_spellings(spec, each) for each in sorted(values)), _REFERENCE]
+    suffices = (spec.default or "") in values
+    if suffices:
+        fitting.append(_spellings(spec, ""))
+    condition: Schema = {"properties": {spec.name: {"anyOf": fitting}}}
+    return condition if suffices else condition | {"required": [spec.name]}
+
+
+def _spellings(spec: InputSpec, value: str) -> Schema:
+    """Match what reads as `value`; as empty, for ""."""
+    if not value:
+        return {"enum": ["", None]}
+    if spec.type == "boolean":
+        bare, words = (True, _TRUE) if value == "true" else (False, _FALSE)
+        return {"anyOf": [{"enum": [bare, int(bare)]}, {"type": "string", "pattern": rf"^\s*({words})\s*$"}]}
+    return {"enum": [value, *([int(value)] if value.isdecimal() else ())]}

@@ -17,6 +17,8 @@ from gocdnext_sdk.host.manifest.files import generate, outdated, write
 from gocdnext_sdk.host.manifest.load import FolderError, load_plugin
 from gocdnext_sdk.host.manifest.model import Manifest
 from gocdnext_sdk.host.manifest.plugin_yaml import read_catalog
+from gocdnext_sdk.inputs.constraints import Always
+from gocdnext_sdk.inputs.model import all_constraints
 
 SOURCE = '''
 from typing import Literal
@@ -32,6 +34,8 @@ class Inputs(RegistryLoginInputs):
     )
     quiet: Boolean = Input("true", description="Whether to be quiet: yes or no.")
     number: int = Input("10", description="A number.", ge=0)
+    color: Literal["red", "blue"] = Input("red", description="A colour of what it says.")
+    shade: int | None = Input(None, description="How dark.")
     token: Secret | None = Input(None, description="A token.")
     image: Reference = Input(description="The image.")
 
@@ -39,6 +43,8 @@ class Inputs(RegistryLoginInputs):
         RequiredIf("token", "level", "high"),
         MutuallyExclusive("token", "pipe"),
         RequiredIf("pipe", "number", "10"),
+        OnlyWith("color", "quiet", "false"),
+        OnlyWith("shade", ("pipe", "color")),
     )
 
 
@@ -147,6 +153,12 @@ class TestCatalog:
         identity = ["registry-token-name", "registry-identity"]
         assert names[-9:] == [*login, *identity, "ca-file", "insecure-registries"]
 
+    def test_rules_between_inputs_are_read_as_they_are_declared(self, folder: Path) -> None:
+        write(folder)
+        read = read_catalog(folder / "plugin.yaml").constraints
+        declared = all_constraints(load_plugin(folder).inputs)
+        assert [each for each in declared if not isinstance(each, Always)] == list(read)
+
 
 class TestSchema:
     @pytest.fixture
@@ -168,6 +180,10 @@ class TestSchema:
             "{image: app, number: 9, level: high, token: '${{ TOKEN }}'}",
             "{image: app, number: 9, username: me, password: '${{ P }}'}",
             "{image: app, number: 9, degree: low}",
+            "{image: app, number: 9, color: blue, quiet: no, shade: 2}",
+            "{image: app, number: 9, color: blue, quiet: '${{ Q }}', shade: 2}",
+            "{image: app, number: 9, color: red, shade: ''}",
+            "{image: app, number: 9, color: '${{ C }}', shade: 2}",
         ],
     )
     def test_what_the_plugin_takes(self, validator: jsonschema.Draft202012Validator, with_: str) -> None:
@@ -185,6 +201,10 @@ class TestSchema:
             ("{image: app, number: 9, level: high}", "'token' is a required property"),
             ("{image: app}", "'pipe' is a required property"),
             ("{image: app, number: 9, pipe: x, token: t}", "should not be valid"),
+            ("{image: app, number: 9, color: blue}", "'quiet' is a required property"),
+            ("{image: app, number: 9, color: blue, quiet: on}", "True is not valid under any"),
+            ("{image: app, number: 9, shade: 2}", "is not valid under any"),
+            ("{image: app, number: 9, shade: 2, color: red}", "is not valid under any"),
             ("{image: app, number: 9, username: me}", "'password' is a dependency of 'username'"),
         ],
     )
