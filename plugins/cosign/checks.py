@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 def problems(inputs: CosignInputs, environ: Mapping[str, str], workspace: Path) -> Iterator[Problem]:
     """Yield what is wrong beyond a single input."""
-    yield from inputs.check_registry(inputs.image_registries(environ, workspace))
+    if inputs.action not in BLOBS:
+        yield from inputs.check_registry(inputs.image_registries(environ, workspace))
     yield from inputs.check_whose(inputs.registries)
     yield from check_insecure(environ, inputs.insecure_registries)
     yield from _check_key(inputs, workspace)
@@ -33,30 +34,9 @@ def problems(inputs: CosignInputs, environ: Mapping[str, str], workspace: Path) 
     for number, (_, value) in enumerate(inputs.annotations, start=1):
         if value is None:
             yield Problem("annotations", f"item {number} has no value", "write one KEY=VALUE per line")
-    yield from _check_idle(inputs)
     yield from _check_statements(inputs, workspace)
     yield from _check_files(inputs, workspace)
     yield from _check_rules(inputs, workspace)
-
-
-def _check_idle(inputs: CosignInputs) -> Iterator[Problem]:
-    """Yield inputs that do nothing with this action."""
-    action, of_files = inputs.action, bool(inputs.files)
-    fitting = {
-        "annotations": not (inputs.attestation or action in BLOBS),
-        "replace": action == "attest",
-        "predicates": action == "attest",
-        "policies": action == "verify-attestation",
-        "materials": inputs.makes_provenance,
-        "recursive": action not in BLOBS and not inputs.predicates,
-        "files": action in BLOBS,
-        "image": action not in BLOBS,
-    }
-    for key, fits in fitting.items():
-        if getattr(inputs, key) and not fits:
-            yield Problem(key, f"does nothing with action: {action}", "leave it out")
-    if inputs.format != "bundle" and (not inputs.signs or of_files):
-        yield Problem("format", f"does nothing with action: {action}", "leave it out")
 
 
 def _check_statements(inputs: CosignInputs, workspace: Path) -> Iterator[Problem]:
@@ -99,7 +79,11 @@ def _check_files(inputs: CosignInputs, workspace: Path) -> Iterator[Problem]:
 
 
 def _check_key(inputs: CosignInputs, workspace: Path) -> Iterator[Problem]:
-    if inputs.keyless or kms_scheme(inputs.key):
+    if inputs.keyless:
+        return
+    if kms_scheme(inputs.key):
+        if inputs.key_password:
+            yield Problem("key-password", "has no effect with a key in a KMS", "leave it out")
         return
     name = "key" if inputs.key else "key-content"
     try:
@@ -114,6 +98,8 @@ def _check_key(inputs: CosignInputs, workspace: Path) -> Iterator[Problem]:
     else:
         if inputs.signs and kind == "public":
             yield Problem(name, f"is a public key, and action: {inputs.action} needs the private one")
+        elif kind == "public" and inputs.key_password:
+            yield Problem("key-password", "has no effect with a public key", "leave it out")
 
 
 def _check_token(inputs: CosignInputs, environ: Mapping[str, str]) -> Iterator[Problem]:

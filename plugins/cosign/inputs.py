@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, WithJsonSchema
 
 from gocdnext_sdk import (
+    Always,
     Boolean,
     Credentials,
     Input,
@@ -17,6 +18,7 @@ from gocdnext_sdk import (
     JsonDocument,
     Lines,
     MutuallyExclusive,
+    OnlyWith,
     Pairs,
     Problem,
     Reference,
@@ -85,6 +87,24 @@ def _url(text: str) -> str:
 
 
 Url = Annotated[str, AfterValidator(_url)]
+
+SIGNING = ("sign", "attest", "sign-blob", "attest-blob")
+"""The actions that sign."""
+
+ON_IMAGES = ("sign", "verify", "attest", "verify-attestation")
+"""The actions on images, which take a registry."""
+
+ON_STATEMENTS = ("attest", "verify-attestation", "attest-blob", "verify-blob-attestation")
+"""The actions about statements."""
+
+LOGINS = ("username", "password", "logins", "docker-config", "registry-identity", "insecure-registries")
+"""How registries are reached."""
+
+SERVICES = ("signing-config", "fulcio-url", "rekor-url", "rekor-version", "timestamp-server-url")
+"""By what is signed."""
+
+TOKEN = ("identity-token", "identity-token-name", "oidc-client-id", "oidc-issuer")
+"""Who signs without a key."""
 
 
 class CosignInputs(RegistryLoginInputs):
@@ -227,6 +247,11 @@ class CosignInputs(RegistryLoginInputs):
         MutuallyExclusive("key", "key-content", "identity-token"),
         MutuallyExclusive("key", "cert-identity", "cert-identity-regexp"),
         MutuallyExclusive("key-content", "cert-identity", "cert-identity-regexp"),
+        # An issuer beside a key would not be looked at, whoever believes that it is.
+        MutuallyExclusive("key", "cert-oidc-issuer"),
+        MutuallyExclusive("key", "cert-oidc-issuer-regexp"),
+        MutuallyExclusive("key-content", "cert-oidc-issuer"),
+        MutuallyExclusive("key-content", "cert-oidc-issuer-regexp"),
         MutuallyExclusive("cert-oidc-issuer", "cert-oidc-issuer-regexp"),
         MutuallyExclusive("signing-config", "fulcio-url"),
         MutuallyExclusive("signing-config", "rekor-url"),
@@ -236,17 +261,37 @@ class CosignInputs(RegistryLoginInputs):
         RequiredIf("files", "action", *BLOBS),
         MutuallyExclusive("predicates", "image"),
         MutuallyExclusive("predicates", "predicate"),
+        OnlyWith(("image", *LOGINS), "action", *ON_IMAGES),
+        OnlyWith("recursive", "action", *ON_IMAGES),
+        OnlyWith("recursive", "predicates", ""),
+        OnlyWith("files", "action", *BLOBS),
+        OnlyWith("format", "action", "sign", "attest"),
+        OnlyWith("annotations", "action", "sign", "verify"),
+        OnlyWith(("replace", "predicates", "materials"), "action", "attest"),
+        OnlyWith("predicate", "action", "attest", "attest-blob"),
+        OnlyWith("materials", "predicate-type", "slsaprovenance1"),
+        OnlyWith("materials", "predicate", ""),
+        OnlyWith("materials", "predicates", ""),
+        OnlyWith("predicate-type", "action", *ON_STATEMENTS),
+        OnlyWith("policies", "action", "verify-attestation"),
+        OnlyWith((*SERVICES, *TOKEN, "verify-after-sign"), "action", *SIGNING),
+        OnlyWith(("fulcio-url", *TOKEN), "key", ""),
+        OnlyWith(("fulcio-url", *TOKEN), "key-content", ""),
+        OnlyWith("rekor-version", "rekor-url"),
+        OnlyWith("key-password", ("key", "key-content")),
+        Always("action", "key", "key-content", "tlog", "trusted-root"),
+        Always("cert-identity", "cert-identity-regexp", "cert-oidc-issuer", "cert-oidc-issuer-regexp"),
     )
 
     @property
     def signs(self) -> bool:
         """Whether something is signed or attested."""
-        return self.action.startswith(("sign", "attest"))
+        return self.action in SIGNING
 
     @property
     def attestation(self) -> bool:
         """Whether it is about an attestation, not a signature."""
-        return self.action in ("attest", "verify-attestation", "attest-blob", "verify-blob-attestation")
+        return self.action in ON_STATEMENTS
 
     @property
     def done(self) -> str:

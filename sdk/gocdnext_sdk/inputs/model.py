@@ -12,7 +12,7 @@ from pydantic.fields import FieldInfo
 
 from gocdnext_sdk.contract.keys import is_portable
 from gocdnext_sdk.errors import Problem
-from gocdnext_sdk.inputs.constraints import Constraint
+from gocdnext_sdk.inputs.constraints import Always, Constraint
 from gocdnext_sdk.inputs.parsers import parse_duration
 from gocdnext_sdk.inputs.types import Duration
 from gocdnext_sdk.secret import Secret
@@ -95,7 +95,7 @@ class PluginInputs(BaseModel):
         "No limit if not given.",
     )
 
-    constraints: ClassVar[tuple[Constraint, ...]] = ()
+    constraints: ClassVar[tuple[Constraint, ...]] = (Always("timeout"),)
     """Rules between inputs; a subclass adds its own to its parents'."""
 
     elsewhere: ClassVar[Mapping[str, str]] = {}

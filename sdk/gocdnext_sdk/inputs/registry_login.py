@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
 from pydantic import AfterValidator, BeforeValidator, ValidationInfo, WithJsonSchema
 
 from gocdnext_sdk.errors import Invalid, Problem, quoted
-from gocdnext_sdk.inputs.constraints import Constraint, RequiredTogether
+from gocdnext_sdk.inputs.constraints import Always, Constraint, OnlyWith, RequiredTogether
 from gocdnext_sdk.inputs.model import Input, PluginInputs
 from gocdnext_sdk.inputs.parsers import parse_lines
 from gocdnext_sdk.inputs.types import Certificates, RegistryHost, RegistryHosts
@@ -186,7 +186,13 @@ class RegistryLoginInputs(PluginInputs):
     )
 
     listed_last: ClassVar[bool] = True
-    constraints: ClassVar[tuple[Constraint, ...]] = (RequiredTogether("username", "password"),)
+    constraints: ClassVar[tuple[Constraint, ...]] = (
+        RequiredTogether("username", "password"),
+        OnlyWith("registry", "username"),
+        OnlyWith("registry-token-name", "registry-identity"),
+        Always("username", "password", "logins", "docker-config", "registry-identity", "ca-file"),
+        Always("insecure-registries"),
+    )
 
     def prepared(self, job: Job) -> Self:
         """Return the inputs with the logins that the job's identity token gives, among `logins`.

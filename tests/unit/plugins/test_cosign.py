@@ -150,7 +150,7 @@ def test_the_token_of_the_job_is_not_asked_for_when_there_is_a_key() -> None:
         ),
         (
             {"key-content": PRIVATE, "action": "attest", "predicate": ".", "annotations": "a=b"},
-            "with.annotations: does nothing with action: attest; leave it out",
+            "with.annotations: has no effect with action: attest; leave it out",
         ),
         ({"image": "", "key-content": PRIVATE}, "with.image: is required with action: sign"),
         (
@@ -163,7 +163,7 @@ def test_the_token_of_the_job_is_not_asked_for_when_there_is_a_key() -> None:
         ),
         (
             {"key-content": PRIVATE, "action": "attest", "predicate": ".", "materials": IMAGE},
-            "with.materials: does nothing with action: attest",
+            "with.materials: has no effect with predicate-type: custom",
         ),
         ({"key-content": PRIVATE, "action": "sign-blob"}, "with.files: is required with action: sign-blob"),
         (
@@ -178,12 +178,12 @@ def test_the_token_of_the_job_is_not_asked_for_when_there_is_a_key() -> None:
             {"key-content": PRIVATE, "action": "sign-blob", "files": "/etc/passwd"},
             "with.files: item 1 leads out of the workspace",
         ),
-        ({"key-content": PRIVATE, "files": "a"}, "with.files: does nothing with action: sign"),
+        ({"key-content": PRIVATE, "files": "a"}, "with.files: has no effect with action: sign"),
         (
             {"action": "verify", "key-content": PUBLIC, "format": "legacy"},
-            "with.format: does nothing with action: verify",
+            "with.format: has no effect with action: verify",
         ),
-        ({"key-content": PRIVATE, "replace": "true"}, "with.replace: does nothing with action: sign"),
+        ({"key-content": PRIVATE, "replace": "true"}, "with.replace: has no effect with action: sign"),
         (
             {"identity-token": token(), "trusted-root": ROOT, "rekor-version": "2", "format": "both"}
             | SERVICES,
