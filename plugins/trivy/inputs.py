@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
-from urllib.parse import parse_qsl, unquote
+from urllib.parse import unquote
 
 from pydantic import WithJsonSchema
 
@@ -50,6 +50,9 @@ FILES = frozenset({"image", "dockerfile", "fs", "repo", "rootfs", "config"})
 
 CACHE = ".cache/trivy"
 """Where the databases are if nothing else is said; the platform keeps it from job to job."""
+
+_NO_SECRET = re.compile(r"([A-Za-z+]+://)?([\w.-]+@)?[^@?#]*")
+"""A repository by an address with nothing secret in it: a user at most, as `git@` is for SSH."""
 
 IMAGE = frozenset({"image"})
 
@@ -321,6 +324,9 @@ class TrivyInputs(JudgingInputs, ReportInputs, RegistryLoginInputs):
                 yield Problem("target", "is outside the workspace", "give the path of a Dockerfile")
         elif self.scan_type != "repo" and "://" in target:
             yield Problem("target", "is a URL", "a repository is scanned with scan-type: repo")
+        elif self.scan_type == "repo" and not exists(workspace / target) and not _NO_SECRET.fullmatch(target):
+            what = "may hold a token, which any process on the host can read in Trivy's arguments"
+            yield Problem("target", what, "leave out login, ? and #, and give the token as `password`")
         elif target.startswith("-") or (self.scan_type != "repo" and not exists(workspace / target)):
             # A reference that came from a needed job is masked in the message, so always tell of images.
             what = f"there is no {quoted(target)} in the workspace"
@@ -338,12 +344,6 @@ def is_committed(folder: Path, workspace: Path) -> bool:
     except (OSError, ValueError):
         return False
     return f"{name.as_posix()}/".encode(errors="surrogateescape") in index
-
-
-def query_values(url: str) -> list[str]:
-    """Return the values in the query of a URL, any of which may be a token."""
-    query = url.partition("?")[2].partition("#")[0] if "://" in url else ""
-    return [value for _, value in parse_qsl(query)]
 
 
 def without_login(url: str) -> tuple[str, Secret | None]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from gocdnext_sdk import Job, Secret, Tool
 from gocdnext_sdk.workspace import read_text
 
-from .inputs import TrivyInputs, query_values, without_login
+from .inputs import TrivyInputs, without_login
 
 NOT_BOUND = ("TRIVY_USERNAME", "TRIVY_PASSWORD", "TRIVY_REGISTRY_TOKEN")
 """Logins that Trivy sends to every registry it contacts, those of its databases too."""
@@ -35,8 +35,6 @@ def prepare(inputs: TrivyInputs, job: Job) -> Tool:
         job.say(note)
     for note in ignored_ignorefiles(inputs, job.workspace):
         job.warn(note)
-    for value in query_values(inputs.target or ""):
-        job.mask(value)
     if inputs.scan_type == "repo":
         env.update(git_login(inputs, job.environ))
     elif inputs.username and not inputs.image:

@@ -284,6 +284,43 @@ def test_a_login_is_taken_out_of_a_url(url: str, clean: str, token: str | None) 
 
 
 @pytest.mark.parametrize(
+    "target",
+    [
+        "https://h.example/g/p.git?private_token=hunter2hunter2",
+        "h.example/g/p.git?private_token=hunter2hunter2",
+        "https://h.example/g/p.git#hunter2hunter2",
+        "ssh://git:hunter2hunter2@h.example/p",
+        "git+ssh://git:hunter2hunter2@h.example/p",
+        "https://user:hunter2/hunter2@h.example/p",
+        "https://hunter2/hunter2@h.example/p",
+    ],
+)
+def test_a_repository_whose_address_would_show_a_token_is_refused(target: str) -> None:
+    (line,) = mistakes(scan_type="repo", target=target)
+    assert line.startswith("with.target: ")
+    assert "hunter2" not in line
+    assert "`password`" in line
+
+
+@pytest.mark.parametrize(
+    ("target", "word"),
+    [
+        ("ssh://git@h.example:22/org/repo", "ssh://git@h.example:22/org/repo"),
+        ("git@h.example:org/repo", "git@h.example:org/repo"),
+        ("https://h.example/~org/repo.git", "https://h.example/~org/repo.git"),
+        ("https://user:hunter2hunter2@h.example/p", "https://h.example/p"),
+        ("user:hunter2hunter2@h.example/p", "h.example/p"),
+        ("a#b@c", "a#b@c"),
+    ],
+)
+def test_any_other_repository_is_trivys_last_word(workspace: Path, target: str, word: str) -> None:
+    (workspace / "a#b@c").mkdir()
+    inputs = given(scan_type="repo", target=target)
+    (subject,) = trivy.find_subjects(inputs, SimpleNamespace())
+    assert trivy.scan_command(inputs, subject, "cache")[-1] == word
+
+
+@pytest.mark.parametrize(
     ("target", "token"),
     [
         ("https://github.com/org/repo", "github-token"),
@@ -636,10 +673,6 @@ class TestSeveralImagesOfOnePlatform:
 def test_a_path_that_is_too_long_is_not_there() -> None:
     (line,) = mistakes(scan_type="fs", target="x/" * 5000)
     assert line.startswith("with.target: there is no")
-
-
-def test_what_a_url_asks_for_may_be_a_token() -> None:
-    assert trivy.query_values("https://h/x?private_token=t0ken&b=#f") == ["t0ken"]
 
 
 def test_an_ignore_file_that_trivy_passes_over_is_told_of(workspace: Path) -> None:
