@@ -6,9 +6,10 @@ Source: aquasecurity/trivy 0.74, `pkg/result/ignore.go`: what an entry is, and w
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime, timedelta, timezone
+from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,11 +17,16 @@ from gocdnext_sdk import Invalid, Job, quoted
 from gocdnext_sdk.workspace import read_text
 
 if TYPE_CHECKING:
+    from yaml import Node, SafeLoader
+
     from .inputs import TrivyInputs
     from .scan import Report
 
 SECTIONS = ("vulnerabilities", "misconfigurations", "secrets", "licenses")
 """Those of a YAML file."""
+
+_KEYS = ("id", "paths", "purls", "expired_at", "statement")
+"""Those of an entry in it. Trivy passes over others, and accepts what they were to except."""
 
 _IDS = ("VulnerabilityID", "ID", "AVDID", "RuleID", "Name")
 """What a finding may be called in an entry, by its kind."""
@@ -72,12 +78,12 @@ def read_entries(name: str, workspace: Path) -> tuple[Entry, ...]:
         text = read_text(path)
     except (OSError, UnicodeDecodeError):
         raise Invalid(f"{quoted(name)} cannot be read", "it is a text of at most 4 MiB") from None
-    return tuple(_of_yaml(name, text) if path.suffix in (".yaml", ".yml") else _of_lines(name, text))
+    return tuple(_of_yaml(name, text) if name.endswith((".yaml", ".yml")) else _of_lines(name, text))
 
 
 def _of_lines(name: str, text: str) -> Iterator[Entry]:
     comment: list[str] = []
-    for number, line in enumerate(text.splitlines(), start=1):
+    for number, line in enumerate(text.split("\n"), start=1):
         words = line.split()
         if not words:
             comment = []
@@ -85,47 +91,107 @@ def _of_lines(name: str, text: str) -> Iterator[Entry]:
             comment.append(line.strip().lstrip("#").strip())
         else:
             where = f"{name}:{number}"
+            if words[0].removesuffix(":") in SECTIONS:
+                raise Invalid(
+                    f"{where} is YAML, which Trivy reads from .yaml files", "rename it; write `ignorefile`"
+                )
+            for word in takewhile(lambda word: not word.startswith("#"), words[1:]):
+                if not word.startswith("exp:"):
+                    what = f"{where}: Trivy does not read {quoted(word)}"
+                    raise Invalid(what, "a line is an id, exp:2026-12-31 if it ends, and # with the reason")
+            # Trivy looks for a date in the comment too.
             given = next((each[4:] for each in words[1:] if each.startswith("exp:")), None)
             behind = line.partition("#")[2].strip()
-            yield Entry(where, words[0], _expiry(given, where), behind or " ".join(filter(None, comment)))
+            expires = None if given is None else _expiry(given, _DATE, where)
+            yield Entry(where, words[0], expires, behind or " ".join(filter(None, comment)))
 
 
 def _of_yaml(name: str, text: str) -> Iterator[Entry]:
     import yaml
 
     try:
-        content = yaml.safe_load(text) or {}
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        loader = yaml.SafeLoader(text)
+        root = _fields(loader, loader.get_single_node(), name, SECTIONS)
+        for section, entries in root.items():
+            if entries.id != "sequence" and not _is_null(entries):
+                raise Invalid(f"{name}: {section} is not a list", "each entry begins with `- id:`")
+            for number, entry in enumerate(entries.value if entries.id == "sequence" else (), start=1):
+                where = f"{name}: {section}[{number}]"
+                yield _entry(_fields(loader, entry, where, _KEYS), section, where)
+    except (yaml.YAMLError, RecursionError) as error:
         mark = getattr(error, "problem_mark", None)
         where = f"{name}:{mark.line + 1}" if mark else name
         raise Invalid(f"{where} is not YAML") from None
-    if not isinstance(content, Mapping):
-        raise Invalid(f"{name} has no sections", f"they are {', '.join(SECTIONS)}")
-    for section, entries in content.items():
-        if section not in SECTIONS or not isinstance(entries, list | None):
-            what = f"{name}: Trivy reads no section {quoted(section)}"
-            raise Invalid(what, f"lists of {', '.join(SECTIONS)}")
-        for number, entry in enumerate(entries or (), start=1):
-            where = f"{name}: {section}[{number}]"
-            if not isinstance(entry, Mapping) or not isinstance(entry.get("id"), str | int):
-                raise Invalid(f"{where} has no id")
-            reason = str(entry.get("statement") or "").strip()
-            yield Entry(where, str(entry["id"]), _expiry(entry.get("expired_at"), where), reason)
 
 
-def _expiry(value: object, where: str) -> datetime | None:
-    if value is None:
-        return None
+def _fields(loader: SafeLoader, node: Node | None, where: str, known: Collection[str]) -> dict[str, Node]:
+    """Return the fields of a mapping, none of an empty file."""
+    if node is None or _is_null(node):
+        return {}
+    if node.id != "mapping":
+        raise Invalid(f"{where} has no fields", f"known are {', '.join(known)}")
+    names = [key.value for key, _ in node.value]
+    for each in names:
+        if each not in (*known, "<<"):
+            raise Invalid(f"{where}: Trivy does not read {quoted(each)}", f"it reads {', '.join(known)}")
+        if names.count(each) > 1:
+            raise Invalid(f"{where} has {each} twice", "keep one")
+    loader.flatten_mapping(node)  # puts what `<<` names before the mapping's own
+    fields = {key.value: (key, value) for key, value in node.value}
+    node.value = list(fields.values())  # an alias may name it again
+    return {name: value for name, (_, value) in fields.items()}
+
+
+def _entry(fields: Mapping[str, Node], section: str, where: str) -> Entry:
+    texts = {key: _text(fields[key], f"{where}: {key}") for key in ("id", "statement") if key in fields}
+    if not texts.get("id"):
+        raise Invalid(f"{where} has no id")
+    for key in fields.keys() & {"paths", "purls"}:
+        if fields[key].id != "sequence" or not fields[key].value:
+            what = f"{where}: {key} is not a list with something in it"
+            raise Invalid(what, f"write {key}: [FIRST, SECOND], or leave it out to accept it everywhere")
+    if "purls" in fields and section != "vulnerabilities":
+        raise Invalid(f"{where}: Trivy reads purls of vulnerabilities only", "say where, with paths")
+    expires = None
+    if "expired_at" in fields:
+        written = _text(fields["expired_at"], f"{where}: expired_at")
+        expires = _expiry(written, _TIMESTAMP if fields["expired_at"].style is None else _RFC_3339, where)
+    return Entry(where, texts["id"], expires, texts.get("statement", "").strip())
+
+
+def _text(node: Node, where: str) -> str:
+    """Return a scalar as it is written, as yaml.v3 does where Trivy wants a text."""
+    if node.id != "scalar":
+        raise Invalid(f"{where} is not a text")
+    return "" if _is_null(node) else str(node.value)
+
+
+def _is_null(node: Node) -> bool:
+    return node.tag == "tag:yaml.org,2002:null"
+
+
+_DATE = r"\d{4}-\d{2}-\d{2}"
+_DAY = r"\d{4}-\d{1,2}-\d{1,2}"
+_TIME = r"\d{1,2}:\d{1,2}:\d{1,2}([.,]\d+)?"
+_RFC_3339 = rf"{_DAY}[Tt]{_TIME}(Z|[+-]\d\d:\d\d)"
+"""Of a text in quotes. Source: `UnmarshalText` of Go's `time.Time`."""
+_TIMESTAMP = rf"{_RFC_3339}|{_DAY}( {_TIME})?"
+"""Source: gopkg.in/yaml.v3 3.0.1, `allowedTimestampFormats` of `resolve.go`."""
+
+
+def _expiry(text: str, form: str, where: str) -> datetime:
     try:
-        if isinstance(value, datetime):
-            found = value
-        elif isinstance(value, date):
-            found = datetime(value.year, value.month, value.day, tzinfo=UTC)
-        else:
-            found = datetime.strptime(str(value), "%Y-%m-%d").replace(tzinfo=UTC)
+        if not re.fullmatch(form, text, re.ASCII) or text.startswith("0001-"):  # Go's zero time: never
+            raise ValueError(text)
+        parts = re.findall(r"\d+", re.split(r"[.,Z]|[+-]\d\d:", text)[0])
+        sign, hours, minutes = (re.findall(r"([+-])(\d\d):(\d\d)\Z", text) or [("+", "0", "0")])[0]
+        zone = timezone(timedelta(hours=int(sign + hours), minutes=int(sign + minutes)))
+        year, month, day, *time = map(int, parts)
+        return datetime(year, month, day, *time, tzinfo=zone)
     except ValueError:
-        raise Invalid(f"{where}: {quoted(str(value))} is no date", 'write it as "2026-12-31"') from None
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
+        raise Invalid(
+            f"{where}: {quoted(text)} is no date", "write it as 2026-12-31, without quotes"
+        ) from None
 
 
 def check_ignorefile(inputs: TrivyInputs, job: Job, reports: Iterable[Report]) -> list[str]:

@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from gocdnext_sdk import Job, Secret, Tool
-from gocdnext_sdk.workspace import read_text
 
 from .inputs import TrivyInputs, without_login
 
@@ -61,12 +60,6 @@ def ignored_ignorefiles(inputs: TrivyInputs, workspace: Path) -> Iterator[str]:
     for name in (".trivyignore.yaml", ".trivyignore.yml"):
         if (workspace / name).is_file():
             yield f"{name} is not used: write `ignorefile: {name}`"
-    try:
-        text = read_text(workspace / ".trivyignore")
-    except (OSError, UnicodeDecodeError):
-        return
-    if re.search(r"(?m)^(vulnerabilities|misconfigurations|secrets|licenses):", text):
-        yield ".trivyignore holds YAML, which Trivy reads from .yaml files: rename it, write `ignorefile`"
 
 
 def without_logins(job: Job) -> Tool:

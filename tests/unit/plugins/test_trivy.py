@@ -679,12 +679,13 @@ def test_an_ignore_file_that_trivy_passes_over_is_told_of(workspace: Path) -> No
     assert not list(trivy.ignored_ignorefiles(given(), workspace))
     (workspace / ".trivyignore").write_text("CVE-2024-1\n")
     assert not list(trivy.ignored_ignorefiles(given(), workspace))
-    (workspace / ".trivyignore").write_text("vulnerabilities:\n  - id: CVE-2024-1\n")
     (workspace / ".trivyignore.yaml").write_text("vulnerabilities: []\n")
-    first, second = trivy.ignored_ignorefiles(given(), workspace)
-    assert first.startswith(".trivyignore.yaml is not used")
-    assert second.startswith(".trivyignore holds YAML")
+    (line,) = trivy.ignored_ignorefiles(given(), workspace)
+    assert line.startswith(".trivyignore.yaml is not used")
     assert not list(trivy.ignored_ignorefiles(given(ignorefile=".trivyignore.yaml"), workspace))
+    (workspace / ".trivyignore").write_text("vulnerabilities:\n  - id: CVE-2024-1\n")
+    (line,) = mistakes()
+    assert line.startswith("with.ignorefile: .trivyignore:1 is YAML")
 
 
 def report_of(*found: dict[str, Any], target: str = "t", kind: str = "Vulnerabilities") -> dict[str, Any]:
@@ -880,12 +881,73 @@ class TestIgnoreFile:
             ("a.yaml", "vulnerabilities:\n- CVE-1\n"),
             ("a.yaml", "a: [\n"),
             ("a.yml", "- id: CVE-1\n"),
+            # What is passed over here makes an entry wider than it is written.
+            ("a.yaml", "vulnerabilities:\n- id: CVE-1\n  path: [only/here.txt]\n"),
+            ("a.yaml", "vulnerabilities:\n- id: CVE-1\n  paths: []\n"),
+            ("a.yaml", "vulnerabilities:\n- id: CVE-1\n  paths:\n"),
+            ("a.yaml", "vulnerabilities:\n- id: CVE-1\n  paths: only/here.txt\n"),
+            ("a.yaml", "secrets:\n- id: x\n  purls: ['pkg:golang/stdlib']\n"),
+            ("a.yaml", "vulnerabilities:\n- id: CVE-1\n  expires_at: 2030-12-31\n"),
+            ("a.yaml", "vulnerabilities:\n- id: CVE-1\n  Expired_at: 2030-12-31\n"),
+            ("a.yaml", "vulnerabilities:\n- id: CVE-1\n  expired_at:\n"),
+            ("a.yaml", "vulnerabilities:\n- id: CVE-1\n  expired_at: 0001-01-01\n"),
+            ("a.yaml", "vulnerabilities:\n- id: CVE-1\n  expired_at: '2030-12-31'\n"),
+            ("a.yaml", "vulnerabilities:\n- id: CVE-1\n  expired_at: 2030-02-30\n"),
+            ("a.yaml", "vulnerabilities:\n- id: CVE-1\n  id: CVE-2\n"),
+            ("a.yaml", "vulnerabilities:\n- id: CVE-1\nvulnerabilities:\n- id: CVE-2\n"),
+            ("a.yaml", "vulnerabilities:\n- id: ~\n"),
+            ("a.yaml", "vulnerabilities:\n- id: CVE-1\n  [a, b]: c\n"),
+            (".yaml", "- id: CVE-1\n"),
+            (".trivyignore", "CVE-1 exp:2030-1-5\n"),
+            (".trivyignore", "CVE-1 exp:2030-01-05Z\n"),
+            (".trivyignore", "CVE-1 exp:٢٠٣٠-01-05\n"),
+            (".trivyignore", "CVE-1 exp:0001-01-01\n"),
+            (".trivyignore", "CVE-1 # until exp:soon\n"),
+            (".trivyignore", "CVE-1 Exp:2030-01-05\n"),
+            (".trivyignore", "CVE-1 CVE-2\n"),
+            (".trivyignore", "CVE-1\fCVE-2\n"),
+            (".trivyignore", "CVE-1\u2028CVE-2\n"),
         ],
     )
     def test_what_trivy_would_pass_over_is_a_mistake(self, name: str, text: str, workspace: Path) -> None:
         (workspace / name).write_text(text)
         (line,) = mistakes(**({"ignorefile": name} if name != ".trivyignore" else {}))
         assert line.startswith(f"with.ignorefile: {name}")
+
+    def test_an_id_is_the_text_that_stands_there(self, workspace: Path) -> None:
+        text = "secrets:\n- id: on\n- id: 012\n- id: 2030-01-01\n- id: 'a b'\n"
+        assert [each.id for each in self.entries(workspace, text, "a.yaml")] == [
+            "on",
+            "012",
+            "2030-01-01",
+            "a b",
+        ]
+
+    @pytest.mark.parametrize(
+        ("written", "read"),
+        [
+            ("2030-1-5", datetime(2030, 1, 5, tzinfo=UTC)),
+            ("2030-01-05 10:20:30.5", datetime(2030, 1, 5, 10, 20, 30, tzinfo=UTC)),
+            ("2030-01-05T10:20:30+01:00", datetime(2030, 1, 5, 9, 20, 30, tzinfo=UTC)),
+            ("'2030-01-05T10:20:30Z'", datetime(2030, 1, 5, 10, 20, 30, tzinfo=UTC)),
+        ],
+    )
+    def test_yaml_has_more_forms_of_a_date(self, written: str, read: datetime, workspace: Path) -> None:
+        (entry,) = self.entries(workspace, f"secrets:\n- id: x\n  expired_at: {written}\n", "a.yaml")
+        assert entry.expires == read
+
+    def test_an_entry_may_be_made_of_another(self, workspace: Path) -> None:
+        first = "- &it\n  id: CVE-1\n  paths: [a]\n  expired_at: 2026-01-02\n"
+        text = f"vulnerabilities:\n{first}- &too\n  <<: *it\n  expired_at: 2027-01-02\n- *too\n"
+        entries = self.entries(workspace, text, "a.yaml")
+        assert [(each.id, each.expires.year) for each in entries] == [
+            ("CVE-1", y) for y in (2026, 2027, 2027)
+        ]
+
+    def test_the_first_date_of_a_line_counts_in_a_comment_too(self, workspace: Path) -> None:
+        text = "CVE-1 # until exp:2020-01-01\nCVE-2 exp:2030-01-01 # was exp:2020-01-01\r\n"
+        first, second = self.entries(workspace, text)
+        assert (first.expires.year, second.expires.year) == (2020, 2030)
 
     def test_what_matches_nothing_has_no_reason_or_no_date_is_told(self, workspace: Path) -> None:
         entries = self.entries(workspace, "CVE-1 exp:2026-12-31 # r\n\nCVE-2 exp:2026-12-31\n\nCVE-3 # r\n")
