@@ -125,7 +125,7 @@ def _imported_by_plugins() -> Iterator[str]:
 def _purpose(room: str) -> str:
     """Return the first words of the room's docstring."""
     if room == "plugins/":
-        return "One folder for each plugin"
+        return "One directory for each plugin"
     if room == SDK:
         return "What authors import"
     path = ROOT / "sdk" / SDK / room

@@ -98,7 +98,8 @@ def _downloaded() -> tuple[Document, ...]:
             archive = zipfile.ZipFile(io.BytesIO(answer.read()))
     except OSError as error:
         raise SetupError(
-            f"{PYTHON}: {error}. Where it cannot be reached, {PYTHON_FOLDER} names a folder of OSV documents"
+            f"{PYTHON}: {error}. "
+            f"Where it cannot be reached, {PYTHON_FOLDER} names a directory of OSV documents"
         ) from None
     with archive, tempfile.TemporaryDirectory() as folder:
         archive.extractall(folder)

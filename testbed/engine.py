@@ -221,7 +221,7 @@ def tree() -> Path:
 def _start() -> None:
     path = private_host().removeprefix("unix://")
     if len(path) > 100:  # sun_path holds 107 bytes
-        raise SetupError(f"{path} is too long a path for a socket: set GOCDNEXT_CACHE to a shorter folder")
+        raise SetupError(f"{path} is too long a path for a socket: set GOCDNEXT_CACHE to a shorter directory")
     _kill()
     install(iptables="iptables")
     if not tree().exists():

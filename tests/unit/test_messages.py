@@ -180,5 +180,5 @@ def test_a_directory_that_is_taken(tmp_path: Path) -> None:
     with pytest.raises(Error) as caught:
         scaffold("my-plugin", tmp_path)
     assert caught.value.lines() == [
-        f"{tmp_path} exists and is not empty; choose another directory with --folder"
+        f"{tmp_path} exists and is not empty; choose another directory with --directory"
     ]

@@ -10,7 +10,7 @@ from gocdnext_sdk.host.cli.options import DIRECTORY
 from gocdnext_sdk.host.scaffold.first_pipeline import first_pipeline
 
 
-@click.command("init", short_help="Write a first pipeline, from what is in the folder.")
+@click.command("init", short_help="Write a first pipeline, from what is in the directory.")
 @click.argument("folder", type=DIRECTORY, default=".", metavar="[DIRECTORY]")
 @click.option("--print", "only_print", is_flag=True, help="Print it, and write nothing.")
 def command(*, folder: Path, only_print: bool) -> None:

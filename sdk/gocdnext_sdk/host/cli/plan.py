@@ -83,7 +83,7 @@ def command(
 ) -> None:
     """Show what TARGET, a pipeline or a plugin, would do. [default: the project's only pipeline]
 
-    A pipeline is named by its file, its folder or its name; a plugin by its directory or its name.
+    A pipeline is named by its file, its directory or its name; a plugin by its directory or its name.
 
     Nothing is started, contacted or written. Credentials are named with the host they go to, and never
     shown; a secret that is not given is taken for a good one. What only a run can know stands there as what

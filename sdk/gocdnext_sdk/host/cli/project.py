@@ -75,7 +75,7 @@ class Project:
 
         plugins, secrets = said.get("plugins", []), said.get("secrets-file", "")
         if not isinstance(plugins, list) or not all(isinstance(each, str) for each in plugins):
-            raise UsageError(f'{file}: plugins is not a list of folders, ["ci/plugins"]')
+            raise UsageError(f'{file}: plugins is not a list of directories, ["ci/plugins"]')
         if not isinstance(secrets, str):
             raise UsageError(f"{file}: secrets-file is not a text")
         return cls(
@@ -122,7 +122,7 @@ def pipeline(said: str | None) -> Path:
     if said is not None and Path(said).is_dir():
         found, where = pipelines_in(Path(said)), said
     else:
-        found, where = nearest(), "this folder, or one above it,"
+        found, where = nearest(), "this directory, or one above it,"
     if said is not None and not Path(said).is_dir():
         if named := [each for each in found if each.stem == said]:
             return named[0]
@@ -155,7 +155,7 @@ def plugin(said: str, folders: tuple[Path, ...] = ()) -> Path:
     if name not in known:
         near = closest(name, known)
         advice = f"did you mean {near}?" if near else f"there is {', '.join(sorted(known))}"
-        raise UsageError(f"there is no folder and no plugin {said}", advice)
+        raise UsageError(f"there is no directory and no plugin {said}", advice)
     return known[name]
 
 
@@ -199,7 +199,7 @@ def _table(said: Mapping[str, Any]) -> Mapping[str, Any]:
 def _folder(file: Path, said: str, setting: str) -> Path:
     folder = file.parent / said
     if not folder.is_dir():
-        raise UsageError(f"{file}: {setting}: {said} is not a folder")
+        raise UsageError(f"{file}: {setting}: {said} is not a directory")
     return folder
 
 

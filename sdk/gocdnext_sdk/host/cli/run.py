@@ -187,8 +187,8 @@ def command(
 ) -> None:
     """Run a pipeline on the local engine as the platform would.
 
-    FILE may also be a folder with .gocdnext, or the name of one of its pipelines. [default: the only one of
-    this folder, or of the nearest one above]
+    FILE may also be a directory with .gocdnext, or the name of one of its pipelines. [default: the only one
+    of this directory, or of the nearest one above]
 
     Every job starts from a fresh copy of the checkout in a fresh container: .git and all files that are not
     ignored, but neither the secrets file nor what an earlier run left. What it writes is brought back into

@@ -22,8 +22,8 @@ no warnings either), else 1; it is 2 if the command itself is wrong. `--format s
 
 Inputs are checked against the plugins' manifests: those of this project, and those in `--plugins DIRECTORY`.
 Values are read as the plugin reads them: by its own inputs where its `plugin.py` lies beside the manifest (it
-is imported, so name folders that you trust), else by the types in the manifest. What a reference stands for,
-and what is in the checkout, is known when the job runs.
+is imported, so name directories that you trust), else by the types in the manifest. What a reference stands
+for, and what is in the checkout, is known when the job runs.
 
 A comment suppresses a rule on its line, or on the next line if it stands alone. It has to say why:
 

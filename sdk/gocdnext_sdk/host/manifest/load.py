@@ -89,5 +89,5 @@ def _reason(path: Path, error: Exception) -> str:
     text = f"{at}:{line}: cannot be imported: {type(error).__name__}: {error}"
     name = getattr(error, "name", None) if isinstance(error, ModuleNotFoundError) else None
     if name and (path.parent / f"{name}.py").is_file():
-        text += f"; a plugin's folder is a package: write `from . import {name}`"
+        text += f"; a plugin's directory is a package: write `from . import {name}`"
     return text

@@ -20,7 +20,7 @@ _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 
 
 class ScaffoldError(UsageError):
-    """The folder cannot be made."""
+    """The directory cannot be made."""
 
 
 def scaffold(name: str, folder: Path) -> list[Path]:
@@ -42,7 +42,7 @@ def scaffold(name: str, folder: Path) -> list[Path]:
             f'"{name}" cannot be a plugin\'s name; write lower-case words, such as "image-labels"'
         )
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise ScaffoldError(f"{folder} exists and is not empty; choose another directory with --folder")
+        raise ScaffoldError(f"{folder} exists and is not empty; choose another directory with --directory")
     for source in sorted(TEMPLATE.rglob("*")):
         relative = source.relative_to(TEMPLATE)
         if source.is_dir() or "__pycache__" in relative.parts:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
+import click
 import pytest
 from click.testing import CliRunner
 
@@ -58,7 +60,32 @@ def test_the_pytest_plugin_hurts_nobody_without_the_extra(tmp_path: Path) -> Non
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+def helps(command: click.Command, ctx: click.Context) -> Iterator[str]:
+    """Yield the help of a command and of those below it."""
+    yield command.get_help(ctx)
+    for name in command.list_commands(ctx) if isinstance(command, click.Group) else ():
+        found = command.get_command(ctx, name)
+        assert found
+        yield from helps(found, click.Context(found, ctx, info_name=name))
+
+
+def test_no_help_says_folder() -> None:
+    """It is a directory, as in every metavar."""
+    found = "\n".join(helps(group, click.Context(group, info_name="gocdnext-plugin")))
+    assert "DIRECTORY" in found
+    assert [line for line in found.splitlines() if "folder" in line.lower()] == []
+
+
 @pytest.mark.parametrize("former", ["artifacts"])
 def test_a_command_under_its_former_name_works_and_is_not_listed(former: str) -> None:
     assert CliRunner().invoke(group, [former, "--help"]).exit_code == 0
     assert f"  {former} " not in CliRunner().invoke(group, ["--help"]).output
+
+
+@pytest.mark.parametrize("option", ["--directory", "--folder"])
+def test_new_takes_a_directory_and_its_former_name(tmp_path: Path, option: str) -> None:
+    result = CliRunner().invoke(
+        group, ["new", "hadolint", option, str(tmp_path / "it")], catch_exceptions=False
+    )
+    assert result.exit_code == 0
+    assert (tmp_path / "it" / "plugin.py").is_file()

@@ -160,7 +160,7 @@ def test_they_replace_images_of_scripts_and_services_and_unused_ones_are_no_mist
     [
         ("plugin = []\n", "did you mean plugins"),
         ("plugins = 'x'\n", "not a list"),
-        ("plugins = ['nowhere']\n", "not a folder"),
+        ("plugins = ['nowhere']\n", "not a directory"),
         ("[images]\na = 1\n", "not a table of texts"),
         ("secrets-file = '../other.env'\n", "outside"),
         ("secrets-file = 'link.env'\n", "outside"),

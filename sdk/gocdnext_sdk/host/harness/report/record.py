@@ -131,7 +131,7 @@ def load(runs: Path, run: str) -> RunReport:
     try:
         report = from_dict(json.loads((runs / found / "run.json").read_text(encoding="utf-8")))
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UsageError(f"run {found} cannot be read: {error}", "remove its folder") from None
+        raise UsageError(f"run {found} cannot be read: {error}", "remove its directory") from None
     jobs = (_with_log(job, runs / found / log_name(at, job.name)) for at, job in enumerate(report.jobs))
     return replace(report, jobs=tuple(jobs))
 

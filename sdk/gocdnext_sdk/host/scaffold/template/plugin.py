@@ -11,7 +11,7 @@ from gocdnext_sdk import DaemonUse, Findings, Input, Job, Plugin, PluginInputs, 
 class MyPluginInputs(PluginInputs):
     """The `with:` map. A field without a default is required; `fail_on` is written `fail-on` in YAML."""
 
-    path: WorkspacePath = Input(".", description="File or folder to look at.")
+    path: WorkspacePath = Input(".", description="File or directory to look at.")
     words: Words = Input("FIXME", description="Words that must not be in it.")
     allowed: int = Input("0", description="How many there may be.", ge=0)
 
