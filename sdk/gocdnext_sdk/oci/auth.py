@@ -17,9 +17,9 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 from gocdnext_sdk.errors import RegistryError
 from gocdnext_sdk.oci.challenges import Challenge, parse_challenges
 from gocdnext_sdk.oci.credentials import Credential, Credentials
-from gocdnext_sdk.oci.descriptor import parse_json
 from gocdnext_sdk.oci.plain_http import may_be_plain
 from gocdnext_sdk.oci.reference import Reference, Registry
+from gocdnext_sdk.oci.strict_json import parse_json
 from gocdnext_sdk.oci.transport import SYSTEM_CLOCK, Clock, Request, Response
 
 READ, WRITE, DELETE = "pull", "pull,push", "pull,push,delete"

@@ -27,7 +27,8 @@ from gocdnext_sdk.oci.descriptor import (
     is_for_none,
     media_type_of,
     parse_child,
-    parse_json,
+    parse_configuration,
+    parse_manifest,
     platform_of,
 )
 from gocdnext_sdk.oci.exchange import Exchange
@@ -154,7 +155,7 @@ class RegistryClient:
             RegistryError: as `resolve`; or the content does not match the digest.
         """
         descriptor, body = self._read(reference)
-        return descriptor, parse_json(body)
+        return descriptor, parse_manifest(body)
 
     def tag(self, image: Reference, tag: str) -> None:
         """Point `tag` to the manifest in the same repository that the digest of `image` names.
@@ -287,7 +288,7 @@ class RegistryClient:
             digest = config["digest"]
             if not is_digest(digest):
                 raise ValueError("no digest")
-            return str(config["mediaType"]), parse_json(self.blob(image, digest))
+            return str(config["mediaType"]), parse_configuration(self.blob(image, digest))
         except _UNREADABLE:
             raise RegistryError(f"{image}: the registry sent an invalid image configuration") from None
 
@@ -427,7 +428,7 @@ class RegistryClient:
         body = self._verified(response, reference, reference.digest)
         digest = reference.digest or self._digest(body, "sha256")
         try:
-            media_type = media_type_of(parse_json(body), response.media_type)
+            media_type = media_type_of(parse_manifest(body), response.media_type)
         except ValueError as error:
             raise RegistryError(f"{reference}: the registry sent no manifest: {error}") from None
         descriptor = Descriptor(digest, media_type, len(body))

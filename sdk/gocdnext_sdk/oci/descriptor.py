@@ -6,12 +6,12 @@ Source: image-spec 1.1.1 `descriptor.md`, `manifest.md`, `image-index.md`.
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from gocdnext_sdk.oci.reference import is_digest
+from gocdnext_sdk.oci.strict_json import check_names, parse_json
 
 OCI_INDEX = "application/vnd.oci.image.index.v1+json"
 OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
@@ -33,6 +33,15 @@ _ATTESTATION = ("vnd.docker.reference.type", "attestation-manifest")
 `docs/attestations/attestation-storage.md`)."""
 
 _UNKNOWN = "unknown"
+
+_DOCUMENT = (
+    *("schemaVersion", "mediaType", "artifactType", "config", "layers", "manifests", "subject"),
+    "annotations",
+)
+_DESCRIPTOR = ("mediaType", "digest", "size", "urls", "annotations", "data", "platform", "artifactType")
+_PLATFORM = ("architecture", "os", "os.version", "os.features", "variant")
+_CONFIGURATION = (*_PLATFORM, "author", "created", "config", "rootfs", "history")
+"""Fields, as the specification spells them."""
 
 
 @dataclass(frozen=True)
@@ -88,18 +97,29 @@ def digest_of(content: bytes, algorithm: str = "sha256") -> str:
     return f"{algorithm}:{hashlib.new(algorithm, content).hexdigest()}"
 
 
-def parse_json(body: bytes) -> dict[str, Any]:
-    """Return the JSON object in `body`.
+def parse_manifest(body: bytes) -> dict[str, Any]:
+    """Return the JSON of a manifest or an index.
 
     Raises:
-        ValueError: it is not a JSON object.
+        ValueError: it is not a JSON object, or programs would read it differently.
     """
-    try:
-        content = json.loads(body)
-    except RecursionError:
-        raise ValueError("nested too deeply") from None
-    if not isinstance(content, dict):
-        raise ValueError("it is not an object")
+    content = parse_json(body)
+    check_names(content, _DOCUMENT)
+    found = [content.get("config"), content.get("subject")]
+    for several in (content.get("layers"), content.get("manifests")):
+        found += several if isinstance(several, list) else ()
+    for descriptor in found:
+        if isinstance(descriptor, dict):
+            check_names(descriptor, _DESCRIPTOR)
+            if isinstance(platform := descriptor.get("platform"), dict):
+                check_names(platform, _PLATFORM)
+    return content
+
+
+def parse_configuration(body: bytes) -> dict[str, Any]:
+    """Return the JSON of an image's configuration; raises as `parse_manifest`."""
+    content = parse_json(body)
+    check_names(content, _CONFIGURATION)
     return content
 
 
@@ -121,9 +141,11 @@ def media_type_of(content: Mapping[str, Any], header: str) -> str:
     if has_children and has_layers:
         raise ValueError("it is an index and an image at once")
     named = content.get("mediaType")
+    if named is not None and not isinstance(named, str):
+        raise ValueError("its mediaType is not a text")
     known = (*INDEX_TYPES, *MANIFEST_TYPES)
-    if isinstance(named, str) and named:
-        found = named
+    if text := _text(named):
+        found = text
     elif header in known:
         found = header
     elif has_children:
@@ -143,10 +165,10 @@ def parse_child(entry: Mapping[str, Any]) -> Descriptor:
     Raises:
         ValueError, KeyError, TypeError, AttributeError: it is not a descriptor.
     """
-    digest, media_type, size = entry["digest"], entry["mediaType"], entry["size"]
+    digest, media_type, size = entry["digest"], _text(entry["mediaType"]), entry["size"]
     if not (isinstance(digest, str) and is_digest(digest)):
         raise ValueError("no digest")
-    if not isinstance(media_type, str) or isinstance(size, bool) or not isinstance(size, int) or size < 0:
+    if media_type is None or isinstance(size, bool) or not isinstance(size, int) or size < 0:
         raise ValueError("no descriptor")
     platform = entry.get("platform") or {}
     return Descriptor(

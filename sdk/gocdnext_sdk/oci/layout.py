@@ -9,15 +9,16 @@ buildx write beside the specification's; moby `image/tarexport` for `manifest.js
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from gocdnext_sdk.errors import Error
+from gocdnext_sdk.oci.descriptor import parse_manifest
 from gocdnext_sdk.oci.reference import Reference, is_digest
-from gocdnext_sdk.workspace import read_text
+from gocdnext_sdk.oci.strict_json import check_names, parse_any
+from gocdnext_sdk.workspace import read_bytes
 
 _NAMES = ("org.opencontainers.image.ref.name", "io.containerd.image.name")
 _NOT_AS_WRITTEN = (TypeError, AttributeError)
@@ -64,9 +65,11 @@ def layout_digest(layout: Path, name: str | None) -> str:
         Error: it is not a layout, or does not contain exactly one such image.
     """
     try:
-        entries = _read_index(json.loads(read_text(layout / "index.json")))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        entries = _read_index(parse_manifest(read_bytes(layout / "index.json")))
+    except (OSError, KeyError, *_NOT_AS_WRITTEN):
         raise Error(f"{layout} is not an OCI image layout: its index.json cannot be read") from None
+    except ValueError as error:
+        raise Error(f"{layout} is not an OCI image layout: its index.json cannot be read: {error}") from None
     return choose(entries, name, layout).id
 
 
@@ -80,16 +83,16 @@ def read_archive(path: Path) -> Archive:
 
     try:
         with tarfile.open(path) as archive:
-            found: dict[str, Any] = {}
+            found: dict[str, bytes] = {}
             for member in archive:
                 file = str(PurePosixPath(member.name))
                 stream = archive.extractfile(member) if file in ("index.json", "manifest.json") else None
                 if stream is not None:
-                    found[file] = json.loads(stream.read(_MAX_JSON))
+                    found[file] = stream.read(_MAX_JSON)
         if "index.json" in found:
-            return Archive(True, _read_index(found["index.json"]))
-        return Archive(False, _read_saved(found["manifest.json"]))
-    except (tarfile.TarError, OSError, EOFError, RecursionError, LookupError, ValueError, *_NOT_AS_WRITTEN):
+            return Archive(True, _read_index(parse_manifest(found["index.json"])))
+        return Archive(False, _read_saved(parse_any(found["manifest.json"])))
+    except (tarfile.TarError, OSError, EOFError, LookupError, ValueError, *_NOT_AS_WRITTEN):
         raise Error(
             f"{path} is not an archive of images",
             "an OCI image layout or what `docker save` writes, as a tar file; gzip, bzip2 or xz may pack it",
@@ -147,11 +150,13 @@ def _read_index(index: Mapping[str, Any]) -> tuple[Entry, ...]:
         names = (annotations[key] for key in _NAMES if annotations.get(key))
         entries.append(Entry(each["digest"], tuple(dict.fromkeys(map(str, names)))))
     if not all(is_digest(each.id) for each in entries):
-        raise ValueError("of digests")
+        raise ValueError("it names an image by something that is not a digest")
     return tuple(entries)
 
 
 def _read_saved(images: Iterable[Mapping[str, Any]]) -> tuple[Entry, ...]:
+    for each in images:
+        check_names(each, ("Config", "RepoTags", "Layers"))
     return tuple(Entry(str(each["Config"]), tuple(each.get("RepoTags") or ())) for each in images)
 
 

@@ -8,9 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+from gocdnext_sdk.errors import RegistryError
 from gocdnext_sdk.oci.client import RegistryClient
-from gocdnext_sdk.oci.descriptor import MAX_MANIFEST, parse_json
+from gocdnext_sdk.oci.descriptor import MAX_MANIFEST
 from gocdnext_sdk.oci.reference import Reference
+from gocdnext_sdk.oci.strict_json import parse_json
 
 _PREDICATE = "in-toto.io/predicate-type"
 """The annotation of an attestation's layer that says what it holds."""
@@ -85,7 +87,12 @@ def _of_attestation(
         if not isinstance(size, int) or size > MAX_MANIFEST:
             yield TooLarge("provenance", size if isinstance(size, int) else 0)
         else:
-            yield from _texts(parse_json(registry.blob(image, str(layer.get("digest")))), "provenance")
+            blob = registry.blob(image, str(layer.get("digest")))
+            try:
+                statement = parse_json(blob)
+            except ValueError as error:
+                raise RegistryError(f"{image}: its provenance is not valid: {error}") from None
+            yield from _texts(statement, "provenance")
 
 
 def _texts(value: Any, document: str, path: str = "") -> Iterator[Said]:

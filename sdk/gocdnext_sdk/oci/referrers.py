@@ -21,7 +21,7 @@ from gocdnext_sdk.oci.descriptor import (
     Descriptor,
     digest_of,
     parse_child,
-    parse_json,
+    parse_manifest,
 )
 from gocdnext_sdk.oci.reference import Reference
 
@@ -114,7 +114,7 @@ def referrers(registry: RegistryClient, subject: Reference) -> tuple[Descriptor,
                 raise registry.refused(response, subject)
             return _entries(_listed(registry, subject), subject)
         try:
-            found += _entries(parse_json(response.body), subject)
+            found += _entries(parse_manifest(response.body), subject)
         except ValueError:
             raise _invalid(subject) from None
         link = _NEXT.search(response.headers.get("Link", ""))

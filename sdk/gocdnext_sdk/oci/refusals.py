@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from gocdnext_sdk.oci.auth import SCHEMES, offered
 from gocdnext_sdk.oci.credentials import Credentials
-from gocdnext_sdk.oci.descriptor import parse_json
 from gocdnext_sdk.oci.reference import HUB, Reference
+from gocdnext_sdk.oci.strict_json import parse_json
 from gocdnext_sdk.oci.transport import Fault, Request, Response, TransportError
 
 IMMUTABLE = (400, 403, 405, 409)

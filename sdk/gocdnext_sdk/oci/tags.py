@@ -10,8 +10,8 @@ from urllib.parse import urljoin
 
 from gocdnext_sdk.errors import RegistryError
 from gocdnext_sdk.oci.client import RegistryClient
-from gocdnext_sdk.oci.descriptor import parse_json
 from gocdnext_sdk.oci.reference import Reference
+from gocdnext_sdk.oci.strict_json import parse_json
 
 MAX_PAGES = 1000
 """Answers that are read of one list."""

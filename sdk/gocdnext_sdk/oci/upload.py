@@ -5,13 +5,12 @@ Source: distribution-spec 1.1.1, "Pushing blobs" and "Mounting a blob from anoth
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 
 from gocdnext_sdk.errors import RegistryError
 from gocdnext_sdk.oci.client import RegistryClient
-from gocdnext_sdk.oci.descriptor import media_type_of
+from gocdnext_sdk.oci.descriptor import media_type_of, parse_manifest
 from gocdnext_sdk.oci.parallel import in_parallel
 from gocdnext_sdk.oci.reference import Reference
 from gocdnext_sdk.workspace import read_bytes
@@ -34,7 +33,7 @@ def push(layout: Path, image: Reference, registry: RegistryClient, *, tries: int
     """
     try:
         content = read_bytes(_path(layout, str(image.digest)))
-        manifest = json.loads(content)
+        manifest = parse_manifest(content)
         blobs = list(_blobs(manifest))
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         raise RegistryError(f"{image} cannot be pushed: what was built holds no such image") from None

@@ -168,6 +168,71 @@ class TestMediaType:
             client_of(registry).manifest(image())
 
 
+class TestWhatProgramsReadDifferently:
+    """Go takes a key in any case, and the last of several; an image must not hide behind the other."""
+
+    ARM = child("a", platform={"os": "linux", "architecture": "arm64"})
+    AMD = child("b", platform={"os": "linux", "architecture": "amd64"})
+
+    @pytest.mark.parametrize("second", ["manifests", "Manifests", "MANIFESTS", "manife\u017fts"])
+    def test_a_second_list_of_images(self, second: str) -> None:
+        body = f'{{"mediaType": "{OCI_INDEX}", "manifests": [{json.dumps(self.ARM)}], '
+        body += f'"{second}": [{json.dumps(self.AMD)}]}}'
+        self.refused(body.encode())
+
+    @pytest.mark.parametrize(
+        "fields",
+        [
+            {"Digest": "sha256:" + "b" * 64},
+            {"mediatype": OCI_INDEX},
+            {"Platform": {"os": "linux", "architecture": "amd64"}},
+            {"platform": {"os": "linux", "architecture": "arm64", "Architecture": "amd64"}},
+            {"platform": {"OS": "linux", "architecture": "arm64"}},
+        ],
+    )
+    def test_a_second_field_of_an_entry(self, fields: dict[str, object]) -> None:
+        self.refused(json.dumps({"mediaType": OCI_INDEX, "manifests": [self.ARM | fields]}).encode())
+
+    @pytest.mark.parametrize(
+        "content",
+        [
+            {"mediaType": OCI_INDEX, "manifests": [], "Layers": [], "Config": {}},
+            {"MediaType": OCI_INDEX, "manifests": []},
+            {"mediaType": OCI_MANIFEST, "layers": [{"Digest": "sha256:" + "b" * 64}]},
+            {"mediaType": OCI_MANIFEST, "layers": [], "config": {"Digest": "sha256:" + "b" * 64}},
+            {"mediaType": 7, "manifests": []},
+            {"mediaType": "a\nb", "manifests": []},
+        ],
+    )
+    def test_an_index_that_is_an_image_too(self, content: dict[str, object]) -> None:
+        self.refused(json.dumps(content).encode())
+
+    @pytest.mark.parametrize("encoding", ["utf-16", "utf-32-le", "utf-8-sig"])
+    def test_another_encoding(self, encoding: str) -> None:
+        self.refused(json.dumps({"mediaType": OCI_INDEX, "manifests": []}).encode(encoding))
+
+    def test_case_counts_in_annotations(self) -> None:
+        """They are a map, and no program folds its keys."""
+        content = {"manifests": [self.ARM | {"annotations": {"Digest": "x", "digest": "y"}}]}
+        network = answering(lambda request: respond(200, json.dumps(content)))
+        (found,) = client_of(network).platforms(image())
+        assert found.annotations == {"Digest": "x", "digest": "y"}
+
+    def test_a_configuration_for_two_platforms(self, registry: FakeRegistry) -> None:
+        config = registry.blob(b'{"os": "linux", "architecture": "arm64", "Architecture": "amd64"}')
+        single = registry.push(
+            "team/app", {"config": {"mediaType": CONFIG, "digest": config, "size": 1}, "layers": []}
+        )
+        registry.push("team/app:1", {"manifests": [entry(single)]})
+        with pytest.raises(RegistryError, match="invalid image configuration"):
+            client_of(registry).platforms(image())
+
+    def refused(self, body: bytes) -> None:
+        network = answering(lambda request: respond(200, body, {"Content-Type": OCI_INDEX}))
+        with pytest.raises(RegistryError, match="the registry sent no manifest"):
+            client_of(network).manifest(image())
+
+
 class TestManifest:
     def test_other_bytes_than_the_digest_names_are_refused(self) -> None:
         network = answering(lambda request: respond(200, b'{"swapped": true}'))

@@ -47,6 +47,8 @@ def test_one_of_several_needs_its_name(checkout: Path) -> None:
     [
         *("", "[]", '{"manifests": 1}', '{"manifests": [{}]}'),
         *('{"manifests": [{"digest": "x\\nerror: y"}]}', '{"manifests": [{"digest": 1}]}'),
+        *(f'{{"manifests": [{{"digest": "{ONE}"}}], "{key}": []}}' for key in ("manifests", "Manifests")),
+        f'{{"manifests": [{{"digest": "{ONE}", "Digest": "{TWO}"}}]}}',
     ],
 )
 def test_what_is_no_layout_is_told(checkout: Path, text: str) -> None:
