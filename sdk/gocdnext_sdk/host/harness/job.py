@@ -28,7 +28,7 @@ from gocdnext_sdk.host.harness.log import Log
 from gocdnext_sdk.host.harness.report.interface import JobReport, Listener, Status
 from gocdnext_sdk.host.harness.report.outcome import result, steps
 from gocdnext_sdk.host.harness.results import collect
-from gocdnext_sdk.host.harness.results.coverage import UnreadableReport
+from gocdnext_sdk.host.harness.results.unreadable import UnreadableReport
 from gocdnext_sdk.host.harness.services import start_services, states
 from gocdnext_sdk.host.harness.session import Session
 from gocdnext_sdk.host.harness.sidecar import Beside, start_daemon

@@ -10,7 +10,8 @@ import pytest
 from gocdnext_sdk.host.harness import RunOptions, RunReport, Session, run_pipeline
 from gocdnext_sdk.host.harness.engine.memory import MemoryContainer, MemoryEngine
 from gocdnext_sdk.host.harness.results import coverage, junit
-from gocdnext_sdk.host.harness.results.coverage import Coverage, UnreadableReport
+from gocdnext_sdk.host.harness.results.coverage import Coverage
+from gocdnext_sdk.host.harness.results.unreadable import UnreadableReport
 from gocdnext_sdk.host.pipeline import PipelineError, quantities, syntax
 
 JUNIT = """<?xml version="1.0"?>
@@ -61,11 +62,46 @@ def test_each_format_is_counted_as_the_agent_counts(format_: str, text: str, fou
         ("cobertura", "<coverage>"),
         ("cobertura", "<coverage/>"),
         ("jacoco", '<report><package><counter type="LINE" missed="-1" covered="3"/></package></report>'),
+        # Numbers are Go's ParseInt: ASCII digits, of 64 bits.
+        ("go-cover", "mode: set\na.go:1 1_0 1\n"),
+        ("go-cover", "mode: set\na.go:1 ٣ 1\n"),
+        ("go-cover", "mode: set\na.go:1 -3 1\nb.go:1 5 1\n"),
+        ("go-cover", f"mode: set\na.go:1 1 {'9' * 5000}\n"),
+        ("go-cover", f"mode: set\na.go:1 1 {2**63}\n"),
+        ("lcov", "SF:a\nLF: 1\nend_of_record\n"),
+        ("lcov", "SF:a\nDA:1,1\nLH:1\nend_of_record\n"),
+        ("lcov", "SF:\nDA:1,1\nend_of_record\n"),
+        ("cobertura", COBERTURA.replace('hits="1"', 'hits="²"')),
+        ("cobertura", COBERTURA.replace('hits="1"', f'hits="{"9" * 5000}"')),
+        ("cobertura", f'<?xml version="1.0" encoding="ISO-8859-1"?>{COBERTURA}'),
+        ("cobertura", f'<?xml version="1.0" encoding="foo"?>{COBERTURA}'),
+        ("cobertura", f"<?xml version='1.1'?>{COBERTURA}"),
+        ("jacoco", JACOCO.replace('missed="1"', 'missed="1_0"')),
+        ("jacoco", JACOCO.replace('missed="5"', 'missed="x"')),
+        ("jacoco", JACOCO.replace('missed="1"', f'missed="{2**63 - 1}"')),
     ],
 )
 def test_a_broken_report_is_said_to_be_so(format_: str, text: str) -> None:
     with pytest.raises(UnreadableReport):
         coverage.read(format_, text.encode())
+
+
+@pytest.mark.parametrize(
+    ("format_", "text", "found"),
+    [
+        ("go-cover", "mode: set\r\na\x85b.go:1 1 1\r\n", Coverage(1, 1)),
+        ("cobertura", f'\n<?xml version="1.0"?>{COBERTURA}\n', Coverage(1, 2)),
+        ("lcov", f"SF:a\nDA:1,²\nDA:2,{'9' * 5000}\nDA:3,+1\nend_of_record\n", Coverage(1, 3)),
+        (
+            "cobertura",
+            COBERTURA.replace('hits="1"', 'hits=" 3 "').replace('hits="0"', 'hits=""'),
+            Coverage(1, 2),
+        ),
+        ("cobertura", f'\ufeff<?xml version="1.0" encoding="Utf-8"?>{COBERTURA}', Coverage(1, 2)),
+    ],
+)
+def test_what_the_agent_takes_is_taken(format_: str, text: str, found: Coverage) -> None:
+    assert coverage.read(format_, text.encode()) == found
 
 
 @pytest.mark.parametrize(
@@ -86,13 +122,30 @@ def test_tests_are_counted_over_all_files_and_bad_files_are_named() -> None:
         ("c.xml", b"<html/>"),
         ("d.xml", b"<"),
         ("e.xml", f"{bomb}]><testsuite>&a11;</testsuite>".encode()),
+        *(
+            (f"{name}.xml", f'<?xml version="1.0" encoding="{name}"?><testsuite/>'.encode())
+            for name in ("foo", "shift_jis", "utf-7", "latin-1")
+        ),
+        ("x.xml", b"<testsuite name='\xe9'/>"),
     ]
     found, wrong = junit.read(reports)
     assert found is not None
     assert (found.passed, found.failed, found.skipped, found.files) == (2, 2, 1, 2)
     assert found.failures == ("tests.test_a.test_two", "test_three")
-    assert [each.partition(" ")[0] for each in wrong] == ["c.xml", "d.xml", "e.xml"]
+    assert [each.partition(" ")[0] for each in wrong] == [
+        *("c.xml", "d.xml", "e.xml", "foo.xml", "shift_jis.xml", "utf-7.xml", "latin-1.xml", "x.xml")
+    ]
     assert junit.read([]) == (None, [])
+
+
+def test_cases_are_counted_where_the_agent_looks_for_them() -> None:
+    case = "<testcase name='x'/>"
+    nested = f"<testsuite>{case}<testsuite>{case}</testsuite></testsuite>"
+    named = f"<testsuites xmlns='urn:x'><testsuite>{case}</testsuite></testsuites>"
+    for text in (nested, f"<testsuites>{case}{nested}</testsuites>", named):
+        found, wrong = junit.read([("a.xml", text.encode())])
+        assert found is not None, wrong
+        assert found.passed == 1
 
 
 @pytest.mark.parametrize(
@@ -153,6 +206,18 @@ def test_a_run_sums_up_what_its_jobs_report(engine: MemoryEngine, project: Path)
     assert unit.coverage == Coverage(3, 4)
     assert "test_reports: 2 passed, 4 failed, 2 skipped in 2 files\n" in unit.text
     assert "coverage_report: 75.0% (3/4 lines)\n" in unit.text
+
+
+def test_reports_that_cannot_be_read_end_no_run(engine: MemoryEngine, project: Path) -> None:
+    broken = '<?xml version="1.0" encoding="foo"?><testsuites/>'
+    files = {"junit-1.xml": broken, "junit-\udce9.xml": broken, "out/cover.out": "mode: set\na.go:1 1 ²\n"}
+    unit = run(engine, project, 0, **files)["unit"]
+    assert unit.status == "passed"
+    assert (unit.tests, unit.coverage) == (None, None)
+    assert "test_reports: junit-1.xml " in unit.text
+    assert "test_reports: junit-\N{REPLACEMENT CHARACTER}.xml " in unit.text
+    assert "coverage_report: out/cover.out cannot be read as go-cover" in unit.text
+    assert run(engine, project, 1, **files)["unit"].status == "failed"
 
 
 def test_too_little_coverage_fails_the_job_and_what_comes_after(engine: MemoryEngine, project: Path) -> None:

@@ -10,8 +10,9 @@ from collections.abc import Callable, Iterator, Sequence
 from gocdnext_sdk.host.harness.archive import BROKEN, as_file
 from gocdnext_sdk.host.harness.engine.interface import NoSuchPath
 from gocdnext_sdk.host.harness.results import coverage, junit
-from gocdnext_sdk.host.harness.results.coverage import Coverage, UnreadableReport
+from gocdnext_sdk.host.harness.results.coverage import Coverage
 from gocdnext_sdk.host.harness.results.junit import TestResults
+from gocdnext_sdk.host.harness.results.unreadable import UnreadableReport
 from gocdnext_sdk.host.pipeline import syntax
 from gocdnext_sdk.host.pipeline.model import CoverageReport
 

@@ -7,17 +7,17 @@ Source: upstream `agent/internal/runner/coverage.go`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
-from xml.etree import ElementTree as ET
+from typing import TYPE_CHECKING, Final
+
+from gocdnext_sdk.host.harness.results.unreadable import UnreadableReport, integer, read_xml
+
+if TYPE_CHECKING:
+    from xml.etree.ElementTree import Element
 
 LIMIT: Final = 32 << 20
 """Bytes of a report."""
-
-
-class UnreadableReport(ValueError):
-    """It is not of the format that the job declares."""
 
 
 @dataclass(frozen=True)
@@ -68,18 +68,24 @@ def read(format_: str, data: bytes) -> Coverage:
     return Coverage(covered, total)
 
 
+def _lines(data: bytes) -> list[str]:
+    return [line.strip() for line in data.decode(errors="replace").split("\n")]
+
+
 def _go_cover(data: bytes) -> Iterator[tuple[int, int]]:
     """Yield covered and all statements of each block; a block that is there twice counts once."""
-    lines = [line for line in map(str.strip, data.decode(errors="replace").splitlines()) if line]
+    lines = list(filter(None, _lines(data)))
     if not lines or not lines[0].startswith("mode:"):
         raise UnreadableReport("it has no `mode:` line and is no Go profile")
     blocks: dict[str, tuple[int, bool]] = {}
     for number, line in enumerate(lines[1:], start=1):
         try:
             where, statements, count = line.rsplit(" ", 2)
-            size, ran = int(statements), int(count) > 0
+            size, ran = integer(statements), integer(count) > 0
         except ValueError:
             raise UnreadableReport(f"malformed profile line {number}") from None
+        if size < 0:
+            raise UnreadableReport(f"malformed profile line {number}")
         size, before = blocks.get(where, (size, False))
         blocks[where] = size, before or ran
     if not blocks:
@@ -94,61 +100,60 @@ def _lcov(data: bytes) -> Iterator[tuple[int, int]]:
     is_open = seen = False
 
     def record() -> tuple[int, int]:
-        covered, total = (sums.get("LH", 0), sums["LF"]) if "LF" in sums else counted
+        covered, total = (sums.get("LH", 0), sums.get("LF", 0)) if sums else counted
         if not 0 <= covered <= total:
             raise UnreadableReport(f"a record has {covered} covered lines of {total}")
         return covered, total
 
-    for line in map(str.strip, data.decode(errors="replace").splitlines()):
+    for line in _lines(data):
         key, _, value = line.partition(":")
         if key == "SF" or line == "end_of_record":
             if is_open:
                 yield record()
-            sums, counted, is_open = {}, [0, 0], key == "SF"
+            sums, counted, is_open = {}, [0, 0], key == "SF" and bool(value)
             seen = seen or is_open
         elif key in {"LF", "LH"}:
-            try:
-                sums[key] = int(value)
-            except ValueError:
-                raise UnreadableReport(f"{key} is not a number") from None
+            sums[key] = integer(value)
         elif key == "DA":
             counted[1] += 1
-            hits = value.split(",")[1:2]
-            counted[0] += bool(hits) and hits[0].isdigit() and int(hits[0]) > 0
+            counted[0] += _is_hit(value.split(",")[1:2])
     if is_open:
         yield record()
     if not seen:
         raise UnreadableReport("it has no SF records and is no lcov trace")
 
 
+def _is_hit(counts: Sequence[str]) -> bool:
+    try:
+        return any(integer(each) > 0 for each in counts)
+    except UnreadableReport:
+        return False
+
+
 def _cobertura(data: bytes) -> Iterator[tuple[int, int]]:
-    packages = _xml(data).findall("packages/package")
+    packages = read_xml(data).findall("packages/package")
     if not packages:
         raise UnreadableReport("it has no <package> and is no Cobertura report")
     for line in (line for each in packages for line in each.findall("classes/class/lines/line")):
-        yield int(line.get("hits", "0").isdigit() and int(line.get("hits", "0")) > 0), 1
+        yield int(_attribute(line, "hits") > 0), 1
 
 
 def _jacoco(data: bytes) -> Iterator[tuple[int, int]]:
-    root = _xml(data)
-    counters = [each for each in root.findall("package/counter") if each.get("type") == "LINE"]
-    if root.tag != "report" or not counters:
+    root = read_xml(data)
+    counters = root.findall("package/counter")
+    if root.tag != "report" or not any(each.get("type") == "LINE" for each in counters):
         raise UnreadableReport("it has no LINE counters of packages and is no JaCoCo report")
     for each in counters:
-        try:
-            missed, covered = int(each.get("missed", "0")), int(each.get("covered", "0"))
-        except ValueError:
-            raise UnreadableReport("a counter is not a number") from None
-        if min(missed, covered) < 0:
-            raise UnreadableReport("a counter is negative")
-        yield covered, missed + covered
+        missed, covered = _attribute(each, "missed"), _attribute(each, "covered")
+        if each.get("type") == "LINE":
+            if min(missed, covered) < 0 or missed + covered >= 2**63:
+                raise UnreadableReport("a counter is negative, or too large")
+            yield covered, missed + covered
 
 
-def _xml(data: bytes) -> ET.Element:
-    try:
-        return ET.fromstring(data)  # noqa: S314 - expat fetches nothing and stops at bombs; the size is limited
-    except ET.ParseError as error:
-        raise UnreadableReport(f"it is not XML: {error}") from None
+def _attribute(element: Element, name: str) -> int:
+    text = element.get(name, "").strip()
+    return integer(text) if text else 0
 
 
 _READERS: Final[Mapping[str, Callable[[bytes], Iterator[tuple[int, int]]]]] = {
