@@ -142,7 +142,7 @@ class Log:
             self._shown_there |= len(left) >= masks.MIN_BYTES
 
     def say(self, text: str) -> None:
-        """Add a text of the harness itself, as the platform's agent does; file names in it need not be UTF-8."""
+        """Add a text of the harness itself, as the platform's agent does; names in it may not be UTF-8."""
         shown = _UNDECODED.sub("\N{REPLACEMENT CHARACTER}", text)
         self._add("stdout", self._masker.mask(shown).splitlines())
 
