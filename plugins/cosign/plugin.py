@@ -43,6 +43,10 @@ class Cosign(Plugin[CosignInputs]):
         identity_name="identity-token-name",
         audience="oidc-client-id",
         issuers=("oidc-issuer", "cert-oidc-issuer"),
+        signing_config="signing-config",
+        trusted_root="trusted-root",
+        services=("fulcio-url", "rekor-url", "timestamp-server-url"),
+        offline={"tlog": "false"},
         when={"action": ("sign", "attest", "sign-blob", "attest-blob")},
     )
     gates = Gates(when={"action": ("verify", "verify-attestation", "verify-blob", "verify-blob-attestation")})

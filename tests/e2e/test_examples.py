@@ -25,8 +25,11 @@ from gocdnext_sdk import Credential, Credentials, Reference, Registry, RegistryC
 from gocdnext_sdk.host.harness import RunOptions, RunReport, Session, run_pipeline
 from gocdnext_sdk.host.harness.engine.docker import DockerEngine
 from gocdnext_sdk.host.harness.local_registry import LocalRegistry
+from gocdnext_sdk.host.harness.local_sigstore import LocalSigstore
 from gocdnext_sdk.host.pipeline.builtins import PullRequest, Revision, Run, Tag
+from gocdnext_sdk.host.pipeline.revision import read as read_revision
 from gocdnext_sdk.host.testing.keys import KeyPair, generate_key_pair
+from gocdnext_sdk.oci.referrers import referrers
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = ROOT / "examples"
@@ -276,55 +279,41 @@ def test_promotion_between_two_registries_keeps_digest_and_signatures(bench: Ben
     assert there.resolve(target.with_tag(signature)).is_index
 
 
-HARD_CODED = """
-stages: [build, sign]
-jobs:
-  build:
-    stage: build
-    uses: ghcr.io/klinux/gocdnext-plugin-buildx@v1
-    docker: true
-    secrets: [GHCR_TOKEN]
-    with:
-      image: ghcr.io/nobody/app
-      tags: v1
-      registry: ghcr.io
-      username: me
-      password: ${{ GHCR_TOKEN }}
-    outputs: {reference: REFERENCE}
-  sign:
-    stage: sign
-    uses: ghcr.io/klinux/gocdnext-plugin-cosign@v1
-    needs: [build]
-    secrets: [COSIGN_PRIVATE_KEY, COSIGN_PASSWORD, GHCR_TOKEN]
-    with:
-      action: sign
-      image: ${{ needs.build.outputs.reference }}
-      tlog: "false"
-      key-content: ${{ COSIGN_PRIVATE_KEY }}
-      key-password: ${{ COSIGN_PASSWORD }}
-      registry: ghcr.io
-      username: me
-      password: ${{ GHCR_TOKEN }}
-"""
+@pytest.fixture(scope="module")
+def sigstore(bench: Bench) -> LocalSigstore:
+    return bench.session.start_sigstore(bench.registry.network)
 
 
-def test_a_registry_stands_in_for_the_one_that_a_pipeline_names(bench: Bench, tmp_path: Path) -> None:
+@pytest.mark.parametrize("recipe", ["release", pytest.param("kaniko", marks=pytest.mark.soak)])
+def test_the_published_recipe_runs_to_its_end_and_asks_nobody_outside(
+    bench: Bench, sigstore: LocalSigstore, tmp_path: Path, recipe: str
+) -> None:
+    """As it is published, but for the name of its registry, so that a question for that one is seen."""
+    host = f"registry-{uuid4().hex}.example"
     (tmp_path / ".gocdnext").mkdir()
     pipeline = tmp_path / ".gocdnext" / "release.yaml"
-    host = f"registry-{uuid4().hex}.example"
-    pipeline.write_text(HARD_CODED.replace("ghcr.io", host))
+    pipeline.write_text((EXAMPLES / "recipe" / f"{recipe}.yaml").read_text().replace("ghcr.io", host))
     (tmp_path / "Dockerfile").write_text("FROM scratch\nCOPY Dockerfile /\n")
+    who = ["-c", "user.name=ci", "-c", "user.email=ci@example.com"]
+    for words in (["init", "-qb", "main"], ["add", "-A"], [*who, "commit", "-qm", "first"]):
+        subprocess.run(["git", *words], cwd=tmp_path, check=True)
     options = RunOptions(
         registry=bench.registry,
         registry_for=("all",),
-        use_images=images("buildx", "cosign"),
+        sigstore=sigstore,
+        use_images=images("kaniko" if recipe == "kaniko" else "buildx", "trivy", "cosign"),
+        variables={"TRIVY_DB_REPOSITORY": f"{bench.registry.address}/trivy/db:2"},
         secrets={"COSIGN_PRIVATE_KEY": bench.keys.private, "COSIGN_PASSWORD": bench.keys.password},
     )
     with sniffing(host) if ROOT_USER else nullcontext() as wire:  # others may not listen
         report = run_pipeline(pipeline, options, session=bench.session)
     assert report.passed, "\n".join(job.text for job in report.jobs)
-    assert report["build"].outputs["reference"].startswith(f"{bench.registry.address}/{host}/nobody/app@")
-    assert "v1" in tags(bench.registry, f"{host}/nobody/app")
+    repository = f"{host}/klinux/myapp"
+    revision = read_revision(tmp_path).sha
+    assert revision[:8] in tags(bench.registry, repository)
+    image = Reference.parse(f"{bench.registry.address}/{repository}:{revision[:8]}")
+    found = client(bench.registry).resolve(image)
+    assert referrers(client(bench.registry), image.with_digest(str(found.digest)))
     if wire:
         assert wire.packets > 100
         assert wire.found == []

@@ -79,6 +79,14 @@ class Signs(NamedTuple):
     """The audience that the token must have."""
     issuers: tuple[str, ...] = ()
     """Each says who issues the token; the first that is given counts."""
+    signing_config: str = ""
+    """Describes the Sigstore that it signs by, as JSON; without it and `services` that is the public one."""
+    trusted_root: str = ""
+    """Describes what to trust of that Sigstore, as JSON."""
+    services: tuple[str, ...] = ()
+    """Each names one service of a Sigstore."""
+    offline: When = {}
+    """With these inputs, and a key, it signs without a Sigstore."""
     when: When = {}
     """The plugin signs only with these inputs. What is said of the keys holds always."""
 

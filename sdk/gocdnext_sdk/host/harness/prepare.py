@@ -12,6 +12,7 @@ from pathlib import Path
 
 from gocdnext_sdk.contract import uses
 from gocdnext_sdk.errors import UsageError
+from gocdnext_sdk.host.harness import signing
 from gocdnext_sdk.host.harness.given import REGISTRY_SECRETS, REGISTRY_VARIABLES, SIGSTORE_VARIABLES
 from gocdnext_sdk.host.harness.handover import Handed, Handover
 from gocdnext_sdk.host.harness.notify import notifications
@@ -180,6 +181,8 @@ def _published(prepared: Prepared, graph: Graph, sources: Sources) -> Prepared:
     hosts = prepared.options.registry_for
     (registry,) = _made_up(REGISTRY_VARIABLES).values()
     local = {each.name for each in graph.pipeline.services} | {registry}
+    if prepared.options.sigstore:
+        local.add(signing.PUBLIC_LOG)  # the run's own takes its place
     found = tuple(images(graph, sources, prepared.catalog))
     leaving = outside(found, local)
     if not hosts:

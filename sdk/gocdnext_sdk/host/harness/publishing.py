@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from gocdnext_sdk.contract import keys
 from gocdnext_sdk.contract.refs import JobOutputs
 from gocdnext_sdk.errors import UsageError
+from gocdnext_sdk.host.harness import signing
 from gocdnext_sdk.host.harness.stand_in import StandIn
 from gocdnext_sdk.host.lint.image_flow import Name, words
 from gocdnext_sdk.host.lint.view import Use
@@ -30,25 +31,27 @@ _SHOWN = 6
 
 @dataclass(frozen=True)
 class Publication:
-    """One image that a job publishes, signs or removes.
+    """One image that a job publishes, signs or removes, or a log in which it signs.
 
     Args:
         job: the job.
         does: what it does to it.
         image: registry and repository; empty if only the run knows it.
+        log: the host of the log, if it is none of an image.
     """
 
     job: str
     does: str
-    image: str
+    image: str = ""
+    log: str = ""
 
     @property
     def host(self) -> str:
-        """The registry."""
-        return self.image.partition("/")[0]
+        """The registry, or the log."""
+        return self.log or self.image.partition("/")[0]
 
     def __str__(self) -> str:
-        return f"`{self.job}` {self.does} {self.image or 'what only the run knows'}"
+        return f"`{self.job}` {self.does} {self.log or self.image or 'what only the run knows'}"
 
 
 @dataclass(frozen=True)
@@ -68,7 +71,7 @@ class JobImages:
     @property
     def main(self) -> str:
         """The repository that its `username` is for; empty if there is none, or only the run knows it."""
-        return next(iter([each.image for each in self.published] or self.read), "")
+        return next(iter([each.image for each in self.published if not each.log] or self.read), "")
 
 
 def images(
@@ -141,9 +144,9 @@ def demand_word(found: Sequence[Publication], *, said: bool) -> None:
     if not found or said:
         return
     hosts = sorted({each.host for each in found if each.image})
-    instead = f", --registry-for {hosts[0] if len(hosts) == 1 else 'all'} to keep it on this machine" * bool(
-        hosts
-    )
+    keep = [f"--registry-for {hosts[0] if len(hosts) == 1 else 'all'}"] * bool(hosts)
+    keep += ["--sigstore"] * any(each.log for each in found)
+    instead = f", {' and '.join(keep)} to keep it on this machine" if keep else ""
     raise UsageError(f"this would publish: {listed(found)}", f"pass --publish to do so{instead}")
 
 
@@ -164,6 +167,8 @@ def _published(use: Use, job: str) -> Iterator[Publication]:
     if use.signs:
         for image in _read(use):
             yield Publication(job, "signs", image)
+    if signing.is_public(use):
+        yield Publication(job, "writes to the log of", log=signing.PUBLIC_LOG)
 
 
 def _read(use: Use) -> Iterator[str]:

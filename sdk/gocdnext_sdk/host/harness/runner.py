@@ -14,6 +14,7 @@ from pathlib import Path
 from queue import SimpleQueue
 
 from gocdnext_sdk.contract.refs import JobOutputs
+from gocdnext_sdk.host.harness import signing
 from gocdnext_sdk.host.harness.artifacts import ArtifactStore
 from gocdnext_sdk.host.harness.brought_back import BroughtBack
 from gocdnext_sdk.host.harness.build import build_contexts, build_image
@@ -269,6 +270,10 @@ class _Execution:
             resolved = replace(
                 resolved, masks=tuple(each for each in resolved.masks if each not in self._plain)
             )
+        sigstore = self._provided.sigstore
+        if sigstore and (use := use_of(instance, resolved.env, self._prepared.catalog, mode)):
+            env = signing.with_own(resolved.env, use, sigstore.variables, mode)
+            resolved = replace(resolved, env=env, inputs=inputs_in(env, instance.job, mode))
         stand_in = self._provided.stand_in
         if stand_in and (use := use_of(instance, resolved.env, self._prepared.catalog, mode)):
             env = stand_in.applied(resolved.env, use, mode)

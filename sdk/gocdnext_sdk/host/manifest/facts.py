@@ -25,7 +25,7 @@ from gocdnext_sdk.inputs.facts import (
 from gocdnext_sdk.plugin import Plugin
 
 _PREFIX: Final = "x-"
-_CONDITIONS: Final = frozenset({"when", "unless"})
+_CONDITIONS: Final = frozenset({"when", "unless", "offline"})
 _PLAIN: Final = frozenset({"needed", "without_daemon", "variable", "folder"})
 """Fields that do not name an input."""
 

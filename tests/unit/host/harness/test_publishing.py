@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from collections.abc import Callable
@@ -13,6 +14,8 @@ import pytest
 from gocdnext_sdk.errors import UsageError
 from gocdnext_sdk.host.harness import LocalRegistry, RunOptions, RunReport, Session, run_pipeline
 from gocdnext_sdk.host.harness.engine.memory import MemoryContainer, MemoryEngine
+from gocdnext_sdk.host.harness.issuer import SigningKey
+from gocdnext_sdk.host.harness.local_sigstore import LocalSigstore
 from gocdnext_sdk.host.harness.options import NewRegistry
 from gocdnext_sdk.host.harness.prepare import Prepared, prepare
 from gocdnext_sdk.host.harness.publishing import written
@@ -22,6 +25,9 @@ from gocdnext_sdk.host.pipeline import PipelineError, parse_file, revision
 ROOT = Path(__file__).parents[4]
 RECIPE = ROOT / "examples" / "recipe" / "release.yaml"
 REGISTRY = LocalRegistry("registry", 5000, "harness", "throw-away-password")
+SIGSTORE = LocalSigstore(
+    "sigstore", "container:registry", "gocdnext.test", SigningKey.generate(), {"a": "config"}, {"a": "root"}
+)
 KEY = {"COSIGN_PRIVATE_KEY": "key-of-the-user", "COSIGN_PASSWORD": "password-of-the-key"}
 LOGIN = {"GHCR_USERNAME": "me", "GHCR_TOKEN": "token-of-the-user"}
 
@@ -55,7 +61,21 @@ def uses(plugin: str, **inputs: str) -> str:
             ["`it` writes to quay.io/me/cache"],
         ),
         (uses("kaniko", image="ghcr.io/org/app"), ["`it` pushes ghcr.io/org/app"]),
-        (uses("cosign", action="sign", image="ghcr.io/org/app:v1"), ["`it` signs ghcr.io/org/app"]),
+        (
+            uses("cosign", action="sign", image="ghcr.io/org/app:v1", key="a.key", tlog="no"),
+            ["`it` signs ghcr.io/org/app"],
+        ),
+        (
+            uses("cosign", action="sign", image="localhost:1/app:v1", key="cosign.key"),
+            ["`it` writes to the log of rekor.sigstore.dev"],
+        ),
+        # Keyless, there is no signature without a log.
+        (
+            uses("cosign", action="sign", image="localhost:1/app:v1", tlog="no"),
+            ["`it` writes to the log of rekor.sigstore.dev"],
+        ),
+        (uses("cosign", action="sign-blob", files="a", rekor_url="https://rekor.example"), []),
+        (uses("cosign", action="sign", image="localhost:1/app:v1", signing_config="config.json"), []),
         (uses("cosign", action="verify", image="ghcr.io/org/app:v1"), []),
         (uses("trivy", target="ghcr.io/org/app:v1"), []),
         (
@@ -77,7 +97,10 @@ def uses(plugin: str, **inputs: str) -> str:
         ),
         (
             uses(
-                "cosign", action="attest", predicates=f"ghcr.io/o/a@sha256:{'0' * 64}=a.json,quay.io/b=b.json"
+                "cosign",
+                action="attest",
+                predicates=f"ghcr.io/o/a@sha256:{'0' * 64}=a.json,quay.io/b=b.json",
+                fulcio_url="https://fulcio.example",
             ),
             ["`it` signs ghcr.io/o/a", "`it` signs quay.io/b"],
         ),
@@ -137,7 +160,7 @@ jobs:
     stage: b
     needs: [build]
     uses: gocdnext-plugin-cosign@v1
-    with: {action: sign, image: "${{ needs.build.outputs.reference }}", key: cosign.key}
+    with: {action: sign, image: "${{ needs.build.outputs.reference }}", key: cosign.key, tlog: "false"}
   promote:
     stage: b
     needs: [build]
@@ -185,7 +208,8 @@ def recipe(engine: MemoryEngine, project: Path, **options: Any) -> RunReport:
     file = project / ".gocdnext" / "release.yaml"
     file.write_text(RECIPE.read_text())
     with Session(engine) as session:
-        return run_pipeline(file, RunOptions(registry=REGISTRY, **options), session=session)
+        options = {"registry": REGISTRY, "sigstore": SIGSTORE, **options}
+        return run_pipeline(file, RunOptions(**options), session=session)
 
 
 def test_the_published_recipe_runs_against_the_stand_in_with_its_login(
@@ -208,6 +232,9 @@ def test_the_published_recipe_runs_against_the_stand_in_with_its_login(
     assert seen["buildx:v1"]["PLUGIN_IMAGE"] == image
     assert seen["trivy:v1"]["PLUGIN_TARGET"] == f"{image}:{sha}"
     assert seen["cosign:v1"]["PLUGIN_IMAGE"] == f"{image}:{sha}"
+    # It would have signed by the public Sigstore, whose log keeps that for ever.
+    assert json.loads(seen["cosign:v1"]["PLUGIN_SIGNING_CONFIG"]) == SIGSTORE.signing_config
+    assert json.loads(seen["cosign:v1"]["PLUGIN_TRUSTED_ROOT"]) == SIGSTORE.trusted_root
     for each in seen.values():
         assert (each["PLUGIN_USERNAME"], each["PLUGIN_PASSWORD"]) == (REGISTRY.username, REGISTRY.password)
         assert each["GHCR_TOKEN"] == REGISTRY.password

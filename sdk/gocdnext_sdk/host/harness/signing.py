@@ -1,0 +1,50 @@
+"""By which Sigstore the jobs of a run sign: the public one, unless they name another or the run has its own.
+
+What is signed by the public one stands in its log for ever, also where image and registry are thrown away.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from gocdnext_sdk.contract import keys
+from gocdnext_sdk.host.harness.given import SIGSTORE_VARIABLES
+from gocdnext_sdk.host.lint.view import Use
+from gocdnext_sdk.host.pipeline.modes import Mode
+
+PUBLIC_LOG = "rekor.sigstore.dev"
+"""The host of the public Sigstore's log."""
+
+
+def is_public(use: Use) -> bool:
+    """Tell whether a job signs by the public Sigstore."""
+    signs = use.signs
+    if signs is None or not signs.signing_config:
+        return False
+    by_key = any(use.text(each) for each in (signs.key, signs.key_content) if each)
+    offline = by_key and bool(signs.offline) and use.holds(signs.offline)
+    return not offline and not any(use.text(each) for each in (signs.signing_config, *signs.services))
+
+
+def with_own(
+    environ: Mapping[str, str], use: Use, variables: Mapping[str, str], mode: Mode
+) -> dict[str, str]:
+    """Return a job's variables with the run's Sigstore in place of the public one.
+
+    Args:
+        environ: as they are resolved.
+        use: how the job uses its plugin, with the same inputs.
+        variables: those that the run's Sigstore gives to pipelines.
+        mode: how names of inputs become names of variables.
+    """
+    signs = use.signs
+    if signs is None or not is_public(use):
+        return dict(environ)
+    _, *described = SIGSTORE_VARIABLES
+    inputs = (signs.signing_config, signs.trusted_root)
+    given = {
+        keys.variable(key, mode.transform): variables[name]
+        for key, name in zip(inputs, described, strict=True)
+        if key and not use.text(key)
+    }
+    return {**environ, **given}
