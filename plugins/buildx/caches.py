@@ -13,7 +13,7 @@ from .inputs import BUCKETS, BuildxInputs, bucket_backend
 
 
 @dataclass(frozen=True)
-class Caches:
+class ChosenCaches:
     """What is read from and written to caches.
 
     Args:
@@ -32,7 +32,7 @@ class Caches:
         return (*self.sources, *self.targets)
 
 
-def choose_caches(inputs: BuildxInputs, environ: Mapping[str, str], ci: Ci) -> Caches:
+def choose_caches(inputs: BuildxInputs, environ: Mapping[str, str], ci: Ci) -> ChosenCaches:
     """Decide which caches are used."""
     notes = []
     if inputs.cache_from or inputs.cache_to:
@@ -51,7 +51,7 @@ def choose_caches(inputs: BuildxInputs, environ: Mapping[str, str], ci: Ci) -> C
         # What a pull request builds must not get into the main branch's cache.
         notes.append('caches are only read: push is "false"')
         targets = ()
-    return Caches(
+    return ChosenCaches(
         tuple(each for each in sources if each.is_active(environ)),
         tuple(each.as_export() for each in targets if each.is_active(environ)),
         tuple(notes),

@@ -42,7 +42,7 @@ from gocdnext_sdk.tools.buildkit.builders import (
 from gocdnext_sdk.tools.buildkit.progress import Progress
 from gocdnext_sdk.tools.csv import comma_separated
 
-from .caches import Caches, choose_caches
+from .caches import ChosenCaches, choose_caches
 from .inputs import BuildxInputs
 
 
@@ -146,7 +146,7 @@ class BuildxBuild(Build[BuildxInputs]):
     """What buildx is given."""
 
     @cached_property
-    def cache(self) -> Caches:
+    def cache(self) -> ChosenCaches:
         """The caches."""
         return choose_caches(self.inputs, self.job.environ, self.job.ci)
 
@@ -371,7 +371,7 @@ def started_with(build: BuildxBuild) -> tuple[Path | None, tuple[str, ...]]:
     return config, (*inputs.driver_opts, *_s3_options(build.cache), *trusting(job.roots))
 
 
-def container_reason(inputs: BuildxInputs, cache: Caches, *, containerd_store: bool) -> str | None:
+def container_reason(inputs: BuildxInputs, cache: ChosenCaches, *, containerd_store: bool) -> str | None:
     """Say why the daemon's own builder cannot do the job, None if it can.
 
     Args:
@@ -413,7 +413,7 @@ def own_network(inputs: BuildxInputs) -> Iterator[str]:
         yield "network=host"
 
 
-def _s3_options(cache: Caches) -> Iterator[str]:
+def _s3_options(cache: ChosenCaches) -> Iterator[str]:
     if any("endpoint_url" in entry.attributes for entry in cache.entries):
         # Other S3 services reject the checksum headers that the AWS SDK adds by default.
         yield "env.AWS_REQUEST_CHECKSUM_CALCULATION=when_required"

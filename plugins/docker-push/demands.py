@@ -31,16 +31,16 @@ from gocdnext_sdk.tools.sigstore import NOBODY
 from gocdnext_sdk.workspace import is_file
 
 from .attested import Attestations, Attested, parse_attested
-from .marks import VALIDATED, Mark, parse_marks
+from .marks import VALIDATED, ImageMark, parse_marks
 
 Marks = Annotated[
-    tuple[Mark, ...], in_workspace(parse_marks), WithJsonSchema({"type": "string", "format": "lines"})
+    tuple[ImageMark, ...], in_workspace(parse_marks), WithJsonSchema({"type": "string", "format": "lines"})
 ]
 """Marks, one a line."""
 
 
 @dataclass(frozen=True)
-class Signer:
+class RequiredSigner:
     """Who must have signed.
 
     Args:
@@ -57,17 +57,21 @@ class Signer:
         return self.key or f"{self.identity} of {self.issuer}"
 
 
-def _signers(text: str, workspace: Path | None) -> tuple[Signer, ...]:
+def _signers(text: str, workspace: Path | None) -> tuple[RequiredSigner, ...]:
     return tuple(
         _parse_signer(number, line, workspace) for number, line in enumerate(parse_lines(text), start=1)
     )
 
 
-def _parse_signer(number: int, line: str, workspace: Path | None) -> Signer:
+def _parse_signer(number: int, line: str, workspace: Path | None) -> RequiredSigner:
     words = line.split()
     if len(words) > 2 or not all(word.strip(",") for word in words):
         raise Invalid(f"item {number} is not KEY or IDENTITY ISSUER", "one signer a line")
-    return Signer(None, *words) if len(words) == 2 else Signer(key_reference(words[0], workspace))
+    return (
+        RequiredSigner(None, *words)
+        if len(words) == 2
+        else RequiredSigner(key_reference(words[0], workspace))
+    )
 
 
 class DemandInputs(ImageSignatureInputs):
@@ -84,7 +88,9 @@ class DemandInputs(ImageSignatureInputs):
         "files: rules that every attestation of the type must satisfy.",
     )
     require_signature: Annotated[
-        tuple[Signer, ...], in_workspace(_signers), WithJsonSchema({"type": "string", "format": "lines"})
+        tuple[RequiredSigner, ...],
+        in_workspace(_signers),
+        WithJsonSchema({"type": "string", "format": "lines"}),
     ] = Input(
         "",
         description="Take only what all of these have signed, one a line: `IDENTITY ISSUER` of a keyless "
@@ -133,7 +139,7 @@ class DemandInputs(ImageSignatureInputs):
                     "require-signature", f"there is no key file {quoted(signer.key)} in the workspace"
                 )
 
-    def api_at(self, mark: Mark, registry: Registry) -> str:
+    def api_at(self, mark: ImageMark, registry: Registry) -> str:
         """Return where the API of the service is that keeps a mark, for images of a registry."""
         base = "/artifactory" if mark.kind == "artifactory" else ""
         return (self.api_url or f"https://{registry.api_host}{base}").rstrip("/")

@@ -45,7 +45,7 @@ from gocdnext_sdk.tools.cosign import check_insecure
 from gocdnext_sdk.workspace import exists, is_directory, is_file
 
 from .demands import DemandInputs, Marks
-from .marks import Mark
+from .marks import ImageMark
 from .signing import SigningInputs
 
 ENTRY_LEVELS = ("index", "manifest-descriptor")
@@ -311,7 +311,7 @@ class DockerPushInputs(ImageTagInputs, DemandInputs, SigningInputs, RegistryLogi
                 yield Problem("all-tags", f"{quoted(pattern)} matches no tag", 'write it as "v*"')
 
     @property
-    def _services(self) -> tuple[Mark, ...]:
+    def _services(self) -> tuple[ImageMark, ...]:
         """The marks that a service keeps."""
         return tuple(each for each in (*self.mark, *self.require) if each.kind != "attestation")
 

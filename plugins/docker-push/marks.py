@@ -23,7 +23,7 @@ _NAME = re.compile(r"[A-Za-z0-9._-]+")
 
 
 @dataclass(frozen=True)
-class Mark:
+class ImageMark:
     """A mark.
 
     Args:
@@ -44,7 +44,7 @@ class Mark:
         return self.text
 
 
-def parse_marks(text: str, workspace: Path | None) -> tuple[Mark, ...]:
+def parse_marks(text: str, workspace: Path | None) -> tuple[ImageMark, ...]:
     """Return the mark in each line.
 
     Raises:
@@ -53,14 +53,14 @@ def parse_marks(text: str, workspace: Path | None) -> tuple[Mark, ...]:
     return tuple(_parse(number, line) for number, line in enumerate(parse_lines(text), start=1))
 
 
-def _parse(number: int, line: str) -> Mark:
+def _parse(number: int, line: str) -> ImageMark:
     kind, _, rest = line.partition(":")
     head, less, age = (part.strip() for part in line.partition("<"))
     if head == "attestation" and bool(less) == bool(age):
-        return Mark("attestation", line, age=parse_age(age) if age else None)
+        return ImageMark("attestation", line, age=parse_age(age) if age else None)
     if kind == "harbor" and rest.strip():
-        return Mark("harbor", line, rest.strip())
+        return ImageMark("harbor", line, rest.strip())
     name, _, value = rest.partition("=")
     if kind == "artifactory" and _NAME.fullmatch(name) and _NAME.fullmatch(value):
-        return Mark("artifactory", line, name, value)
+        return ImageMark("artifactory", line, name, value)
     raise Invalid(f"item {number} is not attestation, harbor:LABEL or artifactory:NAME=VALUE")

@@ -13,7 +13,7 @@ from urllib.parse import quote, urlencode, urlsplit
 from gocdnext_sdk import Credential, Error, HttpError, Job, Reference
 
 from .accounts import basic
-from .marks import Mark
+from .marks import ImageMark
 
 
 class Place(NamedTuple):
@@ -37,7 +37,7 @@ class Place(NamedTuple):
         return self.job.http(method, f"{self.url}{path}", headers=headers, **options)
 
 
-def set_mark(mark: Mark, place: Place) -> None:
+def set_mark(mark: ImageMark, place: Place) -> None:
     """Set a label or a property; one that is there already is success.
 
     Raises:
@@ -47,7 +47,7 @@ def set_mark(mark: Mark, place: Place) -> None:
     {"harbor": _label, "artifactory": _set_property}[mark.kind](mark, place)
 
 
-def has_mark(mark: Mark, place: Place) -> bool:
+def has_mark(mark: ImageMark, place: Place) -> bool:
     """Tell whether an image has a label or a property.
 
     Raises:
@@ -63,14 +63,14 @@ def _artifact(image: Reference) -> str:
     return f"/api/v2.0/projects/{project}/repositories/{repository}/artifacts/{image.digest}"
 
 
-def _label(mark: Mark, place: Place) -> None:
+def _label(mark: ImageMark, place: Place) -> None:
     number = next(_labels(mark, place), None)
     if number is None:
         raise Error(f"{place.url} has no label {mark.name}", "create it in the project, or as a global one")
     place.ask("POST", f"{_artifact(place.image)}/labels", json={"id": number}, ok=(200, 201, 409))
 
 
-def _labels(mark: Mark, place: Place) -> Iterator[int]:
+def _labels(mark: ImageMark, place: Place) -> Iterator[int]:
     """Yield the numbers of the labels of that name, the project's own first."""
     project = place.image.repository.partition("/")[0]
     known = place.ask("GET", f"/api/v2.0/projects/{project}", assumed={"project_id": 1}).json()
@@ -80,7 +80,7 @@ def _labels(mark: Mark, place: Place) -> Iterator[int]:
         yield from (each["id"] for each in found if each["name"] == mark.name)
 
 
-def _is_labelled(mark: Mark, place: Place) -> bool:
+def _is_labelled(mark: ImageMark, place: Place) -> bool:
     path = f"{_artifact(place.image)}?with_label=true"
     known = place.ask("GET", path, assumed={"labels": [{"name": mark.name}]}).json()
     return any(each["name"] == mark.name for each in known.get("labels") or ())
@@ -104,7 +104,7 @@ def _items(place: Place) -> list[str]:
     return found
 
 
-def _set_property(mark: Mark, place: Place) -> None:
+def _set_property(mark: ImageMark, place: Place) -> None:
     items = _items(place)
     if not items:
         raise HttpError(f"{place.url} finds no {place.image}", "is it the address of the API?")
@@ -112,7 +112,7 @@ def _set_property(mark: Mark, place: Place) -> None:
         place.ask("PUT", f"{item}?properties={mark.name}={mark.value}&recursive=0")
 
 
-def _has_property(mark: Mark, place: Place) -> bool:
+def _has_property(mark: ImageMark, place: Place) -> bool:
     assumed = {"properties": {mark.name: [mark.value]}}
     for item in _items(place):
         answer = place.ask("GET", f"{item}?properties={mark.name}", ok=(200, 404), assumed=assumed)

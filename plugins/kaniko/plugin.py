@@ -204,7 +204,7 @@ class KanikoInputs(ImageBuildInputs):
         except ValueError as error:
             yield Problem("dockerfile", f"{name}: {error}")
             return
-        build = preflight.Build(
+        known = preflight.Known(
             target=self.target,
             secrets=frozenset(id_ for id_, _ in (*self.secret_envs, *self.secret_files)),
             labels=frozenset(label.partition("=")[0] for label in self.labels),
@@ -216,7 +216,7 @@ class KanikoInputs(ImageBuildInputs):
             what = f"{line}: {quoted(pattern)} is not a pattern, and kaniko then leaves nothing out"
             yield Problem("context", what, "escape what is meant literally with a backslash")
         sources = context.sources(preflight.built(parsed, self.target), root, ignore_file)
-        for each in (*preflight.unsupported(parsed, build), *sources):
+        for each in (*preflight.unsupported(parsed, known), *sources):
             yield Problem("dockerfile", f"{name}:{each.line}: {each.what}", each.advice)
 
 

@@ -35,7 +35,7 @@ class Unsupported:
 
 
 @dataclass(frozen=True)
-class Build:
+class Known:
     """What a check has to know of the build.
 
     Args:
@@ -51,7 +51,7 @@ class Build:
     left_out: tuple[PurePosixPath, ...] = ()
 
 
-def unsupported(dockerfile: Dockerfile, build: Build) -> Iterator[Unsupported]:
+def unsupported(dockerfile: Dockerfile, known: Known) -> Iterator[Unsupported]:
     """Yield what kaniko does not do, of all that is asked for in the stages that are built."""
     for each in dockerfile.instructions:
         if each.keyword not in KEYWORDS:
@@ -63,28 +63,28 @@ def unsupported(dockerfile: Dockerfile, build: Build) -> Iterator[Unsupported]:
     syntax = dockerfile.frontend
     if syntax and not _FRONTENDS.fullmatch(syntax):
         yield Unsupported(1, f"syntax={syntax}: kaniko has no frontends", "build it with buildx")
-    for stage in built(dockerfile, build.target):
+    for stage in built(dockerfile, known.target):
         folder = PurePosixPath("/")
         volumes: list[str] = []
         for each in stage.instructions:
             yield from _escapes(each, dockerfile.directives.get("escape", "\\"))
             if each.keyword == "WORKDIR":
                 folder = folder / each.text.strip("\"'")
-                yield from _left_out(each, folder, build)
+                yield from _left_out(each, folder, known)
             elif each.keyword in ("COPY", "ADD"):
                 yield from _copy(each)
                 if each.words:
-                    yield from _left_out(each, folder / each.words[-1], build)
+                    yield from _left_out(each, folder / each.words[-1], known)
                     yield from _copied_to(each, folder / each.words[-1], volumes)
             elif each.keyword == "VOLUME":
                 volumes += [word.rstrip("/") for word in each.words]
             elif each.keyword == "RUN":
-                yield from _run(each, build)
+                yield from _run(each, known)
                 yield from _written_to(each, volumes)
             elif each.keyword == "LABEL":
-                yield from _label(each, build)
+                yield from _label(each, known)
 
-    yield from _commands(built(dockerfile, build.target))
+    yield from _commands(built(dockerfile, known.target))
 
 
 @dataclass(frozen=True)
@@ -143,8 +143,8 @@ def _built(stages: list[Stage], target: str | None) -> Iterator[Stage]:
     yield from (stages[index] for index in sorted(wanted))
 
 
-def _left_out(each: Instruction, path: PurePosixPath, build: Build) -> Iterator[Unsupported]:
-    for folder in build.left_out:
+def _left_out(each: Instruction, path: PurePosixPath, known: Known) -> Iterator[Unsupported]:
+    for folder in known.left_out:
         if path.is_relative_to(folder):
             yield Unsupported(
                 each.line,
@@ -166,9 +166,9 @@ def _escapes(each: Instruction, escape: str) -> Iterator[Unsupported]:
         )
 
 
-def _label(each: Instruction, build: Build) -> Iterator[Unsupported]:
+def _label(each: Instruction, known: Known) -> Iterator[Unsupported]:
     for key in (word.partition("=")[0].strip("\"'") for word in each.words):
-        if key in build.labels:
+        if key in known.labels:
             yield Unsupported(
                 each.line,
                 f"LABEL {key}: kaniko lets it win over the input `labels`",
@@ -206,10 +206,10 @@ def _copy(each: Instruction) -> Iterator[Unsupported]:
         )
 
 
-def _run(each: Instruction, build: Build) -> Iterator[Unsupported]:
+def _run(each: Instruction, known: Known) -> Iterator[Unsupported]:
     for name, value in each.flags:
         if name == "mount":
-            yield from _mount(each, value or "", build)
+            yield from _mount(each, value or "", known)
         elif (name, value) not in (("network", "default"), ("network", "host"), ("security", "sandbox")):
             written = f"--{name}" + (f"={value}" if value else "")
             yield Unsupported(each.line, f"RUN {written}: kaniko runs the step without it", "leave it out")
@@ -244,14 +244,14 @@ def _written_to(each: Instruction, volumes: Iterable[str]) -> Iterator[Unsupport
             yield Unsupported(each.line, what, "put VOLUME behind it")
 
 
-def _mount(each: Instruction, text: str, build: Build) -> Iterator[Unsupported]:
+def _mount(each: Instruction, text: str, known: Known) -> Iterator[Unsupported]:
     try:
         mount = Mount.parse(text)
     except Invalid as error:
         advice = error.advice or "see the reference of RUN --mount"
         yield Unsupported(each.line, f"RUN --mount={text}: {error.what}", advice)
         return
-    reason = _MOUNTS.get(mount.type, _no_mount)(mount, build)
+    reason = _MOUNTS.get(mount.type, _no_mount)(mount, known)
     if reason:
         what, advice = reason
         yield Unsupported(each.line, f"RUN --mount=type={mount.type}: {what}", advice)
@@ -260,34 +260,34 @@ def _mount(each: Instruction, text: str, build: Build) -> Iterator[Unsupported]:
 _Reason = tuple[str, str] | None
 
 
-def _no_mount(mount: Mount, build: Build) -> _Reason:
+def _no_mount(mount: Mount, known: Known) -> _Reason:
     if mount.type not in TYPES:
         return "its type is in a variable", "write the type"
     return "kaniko runs the step without it", "leave it out"
 
 
-def _ssh(mount: Mount, build: Build) -> _Reason:
+def _ssh(mount: Mount, known: Known) -> _Reason:
     return "kaniko has no ssh agent", "mount a key as a secret, or clone before the build"
 
 
-def _secret(mount: Mount, build: Build) -> _Reason:
+def _secret(mount: Mount, known: Known) -> _Reason:
     # Source: `pkg/commands/run.go` of kaniko 1.28.3 looks at id and target. In BuildKit, source is first.
     id_ = mount.id or PurePosixPath(mount.target).name
     if mount.source and mount.source != id_:
         what = f"kaniko takes the name of a secret from id= or target=, and not {quoted(mount.source)}"
         return what, f"write id={mount.source}"
-    if mount.required and "$" not in id_ and id_ not in build.secrets:
+    if mount.required and "$" not in id_ and id_ not in known.secrets:
         return f"the secret {quoted(id_)} is required and not given", f"add it to secret-envs: {id_}=VARIABLE"
     return _relative(mount) if mount.target else None
 
 
-def _bind(mount: Mount, build: Build) -> _Reason:
+def _bind(mount: Mount, known: Known) -> _Reason:
     if mount.from_ not in ("", "context"):
         return "kaniko cannot mount another stage or image", "use COPY --from"
     return _relative(mount)
 
 
-def _cache(mount: Mount, build: Build) -> _Reason:
+def _cache(mount: Mount, known: Known) -> _Reason:
     if mount.from_:
         return "kaniko starts with an empty cache", "leave out from="
     return _relative(mount)
@@ -299,7 +299,7 @@ def _relative(mount: Mount) -> _Reason:
     return f"target={mount.target} is relative, and kaniko takes it from /", "write the path from / on"
 
 
-_MOUNTS: dict[str, Callable[[Mount, Build], _Reason]] = {
+_MOUNTS: dict[str, Callable[[Mount, Known], _Reason]] = {
     "bind": _bind,
     "cache": _cache,
     "secret": _secret,

@@ -228,8 +228,8 @@ class TestMistakes:
         assert said.startswith(f"with.dockerfile: Dockerfile:2: COPY to {folder}: kaniko leaves")
 
 
-def refused(text: str, **build: Any) -> list[str]:
-    found = preflight.unsupported(parse(text), preflight.Build(**build))
+def refused(text: str, **known: Any) -> list[str]:
+    found = preflight.unsupported(parse(text), preflight.Known(**known))
     return [f"{each.line}: {each.what}; {each.advice}" for each in found]
 
 
