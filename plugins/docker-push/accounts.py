@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from base64 import b64encode
-
 from gocdnext_sdk import Credential, Error, Reference, Secret
 
 
@@ -17,15 +15,17 @@ def password(login: Credential | None, image: Reference) -> Secret:
     Raises:
         Error: there is none.
     """
-    if login is None:
-        raise Error(
-            f"the API of {image.registry} needs credentials for {image}", "give username and password"
-        )
-    return login.password
+    return _needed(login, image).password
 
 
 def basic(login: Credential | None, image: Reference) -> Secret:
     """Return the `Authorization` of a login by name and password; the rest is as for `password`."""
-    word = password(login, image).reveal()
-    pair = b64encode(f"{login.username if login else ''}:{word}".encode()).decode()
-    return Secret(f"Basic {pair}")
+    return Secret(f"Basic {_needed(login, image).basic.reveal()}")
+
+
+def _needed(login: Credential | None, image: Reference) -> Credential:
+    if login is None:
+        raise Error(
+            f"the API of {image.registry} needs credentials for {image}", "give username and password"
+        )
+    return login

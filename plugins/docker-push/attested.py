@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from gocdnext_sdk import Invalid, Reference, RegistryClient, Tool
-from gocdnext_sdk.inputs.parsers import parse_duration, parse_lines
+from gocdnext_sdk.inputs.parsers import parse_duration
 from gocdnext_sdk.tools.cosign import Policy, broken_rules, verified_predicates
 from gocdnext_sdk.workspace import workspace_path
 
@@ -51,18 +51,12 @@ class Attested:
         return self.text
 
 
-def parse_attested(text: str, workspace: Path | None) -> tuple[Attested, ...]:
-    """Return what each line demands.
+def parse_attested(number: int, line: str, workspace: Path | None) -> Attested:
+    """Return what the line of a list demands.
 
     Raises:
-        ValueError: one is not `TYPE` or `TYPE<AGE`, with paths of rules behind it.
+        ValueError: it is not `TYPE` or `TYPE<AGE`, with paths of rules behind it.
     """
-    return tuple(
-        _parse_line(number, line, workspace) for number, line in enumerate(parse_lines(text), start=1)
-    )
-
-
-def _parse_line(number: int, line: str, workspace: Path | None) -> Attested:
     words = line.split()
     count = next((at for at, word in enumerate(words) if word.endswith(RULES)), len(words))
     rules = tuple(workspace_path(word, workspace) for word in words[count:])

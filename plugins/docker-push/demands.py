@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import WithJsonSchema
+from pydantic import BeforeValidator, WithJsonSchema
 
 from gocdnext_sdk import (
     Credentials,
@@ -31,12 +31,7 @@ from gocdnext_sdk.tools.sigstore import NOBODY
 from gocdnext_sdk.workspace import is_file
 
 from .attested import Attestations, Attested, parse_attested
-from .marks import VALIDATED, ImageMark, parse_marks
-
-Marks = Annotated[
-    tuple[ImageMark, ...], in_workspace(parse_marks), WithJsonSchema({"type": "string", "format": "lines"})
-]
-"""Marks, one a line."""
+from .marks import VALIDATED, ImageMark, parse_mark
 
 
 @dataclass(frozen=True)
@@ -57,12 +52,6 @@ class RequiredSigner:
         return self.key or f"{self.identity} of {self.issuer}"
 
 
-def _signers(text: str, workspace: Path | None) -> tuple[RequiredSigner, ...]:
-    return tuple(
-        _parse_signer(number, line, workspace) for number, line in enumerate(parse_lines(text), start=1)
-    )
-
-
 def _parse_signer(number: int, line: str, workspace: Path | None) -> RequiredSigner:
     words = line.split()
     if len(words) > 2 or not all(word.strip(",") for word in words):
@@ -74,24 +63,31 @@ def _parse_signer(number: int, line: str, workspace: Path | None) -> RequiredSig
     )
 
 
+def _each_line(parse: Callable[[int, str, Path | None], object]) -> BeforeValidator:
+    """Return the validator of a list of one item a line, each with its number."""
+
+    def parse_each(text: str, workspace: Path | None) -> tuple[object, ...]:
+        return tuple(parse(number, line, workspace) for number, line in enumerate(parse_lines(text), start=1))
+
+    return in_workspace(parse_each)
+
+
+_LINES = WithJsonSchema({"type": "string", "format": "lines"})
+
+Marks = Annotated[tuple[ImageMark, ...], _each_line(parse_mark), _LINES]
+"""Marks, one a line."""
+
+
 class DemandInputs(ImageSignatureInputs):
     """`require-attestation` and `require-signature`, beside a signature by `verify-…`."""
 
-    require_attestation: Annotated[
-        tuple[Attested, ...],
-        in_workspace(parse_attested),
-        WithJsonSchema({"type": "string", "format": "lines"}),
-    ] = Input(
+    require_attestation: Annotated[tuple[Attested, ...], _each_line(parse_attested), _LINES] = Input(
         "",
         description="Take only what has these attestations by the signer of `verify-…`, one `TYPE` or "
         "`TYPE<AGE` a line: `vuln<24h`, `cyclonedx`, `slsaprovenance1<30d`. Behind it, paths of CUE or Rego "
         "files: rules that every attestation of the type must satisfy.",
     )
-    require_signature: Annotated[
-        tuple[RequiredSigner, ...],
-        in_workspace(_signers),
-        WithJsonSchema({"type": "string", "format": "lines"}),
-    ] = Input(
+    require_signature: Annotated[tuple[RequiredSigner, ...], _each_line(_parse_signer), _LINES] = Input(
         "",
         description="Take only what all of these have signed, one a line: `IDENTITY ISSUER` of a keyless "
         "signature, or a key's path in the workspace or KMS URI.",

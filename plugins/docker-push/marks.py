@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Literal
 
 from gocdnext_sdk import Invalid
-from gocdnext_sdk.inputs.parsers import parse_lines
 
 from .attested import parse_age
 
@@ -44,16 +43,12 @@ class ImageMark:
         return self.text
 
 
-def parse_marks(text: str, workspace: Path | None) -> tuple[ImageMark, ...]:
-    """Return the mark in each line.
+def parse_mark(number: int, line: str, workspace: Path | None) -> ImageMark:
+    """Return the mark in the line of a list.
 
     Raises:
-        ValueError: one is not `attestation`, `harbor:LABEL` or `artifactory:NAME=VALUE`.
+        ValueError: it is not `attestation`, `harbor:LABEL` or `artifactory:NAME=VALUE`.
     """
-    return tuple(_parse(number, line) for number, line in enumerate(parse_lines(text), start=1))
-
-
-def _parse(number: int, line: str) -> ImageMark:
     kind, _, rest = line.partition(":")
     head, less, age = (part.strip() for part in line.partition("<"))
     if head == "attestation" and bool(less) == bool(age):

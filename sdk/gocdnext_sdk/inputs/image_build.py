@@ -226,10 +226,14 @@ class ImageBuildInputs(ImageTagInputs, RegistryLoginInputs):
     def all_logins(self) -> Credentials:
         """The logins: of the images, of what they are made from, and of the mirror; each for its own host."""
         found = list(self.credentials(self.main.registry))
-        if self.mirror and self.mirror_username and self.mirror_password:
-            host = Registry.parse(without_scheme(self.mirror).split("/")[0])
+        if self.mirror_username and self.mirror_password and (host := self.mirror_registry):
             found.append(Credential(host, self.mirror_username, self.mirror_password))
         return Credentials(found)
+
+    @property
+    def mirror_registry(self) -> Registry | None:
+        """The registry of the mirror."""
+        return Registry.parse(without_scheme(self.mirror).split("/")[0]) if self.mirror else None
 
     @property
     def references(self) -> Iterable[Reference]:
@@ -253,7 +257,7 @@ class ImageBuildInputs(ImageTagInputs, RegistryLoginInputs):
 
     def image_registries(self, environ: Mapping[str, str], workspace: Path) -> tuple[Registry, ...]:
         """Return the registries of what is built, of what other inputs name, and of the Dockerfile."""
-        mirror = [Registry.parse(without_scheme(self.mirror).split("/")[0])] if self.mirror else []
+        mirror = (self.mirror_registry,) if self.mirror_registry else ()
         others = (each.registry for each in self.references)
         found = self.dockerfile_images(environ, workspace).registries
         return (*self.registries, *mirror, *others, *sorted(found, key=str))

@@ -14,7 +14,7 @@ from gocdnext_sdk.oci.descriptor import MAX_MANIFEST
 from gocdnext_sdk.oci.reference import Reference
 from gocdnext_sdk.oci.strict_json import parse_json
 
-_PREDICATE = "in-toto.io/predicate-type"
+PREDICATE_TYPE = "in-toto.io/predicate-type"
 """The annotation of an attestation's layer that says what it holds."""
 
 _PROVENANCE = "slsa.dev/provenance"
@@ -81,7 +81,7 @@ def _of_attestation(
 ) -> Iterator[Said | TooLarge]:
     yield from _texts(content, "manifest of an attestation")
     for layer in content.get("layers") or ():
-        if _PROVENANCE not in str((layer.get("annotations") or {}).get(_PREDICATE, "")):
+        if _PROVENANCE not in str((layer.get("annotations") or {}).get(PREDICATE_TYPE, "")):
             continue
         size = layer.get("size")
         if not isinstance(size, int) or size > MAX_MANIFEST:

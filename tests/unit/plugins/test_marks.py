@@ -131,8 +131,7 @@ def place() -> Iterator[Callable[..., Any]]:
 
 
 def mark(text: str) -> Any:
-    (found,) = marks.parse_marks(text, None)
-    return found
+    return marks.parse_mark(1, text, None)
 
 
 class TestHarbor:
@@ -196,4 +195,4 @@ class TestArtifactory:
 )
 def test_what_is_no_mark_is_a_mistake(text: str) -> None:
     with pytest.raises(ValueError, match="item 1 "):
-        marks.parse_marks(text, None)
+        marks.parse_mark(1, text, None)

@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import ClassVar
 
-from gocdnext_sdk.contract.dialects.base import Dialect, canonical, renamed
-from gocdnext_sdk.contract.keys import PREFIX
+from gocdnext_sdk.contract.dialects.base import Dialect, renamed
 
 _EVENTS = {
     "push": "webhook",
@@ -62,7 +61,3 @@ class Woodpecker(Dialect):
         )
         event = _EVENTS.get(environ.get("CI_PIPELINE_EVENT", ""))
         return found | ({"CI_CAUSE": event} if event else {})
-
-    def hand_over(self, inputs: Mapping[str, str]) -> dict[str, str]:
-        """Return the variables of `settings:`: upper case, `_` for `-` and `.`."""
-        return {PREFIX + canonical(key): text for key, text in inputs.items()}

@@ -16,12 +16,12 @@ from gocdnext_sdk.host.pipeline import parse_file
 from gocdnext_sdk.host.pipeline.model import Plugin
 from gocdnext_sdk.oci.client import RegistryClient
 from gocdnext_sdk.oci.credentials import Credentials
+from gocdnext_sdk.oci.published import PREDICATE_TYPE
 from gocdnext_sdk.oci.reference import Reference
 from gocdnext_sdk.tools.cosign import is_refusal
 
 OURS = "ghcr.io/klinux/gocdnext-plugin-*"
 ATTESTATION = {"vnd.docker.reference.type": "attestation-manifest"}
-PREDICATE = "in-toto.io/predicate-type"
 EXPECTED = {
     "SBOM": ("https://spdx.dev/", "https://cyclonedx.org/"),
     "provenance": ("https://slsa.dev/provenance/",),
@@ -142,4 +142,4 @@ def _predicates(registry: RegistryClient, subject: Reference) -> Iterator[str]:
         if ATTESTATION.items() <= (child.get("annotations") or {}).items():
             _, manifest = registry.manifest(subject.with_digest(child["digest"]))
             for layer in manifest["layers"]:
-                yield str((layer.get("annotations") or {}).get(PREDICATE, ""))
+                yield str((layer.get("annotations") or {}).get(PREDICATE_TYPE, ""))

@@ -12,10 +12,8 @@ from gocdnext_sdk.contract.uses import catalog_name
 from gocdnext_sdk.host.harness.report.interface import RunReport
 from gocdnext_sdk.host.pipeline import Pipeline, PipelineError, Sources, resolve
 from gocdnext_sdk.host.pipeline.graph import JobInstance
-from gocdnext_sdk.host.pipeline.model import Job
+from gocdnext_sdk.host.pipeline.model import NOTIFICATION_STAGE, Job
 from gocdnext_sdk.runtime.masking import Masker
-
-STAGE = "_notifications"
 
 
 def notifications(pipeline: Pipeline, outcome: str = "") -> Iterator[tuple[str, JobInstance]]:
@@ -29,7 +27,7 @@ def notifications(pipeline: Pipeline, outcome: str = "") -> Iterator[tuple[str, 
         if not outcome or each.on in {outcome, "always"}:
             job = Job(
                 name=f"_notify_{number}",
-                stage=STAGE,
+                stage=NOTIFICATION_STAGE,
                 mark=each.mark,
                 action=each.plugin,
                 secrets=each.secrets,

@@ -25,6 +25,9 @@ class Value:
 GIVEN: Final = Mark("--var", 1, 1)
 """Where a variable stands that no file says."""
 
+NOTIFICATION_STAGE: Final = "_notifications"
+"""The stage of the jobs that the platform makes of notifications (docs/contract.md §10)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Plugin:

@@ -14,7 +14,15 @@ from gocdnext_sdk.host.pipeline.decode import Decoder, Fields
 from gocdnext_sdk.host.pipeline.errors import Diagnostic, Mark, PipelineError, suggest
 from gocdnext_sdk.host.pipeline.extends import flatten, is_template
 from gocdnext_sdk.host.pipeline.job import read_job, read_plugin
-from gocdnext_sdk.host.pipeline.model import Job, Material, Notification, Pipeline, Trigger, Value
+from gocdnext_sdk.host.pipeline.model import (
+    NOTIFICATION_STAGE,
+    Job,
+    Material,
+    Notification,
+    Pipeline,
+    Trigger,
+    Value,
+)
 from gocdnext_sdk.host.pipeline.schema import FILE
 from gocdnext_sdk.host.pipeline.services import read_services
 from gocdnext_sdk.host.pipeline.yaml import MappingNode, compose
@@ -22,7 +30,6 @@ from gocdnext_sdk.host.pipeline.yaml import MappingNode, compose
 _EVENTS: Final = ("push", "pull_request", "tag", "manual", "cron", "upstream")
 _GIT_EVENTS: Final = _EVENTS[:3]
 _NOTIFY: Final = ("failure", "success", "always", "canceled")
-_NOTIFICATION_STAGE: Final = "_notifications"
 _MIN_POLL: Final = 60.0
 _MAX_POLL: Final = 24 * 3600.0
 
@@ -111,7 +118,7 @@ class _Reader:
     def _stages(self) -> tuple[str, ...]:
         stages: list[Value] = self._fields.get("stages", [])
         for stage in stages:
-            if stage.text == _NOTIFICATION_STAGE:
+            if stage.text == NOTIFICATION_STAGE:
                 self._decoder.error(
                     stage.mark, f"the stage name {stage.text} is reserved by the platform", "rename it"
                 )
