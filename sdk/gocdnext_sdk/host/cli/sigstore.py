@@ -43,6 +43,7 @@ def command(folder: Path) -> None:
         click.echo("A PRIVATE SIGSTORE FOR LOCAL USE AND TESTS ONLY is up.")
         click.echo(f"issuer:    {sigstore.issuer}")
         click.echo(f"registry:  {registry.address}")
+        click.echo(f"its login: {registry.username}, with the password in {folder / STATE}")
         click.echo(f"documents: {folder / 'signing-config.json'}, {folder / 'trusted-root.json'}")
         click.echo(f"use it:    gocdnext-plugin run FILE --sigstore-at {folder}")
         click.echo("stop it:   Ctrl-C; nothing is left behind")
