@@ -132,7 +132,8 @@ def run_patiently(build: BuildxBuild, buildx: Tool, command: Sequence[object]) -
             reason, wait = progress.passing_failure, next(waits, None)
             if reason is None or wait is None:
                 raise
-            job.warn(f"the push failed ({reason}); it is tried again in {wait:.0f} s, without a new build")
+            why = job.excerpt(reason)
+            job.warn(f"the push failed ({why}); it is tried again in {wait:.0f} s, without a new build")
             sleep(wait)
             with suppress(RegistryError):  # it heeds `Retry-After`, which buildx does not pass on
                 build.registry.find(build.targets[0])

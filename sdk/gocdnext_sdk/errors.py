@@ -48,6 +48,9 @@ _LOGIN = re.compile(r"://[^/?#\s]*@|[?&][^=&\s]+=")
 _QUOTABLE = 200
 """Characters of a value that a message may quote."""
 
+_EXCERPT = 300
+"""Characters of an answer that a message may quote."""
+
 
 class Error(Exception):
     """Base of all errors that are reported as a message and an exit code.
@@ -302,6 +305,14 @@ def quoted(value: object) -> str:
     return f'"{text}"'
 
 
+def excerpt(text: str) -> str:
+    """Return what a server has said as one printable line of limited length.
+
+    That changes what is secret in it, past every mask: a job's answers go through `runtime.pieces` first.
+    """
+    return "".join(filter(str.isprintable, " ".join(text.split())))[:_EXCERPT]
+
+
 def closest(written: str, known: Iterable[str], *, similarity: float = 0.6) -> str | None:
     """Return the known word that was probably meant, None if none is close.
 
@@ -321,6 +332,7 @@ def report(
     stream: TextIO,
     show: Callable[[str], object] | None = None,
     place: str = "`with:`",
+    hide: Callable[[str], str] = str,
 ) -> int:
     """Print what ended a plugin or a command, and return the exit code.
 
@@ -330,15 +342,16 @@ def report(
         stream: the log.
         show: prints a line that says what is wrong, if not as ``error: …``.
         place: where inputs are written, as users know it.
+        hide: takes out of a text what it quotes of a secret.
     """
     show = show or (lambda line: print(f"error: {line}", file=stream))
     known = error if isinstance(error, Error) else _full(error) or Bug(error)
     if environ.get(DEBUG_VARIABLE) == "1":
         import traceback
 
-        traceback.print_exception(error, file=stream)
+        print(hide("".join(traceback.format_exception(error))), file=stream, end="")
     for line in known.lines():
-        show(line)
+        show(hide(line))
     if isinstance(known, InputError):
         count = len(known.problems)
         mistakes = "1 mistake" if count == 1 else f"{count} mistakes"

@@ -13,13 +13,13 @@ import os
 import re
 import sys
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Generic, NoReturn, TypeVar
 from urllib.parse import unquote
 
-from gocdnext_sdk.contract.keys import MARK, PREFIX
+from gocdnext_sdk.contract.keys import MARK
 from gocdnext_sdk.errors import Error, Misuse, report
 from gocdnext_sdk.inputs.model import PluginInputs
 from gocdnext_sdk.inputs.reader import read_inputs
@@ -28,7 +28,7 @@ from gocdnext_sdk.runtime.job import warn as print_warning
 from gocdnext_sdk.runtime.log import MaskedText, MaskedWriter
 from gocdnext_sdk.runtime.masking import Masker
 from gocdnext_sdk.runtime.outputs import OutputFile
-from gocdnext_sdk.runtime.pieces import hide_pieces
+from gocdnext_sdk.runtime.pieces import Pieces
 from gocdnext_sdk.runtime.secret_files import SecretFiles
 from gocdnext_sdk.runtime.signals import Signals
 from gocdnext_sdk.secret import looks_secret
@@ -213,7 +213,6 @@ def _execute(
     show = partial(system.show, "error") if system else _error
     place = "the inputs" if system else "`with:`"
     warn = partial(system.show, "warning") if system else print_warning
-    secrets: Iterable[str] = masker.secrets
     outputs = OutputFile(environ)
     # The signals' block is the outermost: secrets are wiped before a signal can end the process.
     with Signals() as signals, SecretFiles() as files:
@@ -223,9 +222,12 @@ def _execute(
                     given = system.surroundings(plugin.inputs, environ, workspace)
                     environ, workspace = given.environ, given.workspace
                     outputs = OutputFile(environ, given.targets, given.summary)
-                inputs = read_inputs(plugin.inputs, environ, masker.add, warn, workspace=workspace)
-                # What is masked from here on is the job's own, such as a configuration that names hosts.
-                secrets = tuple(secrets)
+                hidden = Pieces(masker, environ).hide
+                inputs = read_inputs(
+                    *(plugin.inputs, environ, masker.add),
+                    lambda line: warn(hidden(line)),
+                    workspace=workspace,
+                )
                 if plugin.workspace:
                     from gocdnext_sdk.inputs.workspace_use import check_workspace
 
@@ -247,8 +249,7 @@ def _execute(
             # What is known is written after a failure too; the platform reads it only after exit 0.
             with contextlib.suppress(Error):
                 outputs.write()
-            hidden = partial(_shown, environ=environ, secrets=secrets)
-            return report(error, environ, sys.stderr, lambda line: show(hidden(line)), place)
+            return report(error, environ, sys.stderr, show, place, Pieces(masker, environ).hide)
     return 0
 
 
@@ -280,13 +281,6 @@ def outputs_of(plugin: Plugin[Inputs], returned: object) -> Mapping[str, str]:
         if not isinstance(name, str) or not isinstance(value, str):
             raise Misuse(f"{place} returned {name!r} as {type(value).__name__}", "an output is a text")
     return returned
-
-
-def _shown(line: str, environ: Mapping[str, str], secrets: Iterable[str]) -> str:
-    """Return a line of an error without what it quotes of a secret, be it one that only looks like a key."""
-    keys = (value for value in environ.values() if "PRIVATE KEY-----" in value)
-    inputs = (value for name, value in environ.items() if name.startswith(PREFIX))
-    return hide_pieces(line, (*secrets, *keys), inputs)
 
 
 def _error(line: str) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urljoin
 
-from gocdnext_sdk.errors import RegistryError, TimedOut
+from gocdnext_sdk.errors import RegistryError, TimedOut, excerpt
 from gocdnext_sdk.oci.auth import DELETE, READ, WRITE, Access, Authenticator, TokenRefused
 from gocdnext_sdk.oci.credentials import Credentials
 from gocdnext_sdk.oci.descriptor import (
@@ -90,6 +90,7 @@ class RegistryClient:
         insecure: registries that may speak plain http, by the user's word.
         roots: certificates of authorities to trust beside the public ones, as PEM.
         agent: what it says it is, as `User-Agent`.
+        quote: what a registry says comes through it into messages, and in no other way.
         digest: computes the digest of content with an algorithm; a plan, which has no content, has its own.
     """
 
@@ -102,6 +103,7 @@ class RegistryClient:
         insecure: Iterable[Registry] = (),
         roots: str | None = None,
         agent: str = AGENT,
+        quote: Callable[[str], str] = excerpt,
         digest: Callable[[bytes, str], str] = digest_of,
     ) -> None:
         if transport is None:
@@ -112,6 +114,7 @@ class RegistryClient:
         self._transport = transport
         self._clock = clock
         self._agent = agent
+        self._quote = quote
         self._digest = digest
         self._insecure = frozenset(insecure)
         self._exchange = Exchange(transport, clock)
@@ -472,7 +475,9 @@ class RegistryClient:
             url = f"https:{url.partition(':')[2]}"
         asked = Request(method, url, {"User-Agent": self._agent, **headers}, body, assumed)
         if asked.origin != Request(method, base).origin:
-            raise RegistryError(f"{image}: {registry} wants uploads at {asked.host}, which gets no login")
+            raise RegistryError(
+                f"{image}: {registry} wants uploads at {self._quote(asked.host)}, which gets no login"
+            )
         deadline = self._clock.monotonic() + seconds
         actions = DELETE if method == "DELETE" else READ if body is None else WRITE
         flow = self._auth.flow(asked, Access.to(image, actions))
@@ -491,12 +496,12 @@ class RegistryClient:
                 final: Response = end.value
                 return final
             except TokenRefused as refused:
-                why = token_refusal(refused.response, image, self._credentials)
+                why = token_refusal(refused.response, image, self._credentials, self._quote)
                 raise RegistryError(f"{image}: {why}") from None
 
     def _error(self, response: Response, image: Reference) -> RegistryError:
         error = _NotFound if response.status == 404 else RegistryError
-        return error(f"{image}: {refusal(response, image, self._credentials)}")
+        return error(f"{image}: {refusal(response, image, self._credentials, self._quote)}")
 
 
 def _ask_at_once(

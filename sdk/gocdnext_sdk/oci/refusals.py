@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+from gocdnext_sdk.errors import excerpt
 from gocdnext_sdk.oci.auth import SCHEMES, offered
 from gocdnext_sdk.oci.credentials import Credentials
 from gocdnext_sdk.oci.reference import HUB, Reference
@@ -14,35 +17,36 @@ IMMUTABLE = (400, 403, 405, 409)
 
 MAY_BE_IMMUTABLE = "a tag that is there may be immutable: `existing: keep` takes the image that it names"
 
-_MAX_EXPLANATION = 300
-"""Characters."""
+Excerpt = Callable[[str], str]
+"""Returns a text of a server as a message may quote it."""
 
 
-def refusal(response: Response, image: Reference, credentials: Credentials) -> str:
+def refusal(response: Response, image: Reference, credentials: Credentials, quote: Excerpt = excerpt) -> str:
     """Say why a registry refused a request, and what to do about it.
 
     Args:
         response: its answer.
         image: what the request was about.
         credentials: those that it was made with.
+        quote: what the registry says comes through it into the message, and in no other way.
     """
     registry = image.registry
     if response.status == 404:
         return f"not found; is it pushed, and is the name right?{_hint(image)}"
     if response.status == 412:
-        return f"{registry} refused (412{_explanation(response.body)}); {_rule(response.request)}"
+        return f"{registry} refused (412{_explanation(response.body, quote)}); {_rule(response.request)}"
 
     request = response.request
     if response.status not in (401, 403):
-        reason = f"{response.status} {_line(response.reason)}".rstrip()
-        return f"{registry} answered {reason}{_explanation(response.body)}{_on_tag(response)}"
+        reason = f"{response.status} {quote(response.reason)}".rstrip()
+        return f"{registry} answered {reason}{_explanation(response.body, quote)}{_on_tag(response)}"
     sent = request is not None and "Authorization" in request.headers
     if response.status == 401 and not sent and credentials.get(registry, image.repository):
-        ways = ", ".join(map(_line, offered(response))) or "no way to log in"
+        ways = ", ".join(map(quote, offered(response))) or "no way to log in"
         understood = " or ".join(each.capitalize() for each in SCHEMES)
         return f"{registry} offers {ways}, which these credentials cannot answer; {understood} is supported"
     act = "write" if request is not None and request.method in ("PUT", "POST") else "read"
-    return _login_refusal(response, image, credentials, act) + _on_tag(response)
+    return _login_refusal(response, image, credentials, act, quote) + _on_tag(response)
 
 
 def _on_tag(response: Response) -> str:
@@ -64,22 +68,27 @@ def _rule(request: Request | None) -> str:
     return "the project gives out only what is signed, or has no findings: sign it or scan it there first"
 
 
-def token_refusal(response: Response, image: Reference, credentials: Credentials) -> str:
+def token_refusal(
+    response: Response, image: Reference, credentials: Credentials, quote: Excerpt = excerpt
+) -> str:
     """Say why a registry's token server gave no token; arguments as for `refusal`."""
     if response.status in (400, 401, 403, 404, 405):
-        return _login_refusal(response, image, credentials, "read")
+        return _login_refusal(response, image, credentials, "read", quote)
     server = response.request.host if response.request else "its token server"
-    reason = f"{response.status} {_line(response.reason)}".rstrip()
-    return f"{server}, the token server of {image.registry}, answered {reason}{_explanation(response.body)}"
+    reason = f"{response.status} {quote(response.reason)}".rstrip()
+    said = _explanation(response.body, quote)
+    return f"{server}, the token server of {image.registry}, answered {reason}{said}"
 
 
-def _login_refusal(response: Response, image: Reference, credentials: Credentials, act: str) -> str:
+def _login_refusal(
+    response: Response, image: Reference, credentials: Credentials, act: str, quote: Excerpt
+) -> str:
     registry = image.registry
     credential = credentials.get(registry, image.repository)
     if credential is None:
         return f"{registry} requires credentials; give `username` and `password`{_hint(image)}"
-    name = f'the credentials "{_line(credential.username)}"' if credential.username else "the token"
-    said = _explanation(response.body)
+    name = f'the credentials "{excerpt(credential.username)}"' if credential.username else "the token"
+    said = _explanation(response.body, quote)
     return (
         f"{registry} refused {name} ({response.status}{said}); "
         f"is the password right, and may this user {act} there?{_hint(image)}"
@@ -106,7 +115,7 @@ def _hint(image: Reference) -> str:
     return f'; "{image.short_name}" names no registry, so it is on Docker Hub' if unnamed else ""
 
 
-def _explanation(body: bytes) -> str:
+def _explanation(body: bytes, quote: Excerpt) -> str:
     """Return what a registry says about an error, such as a tag that must not move; empty if it says nothing.
 
     Source: distribution-spec 1.1.1, "Error Codes".
@@ -114,12 +123,7 @@ def _explanation(body: bytes) -> str:
     try:
         content = parse_json(body)
         first = content["errors"][0]
-        line = _line(first.get("message") or first.get("code"))
+        line = quote(str(first.get("message") or first.get("code") or ""))
     except (AttributeError, LookupError, TypeError, ValueError):
         return ""
     return f': "{line}"' if line else ""
-
-
-def _line(text: object) -> str:
-    """Return a text from a registry as one printable line of limited length."""
-    return "".join(filter(str.isprintable, " ".join(str(text or "")[:10_000].split())))[:_MAX_EXPLANATION]

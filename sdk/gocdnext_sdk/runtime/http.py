@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from gocdnext_sdk.errors import HttpError
+from gocdnext_sdk.errors import HttpError, excerpt
 from gocdnext_sdk.oci.exchange import IDEMPOTENT, Exchange
 from gocdnext_sdk.oci.http import HttpTransport
 from gocdnext_sdk.oci.transport import MAX_SECONDS, Fault, Request, Response, TransportError
@@ -108,10 +108,12 @@ class Http:
     Args:
         sender: sends them.
         mask: hides a value from now on.
+        quote: what a service says comes through it into messages.
     """
 
     sender: Sender
     mask: Callable[[Secret], object]
+    quote: Callable[[str], str] = excerpt
 
     def request(
         self,
@@ -152,10 +154,16 @@ class Http:
             content = None if assumed is None else json_module.dumps(assumed).encode()
             response = self.sender.send(request, time.monotonic() + seconds, content)
         if response.status not in ok:
-            answer = f"{response.status} {response.reason}".strip()
-            excerpt = _excerpt(response)
-            raise HttpError(f"{who}: answered {answer}{excerpt and f': {excerpt}'}", status=response.status)
+            answer = f"{response.status} {self.quote(response.reason)}".strip()
+            said = self._said(response)
+            raise HttpError(f"{who}: answered {answer}{said and f': {said}'}", status=response.status)
         return HttpResponse(response, who)
+
+    def _said(self, response: Response) -> str:
+        """Return a short answer that people may read; a page of HTML, and what is no text, is none."""
+        text = " ".join(response.body.decode(errors="replace").split())
+        readable = text.isprintable() and len(text) <= _EXCERPT and "html" not in response.media_type
+        return self.quote(response.body.decode(errors="replace")) if readable else ""
 
 
 @contextmanager
@@ -166,13 +174,6 @@ def _told(who: str) -> Iterator[None]:
         raise HttpError(f"{who}: {error}") from None
     except OSError as error:  # of a file to be sent
         raise HttpError(f"{who}: {error.filename}: {error.strerror}") from None
-
-
-def _excerpt(response: Response) -> str:
-    """Return the beginning of an answer that people may read; a page of HTML is none."""
-    text = " ".join(response.body.decode(errors="replace").split())
-    readable = text.isprintable() and len(text) <= _EXCERPT and "html" not in response.media_type
-    return text if readable else ""
 
 
 def _bare(value: str | Secret) -> str:

@@ -17,6 +17,7 @@ from gocdnext_sdk.errors import DaemonError, ToolError
 from gocdnext_sdk.oci.reference import Registry, is_digest
 from gocdnext_sdk.runtime.masking import Masker
 from gocdnext_sdk.runtime.outputs import OutputFile
+from gocdnext_sdk.runtime.pieces import Pieces
 from gocdnext_sdk.runtime.runner import TRACE_VARIABLE, ProcessRunner, Runner
 from gocdnext_sdk.runtime.secret_files import SecretFiles
 from gocdnext_sdk.runtime.signals import Signals
@@ -69,6 +70,7 @@ class Job:
         self.environ = {**environ, "HOME": home(environ, workspace)}
         self.workspace = workspace
         self._masker = masker
+        self._pieces = Pieces(masker, self.environ)
         self._files = files
         self._signals = signals
         self._outputs = outputs
@@ -89,11 +91,19 @@ class Job:
 
     def say(self, message: str) -> None:
         """Print a line to the log."""
-        print(f"==> {message}")
+        print(f"==> {self._pieces.hide(message)}")
 
     def warn(self, message: str) -> None:
         """Print a warning to the log."""
-        self._warn(message)
+        self._warn(self._pieces.hide(message))
+
+    def excerpt(self, text: str) -> str:
+        """Return what a service has said as a message may quote it: one line, without a piece of a secret.
+
+        Args:
+            text: as it came; more than 300 characters are cut off.
+        """
+        return self._pieces.excerpt(text)
 
     @contextlib.contextmanager
     def group(self, title: str) -> Iterator[None]:
@@ -102,6 +112,7 @@ class Job:
         Elsewhere the title is a line of the log. Groups do not nest, as GitHub's do not.
         """
         self._groups += 1
+        title = self._pieces.hide(title)
         dialect, command, number = self._dialect, self._command, self._groups
         marks = dialect.group(title, number, int(time.time())) if dialect else None
         if dialect is None or command is None or marks is None:
@@ -213,7 +224,9 @@ class Job:
         self._mask_logins(credentials)
         known = credentials or Credentials.ambient(self.environ)
         agent = f"{AGENT} ({for_tool})" if for_tool else AGENT
-        return RegistryClient(known, insecure=insecure, roots=self._certificates, agent=agent)
+        return RegistryClient(
+            known, insecure=insecure, roots=self._certificates, agent=agent, quote=self.excerpt
+        )
 
     def _mask_logins(self, credentials: Credentials) -> None:
         for secret in (secret for credential in credentials for secret in credential.secrets):
@@ -270,7 +283,7 @@ class Job:
         """
         from gocdnext_sdk.runtime.http import Http
 
-        return Http(self._sender(), self.mask).request(
+        return Http(self._sender(), self.mask, self.excerpt).request(
             *(method, url),
             json=json,
             body=body,
@@ -314,7 +327,7 @@ class Job:
         """
         from gocdnext_sdk.runtime.reports import as_markdown, as_text, code
 
-        cells = [[self._masker.mask(str(value)) for value in row] for row in rows]
+        cells = [[self._pieces.hide(self._masker.mask(str(value))) for value in row] for row in rows]
         if not self._outputs.summarize(as_markdown([header, *([*map(code, row)] for row in cells)])):
             for line in as_text([header, *cells]):
                 print(line)

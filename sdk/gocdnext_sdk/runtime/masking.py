@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, KeysView
 
 from gocdnext_sdk.runtime.spellings import is_run, spellings
 
@@ -72,7 +72,7 @@ class Masker:
             self._new.append(secret)
 
     @property
-    def secrets(self) -> Iterable[str]:
+    def secrets(self) -> KeysView[str]:
         """What is masked, as it was added."""
         return self._secrets.keys()
 

@@ -1,15 +1,19 @@
-"""Keep a piece of a secret out of a message that quotes an input.
+"""Keep a piece of a secret out of what this program says itself: errors, warnings, what servers told it.
 
 A mask hides a secret that is whole, in any spelling. A message about an input may hold a part of one: a list
-was cut at its commas, a PEM at its line ends, a host was written in lower case. So what a message and an
-input have in common with a secret is hidden too, from `PIECE` characters on.
+was cut at its commas, a PEM at its line ends, a host was written in lower case. A server may quote a part of
+what it was sent. So what they have in common with a secret is hidden too, from `PIECE` characters on.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+
+from gocdnext_sdk.contract.keys import PREFIX
+from gocdnext_sdk.errors import excerpt
+from gocdnext_sdk.runtime.masking import Masker
 
 PIECE = 8
 """Characters. Less of a secret is found everywhere, and tells nothing."""
@@ -19,7 +23,51 @@ _MASK = "***"
 _FRAME = re.compile(r"-----(?:BEGIN|END) [A-Z0-9 ]+-----")
 """What every PEM has."""
 
+_MAX_READ = 10_000
+"""Characters of an answer that are looked at."""
+
 _HOST = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]*://([^/@\s]*@)?[^/?#@\s]*")
+
+
+class Pieces:
+    """Hides pieces of a job's secrets, those among them that are masked later.
+
+    Args:
+        masker: knows the secrets.
+        environ: the job's; a private key in it is secret whatever its name.
+    """
+
+    def __init__(self, masker: Masker, environ: Mapping[str, str]) -> None:
+        self._masker = masker
+        self._environ = environ
+        self._inputs: str | None = None
+        self._secrets = ""
+        self._known = -1
+
+    def hide(self, message: str) -> str:
+        """Return a message of our own without what it quotes of a secret.
+
+        What comes from no input is the message's own words, and stays.
+        """
+        if self._inputs is None:
+            inputs = (value for name, value in self._environ.items() if name.startswith(PREFIX))
+            self._inputs = _haystack(inputs)
+        return _hidden(message, self._inputs, self._haystack())
+
+    def excerpt(self, text: str) -> str:
+        """Return what another has said as a message may quote it: one printable line, without secrets.
+
+        Masked first: with its blanks folded, or its end cut off, a secret is none that a mask knows.
+        """
+        text = text.encode(errors="replace").decode()  # JSON may hold half a character
+        return excerpt(_hidden(self._masker.mask(text)[:_MAX_READ], self._haystack()))
+
+    def _haystack(self) -> str:
+        if len(self._masker.secrets) != self._known:
+            keys = (value for value in self._environ.values() if "PRIVATE KEY-----" in value)
+            self._known = len(self._masker.secrets)
+            self._secrets = _haystack(part for each in (*self._masker.secrets, *keys) for part in parts(each))
+        return self._secrets
 
 
 def hide_pieces(message: str, secrets: Iterable[str], inputs: Iterable[str]) -> str:
@@ -30,15 +78,19 @@ def hide_pieces(message: str, secrets: Iterable[str], inputs: Iterable[str]) -> 
         secrets: the job's; upper and lower case are the same here.
         inputs: the texts that a message may quote. What comes from none of them is the message's own words.
     """
+    return _hidden(message, _haystack(inputs), _haystack(part for each in secrets for part in parts(each)))
+
+
+def _hidden(message: str, *haystacks: str) -> str:
+    """Return `message` without its pieces that are in all of the folded texts."""
     folded = _fold(message)
-    pieces = _shared(set(_pieces(folded)), inputs)
-    pieces = _shared(pieces, (part for secret in secrets for part in parts(secret)))
-    if not pieces:
-        return message
     hidden = bytearray(len(message))
     for start in range(len(message) - PIECE + 1):
-        if folded[start : start + PIECE] in pieces:
+        piece = folded[start : start + PIECE]
+        if all(piece in haystack for haystack in haystacks):
             hidden[start : start + PIECE] = b"\1" * PIECE
+    if not any(hidden):
+        return message
     shown: list[str] = []
     for at, character in enumerate(message):
         if not hidden[at]:
@@ -71,15 +123,12 @@ def _texts(value: object) -> Iterator[str]:
             yield from _texts(each)
 
 
-def _shared(pieces: set[str], texts: Iterable[str]) -> set[str]:
-    """Return those of `pieces` that are in one of `texts`, be they as long as they may."""
-    return {piece for text in texts if pieces for piece in _pieces(_fold(text)) if piece in pieces}
-
-
-def _pieces(text: str) -> Iterator[str]:
-    return (text[start : start + PIECE] for start in range(len(text) - PIECE + 1))
+def _haystack(texts: Iterable[str]) -> str:
+    return "\0".join(map(_fold, texts))
 
 
 def _fold(text: str) -> str:
     """Return `text` in lower case, as many characters as before."""
+    if text.isascii():
+        return text.lower()
     return "".join(small if len(small := each.lower()) == 1 else each for each in text)

@@ -64,7 +64,7 @@ def log_in(identity: RegistryIdentity, token: Secret, job: Job) -> Credential:
     )
     if answer.status != 200:
         told = answer.json()
-        raise _refusal(api, answer.status, str(told.get("__type", "")), str(told.get("message", "")))
+        raise _refusal(job, api, answer.status, str(told.get("__type", "")), str(told.get("message", "")))
     pair = str(answer.json()["authorizationData"][0]["authorizationToken"])
     job.mask(pair)
     user, _, password = base64.b64decode(pair, validate=True).decode().partition(":")
@@ -95,7 +95,8 @@ def _assume(role: str, token: Secret, sts: str, job: Job) -> Keys:
         assumed=_ASSUMED_KEYS,
     )
     if answer.status != 200:
-        raise _refusal(sts, answer.status, _field(answer.text, "Code"), _field(answer.text, "Message"))
+        code, message = _field(answer.text, "Code"), _field(answer.text, "Message")
+        raise _refusal(job, sts, answer.status, code, message)
     keys = Keys(
         _field(answer.text, "AccessKeyId"),
         Secret(_field(answer.text, "SecretAccessKey")),
@@ -152,8 +153,8 @@ def _endpoint(job: Job, service: str, default: str) -> str:
     return given.rstrip("/")
 
 
-def _refusal(url: str, status: int, code: str, message: str) -> HttpError:
-    said = ": ".join(filter(None, (code.rpartition("#")[2], " ".join(message.split())[:300])))
+def _refusal(job: Job, url: str, status: int, code: str, message: str) -> HttpError:
+    said = ": ".join(filter(None, map(job.excerpt, (code.rpartition("#")[2], message))))
     what = f"{urlsplit(url).netloc} answered {status}{f': {said}' if said else ''}"
     return HttpError(what, "does the role trust this issuer, this audience and this subject?", status=status)
 
