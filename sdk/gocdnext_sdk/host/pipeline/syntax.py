@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from fnmatch import fnmatchcase
-from functools import lru_cache
 from typing import Final
 
 CLUSTER: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
@@ -137,32 +136,3 @@ def matches_path(pattern: str, path: str) -> bool:
     return len(patterns) == len(parts) and all(
         fnmatchcase(part, each.replace("[^", "[!")) for part, each in zip(parts, patterns, strict=True)
     )
-
-
-def matches_glob(pattern: str, path: str) -> bool:
-    """Tell whether a path fits a glob of `test_reports:`, in which `**` stands for any directories.
-
-    Source: github.com/bmatcuk/doublestar/v4, which the platform's agent uses.
-    """
-    return _glob(pattern.removeprefix("./")).fullmatch(path) is not None
-
-
-@lru_cache(maxsize=256)
-def _glob(pattern: str) -> re.Pattern[str]:
-    meaning = _MEANING if "{" in pattern else {**_MEANING, ",": ","}
-    found = _GLOB.sub(lambda match: meaning.get(match[0]) or _class_or_text(match[0]), pattern)
-    try:
-        return re.compile(found, re.DOTALL)
-    except re.error:
-        return re.compile("(?!)")  # what is no pattern fits nothing
-
-
-_GLOB = re.compile(r"(?:(?<=/)|^)\*\*/|\*\*|\*|\?|\[[^\]]+\]|\\.|[{},]|[^*?\[\\{},]+|.", re.DOTALL)
-_MEANING = {"**/": "(?:[^/]+/)*", "**": ".*", "*": "[^/]*", "?": "[^/]", "{": "(?:", "}": ")", ",": "|"}
-
-
-def _class_or_text(piece: str) -> str:
-    if piece.startswith("[") and piece.endswith("]"):
-        inner = piece[1:-1].replace("\\", "\\\\")
-        return f"[^{inner[1:]}]" if inner[0] in "!^" else f"[{inner}]"
-    return re.escape(piece.removeprefix("\\") or piece)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -9,10 +10,10 @@ import pytest
 
 from gocdnext_sdk.host.harness import RunOptions, RunReport, Session, run_pipeline
 from gocdnext_sdk.host.harness.engine.memory import MemoryContainer, MemoryEngine
-from gocdnext_sdk.host.harness.results import coverage, junit
+from gocdnext_sdk.host.harness.results import collect, coverage, globs, junit
 from gocdnext_sdk.host.harness.results.coverage import Coverage
 from gocdnext_sdk.host.harness.results.unreadable import UnreadableReport
-from gocdnext_sdk.host.pipeline import PipelineError, quantities, syntax
+from gocdnext_sdk.host.pipeline import PipelineError, quantities
 
 JUNIT = """<?xml version="1.0"?>
 <testsuites><testsuite name="pytest">
@@ -162,11 +163,38 @@ def test_cases_are_counted_where_the_agent_looks_for_them() -> None:
         ("[!a].xml", "b.xml", True),
         ("[!a].xml", "a.xml", False),
         ("a.xml", "aXxml", False),
-        ("{a", "a", False),
+        ("a**b", "a/b", False),
+        ("a**b", "axb", True),
+        ("a**", "a/b", False),
+        ("**a", "x/a", False),
+        ("a/**b", "a/xb", True),
+        ("{**/x,y}.xml", "x.xml", True),
+        ("{**/x,y}.xml", "a/b/x.xml", True),
+        ("{a/,b}**/c", "a/x/y/c", True),
+        ("{a/,b}**/c", "bx/c", True),
+        ("{a/,b}**/c", "bx/y/c", False),
+        ("{a,b{c,d}}.xml", "bd.xml", True),
+        ("x{,-y}.xml", "x.xml", True),
+        (r"\{a,b\}", "{a,b}", True),
+        ("[[:alpha:]]", "a]", True),
+        ("[a-c]", "b", True),
+        ("[c-a]", "b", False),
+        ("[^a]b", "/b", False),
+        ("a&&[b&&c]", "a&&&", True),
+        ("/x/*.xml", "x/a.xml", True),
+        ("x//./y/../*.xml", "x/a.xml", True),
     ],
 )
 def test_globs_are_those_of_doublestar(pattern: str, path: str, fits: bool) -> None:
-    assert syntax.matches_glob(pattern, path) is fits
+    with warnings.catch_warnings(action="error"):
+        assert bool(globs.compiled(pattern).fullmatch(path)) is fits
+
+
+@pytest.mark.parametrize("pattern", ["{a", "a}", "{a,{b}", "[a", "[]", "[!]", "a\\", "{a,b}" * 20])
+def test_what_is_no_glob_is_refused(pattern: str) -> None:
+    with pytest.raises(ValueError, match=r"it has|nothing|no character"):
+        globs.compiled(pattern)
+    assert collect.tests(["a.xml", pattern], lambda path: iter(()))[1][0].startswith("glob error: ")
 
 
 PIPELINE = """

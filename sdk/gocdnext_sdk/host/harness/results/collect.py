@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from gocdnext_sdk.host.harness.archive import BROKEN, as_file
 from gocdnext_sdk.host.harness.engine.interface import NoSuchPath
-from gocdnext_sdk.host.harness.results import coverage, junit
+from gocdnext_sdk.host.harness.results import coverage, globs, junit
 from gocdnext_sdk.host.harness.results.coverage import Coverage
 from gocdnext_sdk.host.harness.results.junit import TestResults
 from gocdnext_sdk.host.harness.results.unreadable import UnreadableReport
@@ -33,9 +33,13 @@ def tests(patterns: Sequence[str], get: Get) -> tuple[TestResults | None, list[s
         DaemonError: the engine is gone.
     """
     found: dict[str, bytes] = {}
-    for pattern in dict.fromkeys(filter(None, patterns)):
+    try:
+        expressions = {pattern: globs.compiled(pattern) for pattern in patterns if pattern}
+    except ValueError as error:
+        return None, [f"glob error: {error}"]
+    for pattern, expression in expressions.items():
         for path, data in _files(_fixed(pattern), get, junit.LIMIT):
-            if len(found) < junit.MOST_FILES and syntax.matches_glob(pattern, path):
+            if len(found) < junit.MOST_FILES and expression.fullmatch(path):
                 found[path] = data
     return junit.read(sorted(found.items()))
 
@@ -65,7 +69,7 @@ def measured(declared: CoverageReport, get: Get) -> Coverage:
 
 def _fixed(pattern: str) -> str:
     """Return the directory, or the file, in which everything lies that a pattern fits."""
-    parts = posixpath.normpath(pattern).split("/")
+    parts = posixpath.normpath(pattern.lstrip("/")).split("/")
     wild = next((at for at, part in enumerate(parts) if _MAGIC.search(part)), len(parts))
     return "/".join(parts[:wild])
 
