@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from gocdnext_sdk import DaemonError, Error, Job, Reference, RegistryError, ToolError, quoted
+from gocdnext_sdk import DaemonError, Error, InputMismatch, Job, Reference, RegistryError, ToolError, quoted
 from gocdnext_sdk.oci.layout import choose, layout_digest, read_archive, unpack
 from gocdnext_sdk.oci.source import Source, Transport
 from gocdnext_sdk.tools.regctl import Regctl, layout
@@ -47,24 +47,41 @@ class Published:
     origin: str
 
 
+def checked(inputs: DockerPushInputs, job: Job, registries: Registries) -> DockerPushInputs:
+    """Return the inputs with every source by the digest whose demands are met; as they are if there are none.
+
+    Raises:
+        Findings: a source lacks something that is demanded.
+    """
+    if not inputs.demands_signature:
+        return inputs
+    sources = tuple(_checked(inputs, source, job, registries) for source in inputs.origins)
+    return inputs.model_copy(update={"sources": sources} if inputs.sources else {"source": sources[0]})
+
+
+def _checked(inputs: DockerPushInputs, source: Source, job: Job, registries: Registries) -> Source:
+    reference = source.reference
+    if reference is None:
+        raise InputMismatch("source", f"{quoted(source)} is in no registry, and has no signature")
+    digest = reference.digest or registries.source.resolve(reference).digest
+    if reference.digest is None:
+        job.say(f"{source} is {digest}")
+    pinned, insecure = reference.with_digest(digest), inputs.is_insecure(reference.registry)
+    inputs.check_demands(job, pinned, registries.source, registries.logins.source, insecure=insecure)
+    return replace(source, reference=pinned)
+
+
 @contextmanager
 def find_content(
     inputs: DockerPushInputs, source: Source, job: Job, registries: Registries
 ) -> Iterator[Content]:
-    """Find a source and its digest; what is in no registry is a layout on disk while the block runs.
-
-    Raises:
-        Findings: it does not have the signature that is demanded.
-    """
+    """Find a source and its digest; what is in no registry is a layout on disk while the block runs."""
     reference = source.reference
     if reference is not None and not is_in_daemon(inputs, source, reference, job):
         digest = reference.digest or registries.source.resolve(reference).digest
         pinned = reference.with_digest(digest)
         if reference.digest is None:
             job.say(f"{source} is {digest}")
-        if inputs.demands_signature:
-            insecure = inputs.is_insecure(reference.registry)
-            inputs.check_demands(job, pinned, registries.source, registries.logins.source, insecure=insecure)
         location = regctl_name(pinned, inputs, registries.logins)
         yield Content(str(location), digest, str(pinned), pinned)
         return

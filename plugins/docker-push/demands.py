@@ -162,9 +162,8 @@ class DemandInputs(ImageSignatureInputs):
             Findings: something is missing.
             HttpError, ToolError: that could not be found out.
         """
-        if super().demands_signature:
-            self.verify_signature(job, subject, credentials, insecure=insecure)
         missing = [
+            *self._unverified(job, subject, credentials, insecure=insecure),
             *self._unattested(job, subject, registry, credentials, insecure=insecure),
             *self._unsigned(job, subject, credentials, insecure=insecure),
             *self._unmarked(job, subject, credentials),
@@ -189,6 +188,15 @@ class DemandInputs(ImageSignatureInputs):
             *(f"signature of {each}" for each in self.require_signature),
             *(f"mark {each}" for each in self.require),
         )
+
+    def _unverified(
+        self, job: Job, subject: Reference, credentials: Credentials, *, insecure: bool
+    ) -> Iterator[str]:
+        if super().demands_signature:
+            try:
+                self.verify_signature(job, subject, credentials, insecure=insecure)
+            except Findings:
+                yield f"there is no {self.demands[0]}"
 
     def _unattested(
         self,

@@ -6,7 +6,7 @@ from gocdnext_sdk import InputMismatch, Invalid, Job, Reference
 from gocdnext_sdk.oci import index
 from gocdnext_sdk.oci.platforms import normal
 
-from .content import Published, copy, find_content, find_kept
+from .content import Published, checked, copy, find_content, find_kept
 from .inputs import DockerPushInputs
 from .registries import Registries
 
@@ -16,12 +16,13 @@ def join(inputs: DockerPushInputs, job: Job, registries: Registries) -> Publishe
 
     Raises:
         InputMismatch: they cannot be joined, or not into what is wanted.
+        Findings: a source lacks something that is demanded; nothing is copied.
         RegistryError: a target does not have all of it, or refuses the index.
     """
     if inputs.existing == "keep" and (kept := find_kept(inputs, job, registries)):
         return Published(kept, ",".join(map(str, inputs.sources)))
     contents = []
-    for source in inputs.sources:
+    for source in checked(inputs, job, registries).sources:
         with find_content(inputs, source, job, registries) as content:
             copy(inputs, content, job, registries)
         contents.append(content)

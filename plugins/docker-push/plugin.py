@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from gocdnext_sdk import DaemonUse, Job, Plugin, Publishes, Reads, Writes
 from gocdnext_sdk.tools.cosign import KMS
 
-from .content import Published, push
+from .content import Published, checked, push
 from .inputs import DockerPushInputs
 from .registries import Registries
 from .tags import Move, move_tags
@@ -65,14 +65,9 @@ class DockerPush(Plugin[DockerPushInputs]):
             from .testimony import leave, notary_of
 
             notary = notary_of(inputs, job)
+        images = [found(each, job) for each in inputs.together()]
         origins, moves = [], []
-        for each in inputs.together():
-            registries = Registries.of(each, job)
-            whole = each
-            if each.all_tags:
-                from .selecting import with_all_tags
-
-                whole = with_all_tags(each, job, registries)
+        for whole, registries in images:
             copied = content_of(whole)(whole, job, registries)
             origins.append(copied.origin)
             moves.append(Move(whole, copied.digest, registries))
@@ -97,6 +92,22 @@ def named(inputs: DockerPushInputs, job: Job) -> dict[str, str]:
     targets = inputs.targets(job.ci)
     tags = ",".join(str(target.tag) for target in targets if target.name == targets[0].name)
     return {"IMAGE": targets[0].name, "TAGS": tags}
+
+
+def found(inputs: DockerPushInputs, job: Job) -> tuple[DockerPushInputs, Registries]:
+    """Return what is published in full, its demands checked, and how the job gets there.
+
+    Raises:
+        Findings: something that is demanded is missing.
+    """
+    registries = Registries.of(inputs, job)
+    if inputs.all_tags:
+        from .selecting import with_all_tags
+
+        inputs = with_all_tags(inputs, job, registries)
+    if inputs.action == "push":  # an index may be there already, and kept whatever its sources are by now
+        inputs = checked(inputs, job, registries)
+    return inputs, registries
 
 
 def content_of(inputs: DockerPushInputs) -> Callable[[DockerPushInputs, Job, Registries], Published]:

@@ -130,21 +130,40 @@ def test_only_what_is_scanned_lately_and_signed_by_all_is_promoted(
         "require_signature": "b.pub",
         "target": f"{stage.address}/gated/app",
     }
-    cosign(keys, "sign", "--key", str(keys / "a.key"), image)
     cosign(
         keys, "attest", "--key", str(keys / "a.key"), "--type", "vuln", "--predicate", vuln(keys, 30), image
     )
     refused = stage.push(**demands).exited(1)
     reasons = [each for each in refused.warnings if each.startswith("not met: ")]
-    assert len(reasons) == 2
-    assert "vuln<24h is demanded" in reasons[0]
-    assert "no signature of b.pub" in reasons[1]
+    assert len(reasons) == 3  # all at once
+    assert "no signature of the key" in reasons[0]
+    assert "vuln<24h is demanded" in reasons[1]
+    assert "no signature of b.pub" in reasons[2]
+    cosign(keys, "sign", "--key", str(keys / "a.key"), image)
     cosign(
         keys, "attest", "--key", str(keys / "a.key"), "--type", "vuln", "--predicate", vuln(keys, 1), image
     )
     cosign(keys, "sign", "--key", str(keys / "b.key"), image)
     stage.push(**demands).passed()
     assert stage.crane("ls", f"{stage.address}/gated/app")
+
+
+@pytest.mark.parametrize("action", ["push", "index"])
+def test_the_demands_on_all_images_are_checked_before_any_is_copied(
+    stage: Stage, keys: Path, action: str
+) -> None:
+    signed, unsigned = (f"{stage.source}:{each}" for each in ("amd64", "arm64"))
+    cosign(keys, "sign", "--key", str(keys / "a.key"), f"{stage.source}@{stage.digest(signed)}")
+    target = f"{stage.address}/together-{action}/app"
+    images = {
+        "push": {"source": signed, "also": f"{unsigned}={target}-arm"},
+        "index": {"source": "", "sources": f"{signed} {unsigned}"},
+    }
+    demands = {"verify_key": (keys / "a.pub").read_text(), "tlog": "false", "target": target}
+    refused = stage.push(action=action, **images[action], **demands).exited(1)
+    with pytest.raises(subprocess.CalledProcessError):
+        stage.crane("manifest", f"{target}@{stage.digest(signed)}")
+    assert f"{stage.source}@{stage.digest(unsigned)} is not promoted" in refused.errors[0]
 
 
 RULES = {
