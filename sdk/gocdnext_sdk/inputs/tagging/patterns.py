@@ -13,10 +13,19 @@ _LITERAL = re.compile(r"/(.+)/(.*)", re.DOTALL)
 _FLAGS = {"i": re.IGNORECASE, "m": re.MULTILINE, "s": re.DOTALL}
 _IGNORED = frozenset("duvg")
 """What they change is nothing in a tag; `g` is told apart where groups are taken."""
-_REWRITES = (
-    (re.compile(r"\(\?<([A-Za-z_]\w*)>"), r"(?P<\1>"),
-    (re.compile(r"\\k<([A-Za-z_]\w*)>"), r"(?P=\1)"),
+_TOKEN = (
+    r"(?P<name>\(\?<(?![=!])(?P<group>\w+)>|\\k<(?P<again>\w+)>)"
+    r"|(?P<escape>\\.)"
+    r"|(?P<set>\[\^?(?P<members>(?:\\.|[^\]\\])*)\])"
+    r"|(?P<special>\(\?(?::|<?[=!])?)"
+    r"|(?P<quantifier>(?:[*+?]|\{\d+(?:,\d*)?\})\??)"
+    r"|."
 )
+"""What a pattern is made of, where the two languages differ. Source: ECMA-262 §22.2.1 and §B.1.2.
+
+Compiled where it is used, since few jobs have a pattern.
+"""
+_PYTHON_ESCAPES = frozenset("AZaUN")
 
 
 @dataclass(frozen=True)
@@ -66,16 +75,43 @@ class JsPattern:
     @cached_property
     def compiled(self) -> re.Pattern[str]:
         """The same for Python."""
-        text = self.text
-        for written, meant in _REWRITES:
-            text = written.sub(meant, text)
         flags = re.ASCII
         for letter in self.flags:
             flags |= _FLAGS.get(letter, re.ASCII)
         try:
-            return re.compile(text, flags)
+            return re.compile(re.sub(_TOKEN, self._for_python, self.text, flags=re.DOTALL | re.ASCII), flags)
         except (re.error, RecursionError, OverflowError) as error:
             raise Invalid(f"{quoted(self.text)} is not a regular expression: {error}") from None
+
+    def _for_python(self, token: re.Match[str]) -> str:
+        """Return a token for Python, which means the same there.
+
+        Raises:
+            re.error: JavaScript would refuse it, or has another meaning for it.
+        """
+        text = token[0]
+        if token["name"]:
+            return f"(?P<{token['group']}>" if token["group"] else f"(?P={token['again']})"
+        if token["escape"] and text[1] in _PYTHON_ESCAPES:
+            raise re.error(f"JavaScript has no {text}")
+        if token["special"] == "(?":
+            raise re.error("JavaScript has no such group; flags stand behind it, as in /v(.*)/i")
+        follows = self.text[token.end() : token.end() + 1]
+        if (token["quantifier"] and follows == "+") or re.match(r"\{,\d*\}", self.text[token.start() :]):
+            raise re.error("JavaScript has no such quantifier")
+        return self._set(text, token["members"]) if token["set"] else text
+
+    def _set(self, text: str, members: str) -> str:
+        plain = re.sub(r"\\.", "", members, flags=re.DOTALL)
+        if not members or "--" in plain or ("v" in self.flags and re.search(r"\[|&&", plain)):
+            raise re.error(
+                f"JavaScript reads {text} in another way; put a backslash before what stands for itself"
+            )
+        escapes = set(re.findall(r"\\(.)", members, flags=re.DOTALL)) & _PYTHON_ESCAPES
+        if escapes:
+            raise re.error(f"JavaScript has no \\{min(escapes)}")
+        inner = re.sub(r"(\\.)|([\[&|~])", lambda each: each[1] or f"\\{each[2]}", members, flags=re.DOTALL)
+        return f"{text[: -len(members) - 1]}{inner}]"
 
     @property
     def groups(self) -> int:
