@@ -5,16 +5,19 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from gocdnext_sdk import DaemonUse, Gates, Job, Plugin, Reads, Reference, RegistryClient, Signs
 from gocdnext_sdk.tools.cosign import KMS
 
 from . import files
-from .images import Images, Subject
 from .inputs import CosignInputs
 from .policies import show_policies, verify_command
 from .provenance import builder_of, provenance
 from .signer import Signer
+
+if TYPE_CHECKING:
+    from .images import Subject
 
 
 class Cosign(Plugin[CosignInputs]):
@@ -69,6 +72,8 @@ class Cosign(Plugin[CosignInputs]):
         job.output(IMAGE=first.name, DIGEST=str(first.digest), REFERENCE=str(first), TAGS=tag or "")
         job.output(REFERENCES=",".join(map(str, images)))
 
+        from .images import Images
+
         work, subjects = Images(signer, registry, job), list(self._subjects(signer, images, registry, job))
         if inputs.signs:
             work.publish(subjects)
@@ -86,6 +91,8 @@ class Cosign(Plugin[CosignInputs]):
         signer: Signer, images: Sequence[Reference], registry: RegistryClient, job: Job
     ) -> Iterator[Subject]:
         """Yield what is signed, attested or verified: the images, and what is below them if that is asked."""
+        from .images import Subject
+
         inputs = signer.inputs
         if inputs.predicates:
             yield from (Subject(image, path) for image, path in inputs.predicates)

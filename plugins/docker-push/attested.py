@@ -11,7 +11,7 @@ from typing import Any
 
 from gocdnext_sdk import Invalid, Reference, RegistryClient, Tool
 from gocdnext_sdk.inputs.parsers import parse_duration
-from gocdnext_sdk.tools.cosign import Policy, broken_rules, verified_predicates
+from gocdnext_sdk.tools.cosign import Policy
 from gocdnext_sdk.workspace import workspace_path
 
 _TYPE = re.compile(r"[a-z0-9]+|https?://[^\s<]+")
@@ -124,6 +124,8 @@ class Attestations:
         return [f"{', '.join(of)}: {why}" for why, of in reasons.items()]
 
     def _stated(self, image: Reference, kind: str, now: datetime) -> Stated:
+        from gocdnext_sdk.tools.cosign import verified_predicates
+
         plan = {"timestamp": now.isoformat()}
         return {
             form: found
@@ -134,6 +136,8 @@ class Attestations:
     def _wrong(self, image: Reference, demand: Attested, stated: Stated, now: datetime) -> str:
         if why := too_old(demand, [each for found in stated.values() for each in found], now):
             return why
+        from gocdnext_sdk.tools.cosign import broken_rules
+
         broken: tuple[str, ...] = ()
         for form in stated:
             broken = broken_rules(self.cosign, form, image, demand.kind, demand.rules)

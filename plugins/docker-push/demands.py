@@ -26,7 +26,7 @@ from gocdnext_sdk import (
 from gocdnext_sdk.inputs.image_signature import ImageSignatureInputs
 from gocdnext_sdk.inputs.parsers import parse_lines
 from gocdnext_sdk.oci.reference import Registry
-from gocdnext_sdk.tools.cosign import is_verified, key_reference, kms_scheme
+from gocdnext_sdk.tools.cosign import key_reference, kms_scheme
 from gocdnext_sdk.tools.sigstore import NOBODY
 from gocdnext_sdk.workspace import is_file
 
@@ -218,6 +218,8 @@ class DemandInputs(ImageSignatureInputs):
     ) -> Iterator[str]:
         if not self.require_signature:
             return
+        from gocdnext_sdk.tools.cosign import is_verified
+
         policy = self.policy(job, insecure=insecure)
         cosign = self.cosign(job, credentials, [each.key for each in self.require_signature if each.key])
         # A key without a log is checked with nothing of Sigstore.

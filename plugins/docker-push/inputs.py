@@ -41,7 +41,6 @@ from gocdnext_sdk.inputs.model import with_key
 from gocdnext_sdk.inputs.parsers import parse_words
 from gocdnext_sdk.oci.platforms import is_platform
 from gocdnext_sdk.oci.source import Source, Transport
-from gocdnext_sdk.tools.cosign import check_insecure
 from gocdnext_sdk.workspace import exists, is_directory, is_file
 
 from .demands import DemandInputs, Marks
@@ -254,6 +253,8 @@ class DockerPushInputs(ImageTagInputs, DemandInputs, SigningInputs, RegistryLogi
         wrong_tags = list(super().check(environ, workspace))
         yield from wrong_tags
         if self.demands_signature:
+            from gocdnext_sdk.tools.cosign import check_insecure
+
             yield from check_insecure(environ, self.insecure_registries)
         for target in self.target:
             if target.digest:

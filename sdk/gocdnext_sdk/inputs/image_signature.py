@@ -13,16 +13,8 @@ from gocdnext_sdk.inputs.model import Input, PluginInputs
 from gocdnext_sdk.inputs.types import Boolean, JsonDocument, in_workspace
 from gocdnext_sdk.oci.credentials import Credentials
 from gocdnext_sdk.oci.reference import Reference
-from gocdnext_sdk.tools.cosign import (
-    INHERITED,
-    KEY_EXAMPLES,
-    Policy,
-    key_kind,
-    key_reference,
-    kms_environ,
-    kms_scheme,
-    verify,
-)
+from gocdnext_sdk.tools.cosign.keys import KEY_EXAMPLES, key_kind, key_reference, kms_environ, kms_scheme
+from gocdnext_sdk.tools.cosign.policy import Policy
 from gocdnext_sdk.tools.sigstore import NOBODY
 from gocdnext_sdk.workspace import read_text
 
@@ -139,6 +131,8 @@ class ImageSignatureInputs(PluginInputs):
             credentials: the logins to read images with.
             keys: further keys, which may be in a KMS.
         """
+        from gocdnext_sdk.tools.cosign.environment import INHERITED
+
         environ = {**kms_environ(self.verify_key, job.environ), **job.docker_config(credentials)}
         for key in keys:
             environ |= kms_environ(key, job.environ)
@@ -159,6 +153,8 @@ class ImageSignatureInputs(PluginInputs):
             Findings: it is not.
             ToolError: that could not be found out.
         """
+        from gocdnext_sdk.tools.cosign.verification import verify
+
         policy = self.policy(job, insecure=insecure)
         verify(self.cosign(job, credentials), policy, subject)
         job.say(f"{subject} has the required signature")

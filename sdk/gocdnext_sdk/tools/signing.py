@@ -16,7 +16,8 @@ from gocdnext_sdk.runtime.room import at_once
 from gocdnext_sdk.runtime.runner import Completed
 from gocdnext_sdk.runtime.tool import Tool
 from gocdnext_sdk.secret import Secret
-from gocdnext_sdk.tools.cosign import INHERITED, key_kind, kms_environ, kms_scheme, show
+from gocdnext_sdk.tools.cosign.environment import INHERITED
+from gocdnext_sdk.tools.cosign.keys import key_kind, kms_environ, kms_scheme
 from gocdnext_sdk.tools.identity_token import IdentityToken
 from gocdnext_sdk.tools.transient import patiently
 from gocdnext_sdk.workspace import read_text
@@ -116,7 +117,7 @@ class SigningTool:
             return self.known
         done = self._asked or self.tool.quietly(*self._question, ok={0, 1}, assumed=b"")
         if done.exit_code != 0:
-            show(done)
+            _show(done)
         if b"decrypt" in done.stderr:
             raise InputMismatch("key-password", "does not open the key", "is it that key's password?")
         if done.exit_code != 0:
@@ -161,9 +162,15 @@ class SigningTool:
             InputMismatch: it failed because the password does not open the key.
         """
         self.public_key()
-        show(done)
+        _show(done)
         return ToolError(f"cosign failed; its own message is above{hint and f'; {hint}'}")
 
     @property
     def _question(self) -> tuple[object, ...]:
         return ("public-key", "--key", self.private)
+
+
+def _show(done: Completed) -> None:
+    from gocdnext_sdk.tools.cosign.verification import show
+
+    show(done)

@@ -18,7 +18,7 @@ from gocdnext_sdk.oci.client import RegistryClient
 from gocdnext_sdk.oci.credentials import Credentials
 from gocdnext_sdk.oci.published import PREDICATE_TYPE
 from gocdnext_sdk.oci.reference import Reference
-from gocdnext_sdk.tools.cosign import is_refusal
+from gocdnext_sdk.tools.cosign.verification import is_refusal
 
 OURS = "ghcr.io/klinux/gocdnext-plugin-*"
 ATTESTATION = {"vnd.docker.reference.type": "attestation-manifest"}
