@@ -476,7 +476,7 @@ class RegistryClient:
         asked = Request(method, url, {"User-Agent": self._agent, **headers}, body, assumed)
         if asked.origin != Request(method, base).origin:
             raise RegistryError(
-                f"{image}: {registry} wants uploads at {self._quote(asked.host)}, which gets no login"
+                f"{image}: {registry} goes on at {self._quote(asked.host)}, which gets no login"
             )
         deadline = self._clock.monotonic() + seconds
         actions = DELETE if method == "DELETE" else READ if body is None else WRITE

@@ -1,22 +1,18 @@
 """The tags of a repository.
 
-Source: distribution-spec 1.1.1 "Listing Tags"; RFC 8288 (`Link`), by which registries page.
+Source: distribution-spec 1.1.1 "Listing Tags".
 """
 
 from __future__ import annotations
 
-import re
-from urllib.parse import urljoin
-
 from gocdnext_sdk.errors import RegistryError
 from gocdnext_sdk.oci.client import RegistryClient
-from gocdnext_sdk.oci.reference import Reference
-from gocdnext_sdk.oci.strict_json import parse_json
+from gocdnext_sdk.oci.links import next_page
+from gocdnext_sdk.oci.reference import Reference, is_tag
+from gocdnext_sdk.oci.strict_json import check_names, parse_json
 
 MAX_PAGES = 1000
 """Answers that are read of one list."""
-
-_NEXT = re.compile(r'<([^>]*)>\s*;[^,]*\brel="?next"?')
 
 
 def list_tags(registry: RegistryClient, image: Reference) -> tuple[str, ...]:
@@ -32,12 +28,27 @@ def list_tags(registry: RegistryClient, image: Reference) -> tuple[str, ...]:
         if response.status != 200:
             raise registry.refused(response, image)
         try:
-            tags = parse_json(response.body).get("tags") or ()
-            found += [str(each) for each in tags]
-        except (TypeError, ValueError):
-            raise RegistryError(f"{image.name}: the registry sent an invalid list of tags") from None
-        following = _NEXT.search(response.headers.get("Link", ""))
-        if following is None or response.request is None:
+            found += _tags(response.body)
+            following = next_page(response)
+        except ValueError as error:
+            raise RegistryError(f"{image.name}: the registry sent an invalid list of tags: {error}") from None
+        if following is None:
             return tuple(dict.fromkeys(found))
-        path = urljoin(response.request.url, following[1])
+        path = following
     raise RegistryError(f"{image.name}: the list of tags has more than {MAX_PAGES} pages")
+
+
+def _tags(body: bytes) -> list[str]:
+    """Return the tags of one page; Go writes an empty list as null.
+
+    Raises:
+        ValueError: it is no list of tags.
+    """
+    content = parse_json(body)
+    check_names(content, ("name", "tags"))
+    tags = content.get("tags")
+    if tags is None:
+        return []
+    if not isinstance(tags, list) or not all(isinstance(each, str) and is_tag(each) for each in tags):
+        raise ValueError("they are not a list of tags")
+    return tags

@@ -36,7 +36,54 @@ def test_a_list_without_end_is_an_error() -> None:
         list_tags(client, IMAGE)
 
 
-@pytest.mark.parametrize("body", [b"", b"[]", b'{"tags": 7}'])
+@pytest.mark.parametrize(
+    "link",
+    [
+        "</v2/org/app/tags/list?last=b>; rel=next",
+        "<?last=b>; rel=next",
+        '</v2/org/app/tags/list?last=b>; title="a, b"; rel="prev NEXT"',
+    ],
+)
+def test_the_next_page_is_found_however_it_is_written(link: str) -> None:
+    def page(request: Request) -> Response:
+        body = json.dumps({"tags": ["b" if "last=" in request.url else "a"]})
+        return respond(200, body, {} if "last=" in request.url else {"Link": link})
+
+    client = RegistryClient(transport=FakeNetwork({"registry.example.com": page}))
+    assert list_tags(client, IMAGE) == ("a", "b")
+
+
+@pytest.mark.parametrize(
+    "link", ["<http://[>; rel=next", "<https://registry.example.com:x/>; rel=next", "</x>; rel=next, oops"]
+)
+def test_a_link_that_is_none_is_an_error(link: str) -> None:
+    network = FakeNetwork({"registry.example.com": lambda _: respond(200, b'{"tags": []}', {"Link": link})})
+    with pytest.raises(RegistryError, match=r"registry.example.com/org/app: .* invalid list of tags"):
+        list_tags(RegistryClient(transport=network), IMAGE)
+
+
+def test_another_host_gets_no_login() -> None:
+    answer = respond(200, b'{"tags": []}', {"Link": "<https://other.example/v2/>; rel=next"})
+    network = FakeNetwork({"registry.example.com": lambda _: answer})
+    with pytest.raises(RegistryError, match=r"goes on at other.example"):
+        list_tags(RegistryClient(transport=network), IMAGE)
+
+
+def test_no_tags_may_be_null() -> None:
+    network = FakeNetwork(
+        {"registry.example.com": lambda _: respond(200, b'{"name": "org/app", "tags": null}')}
+    )
+    assert list_tags(RegistryClient(transport=network), IMAGE) == ()
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        *(b"", b"[]", b'{"tags": 7}', b'{"tags": "abc"}', b'{"tags": {"x": 1}}', b'{"tags": [1, null]}'),
+        *(b'{"tags": ["../x"]}', b'{"tags": [""]}', b'{"Tags": ["x"]}', b'{"tags": ["x"], "tags": []}'),
+        *(b'{"tags": 0}', b'{"tags": ""}', b'{"tags": {}}'),
+    ],
+)
 def test_what_is_no_list_is_an_error(body: bytes) -> None:
     network = FakeNetwork({"registry.example.com": lambda request: respond(200, body)})
     with pytest.raises(RegistryError):
