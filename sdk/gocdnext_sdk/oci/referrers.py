@@ -9,8 +9,7 @@ image-spec 1.1.1 `manifest.md` "Guidelines for Artifact Usage".
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from gocdnext_sdk.errors import RegistryError
@@ -20,15 +19,22 @@ from gocdnext_sdk.oci.descriptor import (
     OCI_MANIFEST,
     Descriptor,
     digest_of,
+    media_type_of,
     parse_child,
     parse_manifest,
 )
+from gocdnext_sdk.oci.links import next_page
 from gocdnext_sdk.oci.reference import Reference
+from gocdnext_sdk.oci.transport import Response
 
 EMPTY_TYPE = "application/vnd.oci.empty.v1+json"
 EMPTY = b"{}"
 
-_NEXT = re.compile(r"<([^>]+)>\s*;\s*rel=\"?next")
+_NO_API = (400, 404, 405, 406, 501)
+"""Status codes of registries without the API. The specification has 404 only; 400 and 406 are as
+go-containerregistry has them, by which cosign finds what it attached, and quay answers 400 for an image that
+it does not have. Others, 401 and 403 first of all, may hide what is there."""
+
 _MAX_PAGES = 50
 
 TITLE = "org.opencontainers.image.title"
@@ -104,22 +110,32 @@ def referrers(registry: RegistryClient, subject: Reference) -> tuple[Descriptor,
         RegistryError: the registry cannot be asked.
     """
     found: list[Descriptor] = []
-    path: str | None = f"referrers/{subject.digest}"
-    for _ in range(_MAX_PAGES):
-        if path is None:
-            return tuple(found)
+    path = f"referrers/{subject.digest}"
+    for page in range(_MAX_PAGES):
         response = registry.request("GET", subject, path, headers={"Accept": OCI_INDEX})
-        if response.status != 200 or response.media_type != OCI_INDEX:
-            if found:
-                raise registry.refused(response, subject)
+        if not page and not _has_api(response):
             return _entries(_listed(registry, subject), subject)
+        if response.status != 200:
+            raise registry.refused(response, subject)
         try:
-            found += _entries(parse_manifest(response.body), subject)
-        except ValueError:
-            raise _invalid(subject) from None
-        link = _NEXT.search(response.headers.get("Link", ""))
-        path = link[1].partition(f"/{subject.repository}/")[2] or None if link else None
+            content = parse_manifest(response.body)
+            if media_type_of(content, response.media_type) != OCI_INDEX:
+                raise _invalid(subject)
+            following = next_page(response)
+        except ValueError as error:
+            raise _invalid(subject, error) from None
+        found += _entries(_manifests(content, subject), subject)
+        if following is None:
+            return tuple(found)
+        path = following
     raise RegistryError(f"{subject}: the registry lists referrers on more than {_MAX_PAGES} pages")
+
+
+def _has_api(response: Response) -> bool:
+    """Tell whether an answer is one of the referrers API: a refusal is, and no page for people."""
+    return response.status not in _NO_API and not (
+        response.status == 200 and response.media_type == "text/html"
+    )
 
 
 def remove(registry: RegistryClient, subject: Reference, digest: str) -> None:
@@ -133,7 +149,7 @@ def remove(registry: RegistryClient, subject: Reference, digest: str) -> None:
     Raises:
         RegistryError: the registry does not let this user delete.
     """
-    known = _listed(registry, subject).get("manifests", ())
+    known = _listed(registry, subject)
     kept = [each for each in known if each.get("digest") != digest]
     if len(kept) < len(known):
         _write(registry, subject, kept)
@@ -160,7 +176,7 @@ def fallback_tag(subject: Reference) -> str:
 
 def _list(registry: RegistryClient, subject: Reference, entry: Mapping[str, Any]) -> None:
     """Add an artifact to the list behind the fallback tag."""
-    known = [each for each in _listed(registry, subject).get("manifests", ()) if each != entry]
+    known = [each for each in _listed(registry, subject) if each != entry]
     _write(registry, subject, [*known, entry])
 
 
@@ -170,20 +186,43 @@ def _write(registry: RegistryClient, subject: Reference, entries: Sequence[Mappi
     registry.write(subject.with_tag(fallback_tag(subject)), json.dumps(index).encode(), OCI_INDEX)
 
 
-def _entries(index: Mapping[str, Any], subject: Reference) -> tuple[Descriptor, ...]:
+def _entries(manifests: Iterable[Mapping[str, Any]], subject: Reference) -> tuple[Descriptor, ...]:
     try:
-        return tuple(parse_child(each) for each in index.get("manifests") or ())
+        return tuple(map(parse_child, manifests))
     except (AttributeError, KeyError, TypeError, ValueError):
         raise _invalid(subject) from None
 
 
-def _invalid(subject: Reference) -> RegistryError:
-    return RegistryError(f"{subject}: the registry sent an invalid list of referrers")
+def _manifests(index: Mapping[str, Any], subject: Reference) -> list[dict[str, Any]]:
+    """Return the entries of an index; Go writes an empty list as null."""
+    manifests = index.get("manifests", False)
+    if manifests is None:
+        return []
+    if not isinstance(manifests, list) or not all(isinstance(each, dict) for each in manifests):
+        raise _invalid(subject)
+    return manifests
 
 
-def _listed(registry: RegistryClient, subject: Reference) -> dict[str, Any]:
+def _invalid(subject: Reference, reason: object = "") -> RegistryError:
+    why = f": {reason}" if reason else ""
+    return RegistryError(f"{subject}: the registry sent an invalid list of referrers{why}")
+
+
+def _listed(registry: RegistryClient, subject: Reference) -> list[dict[str, Any]]:
+    """Return the entries of the list behind the fallback tag.
+
+    GitLab's registry takes the tag for the digest, and so gives the image itself
+    (https://github.com/oras-project/oras-go/issues/1396).
+    """
     tag = subject.with_tag(fallback_tag(subject))
-    return registry.manifest(tag)[1] if registry.find(tag) else {}
+    if not registry.find(tag):
+        return []
+    descriptor, content = registry.manifest(tag)
+    if descriptor.digest == subject.digest:
+        return []
+    found = _manifests(content, tag)
+    _entries(found, tag)  # what is written back is a list of descriptors
+    return found
 
 
 def _descriptor(media_type: str, content: bytes) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from gocdnext_sdk.errors import RegistryError
 from gocdnext_sdk.host.testing.fake_registry import FakeNetwork, FakeRegistry, refuse, respond
 from gocdnext_sdk.oci.client import RegistryClient
 from gocdnext_sdk.oci.credentials import Credential, Credentials
-from gocdnext_sdk.oci.descriptor import OCI_INDEX, OCI_MANIFEST
+from gocdnext_sdk.oci.descriptor import OCI_INDEX, OCI_MANIFEST, digest_of
 from gocdnext_sdk.oci.reference import Reference, Registry
 from gocdnext_sdk.oci.referrers import File, attach, fallback_tag, referrers, remove
 from gocdnext_sdk.oci.transport import Request, Response
@@ -84,6 +84,16 @@ def test_one_of_two_is_removed(client: RegistryClient, image: Reference, fake: F
     assert ("org/app", str(image.digest)) in fake.manifests
 
 
+class Clock:
+    """Waits for nothing."""
+
+    def monotonic(self) -> float:
+        return 0.0
+
+    def sleep(self, seconds: float) -> None:
+        pass
+
+
 def served(*answers: Response) -> tuple[RegistryClient, list[str]]:
     """Return a client of a registry that gives these answers, and the paths it was asked for."""
     asked: list[str] = []
@@ -93,7 +103,7 @@ def served(*answers: Response) -> tuple[RegistryClient, list[str]]:
         asked.append(request.url.partition("/v2/")[2])
         return next(left)
 
-    return RegistryClient(transport=FakeNetwork({"r.example": answer})), asked
+    return RegistryClient(transport=FakeNetwork({"r.example": answer}), clock=Clock()), asked
 
 
 INDEX = {"Content-Type": OCI_INDEX}
@@ -126,7 +136,97 @@ def test_a_list_without_end_is_an_error() -> None:
     assert len(asked) == 50
 
 
-@pytest.mark.parametrize("answer", [respond(200, "<html>", INDEX), respond(200, '{"manifests": [1]}', INDEX)])
+@pytest.mark.parametrize("kind", ["application/json", "", "text/plain", f"{OCI_INDEX}; charset=utf-8"])
+def test_an_index_is_one_whatever_its_header_says(kind: str) -> None:
+    body = page("b").body
+    client, _ = served(respond(200, body, {"Content-Type": kind}))
+    assert [each.digest[7] for each in referrers(client, IMAGE)] == ["b"]
+
+
+@pytest.mark.parametrize("link", ["<?last=b>; rel=next", '<?last=b>; title="x"; REL="last next"'])
+def test_the_next_page_is_found_however_it_is_written(link: str) -> None:
+    client, asked = served(page("b", link), page("c"))
+    assert [each.digest[7] for each in referrers(client, IMAGE)] == ["b", "c"]
+    assert asked[1] == f"app/referrers/{IMAGE.digest}?last=b"
+
+
+def test_a_page_without_entries_is_not_the_last() -> None:
+    empty = respond(200, json.dumps({"manifests": None}), {"Link": "<?last=b>; rel=next"} | INDEX)
+    client, _ = served(empty, page("c"))
+    assert len(referrers(client, IMAGE)) == 1
+
+
+@pytest.mark.parametrize(
+    "second", [respond(404), respond(400), respond(200, "<html>", {"Content-Type": "text/html"})]
+)
+def test_a_second_page_that_is_not_there_is_an_error(second: Response) -> None:
+    empty = respond(200, json.dumps({"manifests": []}), {"Link": "<?last=b>; rel=next"} | INDEX)
+    client, _ = served(empty, second)
+    with pytest.raises(RegistryError):
+        referrers(client, IMAGE)
+
+
+@pytest.mark.parametrize("status", [400, 404, 405, 406, 501])
+def test_where_there_is_no_api_the_tag_has_the_list(status: int) -> None:
+    listed = page("b")
+    client, asked = served(respond(status), *[listed] * 3)
+    assert [each.digest[7] for each in referrers(client, IMAGE)] == ["b"]
+    assert asked[1] == f"app/manifests/{fallback_tag(IMAGE)}"
+
+
+def test_a_page_for_people_is_no_api() -> None:
+    client, _ = served(respond(200, "<html>", {"Content-Type": "text/html; charset=utf-8"}), respond(404))
+    assert referrers(client, IMAGE) == ()
+
+
+@pytest.mark.parametrize("status", [401, 403, 429, 500, 503])
+def test_what_refuses_may_have_referrers(status: int) -> None:
+    client, _ = served(*[respond(status)] * 8)
+    with pytest.raises(RegistryError, match=r"r\.example"):
+        referrers(client, IMAGE)
+
+
+def test_a_registry_that_takes_the_tag_for_the_digest_lists_nothing() -> None:
+    """As GitLab's: it gives the image itself, whose platforms are no referrers."""
+    body = json.dumps({"mediaType": OCI_INDEX, "manifests": json.loads(page("b").body)["manifests"]}).encode()
+    image = IMAGE.with_digest(digest_of(body))
+    client, _ = served(respond(404), *[respond(200, body, INDEX)] * 3)
+    assert referrers(client, image) == ()
+
+
+@pytest.mark.parametrize(
+    "body", ['{"layers": []}', '{"manifests": {}}', '{"manifests": [1]}', '{"manifests": [{"digest": 1}]}']
+)
+def test_a_tag_that_is_no_list_is_an_error_and_not_overwritten(body: str) -> None:
+    client, asked = served(respond(404), *[respond(200, body)] * 3)
+    with pytest.raises(RegistryError, match="invalid list"):
+        referrers(client, IMAGE)
+    client, asked = served(*[respond(200, body)] * 3)
+    with pytest.raises(RegistryError, match="invalid list"):
+        remove(client, IMAGE, f"sha256:{'b' * 64}")
+    assert len(asked) == 3  # nothing was written
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        respond(200, "<html>", INDEX),
+        *(
+            respond(200, body, INDEX)
+            for body in (
+                *(
+                    '{"manifests": [1]}',
+                    '{"manifests": {}}',
+                    '{"manifests": ""}',
+                    f'{{"mediaType": "{OCI_INDEX}"}}',
+                ),
+                *('{"manifests": [], "Manifests": []}', f'{{"mediaType": "{OCI_MANIFEST}", "layers": []}}'),
+            )
+        ),
+        respond(200, '{"errors": []}', {"Content-Type": "application/json"}),
+        respond(200, '{"manifests": []}', INDEX | {"Link": "<http://[>; rel=next"}),
+    ],
+)
 def test_an_answer_that_is_no_index_is_an_error(answer: Response) -> None:
     client, _ = served(answer)
     with pytest.raises(RegistryError, match="invalid list"):
