@@ -23,7 +23,7 @@ from gocdnext_sdk.oci.transport import (
 MAX_TRIES = 5
 MAX_REDIRECTS = 5
 MAX_RETRY_AFTER = 60
-"""Seconds. If a registry asks for an hour, the job should fail instead."""
+"""Seconds. If a registry asks for an hour, its answer is the last one, and the job fails."""
 
 BUSY = (429, 502, 503, 504)
 _MOVED = (301, 302, 303, 307, 308)
@@ -81,8 +81,8 @@ class Exchange:
                 if last or response.status not in self.busy:
                     return response
                 asked = _retry_after(response)
-                wait = wait if asked is None else min(asked, MAX_RETRY_AFTER)
-                if self._left(deadline) < wait:
+                wait = wait if asked is None else asked
+                if wait > MAX_RETRY_AFTER or self._left(deadline) < wait:
                     return response
             if wait:
                 self.clock.sleep(wait)

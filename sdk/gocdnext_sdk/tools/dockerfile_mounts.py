@@ -71,8 +71,11 @@ class Mount:
             found[_ATTRIBUTES.get(key, key)] = value if equals else "true"
         kind = found.get("type", "bind")
         mount = cls(
-            kind if "$" in kind else kind.lower(),
-            *(found.get(each, "") for each in ("from", "source", "target", "id")),
+            type=kind if "$" in kind else kind.lower(),
+            from_=found.get("from", ""),
+            source=found.get("source", ""),
+            target=found.get("target", ""),
+            id=found.get("id", ""),
             required=_BOOLEANS.get(found.get("required", "false"), True),
         )
         if mount.type == "secret":

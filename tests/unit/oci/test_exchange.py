@@ -165,8 +165,8 @@ class TestRetries:
     def test_it_waits_as_long_as_it_is_asked_to_but_not_for_hours(self) -> None:
         clock = Clock()
         script = Script(busy(429, Retry_After="7"), busy(429, Retry_After="36000"), respond(200))
-        Exchange(script, clock).send(GET, 1000)
-        assert clock.waits == [7, MAX_RETRY_AFTER]
+        assert Exchange(script, clock).send(GET, 10**6).status == 429
+        assert clock.waits == [7]
 
     def test_a_date_is_as_good_as_seconds(self) -> None:
         clock = Clock()

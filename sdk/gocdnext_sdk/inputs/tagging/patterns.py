@@ -13,7 +13,7 @@ _LITERAL = re.compile(r"/(.+)/(.*)", re.DOTALL)
 _FLAGS = {"i": re.IGNORECASE, "m": re.MULTILINE, "s": re.DOTALL}
 _IGNORED = frozenset("duvg")
 """What they change is nothing in a tag; `g` is told apart where groups are taken."""
-_TOKEN = (
+_PIECES = (
     r"(?P<name>\(\?<(?![=!])(?P<group>\w+)>|\\k<(?P<again>\w+)>)"
     r"|(?P<escape>\\.)"
     r"|(?P<set>\[\^?(?P<members>(?:\\.|[^\]\\])*)\])"
@@ -79,7 +79,7 @@ class JsPattern:
         for letter in self.flags:
             flags |= _FLAGS.get(letter, re.ASCII)
         try:
-            return re.compile(re.sub(_TOKEN, self._for_python, self.text, flags=re.DOTALL | re.ASCII), flags)
+            return re.compile(re.sub(_PIECES, self._for_python, self.text, flags=re.DOTALL | re.ASCII), flags)
         except (re.error, RecursionError, OverflowError) as error:
             raise Invalid(f"{quoted(self.text)} is not a regular expression: {error}") from None
 
