@@ -16,7 +16,7 @@ from gocdnext_sdk.inputs.image_metadata import SOURCE_DATE, source_date
 from gocdnext_sdk.oci.platforms import matches
 from gocdnext_sdk.oci.reference import Reference
 from gocdnext_sdk.oci.refusals import IMMUTABLE, MAY_BE_IMMUTABLE
-from gocdnext_sdk.runtime.exposure import held_in
+from gocdnext_sdk.runtime.exposure import Exposure
 from gocdnext_sdk.secret import Secret
 from gocdnext_sdk.tools import dockerignore
 from gocdnext_sdk.tools.buildkit.arguments import BuildArg
@@ -365,12 +365,13 @@ class Build(Generic[Inputs]):
         from gocdnext_sdk.oci.published import TooLarge, said_by
 
         image = self.inputs.main.with_digest(digest)
+        known = Exposure(secrets)
         found: dict[str, None] = {}
         for said in said_by(image, registry):
             if isinstance(said, TooLarge):
                 self.job.warn(f"{said.where} of {image} was not searched for secrets: {said.size} bytes")
                 continue
-            for name in held_in(said.text, secrets):
+            for name in known.held_in(said.text):
                 found[f"{name} in its {said.where}"] = None
         return tuple(found)
 

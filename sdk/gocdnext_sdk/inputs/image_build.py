@@ -22,7 +22,7 @@ from gocdnext_sdk.oci.credentials import Credential, Credentials
 from gocdnext_sdk.oci.destination import Destination, Form
 from gocdnext_sdk.oci.reference import Reference, Registry, without_scheme
 from gocdnext_sdk.runtime.ci import Ci
-from gocdnext_sdk.runtime.exposure import given_away, secrets_of
+from gocdnext_sdk.runtime.exposure import Exposure, secrets_of
 from gocdnext_sdk.secret import Secret
 from gocdnext_sdk.tools import dockerfile
 from gocdnext_sdk.tools.buildkit.arguments import STEERS_BUILDX, BuildArg, build_arguments
@@ -348,8 +348,8 @@ class ImageBuildInputs(ImageTagInputs, RegistryLoginInputs):
                 )
 
     def _check_arguments(self, environ: Mapping[str, str]) -> Iterator[Problem]:
-        secrets = self.secrets(environ)
         arguments = self.arguments(environ)
+        exposed = Exposure(self.secrets(environ)).given_away(argument.value for argument in arguments)
         for number, ((key, value), argument) in enumerate(zip(self.build_args, arguments, strict=True), 1):
             if value is None and key not in environ:
                 # Not quoted: it may be a line of a secret of several lines.
@@ -361,7 +361,7 @@ class ImageBuildInputs(ImageTagInputs, RegistryLoginInputs):
                     f"{quoted(key)} also configures {self.built_by}: its secret would be on a command line",
                     "use `secret-envs`, or another name; a proxy can be a variable of the job",
                 )
-            elif given_away(argument.value, secrets):
+            elif number - 1 in exposed:
                 yield Problem(
                     "build-args",
                     f"item {number} holds a secret of the job, or a part of one; an image's history keeps it",
@@ -369,10 +369,9 @@ class ImageBuildInputs(ImageTagInputs, RegistryLoginInputs):
                 )
 
     def _check_kept(self, environ: Mapping[str, str]) -> Iterator[Problem]:
-        secrets = self.secrets(environ)
+        known = Exposure(self.secrets(environ))
         kept = {"labels": self.labels, "annotations": tuple(map(str, self.annotations))}
         for key, lines in kept.items():
-            for number, line in enumerate(lines, start=1):
-                if given_away(line.partition("=")[2], secrets):
-                    what = f"item {number} holds a secret of the job, or a part of one; who pulls can read it"
-                    yield Problem(key, what, "leave it out")
+            for index in known.given_away(line.partition("=")[2] for line in lines):
+                what = f"item {index + 1} holds a secret of the job, or a part of one; who pulls can read it"
+                yield Problem(key, what, "leave it out")

@@ -7,7 +7,7 @@ pushed is searched after it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from gocdnext_sdk.contract.keys import PREFIX as INPUTS
 from gocdnext_sdk.runtime.pieces import PIECE, parts
@@ -27,32 +27,36 @@ def secrets_of(environ: Mapping[str, str]) -> dict[str, str]:
     }
 
 
-def given_away(text: str, secrets: Mapping[str, str]) -> str | None:
-    """Return the name of the secret that a text holds, or is a part of; None if it is of none.
+class Exposure:
+    """Looks for secrets in texts that are published: their forms are made once, all texts searched at once.
 
     Args:
-        text: what would be published.
         secrets: name to value. Shorter ones than `PIECE` characters may be in anything, and are passed over.
     """
-    if held := next(held_in(text, secrets), None):
-        return held
-    piece = text.strip()
-    if len(piece) < PIECE:
-        return None
-    found = (name for name, secret in secrets.items() if any(piece in part for part in parts(secret)))
-    return next(found, None)
 
+    def __init__(self, secrets: Mapping[str, str]) -> None:
+        self._forms = [(form, name) for name, secret in secrets.items() for form in _forms(secret)]
+        self._parts = [(part, name) for name, secret in secrets.items() for part in parts(secret)]
+        self._all_parts = "\0".join(part for part, _ in self._parts)
 
-def held_in(text: str, secrets: Mapping[str, str]) -> Iterator[str]:
-    """Yield the names of the secrets that a text holds: as they are, by one of their lines, or in base64.
+    def held_in(self, text: str) -> list[str]:
+        """Return the names of the secrets that a text holds: whole, by one of their lines, or in base64."""
+        return list(dict.fromkeys(name for form, name in self._forms if form in text))
 
-    Args:
-        text: what is published.
-        secrets: name to value.
-    """
-    for name, secret in secrets.items():
-        if any(form in text for form in _forms(secret)):
-            yield name
+    def given_away(self, texts: Iterable[str]) -> dict[int, str]:
+        """Return which texts hold a secret, or are a part of one: by the text's index, the secret's name."""
+        lines = list(texts)
+        whole = "\0".join(lines)
+        held = [(form, name) for form, name in self._forms if form in whole]
+        found: dict[int, str] = {}
+        for index, line in enumerate(lines):
+            piece = line.strip()
+            name = next((name for form, name in held if form in line), None)
+            if name is None and len(piece) >= PIECE and piece in self._all_parts:
+                name = next((name for part, name in self._parts if piece in part), None)
+            if name is not None:
+                found[index] = name
+        return found
 
 
 def _forms(secret: str) -> Iterator[str]:

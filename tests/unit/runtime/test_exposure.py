@@ -7,7 +7,7 @@ import json
 
 import pytest
 
-from gocdnext_sdk.runtime.exposure import given_away, held_in, secrets_of
+from gocdnext_sdk.runtime.exposure import Exposure, secrets_of
 
 TOKEN = "ghp_Q7vXk2mN9pLw4RtY"
 PEM = "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEIA0123456789\n-----END PRIVATE KEY-----\n"
@@ -34,7 +34,7 @@ def encoded(text: str) -> str:
     ],
 )
 def test_it_does(text: str, name: str) -> None:
-    assert given_away(text, SECRETS) == name
+    assert Exposure(SECRETS).given_away(["", text]) == {1: name}
 
 
 @pytest.mark.parametrize(
@@ -42,24 +42,27 @@ def test_it_does(text: str, name: str) -> None:
     ["", "1.2.3", TOKEN[:7], "hunter2", "-----BEGIN PRIVATE KEY-----", "linux/amd64"],
 )
 def test_it_does_not(text: str) -> None:
-    assert given_away(text, SECRETS) is None
+    assert Exposure(SECRETS).given_away([text, text]) == {}
 
 
 def test_the_names_in_a_configuration_are_no_secret() -> None:
     docker = json.dumps({"auths": {"registry.example.com": {"auth": encoded("me:pass-word-1")}}})
     secrets = {"CREDENTIALS": docker, "URL_TOKEN": "https://hooks.example.com/services/T00000000"}
-    assert given_away("registry.example.com", secrets) is None
-    assert given_away("hooks.example.com", secrets) is None
-    assert given_away(encoded("me:pass-word-1"), secrets) == "CREDENTIALS"
-    assert given_away("T00000000", secrets) == "URL_TOKEN"
+    texts = ["registry.example.com", "hooks.example.com", encoded("me:pass-word-1"), "T00000000"]
+    assert Exposure(secrets).given_away(texts) == {2: "CREDENTIALS", 3: "URL_TOKEN"}
+
+
+def test_what_stands_in_two_texts_is_in_none() -> None:
+    assert Exposure(SECRETS).given_away([TOKEN[:5], TOKEN[5:7], f"{TOKEN[:7]}", TOKEN[7:15]]) == {3: "TOKEN"}
 
 
 def test_in_a_document_only_what_is_held_counts() -> None:
+    known = Exposure(SECRETS)
     dockerfile = f"FROM scratch\nENV T={TOKEN}\n"
-    assert list(held_in(encoded(dockerfile), SECRETS)) == ["TOKEN"]
-    assert list(held_in(f"RUN |1 KEY={PEM}", SECRETS)) == ["KEY"]
-    assert list(held_in(TOKEN[2:12], SECRETS)) == []
-    assert list(held_in("ghp_", SECRETS)) == []
+    assert known.held_in(encoded(dockerfile)) == ["TOKEN"]
+    assert known.held_in(f"RUN |1 KEY={PEM}") == ["KEY"]
+    assert known.held_in(TOKEN[2:12]) == []
+    assert known.held_in("ghp_") == []
 
 
 def test_secrets_are_known_by_their_names() -> None:
