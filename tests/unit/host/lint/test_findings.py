@@ -425,6 +425,31 @@ def test_the_address_of_a_webhook_is_a_secret(lint: Lint, url: str) -> None:
     assert rules(lint(text.replace(url, "https://hooks.slack.com/ https://discord.com"))) == ["GP109"]
 
 
+SLACK = "https://hooks.slack.com/services/T0AB/B0CD/xyz"
+
+
+ONE_JOB = "jobs:\n  job: {stage: build, image: 'a:1', script: [ls]}\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        (
+            f"jobs:\n  job:\n    stage: build\n    image: a:1\n    script:\n    - ls\n    - curl -d @x {SLACK}\n",
+            8,
+        ),
+        (f"variables:\n  A: {SLACK}\n{ONE_JOB}", 3),
+        (ONE_JOB.replace("[ls]", f"[ls], variables: {{B: {SLACK}}}"), 3),
+        (ONE_JOB.replace("[ls]", f"[ls], parallel: {{matrix: [{{A: [{SLACK}]}}]}}"), 3),
+        (f"services:\n- name: a\n  image: a:1\n  env: {{A: {SLACK}}}\n{ONE_JOB}", 3),
+    ],
+)
+def test_the_address_of_a_webhook_is_found_wherever_it_stands(lint: Lint, text: str, line: int) -> None:
+    (found,) = [each for each in lint(f"stages: [build]\n{text}") if each.rule.id == "GP203"]
+    assert found.problem.mark.line == line
+    assert "T0AB" not in str(found)
+
+
 def test_attesting_side_by_side_is_seen_through_the_jobs_between(catalog: Catalog) -> None:
     """The statements come out of a scan, and the scan's image out of the build."""
     text = (ROOT / "examples" / "proof" / ".gocdnext" / "release.yaml").read_text()

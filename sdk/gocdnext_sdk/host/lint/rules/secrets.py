@@ -114,14 +114,34 @@ _WEBHOOK = re.compile(
 
 def _webhooks(view: View) -> Iterator[Diagnostic]:
     told: set[Mark] = set()
+    for what, text, mark, advice in _texts(view):
+        if _WEBHOOK.search(text) and mark not in told:
+            told.add(mark)
+            yield Diagnostic(mark, f"{what} holds the address of a webhook, which is a secret", advice)
+
+
+def _texts(view: View) -> Iterator[tuple[str, str, Mark, str]]:
+    """Yield all that reaches a tool or a shell: what it is, its text, its place, what to do if it is secret."""
+    declare = "declare WEBHOOK_URL in the `secrets:` of the job that posts, and use it there"
+    for name, value in view.pipeline.variables.items():
+        yield f"variable {name}", value.text, value.mark, declare
     for use in view.uses:
-        for key, value in (*use.plugin.inputs.items(), *view.variables(use.job).items()):
-            if _WEBHOOK.search(value.text) and value.mark not in told:
-                told.add(value.mark)
-                what = f"`{key}` of {use.where} holds the address of a webhook, which is a secret"
-                yield Diagnostic(
-                    value.mark, what, f"write `{key}: ${{{{ WEBHOOK_URL }}}}` and declare WEBHOOK_URL"
-                )
+        for key, value in use.plugin.inputs.items():
+            advice = f"write `{key}: ${{{{ WEBHOOK_URL }}}}` and declare WEBHOOK_URL"
+            yield f"`{key}` of {use.where}", value.text, value.mark, advice
+    for job in view.pipeline.jobs:
+        where = f"of job `{job.name}`"
+        for name, value in job.variables.items():
+            advice = f"write `{name}: ${{{{ WEBHOOK_URL }}}}` and declare WEBHOOK_URL"
+            yield f"variable {name} {where}", value.text, value.mark, advice
+        for number, line in enumerate(job.action.lines if isinstance(job.action, Script) else ()):
+            advice = 'write "$WEBHOOK_URL" and declare WEBHOOK_URL in `secrets:`'
+            yield f"`script:` {where}", line, job.at(f"script.{number}"), advice
+        for name, values in job.matrix.items():
+            yield f"matrix dimension {name} {where}", "\n".join(values), job.at("parallel"), declare
+    for service in view.pipeline.services:
+        for name, text in service.env.items():
+            yield f"variable {name} of service `{service.name}`", text, service.mark, "leave it to the jobs"
 
 
 @rule("GP204", Severity.ERROR)
