@@ -60,4 +60,4 @@ def test_an_engine_that_maps_keys_differently_shows_what_the_plugin_would_get(
 ) -> None:
     argv = ("--with", "path name=app.py")
     assert "error: with.path-name:" in run(plugin, workspace, *argv).stdout
-    assert "error: with.path name:" in run(plugin, workspace, *argv, "--engine", "k8s-isolated").stdout
+    assert "error: with.path name:" in run(plugin, workspace, *argv, "--as", "k8s-isolated").stdout

@@ -104,8 +104,8 @@ def given(result: Result) -> dict[str, object]:
     return found
 
 
-@pytest.mark.parametrize("engine", ["gocdnext", *SYSTEMS])
-def test_the_same_inputs_arrive_alike_everywhere(run_plugin: PluginRunner, teller: Path, engine: str) -> None:
+@pytest.mark.parametrize("system", ["docker", *SYSTEMS])
+def test_the_same_inputs_arrive_alike_everywhere(run_plugin: PluginRunner, teller: Path, system: str) -> None:
     with_ = {
         "scan-type": "config",
         "target": "main.go",
@@ -114,7 +114,7 @@ def test_the_same_inputs_arrive_alike_everywhere(run_plugin: PluginRunner, telle
         "labels": "org.a=1,2\norg.b=x",
         "annotations": "commit=abc\nbranch=main",
     }
-    result = run_plugin(teller, with_, engine=engine)
+    result = run_plugin(teller, with_, as_=system)
     told = given(result)
     assert told["scan-type"] == "config"
     assert told["target"] == "main.go"
@@ -128,13 +128,13 @@ def test_the_same_inputs_arrive_alike_everywhere(run_plugin: PluginRunner, telle
 # --- what was silently wrong
 
 
-@pytest.mark.parametrize("engine", FOREIGN)
+@pytest.mark.parametrize("system", FOREIGN)
 def test_inputs_that_nobody_understands_are_no_run_with_defaults(
-    run_plugin: PluginRunner, teller: Path, engine: str
+    run_plugin: PluginRunner, teller: Path, system: str
 ) -> None:
-    result = run_plugin(teller, {}, engine=engine).exited(2)
+    result = run_plugin(teller, {}, as_=system).exited(2)
     assert "no input is given" in result.log
-    assert dialect(engine).title in result.log
+    assert dialect(system).title in result.log
 
 
 @pytest.mark.parametrize(
@@ -150,52 +150,52 @@ def test_inputs_that_nobody_understands_are_no_run_with_defaults(
 def test_nor_are_inputs_of_another_system(
     run_plugin: PluginRunner, teller: Path, environ: Mapping[str, str]
 ) -> None:
-    run_plugin(teller, {}, env=environ, engine="plain").exited(2)
+    run_plugin(teller, {}, env=environ, as_="plain").exited(2)
 
 
 def test_without_a_word_of_inputs_a_container_by_hand_has_its_defaults(
     run_plugin: PluginRunner, teller: Path
 ) -> None:
-    assert given(run_plugin(teller, {}, engine="plain"))["scan-type"] == "fs"
+    assert given(run_plugin(teller, {}, as_="plain"))["scan-type"] == "fs"
 
 
 def test_on_github_what_is_declared_and_empty_is_not_given(run_plugin: PluginRunner, teller: Path) -> None:
     environ = {"GITHUB_ACTIONS": "true", "INPUT_SCAN-TYPE": "", "INPUT_TARGET": "", "INPUT_PLATFORMS": ""}
-    assert given(run_plugin(teller, {}, env=environ, engine="plain"))["scan-type"] == "fs"
+    assert given(run_plugin(teller, {}, env=environ, as_="plain"))["scan-type"] == "fs"
 
 
 def test_an_unknown_input_is_unknown_everywhere(run_plugin: PluginRunner, teller: Path) -> None:
-    for engine in ("github", "woodpecker", "drone", "gitlab"):
-        result = run_plugin(teller, {"skan-type": "fs"}, engine=engine).exited(2)
-        assert dialect(engine).naming("skan-type") in result.log
+    for system in ("github", "woodpecker", "drone", "gitlab"):
+        result = run_plugin(teller, {"skan-type": "fs"}, as_=system).exited(2)
+        assert dialect(system).naming("skan-type") in result.log
         assert "scan-type" in result.log
 
 
-@pytest.mark.parametrize("engine", JOINS)
-def test_a_joined_list_is_several(run_plugin: PluginRunner, teller: Path, engine: str) -> None:
-    told = given(run_plugin(teller, {"labels": "org.a=1,org.b=2", "annotations": "c=1,b=2"}, engine=engine))
+@pytest.mark.parametrize("system", JOINS)
+def test_a_joined_list_is_several(run_plugin: PluginRunner, teller: Path, system: str) -> None:
+    told = given(run_plugin(teller, {"labels": "org.a=1,org.b=2", "annotations": "c=1,b=2"}, as_=system))
     assert told["labels"] == ["org.a=1", "org.b=2"]
     assert told["annotations"] == [["c", "1"], ["b", "2"]]
 
 
-@pytest.mark.parametrize("engine", JOINS)
+@pytest.mark.parametrize("system", JOINS)
 @pytest.mark.parametrize("text", ["a=1,b", "a=x y,b=1,c", "a,b=1"])
 def test_what_nobody_can_take_apart_is_an_error_of_that_input(
-    run_plugin: PluginRunner, teller: Path, engine: str, text: str
+    run_plugin: PluginRunner, teller: Path, system: str, text: str
 ) -> None:
-    result = run_plugin(teller, {"labels": text}, engine=engine).exited(2)
+    result = run_plugin(teller, {"labels": text}, as_=system).exited(2)
     assert "settings.labels" in result.log
 
 
-@pytest.mark.parametrize("engine", SYSTEMS)
-def test_a_map_or_a_list_in_json_is_read(run_plugin: PluginRunner, teller: Path, engine: str) -> None:
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_a_map_or_a_list_in_json_is_read(run_plugin: PluginRunner, teller: Path, system: str) -> None:
     with_ = {
         "labels": '{"org.a":"1, 2","org.b":1.50}',
         "annotations": '["c=1","b=2"]',
         "tags": '["1.0","x"]',
         "platforms": '["linux/amd64"]',
     }
-    told = given(run_plugin(teller, with_, engine=engine))
+    told = given(run_plugin(teller, with_, as_=system))
     assert told["labels"] == ["org.a=1, 2", "org.b=1.50"]
     assert told["annotations"] == [["c", "1"], ["b", "2"]]
     assert told["tags"] == ["1.0", "x"]
@@ -204,19 +204,19 @@ def test_a_map_or_a_list_in_json_is_read(run_plugin: PluginRunner, teller: Path,
 
 def test_a_list_of_bitbucket(run_plugin: PluginRunner, teller: Path) -> None:
     environ = {"LABELS_0": "a=1", "LABELS_1": "c=2,d", "LABELS_COUNT": "2", "BITBUCKET_BUILD_NUMBER": "1"}
-    assert given(run_plugin(teller, {}, env=environ, engine="plain"))["labels"] == ["a=1", "c=2,d"]
+    assert given(run_plugin(teller, {}, env=environ, as_="plain"))["labels"] == ["a=1", "c=2,d"]
 
 
-@pytest.mark.parametrize("engine", ["gocdnext", *SYSTEMS])
+@pytest.mark.parametrize("system", ["docker", *SYSTEMS])
 def test_of_an_empty_checkout_there_is_no_result(
-    run_plugin: PluginRunner, teller: Path, workspace: Path, engine: str
+    run_plugin: PluginRunner, teller: Path, workspace: Path, system: str
 ) -> None:
     (workspace / "main.go").unlink()
     (workspace / ".git").mkdir()
     (workspace / ".git/HEAD").touch()
-    result = run_plugin(teller, {"scan-type": "fs"}, engine=engine).exited(2)
+    result = run_plugin(teller, {"scan-type": "fs"}, as_=system).exited(2)
     assert "holds no files" in result.log
-    run_plugin(teller, {"scan-type": "image"}, engine=engine).passed()
+    run_plugin(teller, {"scan-type": "image"}, as_=system).passed()
 
 
 def test_nor_of_an_empty_part_of_it(run_plugin: PluginRunner, teller: Path, workspace: Path) -> None:
@@ -227,26 +227,26 @@ def test_nor_of_an_empty_part_of_it(run_plugin: PluginRunner, teller: Path, work
 
 
 @pytest.mark.parametrize(
-    ("engine", "variable"),
+    ("system", "variable"),
     [("gitlab", "CI_PROJECT_DIR"), ("github", "GITHUB_WORKSPACE"), ("drone", "DRONE_WORKSPACE")],
 )
 def test_a_job_that_starts_in_the_images_own_directory_works_in_the_checkout(
-    run_plugin: PluginRunner, teller: Path, workspace: Path, tmp_path: Path, engine: str, variable: str
+    run_plugin: PluginRunner, teller: Path, workspace: Path, tmp_path: Path, system: str, variable: str
 ) -> None:
     (workspace / "main.go").unlink()
     checkout = tmp_path / "builds"
     checkout.mkdir()
     (checkout / "x").touch()
-    told = given(run_plugin(teller, {"target": "."}, env={variable: str(checkout)}, engine=engine))
+    told = given(run_plugin(teller, {"target": "."}, env={variable: str(checkout)}, as_=system))
     assert told["cwd"] == str(checkout)
 
 
 def test_a_directory_that_somebody_chose_is_kept(
     run_plugin: PluginRunner, teller: Path, workspace: Path, tmp_path: Path
 ) -> None:
-    told = given(run_plugin(teller, {"target": "."}, env={"CI_PROJECT_DIR": str(tmp_path)}, engine="gitlab"))
+    told = given(run_plugin(teller, {"target": "."}, env={"CI_PROJECT_DIR": str(tmp_path)}, as_="gitlab"))
     assert told["cwd"] == str(workspace)
-    told = given(run_plugin(teller, {"target": "."}, env={"CI_PROJECT_DIR": "/nowhere"}, engine="gitlab"))
+    told = given(run_plugin(teller, {"target": "."}, env={"CI_PROJECT_DIR": "/nowhere"}, as_="gitlab"))
     assert told["cwd"] == str(workspace)
 
 
@@ -257,12 +257,12 @@ def test_outputs_and_a_summary_for_github(run_plugin: PluginRunner, teller: Path
     output, summary = tmp_path / "output", tmp_path / "summary"
     output.write_text("BEFORE=1")
     env = {"GITHUB_OUTPUT": str(output), "GITHUB_STEP_SUMMARY": str(summary), "GITHUB_SHA": "0123456789"}
-    run_plugin(teller, {"tags": "a"}, env=env, engine="github").passed()
+    run_plugin(teller, {"tags": "a"}, env=env, as_="github").passed()
     lines = output.read_text().splitlines()
     assert lines[:2] == ["BEFORE=1", "EARLY=known"]
     assert lines[-1] == "SHA=0123456789"
     assert "| SHA | <code>0123456789</code> |" in summary.read_text()
-    run_plugin(teller, {"fail": "true"}, env=env, engine="github").exited(1)
+    run_plugin(teller, {"fail": "true"}, env=env, as_="github").exited(1)
     assert output.read_text().splitlines()[len(lines) :] == ["EARLY=known"]
 
 
@@ -270,27 +270,27 @@ def test_outputs_for_drone_tekton_and_concourse(
     run_plugin: PluginRunner, teller: Path, tmp_path: Path, workspace: Path
 ) -> None:
     output, results = tmp_path / "output", tmp_path / "results"
-    run_plugin(teller, {"tags": "a"}, env={"DRONE_OUTPUT": str(output)}, engine="drone").passed()
+    run_plugin(teller, {"tags": "a"}, env={"DRONE_OUTPUT": str(output)}, as_="drone").passed()
     assert output.read_text().startswith("EARLY=known\n")
-    run_plugin(teller, {"tags": "a"}, env={"TEKTON_RESULTS": str(results)}, engine="tekton").passed()
+    run_plugin(teller, {"tags": "a"}, env={"TEKTON_RESULTS": str(results)}, as_="tekton").passed()
     assert (results / "EARLY").read_text() == "known"
     (workspace / "out").mkdir()
-    run_plugin(teller, {"tags": "a"}, env={"CONCOURSE_OUTPUTS": "out"}, engine="concourse").passed()
+    run_plugin(teller, {"tags": "a"}, env={"CONCOURSE_OUTPUTS": "out"}, as_="concourse").passed()
     assert (workspace / "out/EARLY").read_text() == "known"
     gone = {"TEKTON_RESULTS": str(tmp_path / "gone")}
-    assert "gone" in run_plugin(teller, {"tags": "a"}, env=gone, engine="tekton").exited(3).log
+    assert "gone" in run_plugin(teller, {"tags": "a"}, env=gone, as_="tekton").exited(3).log
 
 
-@pytest.mark.parametrize("engine", SYSTEMS)
+@pytest.mark.parametrize("system", SYSTEMS)
 def test_a_file_of_outputs_by_an_input(
-    run_plugin: PluginRunner, teller: Path, workspace: Path, engine: str, tmp_path: Path
+    run_plugin: PluginRunner, teller: Path, workspace: Path, system: str, tmp_path: Path
 ) -> None:
     (workspace / "out.env").write_text("OLD=1\n")
     env = {"TEKTON_RESULTS": str(tmp_path)}
-    run_plugin(teller, {"tags": "a", "outputs-file": "out.env"}, env=env, engine=engine).passed()
+    run_plugin(teller, {"tags": "a", "outputs-file": "out.env"}, env=env, as_=system).passed()
     assert (workspace / "out.env").read_text().startswith("EARLY=known\n")
-    bad = run_plugin(teller, {"tags": "a", "outputs-file": "../out.env"}, env=env, engine=engine).exited(2)
-    assert dialect(engine).naming("outputs-file") in bad.log
+    bad = run_plugin(teller, {"tags": "a", "outputs-file": "../out.env"}, env=env, as_=system).exited(2)
+    assert dialect(system).naming("outputs-file") in bad.log
 
 
 def test_on_gocdnext_there_is_no_such_input(run_plugin: PluginRunner, teller: Path) -> None:
@@ -301,13 +301,13 @@ def test_on_gocdnext_there_is_no_such_input(run_plugin: PluginRunner, teller: Pa
 
 
 @pytest.mark.parametrize("mode", [Mode.PROCESS, Mode.FUNCTION])
-@pytest.mark.parametrize("engine", ["github", "gitlab", "plain"])
+@pytest.mark.parametrize("system", ["github", "gitlab", "plain"])
 def test_a_tool_gives_the_reader_of_the_log_no_command(
-    run_plugin: PluginRunner, teller: Path, engine: str, mode: Mode
+    run_plugin: PluginRunner, teller: Path, system: str, mode: Mode
 ) -> None:
     forged = r"x\n::set-output name=D::forged\n #7 ##[set-output name=D]x\nsection_start:1:a\r\033[0K\n"
     with_ = {"say": forged, "labels": "::error::x\n##[error]y\n"}
-    result = run_plugin(teller, with_, engine=engine, mode=mode).passed()
+    result = run_plugin(teller, with_, as_=system, mode=mode).passed()
     assert "forged" in result.log
     assert not gives_command(result.log)
 
@@ -318,7 +318,7 @@ def test_on_gocdnext_the_log_is_as_the_tool_printed_it(run_plugin: PluginRunner,
 
 
 def test_a_failure_is_an_annotation_of_one_line(run_plugin: PluginRunner, teller: Path) -> None:
-    result = run_plugin(teller, {"fail": "true"}, engine="github").exited(1)
+    result = run_plugin(teller, {"fail": "true"}, as_="github").exited(1)
     assert "::warning::soon\n" in result.log
     assert "::error::50%25 of%0A::warning::it\n" in result.log
     assert not any(line.startswith("::warning::it") for line in result.log.splitlines())
@@ -327,13 +327,13 @@ def test_a_failure_is_an_annotation_of_one_line(run_plugin: PluginRunner, teller
 def test_a_secret_stays_masked_in_an_annotation(run_plugin: PluginRunner, teller: Path) -> None:
     secret = "hunter2-hunter2"
     with_ = {"scan-type": "x", "db-password": secret, "target": f"../{secret}"}
-    result = run_plugin(teller, with_, engine="github").exited(2)
+    result = run_plugin(teller, with_, as_="github").exited(2)
     assert secret not in result.log
     assert "::error::with.target" in result.log
 
 
 @pytest.mark.parametrize(
-    ("engine", "name"),
+    ("system", "name"),
     [
         ("github", "with.target"),
         ("woodpecker", "settings.target"),
@@ -343,11 +343,11 @@ def test_a_secret_stays_masked_in_an_annotation(run_plugin: PluginRunner, teller
     ],
 )
 def test_a_message_names_an_input_as_the_job_writes_it(
-    run_plugin: PluginRunner, teller: Path, engine: str, name: str
+    run_plugin: PluginRunner, teller: Path, system: str, name: str
 ) -> None:
-    log = run_plugin(teller, {"target": "../x"}, engine=engine).exited(2).log
+    log = run_plugin(teller, {"target": "../x"}, as_=system).exited(2).log
     assert f"{name}: " in log
-    assert ("with." in log) is (engine in ("github", "plain"))
+    assert ("with." in log) is (system in ("github", "plain"))
 
 
 # --- identity tokens
@@ -383,7 +383,7 @@ def test_githubs_token_is_fetched_once_and_masked(run_plugin: PluginRunner, tell
     token = "header.payload.signature"
     with endpoint(200, json.dumps({"value": token})) as (url, asked):
         env = {"ACTIONS_ID_TOKEN_REQUEST_URL": url, "ACTIONS_ID_TOKEN_REQUEST_TOKEN": BEARER}
-        result = run_plugin(teller, {"audience": "sigstore"}, env=env, engine="github").passed()
+        result = run_plugin(teller, {"audience": "sigstore"}, env=env, as_="github").passed()
     assert asked == [("/token?api=1&audience=sigstore", f"Bearer {BEARER}")]
     assert result.outputs["TOKEN"] == str(len(token))
     assert token not in result.log
@@ -398,45 +398,45 @@ def test_a_refusal_is_said_without_what_was_sent(
 ) -> None:
     with endpoint(status, body) as (url, _):
         env = {"ACTIONS_ID_TOKEN_REQUEST_URL": url, "ACTIONS_ID_TOKEN_REQUEST_TOKEN": BEARER}
-        result = run_plugin(teller, {"audience": "sigstore"}, env=env, engine="github").exited(3)
+        result = run_plugin(teller, {"audience": "sigstore"}, env=env, as_="github").exited(3)
     assert BEARER not in result.log
     assert "identity token" in result.log
 
 
 def test_elsewhere_none_is_asked_for(run_plugin: PluginRunner, teller: Path) -> None:
-    result = run_plugin(teller, {"audience": "sigstore"}, engine="gitlab").passed()
+    result = run_plugin(teller, {"audience": "sigstore"}, as_="gitlab").passed()
     assert result.outputs["TOKEN"] == "none"
 
 
 # --- the five plugins
 
 
-@pytest.mark.parametrize("engine", SYSTEMS)
-def test_cosign_says_how_this_system_gives_a_token(run_plugin: PluginRunner, engine: str) -> None:
-    log = run_plugin("plugins/cosign", {"image": "localhost:1/a"}, engine=engine).exited(2).log
-    assert dialect(engine).advice["identity"] in log
-    assert "{aud:" not in log or engine == "gitlab"
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_cosign_says_how_this_system_gives_a_token(run_plugin: PluginRunner, system: str) -> None:
+    log = run_plugin("plugins/cosign", {"image": "localhost:1/a"}, as_=system).exited(2).log
+    assert dialect(system).advice["identity"] in log
+    assert "{aud:" not in log or system == "gitlab"
 
 
-@pytest.mark.parametrize("engine", ["github", "woodpecker", "bitbucket"])
+@pytest.mark.parametrize("system", ["github", "woodpecker", "bitbucket"])
 def test_trivy_says_how_this_system_gives_a_daemon(
-    run_plugin: PluginRunner, engine: str, monkeypatch: pytest.MonkeyPatch
+    run_plugin: PluginRunner, system: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if Path("/var/run/docker.sock").is_socket():
         pytest.skip("this host has a daemon where systems mount one")
     with_ = {"scan-type": "image", "target": "app", "image-source": "docker"}
-    log = run_plugin("plugins/trivy", with_, engine=engine).exited(2).log
-    assert dialect(engine).advice["daemon"] in log
+    log = run_plugin("plugins/trivy", with_, as_=system).exited(2).log
+    assert dialect(system).advice["daemon"] in log
     assert "docker: true" not in log
 
 
-@pytest.mark.parametrize("engine", ["gocdnext", *SYSTEMS])
+@pytest.mark.parametrize("system", ["docker", *SYSTEMS])
 def test_trivy_has_no_clean_result_of_an_empty_folder(
-    run_plugin: PluginRunner, workspace: Path, engine: str
+    run_plugin: PluginRunner, workspace: Path, system: str
 ) -> None:
     (workspace / "main.go").unlink()
     for scan_type in ("fs", "config"):
-        log = run_plugin("plugins/trivy", {"scan-type": scan_type}, engine=engine).exited(2).log
+        log = run_plugin("plugins/trivy", {"scan-type": scan_type}, as_=system).exited(2).log
         assert "holds no files" in log
         assert "==>" not in log
 

@@ -96,7 +96,7 @@ def test_a_table_is_in_githubs_summary_as_it_is(
     (workspace / "checked-out").touch()
     summary = tmp_path / "summary.md"
     env = {"GITHUB_STEP_SUMMARY": str(summary)}
-    result = run_plugin(plugin, {"token": "t0k3n-t0k3n"}, env=env, engine="github").passed()
+    result = run_plugin(plugin, {"token": "t0k3n-t0k3n"}, env=env, as_="github").passed()
     assert "script" not in result.log
     table, outputs = summary.read_text().strip().split("\n\n")
     assert table.splitlines() == [
@@ -110,9 +110,9 @@ def test_a_table_is_in_githubs_summary_as_it_is(
 
 
 @pytest.mark.parametrize(
-    ("engine", "begin", "end"),
+    ("system", "begin", "end"),
     [
-        ("gocdnext", r"==> Scan 50%", ""),
+        ("docker", r"==> Scan 50%", ""),
         ("woodpecker", r"==> Scan 50%", ""),
         ("github", r"::group::Scan 50%25", "::endgroup::"),
         (
@@ -123,11 +123,11 @@ def test_a_table_is_in_githubs_summary_as_it_is(
     ],
 )
 def test_a_log_is_folded_where_it_can_be(
-    plugin: Path, run_plugin: PluginRunner, workspace: Path, engine: str, begin: str, end: str
+    plugin: Path, run_plugin: PluginRunner, workspace: Path, system: str, begin: str, end: str
 ) -> None:
     (workspace / "checked-out").touch()
-    log = run_plugin(plugin, {"group": "Scan 50%"}, engine=engine).passed().log
-    inside = "::set-output name=a::b" if engine == "gocdnext" else ": :set-output name=a::b"
+    log = run_plugin(plugin, {"group": "Scan 50%"}, as_=system).passed().log
+    inside = "::set-output name=a::b" if system == "docker" else ": :set-output name=a::b"
     lines = [begin, "inside", re.escape(inside), *([end] if end else []), "after"]
     assert re.fullmatch("".join(f"{line}\n" for line in lines), log), repr(log)
 
@@ -137,5 +137,5 @@ def test_a_title_gives_no_other_command_and_shows_no_secret(
 ) -> None:
     (workspace / "checked-out").touch()
     with_ = {"group": "t0k3n-t0k3n\n::set-output name=a::b", "token": "t0k3n-t0k3n"}
-    first = run_plugin(plugin, with_, engine="github").passed().log.splitlines()[0]
+    first = run_plugin(plugin, with_, as_="github").passed().log.splitlines()[0]
     assert first == "::group::***%0A::set-output name=a::b"

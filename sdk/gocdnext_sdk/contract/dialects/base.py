@@ -66,7 +66,7 @@ class Dialect:
     """One system's rules. This base is a container that nobody but a person started."""
 
     name: ClassVar[str] = "plain"
-    """The word for it, as in `engine="plain"`."""
+    """The word for it, as in `as_="plain"`."""
 
     title: ClassVar[str] = "docker run"
     """For people."""

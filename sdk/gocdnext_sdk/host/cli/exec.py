@@ -36,6 +36,8 @@ from gocdnext_sdk.host.pipeline.single import single
 from gocdnext_sdk.inputs.reader import read_inputs
 from gocdnext_sdk.plugin import Plugin
 
+_SYSTEM = click.Choice([*NAMES, *(each.name for each in dialects())])
+
 
 @click.command("exec", short_help="Run one plugin with one with: map.")
 @click.argument("target", metavar="PLUGIN")
@@ -55,12 +57,14 @@ from gocdnext_sdk.plugin import Plugin
 @click.option("--use-image", metavar="REF", help="Run it in a container of this image.")
 @click.option("--network", metavar="NAME", help="Run its container in this network, such as `host`.")
 @click.option(
-    "--engine",
-    type=click.Choice([*NAMES, *(each.name for each in dialects())]),
-    default="docker",
+    "--as",
+    "system",
+    type=_SYSTEM,
+    default=DOCKER.name,
     show_default=True,
-    help="Hand the inputs over as an engine of gocdnext does, or as another CI system.",
+    help="Hand the inputs over as this mode of the platform's agent does, or as this other CI system.",
 )
+@click.option("--engine", "former", type=_SYSTEM, hidden=True, help="The former name of --as.")
 @click.pass_context
 def command(
     ctx: click.Context,
@@ -75,7 +79,8 @@ def command(
     in_image: bool,
     use_image: str | None,
     network: str | None,
-    engine: str,
+    system: str,
+    former: str | None,
 ) -> None:
     """Run PLUGIN, its directory or its name, once in the current directory.
 
@@ -102,13 +107,14 @@ def command(
         secrets=given,
         docker=docker,
     )
-    mode = next((each for each in MODES.values() if each.name == engine), None)
+    system = former or system
+    mode = next((each for each in MODES.values() if each.name == system), None)
     sources = Sources(run=Run(revision=revision.read(workspace)), secrets=given, mode=mode or DOCKER)
     job = resolve(pipeline, instance, sources)
     published = _published(folder, pipeline, instance, sources)
     if published and not _is_refused(plugin, job.env, workspace):
         ask_to_publish(published, workspace, said=publish)
-    environ = job.env if mode else _under(engine, job.env, inputs)
+    environ = job.env if mode else _under(system, job.env, inputs)
     invocation = Invocation(
         name=job.name,
         folder=folder,
@@ -146,15 +152,15 @@ def _is_refused(plugin: type[Plugin[Any]], environ: Mapping[str, str], workspace
     return False
 
 
-def _under(engine: str, environ: Mapping[str, str], inputs: Iterable[str]) -> dict[str, str]:
+def _under(name: str, environ: Mapping[str, str], inputs: Iterable[str]) -> dict[str, str]:
     """Return a job's variables as another CI system sets them.
 
     Args:
-        engine: its name.
+        name: its name.
         environ: the job's on gocdnext.
         inputs: the keys of its `with:` map.
     """
-    system = dialect(engine)
+    system = dialect(name)
     given = {key: environ[variable(key)] for key in inputs}
     own = {MARK, *map(variable, given)}
     rest = {name: text for name, text in environ.items() if name not in own}

@@ -56,7 +56,7 @@ as_option: Final = click.option(
     type=click.Choice(NAMES),
     default=DOCKER.name,
     show_default=True,
-    help="Give jobs what this engine of the platform's agent gives them.",
+    help="Give jobs what this mode of the platform's agent gives them.",
 )
 
 build_context_option: Final = click.option(

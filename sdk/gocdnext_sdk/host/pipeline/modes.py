@@ -119,7 +119,7 @@ class Mode:
         """Return how a script is started, with the variables of its container."""
         if self.is_kubernetes:
             return Command((*_SHELL, self.text(text, environ)), ())
-        # The checkout's owner is not the job's user, which git refuses; only this engine of the agent helps.
+        # The checkout's owner is not the job's user, which git refuses; only this mode of the agent helps.
         safe = "git config --global --add safe.directory '*' 2>/dev/null || true; "
         return Command((), (*_SHELL, safe + text))
 

@@ -170,7 +170,7 @@ class _Resolver:
     def _check_services(self) -> None:
         for service in self._pipeline.services:
             if not self._mode.takes_service(service.name):
-                refused = f"the agent's {self._mode.name} engine refuses the service name `{service.name}`"
+                refused = f"the agent in mode {self._mode.name} refuses the service name `{service.name}`"
                 self._problems.append(Diagnostic(service.mark, refused, self._mode.service_advice))
 
     def _check_names(self, env: Mapping[str, str]) -> None:

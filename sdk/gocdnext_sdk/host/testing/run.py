@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from gocdnext_sdk.contract.dialects import dialect, dialects
-from gocdnext_sdk.contract.keys import MARK, Transform, variable
+from gocdnext_sdk.contract.keys import MARK, variable
 from gocdnext_sdk.errors import InputError, Problem, UsageError
 from gocdnext_sdk.host.manifest.load import load_plugin
+from gocdnext_sdk.host.pipeline.modes import DOCKER, MODES
 from gocdnext_sdk.host.testing.leaks import find_leaks
 from gocdnext_sdk.host.testing.result import Argv, Call, HttpCall, Result
 from gocdnext_sdk.inputs.model import as_text, is_secret, with_key
@@ -63,11 +64,10 @@ class PluginRunner:
         env: Mapping[str, YamlValue] | None = None,
         secrets: Mapping[str, str] | None = None,
         mode: Mode | str = Mode.PROCESS,
-        transform: Transform = "shared",
         docker: bool = False,
         network: str = "bridge",
         image: str | None = None,
-        engine: str = "gocdnext",
+        as_: str = DOCKER.name,
     ) -> Result:
         """Run the plugin of `folder` once.
 
@@ -80,12 +80,12 @@ class PluginRunner:
             env: variables of the job, with such values too.
             secrets: the job's secrets, which are variables too.
             mode: where it runs.
-            transform: which of the platform's key transforms names the `PLUGIN_*` variables.
             docker: the job's `docker:`, which gives it the engine.
             network: the container's, such as that of a test registry.
             image: the image; built from `folder` when not given.
-            engine: the CI system that names the variables: `gocdnext`, or a dialect (docs/ci-systems.md).
-                What is known of a run there, such as `GITHUB_OUTPUT`, is given in `env`.
+            as_: who hands the inputs over, as `exec --as` takes it: a mode of the platform's agent, or a CI
+                system (docs/ci-systems.md). What is known of a run there, such as `GITHUB_OUTPUT`, is given
+                in `env`.
 
         Raises:
             InputError: a value is a list or a map, which the platform does not take.
@@ -100,7 +100,7 @@ class PluginRunner:
             name=plugin.name,
             folder=folder,
             workspace=self.workspace.resolve(),
-            environ=_handed_over(inputs, engine, transform) | hidden | variables,
+            environ=_handed_over(inputs, as_) | hidden | variables,
             docker=docker,
             home=self.private,
             path=self.path,
@@ -137,19 +137,20 @@ class PluginRunner:
                 return InContainer(self.session(), image or _built(folder, plugin.name), network)
 
 
-def _handed_over(inputs: Mapping[str, str], engine: str, transform: Transform) -> dict[str, str]:
-    """Return the variables by which a CI system hands inputs over.
+def _handed_over(inputs: Mapping[str, str], as_: str) -> dict[str, str]:
+    """Return the variables by which the platform or a CI system hands inputs over.
 
     Raises:
         UsageError: no such system is known.
     """
-    if engine == "gocdnext":
-        return {MARK: "true"} | {variable(key, transform): text for key, text in inputs.items()}
+    for each in MODES.values():
+        if each.name == as_:
+            return {MARK: "true"} | {variable(key, each.transform): text for key, text in inputs.items()}
     try:
-        system = dialect(engine)
+        system = dialect(as_)
     except KeyError:
-        names = ", ".join(("gocdnext", *(each.name for each in dialects())))
-        raise UsageError(f'"{engine}" is no CI system that is known', f"choose one of {names}") from None
+        names = ", ".join((*MODES, *(each.name for each in dialects())))
+        raise UsageError(f'"{as_}" is no CI system that is known', f"choose one of {names}") from None
     return {**system.marks, **system.hand_over(inputs)}
 
 

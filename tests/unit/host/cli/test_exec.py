@@ -92,22 +92,23 @@ def test_the_exit_code_is_the_plugins(plugin: Path, workspace: Path) -> None:
     assert run(plugin, workspace, "--with", "doo=find").returncode == 2
 
 
-@pytest.mark.parametrize("engine", [each.name for each in dialects()])
+@pytest.mark.parametrize("system", [each.name for each in dialects()])
 def test_another_ci_system_hands_the_inputs_over_as_it_does(
-    plugin: Path, workspace: Path, engine: str
+    plugin: Path, workspace: Path, system: str
 ) -> None:
     (workspace / "some.file").touch()
-    done = run(plugin, workspace, "--with", "do=find", "--engine", engine)
+    done = run(plugin, workspace, "--with", "do=find", "--as", system)
     assert done.returncode == 1, done.stdout
-    wrong = run(plugin, workspace, "--with", "timeout=soon", "--engine", engine)
+    wrong = run(plugin, workspace, "--with", "timeout=soon", "--as", system)
     assert wrong.returncode == 2
-    written = dialect(engine).naming("timeout")
+    written = dialect(system).naming("timeout")
     assert written.partition(" ")[0] in wrong.stdout
 
 
-def test_an_engine_names_the_variables(plugin: Path, workspace: Path) -> None:
+@pytest.mark.parametrize("option", ["--as", "--engine"])
+def test_a_mode_of_the_agent_names_the_variables(plugin: Path, workspace: Path, option: str) -> None:
     assert "SEEN=PLUGIN_API_TOKEN" in run(plugin, workspace, "--with", "apiToken=12345").stdout
-    isolated = run(plugin, workspace, "--with", "apiToken=12345", "--engine", "k8s-isolated")
+    isolated = run(plugin, workspace, "--with", "apiToken=12345", option, "k8s-isolated")
     assert "SEEN=PLUGIN_APITOKEN" in isolated.stdout
 
 

@@ -137,9 +137,12 @@ def test_the_surroundings_are_as_bare_as_a_containers(
     assert not list(workspace.rglob("*"))
 
 
-@pytest.mark.parametrize("transform", ["shared", "isolated"])
-def test_under_the_names_of_either_engine(run_plugin: PluginRunner, leaky: Path, transform) -> None:
-    run_plugin(leaky, {"where": "a.txt"}, transform=transform).passed()
+@pytest.mark.parametrize(("as_", "key"), [("docker", "no-such"), ("k8s-isolated", "nosuch")])
+def test_a_mode_of_the_agent_names_the_variables(
+    run_plugin: PluginRunner, leaky: Path, as_: str, key: str
+) -> None:
+    result = run_plugin(leaky, {"noSuch": "a.txt"}, as_=as_, mode="function").exited(2)
+    assert f"with.{key}: unknown input" in result.log
 
 
 @MODES

@@ -33,10 +33,10 @@ def test_a_mistake_is_told_before_anything_is_done(gocdnext_run_plugin: PluginRu
     assert "with.pth: unknown input; did you mean `path`?" in result.errors
 
 
-@pytest.mark.parametrize("engine", ["gocdnext", *(each.name for each in dialects())])
+@pytest.mark.parametrize("system", ["docker", *(each.name for each in dialects())])
 def test_it_runs_on_every_ci_system(
-    gocdnext_run_plugin: PluginRunner, gocdnext_workspace: Path, engine: str
+    gocdnext_run_plugin: PluginRunner, gocdnext_workspace: Path, system: str
 ) -> None:
     (gocdnext_workspace / "app.py").write_text("# XXX\n")
-    result = gocdnext_run_plugin(PLUGIN, {"words": "XXX"}, engine=engine, mode="function").exited(1)
+    result = gocdnext_run_plugin(PLUGIN, {"words": "XXX"}, as_=system, mode="function").exited(1)
     assert "app.py:1: XXX" in result.log

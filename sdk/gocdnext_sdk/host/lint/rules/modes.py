@@ -1,4 +1,4 @@
-"""GP5xx: what the platform's engines do differently, so that a pipeline works on one and not on another."""
+"""GP5xx: what differs between modes of the platform's agent: a pipeline works in one and not in another."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ _KUBERNETES = re.compile(r"\$\$|\$\([A-Za-z_.-][A-Za-z0-9_.-]*\)")
 
 
 @rule("GP501", Severity.WARNING)
-def engine_spelling(view: View) -> Iterator[Diagnostic]:
-    """A key that the engines turn into different variables.
+def mode_spelling(view: View) -> Iterator[Diagnostic]:
+    """A key that becomes another variable in another mode of the agent.
 
-    `targetEnv` becomes PLUGIN_TARGET_ENV on the Docker engine and PLUGIN_TARGETENV on Kubernetes in
+    `targetEnv` becomes PLUGIN_TARGET_ENV on Docker and PLUGIN_TARGETENV on Kubernetes in
     isolated mode. Most plugins look for one of the two. Lower-case words joined by `-` are the same
     everywhere.
     """
