@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from gocdnext_sdk.host.cli import run as run_command
+from gocdnext_sdk.host.cli import local_run
 from gocdnext_sdk.host.cli.commands import group
 from gocdnext_sdk.host.harness.engine import docker as docker_engine
 
@@ -87,7 +87,7 @@ def test_a_run_gets_as_far_as_the_engine(
 
     monkeypatch.chdir(ROOT)
     monkeypatch.setattr(docker_engine, "DockerEngine", lambda: None)
-    monkeypatch.setattr(run_command, "Session", reach)
+    monkeypatch.setattr(local_run, "Session", reach)
     (tmp_path / "example.key").write_text(PEM.format("ENCRYPTED SIGSTORE PRIVATE KEY"))
     (tmp_path / "example.pub").write_text(PEM.format("PUBLIC KEY"))
     (tmp_path / "cosign").write_text("#!/bin/sh\n")

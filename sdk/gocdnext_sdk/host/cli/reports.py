@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from gocdnext_sdk.host.harness.report.interface import RunReport
 
 _PATH = click.Path(path_type=Path)
+
+FORMS: Final = ("log_dir", "junit", "markdown", "json", "html")
+"""The parameters of `report_options`."""
 
 
 def report_options(command: Callable[..., Any]) -> Callable[..., Any]:

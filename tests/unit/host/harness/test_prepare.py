@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from gocdnext_sdk.host.cli import run as command
+from gocdnext_sdk.host.cli import local_run
+from gocdnext_sdk.host.cli.run import command
 from gocdnext_sdk.host.harness import NewRegistry, NewSigstore, RunOptions
 from gocdnext_sdk.host.harness.engine import docker as docker_engine
 from gocdnext_sdk.host.harness.prepare import prepare
@@ -52,11 +53,11 @@ def test_the_command_reads_the_file_and_checks_it_once(
 ) -> None:
     seen: list[str] = []
     for name in ("parse_file", "prepare"):
-        real = getattr(command, name)
-        monkeypatch.setattr(command, name, lambda *args, n=name, r=real: (seen.append(n), r(*args))[1])
+        real = getattr(local_run, name)
+        monkeypatch.setattr(local_run, name, lambda *args, n=name, r=real: (seen.append(n), r(*args))[1])
     monkeypatch.setattr(docker_engine, "DockerEngine", lambda: engine)
     (project / ".gocdnext" / "test.yaml").write_text("stages: [a]\njobs: {x: {stage: a, uses: one/x@v1}}\n")
     argv = [str(project / ".gocdnext" / "test.yaml")]
-    result = CliRunner().invoke(command.command, argv, catch_exceptions=False)
+    result = CliRunner().invoke(command, argv, catch_exceptions=False)
     assert result.exit_code == 0, result.output
     assert seen == ["parse_file", "prepare"]
