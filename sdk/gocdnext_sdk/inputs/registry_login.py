@@ -158,7 +158,7 @@ class RegistryLoginInputs(PluginInputs):
     docker_config: Annotated[Secret, AfterValidator(_is_docker_config)] | None = Input(
         None,
         description="Further logins, as the text of a Docker config.json. Each is sent to its own host only.",
-        examples=['{"auths": {}}'],
+        examples=[""],  # a plan, which does not know them, goes on without
         login=True,
     )
     registry_token_name: str = Input(

@@ -84,12 +84,14 @@ class Credentials:
         """Read every login of a Docker `config.json` or a containers' `auth.json`.
 
         Raises:
-            ValueError: it is not such a file, or has a login that cannot be used, because a credential
-                helper holds it or it is broken; the message contains no secret.
+            ValueError: it is not such a file, holds no login, or has one that cannot be used, because a
+                credential helper holds it or it is broken; the message contains no secret.
         """
         credentials, unusable = read(docker_config)
         if unusable:
             raise Invalid("; ".join(f"{each.key}: {each.reason}" for each in unusable))
+        if not credentials:
+            raise Invalid("holds no credentials", 'they stand under `auths`: {"auths": {"HOST": …}}')
         return cls(credentials)
 
     @classmethod

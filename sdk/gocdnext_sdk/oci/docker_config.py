@@ -1,7 +1,8 @@
 """The logins in a Docker `config.json` or a containers' `auth.json`: each is used, or named with the reason.
 
-Source: docker/cli 29.7 `cli/config/configfile/file.go` (`decodeAuth`), `cli/config/types/authconfig.go` and
-`cli/config/credentials/file_store.go` (`ConvertToHostname`); containers-auth.json(5).
+Source: docker/cli 29.7 `cli/config/configfile/file.go` (`ConfigFile`, `decodeAuth`),
+`cli/config/types/authconfig.go`, `cli/config/credentials/file_store.go` (`ConvertToHostname`) and
+`internal/oauth/manager/manager.go`; containers-auth.json(5). Docker reads keys in any case, null as empty.
 """
 
 from __future__ import annotations
@@ -22,10 +23,26 @@ from gocdnext_sdk.secret import Secret
 
 _LOGIN_KEYS = frozenset({"auth", "username", "password", "identitytoken", "registrytoken"})
 
+_ENTRY_KEYS = _LOGIN_KEYS | {"serveraddress", "email"}
+
 _SECTIONS = ("auths", "credHelpers", "credsStore")
 
-_API = re.compile(r"v[12](?:/|$)")
-"""A path of the registry's API and not a repository: keys are often the URL of that API."""
+_SETTINGS = frozenset(
+    each.casefold()
+    for each in (
+        *(*_SECTIONS, "HttpHeaders", "proxies", "plugins", "aliases", "features", "pruneFilters"),
+        *("cliPluginsExtraDirs", "kubernetes"),
+    )
+)
+"""Docker's own settings that are objects or lists, `kubernetes` until version 23. Its others are texts."""
+
+_API = ("v1", "v2")
+"""Paths of the registry's API and not of repositories: keys are often the URL of that API."""
+
+_HOST_LIKE = re.compile(r"(https?://)?[\w .*-]{0,255}(:[0-9]{1,5})?(/[\w ./-]{0,255})?")
+
+_BROWSER = tuple(f"https://index.docker.io/v1/{name}" for name in ("access-token", "refresh-token"))
+"""What `docker login` by a browser stores beside the login that it got, for `docker logout`."""
 
 
 @dataclass(frozen=True)
@@ -49,8 +66,8 @@ def read(docker_config: Secret) -> tuple[tuple[Credential, ...], tuple[Unusable,
     """
     try:
         content = _folded(json.loads(docker_config.reveal(), object_pairs_hook=_once), _SECTIONS)
-        auths = content.get("auths", {})
-        helpers = content.get("credHelpers", {})
+        auths = content.get("auths") or {}
+        helpers = content.get("credHelpers") or {}
         if not isinstance(auths, dict) or not isinstance(helpers, dict):
             raise ValueError("no maps")
     except Invalid:
@@ -62,6 +79,8 @@ def read(docker_config: Secret) -> tuple[tuple[Credential, ...], tuple[Unusable,
     for key, entry in auths.items():
         if not entry and (key in helpers or content.get("credsStore")):
             continue  # `docker login` leaves these beside a helper, which is named already
+        if key in _BROWSER:
+            continue
         try:
             login = _login(key, entry)
         except ValueError as error:
@@ -69,6 +88,9 @@ def read(docker_config: Secret) -> tuple[tuple[Credential, ...], tuple[Unusable,
             continue
         if credentials.setdefault((login.registry, login.scope), login) != login:
             unusable.append(Unusable(_shown(key), f"a second entry for {login.registry}; keep one"))
+    if (Registry(HUB), "") not in credentials:
+        no_login = "a token of `docker login` by a browser, which no registry takes"
+        unusable += [Unusable(key, no_login) for key in _BROWSER if auths.get(key)]
     return tuple(credentials.values()), tuple(unusable)
 
 
@@ -91,8 +113,8 @@ def _folded(entry: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
     Source: Go's encoding/json, which docker/cli reads with: "preferring exact matches but also accepting
     case-insensitive matches".
     """
-    usual = {name.lower(): name for name in names}
-    return _once([(usual.get(key.lower(), key), value) for key, value in entry.items()])
+    usual = {name.casefold(): name for name in names}
+    return _once([(usual.get(key.casefold(), key), value) for key, value in entry.items()])
 
 
 def _helpers(content: Mapping[str, Any], helpers: Mapping[str, Any]) -> Iterator[Unusable]:
@@ -104,10 +126,16 @@ def _helpers(content: Mapping[str, Any], helpers: Mapping[str, Any]) -> Iterator
 
 
 def _misplaced(content: Mapping[str, Any]) -> Iterator[Unusable]:
-    """Yield entries at the top level, where `.dockercfg`, the format before config.json, had them."""
-    for key, entry in content.items():
-        if isinstance(entry, dict) and key not in ("auths", "credHelpers") and _LOGIN_KEYS & entry.keys():
-            yield Unusable(_shown(key), "credentials beside `auths`; put them under it")
+    """Yield what may be a login and is not where Docker reads it: `.dockercfg` had its entries at the top."""
+    for key, value in content.items():
+        name = key.casefold()
+        if name in _LOGIN_KEYS or (
+            name not in _SETTINGS and (isinstance(value, dict | list) or re.search(r"[.:/]", key))
+        ):
+            yield Unusable(
+                _shown(key),
+                "beside `auths`, and not a setting of Docker's; put credentials under it, by host",
+            )
 
 
 def _login(key: str, entry: object) -> Credential:
@@ -117,9 +145,14 @@ def _login(key: str, entry: object) -> Credential:
         ValueError: it cannot be used; the message contains no part of it.
     """
     registry, scope = _place(key)
-    if not isinstance(entry, dict):
+    if entry is not None and not isinstance(entry, dict):
         raise ValueError("is not an object")
-    entry = _folded(entry, _LOGIN_KEYS)
+    given = _folded(entry or {}, _ENTRY_KEYS)
+    if given.keys() - _ENTRY_KEYS:
+        raise ValueError(
+            f"has a field that Docker does not know; a login has {', '.join(sorted(_LOGIN_KEYS))}"
+        )
+    entry = {name: value for name, value in given.items() if value is not None}
     for name in _LOGIN_KEYS & entry.keys():
         if not isinstance(entry[name], str):
             raise ValueError(f"`{name}` is not a text")
@@ -127,6 +160,8 @@ def _login(key: str, entry: object) -> Credential:
     if entry.get("auth"):
         username, password = _decode(entry["auth"])
     identity, bearer = entry.get("identitytoken", ""), entry.get("registrytoken", "")
+    if "username" in entry and not (entry.keys() & {"auth", "password"} or identity or bearer):
+        raise ValueError("a user name without a password")
     for value in (username, password, identity, bearer):
         _check_text(value)
     if not (username or identity or bearer):
@@ -156,7 +191,7 @@ def _place(key: str) -> tuple[Registry, str]:
         raise ValueError("a key has no user in it")
     try:
         registry = Registry.parse(host)
-        if not path or _API.match(path) or "://" in key:
+        if not path or path in _API or "://" in key:
             return registry, ""  # of a URL the host counts, as docker/cli has it
         Reference.parse(f"{HUB}/library/{path}")  # whether it is a path
     except ValueError:
@@ -190,8 +225,8 @@ def _check_text(value: str) -> None:
 
 
 def _shown(key: str) -> str:
-    """Return a key for messages; one that may contain a password is not quoted."""
-    return "a key of auths" if "@" in key or not key.isprintable() or len(key) > 255 else key or '""'
+    """Return a key for messages; what may contain a password, such as `user:password`, is not quoted."""
+    return (key or '""') if _HOST_LIKE.fullmatch(key) else "a key of auths"
 
 
 def _word(value: object) -> str:

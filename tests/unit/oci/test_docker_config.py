@@ -87,7 +87,13 @@ class TestEntries:
             ),
             *(({}, "has no credentials"), ({"username": "", "password": ""}, "has no credentials")),
             *(({"password": WORD}, "without a user name"), ({"auth": 7}, "not a text")),
-            *((7, "not an object"), (None, "not an object"), ({"identitytoken": []}, "not a text")),
+            *((7, "not an object"), (None, "has no credentials"), ({"identitytoken": []}, "not a text")),
+            *(({"auth": None}, "has no credentials"), ({"username": "u"}, "without a password")),
+            *(({"username": "u", "passwd": WORD}, "a field"), ({"user": "u", "pass": WORD}, "a field")),
+            *(
+                ({"auth": auth("u:p"), WORD: ""}, "a field"),
+                ({"auth": auth("u:p"), "helper": "x"}, "a field"),
+            ),
             *(
                 ({"auth": auth("u:p\n")}, "control character"),
                 ({"identitytoken": "a\nb"}, "control character"),
@@ -118,6 +124,7 @@ class TestKeys:
             *(("https://gitlab.example/some/path", "gitlab.example", ""), ("GHCR.io", "ghcr.io", "")),
             *(("ghcr.io/org", "ghcr.io", "org"), ("ghcr.io/org/app/", "ghcr.io", "org/app")),
             *(("docker.io/library", "docker.io", "library"), ("example.com/foo", "example.com", "foo")),
+            *(("ghcr.io/v2/team", "ghcr.io", "v2/team"), ("ghcr.io/v1team", "ghcr.io", "v1team")),
         ],
     )
     def test_every_form(self, key: str, host: str, scope: str) -> None:
@@ -130,9 +137,11 @@ class TestKeys:
             login({"auth": auth("me:x")}, key)
 
     def test_one_with_a_password_in_it_is_not_quoted(self) -> None:
-        with pytest.raises(ValueError, match="a key of auths: ") as caught:
-            login({"auth": auth("me:x")}, f"https://me:{WORD}@ghcr.io")
-        assert WORD not in str(caught.value)
+        for key in (f"https://me:{WORD}@ghcr.io", f"me:{WORD}", f"me:{WORD}\n"):
+            for content in ({"auths": {key: {"auth": auth("me:x")}}}, {key: {"auth": auth("me:x")}}):
+                with pytest.raises(ValueError, match="a key of auths: ") as caught:
+                    parse(**content)
+                assert WORD not in str(caught.value)
 
     def test_two_logins_for_one_registry_are_a_question(self) -> None:
         one, other = {"auth": auth("a:x")}, {"auth": auth("b:x")}
@@ -154,9 +163,62 @@ class TestWhatIsNoEntry:
             parse(**{"fake.io": {"auth": auth("a:b")}})
 
     def test_other_settings_are_no_logins(self) -> None:
-        assert not parse(
-            auths={}, psFormat="x", proxies={"default": {}}, currentContext="x", plugins={"a": {}}
-        )
+        settings: dict[str, object] = {
+            "psFormat": "x",
+            "HTTPHEADERS": {"a": "b"},
+            "proxies": {"default": {"httpProxy": "http://proxy"}},
+            "plugins": {"a": {"b": "c"}},
+            "pruneFilters": ["a"],
+            "experimental": "enabled",
+            "new": True,
+        }
+        assert len(list(parse(auths={"ghcr.io": {"auth": auth("a:b")}}, **settings))) == 1
+
+    @pytest.mark.parametrize(
+        ("text", "key"),
+        [
+            ('{"auth": {"ghcr.io": {"auth": "dTpw"}}}', "auth"),
+            ('{"auths ": {"ghcr.io": {"auth": "dTpw"}}}', "auths "),
+            ('{"authConfigs": {"ghcr.io": {"auth": "dTpw"}}}', "authConfigs"),
+            ('{"ghcr.io": {"Auth": "dTpw"}}', "ghcr.io"),
+            ('{"ghcr.io": {"user": "u", "pass": "p"}}', "ghcr.io"),
+            ('{"ghcr.io": "dTpw"}', "ghcr.io"),
+            ('{"localhost:5000": "dTpw"}', "localhost:5000"),
+            ('{"registry": "ghcr.io", "username": "u", "password": "p"}', "username"),
+            ('{"PASSWORD": "p"}', "PASSWORD"),
+            ('{"data": {".dockerconfigjson": "e30="}}', "data"),
+            ('{"credHelper": {"ghcr.io": "ecr-login"}}', "credHelper"),
+            ('{"logins": [{"host": "ghcr.io"}]}', "logins"),
+        ],
+    )
+    def test_what_is_no_setting_of_docker_is_named(self, text: str, key: str) -> None:
+        beside = text.replace("{", '{"auths": {"quay.io": {"auth": "dTpw"}}, ', 1)
+        for each in (text, beside):
+            with pytest.raises(ValueError, match=rf"(^|; ){key}: "):
+                Credentials.parse(Secret(each))
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            *("{}", '{"auths": {}}', '{"auths": null}', '{"psFormat": "x"}', '{"credsStore": ""}'),
+            *('{"auths": null, "credHelpers": null, "credsStore": null}',),
+        ],
+    )
+    def test_one_without_any_login_is_refused_where_it_is_given(self, text: str) -> None:
+        assert read(Secret(text)) == ((), ())  # the user's own may well be empty
+        with pytest.raises(ValueError, match="holds no credentials"):
+            Credentials.parse(Secret(text))
+
+    def test_the_tokens_of_a_login_in_the_browser_are_passed_over(self) -> None:
+        """Docker stores them beside the login that it got by them, for `docker logout`."""
+        hub = "https://index.docker.io/v1/"
+        tokens = {f"{hub}{name}": {"auth": auth(f"me:{name}")} for name in ("access-token", "refresh-token")}
+        (found,) = parse(auths={**tokens, hub: {"auth": auth(f"me:{WORD}")}})
+        assert (found.registry.host, found.password) == ("docker.io", Secret(WORD))
+        with pytest.raises(ValueError, match=r"access-token: .*; .*refresh-token: ") as caught:
+            parse(auths=tokens)
+        assert "second entry" not in str(caught.value)
+        assert parse(auths={f"{hub}access-token": {}, hub: {"auth": auth(f"me:{WORD}")}})
 
     def test_all_mistakes_at_once(self) -> None:
         with pytest.raises(ValueError) as caught:
