@@ -48,6 +48,12 @@ contexts: [{name: ci, context: {cluster: build, user: ci, namespace: builds}}]
 current-context: ci
 """
 
+_LOGIN = re.compile(r"https?://[^/]+@|://[^/@]*:(?!\d+/)[^@\s]*@")
+"""In a URL: who logs in, with a password that may hold a `/`. The port of a registry is none."""
+
+_ASKED = re.compile(r"[?&]([^=&]+)=")
+"""What the query of a URL names."""
+
 CacheEntries = Annotated[
     tuple[CacheEntry, ...],
     BeforeValidator(lambda text: tuple(map(CacheEntry.parse, parse_lines(text)))),
@@ -191,6 +197,18 @@ class BuildxInputs(ImageBuildInputs, StepInputs):
                 if "/" in text:
                     yield Reference.parse(text)
 
+    def words(self) -> dict[str, Iterable[str] | str | None]:
+        """Return what people write freely and buildx gets as arguments, by key."""
+        return super().words() | {
+            "build-contexts": self.build_contexts,
+            "driver-opts": self.driver_opts,
+            "cache": self.cache,
+            "cache-from": map(str, self.cache_from),
+            "cache-to": map(str, self.cache_to),
+            "provenance": self.provenance,
+            "sbom": self.sbom,
+        }
+
     def check(self, environ: Mapping[str, str], workspace: Path) -> Iterable[Problem]:
         """Check what needs the job's environment or two inputs at once."""
         yield from super().check(environ, workspace)
@@ -215,7 +233,11 @@ class BuildxInputs(ImageBuildInputs, StepInputs):
                 name, equals, value = line.partition("=")
                 if not equals:
                     yield Problem(key, f"item {number} has no value", "write one KEY=VALUE per line")
-                elif looks_secret(name) or re.search("https?://[^/]+@", value):
+                elif (
+                    looks_secret(name)
+                    or _LOGIN.search(value)
+                    or any(map(looks_secret, _ASKED.findall(value)))
+                ):
                     yield Problem(
                         key,
                         f"item {number} would have a secret stand on a command line",

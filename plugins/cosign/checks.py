@@ -34,6 +34,12 @@ def problems(inputs: CosignInputs, environ: Mapping[str, str], workspace: Path) 
     for number, (_, value) in enumerate(inputs.annotations, start=1):
         if value is None:
             yield Problem("annotations", f"item {number} has no value", "write one KEY=VALUE per line")
+    if inputs.annotations:
+        from gocdnext_sdk.inputs.public_texts import PULLED, check_public
+        from gocdnext_sdk.runtime.exposure import Exposure, secrets_of
+
+        annotations = [f"{name}={value}" for name, value in inputs.statements]
+        yield from check_public({"annotations": annotations}, Exposure(secrets_of(environ)), PULLED)
     yield from _check_statements(inputs, workspace)
     yield from _check_files(inputs, workspace)
     yield from _check_rules(inputs, workspace)

@@ -273,6 +273,12 @@ class DockerPushInputs(ImageTagInputs, DemandInputs, SigningInputs, RegistryLogi
             yield from self._check_deleted(Ci.of(environ, workspace))
         yield from self._check_logins()
         yield from self._check_selection()
+        if self.annotations:
+            from gocdnext_sdk.inputs.public_texts import PULLED, check_public
+            from gocdnext_sdk.runtime.exposure import Exposure, secrets_of
+
+            annotations = map(str, self.annotations)
+            yield from check_public({"annotations": annotations}, Exposure(secrets_of(environ)), PULLED)
         yield from self._check_marks(environ, workspace)
         yield from self._check_index()
         if self.action in ("push", "index"):

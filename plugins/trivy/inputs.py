@@ -194,6 +194,11 @@ class TrivyInputs(JudgingInputs, ReportInputs, RegistryLoginInputs):
         """Check the target, and that nothing given would be ignored."""
         problems = list(self._check_target(workspace))
         yield from problems
+        if self.template:
+            from gocdnext_sdk.inputs.public_texts import ARGUMENT, check_public
+            from gocdnext_sdk.runtime.exposure import Exposure, secrets_of
+
+            yield from check_public({"template": self.template}, Exposure(secrets_of(environ)), ARGUMENT)
         for name, scan_types in ONLY_FOR.items():
             if name in self.model_fields_set and self.scan_type not in scan_types:
                 what = f"has no effect with scan-type: {self.scan_type}"

@@ -16,6 +16,7 @@ from gocdnext_sdk.inputs.constraints import Constraint, RequiredTogether
 from gocdnext_sdk.inputs.image_metadata import Annotations, labels
 from gocdnext_sdk.inputs.image_tags import TAGS, ImageTagInputs, TagRules
 from gocdnext_sdk.inputs.model import Input, traits, with_key
+from gocdnext_sdk.inputs.public_texts import ARGUMENT, PULLED, check_public
 from gocdnext_sdk.inputs.registry_login import RegistryLoginInputs
 from gocdnext_sdk.inputs.types import Boolean, Lines, Pairs, References, Words, WorkspacePath, in_workspace
 from gocdnext_sdk.oci.credentials import Credential, Credentials
@@ -303,7 +304,7 @@ class ImageBuildInputs(ImageTagInputs, RegistryLoginInputs):
             if "=" not in label:
                 yield Problem("labels", f"item {number} has no value", "write one KEY=VALUE per line")
         yield from self._check_secrets(environ, workspace)
-        yield from self._check_kept(environ)
+        yield from self._check_words(environ)
         problems = list(self._check_arguments(environ))
         yield from problems
         if not problems:
@@ -349,7 +350,8 @@ class ImageBuildInputs(ImageTagInputs, RegistryLoginInputs):
 
     def _check_arguments(self, environ: Mapping[str, str]) -> Iterator[Problem]:
         arguments = self.arguments(environ)
-        exposed = Exposure(self.secrets(environ)).given_away(argument.value for argument in arguments)
+        words = [word for each in arguments for word in (each.value, f"{each.key}={each.value}")]
+        exposed = {index // 2 for index in Exposure(self.secrets(environ)).given_away(words)}
         for number, ((key, value), argument) in enumerate(zip(self.build_args, arguments, strict=True), 1):
             if value is None and key not in environ:
                 # Not quoted: it may be a line of a secret of several lines.
@@ -368,10 +370,12 @@ class ImageBuildInputs(ImageTagInputs, RegistryLoginInputs):
                     "give it by `secret-envs`, and mount it: RUN --mount=type=secret,id=ID",
                 )
 
-    def _check_kept(self, environ: Mapping[str, str]) -> Iterator[Problem]:
+    def words(self) -> dict[str, Iterable[str] | str | None]:
+        """Return what people write freely and the builder gets as arguments, by key."""
+        return {"labels": self.labels, "annotations": map(str, self.annotations)}
+
+    def _check_words(self, environ: Mapping[str, str]) -> Iterator[Problem]:
         known = Exposure(self.secrets(environ))
-        kept = {"labels": self.labels, "annotations": tuple(map(str, self.annotations))}
-        for key, lines in kept.items():
-            for index in known.given_away(line.partition("=")[2] for line in lines):
-                what = f"item {index + 1} holds a secret of the job, or a part of one; who pulls can read it"
-                yield Problem(key, what, "leave it out")
+        words = self.words()
+        yield from check_public({key: words.pop(key) for key in ("labels", "annotations")}, known, PULLED)
+        yield from check_public(words, known, ARGUMENT)

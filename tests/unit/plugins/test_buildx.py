@@ -353,6 +353,64 @@ class TestLogins:
 
 class TestMistakes:
     @pytest.mark.parametrize(
+        ("key", "value"),
+        [
+            ("labels", "a=SECRET"),
+            ("labels", "SECRET=a"),
+            ("labels", "aSECRET=a"),
+            ("annotations", "a=SECRET"),
+            ("annotations", "SECRET=a"),
+            ("build_args", "A=SECRET"),
+            ("build_args", "SECRET=a"),
+            ("build_contexts", "x=https://h.example/x.tgz?ref=SECRET"),
+            ("build_contexts", "SECRET=docker-image://ghcr.io/org/base:1"),
+            ("build_contexts", "x=ssh://SECRET@h.example/x.git"),
+            ("driver_opts", "env.FOO=SECRET"),
+            ("driver_opts", "SECRET=x"),
+            ("sbom", "generator=ghcr.io/org/scanner:1,foo=SECRET"),
+            ("provenance", "mode=max,foo=SECRET"),
+            ("cache", "type=local,dest=/cache/SECRET"),
+            ("cache_from", "type=local,src=/cache/SECRET"),
+            ("cache_to", "type=local,dest=/cache/SECRET"),
+            ("cache_to", "type=local,SECRET=x"),
+        ],
+    )
+    def test_a_secret_of_the_job_is_no_argument(self, key: str, value: str) -> None:
+        secret = "hunter2hunter2"
+        environ = {"MY_TOKEN": secret}
+        assert read(env=environ, **{key: value.replace("SECRET", "x")})
+        (mistake,) = mistakes(env=environ, **{key: value.replace("SECRET", secret)})
+        assert mistake.startswith(f"with.{key.replace('_', '-')}: ")
+        assert "holds a secret of the job" in mistake
+        assert "hunter2" not in mistake
+
+    @pytest.mark.parametrize(
+        "value",
+        [
+            "x=https://h.example/x.tgz?private_token=canary",
+            "x=https://h.example/x.tgz?a=b&access_token=canary",
+            "x=ssh://git:canary@h.example/x.git",
+            "x=https://me:can/ary@h.example/x.git",
+        ],
+    )
+    def test_what_only_looks_like_one_in_a_url_is_none_either(self, value: str) -> None:
+        (mistake,) = mistakes(build_contexts=value)
+        assert mistake.startswith("with.build-contexts: item 1 would")
+        assert "can" not in mistake.replace("can read", "")
+
+    @pytest.mark.parametrize(
+        "value",
+        [
+            f"x=docker-image://localhost:5000/base@sha256:{'a' * 64}",
+            "x=ssh://git@h.example/x.git",
+            "x=https://h.example:8443/x.git#main",
+            "x=target:base",
+        ],
+    )
+    def test_other_contexts_are_taken(self, value: str) -> None:
+        assert read(build_contexts=value).build_contexts == (value,)
+
+    @pytest.mark.parametrize(
         ("key", "value", "line"),
         [
             ("image", "", "with.image: is required"),

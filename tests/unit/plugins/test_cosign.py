@@ -484,3 +484,9 @@ def test_the_policy_for_kyverno_names_the_log_of_a_sigstore_of_ones_own(signs: b
 def test_anybody_is_told_how_to_verify(with_: dict[str, str], command: str) -> None:
     made = signer(with_, key=with_.get("key", "/proc/self/fd/3") if "cert-identity" not in with_ else None)
     assert MODULE.verify_command(made, [SUBJECT]) == command
+
+
+def test_an_annotation_that_everybody_can_read_holds_no_secret() -> None:
+    given = {"key-content": PUBLIC, "action": "verify", "annotations": "a=b\nc=hunter2hunter2"}
+    (line,) = mistakes(given, {"A_TOKEN": "hunter2hunter2"})
+    assert line.startswith("with.annotations: item 2 holds a secret of the job")

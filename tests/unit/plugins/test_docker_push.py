@@ -684,3 +684,9 @@ def test_a_path_may_have_blanks_where_it_is_there(tmp_path: Path, monkeypatch: p
     for source in ("oci:my image", "oci:my image:one", "./my image"):
         assert read({"source": source}).source.path.endswith("my image")
     assert "names 2 images" in mistakes({"source": "oci:other image"})[0]
+
+
+def test_an_annotation_that_everybody_can_read_holds_no_secret() -> None:
+    index = {"source": "", "sources": f"{SOURCE}1 {SOURCE}2", "action": "index"}
+    (line,) = mistakes(index | {"annotations": "index:a=hunter2hunter2"}, {"A_TOKEN": "hunter2hunter2"})
+    assert line.startswith("with.annotations: item 1 holds a secret of the job")

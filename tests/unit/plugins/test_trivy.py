@@ -1016,3 +1016,9 @@ def test_on_a_read_only_root_one_line_is_all_that_happens(tmp_path: Path) -> Non
     assert report(caught.value, {}, log) == 2
     (line,) = log.getvalue().splitlines()
     assert "a writable /tmp" in line
+
+
+def test_a_template_which_is_an_argument_holds_no_secret() -> None:
+    environ = {"A_TOKEN": "hunter2hunter2"}
+    (line,) = mistakes(environ, format="template", template="{{ . }}hunter2hunter2")
+    assert line.startswith("with.template: holds a secret of the job")
