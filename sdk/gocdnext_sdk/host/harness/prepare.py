@@ -22,7 +22,7 @@ from gocdnext_sdk.host.harness.publishing import Publication, images, outside
 from gocdnext_sdk.host.harness.stand_in import StandIn, is_meant, login_secrets
 from gocdnext_sdk.host.manifest.catalog import Catalog
 from gocdnext_sdk.host.pipeline import Graph, Run, Sources, revision
-from gocdnext_sdk.host.pipeline.model import Pipeline, Plugin, Script, Service
+from gocdnext_sdk.host.pipeline.model import Job, Pipeline, Plugin, Script, Service
 from gocdnext_sdk.host.pipeline.modes import Mode
 
 
@@ -213,15 +213,13 @@ def _slug(name: str) -> str:
 
 def _replacements(graph: Graph, options: RunOptions) -> tuple[dict[str, str], dict[str, Path]]:
     """Return the replacements of images, and the directories from which to build some of those."""
-    actions = (job.job.action for job in graph.jobs)
-    plugins = (each.plugin for each in graph.pipeline.notifications or ()) if options.notify else ()
-    used = dict.fromkeys(each.image for each in actions if isinstance(each, Plugin | Script) and each.image)
-    used |= dict.fromkeys(each.image for each in (*plugins, *graph.pipeline.services))
-    if options.mode.sidecar and any(job.job.docker for job in graph.jobs):
-        used[options.mode.sidecar.image] = None
+    posted = tuple(each.plugin.image for each in graph.pipeline.notifications or ())
+    used = _images(graph, [job.job for job in graph.jobs], options.mode) + (posted if options.notify else ())
+    # What only jobs use that this run leaves out is no mistake.
+    known = {*_images(graph, graph.pipeline.jobs, options.mode), *posted}
     for name in (*options.local, *options.use_images):
-        if not any(_is_called(image, name) for image in used):
-            names = sorted({uses.catalog_name(image) for image in used})
+        if not any(_is_called(image, name) for image in known):
+            names = sorted({uses.catalog_name(image) for image in known})
             raise UsageError(f"no job uses an image named {name}; the jobs use {', '.join(names)}")
     images: dict[str, str] = {}
     builds: dict[str, Path] = {}
@@ -237,6 +235,17 @@ def _replacements(graph: Graph, options: RunOptions) -> tuple[dict[str, str], di
                     images[image] = f"localhost/{uses.catalog_name(image)}:dev"
                     builds[images[image]] = folder
     return images, {tag: folder for tag, folder in builds.items() if tag in images.values()}
+
+
+def _images(graph: Graph, jobs: Iterable[Job], mode: Mode) -> tuple[str, ...]:
+    """Return the images of jobs, of the services beside them, and of the daemon that some need."""
+    jobs = tuple(jobs)
+    actions = (job.action for job in jobs)
+    found = [each.image for each in actions if isinstance(each, Plugin | Script) and each.image]
+    found += [each.image for each in graph.pipeline.services]
+    if mode.sidecar and any(job.docker for job in jobs):
+        found.append(mode.sidecar.image)
+    return tuple(dict.fromkeys(found))
 
 
 def _is_called(image: str, name: str) -> bool:

@@ -200,6 +200,17 @@ def test_a_replacement_that_no_job_uses_is_a_mistake(engine: Any, project: Path)
         run(engine, project, TWO_STAGES, use_images={"thrid": "x"})
 
 
+def test_a_replacement_that_only_another_job_uses_is_none(engine: Any, project: Path) -> None:
+    run(
+        engine,
+        project,
+        TWO_STAGES,
+        only=("first",),
+        use_images={"second": "x", "first": "localhost/first:dev"},
+    )
+    assert "localhost/first:dev" in engine.order
+
+
 def test_use_image_replaces_by_the_last_segment_whatever_registry_and_tag(engine: Any, project: Path) -> None:
     run(engine, project, TWO_STAGES, use_images={"first": "localhost/first:dev"})
     assert "localhost/first:dev" in engine.order

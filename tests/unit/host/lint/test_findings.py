@@ -435,7 +435,7 @@ ONE_JOB = "jobs:\n  job: {stage: build, image: 'a:1', script: [ls]}\n"
     ("text", "line"),
     [
         (
-            f"jobs:\n  job:\n    stage: build\n    image: a:1\n    script:\n    - ls\n    - curl -d @x {SLACK}\n",
+            f"jobs:\n  job:\n    stage: build\n    image: a:1\n    script:\n    - ls\n    - curl {SLACK}\n",
             8,
         ),
         (f"variables:\n  A: {SLACK}\n{ONE_JOB}", 3),

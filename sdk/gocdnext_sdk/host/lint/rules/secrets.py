@@ -121,7 +121,7 @@ def _webhooks(view: View) -> Iterator[Diagnostic]:
 
 
 def _texts(view: View) -> Iterator[tuple[str, str, Mark, str]]:
-    """Yield all that reaches a tool or a shell: what it is, its text, its place, what to do if it is secret."""
+    """Yield what reaches a tool or a shell: what it is, its text, its place, what to do with a secret."""
     declare = "declare WEBHOOK_URL in the `secrets:` of the job that posts, and use it there"
     for name, value in view.pipeline.variables.items():
         yield f"variable {name}", value.text, value.mark, declare
