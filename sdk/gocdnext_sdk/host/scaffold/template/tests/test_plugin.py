@@ -28,7 +28,7 @@ def test_some_may_be_allowed(gocdnext_run_plugin: PluginRunner, gocdnext_workspa
     gocdnext_run_plugin(PLUGIN, {"allowed": "1"}).passed()
 
 
-def test_a_mistake_is_told_before_anything_is_done(gocdnext_run_plugin: PluginRunner) -> None:
+def test_a_mistake_is_reported_before_anything_is_done(gocdnext_run_plugin: PluginRunner) -> None:
     result = gocdnext_run_plugin(PLUGIN, {"pth": "src", "allowed": "many"}).exited(2)
     assert "with.pth: unknown input; did you mean `path`?" in result.errors
 
