@@ -205,7 +205,7 @@ def test_a_replacement_that_only_another_job_uses_is_none(engine: Any, project: 
         engine,
         project,
         TWO_STAGES,
-        only=("first",),
+        jobs=("b1",),
         use_images={"second": "x", "first": "localhost/first:dev"},
     )
     assert "localhost/first:dev" in engine.order
