@@ -1,7 +1,6 @@
 """A small registry client: resolve a tag, read a manifest, write an index, add a tag to what is there.
 
-Content is published by the wrapped tools. `exchange` sends the requests, `auth` logs in, and `refusals`
-explains what went wrong.
+Content is published by the wrapped tools. `connection` sends the requests, and says what went wrong.
 
 Source: distribution-spec 1.1.1.
 """
@@ -9,13 +8,11 @@ Source: distribution-spec 1.1.1.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
-from urllib.parse import urljoin
 
 from gocdnext_sdk.errors import RegistryError, TimedOut, excerpt
-from gocdnext_sdk.oci.auth import DELETE, READ, WRITE, Access, Authenticator, TokenRefused
+from gocdnext_sdk.oci.connection import Connection, NotFound
 from gocdnext_sdk.oci.credentials import Credentials
 from gocdnext_sdk.oci.descriptor import (
     CONFIG_TYPES,
@@ -31,19 +28,8 @@ from gocdnext_sdk.oci.descriptor import (
     parse_manifest,
     platform_of,
 )
-from gocdnext_sdk.oci.exchange import Exchange
-from gocdnext_sdk.oci.parallel import in_parallel
 from gocdnext_sdk.oci.reference import Reference, Registry, is_digest
-from gocdnext_sdk.oci.refusals import refusal, token_refusal, unreachable
-from gocdnext_sdk.oci.transport import (
-    MAX_SECONDS,
-    SYSTEM_CLOCK,
-    Clock,
-    Request,
-    Response,
-    Transport,
-    TransportError,
-)
+from gocdnext_sdk.oci.transport import SYSTEM_CLOCK, Clock, Response, Transport
 
 __all__ = ["Descriptor", "RegistryClient"]
 
@@ -59,23 +45,10 @@ _Result = TypeVar("_Result")
 _WORKERS = 16
 """Parallel requests, where there are many."""
 
-_PROBE_SECONDS = 10
-"""Time limit for finding out whether a registry speaks TLS."""
-
 _HEAD_REFUSED = (400, 405, 406, 412, 415, 500, 501)
 """Status codes of registries and proxies that do not support HEAD; or GET tells the reason."""
 
-_SLOWEST = 128 * 1024
-"""Bytes a second of an upload that is waited for."""
-
-_UPLOAD_LOST = (404, 416, 429)
-"""What registries answer to the rest of an upload that broke off; a new one is begun then."""
-
 _UNREADABLE = (AttributeError, KeyError, TypeError, ValueError)
-
-
-class _NotFound(RegistryError):
-    """The registry has no such manifest."""
 
 
 class RegistryClient:
@@ -110,26 +83,15 @@ class RegistryClient:
             from gocdnext_sdk.oci.http import HttpTransport
 
             transport = HttpTransport(roots)
-        self._credentials = credentials or Credentials()
-        self._transport = transport
-        self._clock = clock
-        self._agent = agent
-        self._quote = quote
+        self._connection = Connection(
+            credentials or Credentials(), transport, clock, frozenset(insecure), agent, quote
+        )
         self._digest = digest
-        self._insecure = frozenset(insecure)
-        self._exchange = Exchange(transport, clock)
-        self._auth = Authenticator(self._credentials, clock, self._insecure)
-        self._speaks_tls: dict[Registry, bool] = {}
         self._latest: tuple[Reference, Descriptor, bytes] | None = None
 
     def speaks_tls(self, registry: Registry) -> bool:
         """Tell whether `registry` speaks TLS: all do, but some of those that need not."""
-        if not (registry.plain_http or registry in self._insecure):
-            return True
-        if registry not in self._speaks_tls:
-            deadline = self._clock.monotonic() + _PROBE_SECONDS
-            self._speaks_tls[registry] = self._transport.speaks_tls(registry.api_host, deadline)
-        return self._speaks_tls[registry]
+        return self._connection.speaks_tls(registry)
 
     def resolve(self, reference: Reference) -> Descriptor:
         """Return the descriptor of what `reference` points to now.
@@ -148,7 +110,7 @@ class RegistryClient:
         """
         try:
             return self._resolve(reference, assumed or "")
-        except _NotFound:
+        except NotFound:
             return None
 
     def manifest(self, reference: Reference) -> tuple[Descriptor, dict[str, Any]]:
@@ -196,9 +158,9 @@ class RegistryClient:
             RegistryError: this user may not, or the registry lacks what it names.
         """
         path, headers = f"manifests/{reference.version}", {"Content-Type": media_type}
-        response = self._request("PUT", reference, path, headers, content)
+        response = self._connection.request("PUT", reference, path, headers, content)
         if response.status not in (200, 201):
-            raise self._error(response, reference)
+            raise self._connection.refused(response, reference)
         return response
 
     def request(
@@ -222,11 +184,11 @@ class RegistryClient:
         Raises:
             RegistryError: the registry cannot be reached, or takes no login.
         """
-        return self._request(method, image, path, dict(headers or {}), body)
+        return self._connection.request(method, image, path, dict(headers or {}), body)
 
     def refused(self, response: Response, image: Reference) -> RegistryError:
         """Return the error that says why the registry refused."""
-        return self._error(response, image)
+        return self._connection.refused(response, image)
 
     def check_push(self, image: Reference) -> None:
         """Ask whether this user may push to an image's repository; nothing is left there.
@@ -234,9 +196,9 @@ class RegistryClient:
         Raises:
             RegistryError: it may not, or the registry cannot be reached.
         """
-        location = self._begin_upload(image)
-        with suppress(RegistryError):  # one that is forgotten is as good
-            self._request("DELETE", image, location, {}, b"")
+        from gocdnext_sdk.oci.blobs import check_push
+
+        check_push(self._connection, image)
 
     def upload(self, image: Reference, digest: str, content: bytes | Path, *, tries: int = 1) -> None:
         """Send a blob to an image's repository, unless it is there.
@@ -250,29 +212,9 @@ class RegistryClient:
         Raises:
             RegistryError: this user may not, or the registry did not take it.
         """
-        if self._request("HEAD", image, f"blobs/{digest}", {}, None).status == 200:
-            return
-        size = content.stat().st_size if isinstance(content, Path) else len(content)
-        seconds = MAX_SECONDS + size / _SLOWEST
-        headers = {"Content-Type": "application/octet-stream"}
-        for left in range(tries - 1, -1, -1):
-            location = self._begin_upload(image)
-            place = f"{location}{'&' if '?' in location else '?'}digest={digest}"
-            response = self._request("PUT", image, place, headers, content, seconds=seconds)
-            if response.status in (200, 201, 204):
-                return
-            if not left or not (response.status in _UPLOAD_LOST or response.status >= 500):
-                raise self._error(response, image)
-            self._clock.sleep(2.0 ** (tries - left))
+        from gocdnext_sdk.oci.blobs import upload
 
-    def _begin_upload(self, image: Reference) -> str:
-        response = self._request("POST", image, "blobs/uploads/", {}, b"")
-        if not 200 <= response.status < 300:
-            raise self._error(response, image)
-        location: str = response.headers.get("Location", "")
-        if not location:
-            raise RegistryError(f"{image}: {image.registry} names no place for an upload")
-        return location
+        upload(self._connection, image, digest, content, tries)
 
     def configuration(self, image: Reference) -> tuple[str, dict[str, Any]]:
         """Return the media type and the content of a single image's configuration.
@@ -301,9 +243,9 @@ class RegistryClient:
         Raises:
             RegistryError: there is none, it is larger, or its content does not match the digest.
         """
-        response = self._request("GET", image, f"blobs/{digest}", {}, None)
+        response = self._connection.request("GET", image, f"blobs/{digest}", {}, None)
         if response.status != 200:
-            raise self._error(response, image)
+            raise self._connection.refused(response, image)
         return self._verified(response, image, digest)
 
     def children(self, reference: Reference) -> tuple[Descriptor, ...]:
@@ -427,7 +369,7 @@ class RegistryClient:
             return latest[1:]
         response = self._get("GET", reference, assumed)
         if response.status != 200:
-            raise self._error(response, reference)
+            raise self._connection.refused(response, reference)
         body = self._verified(response, reference, reference.digest)
         digest = reference.digest or self._digest(body, "sha256")
         try:
@@ -451,63 +393,18 @@ class RegistryClient:
     def _get(self, method: str, reference: Reference, assumed: str | None) -> Response:
         headers = {"Accept": ", ".join((*INDEX_TYPES, *MANIFEST_TYPES))}
         path = f"manifests/{reference.version}"
-        response = self._request(method, reference, path, headers, None, assumed)
+        response = self._connection.request(method, reference, path, headers, None, assumed)
         if response.status != 200 and response.status not in _HEAD_REFUSED:
-            raise self._error(response, reference)
+            raise self._connection.refused(response, reference)
         return response
-
-    def _request(
-        self,
-        method: str,
-        image: Reference,
-        path: str,
-        headers: dict[str, str],
-        body: bytes | Path | None,
-        assumed: str | None = None,
-        seconds: float = MAX_SECONDS,
-    ) -> Response:
-        """Send a request; `path` is one in the repository, or what a registry named as `Location`."""
-        registry = image.registry
-        scheme = "https" if self.speaks_tls(registry) else "http"
-        base = f"{scheme}://{registry.api_host}/v2/{image.repository}/"
-        url = urljoin(base, path)
-        if scheme == "https":  # behind a proxy that speaks TLS, a registry may not know of it
-            url = f"https:{url.partition(':')[2]}"
-        asked = Request(method, url, {"User-Agent": self._agent, **headers}, body, assumed)
-        if asked.origin != Request(method, base).origin:
-            raise RegistryError(
-                f"{image}: {registry} goes on at {self._quote(asked.host)}, which gets no login"
-            )
-        deadline = self._clock.monotonic() + seconds
-        actions = DELETE if method == "DELETE" else READ if body is None else WRITE
-        flow = self._auth.flow(asked, Access.to(image, actions))
-        request = next(flow)
-        while True:
-            try:
-                response = self._exchange.send(request, deadline)
-            except TransportError as error:
-                raise RegistryError(unreachable(request, error)) from None
-            except TimedOut as timed_out:
-                timed_out.name(f"waiting for {registry}")
-                raise
-            try:
-                request = flow.send(response)
-            except StopIteration as end:
-                final: Response = end.value
-                return final
-            except TokenRefused as refused:
-                why = token_refusal(refused.response, image, self._credentials, self._quote)
-                raise RegistryError(f"{image}: {why}") from None
-
-    def _error(self, response: Response, image: Reference) -> RegistryError:
-        error = _NotFound if response.status == 404 else RegistryError
-        return error(f"{image}: {refusal(response, image, self._credentials, self._quote)}")
 
 
 def _ask_at_once(
     registry: Registry, function: Callable[[_Item], _Result], items: Sequence[_Item]
 ) -> list[_Result]:
     """Return `function(item)` for each item. The job's `timeout` ends the wait for the threads that ask."""
+    from gocdnext_sdk.oci.parallel import in_parallel
+
     try:
         return in_parallel(function, items, _WORKERS)
     except TimedOut as timed_out:
