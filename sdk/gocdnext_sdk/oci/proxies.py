@@ -3,7 +3,8 @@
 Python's own rules (`urllib.request.proxy_bypass`) support neither CIDR nor `*.domain` nor ports, and use the
 proxy for this machine too.
 
-Source: golang.org/x/net 0.58 `http/httpproxy/proxy.go`.
+Source: `http/httpproxy/proxy.go` of golang.org/x/net, in the copy of Go 1.26.8 (`src/vendor`), which is what the
+tools use. There the variables in upper case win.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ def proxy_for(url: str, environ: Mapping[str, str]) -> str | None:
 
     Args:
         url: absolute.
-        environ: has `HTTP_PROXY`, `HTTPS_PROXY` and `NO_PROXY`, or the same in lower case, which win.
+        environ: has `HTTP_PROXY`, `HTTPS_PROXY` and `NO_PROXY`, which win, or the same in lower case.
     """
     parts = urlsplit(url)
     proxy = _variable(environ, f"{parts.scheme}_proxy")
@@ -37,7 +38,7 @@ def proxy_for(url: str, environ: Mapping[str, str]) -> str | None:
 
 
 def _variable(environ: Mapping[str, str], name: str) -> str | None:
-    return environ.get(name) or environ.get(name.upper()) or None
+    return environ.get(name.upper()) or environ.get(name) or None
 
 
 def _is_direct(host: str, port: int, no_proxy: str) -> bool:
@@ -53,7 +54,8 @@ def _matches(pattern: str, host: str, port: int, address: _Address | None) -> bo
         return pattern == "*"
     if "/" in pattern:
         try:
-            return address is not None and address in ip_network(pattern, strict=False)
+            bits = pattern.partition("/")[2].isdecimal()  # Python takes a mask as well
+            return bits and address is not None and address in ip_network(pattern, strict=False)
         except ValueError:
             return False
     name, wanted_port = _split(pattern)
@@ -62,7 +64,7 @@ def _matches(pattern: str, host: str, port: int, address: _Address | None) -> bo
     named = _address(name)
     if named is not None or address is not None:
         return named == address
-    name = name.removeprefix("*")
+    name = name[1:] if name.startswith("*.") else name
     return host.endswith(name) if name.startswith(".") else host == name or host.endswith(f".{name}")
 
 

@@ -52,6 +52,9 @@ def test_who_is_asked_without_it(host: str, direct: bool) -> None:
         ("http://example.com/v2/", "x,*", True),
         ("http://example.com/v2/", "", False),
         ("http://example.com/v2/", ":80,/8,10.0.0.0/99,[", False),
+        ("http://10.1.2.3/v2/", "10.0.0.0/255.0.0.0", False),
+        ("http://example.com/v2/", "*example.com", False),
+        ("http://example.com/v2/", "*com", False),
         ("http://10.1.2.3/v2/", "2.3", False),
         ("http://10.1.2.3/v2/", "10.1.2.3/32", True),
         ("https://registry-1.docker.io/v2/", "docker.io", True),
@@ -68,11 +71,20 @@ def test_each_scheme_has_its_own(spell: type[str]) -> None:
     assert proxy_for("https://example.com/", environ) == "http://secure:2"
 
 
-def test_the_lower_case_counts_first_and_the_empty_one_for_none() -> None:
-    environ = {"http_proxy": "http://lower:1", "HTTP_PROXY": "http://upper:1"}
-    assert proxy_for("http://example.com/", environ) == "http://lower:1"
-    assert proxy_for("http://example.com/", environ | {"http_proxy": ""}) == "http://upper:1"
-    assert proxy_for("http://example.com/", {"http_proxy": ""}) is None
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_the_upper_case_counts_first_and_the_empty_one_for_none(scheme: str) -> None:
+    upper, lower, url = f"{scheme.upper()}_PROXY", f"{scheme}_proxy", f"{scheme}://example.com/"
+    environ = {lower: "http://lower:1", upper: "http://upper:1"}
+    assert proxy_for(url, environ) == "http://upper:1"
+    assert proxy_for(url, environ | {upper: ""}) == "http://lower:1"
+    assert proxy_for(url, {upper: ""}) is None
+
+
+def test_of_no_proxy_too() -> None:
+    environ = {"HTTPS_PROXY": PROXY, "NO_PROXY": "example.com", "no_proxy": "localhost"}
+    assert proxy_for("https://example.com/", environ) is None
+    environ = {"HTTPS_PROXY": PROXY, "NO_PROXY": "localhost", "no_proxy": "example.com"}
+    assert proxy_for("https://example.com/", environ) == PROXY
 
 
 @pytest.mark.parametrize(
