@@ -3,8 +3,8 @@
 Python's own rules (`urllib.request.proxy_bypass`) support neither CIDR nor `*.domain` nor ports, and use the
 proxy for this machine too.
 
-Source: `http/httpproxy/proxy.go` of golang.org/x/net, in the copy of Go 1.26.8 (`src/vendor`), which is what the
-tools use. There the variables in upper case win.
+Source: `http/httpproxy/proxy.go` of golang.org/x/net, in the copy of Go 1.26.8 (`src/vendor`), which is what
+tools use. There, the variables in upper case win.
 """
 
 from __future__ import annotations
