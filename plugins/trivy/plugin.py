@@ -13,7 +13,7 @@ from .formats import SBOMS, SCANS
 from .ignores import check_ignorefile
 from .inputs import CACHE, TrivyInputs
 from .judging import SEVERITIES
-from .preparing import GIT_TOKENS, prepare, without_logins
+from .preparing import GIT_TOKENS, prepare, without_secrets
 from .report import Renderer, attestable, publish, refuse_reports
 from .scan import scan
 from .subjects import subjects_of
@@ -67,7 +67,7 @@ class Trivy(Plugin[TrivyInputs]):
         reports, before = split(scanned, len(subjects))
         baseline = read_baseline(inputs, job.workspace, before)
         broken = check_ignorefile(inputs, job, reports.values())
-        written = publish(Renderer(inputs, job, without_logins(job), reports))
+        written = publish(Renderer(inputs, job, without_secrets(job), reports))
         for name, formats in {"SBOMS": SBOMS, "SCANS": SCANS}.items():
             if found := attestable(written, formats):
                 job.output(**{name: found})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from gocdnext_sdk import Job, Secret, Tool
@@ -12,6 +13,13 @@ from .inputs import TrivyInputs, without_login
 
 NOT_BOUND = ("TRIVY_USERNAME", "TRIVY_PASSWORD", "TRIVY_REGISTRY_TOKEN")
 """Logins that Trivy sends to every registry it contacts, those of its databases too."""
+
+CONVERTS = (
+    *("TRIVY_CACHE_DIR", "TRIVY_CONFIG", "TRIVY_DEBUG", "TRIVY_QUIET", "TRIVY_TIMEOUT"),
+    *("TRIVY_IGNOREFILE", "TRIVY_IGNORE_POLICY", "TRIVY_SEVERITY", "TRIVY_SCANNERS", "TRIVY_SHOW_SUPPRESSED"),
+    *("TRIVY_COMPLIANCE", "TRIVY_DEPENDENCY_TREE", "TRIVY_LIST_ALL_PKGS", "TRIVY_REPORT", "TRIVY_TABLE_MODE"),
+)
+"""The job's variables that say how a report is made: `trivy convert --help`, without what nobody may set."""
 
 GIT_TOKENS = {"github.com": "GITHUB_TOKEN", "gitlab.com": "GITLAB_TOKEN"}
 """The job's variable that holds the token of a git host, and goes to no other."""
@@ -34,6 +42,8 @@ def prepare(inputs: TrivyInputs, job: Job) -> Tool:
         job.say(note)
     for note in ignored_ignorefiles(inputs, job.workspace):
         job.warn(note)
+    for value in secret_headers(job.environ):
+        job.mask(value)
     if inputs.scan_type == "repo":
         env.update(git_login(inputs, job.environ))
     elif inputs.username and not inputs.image:
@@ -62,11 +72,21 @@ def ignored_ignorefiles(inputs: TrivyInputs, workspace: Path) -> Iterator[str]:
             yield f"{name} is not used: write `ignorefile: {name}`"
 
 
-def without_logins(job: Job) -> Tool:
-    """Return Trivy as it writes reports: a template, maybe of the checkout, can print its environment."""
-    secret = (*NOT_BOUND, "TRIVY_TOKEN", "TRIVY_REDIS_KEY")
-    inherit = [name for name in job.environ if name.startswith("TRIVY_") and name not in secret]
-    return job.tool("trivy", inherit=inherit)
+def without_secrets(job: Job) -> Tool:
+    """Return Trivy as it writes reports: a template, maybe of the checkout, can print its environment.
+
+    It needs no network for that, and so no proxy, whose address may hold a password.
+    """
+    trivy = job.tool("trivy", inherit=CONVERTS)
+    environ = {name: value for name, value in trivy.environ.items() if not name.lower().endswith("_proxy")}
+    return replace(trivy, environ=environ)
+
+
+def secret_headers(environ: Mapping[str, str]) -> Iterator[str]:
+    """Yield what is secret in the headers for a Trivy server, such as `Authorization:Bearer …,X-A:…`."""
+    for header in environ.get("TRIVY_CUSTOM_HEADERS", "").split(","):
+        value = header.partition(":")[2].strip()
+        yield from (value, value.rpartition(" ")[2])
 
 
 def git_login(inputs: TrivyInputs, environ: Mapping[str, str]) -> dict[str, Secret]:

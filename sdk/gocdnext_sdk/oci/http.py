@@ -198,14 +198,14 @@ def _proxy_login(proxy: str) -> str | None:
     """
     import urllib3
 
+    invalid = TransportError(Fault.INVALID, "the proxy's address is not a URL; escape / # ? in its password")
     try:
         parsed = urllib3.util.parse_url(proxy)
-        # Behind a `/` in the password, all is a path, and what stands before it a host and a port.
-        is_url = "@" not in f"{parsed.path}{parsed.query}{parsed.fragment}"
     except urllib3.exceptions.LocationParseError:
-        is_url = False
-    if not is_url:
-        raise TransportError(Fault.INVALID, "the proxy's address is not a URL; escape / # ? in its password")
+        raise invalid from None
+    # Behind a `/` in the password, all is a path, and what stands before it a host and a port.
+    if "@" in f"{parsed.path}{parsed.query}{parsed.fragment}":
+        raise invalid
     return parsed.auth
 
 

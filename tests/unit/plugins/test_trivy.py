@@ -6,6 +6,7 @@ import io
 import json
 import tarfile
 from collections import Counter
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from importlib import import_module
 from pathlib import Path
@@ -14,11 +15,15 @@ from typing import Any
 
 import pytest
 
-from gocdnext_sdk import ContainerError, Error, Findings, InputError, InputMismatch, Secret, ToolError
+from gocdnext_sdk import ContainerError, Error, Findings, InputError, InputMismatch, Job, Secret, ToolError
 from gocdnext_sdk.errors import report
 from gocdnext_sdk.host.manifest.load import load_plugin
 from gocdnext_sdk.inputs.reader import read_inputs
 from gocdnext_sdk.oci.descriptor import OCI_INDEX, OCI_MANIFEST, digest_of
+from gocdnext_sdk.runtime.masking import Masker
+from gocdnext_sdk.runtime.outputs import OutputFile
+from gocdnext_sdk.runtime.secret_files import SecretFiles
+from gocdnext_sdk.runtime.signals import Signals
 from gocdnext_sdk.runtime.temporary import temporary
 
 FOLDER = Path(__file__).parents[3] / "plugins" / "trivy"
@@ -1022,3 +1027,41 @@ def test_a_template_which_is_an_argument_holds_no_secret() -> None:
     environ = {"A_TOKEN": "hunter2hunter2"}
     (line,) = mistakes(environ, format="template", template="{{ . }}hunter2hunter2")
     assert line.startswith("with.template: holds a secret of the job")
+
+
+class TestWhatATemplateOfTheCheckoutCanRead:
+    SECRET = "hunter2hunter2"
+
+    @pytest.fixture
+    def job(self, tmp_path: Path) -> Iterator[Job]:
+        tools = tmp_path.with_name(f"{tmp_path.name}-tools")
+        tools.mkdir()
+        (tools / "trivy").touch(mode=0o755)
+        ours = dict.fromkeys(trivy.CONVERTS, "as-it-is")
+        others = (
+            "TOKEN",
+            "PASSWORD",
+            "REGISTRY_TOKEN",
+            "REDIS_KEY",
+            "CUSTOM_HEADERS",
+            "NEW_KIND",
+            "USERNAME",
+        )
+        environ = {
+            f"TRIVY_{name}": f"Authorization:Bearer {self.SECRET},X-A:{self.SECRET}x" for name in others
+        }
+        environ |= {"TRIVY_CACHE_BACKEND": f"redis://u:{self.SECRET}@r", "GITHUB_TOKEN": self.SECRET}
+        for name in ("HTTP_PROXY", "https_proxy", "ALL_PROXY", "no_proxy"):
+            environ[name] = f"http://u:{self.SECRET}@proxy"
+        with SecretFiles() as files, Signals() as signals:
+            variables = {**environ, **ours, "PATH": str(tools)}
+            yield Job(variables, tmp_path, Masker(), files, signals, OutputFile({}))
+
+    def test_is_no_secret_whatever_its_variable(self, job: Job) -> None:
+        environ = trivy.without_secrets(job).environ
+        assert [name for name, value in environ.items() if self.SECRET in value] == []
+        assert set(trivy.CONVERTS) <= environ.keys()
+
+    def test_headers_for_a_server_are_masked_too(self, job: Job) -> None:
+        values = list(trivy.secret_headers(job.environ))
+        assert {self.SECRET, f"Bearer {self.SECRET}", f"{self.SECRET}x"} <= {*values}
