@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -11,6 +12,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import WithJsonSchema
 
 from gocdnext_sdk import (
+    Always,
     Boolean,
     Ci,
     Credential,
@@ -20,6 +22,7 @@ from gocdnext_sdk import (
     Invalid,
     Lines,
     MutuallyExclusive,
+    OnlyWith,
     PluginInputs,
     Problem,
     Reference,
@@ -53,8 +56,12 @@ ENTRY_LEVELS = ("index", "manifest-descriptor")
 _SIGNER = ImageSignatureInputs.model_fields.keys() - PluginInputs.model_fields.keys()
 """What says who must have signed; a rollback looks at it where it reads a receipt."""
 
-_DEMANDS = DemandInputs.model_fields.keys() - PluginInputs.model_fields.keys() - {"api_url"}
-"""All that is demanded of an image before it is published."""
+PUBLISHING = ("push", "index")
+"""The actions that publish an image."""
+
+_VERIFY = ("verify-key", "verify-identity", "verify-identity-regexp", "verify-issuer", "verify-issuer-regexp")
+_REQUIRE = ("require-attestation", "require-signature", "require")
+_LEFT = ("mark", "receipt")
 
 
 def _sources(text: str, workspace: Path | None) -> tuple[Source, ...]:
@@ -182,9 +189,21 @@ class DockerPushInputs(ImageTagInputs, DemandInputs, SigningInputs, RegistryLogi
         RequiredIf("source", "action", "push"),
         RequiredIf("sources", "action", "index"),
         RequiredIf("previous", "action", "rollback"),
-        MutuallyExclusive("source", "sources"),
         RequiredTogether("source-username", "source-password"),
         MutuallyExclusive("key", "key-content"),
+        OnlyWith("source", "action", "push", "delete-tag"),
+        OnlyWith(("sources", "annotations"), "action", "index"),
+        OnlyWith(("also", "all-tags"), "action", "push"),
+        OnlyWith(("platforms", "pull", "source-username", "source-password"), "action", *PUBLISHING),
+        OnlyWith((*_LEFT, *_REQUIRE, "existing"), "action", *PUBLISHING),
+        OnlyWith(("tags", "flavor", "immutable-tags"), "action", *PUBLISHING, "delete-tag"),
+        OnlyWith("previous", "action", "rollback"),
+        OnlyWith("delete-through", "action", "delete-tag", "rollback"),
+        OnlyWith((*_VERIFY, "trusted-root", "tlog"), "action", *PUBLISHING, "rollback"),
+        OnlyWith(("trusted-root", "tlog"), (*_VERIFY, *_REQUIRE, *_LEFT)),
+        OnlyWith(("key", "key-content", "signing-config"), _LEFT),
+        OnlyWith("key-password", ("key", "key-content")),
+        Always("action", "target", "api-url"),
     )
 
     @property
@@ -262,16 +281,17 @@ class DockerPushInputs(ImageTagInputs, DemandInputs, SigningInputs, RegistryLogi
         untagged = any(target.tag is None for target in self.target)
         if self.action == "delete-tag" and untagged and "tags" not in self.model_fields_set:
             yield Problem("tags", "is required with action: delete-tag", "name the tags")
-        if self.existing and self.action in ("delete-tag", "rollback"):
-            yield Problem("existing", "is not used", "leave it out")
-        elif not wrong_tags:
+        if not wrong_tags and self.action in PUBLISHING:
             yield from self.check_existing(self.targets(Ci.of(environ, workspace)))
         if self.existing and self.all_tags and not self.immutable_tags:
             yield Problem("immutable-tags", "is needed with `existing` and `all-tags`", "name some patterns")
         yield from self._check_also(environ, workspace)
+        if self.action == "delete-tag" and self.source and not _digest_of(self.source):
+            what = "has no effect with action: delete-tag without a digest"
+            yield Problem("source", what, "give what the tags are to point to, by digest")
         if self.action == "delete-tag" and not wrong_tags:
             yield from self._check_deleted(Ci.of(environ, workspace))
-        yield from self._check_logins()
+        yield from self._check_logins(environ, workspace)
         yield from self._check_selection()
         if self.annotations:
             from gocdnext_sdk.inputs.public_texts import PULLED, check_public
@@ -281,37 +301,27 @@ class DockerPushInputs(ImageTagInputs, DemandInputs, SigningInputs, RegistryLogi
             yield from check_public({"annotations": annotations}, Exposure(secrets_of(environ)), PULLED)
         yield from self._check_marks(environ, workspace)
         yield from self._check_index()
-        if self.action in ("push", "index"):
+        if self.action in PUBLISHING:
             key = "source" if self.source else "sources"
             for source in self.origins:
                 yield from self._check_source(key, source, environ, workspace)
 
     def _check_selection(self) -> Iterator[Problem]:
-        if self.previous and self.action != "rollback":
-            yield Problem("previous", f"is not used with action: {self.action}", "leave it out")
-        if self.receipt and self.action not in ("push", "index"):
-            yield Problem("receipt", f"is not left by action: {self.action}", "leave it out")
         if self.action == "rollback":
             yield from self._check_rollback()
-        if self.action not in ("delete-tag", "rollback"):
-            unused = ["delete-through", *(() if self._services else ("api-url",))]
-            for key in unused:
-                if key.replace("-", "_") in self.model_fields_set:
-                    yield Problem(key, f"is not used with action: {self.action}", "leave it out")
+        if self.action in PUBLISHING:
+            if self.api_url and not self._services:
+                yield Problem("api-url", f"has no effect with action: {self.action}", "leave it out")
         elif self.delete_through == "gitlab" and not self.api_url:
             yield Problem("api-url", "is required", "GitLab and its registry have names of their own")
         if self.api_url and not re.match(r"https?://[^/@\s]+", self.api_url):
             yield Problem("api-url", "is not a URL", 'such as "https://gitlab.example.com"')
-        if self.platforms and self.action not in ("push", "index"):
-            yield Problem("platforms", f"is not used with action: {self.action}", "leave it out")
         for platform in self.platforms:
             if not is_platform(platform):
                 yield Problem(
                     "platforms", f"{quoted(platform)} is not a platform", 'write it as "linux/amd64"'
                 )
-        if self.all_tags and self.action != "push":
-            yield Problem("all-tags", f"is not used with action: {self.action}", "leave it out")
-        elif self.all_tags and self.source and not self.source.reference:
+        if self.all_tags and self.source and not self.source.reference:
             yield Problem("all-tags", "needs a source in a registry", "files have no tags")
         for pattern in self.all_tags:
             if not TAG_PATTERN.fullmatch(pattern):
@@ -323,8 +333,10 @@ class DockerPushInputs(ImageTagInputs, DemandInputs, SigningInputs, RegistryLogi
         return tuple(each for each in (*self.mark, *self.require) if each.kind != "attestation")
 
     def _check_marks(self, environ: Mapping[str, str], workspace: Path) -> Iterator[Problem]:
-        if self.action not in ("push", "index"):
-            yield from self._check_unmet()
+        if self.action == "rollback" and "=" in (self.previous or ""):
+            for name in sorted(_SIGNER & self.model_fields_set):
+                what = "has no effect with the text in `previous`, which nobody has signed"
+                yield Problem(with_key(name), what, "give a RECEIPT there")
         if self.mark and not self.demands_signature:
             yield Problem("mark", "says that demands are met, and there are none", "give `verify-…`")
         if any(each.age for each in self.mark):
@@ -333,30 +345,17 @@ class DockerPushInputs(ImageTagInputs, DemandInputs, SigningInputs, RegistryLogi
         if self.api_url and self._services and len(registries) > 1:
             yield Problem("api-url", "is one, and the images are in several registries", "leave it out")
         attests = any(each.kind == "attestation" for each in self.mark)
-        if attests or (self.has_key and (self.mark or self.receipt)):
+        if attests or (self.has_key and self.receipt):
             yield from self.check_signing(environ, workspace)
-        elif self.has_key:
-            what = "signs `mark: attestation` and the receipt, and there is neither"
-            yield Problem("key" if self.key else "key-content", what, "leave it out")
-
-    def _check_unmet(self) -> Iterator[Problem]:
-        """Check that nothing is demanded where nothing is published, and no demand is looked at."""
-        if self.mark:
-            yield Problem("mark", f"does nothing with action: {self.action}", "leave it out")
-        for name in sorted(_DEMANDS & self.model_fields_set):
-            if self.action == "delete-tag" or name not in _SIGNER:
-                yield Problem(with_key(name), f"does nothing with action: {self.action}", "leave it out")
-            elif "=" in (self.previous or ""):
-                yield Problem(
-                    with_key(name), "says nothing of the text in `previous`", "give a RECEIPT there"
-                )
+        elif self.mark and not self.receipt:
+            for key in ("key", "key-content", "signing-config"):
+                if getattr(self, key.replace("-", "_")):
+                    what = f"has no effect with mark: {self.mark[0]}, which the service keeps unsigned"
+                    yield Problem(key, what, "leave it out")
 
     def _check_rollback(self) -> Iterator[Problem]:
         from .receipt import parse_previous
 
-        for key in ("source", "tags", "immutable-tags"):
-            if key.replace("-", "_") in self.model_fields_set:
-                yield Problem(key, "is not used with action: rollback", "leave it out")
         try:
             if "=" in (self.previous or ""):
                 parse_previous(self.previous or "")
@@ -367,9 +366,6 @@ class DockerPushInputs(ImageTagInputs, DemandInputs, SigningInputs, RegistryLogi
 
     def _check_index(self) -> Iterator[Problem]:
         if self.action != "index":
-            for key in ("sources", "annotations"):
-                if getattr(self, key):
-                    yield Problem(key, "is not used", "only action: index joins images")
             return
         if len(self.sources) == 1:
             yield Problem("sources", "has one image, with nothing to join it to", "action: push publishes it")
@@ -381,8 +377,7 @@ class DockerPushInputs(ImageTagInputs, DemandInputs, SigningInputs, RegistryLogi
                 yield Problem("annotations", what, "write index: or manifest-descriptor:")
 
     def _check_also(self, environ: Mapping[str, str], workspace: Path) -> Iterator[Problem]:
-        if self.also and self.action != "push":
-            yield Problem("also", f"does nothing with action: {self.action}", "leave it out")
+        if self.action != "push":
             return
         for number, line in enumerate(self.also, start=1):
             try:
@@ -400,13 +395,23 @@ class DockerPushInputs(ImageTagInputs, DemandInputs, SigningInputs, RegistryLogi
                 what = f"{quoted(tag.tag)} is not to be deleted: immutable-tags has {quoted(pattern)}"
                 yield Problem("tags", what, "remove the tag or the pattern")
 
-    def _check_logins(self) -> Iterator[Problem]:
+    def _check_logins(self, environ: Mapping[str, str], workspace: Path) -> Iterator[Problem]:
         hosts = list(dict.fromkeys(str(each.registry) for each in self.read_from))
+        remote = [each for each in self.origins if each.reference and each.transport is not Transport.DAEMON]
+        if self.source_username is not None and self.origins and not remote:
+            what = f"has no effect with {quoted(self.origins[0])}, which is in no registry"
+            yield Problem("source-username", what, "leave it out")
         if self.source_username is not None and len(hosts) > 1:
             what = f"one login cannot be for {', '.join(hosts)}"
             yield Problem("source-username", what, "give the logins in `logins`")
         yield from self.check_whose(self.registries)
         yield from self.check_registry((*self.registries, *(each.registry for each in self.read_from)))
+        with suppress(ValueError):  # `also` has its own check
+            yield from self.check_insecure_registries(self.image_registries(environ, workspace))
+            origins = [each for one in self.together() for each in one.origins]
+            if self.pull and not any(each.transport is Transport.ANY for each in origins):
+                what = f"has no effect with {quoted(origins[0] if origins else None)}"
+                yield Problem("pull", what, "leave it out; it is for a plain reference")
 
     def image_registries(self, environ: Mapping[str, str], workspace: Path) -> tuple[Registry, ...]:
         """Return the registries of the targets and the sources, those of `also` included."""
@@ -462,6 +467,10 @@ def _promotion(line: str) -> dict[str, Any]:
     if not source:
         raise Invalid(f"{quoted(line)} has no target")
     return {"source": Source.parse(source), "target": (Reference.parse(target),)}
+
+
+def _digest_of(source: Source) -> str | None:
+    return source.reference.digest if source.reference else None
 
 
 def has_daemon(environ: Mapping[str, str]) -> bool:

@@ -322,6 +322,18 @@ class RegistryLoginInputs(PluginInputs):
                 what = f"item {number} is for a host that has a login with a password too"
                 yield Problem("registry-identity", what, "keep one")
 
+    def check_insecure_registries(self, registries: Iterable[Registry]) -> Iterator[Problem]:
+        """Check that what may speak plain http is spoken to at all.
+
+        Args:
+            registries: where the job's images are.
+        """
+        known = dict.fromkeys(registries)
+        for number, each in enumerate(self.insecure_registries, start=1):
+            if each not in known:
+                what = f"has no effect for item {number}: no image of the job is there"
+                yield Problem("insecure-registries", what, f"the images are at {', '.join(map(str, known))}")
+
     def check_whose(self, registries: Sequence[Registry]) -> Iterator[Problem]:
         """Check that it is clear which of several registries `username` is for.
 

@@ -366,6 +366,37 @@ def test_files_must_be_there_and_in_the_workspace(checkout: Path) -> None:
     ]
 
 
+class TestWhatDoesNotCount:
+    """What no rule about two inputs can say is refused by what they are."""
+
+    PREVIOUS = f"{TARGET}:v1={ONE}"
+
+    @pytest.mark.parametrize(
+        ("with_", "key"),
+        [
+            ({"source": "oci:plugins", "pull": "true"}, "pull"),
+            ({"source": f"docker://{SOURCE}", "pull": "true"}, "pull"),
+            ({"source": "oci:plugins", **SOURCE_LOGIN}, "source-username"),
+            ({"source": "docker-daemon:app:v1", **SOURCE_LOGIN}, "source-username"),
+            ({"insecure-registries": "elsewhere:5000"}, "insecure-registries"),
+            ({"action": "delete-tag", "tags": "v1"}, "source"),
+            ({"action": "delete-tag", "tags": "v1", "source": "oci:plugins"}, "source"),
+            ({"verify-key": PUBLIC, "mark": "harbor:LABEL", "key-content": "x"}, "key-content"),
+            ({"action": "rollback", "source": "", "previous": PREVIOUS, **SOURCE_LOGIN}, "source-username"),
+            ({"action": "rollback", "source": "", "previous": PREVIOUS, "flavor": "prefix=a"}, "flavor"),
+        ],
+    )
+    def test_it_is_refused(self, with_: dict[str, str], key: str) -> None:
+        assert any(line.startswith(f"with.{key}: has no effect ") for line in mistakes(with_)), mistakes(
+            with_
+        )
+
+    def test_what_another_image_of_the_job_needs_counts(self) -> None:
+        also = f"registry:5000/app:v1={TARGET}"
+        read({"source": f"docker://{SOURCE}", "also": also, "pull": "true"})
+        read({"also": also, "insecure-registries": "registry:5000"})
+
+
 class TestIndex:
     """action: index joins images."""
 
@@ -377,7 +408,7 @@ class TestIndex:
         [
             ({"sources": ""}, "sources", "is required with action: index"),
             ({"sources": f"{TARGET}@{ONE}"}, "sources", "has one image"),
-            ({"source": SOURCE}, "sources", 'cannot be combined with "source"'),
+            ({"source": SOURCE}, "source", "has no effect with action: index"),
             ({"sources": f"{TARGET}@{ONE} Org/App"}, "sources", "is not an image reference"),
             ({"sources": f"{TARGET}@{ONE} oci:../x"}, "sources", "is outside the workspace"),
             ({"sources": f"{TARGET}@{ONE} oci:dist/x"}, "sources", "there is no"),
@@ -398,7 +429,8 @@ class TestIndex:
         given = {"sources": self.IMAGES, "annotations": "index:a=b"}
         for action in ({"action": "push"}, {"action": "delete-tag", "tags": "v1", "source": ""}):
             lines = mistakes(action | {key: given[key]})
-            assert f"with.{key}: is not used; only action: index joins images" in lines
+            what = f"has no effect with action: {action['action']}"
+            assert f"with.{key}: {what}; leave it out" in lines
 
     def test_each_registry_gets_its_own_login(self) -> None:
         auths = {"staging.example": {"auth": "cmVhZGVyOnJlYWRlci1wYXNz"}}
@@ -561,7 +593,7 @@ def test_patterns_as_fnmatch_reads_them(pattern: str) -> None:
 
 def test_an_immutable_tag_is_not_deleted_either() -> None:
     deleted = {"action": "delete-tag", "target": f"{TARGET} quay.io/org/app", "tags": "v1.0.0 rc"}
-    deleted["immutable-tags"] = "v*.*.*"
+    deleted |= {"source": "", "immutable-tags": "v*.*.*"}
     what = '"v1.0.0" is not to be deleted: immutable-tags has "v*.*.*"'
     assert mistakes(deleted) == [f"with.tags: {what}; remove the tag or the pattern"]
 
@@ -662,7 +694,7 @@ def test_a_target_without_a_tag_needs_one_of_the_run() -> None:
 
 def test_a_tag_of_the_run_is_not_deleted_where_it_is_immutable() -> None:
     (line,) = mistakes(
-        {"action": "delete-tag", "tags": "type=ref,event=branch", "immutable-tags": "main"},
+        {"action": "delete-tag", "source": "", "tags": "type=ref,event=branch", "immutable-tags": "main"},
         env={"CI_BRANCH": "main"},
     )
     assert line.startswith('with.tags: "main" is not to be deleted')
