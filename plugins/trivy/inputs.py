@@ -11,6 +11,7 @@ from urllib.parse import unquote
 from pydantic import WithJsonSchema
 
 from gocdnext_sdk import (
+    Always,
     Boolean,
     Credential,
     Credentials,
@@ -18,6 +19,7 @@ from gocdnext_sdk import (
     Input,
     Invalid,
     Items,
+    OnlyWith,
     Pairs,
     Problem,
     Reference,
@@ -42,10 +44,10 @@ from .reporting import ReportInputs
 if TYPE_CHECKING:
     from gocdnext_sdk.tools.dockerfile_images import Base
 
-PACKAGES = frozenset({"image", "dockerfile", "fs", "repo", "rootfs", "sbom"})
+PACKAGES = ("image", "dockerfile", "fs", "repo", "rootfs", "sbom")
 """The scan types that look for packages, and so for vulnerabilities."""
 
-FILES = frozenset({"image", "dockerfile", "fs", "repo", "rootfs", "config"})
+FILES = ("image", "dockerfile", "fs", "repo", "rootfs", "config")
 """The scan types that read files."""
 
 CACHE = ".cache/trivy"
@@ -54,16 +56,13 @@ CACHE = ".cache/trivy"
 _NO_SECRET = re.compile(r"([A-Za-z+]+://)?([\w.-]+@)?[^@?#]*")
 """A repository by an address with nothing secret in it: a user at most, as `git@` is for SSH."""
 
-IMAGE = frozenset({"image"})
+_DATABASES = ("db-repository", "java-db-repository", "db-username", "db-password")
 
-ONLY_FOR = {
-    **dict.fromkeys(("archive", "image_source", "attach"), IMAGE),
-    "platforms": IMAGE | {"dockerfile"},
-    "build_args": frozenset({"dockerfile"}),
-    **dict.fromkeys(("scanners", "pkg_types", "vex"), PACKAGES),
-    **dict.fromkeys(("skip_dirs", "skip_files"), FILES),
+_FOR = {
+    frozenset({"vuln"}): ("skip-db-update", "db-repository", "db-username", "vex", "grace"),
+    frozenset({"vuln", "license"}): ("java-db-repository", "pkg-types"),
 }
-"""The inputs that other scan types would ignore, which must not happen silently."""
+"""What counts only where one of some scanners runs."""
 
 
 ImageFiles = Annotated[Source, in_workspace(Source.parse_files), WithJsonSchema({"type": "string"})]
@@ -150,6 +149,18 @@ class TrivyInputs(JudgingInputs, ReportInputs, RegistryLoginInputs):
     constraints = (
         RequiredIf("target", "scan-type", "repo", "rootfs", "sbom"),
         RequiredTogether("db-username", "db-password"),
+        OnlyWith(("archive", "image-source", "attach"), "scan-type", "image"),
+        OnlyWith("image-source", "archive", ""),
+        OnlyWith("platforms", "scan-type", "image", "dockerfile"),
+        OnlyWith("build-args", "scan-type", "dockerfile"),
+        OnlyWith(("skip-dirs", "skip-files"), "scan-type", *FILES),
+        OnlyWith(("scanners", "pkg-types", "vex", "ignore-unfixed", "grace"), "scan-type", *PACKAGES),
+        OnlyWith(("skip-db-update", *_DATABASES), "scan-type", *PACKAGES),
+        OnlyWith(_DATABASES, "offline", "false"),
+        # What `offline` promises holds wherever nothing is asked anyway.
+        Always("scan-type", "target", "config", "cache-dir", "offline"),
+        Always("severity", "report-severity", "exit-code", "baseline", "ignorefile", "ignorefile-check"),
+        Always("format", "template", "output", "reports"),
     )
 
     @property
@@ -199,10 +210,7 @@ class TrivyInputs(JudgingInputs, ReportInputs, RegistryLoginInputs):
             from gocdnext_sdk.runtime.exposure import Exposure, secrets_of
 
             yield from check_public({"template": self.template}, Exposure(secrets_of(environ)), ARGUMENT)
-        for name, scan_types in ONLY_FOR.items():
-            if name in self.model_fields_set and self.scan_type not in scan_types:
-                what = f"has no effect with scan-type: {self.scan_type}"
-                yield Problem(name.replace("_", "-"), what, "leave it out")
+        yield from self._check_scanners()
         if self.scan_type == "sbom" and not {"vuln", "license"}.issuperset(self.scanners):
             yield Problem("scanners", "an SBOM can be scanned for vuln and license only")
         if self.image_source == "docker" and "DOCKER_HOST" not in environ:
@@ -228,12 +236,24 @@ class TrivyInputs(JudgingInputs, ReportInputs, RegistryLoginInputs):
             yield from self._check_bases(environ, workspace, databases)
         elif not problems and self.image:
             yield from self.check_registry((self.image.registry, *databases))
+            scanned = [self.image.registry] if self.image_source == "registry" else []
+            yield from self.check_insecure_registries([*scanned, *self._baseline_registries(workspace)])
         elif not problems:
             yield from self.check_further(databases)
+            yield from self.check_insecure_registries(())
         if self.db_username and not self.db_repository:
             yield Problem("db-repository", "is missing, and `db-username` needs it", "name the database")
         elif self.db_username and not problems and self.image:
             yield from self._check_one_login(self.credentials(self.image.registry))
+
+    def _check_scanners(self) -> Iterator[Problem]:
+        for scanners, keys in _FOR.items():
+            if not self.scanners or not scanners.isdisjoint(self.scanners):
+                continue
+            for key in keys:
+                if getattr(self, key.replace("-", "_")):
+                    what = f"has no effect with scanners: {', '.join(self.scanners)}"
+                    yield Problem(key, what, f"leave it out, or add {' or '.join(sorted(scanners))}")
 
     def image_registries(self, environ: Mapping[str, str], workspace: Path) -> tuple[Registry, ...]:
         """Return the registries of the image, or of the bases, of the databases and of the baseline."""
@@ -315,8 +335,12 @@ class TrivyInputs(JudgingInputs, ReportInputs, RegistryLoginInputs):
             yield Problem("db-username", what, "leave it out; the same credentials serve both")
 
     def _check_target(self, workspace: Path) -> Iterator[Problem]:
-        target, _ = without_login(self.target or "")
-        if self.scan_type == "image":
+        target, token = without_login(self.target or "")
+        if self.scan_type == "repo" and token and self.password:
+            yield Problem("target", "has a token, and so has `password`, which wins", "keep one")
+        if self.scan_type == "image" and token:
+            yield Problem("target", "has credentials before the image", "give `username` and `password`")
+        elif self.scan_type == "image":
             if bool(target) == bool(self.archive):
                 yield Problem("target", "is needed, or `archive`, and not both", "give one image")
             elif target:

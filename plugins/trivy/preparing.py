@@ -46,8 +46,8 @@ def prepare(inputs: TrivyInputs, job: Job) -> Tool:
         job.mask(value)
     if inputs.scan_type == "repo":
         env.update(git_login(inputs, job.environ))
-    elif inputs.username and not inputs.image:
-        job.warn("`username` and `password` are ignored: they are for the registry of an image")
+    elif inputs.username and not any(each.username == inputs.username for each in logins):
+        job.warn("`username` and `password` are not used: they are for the registry of an image")
     return job.tool("trivy", env=env, inherit=inherit)
 
 

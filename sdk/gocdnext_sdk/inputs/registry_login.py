@@ -332,7 +332,8 @@ class RegistryLoginInputs(PluginInputs):
         for number, each in enumerate(self.insecure_registries, start=1):
             if each not in known:
                 what = f"has no effect for item {number}: no image of the job is there"
-                yield Problem("insecure-registries", what, f"the images are at {', '.join(map(str, known))}")
+                hosts = ", ".join(map(str, known)) or "no registry"
+                yield Problem("insecure-registries", what, f"the images are at {hosts}")
 
     def check_whose(self, registries: Sequence[Registry]) -> Iterator[Problem]:
         """Check that it is clear which of several registries `username` is for.

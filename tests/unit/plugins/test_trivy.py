@@ -97,8 +97,12 @@ def test_an_image_is_named_or_an_archive_is_given_but_not_both(workspace: Path) 
         ("config", {"scanners": "vuln"}),
         ("config", {"pkg_types": "os"}),
         ("fs", {"platforms": "linux/amd64"}),
-        ("fs", {"image_source": "registry"}),
+        ("fs", {"image_source": "docker"}),
         ("sbom", {"skip_dirs": "vendor"}),
+        ("config", {"skip_db_update": "true"}),
+        ("config", {"db_repository": "mirror.example/db"}),
+        ("config", {"ignore_unfixed": "false"}),
+        ("config", {"grace": "7"}),
     ],
 )
 def test_an_input_that_would_be_ignored_is_a_mistake(
@@ -106,8 +110,43 @@ def test_an_input_that_would_be_ignored_is_a_mistake(
 ) -> None:
     (workspace / "bom.json").touch()
     target = {"target": "bom.json"} if scan_type == "sbom" else {}
-    (line,) = mistakes(scan_type=scan_type, **target, **ignored)
+    (line, *_) = mistakes(scan_type=scan_type, **target, **ignored)
     assert f"has no effect with scan-type: {scan_type}" in line
+
+
+@pytest.mark.parametrize(
+    ("with_", "key"),
+    [
+        ({"scanners": "secret", "skip_db_update": "true"}, "skip-db-update"),
+        ({"scanners": "license", "db_repository": "mirror.example/db"}, "db-repository"),
+        ({"scanners": "secret", "java_db_repository": "mirror.example/db"}, "java-db-repository"),
+        ({"scanners": "secret,misconfig", "grace": "7"}, "grace"),
+        ({"scanners": "secret", "pkg_types": "os"}, "pkg-types"),
+        ({"offline": "true", "db_repository": "mirror.example/db"}, "db-repository"),
+        ({"insecure_registries": "registry:5000"}, "insecure-registries"),
+    ],
+)
+def test_what_the_scan_does_not_look_at_is_refused(with_: dict[str, str], key: str) -> None:
+    assert any(line.startswith(f"with.{key}: has no effect ") for line in mistakes(**with_))
+
+
+def test_a_default_and_what_holds_anyway_may_stand_in_every_scan() -> None:
+    given(scan_type="config", target=".", ignore_unfixed="true", platforms="all", offline="true", grace="0")
+    given(scanners="license", target=".", java_db_repository="mirror.example/java", pkg_types="os")
+
+
+@pytest.mark.parametrize("target", ["u:token@ghcr.io/o/a", "https://token@ghcr.io/o/a"])
+def test_credentials_before_an_image_are_a_mistake(target: str) -> None:
+    (line,) = mistakes(scan_type="image", target=target)
+    assert line.startswith("with.target: has credentials")
+    assert "token" not in line
+
+
+def test_a_repository_has_one_token() -> None:
+    login = {"username": "me", "password": "the-password"}
+    (line,) = mistakes(scan_type="repo", target="https://u:other@git.example/o/a", **login)
+    assert line.startswith("with.target: has a token")
+    given(scan_type="repo", target="https://git.example/o/a", **login)
 
 
 def test_files_that_are_named_must_be_there(workspace: Path) -> None:
@@ -346,7 +385,7 @@ def test_a_git_token_of_the_job_goes_to_its_own_host_only(target: str, token: st
 
 
 def test_a_config_scan_gets_no_flag_about_packages(workspace: Path) -> None:
-    argv = scan_argv(scan_type="config", skip_db_update="true", offline="true", skip_dirs="a,b")
+    argv = scan_argv(scan_type="config", offline="true", skip_dirs="a,b")
     assert argv[0] == "config"
     assert not {"--ignore-unfixed", "--skip-db-update", "--offline-scan", "--no-progress"} & set(argv)
     assert argv[-5:] == ["--skip-dirs", "a", "--skip-dirs", "b", "it"]
@@ -417,8 +456,9 @@ def test_an_error_names_the_database_that_was_asked() -> None:
     own = {"db_repository": "mirror.example/db:2", "java_db_repository": "mirror.example/java:1"}
     assert trivy.after_download(given()) == " with the database of the Trivy project"
     assert "mirror.example/db:2, mirror.example/java:1" in trivy.after_download(given(**own))
-    for more in ({"skip_db_update": "true"}, {"offline": "true"}, {"scanners": "secret"}):
-        assert trivy.after_download(given(**own, **more)) == ""
+    assert trivy.after_download(given(**own, skip_db_update="true")) == ""
+    for more in ({"offline": "true"}, {"scanners": "secret"}):
+        assert trivy.after_download(given(**more)) == ""
 
 
 @pytest.mark.parametrize("text", [b"", b"usage: trivy", b"[]", b'{"ID": "docker-cis"}'])
@@ -1008,8 +1048,10 @@ class TestInsecureRegistry:
         [{"target": "ghcr.io/org/app"}, {"scan_type": "fs", "target": "."}, {"image_source": "docker"}],
     )
     def test_nothing_is_insecure_for_others(self, other: dict[str, str]) -> None:
-        inputs = given({"DOCKER_HOST": "unix:///x"}, **(self.IMAGE | other))
-        assert not inputs.scans_insecurely
+        environ = {"DOCKER_HOST": "unix:///x"}
+        (line,) = mistakes(environ, **(self.IMAGE | other))
+        assert line.startswith("with.insecure-registries: has no effect")
+        assert not given(environ, **(self.IMAGE | other | {"insecure_registries": ""})).scans_insecurely
 
 
 def test_on_a_read_only_root_one_line_is_all_that_happens(tmp_path: Path) -> None:
