@@ -11,12 +11,14 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, WithJsonSchema
 
 from gocdnext_sdk import (
+    Always,
     Boolean,
     Ci,
     ImageBuildInputs,
     Input,
     Invalid,
     Lines,
+    OnlyWith,
     Problem,
     Reference,
     RequiredTogether,
@@ -81,6 +83,14 @@ ELSEWHERE = {
     "verbosity": "buildx has no levels of its log; leave it out",
 }
 """What kaniko takes and buildx does not need."""
+
+
+_OF_A_BUILD = (
+    *("tags", "flavor", "immutable-tags", "existing", "labels", "annotations", "reproducible", "output"),
+    *("cache", "cache-from", "cache-to", "no-cache", "no-cache-filter", "pull", "load", "push-by-digest"),
+    *("provenance", "sbom", "oci-artifact"),
+)
+"""What has no effect where the Dockerfile is only checked."""
 
 
 class BuildxInputs(ImageBuildInputs, StepInputs):
@@ -175,7 +185,17 @@ class BuildxInputs(ImageBuildInputs, StepInputs):
         BINFMT, description="Image that registers QEMU, used only when the daemon lacks a platform."
     )
 
-    constraints = (RequiredTogether("builder-ca", "builder-cert", "builder-key"),)
+    constraints = (
+        RequiredTogether("builder-ca", "builder-cert", "builder-key"),
+        OnlyWith(("builder-ca", "builder-cert", "builder-key"), "builder"),
+        OnlyWith(("buildkit-image", "qemu-image"), "builder", ""),
+        OnlyWith("qemu-image", "driver", "auto"),
+        OnlyWith("kubeconfig", "driver", "kubernetes"),
+        OnlyWith(_OF_A_BUILD, "call", "build"),
+        Always("call", "build-contexts", "builder", "driver", "driver-opts"),
+    )
+
+    about_the_push = (*ImageBuildInputs.about_the_push, "sbom", "provenance", "oci-artifact")
 
     @property
     def builder_tls(self) -> dict[str, Secret]:
@@ -226,8 +246,6 @@ class BuildxInputs(ImageBuildInputs, StepInputs):
             for key, given in (("push-by-digest", self.push_by_digest), ("load", self.load)):
                 if given:
                     yield Problem(key, "does not go with `output`", "leave one out")
-            if self.call == "check":
-                yield Problem("output", "gets nothing from call: check", "leave it out")
         for key, lines in (("build-contexts", self.build_contexts), ("driver-opts", self.driver_opts)):
             for number, line in enumerate(lines, start=1):
                 name, equals, value = line.partition("=")
@@ -285,8 +303,12 @@ class BuildxInputs(ImageBuildInputs, StepInputs):
     @property
     def makes_index(self) -> bool:
         """Whether an index is pushed: of several platforms, or of an image and its attestations."""
-        attests = (self.provenance or ("false" if self.reproducible else "true")) != "false"
-        return len(self.platforms) > 1 or attests or self.sbom not in (None, "false")
+        return len(self.platforms) > 1 or self._attests
+
+    @property
+    def _attests(self) -> bool:
+        provenance = self.provenance or ("false" if self.reproducible else "true")
+        return provenance != "false" or self.sbom not in (None, "false")
 
     def _check_stages(self, workspace: Path) -> Iterator[Problem]:
         if not self.no_cache_filter:
@@ -305,8 +327,6 @@ class BuildxInputs(ImageBuildInputs, StepInputs):
 
     def _check_builder(self) -> Iterator[Problem]:
         if not self.builder:
-            if self.builder_tls:
-                yield Problem("builder-ca", "is not used", "name the BuildKit in `builder`")
             return
         for key, marker in (
             ("builder-ca", "CERTIFICATE"),
@@ -337,8 +357,6 @@ class BuildxInputs(ImageBuildInputs, StepInputs):
 
     def _check_cluster(self) -> Iterator[Problem]:
         if self.driver != "kubernetes":
-            if self.kubeconfig:
-                yield Problem("kubeconfig", "is not used", "add driver: kubernetes")
             return
         from gocdnext_sdk.tools.buildkit.kubernetes import STAYS, Kubeconfig, shares
 
@@ -365,6 +383,8 @@ class BuildxInputs(ImageBuildInputs, StepInputs):
             )
 
     def _check_annotations(self) -> Iterator[Problem]:
+        if self.oci_artifact is not None and not self._attests:
+            yield Problem("oci-artifact", "has no effect without provenance and sbom", "leave it out")
         for annotation in self.annotations:
             for level in annotation.levels:
                 if level.platform and level.platform not in self.platforms:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Literal
 
-from gocdnext_sdk import Input, Job, Lines, PluginInputs, Problem, Secret, Words, quoted
+from gocdnext_sdk import Always, Input, Job, Lines, OnlyWith, PluginInputs, Problem, Secret, Words, quoted
 
 KNOWN_HOSTS = "known_hosts"
 """The id of the build secret that holds `ssh-known-hosts`."""
@@ -46,13 +46,16 @@ class StepInputs(PluginInputs):
     )
     shm_size: str | None = Input(None, description="Size of /dev/shm in RUN steps, such as `64m`.")
 
+    constraints = (
+        OnlyWith("ssh-known-hosts", "ssh-key"),
+        Always("ssh-key", "network", "add-hosts", "ulimits", "shm-size"),
+    )
+
     def check(self, environ: Mapping[str, str], workspace: Path) -> Iterable[Problem]:
         """Check what these say."""
         yield from super().check(environ, workspace)
         if self.ssh_key is not None:
             yield from _check_key(self.ssh_key.reveal())
-        elif self.ssh_known_hosts:
-            yield Problem("ssh-known-hosts", "is not used", "give the key by `ssh-key`")
         for line in self.add_hosts:
             if not _HOST.fullmatch(line):
                 yield Problem(

@@ -10,12 +10,14 @@ from typing import Literal
 
 from gocdnext_sdk import (
     BUILD_OUTPUTS,
+    Always,
     Boolean,
     ContainerError,
     DaemonUse,
     ImageBuildInputs,
     Input,
     Job,
+    OnlyWith,
     Plugin,
     Problem,
     Publishes,
@@ -134,6 +136,11 @@ class KanikoInputs(ImageBuildInputs):
         "info", description="kaniko's log level."
     )
 
+    constraints = (
+        OnlyWith(("cache-repo", "cache-ttl", "cache-copy-layers"), "cache"),
+        Always("cache", "snapshot-mode", "retries", "verbosity"),
+    )
+
     @property
     def references(self) -> Iterable[Reference]:
         """The repository of the cache."""
@@ -154,8 +161,6 @@ class KanikoInputs(ImageBuildInputs):
                 )
         if self.cache_repo and (self.cache_repo.tag or self.cache_repo.digest):
             yield Problem("cache-repo", "has a tag or digest, which kaniko sets itself", "give the name only")
-        if self.cache_repo and not self.cache:
-            yield Problem("cache-repo", "is not used", 'add cache: "true"')
         for number, pair in enumerate(self.secret_files, start=1):
             if any("," in (word or "") for word in pair):
                 what = f"kaniko cannot take the comma in item {number}"

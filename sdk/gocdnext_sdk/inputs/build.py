@@ -325,7 +325,9 @@ class Build(Generic[Inputs]):
         return self.pushed(digest, self.targets)
 
     def built(self) -> dict[str, str]:
-        """Say that nothing was pushed, and return the outputs."""
+        """Say that nothing was pushed, and what is not used for that reason; return the outputs."""
+        if unused := self.inputs.unused:
+            self.job.say(f'not used, since push is "false": {", ".join(unused)}')
         self.job.say(f"built {self.inputs.main.name}; nothing was pushed")
         return self.inputs.named()
 

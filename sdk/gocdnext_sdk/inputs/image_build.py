@@ -12,7 +12,7 @@ from typing import Annotated, ClassVar
 from pydantic import WithJsonSchema
 
 from gocdnext_sdk.errors import Invalid, Problem, quoted
-from gocdnext_sdk.inputs.constraints import Constraint, RequiredTogether
+from gocdnext_sdk.inputs.constraints import Always, Constraint, OnlyWith, RequiredTogether
 from gocdnext_sdk.inputs.image_metadata import Annotations, labels
 from gocdnext_sdk.inputs.image_tags import TAGS, ImageTagInputs, TagRules
 from gocdnext_sdk.inputs.model import Input, traits, with_key
@@ -110,7 +110,16 @@ class ImageBuildInputs(ImageTagInputs, RegistryLoginInputs):
     mirror_username: str | None = Input(None, description="User name at the mirror.")
     mirror_password: Secret | None = Input(None, description="Password or token at the mirror.")
 
-    constraints: ClassVar[tuple[Constraint, ...]] = (RequiredTogether("mirror-username", "mirror-password"),)
+    constraints: ClassVar[tuple[Constraint, ...]] = (
+        RequiredTogether("mirror-username", "mirror-password"),
+        OnlyWith(("mirror-username", "mirror-password"), "mirror"),
+        Always("image", "dockerfile", "context", "platforms", "build-args", "target", "secret-envs"),
+        Always("secret-files", "labels", "auto-labels", "annotations", "reproducible"),
+        Always("push", "output", "mirror"),
+    )
+
+    about_the_push: ClassVar[tuple[str, ...]] = ("immutable-tags", "existing", "annotations")
+    """What says how to publish, and has no effect where nothing is: one pipeline serves pull requests too."""
 
     built_by: ClassVar[str] = "buildx"
     """What messages call the tool that builds."""
@@ -127,6 +136,12 @@ class ImageBuildInputs(ImageTagInputs, RegistryLoginInputs):
     def is_pushed(self) -> bool:
         """Whether the image goes to a registry. Caches do too, without it, unless `push` is false."""
         return self.push and self.output is None
+
+    @property
+    def unused(self) -> tuple[str, ...]:
+        """The inputs about the push that are given; where nothing is pushed, they are not used."""
+        values = {key: getattr(self, key.replace("-", "_")) for key in self.about_the_push}
+        return tuple(key for key, value in values.items() if value and value != "false")
 
     @property
     def has_untagged(self) -> bool:
@@ -254,7 +269,9 @@ class ImageBuildInputs(ImageTagInputs, RegistryLoginInputs):
         found = self.dockerfile_images(environ, workspace)
         if not found.all_known:
             return  # `login_note` tells
-        yield from self.check_registry(self.image_registries(environ, workspace))
+        registries = self.image_registries(environ, workspace)
+        yield from self.check_registry(registries)
+        yield from self.check_insecure_registries(registries)
 
     def image_registries(self, environ: Mapping[str, str], workspace: Path) -> tuple[Registry, ...]:
         """Return the registries of what is built, of what other inputs name, and of the Dockerfile."""

@@ -6,11 +6,12 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import BeforeValidator, WithJsonSchema
 
 from gocdnext_sdk.errors import Findings, Invalid, Problem, quoted
+from gocdnext_sdk.inputs.constraints import Always, Constraint
 from gocdnext_sdk.inputs.model import Input, PluginInputs
 from gocdnext_sdk.inputs.tagging import rules
 from gocdnext_sdk.inputs.tagging.evaluate import Tagging, evaluate
@@ -69,6 +70,8 @@ class ImageTagInputs(PluginInputs):
         "ends before it does anything. `keep`: the image that it names is this job's image; nothing is built "
         "or copied, and the other tags are set to it.",
     )
+
+    constraints: ClassVar[tuple[Constraint, ...]] = (Always("tags", "flavor", "immutable-tags", "existing"),)
 
     def immutable(self, target: Reference) -> str | None:
         """Return the pattern by which a tag never moves, None if it may."""

@@ -105,7 +105,7 @@ class TestOutput:
         (line,) = mistakes(output="dist/app", **{key: "true"})
         assert line.startswith(f"with.{key.replace('_', '-')}: does not go with `output`")
         assert mistakes(output="dist/app", call="check") == [
-            "with.output: gets nothing from call: check; leave it out"
+            "with.output: has no effect with call: check; leave it out"
         ]
 
 
@@ -672,8 +672,13 @@ class TestRemoteBuilders:
         ],
     )
     def test_what_does_not_fit_is_a_mistake(self, given: dict[str, str], key: str) -> None:
-        (line,) = mistakes(**given)
+        line, *more = mistakes(**given)
         assert line.startswith(f"with.{key}: ")
+        assert [each.partition(": ")[0] for each in more] == (
+            ["with.builder-cert", "with.builder-key"]
+            if key == "builder-ca" and "builder" not in given
+            else []
+        )
 
     def test_tls_material_is_whole_or_not_there(self) -> None:
         lines = mistakes(builder=TWO_NODES, builder_ca=TLS["builder_ca"])
@@ -741,7 +746,7 @@ class TestCluster:
         ("given", "key", "what"),
         [
             ({"kubeconfig": ""}, "kubeconfig", "is missing"),
-            ({"driver": "auto"}, "kubeconfig", "is not used"),
+            ({"driver": "auto"}, "kubeconfig", "has no effect with driver: auto"),
             ({"kubeconfig": "x: ["}, "kubeconfig", "is no kubeconfig with a current context"),
             (
                 {"kubeconfig": kubeconfig(contexts=[])},

@@ -190,9 +190,9 @@ class TestMistakes:
             ),
             ({"platforms": "arm64"}, 'with.platforms: "arm64" is not a platform'),
             ({"cache": "true", "cache_repo": "ghcr.io/o/c:v1"}, "with.cache-repo: has a tag"),
-            ({"cache_repo": "ghcr.io/o/c"}, "with.cache-repo: is not used"),
+            ({"cache_repo": "ghcr.io/o/c"}, 'with.cache-repo: has no effect without "cache"'),
             ({"cache": "maybe"}, 'with.cache: "maybe" is not a boolean'),
-            ({"cache_ttl": "2 weeks"}, "with.cache-ttl: "),
+            ({"cache": "true", "cache_ttl": "2 weeks"}, "with.cache-ttl: "),
             ({"snapshot_mode": "tme"}, 'with.snapshot-mode: "tme" is not one of'),
             ({"labels": "novalue"}, "with.labels: item 1 has no value"),
             (
