@@ -14,6 +14,7 @@ from gocdnext_sdk.host.manifest.model import InputSpec, Manifest
 from gocdnext_sdk.host.pipeline.builtins import ALWAYS, SOMETIMES
 from gocdnext_sdk.host.pipeline.errors import Mark
 from gocdnext_sdk.host.pipeline.model import Job, Pipeline, Plugin, Value
+from gocdnext_sdk.inputs.constraints import Given
 from gocdnext_sdk.inputs.facts import Publishes, Signs, When
 from gocdnext_sdk.inputs.model import PluginInputs
 from gocdnext_sdk.inputs.reader import given_texts
@@ -105,7 +106,7 @@ class Use:
         return next((each for each in self.manifest.inputs if keys.variable(each.name) == variable), None)
 
     @cached_property
-    def texts(self) -> Mapping[str, str]:
+    def texts(self) -> Given:
         """What constraints and facts look at: the text of what is given or has a default."""
         return given_texts(self.model, {key: value.text.strip() for key, value in self.given.items()})
 
