@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -35,6 +36,7 @@ from gocdnext_sdk.workspace import read_text
 from .forms import BLIND, Form, in_words
 from .inputs import CosignInputs
 from .predicates import SIGNATURE, is_same, uri_of
+from .provenance import of_one_run
 from .signer import Signer
 
 _TAGS = {"sign": "sig", "attest": "att"}
@@ -173,7 +175,14 @@ class Images:
             return is_verified(self.signer.tool, policy, image, self.inputs.statements)
         kind = self.inputs.predicate_type
         found = verified_predicates(self.signer.tool, policy, image, kind)
-        return any(is_same(kind, each, self._text(predicate)) for each in found)
+        return any(self._is_same(each, predicate) for each in found)
+
+    def _is_same(self, attested: object, predicate: str) -> bool:
+        """Tell whether an attestation says what is to be said."""
+        text = self._text(predicate)
+        if self.inputs.makes_provenance:
+            return of_one_run(attested, json.loads(text))
+        return is_same(self.inputs.predicate_type, attested, text)
 
     def _text(self, predicate: str) -> str:
         path = Path(predicate)
@@ -211,7 +220,7 @@ class Images:
             stated = self._attested(home, image, digest)
             if stated is None:
                 continue
-            if not kept and is_same(self.inputs.predicate_type, stated[0], self._text(predicate)):
+            if not kept and self._is_same(stated[0], predicate):
                 kept = True
                 continue
             with doing(f"removing the earlier {self.inputs.predicate_type} of {image}"):

@@ -18,8 +18,8 @@ BUILD_TYPE = f"{PLATFORM}/pipeline/v1"
 def provenance(ci: Ci, builder: str, image: Reference, materials: Iterable[Reference]) -> dict[str, Any]:
     """Return the predicate for an image that this run has built.
 
-    Two jobs of one run return the same, so that what is attested already can be told: the times of the build,
-    which only the builder knows, are left out.
+    Its time is that of the job, which comes after the build and in the same run: a demand on the age of the
+    provenance needs one, and only the builder knows the moment.
 
     Args:
         ci: the run.
@@ -34,17 +34,36 @@ def provenance(ci: Ci, builder: str, image: Reference, materials: Iterable[Refer
     }
     internal = {"event": ci.event, "cause": ci.cause, "counter": ci.run_counter}
     return {
-        "buildDefinition": {
-            "buildType": BUILD_TYPE,
-            "externalParameters": _known(external),
-            "internalParameters": _known(internal),
-            "resolvedDependencies": [*_source(ci), *map(_material, materials)],
-        },
+        # Cosign leaves out what is empty; what it attested is then compared with this.
+        "buildDefinition": _known(
+            {
+                "buildType": BUILD_TYPE,
+                "externalParameters": external,
+                "internalParameters": internal,
+                "resolvedDependencies": [*_source(ci), *map(_material, materials)],
+            }
+        ),
         "runDetails": {
             "builder": {"id": builder},
-            "metadata": _known({"invocationId": ci.run_url or ci.run_id}),
+            "metadata": _known({"invocationId": ci.run_url or ci.run_id})
+            | {"finishedOn": f"{ci.now:%Y-%m-%dT%H:%M:%SZ}"},
         },
     }
+
+
+def of_one_run(attested: object, made: Mapping[str, Any]) -> bool:
+    """Tell whether a provenance says what `provenance` has returned, if for another job of the same run."""
+    run, there = _without_time(made), _without_time(attested)
+    return "invocationId" in run["runDetails"]["metadata"] and there == run
+
+
+def _without_time(predicate: object) -> Any:
+    try:
+        details = predicate["runDetails"]  # type: ignore[index]
+        metadata = {name: value for name, value in details["metadata"].items() if name != "finishedOn"}
+        return {**predicate, "runDetails": {**details, "metadata": metadata}}  # type: ignore[dict-item]
+    except (AttributeError, KeyError, TypeError):
+        return predicate
 
 
 def builder_of(ci: Ci, issuer: str | None) -> str:
@@ -71,4 +90,4 @@ def _material(image: Reference) -> dict[str, Any]:
 def _known(fields: Mapping[str, Any]) -> dict[str, Any]:
     """Return the fields that are known, at any depth."""
     found = {name: _known(value) if isinstance(value, dict) else value for name, value in fields.items()}
-    return {name: value for name, value in found.items() if value not in (None, {}, "")}
+    return {name: value for name, value in found.items() if value not in (None, {}, [], "")}

@@ -22,6 +22,7 @@ from gocdnext_sdk.host.testing.run import PluginRunner
 from gocdnext_sdk.tools.sigstore import signing_config
 
 FOLDER = Path(__file__).parents[2] / "plugins" / "docker-push"
+COSIGN = FOLDER.parent / "cosign"
 VALIDATED = "https://github.com/klinux/gocdnext/validated/v1"
 
 
@@ -164,6 +165,31 @@ def test_the_demands_on_all_images_are_checked_before_any_is_copied(
     with pytest.raises(subprocess.CalledProcessError):
         stage.crane("manifest", f"{target}@{stage.digest(signed)}")
     assert f"{stage.source}@{stage.digest(unsigned)} is not promoted" in refused.errors[0]
+
+
+def test_a_provenance_that_the_cosign_plugin_makes_has_an_age(
+    stage: Stage, keys: Path, run_plugin: PluginRunner
+) -> None:
+    image = f"{stage.source}@{stage.digest(f'{stage.source}:v1')}"
+    made = {
+        "image": image,
+        "action": "attest",
+        "predicate-type": "slsaprovenance1",
+        "key-content": (keys / "a.key").read_text(),
+        "tlog": "false",
+    }
+    run_plugin(COSIGN, made, env={"CI_RUN_ID": "7"}).passed()
+    again = run_plugin(COSIGN, made, env={"CI_RUN_ID": "7"}).passed()
+    assert f"{image} is attested (slsaprovenance1) already" in again.log
+    cosign(keys, "sign", "--key", str(keys / "a.key"), image)
+    demands = {
+        "verify_key": (keys / "a.pub").read_text(),
+        "tlog": "false",
+        "target": f"{stage.address}/built/app",
+    }
+    refused = stage.push(**demands, require_attestation="slsaprovenance1<1s").exited(1)
+    assert "slsaprovenance1<1s is demanded" in refused.errors[0]
+    stage.push(**demands, require_attestation="slsaprovenance1<30d").passed()
 
 
 RULES = {

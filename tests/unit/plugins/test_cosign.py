@@ -6,6 +6,7 @@ import base64
 import json
 import sys
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,9 @@ from gocdnext_sdk.tools.sigstore import NOBODY, signing_config
 FOLDER = Path(__file__).parents[3] / "plugins" / "cosign"
 PLUGIN = load_plugin(FOLDER)
 MODULE = sys.modules[PLUGIN.__module__]
-POLICIES = sys.modules[f"{PLUGIN.__module__.rpartition('.')[0]}.policies"]
+PACKAGE = PLUGIN.__module__.rpartition(".")[0]
+POLICIES = sys.modules[f"{PACKAGE}.policies"]
+provenance = sys.modules[f"{PACKAGE}.provenance"]
 
 IMAGE = "ghcr.io/org/app:v1"
 SUBJECT = MODULE.Reference.parse("ghcr.io/org/app@sha256:" + "a" * 64)
@@ -383,11 +386,12 @@ def test_a_provenance_says_what_is_known_of_the_run() -> None:
         repository_url="https://git.example/org/app",
         run_url="https://ci.example/runs/7",
         run_counter=7,
+        now=datetime(2026, 11, 26, 10, tzinfo=UTC),
     )
     made = MODULE.provenance(ci, MODULE.builder_of(ci, None), SUBJECT, [base])
     assert made["runDetails"] == {
         "builder": {"id": "https://ci.example"},
-        "metadata": {"invocationId": "https://ci.example/runs/7"},
+        "metadata": {"invocationId": "https://ci.example/runs/7", "finishedOn": "2026-11-26T10:00:00Z"},
     }
     assert made["buildDefinition"]["resolvedDependencies"] == [
         {"uri": "git+https://git.example/org/app@refs/heads/main", "digest": {"gitCommit": "a" * 40}},
@@ -398,13 +402,23 @@ def test_a_provenance_says_what_is_known_of_the_run() -> None:
         "image": "ghcr.io/org/app",
     }
     assert MODULE.builder_of(ci, "https://issuer.example") == "https://issuer.example"
-    assert made == MODULE.provenance(ci, MODULE.builder_of(ci, None), SUBJECT, [base])
+
+
+def test_two_jobs_of_one_run_make_the_same_provenance_and_two_runs_do_not() -> None:
+    def made(run: str | None, hour: int) -> Any:
+        ci = Ci(commit="a" * 40, run_id=run, now=datetime(2026, 11, 26, hour, tzinfo=UTC))
+        return MODULE.provenance(ci, "https://ci.example", SUBJECT, [])
+
+    assert provenance.of_one_run(made("7", 10), made("7", 11))
+    assert not provenance.of_one_run(made("7", 10), made("8", 10))
+    assert not provenance.of_one_run(made(None, 10), made(None, 11))  # of which run, nobody knows
+    assert not provenance.of_one_run("no provenance", made("7", 10))
 
 
 def test_of_a_run_that_nothing_is_known_of_nothing_is_said() -> None:
     made = MODULE.provenance(Ci(), MODULE.builder_of(Ci(), None), SUBJECT, [])
-    assert made["buildDefinition"]["resolvedDependencies"] == []
-    assert made["runDetails"]["metadata"] == {}
+    assert set(made["buildDefinition"]) == {"buildType", "externalParameters"}
+    assert set(made["runDetails"]["metadata"]) == {"finishedOn"}
 
 
 @pytest.mark.parametrize(
