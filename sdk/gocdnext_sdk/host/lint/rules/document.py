@@ -15,7 +15,7 @@ def refused(view: View) -> Iterator[Diagnostic]:
     """The platform refuses the file.
 
     It is not YAML, has a key the platform does not know, or breaks one of its rules: the pipeline would not
-    be accepted. Nothing else is checked until this is mended.
+    be accepted. Nothing else is checked until this is fixed.
     """
     return iter(())  # such a file gives no view; `check` reports what the parser says
 
@@ -54,7 +54,7 @@ def idle_comment(view: View) -> Iterator[Diagnostic]:
     """A comment that suppresses nothing.
 
     `# gocdnext: ignore=GP101 reason` suppresses a rule on its own line, or, standing alone, on the next line.
-    One that names no rule, finds nothing to suppress, or gives no reason hides more than it helps: mend or
+    One that names no rule, finds nothing to suppress, or gives no reason hides more than it helps: fix or
     remove it.
     """
     return iter(())  # known only after all other rules; see `suppress`

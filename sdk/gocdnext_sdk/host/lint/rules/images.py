@@ -132,8 +132,8 @@ def built_for_nothing(view: View) -> Iterator[Diagnostic]:
 def github_cache(view: View) -> Iterator[Diagnostic]:
     """A cache that only GitHub's runners have.
 
-    `type=gha` needs a token and a service that gocdnext does not provide. buildx leaves such a cache out
-    without a word, and every build starts from nothing. `cache: registry` works everywhere.
+    `type=gha` needs a token and a service that gocdnext does not provide. The plugin leaves it out with a
+    warning, and every build starts from nothing. `cache: registry` works everywhere.
     """
     for use in view.known_uses:
         if "ACTIONS_RUNTIME_TOKEN" in view.names(use.job):

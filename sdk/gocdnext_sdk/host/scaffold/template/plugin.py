@@ -34,8 +34,8 @@ class MyPlugin(Plugin[MyPluginInputs]):
     def run(self, inputs: MyPluginInputs, job: Job) -> dict[str, str]:
         """Search, report, and fail if there are too many.
 
-        Run a tool with `job.tool("hadolint").run("--no-color", inputs.path)`: it gets an argument list, never a
-        shell, and only what it needs of the job's environment.
+        Run a tool with `job.tool("hadolint").run("--no-color", inputs.path)`: it gets an argument list, never
+        a shell, and only what it needs of the job's environment.
         """
         found = list(find(job.workspace / inputs.path, inputs.words))
         for path, number, word in found:
