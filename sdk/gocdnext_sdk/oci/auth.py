@@ -97,7 +97,7 @@ class Authenticator:
         self._insecure = frozenset(each.host for each in insecure)
         self._clock = clock
         self._known: dict[Access, _Authorization] = {}
-        self._refreshed: dict[Registry, str] = {}
+        self._refreshed: dict[Credential, str] = {}
 
     def flow(self, request: Request, access: Access) -> Flow:
         """Yield requests, take their answers, return the answer to `request`.
@@ -146,9 +146,7 @@ class Authenticator:
         if realm is None:
             return None
         asked = self._clock.monotonic()
-        refresh = self._refreshed.get(access.registry) or (
-            credential.identity_token.reveal() if credential and credential.identity_token else None
-        )
+        refresh = self._refresh_token(credential)
         has_password = credential is not None and credential.has_password
         response: Response | None = None
         if refresh is not None:
@@ -158,10 +156,17 @@ class Authenticator:
             response = yield _get(realm, challenge, access, credential)
         if response.status != 200:
             raise TokenRefused(response)
-        return self._token(response, access.registry, realm, asked)
+        return self._token(response, access.registry, credential, realm, asked)
+
+    def _refresh_token(self, credential: Credential | None) -> str | None:
+        """Return the newest refresh token of a login; another one at the same host has its own."""
+        if credential is None:
+            return None
+        first = credential.identity_token.reveal() if credential.identity_token else None
+        return self._refreshed.get(credential, first)
 
     def _token(
-        self, response: Response, registry: Registry, realm: str, asked: float
+        self, response: Response, registry: Registry, credential: Credential | None, realm: str, asked: float
     ) -> _Authorization | None:
         try:
             content = parse_json(response.body)
@@ -173,8 +178,8 @@ class Authenticator:
             raise RegistryError(
                 f"{registry} names {urlsplit(realm).netloc} as its token server, which sent no token"
             ) from None
-        if isinstance(refresh, str) and _TOKEN.fullmatch(refresh):
-            self._refreshed[registry] = refresh
+        if credential is not None and isinstance(refresh, str) and _TOKEN.fullmatch(refresh):
+            self._refreshed[credential] = refresh
         if not token:
             return None
         seconds = life if isinstance(life, int) and not isinstance(life, bool) else 0

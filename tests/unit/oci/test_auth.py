@@ -46,9 +46,13 @@ class Dance:
         self.sent: list[Request] = []
 
     def __call__(
-        self, answer: Callable[[Request], Response], request: Request = GET, actions: str = READ
+        self,
+        answer: Callable[[Request], Response],
+        request: Request = GET,
+        actions: str = READ,
+        repository: str = "app",
     ) -> Response:
-        flow = self.auth.flow(request, Access(REG, "app", actions))
+        flow = self.auth.flow(request, Access(REG, repository, actions))
         following = next(flow)
         while True:
             self.sent.append(following)
@@ -311,6 +315,24 @@ class TestRefreshToken:
             dance(wants("Bearer t", BEARER, token=token), actions=actions)
         bodies = [parse_qs((each.body or b"").decode()) for each in dance.sent if each.method == "POST"]
         assert [each["refresh_token"] for each in bodies] == [["r3fr3sh"], ["n3w"]]
+
+    def test_a_new_one_is_that_of_its_own_login_alone(self) -> None:
+        teams = ("team-a", "team-b")
+        dance = Dance(*(Credential(REG, identity_token=Secret(f"of-{each}"), scope=each) for each in teams))
+        token = {"access_token": "t", "refresh_token": "n3w-of-a"}
+        dance(wants("Bearer t", BEARER, token=token), repository="team-a/x")
+        for repository in ("team-b/y", "team-a/z", "nobodys"):
+            dance(wants("Bearer t", BEARER, token={"access_token": "t"}), repository=repository)
+        bodies = [parse_qs((each.body or b"").decode()) for each in dance.sent if each.method == "POST"]
+        assert [each["refresh_token"] for each in bodies] == [["of-team-a"], ["of-team-b"], ["n3w-of-a"]]
+
+    def test_one_that_nobody_logged_in_for_is_not_used(self) -> None:
+        dance = Dance(Credential(REG, identity_token=Secret("of-team-b"), scope="team-b"))
+        token = {"access_token": "t", "refresh_token": "anonymous"}
+        for repository in ("public", "team-b/y"):
+            dance(wants("Bearer t", BEARER, token=token), repository=repository)
+        bodies = [parse_qs((each.body or b"").decode()) for each in dance.sent if each.method == "POST"]
+        assert [each["refresh_token"] for each in bodies] == [["of-team-b"]]
 
     @pytest.mark.parametrize(("password", "methods"), [("", ["POST"]), (WORD, ["POST", "GET"])])
     @pytest.mark.parametrize("status", [404, 405])
