@@ -15,6 +15,7 @@ from click.testing import CliRunner
 
 from gocdnext_sdk.host.cli import local_run
 from gocdnext_sdk.host.cli.commands import group
+from gocdnext_sdk.host.cli.secrets import read_file
 from gocdnext_sdk.host.harness.engine import docker as docker_engine
 
 ROOT = Path(__file__).parents[3]
@@ -96,3 +97,13 @@ def test_a_run_gets_as_far_as_the_engine(
     words = shlex.split(command.replace("/tmp/", f"{tmp_path}/"))
     result = CliRunner().invoke(group, words)
     assert isinstance(result.exception, Reached), (result.output, result.exception)
+
+
+@pytest.mark.parametrize("password", ['a"b', r"a\nb", r"\\'", "$HOME `ls` #x", " é ", "a\nb"])
+def test_the_file_of_secrets_carries_any_password(password: str, tmp_path: Path) -> None:
+    for name in ("example.key", "example.pub"):
+        (tmp_path / name).write_text(PEM.format("KEY"))
+    (tmp_path / "cosign").write_text("#!/bin/sh\n")
+    (tmp_path / "cosign").chmod(0o700)
+    shell(KEY.replace("any-password", shlex.quote(password)), tmp_path)
+    assert read_file(tmp_path / "secrets.env")["COSIGN_PASSWORD"] == password
