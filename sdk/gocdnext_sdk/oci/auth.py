@@ -36,6 +36,9 @@ _TOKEN = re.compile(r"[\x21-\x7e]{1,65536}")
 _MIN_LIFE = 60
 """Seconds that a token is used if its server names no lifetime, or a shorter one (token.md, `expires_in`)."""
 
+_MAX_LIFE = 86_400
+"""Seconds that a token is used at most: more is a number that only a broken server sends."""
+
 Flow = Generator[Request, Response, Response]
 
 
@@ -183,7 +186,7 @@ class Authenticator:
         if not token:
             return None
         seconds = life if isinstance(life, int) and not isinstance(life, bool) else 0
-        return _Authorization(f"Bearer {token}", asked + max(_MIN_LIFE, seconds))
+        return _Authorization(f"Bearer {token}", asked + min(max(_MIN_LIFE, seconds), _MAX_LIFE))
 
     def _remember(self, access: Access, answer: _Authorization) -> None:
         # A password grants everything that its user may do, a token only what was requested.

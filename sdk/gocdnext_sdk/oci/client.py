@@ -7,6 +7,7 @@ Source: distribution-spec 1.1.1.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -35,6 +36,8 @@ __all__ = ["Descriptor", "RegistryClient"]
 
 AGENT = "gocdnext-plugin-sdk"
 """The `User-Agent` of the registry client."""
+
+_SIZE = re.compile(r"[0-9]{1,18}")
 
 MAX_CHILDREN = 50_000
 """Manifests that one index may name, including those of nested indexes."""
@@ -359,7 +362,7 @@ class RegistryClient:
         digest = reference.digest or response.headers.get("Docker-Content-Digest", "")
         size = response.headers.get("Content-Length", "")
         # The headers are optional, and not every registry supports HEAD; then the content decides.
-        if response.status != 200 or not known or not is_digest(digest) or not size.isdecimal():
+        if response.status != 200 or not known or not is_digest(digest) or not _SIZE.fullmatch(size):
             return self._read(reference, assumed)[0]
         return Descriptor(digest, response.media_type, int(size))
 

@@ -122,11 +122,11 @@ def _redirect(request: Request, response: Response) -> Request | None:
 def _retry_after(response: Response) -> float | None:
     """Return the seconds in `Retry-After`, which is a number or a date; None without a valid one."""
     text = response.headers.get("Retry-After", "").strip()
-    if text.isdecimal():
+    if text.isascii() and text.isdecimal():
         return float(text[:9])
     try:
         then = parsedate_to_datetime(text)
-    except (ValueError, TypeError, IndexError):
+        left = (then if then.tzinfo else then.replace(tzinfo=UTC)) - datetime.now(UTC)
+    except (ValueError, TypeError, IndexError, OverflowError):
         return None
-    now = datetime.now(UTC)
-    return max(0.0, ((then if then.tzinfo else then.replace(tzinfo=UTC)) - now).total_seconds())
+    return max(0.0, left.total_seconds())

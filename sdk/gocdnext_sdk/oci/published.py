@@ -80,19 +80,26 @@ def _of_attestation(
     image: Reference, content: dict[str, Any], registry: RegistryClient
 ) -> Iterator[Said | TooLarge]:
     yield from _texts(content, "manifest of an attestation")
-    for layer in content.get("layers") or ():
-        if _PROVENANCE not in str((layer.get("annotations") or {}).get(PREDICATE_TYPE, "")):
+    try:
+        layers = [(_predicate(each), each.get("size"), str(each.get("digest"))) for each in content["layers"]]
+    except (AttributeError, KeyError, TypeError):
+        raise RegistryError(f"{image} is not an attestation: it has no layers, or other ones") from None
+    for predicate, size, digest in layers:
+        if _PROVENANCE not in predicate:
             continue
-        size = layer.get("size")
         if not isinstance(size, int) or size > MAX_MANIFEST:
             yield TooLarge("provenance", size if isinstance(size, int) else 0)
-        else:
-            blob = registry.blob(image, str(layer.get("digest")))
-            try:
-                statement = parse_json(blob)
-            except ValueError as error:
-                raise RegistryError(f"{image}: its provenance is not valid: {error}") from None
-            yield from _texts(statement, "provenance")
+            continue
+        blob = registry.blob(image, digest)
+        try:
+            statement = parse_json(blob)
+        except ValueError as error:
+            raise RegistryError(f"{image}: its provenance is not valid: {error}") from None
+        yield from _texts(statement, "provenance")
+
+
+def _predicate(layer: dict[str, Any]) -> str:
+    return str((layer.get("annotations") or {}).get(PREDICATE_TYPE, ""))
 
 
 def _texts(value: Any, document: str, path: str = "") -> Iterator[Said]:

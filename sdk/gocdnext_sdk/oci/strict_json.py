@@ -61,9 +61,7 @@ def check_names(fields: Mapping[str, Any], names: Iterable[str]) -> None:
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in found if names.count(name) > 1)
-        raise ValueError(f"it has {quoted(twice)} twice in one object")
+        raise ValueError("it has a key twice in one object")
     return found
 
 

@@ -201,6 +201,7 @@ class TestBearer:
             (None, 61, True),
             (5, 59, False),
             ("x", 61, True),
+            *((-5, 61, True), (10**400, 86_399, False), (10**400, 86_401, True)),
         ],
     )
     def test_it_is_sent_while_it_lives(self, life: object, seconds: float, asks_again: bool) -> None:

@@ -112,6 +112,16 @@ class TestResolve:
         assert (found.digest, found.media_type) == (digest_of(body), OCI_INDEX)
         assert methods(network) == ["HEAD", "GET"]
 
+    @pytest.mark.parametrize("length", ["9" * 5000, "\u0663", "-1", "1_0", "7, 7"])
+    def test_where_the_length_is_none_the_bytes_have_one(self, length: str) -> None:
+        class Odd(Transport):
+            def send(self, request: Request, deadline: float) -> Response:
+                headers = {"Content-Type": OCI_INDEX, "Docker-Content-Digest": "sha256:" + "0" * 64}
+                body = b"" if request.method == "HEAD" else b'{"manifests": []}'
+                return respond(200, body, headers | {"Content-Length": length})
+
+        assert client_of(Odd()).resolve(image()).size == len(b'{"manifests": []}')
+
     @pytest.mark.parametrize("status", [400, 405, 406, 500, 501])
     def test_where_there_is_no_head_there_is_get(self, status: int) -> None:
         body = b'{"layers": []}'

@@ -174,7 +174,14 @@ class TestRetries:
         Exchange(Script(busy(429, Retry_After=then), respond(200)), clock).send(GET, 1000)
         assert 15 < clock.waits[0] <= 20
 
-    @pytest.mark.parametrize("value", ["soon", "-5", "1e9", "", "99999999999999999999", "Wed, 99 Nov"])
+    @pytest.mark.parametrize(
+        "value",
+        [
+            *("soon", "-5", "1e9", "", "99999999999999999999", "Wed, 99 Nov", "\u0663"),
+            "Mon, 01 Jan 2030 00:00:00 -99999999999999999999",
+            *("Fri, 31 Dec 9999 23:59:59 -2359", "Mon, 01 Jan 0001 00:00:00 +2359"),
+        ],
+    )
     def test_what_is_neither_is_bounded_too(self, value: str) -> None:
         clock = Clock()
         Exchange(Script(busy(429, Retry_After=value), respond(200)), clock).send(GET, 1000)

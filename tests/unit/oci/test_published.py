@@ -4,12 +4,29 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
+from gocdnext_sdk.errors import RegistryError
 from gocdnext_sdk.host.testing.fake_registry import FakeRegistry
 from gocdnext_sdk.oci.client import RegistryClient
 from gocdnext_sdk.oci.descriptor import MAX_MANIFEST
 from gocdnext_sdk.oci.published import Said, TooLarge, said_by
 
 CONFIG = "application/vnd.oci.image.config.v1+json"
+
+
+@pytest.mark.parametrize("layers", [7, "x", [7], [{"annotations": 7}]])
+def test_an_attestation_of_another_shape_is_an_error(layers: object) -> None:
+    registry = FakeRegistry()
+    attestation = registry.push("app", {"layers": layers})
+    about = {
+        "annotations": {"vnd.docker.reference.type": "attestation-manifest"},
+        "platform": {"os": "unknown", "architecture": "unknown"},
+    }
+    child = {"mediaType": attestation.media_type, "digest": attestation.digest, "size": attestation.size}
+    index = registry.push("app", {"manifests": [child | about]})
+    with pytest.raises(RegistryError, match=registry.host):
+        list(said_by(registry.reference(f"app@{index.digest}"), RegistryClient(transport=registry)))
 
 
 def test_every_text_comes_with_its_place() -> None:
