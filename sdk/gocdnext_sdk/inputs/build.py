@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -15,7 +14,6 @@ from gocdnext_sdk.inputs.image_build import ImageBuildInputs
 from gocdnext_sdk.inputs.image_metadata import SOURCE_DATE, source_date
 from gocdnext_sdk.oci.platforms import matches
 from gocdnext_sdk.oci.reference import Reference
-from gocdnext_sdk.oci.refusals import IMMUTABLE, MAY_BE_IMMUTABLE
 from gocdnext_sdk.runtime.exposure import Exposure
 from gocdnext_sdk.secret import Secret
 from gocdnext_sdk.tools import dockerignore
@@ -23,24 +21,9 @@ from gocdnext_sdk.tools.buildkit.arguments import BuildArg
 
 if TYPE_CHECKING:
     from gocdnext_sdk.oci.client import RegistryClient
-    from gocdnext_sdk.oci.descriptor import Descriptor
     from gocdnext_sdk.runtime.job import Job
 
-_PRECONDITION = re.compile(rb"\b412\b.*Precondition|Precondition.*\b412\b|PRECONDITION|412 Precondition")
-"""What builders say of a push that a rule of the registry refuses."""
-
-_FAILED_TO_PUSH = b"failed to push"
-"""What BuildKit and kaniko say when it was not the build that failed."""
-
 _SECRETS_OTHERWISE = "`secret-envs` gives a build a secret that it does not keep"
-
-_LOGIN = "the login was refused: is the password right, and does it last as long as the build?"
-
-_LOGGED_OUT = re.compile(rb"UNAUTHORIZED|failed to fetch oauth token")
-"""What they say if it was the login that was refused."""
-
-_REFUSED = re.compile(rb"(?:unexpected status|status code)[^\n]*?\b([45]\d\d)\b")
-"""How BuildKit and kaniko name the answer to a push."""
 
 Inputs = TypeVar("Inputs", bound=ImageBuildInputs)
 
@@ -137,45 +120,16 @@ class Build(Generic[Inputs]):
         try:
             yield
         except ToolError as error:
-            refused = self._refusal() if _PRECONDITION.search(error.said) else ""
-            if refused:
-                raise ToolError(f"{error.what}: {refused}", error.advice) from None
-            if _FAILED_TO_PUSH not in error.said:
+            from gocdnext_sdk.tools import push_failures
+
+            if not push_failures.is_one(error):
                 raise
-            answer = _REFUSED.search(error.said)
-            status = int(answer[1]) if answer else 0
-            if status in IMMUTABLE:
-                advice = MAY_BE_IMMUTABLE
-            else:
-                advice = _LOGIN if status == 401 or _LOGGED_OUT.search(error.said) else error.advice
-            told = f" ({self._tags_now()})" if len(self.targets) > 1 else ""
-            raise ToolError(f"{error.what}{told}", advice) from None
-
-    def _refusal(self) -> str:
-        """Return why the registry answers 412: builders do not pass its reason on, so it is asked again.
-
-        What a tag points to already is written once more, which changes nothing where it is allowed.
-        """
-        for target in self.targets:
-            try:
-                found = self.registry.find(target)
-                if found is not None:
-                    self.registry.tag(target.with_digest(found.digest), str(target.tag))
-            except RegistryError as error:
-                return error.what
-        return "a rule of the registry's project, such as for immutable tags, refuses it"
+            raise push_failures.explained(error, self.targets, self.registry) from None
 
     @cached_property
     def registry(self) -> RegistryClient:
         """A client with the logins of the build."""
         return self.job.registry(self.inputs.all_logins, self.inputs.insecure_registries)
-
-    def _tags_now(self) -> str:
-        try:
-            found = [(target, self.registry.find(target)) for target in self.targets]
-        except RegistryError:
-            return "which tags are set is not known"
-        return f"now {_places(found)}"
 
     @property
     def staged(self) -> Path:
@@ -260,27 +214,9 @@ class Build(Generic[Inputs]):
             RegistryError: one is refused, with where the tags are. Those that moved are put back; one that is
                 new stays, since few registries can delete a tag.
         """
-        before = {target: self.registry.find(target) for target in self.targets}
-        moved: list[Reference] = []
-        for target, was in before.items():
-            if was is not None and was.digest == digest:
-                continue
-            try:
-                self.registry.tag(target.with_digest(digest), str(target.tag))
-            except RegistryError as error:
-                for each in reversed(moved):
-                    self._put_back(each, before[each])
-                told = f" ({self._tags_now()})" if len(self.targets) > 1 else ""
-                raise RegistryError(f"{error}{told}") from None
-            moved.append(target)
-            self.job.say(f"{target}: {was.digest if was else 'new'} -> {digest}")
+        from gocdnext_sdk.oci.tags import set_tags
 
-    def _put_back(self, target: Reference, was: Descriptor | None) -> None:
-        if was is None:
-            return
-        with suppress(RegistryError):  # where the tags are is told in any case
-            self.registry.tag(target.with_digest(was.digest), str(target.tag))
-            self.job.say(f"{target}: put back to {was.digest}")
+        set_tags(self.targets, digest, self.registry, self.job.say)
 
     @cached_property
     def pushes_by_digest(self) -> bool:
@@ -399,7 +335,9 @@ class Build(Generic[Inputs]):
                 return False
             raise RegistryError(f"{digest} was pushed, and not read back: {error}") from None
         if not right:
-            what = f"{digest} was pushed, and not every tag is it: {_places(found)}"
+            from gocdnext_sdk.oci.tags import places
+
+            what = f"{digest} was pushed, and not every tag is it: {places(found)}"
             raise RegistryError(what, "did another job move one?")
         for image, each in entries.items():
             there = [entry.platform for entry in each]
@@ -409,7 +347,3 @@ class Build(Generic[Inputs]):
             if there and lacking:
                 raise RegistryError(f"{image} has no image for {', '.join(lacking)}")
         return True
-
-
-def _places(found: Iterable[tuple[Reference, Descriptor | None]]) -> str:
-    return ", ".join(f"{target} is {now.digest if now else 'not there'}" for target, now in found)

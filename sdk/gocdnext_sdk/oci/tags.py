@@ -5,8 +5,12 @@ Source: distribution-spec 1.1.1 "Listing Tags".
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+
 from gocdnext_sdk.errors import RegistryError
 from gocdnext_sdk.oci.client import RegistryClient
+from gocdnext_sdk.oci.descriptor import Descriptor
 from gocdnext_sdk.oci.links import next_page
 from gocdnext_sdk.oci.reference import Reference, is_tag
 from gocdnext_sdk.oci.strict_json import check_names, parse_json
@@ -52,3 +56,58 @@ def _tags(body: bytes) -> list[str]:
     if not isinstance(tags, list) or not all(isinstance(each, str) and is_tag(each) for each in tags):
         raise ValueError("they are not a list of tags")
     return tags
+
+
+def set_tags(
+    targets: Sequence[Reference], digest: str, registry: RegistryClient, say: Callable[[str], None]
+) -> None:
+    """Let every tag point to what all repositories have.
+
+    Args:
+        targets: the tags.
+        digest: of what they shall point to.
+        registry: the client.
+        say: is told of every tag that moves.
+
+    Raises:
+        RegistryError: one is refused, with where the tags are. Those that moved are put back; one that is
+            new stays, since few registries can delete a tag.
+    """
+    before = {target: registry.find(target) for target in targets}
+    moved: list[Reference] = []
+    for target, was in before.items():
+        if was is not None and was.digest == digest:
+            continue
+        try:
+            registry.tag(target.with_digest(digest), str(target.tag))
+        except RegistryError as error:
+            for each in reversed(moved):
+                _put_back(each, before[each], registry, say)
+            told = f" ({where(targets, registry)})" if len(targets) > 1 else ""
+            raise RegistryError(f"{error}{told}") from None
+        moved.append(target)
+        say(f"{target}: {was.digest if was else 'new'} -> {digest}")
+
+
+def _put_back(
+    target: Reference, was: Descriptor | None, registry: RegistryClient, say: Callable[[str], None]
+) -> None:
+    if was is None:
+        return
+    with suppress(RegistryError):  # where the tags are is told in any case
+        registry.tag(target.with_digest(was.digest), str(target.tag))
+        say(f"{target}: put back to {was.digest}")
+
+
+def where(targets: Iterable[Reference], registry: RegistryClient) -> str:
+    """Return where tags are now, in words."""
+    try:
+        found = [(target, registry.find(target)) for target in targets]
+    except RegistryError:
+        return "which tags are set is not known"
+    return f"now {places(found)}"
+
+
+def places(found: Iterable[tuple[Reference, Descriptor | None]]) -> str:
+    """Return in words what each tag was found to be."""
+    return ", ".join(f"{target} is {now.digest if now else 'not there'}" for target, now in found)
