@@ -9,9 +9,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from gocdnext_sdk import Invalid, Reference, RegistryClient, Tool
+from gocdnext_sdk import Invalid
 from gocdnext_sdk.inputs.parsers import parse_duration
-from gocdnext_sdk.tools.cosign import Policy
 from gocdnext_sdk.workspace import workspace_path
 
 _TYPE = re.compile(r"[a-z0-9]+|https?://[^\s<]+")
@@ -79,71 +78,6 @@ def parse_age(text: str) -> timedelta:
     """
     days = _DAYS.fullmatch(text)
     return timedelta(days=int(days[1])) if days else timedelta(seconds=parse_duration(text))
-
-
-Stated = Mapping[Policy, tuple[object, ...]]
-"""What attestations state, by their form."""
-
-
-@dataclass(frozen=True)
-class Attestations:
-    """Looks for the attestations of a signer.
-
-    Args:
-        cosign: verifies.
-        policy: who must have attested.
-        registry: reads the image's registry.
-    """
-
-    cosign: Tool
-    policy: Policy
-    registry: RegistryClient
-
-    def lacks(self, image: Reference, demand: Attested, now: datetime) -> list[str]:
-        """Return why what an image has will not do; nothing if it will.
-
-        An attestation of an index is about all its platforms; where the index has none, each platform must
-        have its own, as SBOMs and scans are made.
-
-        Args:
-            image: by digest.
-            demand: what it must have.
-            now: the time that ages count from.
-        """
-        found = self._stated(image, demand.kind, now)
-        platforms = () if found else self.registry.platforms(image)
-        if not platforms:
-            return [why] if (why := self._wrong(image, demand, found, now)) else []
-        reasons: dict[str, list[str]] = {}
-        for each in platforms:
-            own = image.with_digest(each.digest)
-            if why := self._wrong(own, demand, self._stated(own, demand.kind, now), now):
-                reasons.setdefault(why, []).append(str(each.platform))
-        if [len(platforms)] == [len(of) for of in reasons.values()]:  # all for one reason
-            return list(reasons)
-        return [f"{', '.join(of)}: {why}" for why, of in reasons.items()]
-
-    def _stated(self, image: Reference, kind: str, now: datetime) -> Stated:
-        from gocdnext_sdk.tools.cosign import verified_predicates
-
-        plan = {"timestamp": now.isoformat()}
-        return {
-            form: found
-            for form in (self.policy, self.policy.older)
-            if (found := verified_predicates(self.cosign, form, image, kind, assumed=plan))
-        }
-
-    def _wrong(self, image: Reference, demand: Attested, stated: Stated, now: datetime) -> str:
-        if why := too_old(demand, [each for found in stated.values() for each in found], now):
-            return why
-        from gocdnext_sdk.tools.cosign import broken_rules
-
-        broken: tuple[str, ...] = ()
-        for form in stated:
-            broken = broken_rules(self.cosign, form, image, demand.kind, demand.rules)
-            if not broken:
-                return ""
-        return f"the attestation {demand.kind} breaks {', '.join(demand.rules)}: {'; '.join(broken)}"
 
 
 def too_old(demand: Attested, predicates: Sequence[object], now: datetime) -> str:

@@ -66,8 +66,10 @@ def _checked(inputs: DockerPushInputs, source: Source, job: Job, registries: Reg
     digest = reference.digest or registries.source.resolve(reference).digest
     if reference.digest is None:
         job.say(f"{source} is {digest}")
+    from .checking import check_demands
+
     pinned, insecure = reference.with_digest(digest), inputs.is_insecure(reference.registry)
-    inputs.check_demands(job, pinned, registries.source, registries.logins.source, insecure=insecure)
+    check_demands(inputs, job, pinned, registries.source, registries.logins.source, insecure=insecure)
     return replace(source, reference=pinned)
 
 
@@ -135,8 +137,10 @@ def find_kept(
                 f"{repository.name} does not have {kept}, which is to be kept; publish that first"
             )
         if inputs.demands_signature:
-            insecure = inputs.is_insecure(image.registry)
-            inputs.check_demands(job, image, registries.targets, registries.logins.targets, insecure=insecure)
+            from .checking import check_demands
+
+            login, insecure = registries.logins.targets, inputs.is_insecure(image.registry)
+            check_demands(inputs, job, image, registries.targets, login, insecure=insecure)
     job.say(f"{kept} is there already, and kept")
     return kept
 

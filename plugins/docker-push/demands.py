@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 from pydantic import BeforeValidator, WithJsonSchema
 
 from gocdnext_sdk import (
-    Credentials,
-    Findings,
     Input,
     Invalid,
-    Job,
     Problem,
-    Reference,
-    RegistryClient,
     in_workspace,
     quoted,
 )
@@ -27,10 +20,9 @@ from gocdnext_sdk.inputs.image_signature import ImageSignatureInputs
 from gocdnext_sdk.inputs.parsers import parse_lines
 from gocdnext_sdk.oci.reference import Registry
 from gocdnext_sdk.tools.cosign import key_reference, kms_scheme
-from gocdnext_sdk.tools.sigstore import NOBODY
 from gocdnext_sdk.workspace import is_file
 
-from .attested import Attestations, Attested, parse_attested
+from .attested import Attested, parse_attested
 from .marks import VALIDATED, ImageMark, parse_mark
 
 
@@ -106,10 +98,15 @@ class DemandInputs(ImageSignatureInputs):
     )
 
     @property
+    def names_signer(self) -> bool:
+        """Whether `verify-…` says who must have signed."""
+        return super().demands_signature
+
+    @property
     def demands_signature(self) -> bool:
         """Whether anything is demanded of who vouches for the image."""
         own = self.require_attestation or self.require_signature or self.require
-        return super().demands_signature or bool(own)
+        return self.names_signer or bool(own)
 
     @property
     def attestations(self) -> tuple[Attested, ...]:
@@ -120,7 +117,7 @@ class DemandInputs(ImageSignatureInputs):
     def check(self, environ: Mapping[str, str], workspace: Path) -> Iterator[Problem]:
         """Check that it is clear who must have attested, and that keys and rules are there."""
         yield from super().check(environ, workspace)
-        if self.attestations and not super().demands_signature:
+        if self.attestations and not self.names_signer:
             yield Problem(
                 "require-attestation" if self.require_attestation else "require",
                 "needs to know by whom",
@@ -140,42 +137,6 @@ class DemandInputs(ImageSignatureInputs):
         base = "/artifactory" if mark.kind == "artifactory" else ""
         return (self.api_url or f"https://{registry.api_host}{base}").rstrip("/")
 
-    def check_demands(
-        self,
-        job: Job,
-        subject: Reference,
-        registry: RegistryClient,
-        credentials: Credentials,
-        *,
-        insecure: bool = False,
-    ) -> None:
-        """Check everything that is demanded, and tell each thing that is missing.
-
-        Args:
-            job: what the check may touch.
-            subject: the image, by digest.
-            registry: reads its registry.
-            credentials: the logins that cosign and services read it with.
-            insecure: whether its registry may speak plain http.
-
-        Raises:
-            Findings: something is missing.
-            HttpError, ToolError: that could not be found out.
-        """
-        missing = [
-            *self._unverified(job, subject, credentials, insecure=insecure),
-            *self._unattested(job, subject, registry, credentials, insecure=insecure),
-            *self._unsigned(job, subject, credentials, insecure=insecure),
-            *self._unmarked(job, subject, credentials),
-        ]
-        for each in missing:
-            job.warn(f"not met: {each}")
-        if missing:
-            more = f", and {len(missing) - 1} more" if len(missing) > 1 else ""
-            raise Findings(f"{subject} is not promoted: {missing[0]}{more}")
-        for what in self.demands[super().demands_signature :]:  # that signature has its own line
-            job.say(f"{subject} has the required {what}")
-
     @property
     def demands(self) -> tuple[str, ...]:
         """What is demanded, in words; the signer of `verify-…` first."""
@@ -183,68 +144,8 @@ class DemandInputs(ImageSignatureInputs):
         issuer = self.verify_issuer or self.verify_issuer_regexp
         signer = f"signature of {by} of {issuer}" if by else "signature of the key"
         return (
-            *((signer,) if super().demands_signature else ()),
+            *((signer,) if self.names_signer else ()),
             *(f"attestation {' '.join((each.text, *each.rules))}" for each in self.require_attestation),
             *(f"signature of {each}" for each in self.require_signature),
             *(f"mark {each}" for each in self.require),
         )
-
-    def _unverified(
-        self, job: Job, subject: Reference, credentials: Credentials, *, insecure: bool
-    ) -> Iterator[str]:
-        if super().demands_signature:
-            try:
-                self.verify_signature(job, subject, credentials, insecure=insecure)
-            except Findings:
-                yield f"there is no {self.demands[0]}"
-
-    def _unattested(
-        self,
-        job: Job,
-        subject: Reference,
-        registry: RegistryClient,
-        credentials: Credentials,
-        *,
-        insecure: bool,
-    ) -> Iterator[str]:
-        if not self.attestations:
-            return
-        found = Attestations(self.cosign(job, credentials), self.policy(job, insecure=insecure), registry)
-        for demand in self.attestations:
-            yield from found.lacks(subject, demand, datetime.now(UTC))
-
-    def _unsigned(
-        self, job: Job, subject: Reference, credentials: Credentials, *, insecure: bool
-    ) -> Iterator[str]:
-        if not self.require_signature:
-            return
-        from gocdnext_sdk.tools.cosign import is_verified
-
-        policy = self.policy(job, insecure=insecure)
-        cosign = self.cosign(job, credentials, [each.key for each in self.require_signature if each.key])
-        # A key without a log is checked with nothing of Sigstore.
-        alone = not self.tlog and self.trusted_root is None
-        nobody = job.secret_file(json.dumps(NOBODY), "nobody.json") if alone else None
-        for signer in self.require_signature:
-            own = replace(
-                policy,
-                key=signer.key,
-                identity=signer.identity,
-                issuer=signer.issuer,
-                identity_regexp=None,
-                issuer_regexp=None,
-                trusted_root=nobody if signer.key and nobody else policy.trusted_root,
-            )
-            if not any(is_verified(cosign, each, subject, assumed=True) for each in (own, own.older)):
-                yield f"there is no signature of {signer}"
-
-    def _unmarked(self, job: Job, subject: Reference, credentials: Credentials) -> Iterator[str]:
-        marks = [mark for mark in self.require if mark.kind != "attestation"]
-        if not marks:
-            return
-        from .services import Place, has_mark
-
-        login = credentials.get(subject.registry, subject.repository)
-        for mark in marks:
-            if not has_mark(mark, Place(job, self.api_at(mark, subject.registry), login, subject)):
-                yield f"there is no mark {mark}"

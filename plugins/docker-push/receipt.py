@@ -10,7 +10,7 @@ from typing import Any
 from gocdnext_sdk import Findings, InputMismatch, Invalid, Job, Reference, RegistryError
 from gocdnext_sdk.oci.reference import is_digest
 from gocdnext_sdk.oci.referrers import CREATED, File, attach
-from gocdnext_sdk.tools.cosign import verified_predicates
+from gocdnext_sdk.tools.cosign import verified_predicates, verifier
 
 from .deleting import delete_tag
 from .inputs import DockerPushInputs
@@ -133,7 +133,7 @@ def _check_signed(
 ) -> None:
     """Check that the signer of `verify-…` attests just what a receipt says."""
     policy = inputs.policy(job, insecure=inputs.is_insecure(image.registry))
-    cosign = inputs.cosign(job, registries.logins.targets)
+    cosign = verifier(job, registries.logins.targets, [inputs.verify_key])
     for form in (policy, policy.older):
         if content in verified_predicates(cosign, form, image, PROMOTION, assumed=content):
             job.say("the receipt is signed as demanded")

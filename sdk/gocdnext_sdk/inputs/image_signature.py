@@ -11,16 +11,13 @@ from gocdnext_sdk.errors import Invalid, Problem, quoted
 from gocdnext_sdk.inputs.constraints import Constraint, MutuallyExclusive
 from gocdnext_sdk.inputs.model import Input, PluginInputs
 from gocdnext_sdk.inputs.types import Boolean, JsonDocument, in_workspace
-from gocdnext_sdk.oci.credentials import Credentials
-from gocdnext_sdk.oci.reference import Reference
-from gocdnext_sdk.tools.cosign.keys import KEY_EXAMPLES, key_kind, key_reference, kms_environ, kms_scheme
+from gocdnext_sdk.tools.cosign.keys import KEY_EXAMPLES, key_kind, key_reference, kms_scheme
 from gocdnext_sdk.tools.cosign.policy import Policy
 from gocdnext_sdk.tools.sigstore import NOBODY
 from gocdnext_sdk.workspace import read_text
 
 if TYPE_CHECKING:
     from gocdnext_sdk.runtime.job import Job
-    from gocdnext_sdk.runtime.tool import Tool
 
 
 def _public_key(text: str, workspace: Path | None) -> str:
@@ -122,39 +119,3 @@ class ImageSignatureInputs(PluginInputs):
             sct=root is None or bool(root.get("ctlogs")),
             insecure=insecure,
         )
-
-    def cosign(self, job: Job, credentials: Credentials, keys: Iterable[str] = ()) -> Tool:
-        """Return cosign as it verifies.
-
-        Args:
-            job: starts it.
-            credentials: the logins to read images with.
-            keys: further keys, which may be in a KMS.
-        """
-        from gocdnext_sdk.tools.cosign.environment import INHERITED
-
-        environ = {**kms_environ(self.verify_key, job.environ), **job.docker_config(credentials)}
-        for key in keys:
-            environ |= kms_environ(key, job.environ)
-        return job.tool("cosign", env=environ, inherit=INHERITED)
-
-    def verify_signature(
-        self, job: Job, subject: Reference, credentials: Credentials, *, insecure: bool = False
-    ) -> None:
-        """Let cosign check that `subject` is signed as demanded.
-
-        Args:
-            job: what the check may touch.
-            subject: the image, with its digest.
-            credentials: the logins to read it with.
-            insecure: whether its registry may speak plain http.
-
-        Raises:
-            Findings: it is not.
-            ToolError: that could not be found out.
-        """
-        from gocdnext_sdk.tools.cosign.verification import verify
-
-        policy = self.policy(job, insecure=insecure)
-        verify(self.cosign(job, credentials), policy, subject)
-        job.say(f"{subject} has the required signature")

@@ -25,7 +25,7 @@ _NAMES = {
     "policy": ("Policy", "annotation_flags", "flag", "insecure_flags"),
     "verification": (
         *("NOTHING_READ", "REFUSALS", "REFUSED", "SIGNATURES"),
-        *("ask_cosign", "is_refusal", "is_verified", "show", "verify", "verify_all"),
+        *("ask_cosign", "is_refusal", "is_verified", "show", "verifier", "verify", "verify_all"),
     ),
 }
 """What is public, by the module that holds it."""

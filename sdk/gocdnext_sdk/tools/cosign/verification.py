@@ -9,9 +9,14 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from gocdnext_sdk.errors import Findings, ToolError, doing
+from gocdnext_sdk.oci.credentials import Credentials
 from gocdnext_sdk.oci.reference import Reference
+from gocdnext_sdk.runtime.job import Job
 from gocdnext_sdk.runtime.runner import Completed
 from gocdnext_sdk.runtime.tool import Tool
+from gocdnext_sdk.secret import Secret
+from gocdnext_sdk.tools.cosign.environment import INHERITED
+from gocdnext_sdk.tools.cosign.keys import kms_environ
 from gocdnext_sdk.tools.cosign.policy import Policy, annotation_flags
 from gocdnext_sdk.tools.transient import patiently
 
@@ -41,6 +46,20 @@ _NOT_READ = re.compile(rb'(?i)\b(?:get|head) "?https?://|unexpected EOF|error ve
 
 _VERIFIED = b'[{"critical": {"type": "https://sigstore.dev/cosign/sign/v1"}}]'
 """What `cosign verify` prints of a signed image, in short."""
+
+
+def verifier(job: Job, credentials: Credentials, keys: Iterable[str | None]) -> Tool:
+    """Return cosign as it verifies.
+
+    Args:
+        job: starts it.
+        credentials: the logins to read images with.
+        keys: those it verifies with; what it needs for one in a KMS is in its environment.
+    """
+    environ: dict[str, str | Secret] = {**job.docker_config(credentials)}
+    for key in keys:
+        environ |= kms_environ(key, job.environ)
+    return job.tool("cosign", env=environ, inherit=INHERITED)
 
 
 def verify(
