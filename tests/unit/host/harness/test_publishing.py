@@ -1,50 +1,22 @@
-"""Publishing needs a word, and a throw-away registry can stand in for a hard-coded host."""
+"""Publishing needs a word: what a run would publish is known before anything starts."""
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
+from tests.unit.host.harness.plugin_pipelines import CHAIN, job, prepared, uses
 
 from gocdnext_sdk.errors import UsageError
-from gocdnext_sdk.host.harness import LocalRegistry, RunOptions, RunReport, Session, run_pipeline
-from gocdnext_sdk.host.harness.engine.memory import MemoryContainer, MemoryEngine
-from gocdnext_sdk.host.harness.issuer import SigningKey
-from gocdnext_sdk.host.harness.local_sigstore import LocalSigstore
+from gocdnext_sdk.host.harness import RunOptions, Session, run_pipeline
+from gocdnext_sdk.host.harness.engine.memory import MemoryEngine
 from gocdnext_sdk.host.harness.options import NewRegistry
-from gocdnext_sdk.host.harness.prepare import Prepared, prepare
 from gocdnext_sdk.host.harness.publishing import written
 from gocdnext_sdk.host.manifest.model import Manifest
-from gocdnext_sdk.host.pipeline import PipelineError, parse_file, revision
-
-ROOT = Path(__file__).parents[4]
-RECIPE = ROOT / "examples" / "recipe" / "release.yaml"
-REGISTRY = LocalRegistry("registry", 5000, "harness", "throw-away-password")
-SIGSTORE = LocalSigstore(
-    "sigstore", "container:registry", "gocdnext.test", SigningKey.generate(), {"a": "config"}, {"a": "root"}
-)
-KEY = {"COSIGN_PRIVATE_KEY": "key-of-the-user", "COSIGN_PASSWORD": "password-of-the-key"}
-LOGIN = {"GHCR_USERNAME": "me", "GHCR_TOKEN": "token-of-the-user"}
-
-
-def prepared(project: Path, text: str, **options: Any) -> Prepared:
-    file = project / ".gocdnext" / "test.yaml"
-    file.write_text(text)
-    return prepare(parse_file(file), RunOptions(**options), project)
-
-
-def job(body: str, more: str = "") -> str:
-    return f"stages: [a]\n{more}jobs:\n  it:\n    stage: a\n    {body}\n"
-
-
-def uses(plugin: str, **inputs: str) -> str:
-    given = ", ".join(f'{key.replace("_", "-")}: "{value}"' for key, value in inputs.items())
-    return job(f"uses: ghcr.io/klinux/gocdnext-plugin-{plugin}@v1\n    with: {{{given}}}")
+from gocdnext_sdk.host.pipeline import revision
 
 
 @pytest.mark.parametrize(
@@ -123,7 +95,7 @@ def test_what_leaves_this_machine_is_known_by_what_plugins_declare(
 
 def test_no_action_of_docker_push_is_forgotten(project: Path) -> None:
     """All of them write."""
-    action = Manifest.of(ROOT / "plugins" / "docker-push").input("action")
+    action = Manifest.of(Path(__file__).parents[4] / "plugins" / "docker-push").input("action")
     assert action is not None
     assert "rollback" in action.choices
     for each in action.choices:
@@ -146,27 +118,6 @@ def test_a_service_of_the_pipeline_and_a_registry_of_the_run_are_thrown_away(pro
     assert prepared(project, text.replace(services, "")).publications
     own = uses("buildx", image="${REGISTRY}/app")
     assert not prepared(project, own, registry=NewRegistry()).publications
-
-
-CHAIN = """
-stages: [a, b]
-jobs:
-  build:
-    stage: a
-    uses: gocdnext-plugin-buildx@v1
-    with: {image: "%s"}
-    outputs: {reference: REFERENCE, digest: DIGEST}
-  sign:
-    stage: b
-    needs: [build]
-    uses: gocdnext-plugin-cosign@v1
-    with: {action: sign, image: "${{ needs.build.outputs.reference }}", key: cosign.key, tlog: "false"}
-  promote:
-    stage: b
-    needs: [build]
-    uses: gocdnext-plugin-docker-push@v1
-    with: {source: "${{ needs.build.outputs.reference }}", target: "quay.io/org/app:v1"}
-"""
 
 
 def test_an_output_is_the_image_of_the_job_that_gives_it(project: Path) -> None:
@@ -202,111 +153,6 @@ def test_nothing_starts_without_the_word(engine: MemoryEngine, project: Path) ->
             run_pipeline(file, RunOptions(), session=session)
         assert not engine.order
         assert run_pipeline(file, RunOptions(publish=True), session=session).passed
-
-
-def recipe(engine: MemoryEngine, project: Path, **options: Any) -> RunReport:
-    file = project / ".gocdnext" / "release.yaml"
-    file.write_text(RECIPE.read_text())
-    with Session(engine) as session:
-        options = {"registry": REGISTRY, "sigstore": SIGSTORE, **options}
-        return run_pipeline(file, RunOptions(**options), session=session)
-
-
-def test_the_published_recipe_runs_against_the_stand_in_with_its_login(
-    engine: MemoryEngine, clone: Path
-) -> None:
-    seen: dict[str, dict[str, str]] = {}
-
-    def note(container: MemoryContainer) -> None:
-        seen[container.spec.image.rpartition("-")[2]] = dict(container.env)
-        container.print(f"{container.env['PLUGIN_PASSWORD']}\n")
-
-    for name in ("buildx", "trivy", "cosign"):
-        engine.behaviours[f"ghcr.io/klinux/gocdnext-plugin-{name}:v1"] = note
-    engine.networks[REGISTRY.container] = ["net"]
-    (clone / ".gocdnext").mkdir()
-    report = recipe(engine, clone, registry_for=("ghcr.io",), secrets=KEY)
-    assert report.passed
-    image = "localhost:5000/ghcr.io/klinux/myapp"
-    sha = revision.read(clone).sha[:8]
-    assert seen["buildx:v1"]["PLUGIN_IMAGE"] == image
-    assert seen["trivy:v1"]["PLUGIN_TARGET"] == f"{image}:{sha}"
-    assert seen["cosign:v1"]["PLUGIN_IMAGE"] == f"{image}:{sha}"
-    # It would have signed by the public Sigstore, whose log keeps that for ever.
-    assert json.loads(seen["cosign:v1"]["PLUGIN_SIGNING_CONFIG"]) == SIGSTORE.signing_config
-    assert json.loads(seen["cosign:v1"]["PLUGIN_TRUSTED_ROOT"]) == SIGSTORE.trusted_root
-    for each in seen.values():
-        assert (each["PLUGIN_USERNAME"], each["PLUGIN_PASSWORD"]) == (REGISTRY.username, REGISTRY.password)
-        assert each["GHCR_TOKEN"] == REGISTRY.password
-        assert "ghcr.io" not in {each.get("PLUGIN_REGISTRY"), each["GHCR_USERNAME"]}
-    assert seen["buildx:v1"]["PLUGIN_REGISTRY"] == "localhost:5000"
-    assert seen["buildx:v1"]["PLUGIN_CACHE_FROM"] == "type=gha,scope=myapp"
-    assert REGISTRY.password not in report["build"].text
-    assert not engine.calls.count("create_network")
-
-
-def test_the_users_own_login_never_reaches_a_job_of_the_stand_in(engine: MemoryEngine, clone: Path) -> None:
-    engine.networks[REGISTRY.container] = ["net"]
-    (clone / ".gocdnext").mkdir()
-    assert recipe(engine, clone, registry_for=("all",), secrets={**KEY, **LOGIN}).passed
-    given = {value for box in engine.containers.values() for value in box.env.values()}
-    assert not given & set(LOGIN.values())
-
-
-def test_what_others_published_stays_where_it_is(project: Path) -> None:
-    text = uses("buildx", image="ghcr.io/org/app", cache_from="ghcr.io/org/app:cache\\nghcr.io/them/cache")
-    text = text.replace("with: {", 'with: {build-contexts: "base=docker-image://ghcr.io/them/base", ')
-    found = prepared(project, text, registry=NewRegistry(), registry_for=("ghcr.io",))
-    assert found.replaced_repositories == {"ghcr.io/org/app"}
-    assert not found.publications
-
-
-def test_a_host_without_publications_and_a_missing_registry_are_mistakes(project: Path) -> None:
-    text = uses("buildx", image="ghcr.io/org/app")
-    with pytest.raises(UsageError, match=r"they publish to ghcr\.io"):
-        prepared(project, text, registry=NewRegistry(), registry_for=("quay.io",))
-    with pytest.raises(UsageError, match="registry"):
-        prepared(project, text, registry_for=("ghcr.io",))
-
-
-def test_a_login_at_another_host_is_still_needed(project: Path) -> None:
-    text = CHAIN.replace(
-        'target: "quay.io/org/app:v1"}',
-        'target: "quay.io/org/app:v1", username: me, password: "${{ TOKEN }}"}\n    secrets: [TOKEN]',
-    )
-    with pytest.raises(PipelineError, match="TOKEN"):
-        prepared(project, text % "ghcr.io/org/app", registry=NewRegistry(), registry_for=("ghcr.io",))
-    options: dict[str, Any] = {
-        "registry": NewRegistry(),
-        "registry_for": ("ghcr.io",),
-        "secrets": {"TOKEN": "x"},
-    }
-    (left,) = prepared(project, text % "ghcr.io/org/app", **options).publications
-    assert left.image == "quay.io/org/app"
-
-
-def test_an_image_of_the_stand_in_is_read_with_its_login_beside_that_of_the_target(
-    engine: MemoryEngine, project: Path
-) -> None:
-    engine.networks[REGISTRY.container] = ["net"]
-    file = project / ".gocdnext" / "test.yaml"
-    promote = CHAIN.replace('v1"}', 'v1", username: me, password: "${{ TOKEN }}"}\n    secrets: [TOKEN]')
-    file.write_text(promote % "ghcr.io/org/app")
-    reference = "REFERENCE=localhost:5000/ghcr.io/org/app\nDIGEST=x\n"
-    engine.behaviours["gocdnext-plugin-buildx:v1"] = lambda box: box.set_outputs(reference)
-    options = RunOptions(
-        registry=REGISTRY, registry_for=("ghcr.io",), publish=True, secrets={"TOKEN": "mine"}
-    )
-    with Session(engine) as session:
-        report = run_pipeline(file, options, session=session)
-    assert report.passed
-    (box,) = (each for each in engine.containers.values() if "docker-push" in each.spec.image)
-    assert box.env["PLUGIN_PASSWORD"] == "mine"
-    assert box.env["PLUGIN_TARGET"] == "quay.io/org/app:v1"
-    assert box.env["PLUGIN_LOGINS"] == "localhost:5000 harness REGISTRY_PASSWORD"
-    assert box.env["REGISTRY_PASSWORD"] == REGISTRY.password
-    (box,) = (each for each in engine.containers.values() if "cosign" in each.spec.image)
-    assert (box.env["PLUGIN_USERNAME"], box.env["PLUGIN_PASSWORD"]) == ("harness", REGISTRY.password)
 
 
 @pytest.mark.parametrize(
