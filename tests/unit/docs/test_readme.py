@@ -87,6 +87,14 @@ def test_every_room_is_in_contributing() -> None:
             assert path.name in text, f"CONTRIBUTING.md does not say what {path.name} is for"
 
 
+def test_every_module_of_the_harness_is_in_its_table() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text()
+    section = text.partition("### From a file to a report")[2].partition("\n## ")[0]
+    there = (ROOT / "sdk" / "gocdnext_sdk" / "host" / "harness").iterdir()
+    modules = {f"{path.name}/" if path.is_dir() else path.name for path in there if path.name[0] != "_"}
+    assert set(re.findall(r"`(\w+(?:\.py|/))`", section)) == modules
+
+
 def test_the_exit_codes_are_those_of_the_page_about_errors() -> None:
     def codes(text: str) -> set[str]:
         return set(re.findall(r"^\| (\d+|128\+n) \|", text, re.MULTILINE))
