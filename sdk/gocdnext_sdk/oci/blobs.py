@@ -10,6 +10,7 @@ from pathlib import Path
 
 from gocdnext_sdk.errors import RegistryError
 from gocdnext_sdk.oci.connection import Connection
+from gocdnext_sdk.oci.links import target_of
 from gocdnext_sdk.oci.reference import Reference
 from gocdnext_sdk.oci.transport import MAX_SECONDS
 
@@ -49,7 +50,10 @@ def _begin(connection: Connection, image: Reference) -> str:
     response = connection.request("POST", image, "blobs/uploads/", {}, b"")
     if not 200 <= response.status < 300:
         raise connection.refused(response, image)
-    location: str = response.headers.get("Location", "")
+    location = response.headers.get("Location", "")
     if not location:
         raise RegistryError(f"{image}: {image.registry} names no place for an upload")
-    return location
+    try:
+        return target_of(response, location)
+    except ValueError as error:
+        raise RegistryError(f"{image}: {image.registry} names no place for an upload: {error}") from None

@@ -47,15 +47,19 @@ def target_of(response: Response, reference: str) -> str:
     """Return the absolute URL, without a fragment, of what an answer refers to.
 
     Raises:
-        ValueError: it is not a URL of a registry, or has a login in it.
+        ValueError: it is not a URL of a registry, or has a login in it; the message contains none of it.
     """
     base = response.request.url if response.request else ""
-    url = urldefrag(urljoin(base, reference)).url
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.port == 0:
-        raise ValueError("not a URL of a registry")
+    try:
+        url = urldefrag(urljoin(base, reference)).url
+        parts = urlsplit(url)
+        is_address = bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        is_address = False
+    if not is_address or parts.scheme not in ("http", "https"):
+        raise ValueError("its address is not a registry's URL")
     if parts.username is not None or parts.password is not None:
-        raise ValueError("a URL with a login in it")
+        raise ValueError("its address has a login in it")
     return url
 
 
@@ -67,12 +71,12 @@ def _links(field: str) -> Iterator[tuple[str, dict[str, str]]]:
     """
     text = field.strip(" \t,")
     if len(text) > _MAX_LENGTH:
-        raise ValueError("a link that is too long")
+        raise ValueError("its `Link` is too long")
     position = 0
     while position < len(text):
         target = _TARGET.match(text, position)
         if target is None:
-            raise ValueError("no link")
+            raise ValueError("its `Link` cannot be read")
         position = target.end()
         parameters: dict[str, str] = {}
         while parameter := _PARAMETER.match(text, position):
@@ -83,6 +87,6 @@ def _links(field: str) -> Iterator[tuple[str, dict[str, str]]]:
                 parameters.setdefault(name.lower(), value)
         end = _END.match(text, position)
         if end is None:
-            raise ValueError("no parameter of a link")
+            raise ValueError("its `Link` cannot be read")
         position = end.end()
         yield target[1], parameters

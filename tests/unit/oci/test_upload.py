@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -117,6 +118,9 @@ def test_whether_one_may_push_is_asked_for_beforehand() -> None:
         (f"https://{HOST}/v2/team/app/blobs/uploads/1?state=x", True),
         (f"http://{HOST}/v2/team/app/blobs/uploads/1", True),
         (f"https://{HOST}:443/v2/team/app/blobs/uploads/1", True),
+        ("1", True),
+        ("?state=x", True),
+        ("../uploads/1?state=x#part", True),
         ("https://storage.example.net/1", False),
         (f"https://{HOST}:8443/1", False),
     ],
@@ -133,10 +137,41 @@ def test_a_login_goes_nowhere_else_whatever_the_registry_says(
     there.network.hosts = {**there.network.hosts, HOST: elsewhere, f"{HOST}:443": elsewhere}
     if taken:
         push(layout, IMAGE, client(there))
+        assert set(there.blobs.values()) == {CONFIG, LAYER}
         assert all(each.url.startswith("https:") for each in there.requests)
+        client(there).check_push(IMAGE)
+        assert urlsplit(there.requests[-1].url).path.startswith("/v2/team/app/blobs/uploads/")
     else:
         with pytest.raises(RegistryError, match="gets no login"):
             push(layout, IMAGE, client(there))
+
+
+@pytest.mark.parametrize(
+    "location",
+    [
+        *(
+            "https://r.example:abc/u",
+            "http://[::1/u",
+            "http://[",
+            f"https://u:p@{HOST}/u",
+            f"https://@{HOST}/u",
+        ),
+        *("ftp://r.example/u", "mailto:x", f"https://{HOST}:99999/u"),
+    ],
+)
+def test_an_upload_that_leads_nowhere_is_an_error(layout: Path, location: str) -> None:
+    there = registry()
+
+    def odd(request: Request) -> Response:
+        found = there(request)
+        return respond(202, b"", {"Location": location}) if found.status == 202 else found
+
+    there.network.hosts = {**there.network.hosts, HOST: odd}
+    for act in (lambda: push(layout, IMAGE, client(there)), lambda: client(there).check_push(IMAGE)):
+        with pytest.raises(RegistryError, match=HOST) as caught:
+            act()
+        assert location not in str(caught.value)
+    assert {each.method for each in there.requests} <= {"HEAD", "GET", "POST"}
 
 
 def test_a_layout_that_lacks_something_is_no_image(tmp_path: Path) -> None:
