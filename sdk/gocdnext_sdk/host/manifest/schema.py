@@ -7,7 +7,8 @@ value may be a reference, which only a run can resolve.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from gocdnext_sdk.host.manifest.model import InputSpec, Manifest
@@ -27,6 +28,8 @@ _ANY: Schema = {"type": ["string", "number", "boolean", "null"]}
 _TRUE = "[Tt]rue|TRUE|[Yy]es|YES|[Oo]n|ON|[Yy]|1"
 _FALSE = "[Ff]alse|FALSE|[Nn]o|NO|[Oo]ff|OFF|[Nn]|0"
 _BOOLEAN = rf"^\s*({_TRUE}|{_FALSE})?\s*$"
+_NOT_TEXT = re.compile(rf"{_TRUE}|{_FALSE}|null|~|[-+.\d].*", re.IGNORECASE)
+"""What YAML may read as something else than a text."""
 
 
 def render_schema(manifest: Manifest) -> str:
@@ -77,8 +80,27 @@ def _property(spec: InputSpec) -> Schema:
                     _REFERENCE,
                 ]
             }
+        case InputSpec(format="words", items=(_, *_)) if not any(map(_NOT_TEXT.fullmatch, spec.items)):
+            return entry | {
+                "anyOf": [{"type": "null"}, {"type": "string", "pattern": _words(spec.items)}, _REFERENCE]
+            }
         case _:
             return entry | _ANY
+
+
+def _words(items: Iterable[str]) -> str:
+    """Return a pattern for a list of known words, in upper or lower case, as `parse_words` reads one."""
+    comment = r"(?:#[^\n]*(?=\n|$))?"
+    gap = rf"(?:,|\s{comment})"
+    word = "|".join("".join(map(_either_case, item)) for item in items)
+    return f"^{comment}{gap}*(?:(?:{word})(?:{gap}+|$))*$"
+
+
+def _either_case(character: str) -> str:
+    if character.isalpha():
+        return f"[{character.upper()}{character.lower()}]"
+    # Not re.escape: ECMA-262 with the flag u, by which schemas are read, knows no `\-` outside of a class.
+    return re.sub(r"[.^$*+?()\[\]{}|\\/]", r"\\\g<0>", character)
 
 
 def _rules(constraint: Constraint, manifest: Manifest) -> Iterator[Schema]:

@@ -19,6 +19,8 @@ from gocdnext_sdk.host.manifest.catalog import Catalog
 from gocdnext_sdk.host.manifest.pipeline_schema import pipeline_schema
 from gocdnext_sdk.host.pipeline import PipelineError, parse_text
 from gocdnext_sdk.host.pipeline import schema as tables
+from gocdnext_sdk.inputs.parsers import parse_words
+from gocdnext_sdk.inputs.types import one_of
 
 ROOT = Path(__file__).parents[4]
 PIPELINES = sorted(ROOT.glob("examples/recipe/*.yaml")) + sorted(ROOT.glob("examples/*/.gocdnext/*.yaml"))
@@ -97,6 +99,18 @@ def test_it_says_what_the_parser_says(
     [
         (job("uses: a.b/gocdnext-plugin-trivy@v1"), True),
         (job("uses: a.b/gocdnext-plugin-trivy@v1, with: {severity: HIGH}"), True),
+        (job("uses: a.b/gocdnext-plugin-trivy@v1, with: {severity: HIGHH}"), False),
+        (job("uses: a.b/gocdnext-plugin-trivy@v1, with: {severity: 'high, Critical'}"), True),
+        (job("uses: a.b/gocdnext-plugin-trivy@v1, with: {severity: 'HIGH,CRITICALL'}"), False),
+        (job("uses: a.b/gocdnext-plugin-trivy@v1, with: {severity: ' LOW  MEDIUM,,'}"), True),
+        (job("uses: a.b/gocdnext-plugin-trivy@v1, with: {severity: 'HIGH # or MORE\\n'}"), True),
+        (job("uses: a.b/gocdnext-plugin-trivy@v1, with: {severity: 'HIGH #or'}"), True),
+        (job("uses: a.b/gocdnext-plugin-trivy@v1, with: {severity: 'HIGH#or'}"), False),
+        (job('uses: a.b/gocdnext-plugin-trivy@v1, with: {severity: "#all\\nHIGH # it\\nLOW"}'), True),
+        (job('uses: a.b/gocdnext-plugin-trivy@v1, with: {severity: "HIGH # it\\nLOWW"}'), False),
+        (job("uses: a.b/gocdnext-plugin-trivy@v1, with: {severity: ''}"), True),
+        (job("uses: a.b/gocdnext-plugin-trivy@v1, with: {severity: '${LEVEL}'}"), True),
+        (job("uses: a.b/gocdnext-plugin-trivy@v1, with: {severity: 1}"), False),
         (job("uses: a.b/gocdnext-plugin-trivy@v1, with: {sevrity: HIGH}"), False),
         (job("uses: gocdnext-plugin-trivy, with: {sevrity: HIGH}"), False),
         (job("uses: 'a.b:5000/c/gocdnext-plugin-trivy:v1@sha256:0', with: {sevrity: HIGH}"), False),
@@ -117,6 +131,38 @@ def test_with_is_checked_against_the_plugin(
     validator: jsonschema.Draft202012Validator, text: str, good: bool
 ) -> None:
     assert accepts(validator, text) is good
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "HIGH",
+        "high\nLow",
+        " HIGH ,, LOW",
+        "HIGH #x y",
+        "#x\nLOW",
+        "HIGH,#x",
+        "HIGHH",
+        "HIGH LO",
+        "HIGH#",
+        "\tLOW\r\n",
+    ],
+)
+def test_a_list_of_known_words_is_read_as_the_plugin_reads_it(
+    validator: jsonschema.Draft202012Validator, text: str
+) -> None:
+    good = True
+    try:
+        one_of("HIGH", "LOW").check(parse_words(text))
+    except ValueError:
+        good = False
+    pipeline = job(f"uses: a.b/gocdnext-plugin-trivy@v1, with: {{severity: {json.dumps(text)}}}")
+    assert accepts(validator, pipeline) is good
+
+
+def test_a_pattern_of_words_takes_no_time(validator: jsonschema.Draft202012Validator) -> None:
+    text = json.dumps("HIGH " + "# , " * 20_000 + "\n!")
+    assert not accepts(validator, job(f"uses: a.b/gocdnext-plugin-trivy@v1, with: {{severity: {text}}}"))
 
 
 def test_every_pattern_is_one_by_ecma_262_too() -> None:
