@@ -86,23 +86,28 @@ def olareg(*flags: str) -> Iterator[str]:
         yield f"127.0.0.1:{port}"
 
 
-Answer = tuple[int, Any]
+Answer = tuple[int, Any] | tuple[int, Any, Mapping[str, str]]
 Handle = Callable[[str, str, Mapping[str, str], bytes], Answer]
 
 
 @contextlib.contextmanager
 def answering(handle: Handle) -> Iterator[str]:
-    """Serve `handle(method, path, headers, body)`, which returns a status and JSON; give the URL."""
+    """Serve `handle(method, path, headers, body)`, which returns a status, JSON, and maybe header fields.
+
+    Give the URL.
+    """
 
     class Handler(BaseHTTPRequestHandler):
         def _serve(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length", "0")))
             headers = {name.lower(): value for name, value in self.headers.items()}
-            status, content = handle(self.command, self.path, headers, body)
+            status, content, *fields = handle(self.command, self.path, headers, body)
             sent = b"" if content is None else json.dumps(content).encode()
             self.send_response(status)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(sent)))
+            for name, value in {**fields[0]}.items() if fields else ():
+                self.send_header(name, value)
             self.end_headers()
             self.wfile.write(sent)
 

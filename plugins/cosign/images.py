@@ -9,12 +9,10 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import groupby
 from pathlib import Path
-from time import sleep
 
 from gocdnext_sdk import (
     Completed,
     Findings,
-    HttpError,
     Job,
     Reference,
     RegistryClient,
@@ -29,7 +27,6 @@ from gocdnext_sdk.tools.cosign import (
     verify_all,
     verify_attestation,
 )
-from gocdnext_sdk.tools.sigstore import urls
 from gocdnext_sdk.tools.transient import patiently
 from gocdnext_sdk.workspace import read_text
 
@@ -236,14 +233,10 @@ class Images:
         return verified_bundle(self.signer.tool, policy, str(image.digest), path, kind, blob)
 
     def _pause(self, seconds: float, image: Reference) -> None:
-        """Wait, and then as long as the registry and the services ask for, up to a minute each."""
-        sleep(seconds)
-        # The clients of the SDK heed `Retry-After`, which cosign does not.
+        """Wait, and then as long as the services and the registry ask for, up to a minute each."""
+        self.signer.cosign.pause(seconds)
         with suppress(RegistryError):
             self.registry.find(image)
-        for url in urls(self.inputs.services or {}):
-            with suppress(HttpError):
-                self.job.http("GET", url, ok=range(100, 600), seconds=70)
 
     @property
     def _hint(self) -> str:

@@ -11,7 +11,7 @@ from gocdnext_sdk import InputError, Job, Reference, Secret, Tool
 from gocdnext_sdk.oci.reference import Registry
 from gocdnext_sdk.tools.cosign import Policy, annotation_flags, flag, insecure_flags
 from gocdnext_sdk.tools.signing import SigningTool
-from gocdnext_sdk.tools.sigstore import Document, hosts, service_url
+from gocdnext_sdk.tools.sigstore import Document, hosts, service_url, urls
 
 from .checks import token_problems
 from .forms import Form
@@ -44,7 +44,13 @@ class Signer:
         token = identity(inputs, job) if inputs.keyless and inputs.signs else None
         key, content = inputs.key, inputs.key_content
         cosign = SigningTool.ready(
-            job, inputs.tool_environ(), inputs.all_logins, key=key, content=content, token=token
+            job,
+            inputs.tool_environ(),
+            inputs.all_logins,
+            key=key,
+            content=content,
+            token=token,
+            services=urls(inputs.services),
         )
         if cosign.private and not cosign.known and not inputs.signs:
             job.warn("verifying needs only the public key; keep the private one out of this job")

@@ -11,7 +11,7 @@ from typing import Any
 from gocdnext_sdk import Job, Reference, Secret, ToolError, doing
 from gocdnext_sdk.tools.cosign import Policy, flag, insecure_flags, verified_predicates
 from gocdnext_sdk.tools.signing import SigningTool
-from gocdnext_sdk.tools.sigstore import NOBODY, Document, signing_config, without_log
+from gocdnext_sdk.tools.sigstore import NOBODY, Document, signing_config, urls, without_log
 
 from .inputs import DockerPushInputs
 from .signing import AUDIENCE, TOKEN
@@ -51,7 +51,9 @@ class Notary:
             ToolError: cosign failed, or it is not there.
         """
         predicate = self._job.secret_file(json.dumps(statement), "predicate.json")
-        argv = ["attest", *self._cosign.signed_by, *self._services]
+        document = self._document
+        services = None if document is None else self._job.secret_file(json.dumps(document), "services.json")
+        argv = ["attest", *self._cosign.signed_by, *flag("--signing-config", services)]
         argv += [*flag("--trusted-root", self._own.trusted_root), *insecure_flags(insecure=insecure)]
         argv += ["--type", kind, "--predicate", predicate, str(image)]
         with doing(f"attesting {image}"):
@@ -71,6 +73,7 @@ class Notary:
             key=inputs.key,
             content=inputs.key_content,
             token=None if inputs.has_key else _token(job),
+            services=urls(self._document),
         )
 
     @cached_property
@@ -88,14 +91,11 @@ class Notary:
             sct=policy.sct,
         )
 
-    @cached_property
-    def _services(self) -> list[str]:
+    @property
+    def _document(self) -> Document | None:
+        """The services to sign with; None: the public ones."""
         services: Document | None = self._inputs.signing_config
-        if not self._inputs.tlog:
-            services = without_log(services or signing_config())
-        if services is None:
-            return []
-        return ["--signing-config", self._job.secret_file(json.dumps(services), "services.json")]
+        return services if self._inputs.tlog else without_log(services or signing_config())
 
 
 def _token(job: Job) -> Secret:

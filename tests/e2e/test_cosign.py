@@ -11,13 +11,14 @@ import subprocess
 import sys
 import tarfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from itertools import product
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.servers import Answer, answering
 
 from gocdnext_sdk.host.harness import LocalRegistry
 from gocdnext_sdk.host.manifest.load import load_plugin
@@ -377,6 +378,34 @@ def test_a_token_is_seen_by_cosign_alone(
     assert "the authority refuses" in result.log
     assert result.call("cosign", "sign").environ >= {"SIGSTORE_ID_TOKEN"}
     assert result.changed == frozenset()
+
+
+@pytest.mark.parametrize("service", ["fulcio-url", "rekor-url", "timestamp-server-url"])
+def test_a_service_that_names_a_time_is_not_asked_before(
+    run_plugin: PluginRunner, key: KeyPair, workspace: Path, service: str
+) -> None:
+    """It answers 429, and says when to come again to who asks how it is; then it refuses."""
+    posted: list[float] = []
+    told: list[float] = []
+
+    def answer(method: str, path: str, headers: Mapping[str, str], body: bytes) -> Answer:
+        if headers.get("user-agent", "").startswith("gocdnext"):
+            told.append(time.monotonic())
+            return (429, None, {"Retry-After": "3"}) if len(told) == 1 else (200, {})
+        posted.append(time.monotonic())
+        return (400, {"message": "no"}) if told else (429, None)
+
+    (workspace / "root.json").write_text(json.dumps(NOBODY))
+    (workspace / "app.tar").write_text("content")
+    with answering(answer) as url:
+        by = {"identity-token": token()} if service == "fulcio-url" else key.signing
+        inputs = {"action": "sign-blob", "files": "app.tar", "trusted-root": "root.json", service: url}
+        inputs |= {"rekor-url": url} if service == "fulcio-url" else {}
+        log = "false" if service == "timestamp-server-url" else "true"
+        run_plugin(FOLDER, by | inputs | {"tlog": log}).exited(3)
+    asked = told[0]
+    assert min(posted) < asked
+    assert min(each for each in posted if each > asked) - asked >= 3
 
 
 def test_a_signing_config_is_what_cosign_would_have_written(tmp_path: Path) -> None:

@@ -5,11 +5,13 @@ What it needs for that is in memory: key, password, token and logins.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import NamedTuple, Self
 
-from gocdnext_sdk.errors import InputMismatch, ToolError
+from gocdnext_sdk.errors import HttpError, InputMismatch, ToolError
 from gocdnext_sdk.oci.credentials import Credentials
 from gocdnext_sdk.runtime.job import Job
 from gocdnext_sdk.runtime.room import at_once
@@ -48,6 +50,7 @@ class SigningTool:
         private: path or URI of the key to sign with; None: by an identity, or there is nothing to sign with.
         known: the public key, if it need not be derived from the private one.
         issuer: the issuer of the identity token that is signed with.
+        services: URLs of what else takes part in signing.
     """
 
     job: Job = field(repr=False)
@@ -55,6 +58,7 @@ class SigningTool:
     private: str | None = None
     known: PublicKey | None = None
     issuer: str | None = None
+    services: Sequence[str] = ()
     _asked: Completed | None = field(default=None, init=False)
     """How cosign ended that was asked for the public key."""
 
@@ -68,6 +72,7 @@ class SigningTool:
         key: str | None = None,
         content: Secret | None = None,
         token: Secret | None = None,
+        services: Sequence[str] = (),
     ) -> Self:
         """Return cosign with a key or a token; with neither it verifies by certificates alone.
 
@@ -78,6 +83,7 @@ class SigningTool:
             key: path of a key in the workspace, or its URI in a KMS.
             content: the key itself, as PEM, private or public.
             token: the identity token to sign with.
+            services: URLs of the certificate authority, the log and the timestamp authority.
 
         Raises:
             ValueError: the key is none.
@@ -90,14 +96,15 @@ class SigningTool:
         given |= kms_environ(key, job.environ) | job.docker_config(credentials)
         tool = job.tool("cosign", env=given, inherit=INHERITED)
         if key and kms_scheme(key):
-            return cls(job, tool, key, PublicKey(key))
+            return cls(job, tool, key, PublicKey(key), services=services)
         if key or content:
             pem = content or Secret(read_text(job.workspace / str(key)))
             path = job.secret_file(pem, "cosign.key")
             if key_kind(pem.reveal()) == "public":
                 return cls(job, tool, known=PublicKey(path, pem.reveal()))
-            return cls(job, tool, path)
-        return cls(job, tool, issuer=IdentityToken.decode(token).issuer if token else None)
+            return cls(job, tool, path, services=services)
+        issuer = IdentityToken.decode(token).issuer if token else None
+        return cls(job, tool, issuer=issuer, services=services)
 
     @property
     def signed_by(self) -> list[str]:
@@ -132,7 +139,7 @@ class SigningTool:
             InputMismatch: the password does not open the key.
             ToolError: cosign failed.
         """
-        done = patiently(lambda: self.attempt(*argv))
+        done = patiently(lambda: self.attempt(*argv), self.pause)
         if done.exit_code != 0:
             raise self.failure(done)
 
@@ -150,6 +157,16 @@ class SigningTool:
         if isinstance(signed, ToolError):
             raise signed
         return signed
+
+    def pause(self, seconds: float) -> None:
+        """Wait, and then as long as the services ask for, up to a minute each.
+
+        The clients of the SDK heed `Retry-After`, which cosign does not.
+        """
+        time.sleep(seconds)
+        for url in self.services:
+            with suppress(HttpError):
+                self.job.http("GET", url, ok=range(100, 600), seconds=70)
 
     def failure(self, done: Completed, hint: str = "") -> ToolError:
         """Return the error of a command that has failed.

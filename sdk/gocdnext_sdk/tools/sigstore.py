@@ -17,6 +17,9 @@ Document = Mapping[str, Any]
 NOBODY: Document = {"mediaType": f"{TRUSTED_ROOT};version=0.1"}
 """A trusted root that trusts nobody: enough for a signature by key, and it keeps cosign from fetching one."""
 
+PUBLIC = ("https://fulcio.sigstore.dev", "https://rekor.sigstore.dev", "https://timestamp.sigstore.dev")
+"""The services of the public Sigstore, by its signing config; its newer log changes its name each year."""
+
 _HOST = re.compile(r"https?://(?:[^/@]*@)?([^/?#]+)")
 _ANY = {"selector": "ANY"}
 _BEGINNING = "1970-01-01T00:00:00Z"
@@ -71,12 +74,14 @@ def service_url(config: Document, kind: str) -> str | None:
     return None
 
 
-def urls(config: Document) -> list[str]:
+def urls(config: Document | None) -> list[str]:
     """Return the URLs of the services in a signing config.
 
     Args:
-        config: maybe of the user's own, whose form only cosign knows.
+        config: maybe of the user's own, whose form only cosign knows; None: the public Sigstore's.
     """
+    if config is None:
+        return list(PUBLIC)
     kinds = (config.get(kind) for kind in ("caUrls", "rekorTlogUrls", "tsaUrls"))
     services = (service for kind in kinds if isinstance(kind, Sequence) for service in kind)
     return [str(service.get("url")) for service in services if isinstance(service, Mapping)]

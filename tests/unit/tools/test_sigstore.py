@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gocdnext_sdk.tools.sigstore import hosts, signing_config, without_log
+from gocdnext_sdk.tools.sigstore import PUBLIC, hosts, signing_config, urls, without_log
 
 
 def test_exactly_the_named_services_are_in_it() -> None:
@@ -31,3 +31,8 @@ def test_the_services_are_named_by_their_hosts() -> None:
     )
     assert hosts(config) == ["fulcio.example", "localhost:3000"]
     assert hosts({"caUrls": [7, {"url": "not a url"}, {}], "tsaUrls": 7, "rekorTlogUrls": "abc"}) == []
+
+
+def test_without_a_signing_config_the_public_services_sign() -> None:
+    assert urls(None) == list(PUBLIC)
+    assert urls(signing_config(tsa="https://tsa.example")) == ["https://tsa.example"]
