@@ -16,16 +16,17 @@ gocdnext-plugin lint                  # all pipelines in .gocdnext/
 gocdnext-plugin lint --explain GP205  # what a rule means, and what to do
 ```
 
-An **error** makes the job fail, or do what it must not. A **warning** may, depending on what is not in the
-file. A **note** says that there is a better way. The exit code is 0 if there are no errors (with `--strict`:
-no warnings either), else 1; it is 2 if the command itself is wrong. `--format sarif` is for code hosts.
+An **error** makes the job fail, or do something it must not. A **warning** may do so, depending on things
+that the file does not show. A **note** suggests a better way. The exit code is 0 if there are no errors (with
+`--strict`, no warnings either), otherwise 1, and 2 if the command itself is wrong. `--format sarif` is for
+code hosts.
 
 Inputs are checked against the plugins' manifests: those of this project, and those in `--plugins DIRECTORY`.
-Values are read as the plugin reads them: by its own inputs where its `plugin.py` lies beside the manifest (it
-is imported, so name directories that you trust), else by the types in the manifest. What a reference stands
-for, and what is in the checkout, is known when the job runs.
+Values are read as the plugin reads them: with its own model if its `plugin.py` is next to the manifest (it is
+imported, so only name directories that you trust), otherwise with the types in the manifest. The values of
+references and the contents of the checkout are only known when the job runs.
 
-A comment suppresses a rule on its line, or on the next line if it stands alone. It has to say why:
+A comment suppresses a rule on its line or, on a line of its own, on the next line. It must give a reason:
 
 ```yaml
 uses: ghcr.io/org/plugin # gocdnext: ignore=GP107 the newest is what we test here

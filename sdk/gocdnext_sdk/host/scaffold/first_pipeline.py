@@ -69,7 +69,7 @@ _LANGUAGES: Final = (
 _HEAD: Final = """\
 # Written by `gocdnext-plugin init`; it is yours to change.
 #   gocdnext-plugin lint             checks it
-#   gocdnext-plugin run --registry   runs it here; what it builds goes to a registry that ends with the run
+#   gocdnext-plugin run --registry   runs it here, with a throw-away registry for what it builds
 name: ci
 when:
   event: [push, pull_request]
@@ -78,7 +78,7 @@ stages: [{stages}]
 
 _REGISTRY: Final = """\
 variables:
-  # Where the image goes; `run --registry` puts its own registry in place of it.
+  # Where the image goes; `run --registry` replaces it with its own registry.
   REGISTRY: ghcr.io
 """
 
@@ -106,7 +106,7 @@ _IMAGE: Final = """\
     secrets: [REGISTRY_USERNAME, REGISTRY_PASSWORD]
     with:
       scan-type: image
-      # The image that was built, by its digest: a tag could have moved.
+      # The built image, by its digest: a tag could have moved.
       target: ${{ needs.build.outputs.reference }}
       severity: HIGH,CRITICAL
       ignore-unfixed: "true"
@@ -179,7 +179,7 @@ def _test(name: str, language: Language, file: str, folder: Path) -> Iterator[st
         variable, path, _ = language.cache
         yield "    variables:"
         yield f"      {variable}: /workspace/{path.rstrip('/')}"
-        yield "    cache: # kept between runs, as long as that file is the same"
+        yield "    cache: # kept between runs until that file changes"
         yield f"      - key: '{name}-{{{{ hash \"{key}\" }}}}'"
         yield f"        paths: [{path}]"
     yield "    script:"

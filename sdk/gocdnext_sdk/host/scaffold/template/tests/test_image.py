@@ -1,4 +1,4 @@
-"""The plugin in its image, as a job runs it. Skipped where there is no Docker engine; builds the image."""
+"""The plugin in its image, as a job runs it. Builds the image; skipped without a Docker engine."""
 
 from pathlib import Path
 
