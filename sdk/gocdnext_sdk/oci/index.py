@@ -208,9 +208,7 @@ def _annotate(entries: Iterable[Entry], annotations: tuple[EntryAnnotation, ...]
     images = [each for each in entries if not each[0].is_attestation]
     for annotation in annotations:
         wanted = annotation.platform
-        fitting = [
-            entry for child, entry in images if not wanted or matches(normal(str(child.platform)), wanted)
-        ]
+        fitting = [entry for child, entry in images if not wanted or matches(str(child.platform), wanted)]
         if not fitting:
             raise Invalid(f"no image is for {wanted}, which has an annotation")
         for entry in fitting:

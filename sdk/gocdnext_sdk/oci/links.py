@@ -50,14 +50,15 @@ def target_of(response: Response, reference: str) -> str:
         ValueError: it is not a URL of a registry, or has a login in it; the message contains none of it.
     """
     base = response.request.url if response.request else ""
+    no_url = "its address is not a registry's URL"
     try:
         url = urldefrag(urljoin(base, reference)).url
         parts = urlsplit(url)
-        is_address = bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        is_address = False
-    if not is_address or parts.scheme not in ("http", "https"):
-        raise ValueError("its address is not a registry's URL")
+        port = parts.port
+    except ValueError:  # which quotes it
+        raise ValueError(no_url) from None
+    if parts.scheme not in ("http", "https") or not parts.hostname or port == 0:
+        raise ValueError(no_url)
     if parts.username is not None or parts.password is not None:
         raise ValueError("its address has a login in it")
     return url

@@ -16,22 +16,41 @@ def is_platform(text: str) -> bool:
     return _PLATFORM.fullmatch(text) is not None
 
 
-_SHORT = {"linux/arm64/v8": "linux/arm64", "linux/amd64/v1": "linux/amd64", "linux/arm": "linux/arm/v7"}
+_ARCHITECTURES = {"i386": "386", "x86_64": "amd64", "x86-64": "amd64", "aarch64": "arm64"}
+_WITH_VARIANT = {"armhf": ("arm", "v7"), "armel": ("arm", "v6")}
+_VARIANTS = {
+    "amd64": {"v1": ""},
+    "arm64": {"8": "", "v8": "", "v8.0": "", "9": "v9", "9.0": "v9", "v9.0": "v9"},
+    "arm": {"": "v7", "5": "v5", "6": "v6", "7": "v7", "8": "v8"},
+}
 
 
 def normal(platform: str) -> str:
-    """Return a platform as containerd normalises it: `linux/arm64/v8` is `linux/arm64`."""
-    return _SHORT.get(platform, platform)
+    """Return a platform as containerd normalises it: `linux/arm64/v8` is `linux/arm64`.
+
+    Source: containerd/platforms 1.0.0-rc.5 `database.go`.
+    """
+    os, _, rest = platform.lower().partition("/")
+    architecture, _, variant = rest.partition("/")
+    if architecture in _WITH_VARIANT:
+        architecture, variant = _WITH_VARIANT[architecture]
+    elif architecture == "i386":
+        variant = ""
+    architecture = _ARCHITECTURES.get(architecture, architecture)
+    variant = _VARIANTS.get(architecture, {}).get(variant, variant)
+    return "/".join(filter(None, ("darwin" if os == "macos" else os, architecture, variant)))
 
 
 def matches(platform: str, wanted: str) -> bool:
-    """Tell whether `platform` matches `wanted`; `linux/arm` matches every variant.
+    """Tell whether `platform` matches `wanted`, by any of its names; `linux/arm` matches every variant.
 
     Args:
         platform: `os/arch[/variant]`, from a registry.
         wanted: the same, with or without a variant.
     """
-    return f"{platform}/".startswith(f"{wanted}/")
+    found, asked = normal(platform).split("/"), normal(wanted).split("/")
+    names_variant = wanted.count("/") > 1 or wanted.lower().rpartition("/")[2] in _WITH_VARIANT
+    return found == asked if names_variant else found[:2] == asked[:2]
 
 
 def choose(wanted: Sequence[str], children: Sequence[Descriptor]) -> tuple[Descriptor, ...]:
