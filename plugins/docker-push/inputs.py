@@ -31,7 +31,6 @@ from gocdnext_sdk import (
     RegistryLoginInputs,
     RequiredIf,
     RequiredTogether,
-    Secret,
     TagRules,
     Words,
     in_workspace,
@@ -42,6 +41,7 @@ from gocdnext_sdk.inputs.image_signature import ImageSignatureInputs
 from gocdnext_sdk.inputs.image_tags import IMMUTABLE, TAG_PATTERN, TAGS
 from gocdnext_sdk.inputs.model import with_key
 from gocdnext_sdk.inputs.parsers import parse_words
+from gocdnext_sdk.inputs.registry_login import Password, UserName
 from gocdnext_sdk.oci.platforms import is_platform
 from gocdnext_sdk.oci.source import Source, Transport
 from gocdnext_sdk.workspace import exists, is_directory, is_file
@@ -148,12 +148,12 @@ class DockerPushInputs(ImageTagInputs, DemandInputs, SigningInputs, RegistryLogi
     pull: Boolean = Input(
         "false", description="Take a plain reference from its registry, even if the daemon has such an image."
     )
-    source_username: str | None = Input(
+    source_username: UserName | None = Input(
         None,
         description="User name at the source's registry, sent nowhere else. Without it, `username` is used "
         "if the source is at the same registry as the target.",
     )
-    source_password: Secret | None = Input(
+    source_password: Password | None = Input(
         None, description="Password or token for `source-username`. Give it through the job's `secrets:`."
     )
     also: Lines = Input(

@@ -35,6 +35,7 @@ from gocdnext_sdk import (
     one_of,
     quoted,
 )
+from gocdnext_sdk.inputs.registry_login import Password, UserName
 from gocdnext_sdk.oci.source import Source
 from gocdnext_sdk.workspace import exists, is_file, is_in_workspace
 
@@ -136,11 +137,11 @@ class TrivyInputs(JudgingInputs, ReportInputs, RegistryLoginInputs):
         '"registry.example.com/mirror/trivy-db:2". If empty: Trivy\'s public ones.',
     )
     java_db_repository: References = Input("", description="As `db-repository`, for the index of Java.")
-    db_username: str | None = Input(
+    db_username: UserName | None = Input(
         None,
         description="User name at the registry of the first `db-repository`. It is sent to that one only.",
     )
-    db_password: Secret | None = Input(None, description="Password or token for `db-username`.")
+    db_password: Password | None = Input(None, description="Password or token for `db-username`.")
     cache_dir: str | None = Input(
         None,
         description="Directory of the databases. If empty: the job's TRIVY_CACHE_DIR, else `.cache/trivy`.",

@@ -13,6 +13,7 @@ from gocdnext_sdk.inputs.constraints import Always, Constraint, OnlyWith, Requir
 from gocdnext_sdk.inputs.model import Input, PluginInputs
 from gocdnext_sdk.inputs.parsers import parse_lines
 from gocdnext_sdk.inputs.types import Certificates, RegistryHost, RegistryHosts
+from gocdnext_sdk.oci.credential import check_text, check_user_name
 from gocdnext_sdk.oci.credentials import Credential, Credentials
 from gocdnext_sdk.oci.reference import HUB, Registry
 from gocdnext_sdk.secret import Secret
@@ -62,7 +63,21 @@ def _with_password(login: Credential, number: int, environ: Mapping[str, str]) -
     if not password:
         what = f"the secret of item {number} is not in the job's environment"
         raise Invalid(what, "write its name only, and list it under the job's `secrets:`")
+    try:
+        check_text(password)
+    except ValueError as error:
+        raise Invalid(f"the secret of item {number} {error}", "no registry takes such a password") from None
     return Credential(login.registry, login.username, Secret(password))
+
+
+def _user_name(value: str) -> str:
+    check_user_name(value)
+    return value
+
+
+def _password(value: Secret) -> Secret:
+    check_text(value.reveal())
+    return value
 
 
 def _parse_identities(value: Any, info: ValidationInfo) -> Any:
@@ -118,6 +133,12 @@ def _over(first: Iterable[Credential], others: Iterable[Credential]) -> Credenti
     return Credentials([*taken.values(), *(each for each in others if each.registry not in taken)])
 
 
+UserName = Annotated[str, AfterValidator(_user_name)]
+"""A user name as a login can send it."""
+
+Password = Annotated[Secret, AfterValidator(_password)]
+"""A password or token as a login can send it."""
+
 Logins = Annotated[
     tuple[Credential, ...],
     BeforeValidator(_parse_logins),
@@ -141,12 +162,12 @@ class RegistryLoginInputs(PluginInputs):
         None,
         description='Registry host to log in to, e.g. "ghcr.io". The image\'s own registry if not given.',
     )
-    username: str | None = Input(
+    username: UserName | None = Input(
         None,
         description="User name at the registry. Empty: no credentials. It is sent to that registry only.",
         login=True,
     )
-    password: Secret | None = Input(
+    password: Password | None = Input(
         None, description="Password or token for `username`. Give it through the job's `secrets:`."
     )
     logins: Logins = Input(

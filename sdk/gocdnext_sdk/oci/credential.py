@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 from dataclasses import dataclass, replace
 
 from gocdnext_sdk.oci.reference import Registry
@@ -56,3 +57,28 @@ class Credential:
     def fits(self, repository: str) -> bool:
         """Tell whether it is valid for `repository`, a path at its registry."""
         return f"{repository}/".startswith(f"{self.scope}/") if self.scope else True
+
+
+def check_text(value: str) -> None:
+    """Check that a part of a login can be sent (RFC 7617 §2: no control characters).
+
+    Raises:
+        ValueError: it cannot; the message contains no part of it.
+    """
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise ValueError("contains half a character") from None
+    if re.search(r"[\x00-\x1f\x7f]", value):
+        raise ValueError("contains a control character, such as a line break")
+
+
+def check_user_name(value: str) -> None:
+    """Check that a user name can be sent (RFC 7617 §2: no colon either).
+
+    Raises:
+        ValueError: it cannot; the message contains no part of it.
+    """
+    check_text(value)
+    if ":" in value:
+        raise ValueError("a user name with a colon, which Basic authentication cannot send")

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gocdnext_sdk.errors import Invalid
-from gocdnext_sdk.oci.credential import Credential
+from gocdnext_sdk.oci.credential import Credential, check_text, check_user_name
 from gocdnext_sdk.oci.reference import HUB, Reference, Registry
 from gocdnext_sdk.secret import Secret
 
@@ -163,11 +163,10 @@ def _login(key: str, entry: object) -> Credential:
     if "username" in entry and not (entry.keys() & {"auth", "password"} or identity or bearer):
         raise ValueError("a user name without a password")
     for value in (username, password, identity, bearer):
-        _check_text(value)
+        check_text(value)
     if not (username or identity or bearer):
         raise ValueError("a password without a user name" if password else "has no credentials")
-    if ":" in username:
-        raise ValueError("a user name with a colon, which Basic authentication cannot send")
+    check_user_name(username)
     return Credential(
         registry,
         username,
@@ -208,20 +207,6 @@ def _decode(auth: str) -> tuple[str, str]:
     if not colon or not username:
         raise ValueError("`auth` is not base64 of USER:PASSWORD")
     return username, password.strip("\0")
-
-
-def _check_text(value: str) -> None:
-    """Check that a part of a login can be sent (RFC 7617 §2: no control characters).
-
-    Raises:
-        ValueError: it cannot; the message contains no part of it.
-    """
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        raise ValueError("contains half a character") from None
-    if re.search(r"[\x00-\x1f\x7f]", value):
-        raise ValueError("contains a control character, such as a line break")
 
 
 def _shown(key: str) -> str:
