@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -151,12 +152,24 @@ class Build(Generic[Inputs]):
             self._remove_staged()
 
     def _remove_staged(self) -> None:
-        if self.staged.exists():
-            import shutil
+        """Remove what is in the way of what is built, whatever the checkout has there; follow no link.
 
-            shutil.rmtree(self.staged)
-        if self.staged_archive.exists():
-            self.staged_archive.unlink()
+        Raises:
+            ToolError: it cannot be removed.
+        """
+        for path in (self.staged, self.staged_archive):
+            try:
+                if stat.S_ISDIR(path.lstat().st_mode):
+                    import shutil
+
+                    shutil.rmtree(path)
+                else:
+                    path.unlink()
+            except FileNotFoundError:
+                continue
+            except OSError as error:
+                what = f"{path.name} is in the way, and cannot be removed: {error.strerror}"
+                raise ToolError(what, "remove it from the checkout") from None
 
     def written(self, read: Callable[[], Path]) -> dict[str, str]:
         """Put an image into `output`, say so, and return the outputs.
@@ -297,7 +310,7 @@ class Build(Generic[Inputs]):
             digest: of the image.
             registry: reads it.
         """
-        secrets = self.inputs.secrets(self.job.environ)
+        secrets = self.inputs.secrets(self.job.environ, self.job.workspace)
         if not secrets:
             return ()
         from gocdnext_sdk.oci.published import TooLarge, said_by

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, ClassVar
+from typing import TYPE_CHECKING, Annotated, ClassVar, Self
 
 from pydantic import WithJsonSchema
 
@@ -17,7 +17,8 @@ from gocdnext_sdk.inputs.image_metadata import Annotations, labels
 from gocdnext_sdk.inputs.image_tags import TAGS, ImageTagInputs, TagRules
 from gocdnext_sdk.inputs.model import Input, traits, with_key
 from gocdnext_sdk.inputs.public_texts import ARGUMENT, PULLED, check_public
-from gocdnext_sdk.inputs.registry_login import RegistryLoginInputs
+from gocdnext_sdk.inputs.registry_login import Password, RegistryLoginInputs, UserName
+from gocdnext_sdk.inputs.secret_contents import read_secret, secret_words
 from gocdnext_sdk.inputs.types import Boolean, Lines, Pairs, References, Words, WorkspacePath, in_workspace
 from gocdnext_sdk.oci.credentials import Credential, Credentials
 from gocdnext_sdk.oci.destination import Destination, Form
@@ -29,6 +30,9 @@ from gocdnext_sdk.tools import dockerfile
 from gocdnext_sdk.tools.buildkit.arguments import STEERS_BUILDX, BuildArg, build_arguments
 from gocdnext_sdk.tools.dockerfile_images import Images, images
 from gocdnext_sdk.workspace import is_directory, is_file, is_in_workspace, read_text
+
+if TYPE_CHECKING:
+    from gocdnext_sdk.runtime.job import Job
 
 BUILD_OUTPUTS = {
     "IMAGE": "The image's name, without a tag; the first one's, if there are several.",
@@ -107,8 +111,8 @@ class ImageBuildInputs(ImageTagInputs, RegistryLoginInputs):
         description='Pull-through mirror of docker.io for base images, e.g. "mirror.gcr.io" or '
         '"registry.example.com/dockerhub". Docker Hub is the fallback.',
     )
-    mirror_username: str | None = Input(None, description="User name at the mirror.")
-    mirror_password: Secret | None = Input(None, description="Password or token at the mirror.")
+    mirror_username: UserName | None = Input(None, description="User name at the mirror.")
+    mirror_password: Password | None = Input(None, description="Password or token at the mirror.")
 
     constraints: ClassVar[tuple[Constraint, ...]] = (
         RequiredTogether("mirror-username", "mirror-password"),
@@ -216,7 +220,7 @@ class ImageBuildInputs(ImageTagInputs, RegistryLoginInputs):
         in_context = workspace / self.context / self.dockerfile
         return in_context if is_file(in_context) else workspace / self.dockerfile
 
-    def secrets(self, environ: Mapping[str, str]) -> dict[str, str]:
+    def secrets(self, environ: Mapping[str, str], workspace: Path) -> dict[str, str]:
         """Return what must not be in the image, by name: secrets of the job, of its inputs and of the build.
 
         A configuration made for tools, with its names of hosts, is none; the logins in it are.
@@ -231,7 +235,18 @@ class ImageBuildInputs(ImageTagInputs, RegistryLoginInputs):
             if isinstance(value, Secret) and not traits(field).login:
                 found[with_key(name)] = value.reveal()
         found |= {name: secret.reveal() for name, secret in self.secret_environ(environ).items()}
+        for id_, path in self.secret_files:
+            if words := secret_words(read_secret(path or id_, workspace)):
+                found[f"the secret file {id_}"] = "\n".join(words)
         return found | secrets_of(environ)
+
+    def prepared(self, job: Job) -> Self:
+        """Return the inputs with their logins; the build's secret files are masked from now on."""
+        for id_, path in self.secret_files:
+            text = read_secret(path or id_, job.workspace)
+            for each in (text, *secret_words(text)):
+                job.mask(each)
+        return super().prepared(job)
 
     def secret_environ(self, environ: Mapping[str, str]) -> dict[str, Secret]:
         """Return the variables that `secret-envs` names, for the builder's environment."""
@@ -321,8 +336,8 @@ class ImageBuildInputs(ImageTagInputs, RegistryLoginInputs):
             if "=" not in label:
                 yield Problem("labels", f"item {number} has no value", "write one KEY=VALUE per line")
         yield from self._check_secrets(environ, workspace)
-        yield from self._check_words(environ)
-        problems = list(self._check_arguments(environ))
+        yield from self._check_words(environ, workspace)
+        problems = list(self._check_arguments(environ, workspace))
         yield from problems
         if not problems:
             with suppress(ValueError):  # the mirror's own check says what is wrong
@@ -365,10 +380,10 @@ class ImageBuildInputs(ImageTagInputs, RegistryLoginInputs):
                     "give a path inside the checkout",
                 )
 
-    def _check_arguments(self, environ: Mapping[str, str]) -> Iterator[Problem]:
+    def _check_arguments(self, environ: Mapping[str, str], workspace: Path) -> Iterator[Problem]:
         arguments = self.arguments(environ)
         words = [word for each in arguments for word in (each.value, f"{each.key}={each.value}")]
-        exposed = {index // 2 for index in Exposure(self.secrets(environ)).given_away(words)}
+        exposed = {index // 2 for index in Exposure(self.secrets(environ, workspace)).given_away(words)}
         for number, ((key, value), argument) in enumerate(zip(self.build_args, arguments, strict=True), 1):
             if value is None and key not in environ:
                 # Not quoted: it may be a line of a secret of several lines.
@@ -391,8 +406,8 @@ class ImageBuildInputs(ImageTagInputs, RegistryLoginInputs):
         """Return what people write freely and the builder gets as arguments, by key."""
         return {"labels": self.labels, "annotations": map(str, self.annotations)}
 
-    def _check_words(self, environ: Mapping[str, str]) -> Iterator[Problem]:
-        known = Exposure(self.secrets(environ))
+    def _check_words(self, environ: Mapping[str, str], workspace: Path) -> Iterator[Problem]:
+        known = Exposure(self.secrets(environ, workspace))
         words = self.words()
         yield from check_public({key: words.pop(key) for key in ("labels", "annotations")}, known, PULLED)
         yield from check_public(words, known, ARGUMENT)

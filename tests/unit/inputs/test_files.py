@@ -79,3 +79,30 @@ def test_an_image_that_holds_a_secret_of_the_job_is_not_written(tmp_path: Path) 
         tried.written(lambda: stage(tried.staged, f"RUN npm login {TOKEN}"))
     assert TOKEN not in str(found.value)
     assert [each.name for each in tmp_path.iterdir()] == ["Dockerfile"]
+
+
+@pytest.mark.parametrize("name", [".gocdnext-image", ".gocdnext-image.tar"])
+@pytest.mark.parametrize("there", ["dangling link", "link to a directory", "file", "directory"])
+def test_what_the_checkout_has_in_the_way_goes_and_no_link_is_followed(
+    tmp_path: Path, name: str, there: str
+) -> None:
+    outside, path = tmp_path / "outside", tmp_path / "checkout" / name
+    outside.mkdir()
+    (outside / "kept").touch()
+    path.parent.mkdir()
+    match there:
+        case "dangling link":
+            path.symlink_to(outside / "not-there")
+        case "link to a directory":
+            path.symlink_to(outside)
+        case "file":
+            path.touch()
+        case "directory":
+            (path / "deep").mkdir(parents=True)
+    tried = build(path.parent, "dist/app")
+    with tried.writing():
+        assert not path.is_symlink()
+        assert not path.exists()
+        tried.staged_archive.write_text("as the builder does")
+    assert [each.name for each in outside.iterdir()] == ["kept"]
+    assert not tried.staged_archive.exists()

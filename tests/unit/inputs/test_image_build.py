@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from gocdnext_sdk import Ci, ImageBuildInputs, InputError, Registry, Secret
 from gocdnext_sdk.inputs.reader import read_inputs
+from gocdnext_sdk.runtime.exposure import Exposure
 
 
 @pytest.fixture(autouse=True)
@@ -230,3 +233,72 @@ class TestLogin:
         assert build(**self.LOGIN).login_note({}, checkout)
         assert build(**self.LOGIN, build_args="BASE=quay.io/a/b").login_note({}, checkout) is None
         assert mistakes(**self.LOGIN, build_args="BASE=ghcr.io/a/b")
+
+
+class TestSecretFiles:
+    """A secret is one, whether a file or a variable brings it."""
+
+    TOKEN = "npm_Zq8vT4mKp2Lx9Rw7Nc3Y"
+    NPMRC = (
+        f"registry=https://registry.npmjs.org/\n//registry.npmjs.org/:_authToken={TOKEN}\nstrict-ssl=true\n"
+    )
+
+    @pytest.fixture(autouse=True)
+    def files(self, checkout: Path) -> None:
+        (checkout / ".npmrc").write_text(self.NPMRC)
+        (checkout / "token").write_text(f"{self.TOKEN}\n")
+        (checkout / "short").write_text("hunter2hunter2\n")
+        (checkout / "key.p12").write_bytes(b"\0" + self.TOKEN.encode())
+
+    @pytest.mark.parametrize("path", [".npmrc", "token"])
+    @pytest.mark.parametrize("key", ["build_args", "labels"])
+    def test_what_the_image_keeps_must_not_have_it(self, path: str, key: str) -> None:
+        (line,) = mistakes(secret_files=f"npm={path}", **{key: f"a={self.TOKEN}"})
+        assert line.startswith(f"with.{key.replace('_', '-')}: item 1 holds a secret")
+        assert self.TOKEN not in line
+
+    def test_a_short_one_that_is_all_of_the_file_counts(self) -> None:
+        assert mistakes(secret_files="pw=short", build_args="A=hunter2hunter2")
+
+    def test_an_address_in_it_is_no_secret(self) -> None:
+        build(secret_files="npm=.npmrc", build_args="REGISTRY=https://registry.npmjs.org/")
+
+    def test_what_is_no_text_is_only_mounted(self, checkout: Path) -> None:
+        assert build(secret_files="key=key.p12").secrets({}, checkout) == {}
+
+    def test_the_pushed_image_is_searched_for_it(self, checkout: Path) -> None:
+        secrets = build(secret_files="npm=.npmrc").secrets({}, checkout)
+        assert Exposure(secrets).held_in(f"RUN echo {self.TOKEN}") == ["the secret file npm"]
+        assert not Exposure(secrets).held_in("RUN npm config set registry=https://registry.npmjs.org/")
+
+    def test_the_log_hides_it(self, checkout: Path) -> None:
+        masked: list[str] = []
+        job: Any = SimpleNamespace(workspace=checkout, mask=masked.append, environ={})
+        build(secret_files="npm=.npmrc").prepared(job)
+        assert masked == [self.NPMRC, self.TOKEN]
+
+
+class TestALoginThatCannotBeSent:
+    """It is a mistake of one line, not an error of the program."""
+
+    @pytest.mark.parametrize("password", ["pass\udcffword", "pass\nword", "pass\x07word"])
+    def test_the_password_of_a_line_of_logins(self, password: str) -> None:
+        environ = {"PLUGIN_IMAGE": "ghcr.io/org/app", "PLUGIN_LOGINS": "ghcr.io bob GH", "GH": password}
+        with pytest.raises(InputError) as caught:
+            read_inputs(ImageBuildInputs, environ)
+        (line,) = caught.value.lines()
+        assert line.startswith("with.logins: the secret of item 1 contains ")
+        assert "word" not in line.partition("password")[0]
+
+    @pytest.mark.parametrize(
+        ("inputs", "key"),
+        [
+            ({"username": "a:b", "password": "p"}, "username"),
+            ({"username": "a", "password": "line\nline"}, "password"),
+            ({"mirror": "m.example", "mirror_username": "a:b", "mirror_password": "p"}, "mirror-username"),
+            ({"mirror": "m.example", "mirror_username": "a", "mirror_password": "p\tq"}, "mirror-password"),
+        ],
+    )
+    def test_an_input(self, inputs: dict[str, str], key: str) -> None:
+        (line,) = mistakes(**inputs)
+        assert line.startswith(f"with.{key}: ")
