@@ -198,6 +198,12 @@ class BuildxInputs(ImageBuildInputs, StepInputs):
     about_the_push = (*ImageBuildInputs.about_the_push, "sbom", "provenance", "oci-artifact")
 
     @property
+    def unused(self) -> tuple[str, ...]:
+        """The inputs about the push that are given; what is loaded has annotations and attestations."""
+        about_tags = ("immutable-tags", "existing")
+        return tuple(each for each in super().unused if each in about_tags or not self.load)
+
+    @property
     def builder_tls(self) -> dict[str, Secret]:
         """The TLS material for `builder`, by the names that its files have; empty without any."""
         given = {CA: self.builder_ca, CERTIFICATE: self.builder_cert, KEY: self.builder_key}

@@ -145,7 +145,7 @@ class ImageBuildInputs(ImageTagInputs, RegistryLoginInputs):
     def unused(self) -> tuple[str, ...]:
         """The inputs about the push that are given; where nothing is pushed, they are not used."""
         values = {key: getattr(self, key.replace("-", "_")) for key in self.about_the_push}
-        return tuple(key for key, value in values.items() if value and value != "false")
+        return tuple(key for key, value in values.items() if value not in (None, (), "", "false"))
 
     @property
     def has_untagged(self) -> bool:

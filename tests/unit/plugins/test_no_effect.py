@@ -5,7 +5,7 @@ from __future__ import annotations
 import typing
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
 from pydantic.fields import FieldInfo
@@ -100,3 +100,56 @@ def test_its_default_may_stand_anywhere(model: type[PluginInputs], rule: OnlyWit
     if default not in (None, "", ()):
         given = {key: as_text(default)} | idle(model, rule)
         assert key not in [each.key for each in rule.problems(given_texts(model, given))]
+
+
+def model_of(plugin: str) -> type[PluginInputs]:
+    return next(model for model in MODELS if model.__name__ == f"{plugin}Inputs")
+
+
+FOR_THE_PUSH = {
+    "image": "ghcr.io/org/app",
+    "registry": "ghcr.io",
+    "username": "me",
+    "password": "the-password",
+    "tags": "v1 latest",
+    "flavor": "prefix=a-",
+    "labels": "a=b",
+    "annotations": "a=b",
+    "immutable-tags": "v*",
+    "existing": "keep",
+}
+ATTESTED = {"sbom": "true", "provenance": "mode=max", "oci-artifact": "false", "cache": "registry"}
+
+
+@pytest.mark.parametrize(
+    ("plugin", "more"),
+    [("Buildx", ATTESTED), ("Kaniko", {"cache": "true", "cache-ttl": "6h"})],
+)
+def test_one_pipeline_serves_pushes_and_pull_requests(
+    plugin: str, more: dict[str, str], tmp_path: Path
+) -> None:
+    (tmp_path / "Dockerfile").write_text("FROM scratch\nCOPY . /\n")
+    given = FOR_THE_PUSH | more
+    for push in ("true", "false"):
+        variables = {variable(key, "shared"): text for key, text in given.items()} | {"PLUGIN_PUSH": push}
+        inputs: Any = read_inputs(model_of(plugin), variables, workspace=tmp_path)
+        assert inputs.push is (push == "true")
+    attested = ("sbom", "provenance", "oci-artifact") if plugin == "Buildx" else ()
+    assert inputs.unused == ("immutable-tags", "existing", "annotations", *attested)
+
+
+@pytest.mark.parametrize(
+    ("with_", "key"),
+    [
+        ({"provenance": "false", "oci-artifact": "true"}, "oci-artifact"),
+        ({"insecure-registries": "elsewhere:5000"}, "insecure-registries"),
+        ({"registry": "ghcr.io"}, "registry"),
+        ({"mirror-username": "me", "mirror-password": "the-password"}, "mirror-password"),
+    ],
+)
+def test_what_no_build_needs_is_refused(with_: dict[str, str], key: str, tmp_path: Path) -> None:
+    (tmp_path / "Dockerfile").write_text("FROM scratch\n")
+    variables = {variable(name, "shared"): text for name, text in with_.items()}
+    with pytest.raises(InputError) as caught:
+        read_inputs(model_of("Buildx"), variables | {"PLUGIN_IMAGE": "ghcr.io/org/app"}, workspace=tmp_path)
+    assert key in [each.key for each in caught.value.problems if each.what.startswith(NO_EFFECT)]
