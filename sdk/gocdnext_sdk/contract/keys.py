@@ -1,6 +1,6 @@
 """How an input name in `with:` becomes an environment variable.
 
-The platform has two transforms, and which one runs depends on the engine the operator chose:
+The platform has two transforms, and which one runs depends on the mode of its agent:
 
 - `shared_key`: Docker engine, Kubernetes shared mode and run-local
   (upstream `agent/internal/runner/plugin.go`, pluginEnvKey);
@@ -66,7 +66,7 @@ def isolated_key(name: str) -> str:
 
 
 Transform = Literal["shared", "isolated"]
-"""Which of the platform's two transforms an engine uses."""
+"""Which of the platform's two transforms a mode of its agent uses."""
 
 TRANSFORMS: Final[Mapping[Transform, Callable[[str], str]]] = {
     "shared": shared_key,

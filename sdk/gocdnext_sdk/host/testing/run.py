@@ -13,7 +13,6 @@ from gocdnext_sdk.contract.dialects import dialect, dialects
 from gocdnext_sdk.contract.keys import MARK, variable
 from gocdnext_sdk.errors import InputError, Problem, UsageError
 from gocdnext_sdk.host.manifest.load import load_plugin
-from gocdnext_sdk.host.pipeline.modes import DOCKER, MODES
 from gocdnext_sdk.host.testing.leaks import find_leaks
 from gocdnext_sdk.host.testing.result import Argv, Call, HttpCall, Result
 from gocdnext_sdk.inputs.model import as_text, is_secret, with_key
@@ -67,7 +66,7 @@ class PluginRunner:
         docker: bool = False,
         network: str = "bridge",
         image: str | None = None,
-        as_: str = DOCKER.name,
+        as_: str = "docker",
     ) -> Result:
         """Run the plugin of `folder` once.
 
@@ -143,6 +142,8 @@ def _handed_over(inputs: Mapping[str, str], as_: str) -> dict[str, str]:
     Raises:
         UsageError: no such system is known.
     """
+    from gocdnext_sdk.host.pipeline.modes import MODES
+
     for each in MODES.values():
         if each.name == as_:
             return {MARK: "true"} | {variable(key, each.transform): text for key, text in inputs.items()}
