@@ -291,6 +291,49 @@ def test_an_attestation_is_added_once_and_replaced_by_type(
             assert image.attested(cosign, digest, key, kind) == expected[content, replace], cosign
 
 
+def test_files_are_signed_and_attested_each_with_its_bundle_beside_it(
+    run_plugin: PluginRunner, key: KeyPair, workspace: Path, tmp_path: Path
+) -> None:
+    (workspace / "dist").mkdir()
+    for name in ("app.tar", "app.zip"):
+        (workspace / "dist" / name).write_text(f"content of {name}")
+    (workspace / "scan.json").write_text(json.dumps({"run": "7"}))
+    files, scan = {"files": "dist/app.*"}, "https://example.com/scan"
+    of_scan = {"predicate-type": scan}
+    verifying, attested = (
+        files | key.verifying | {"action": action} for action in ("verify-blob", "verify-blob-attestation")
+    )
+    run_plugin(FOLDER, verifying).exited(2)  # there is no bundle yet
+
+    signed = run_plugin(FOLDER, files | key.signing | {"action": "sign-blob"}).passed()
+    assert signed.changed == {f"dist/app.{each}.sigstore.json" for each in ("tar", "zip")}
+    assert told(run_plugin(FOLDER, verifying).passed()) == [
+        f"==> verified dist/app.{each}: dist/app.{each}.sigstore.json" for each in ("tar", "zip")
+    ]
+    (tmp_path / "cosign.pub").write_text(key.public)
+    trust = ("--key", str(tmp_path / "cosign.pub"), "--insecure-ignore-tlog")
+    run(
+        *("cosign", "verify-blob", *trust, "--bundle", "app.tar.sigstore.json", "app.tar"),
+        cwd=workspace / "dist",
+        TUF_ROOT=str(tmp_path / "tuf"),
+    )
+    again = run_plugin(FOLDER, files | key.signing | {"action": "sign-blob"}).passed()
+    assert again.log.count("is signed already by this signer") == 2
+    assert again.changed == frozenset()
+
+    attest = files | key.signing | of_scan | {"action": "attest-blob", "predicate": "scan.json"}
+    run_plugin(FOLDER, attest).passed()
+    again = run_plugin(FOLDER, attest).passed()
+    assert again.log.count("already by this signer") == 2
+    assert len(told(run_plugin(FOLDER, attested | of_scan).passed())) == 2
+    run_plugin(FOLDER, attested | {"predicate-type": "https://example.com/other"}).exited(1)
+
+    (workspace / "dist" / "app.zip").write_text("Content of app.zip")  # one byte
+    for demand in (verifying, attested | of_scan):
+        refused = run_plugin(FOLDER, demand).exited(1)
+        assert refused.errors[-1].startswith("not verified: dist/app.zip")
+
+
 def test_a_key_may_be_a_file_of_the_workspace(
     run_plugin: PluginRunner, image: Image, key: KeyPair, workspace: Path
 ) -> None:
@@ -436,7 +479,7 @@ def planned() -> dict[str, set[str]]:
         environ = {
             "PLUGIN_IMAGE": str(subject),
             "PLUGIN_ACTION": action,
-            "PLUGIN_PREDICATE": "README.md",
+            "PLUGIN_PREDICATE": "README.md" if action == "attest" else "",
             "PLUGIN_ANNOTATIONS": "a=b" if action == "sign" else "",
             "PLUGIN_KEY" if keyed else "PLUGIN_IDENTITY_TOKEN": "awskms:///x" if keyed else token(),
         }
@@ -445,6 +488,9 @@ def planned() -> dict[str, set[str]]:
         for form in ("bundle", "legacy"):
             argv = signer.command(action, form, [subject], "p.json" if action == "attest" else None)
             flags.setdefault(action, set()).update(word for word in argv if word.startswith("--"))
+        blob = inputs.model_copy(update={"action": f"{action}-blob"})
+        argv = MODULE.Signer(blob, signer.cosign, "config", "root").blob_command("file", "bundle.json")
+        flags.setdefault(f"{action}-blob", set()).update(word for word in argv if word.startswith("--"))
     everything = [
         Policy(key="k", trusted_root="r", tlog=False),
         Policy(identity="i", issuer="s", trusted_root="r", tlog=False, sct=False),
@@ -453,9 +499,9 @@ def planned() -> dict[str, set[str]]:
     shared = {word for each in everything for word in each.argv() if word.startswith("--")}
     flags["verify"] = shared | {"--output", "--annotations"}
     flags["verify-attestation"] = shared | {"--type"}
-    flags["verify-blob-attestation"] = {each for each in shared if "=" not in each} | {
-        *("--bundle", "--type", "--digest", "--digestAlg")
-    }
+    of_files = {each for each in shared if "=" not in each} | {"--bundle"}
+    flags["verify-blob"] = of_files
+    flags["verify-blob-attestation"] = of_files | {"--type", "--digest", "--digestAlg"}
     return flags
 
 
