@@ -15,11 +15,11 @@ from gocdnext_sdk.runtime.spellings import is_run, spellings
 
 MASK = b"***"
 
-_ANCHOR = 12
+_ANCHOR, _ANCHOR_OF_URL = 8, 12
 """Bytes of a form that the automaton looks for; the rest is compared where they are found.
 
-So it stays small, is made in a millisecond or two, and can afford the quickest kind, a DFA. Eight would do,
-were they not the `https://` of every secret that is a URL.
+So it stays small, is made in a millisecond or two, and can afford the quickest kind, a DFA, whose table fits
+into the processor's caches. Of a URL, the first eight are `https://`.
 """
 
 
@@ -37,7 +37,7 @@ class _Forms:
         self.runs = frozenset(filter(is_run, self.sorted))
         by_anchor: dict[bytes, list[bytes]] = {}
         for form in self.sorted:
-            by_anchor.setdefault(form[:_ANCHOR], []).append(form)
+            by_anchor.setdefault(_anchor(form), []).append(form)
         self._by_anchor = list(by_anchor.values())
         self._automaton = BytesAhoCorasick(
             list(by_anchor), matchkind=MatchKind.Standard, implementation=Implementation.DFA
@@ -54,6 +54,10 @@ class _Forms:
         # The least text that sorts behind `tail`; what begins with it follows.
         at = bisect_right(self.sorted, tail)
         return at < len(self.sorted) and self.sorted[at].startswith(tail)
+
+
+def _anchor(form: bytes) -> bytes:
+    return form[: _ANCHOR_OF_URL if form.startswith(b"http") else _ANCHOR]
 
 
 class Masker:
@@ -148,7 +152,7 @@ class MaskingDecoder:
                 masks[-1][1] = max(masks[-1][1], end)
             elif end:
                 masks.append([start, end])
-        for start in range(max(0, len(data) - _ANCHOR + 1), hold):
+        for start in range(max(0, len(data) - _ANCHOR_OF_URL + 1), hold):
             if forms.begins_with(data[start:]):
                 hold = start
                 break

@@ -30,8 +30,29 @@ _IN_URLS = re.compile(r"[A-Za-z0-9_.-]*")
 _GO_JSON = re.compile("[<>&]")
 """What Go's encoding/json escapes beside what JSON demands."""
 
-_GO_USERINFO = "$&+,;="
-"""What Go's net/url leaves alone in the user part of a URL."""
+_LEFT_ALONE = (
+    "",
+    "/",
+    "$&+,;=",  # Go's net/url in the user part of a URL,
+    "$&+,/:;=@",  # in its path,
+    "$&+:=@",  # and in one segment of it: PathEscape
+    "!*'()",  # JavaScript's encodeURIComponent
+    ";,/?:@&=+$!*'()#",  # and encodeURI
+    "!$&'()*+,;=:@/",  # urllib3 in a path,
+    "!$&'()*+,;=:@/?",  # and in a query
+    "!#$%&'()*+,/:;=?@[]",  # Python's requests
+)
+"""What libraries leave as it is where they percent-encode, beside letters, digits and `_.-~`."""
+
+_SHORT = dict(zip(b'\a\b\f\n\r\t\v"\\', ("\\" + letter for letter in 'abfnrtv"\\'), strict=True))
+
+_GO_QUOTED = str.maketrans({code: f"\\x{code:02x}" for code in (*range(32), 127)} | _SHORT)
+"""What Go's strconv.Quote, which is `%q`, escapes."""
+
+_YAML_QUOTED = str.maketrans(
+    {code: f"\\x{code:02X}" for code in (*range(32), *range(127, 256))} | _SHORT | {0: "\\0", 27: "\\e"}
+)
+"""What YAML escapes between double quotes, where only ASCII is written."""
 
 _PERCENT = re.compile("%..")
 
@@ -50,8 +71,6 @@ _XML_TABLES = [
     for single in ("'", "&apos;", "&#39;", "&#x27;")
 ]
 """Text, attributes in either quotes, Python's html.escape, Go's encoding/xml and html/template."""
-
-_LATIN_1 = re.compile("[\x7f-\xff]")
 
 _PEM_BORDER = re.compile(r"-----(BEGIN|END) [A-Z0-9 ]+-----")
 
@@ -72,6 +91,13 @@ def spellings(secret: str) -> Iterator[bytes]:
             # What is encoded and comes out as one letter over and over (`AAAA`) is no secret any more.
             if len(form) >= MIN_LENGTH and b"\n" not in form and (form == raw or not is_run(form)):
                 yield form
+    for once in set(
+        in_base64(_bytes(text))
+    ):  # such as a login in a Docker configuration in a Kubernetes secret
+        if len(once) >= MIN_LENGTH:
+            yield from in_base64(once)
+    octets = _bytes(text).hex(":")  # as OpenSSL and debuggers print bytes
+    yield from (octets.encode(), octets.upper().encode())
     for raw in {_bytes(secret), _bytes(text)}:
         yield from _wrapped_base64(raw)
 
@@ -127,7 +153,9 @@ def _encoded(text: str, raw: bytes) -> Iterator[bytes]:
         yield _bytes(json.dumps(text, ensure_ascii=False)[1:-1].replace("/", "\\/"))
     if not _IN_URLS.fullmatch(text):
         yield quote(quote(raw, safe=""), safe="").encode()  # a URL in the query of another one
-        for percent in (*(quote(raw, safe=safe) for safe in ("", "/", _GO_USERINFO)), quote_plus(raw)):
+        java = quote_plus(raw, safe="*").replace("~", "%7E")
+        left_alone = {"".join(sorted({*text}.intersection(safe))) for safe in _LEFT_ALONE}
+        for percent in (*(quote(raw, safe=safe) for safe in left_alone), quote_plus(raw), java):
             yield percent.encode()
             yield _PERCENT.sub(lambda code: code[0].lower(), percent).encode()
     encoded = raw.hex()
@@ -142,8 +170,11 @@ def _quoted(text: str) -> Iterator[str]:
         yield each
         # An API's error is JSON, and the tool that got it logs JSON.
         yield json.dumps(each, ensure_ascii=False)[1:-1]
+    yield text.translate(_GO_QUOTED)
     yield repr(text)[1:-1]
-    yield _LATIN_1.sub(lambda char: f"\\x{ord(char[0]):02X}", plain)  # as YAML does
+    twice = repr(repr(text))[1:-1]
+    yield twice[2:-2] if twice.startswith("\\") else twice[1:-1]
+    yield text.translate(_YAML_QUOTED)
     yield text.replace("'", "'\"'\"'")  # within shlex.quote
     yield text.replace("'", "'\\''")  # as `sh -x` prints it
     yield _SHELL.sub(r"\\\g<0>", text)  # as bash's `printf %q` does

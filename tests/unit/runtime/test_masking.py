@@ -18,6 +18,7 @@ import pytest
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from requests.utils import requote_uri
 
 from gocdnext_sdk.runtime import masking
 from gocdnext_sdk.runtime.log import MaskedText, MaskedWriter
@@ -25,6 +26,7 @@ from gocdnext_sdk.runtime.masking import Masker, MaskingDecoder
 from gocdnext_sdk.runtime.spellings import is_run, spellings
 
 PASSWORD = "p@$$w0rd &<'\"/+ü?=\\ end"
+SIGNS = "Corr(ect)*Horse!~\x01'Battery#[7]\x7f;$"
 TOKEN = "ghp_16C7e42F292c6912E7710c838347Ae178B4a"
 PEM = """-----BEGIN PRIVATE KEY-----
 MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgWv5hT0JrWv0q1p9j
@@ -40,6 +42,17 @@ def written(masker: Masker, pieces: list[bytes]) -> bytes:
         writer.write(piece)
     writer.finish()
     return sink.getvalue()
+
+
+def encoded(text: str) -> str:
+    return base64.b64encode(text.encode()).decode()
+
+
+def go_q(text: str) -> str:
+    """Quote as Go's `%q`: strconv.Quote."""
+    known = {"\a": "\\a", "\b": "\\b", "\f": "\\f", "\n": "\\n", "\r": "\\r", "\t": "\\t", "\v": "\\v"}
+    known |= {'"': '\\"', "\\": "\\\\"}
+    return "".join(known.get(each, each if each.isprintable() else f"\\x{ord(each):02x}") for each in text)
 
 
 def go_json(text: str) -> str:
@@ -59,6 +72,13 @@ def go_json(text: str) -> str:
         pytest.param(lambda text: quote(text, safe=""), id="percent"),
         pytest.param(lambda text: quote(text), id="percent-path"),
         pytest.param(lambda text: f"https://user:{quote(text, safe='$&+,;=')}@host/", id="go-userinfo"),
+        pytest.param(lambda text: quote(text, safe="$&+,/:;=@"), id="percent-go-path"),
+        pytest.param(lambda text: quote(text, safe="$&+:=@"), id="percent-go-segment"),
+        pytest.param(lambda text: quote(text, safe="!*'()~"), id="percent-javascript"),
+        pytest.param(lambda text: quote(text, safe=";,/?:@&=+$-_.!~*'()#"), id="percent-javascript-uri"),
+        pytest.param(lambda text: quote(text, safe="!$&'()*+,;=:@/~"), id="percent-urllib3"),
+        pytest.param(requote_uri, id="percent-requests"),
+        pytest.param(lambda text: quote_plus(text, safe="*").replace("~", "%7E"), id="form-java"),
         pytest.param(quote_plus, id="form"),
         pytest.param(
             lambda text: re.sub("%..", lambda code: code[0].lower(), quote(text, safe="")), id="percent-lower"
@@ -66,6 +86,8 @@ def go_json(text: str) -> str:
         pytest.param(lambda text: json.dumps(json.dumps(text)), id="json-in-json"),
         pytest.param(lambda text: json.dumps(go_json(text)), id="json-of-go-in-json"),
         pytest.param(repr, id="repr"),
+        pytest.param(lambda text: repr(repr(text)), id="repr-in-repr"),
+        pytest.param(go_q, id="go-q"),
         pytest.param(lambda text: repr(text.encode()), id="repr-of-bytes"),
         pytest.param(lambda text: text.encode().hex(), id="hex"),
         pytest.param(lambda text: "'" + text.replace("'", "'\\''") + "'", id="sh-x"),
@@ -86,6 +108,9 @@ def go_json(text: str) -> str:
         pytest.param(quoteattr, id="xml-attribute"),
         pytest.param(lambda text: escape(text, {'"': "&#34;", "'": "&#39;"}), id="xml-of-go"),
         pytest.param(lambda text: text.encode().hex().upper(), id="hex-upper"),
+        pytest.param(lambda text: text.encode().hex(":").upper(), id="hex-of-openssl"),
+        pytest.param(lambda text: encoded(encoded(text)), id="base64-in-base64"),
+        pytest.param(lambda text: encoded(f'"{encoded(f"me:{text}")}"'), id="login-in-base64"),
         pytest.param(lambda text: shlex.join(["--password=" + text]), id="shell-within-a-word"),
         pytest.param(lambda text: base64.b64encode(text.encode()).decode(), id="base64"),
         pytest.param(lambda text: base64.urlsafe_b64encode(text.encode()).decode(), id="base64url"),
@@ -94,7 +119,7 @@ def go_json(text: str) -> str:
         pytest.param(lambda text: base64.b64encode(f"user:{text};".encode()).decode(), id="basic-auth-3"),
     ],
 )
-@pytest.mark.parametrize("secret", [PASSWORD, TOKEN])
+@pytest.mark.parametrize("secret", [PASSWORD, TOKEN, SIGNS])
 def test_every_spelling_of_a_secret_is_masked(secret: str, spelling) -> None:
     text = spelling(secret)
     masked = Masker([secret]).mask(f"before {text} after")
