@@ -39,7 +39,6 @@ from gocdnext_sdk import (
 from gocdnext_sdk.inputs.image_metadata import Annotations
 from gocdnext_sdk.inputs.image_signature import ImageSignatureInputs
 from gocdnext_sdk.inputs.image_tags import IMMUTABLE, TAG_PATTERN, TAGS
-from gocdnext_sdk.inputs.model import with_key
 from gocdnext_sdk.inputs.parsers import parse_words
 from gocdnext_sdk.inputs.registry_login import Password, UserName
 from gocdnext_sdk.oci.platforms import is_platform
@@ -336,7 +335,7 @@ class DockerPushInputs(ImageTagInputs, DemandInputs, SigningInputs, RegistryLogi
         if self.action == "rollback" and "=" in (self.previous or ""):
             for name in sorted(_SIGNER & self.model_fields_set):
                 what = "has no effect with the text in `previous`, which nobody has signed"
-                yield Problem(with_key(name), what, "give a RECEIPT there")
+                yield Problem(name.replace("_", "-"), what, "give a RECEIPT there")
         if self.mark and not self.demands_signature:
             yield Problem("mark", "says that demands are met, and there are none", "give `verify-…`")
         if any(each.age for each in self.mark):
