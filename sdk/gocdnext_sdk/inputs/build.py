@@ -176,6 +176,11 @@ class Build(Generic[Inputs]):
 
         Args:
             read: returns the layout that the builder has written.
+
+        Raises:
+            Findings: the image holds secrets of the job; nothing was written.
+            ToolError: the builder has written no image.
+            Error: `output` cannot be written.
         """
         inputs, output = self.inputs, self.inputs.output
         if output is None:
@@ -258,6 +263,11 @@ class Build(Generic[Inputs]):
 
         Args:
             tries: how often a blob is sent.
+
+        Raises:
+            Findings: as `pushed`.
+            RegistryError: a repository does not take the content or a tag, or as `pushed`.
+            ToolError: the builder has written no image.
         """
         from gocdnext_sdk.oci.layout import layout_digest
         from gocdnext_sdk.oci.upload import push
@@ -286,6 +296,10 @@ class Build(Generic[Inputs]):
         Args:
             digest: of what was pushed.
             targets: the tags it was pushed under; none for a candidate.
+
+        Raises:
+            Findings: the image holds secrets of the job; it is there, and the outputs name it.
+            RegistryError: it cannot be read back, or a tag or a platform is not as it was pushed.
         """
         inputs = self.inputs
         for image in inputs.repositories:  # first, so that it is told whatever comes of reading it back

@@ -15,6 +15,11 @@ def in_parallel(function: Callable[[_Item], _Result], items: Sequence[_Item], wo
 
     Unlike those of `concurrent.futures`, the threads are daemons, so a job that is cancelled ends at once.
 
+    Args:
+        function: is called in the threads.
+        items: what it is called with, one at a time.
+        workers: how many threads there are at most; a single item takes none.
+
     Raises:
         Exception: the first that `function` raised; items that have not started by then are dropped.
     """

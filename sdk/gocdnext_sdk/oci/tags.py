@@ -22,6 +22,10 @@ MAX_PAGES = 1000
 def list_tags(registry: RegistryClient, image: Reference) -> tuple[str, ...]:
     """Return the tags of an image's repository, in the registry's order.
 
+    Args:
+        registry: the client.
+        image: names the repository; its tag and digest do not matter.
+
     Raises:
         RegistryError: there is no such repository, it cannot be read, or its list has no end.
     """

@@ -42,7 +42,16 @@ class Daemon(Protocol):
         """Stream an image as an archive, as `docker save` writes it."""
 
     def run(self, image: str, argv: Iterable[str] = (), *, privileged: bool = False) -> bytes:
-        """Run a container to its end, remove it, and return what it printed."""
+        """Run a container to its end, remove it, and return what it printed.
+
+        Args:
+            image: what it is made of; it is pulled if the daemon has no such image.
+            argv: its command; empty: that of the image.
+            privileged: whether it may do all that the host may.
+
+        Raises:
+            DaemonError: there is no such image, or the container failed.
+        """
 
     def volumes(self, part: str) -> list[str]:
         """Return the names of the volumes that have `part` in theirs."""

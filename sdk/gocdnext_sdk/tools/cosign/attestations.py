@@ -91,6 +91,9 @@ def verified_predicates(
         subject: with its digest.
         predicate_type: cosign's name for it, or its URI.
         assumed: what a plan takes for the one statement; None: that there is none.
+
+    Raises:
+        ToolError: cosign could not be run, or printed JSON of an unknown form.
     """
     argv = ("verify-attestation", "--type", predicate_type, *policy.argv(), subject)
     done = ask_cosign(cosign, argv, b"" if assumed is None else envelope(assumed))
@@ -117,6 +120,9 @@ def verified_bundle(
         path: where cosign finds the bundle.
         predicate_type: of the statement.
         bundle: its content.
+
+    Raises:
+        ToolError: cosign could not be run, or the bundle that it verified is of an unknown form.
     """
     algorithm, _, value = digest.partition(":")
     subject = ("--digest", value, "--digestAlg", algorithm)

@@ -132,6 +132,9 @@ def is_verified(
         subject: with its digest.
         annotations: what the signature must state.
         assumed: what a plan takes for the answer.
+
+    Raises:
+        ToolError: cosign could not be run.
     """
     demands = (*policy.argv(), *annotation_flags(annotations))
     argv = ("verify", "--output", "json", *demands, subject)
@@ -205,6 +208,9 @@ def ask_cosign(cosign: Tool, words: Iterable[object], assumed: bytes) -> Complet
         cosign: the tool.
         words: its arguments.
         assumed: what a plan takes for the output.
+
+    Raises:
+        ToolError: cosign could not be run.
     """
     argv = tuple(words)
 

@@ -85,7 +85,11 @@ class DockerEngine:
         return url.removeprefix("unix://")
 
     def ensure_image(self, image: str, pull: Pull, stopping: Callable[[], bool], advice: str = "") -> None:
-        """Make sure that `image` is there; it is pulled with the credentials of ``docker login``."""
+        """Make sure that `image` is there; it is pulled with the credentials of ``docker login``.
+
+        Raises:
+            DaemonError: it is not there, and may not or cannot be pulled.
+        """
         api = self._api
         if pull is not Pull.ALWAYS:
             try:

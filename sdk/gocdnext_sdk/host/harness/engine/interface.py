@@ -100,7 +100,14 @@ class Engine(Protocol):
     def ensure_image(self, image: str, pull: Pull, stopping: Callable[[], bool], advice: str = "") -> None:
         """Make sure that `image` is on the engine. A download stops early once `stopping` returns True.
 
-        The error of one that cannot be had ends with `advice`: where else it may come from.
+        Args:
+            image: its reference.
+            pull: whether it may be downloaded, or has to be.
+            stopping: tells whether the run ends.
+            advice: where else the image may come from, for the error.
+
+        Raises:
+            DaemonError: it is not there, and may not or cannot be downloaded.
         """
 
     def create_network(self, name: str, labels: Mapping[str, str]) -> None:
