@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import subprocess
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -23,7 +24,8 @@ from gocdnext_sdk.host.pipeline import parse_file
 from gocdnext_sdk.host.pipeline.model import Profile
 from gocdnext_sdk.host.scaffold import ScaffoldError
 from gocdnext_sdk.host.scaffold.first_pipeline import first_pipeline
-from gocdnext_sdk.oci.reference import Reference
+from gocdnext_sdk.host.testing.fake_registry import FakeRegistry
+from gocdnext_sdk.oci.client import RegistryClient
 
 PIPELINE = """
 stages: [a]
@@ -270,27 +272,21 @@ def test_the_doctor_says_what_is_missing(tmp_path: Path) -> None:
 def test_pinning_writes_digests_beside_tags_and_renews_them(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    digests = {"v1": f"sha256:{'1' * 64}"}
-
-    class Registry:
-        def __init__(self, *_: object) -> None: ...
-
-        def resolve(self, image: Reference) -> Reference:
-            return image.with_digest(digests[image.tag or ""])
-
-    monkeypatch.setattr(pin, "RegistryClient", Registry)
+    registry = FakeRegistry("ghcr.io")
+    digest = registry.push("klinux/gocdnext-plugin-trivy:v1", {"layers": [], "n": 1}).digest
+    monkeypatch.setattr(pin, "RegistryClient", partial(RegistryClient, transport=registry))
     file = project / ".gocdnext" / "release.yaml"
     assert run(pin.command, "--check")[0] == 1
     assert file.read_text() == PIPELINE
     assert run(pin.command)[0] == 0
-    pinned = f"ghcr.io/klinux/gocdnext-plugin-trivy:v1@sha256:{'1' * 64}"
+    pinned = f"ghcr.io/klinux/gocdnext-plugin-trivy:v1@{digest}"
     assert file.read_text() == PIPELINE.replace("ghcr.io/klinux/gocdnext-plugin-trivy@v1", pinned)
     assert run(pin.command, "--check") == (0, "all are pinned\n")
-    digests["v1"] = f"sha256:{'2' * 64}"
+    moved = registry.push("klinux/gocdnext-plugin-trivy:v1", {"layers": [], "n": 2}).digest
     assert run(pin.command, "--check")[0] == 1
     run(pin.command)
-    assert "2" * 64 in file.read_text()
-    assert parse_file(file).jobs[0].action.image.endswith("2" * 64)  # type: ignore[union-attr]
+    assert moved in file.read_text()
+    assert parse_file(file).jobs[0].action.image.endswith(moved)  # type: ignore[union-attr]
 
 
 def test_runner_profiles_are_read(tmp_path: Path) -> None:
