@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.servers import Answer, answering
+from tests.servers import Answer, answering, olareg
 
 from gocdnext_sdk.host.harness import LocalRegistry
 from gocdnext_sdk.host.manifest.load import load_plugin
@@ -289,6 +289,45 @@ def test_an_attestation_is_added_once_and_replaced_by_type(
         expected = {("1", "false"): ["1"], ("2", "false"): ["1", "2"], ("3", "true"): ["3"]}
         for cosign in ("cosign", "cosign-2"):
             assert image.attested(cosign, digest, key, kind) == expected[content, replace], cosign
+
+
+def test_several_images_get_a_provenance_that_names_its_materials(
+    run_plugin: PluginRunner, key: KeyPair, tmp_path: Path
+) -> None:
+    def push(image: str) -> str:
+        (tmp_path / "layer.tar").write_text(image)
+        run("crane", "append", "-f", str(tmp_path / "layer.tar"), "-t", image)
+        return run("crane", "digest", image)
+
+    with olareg() as address:
+        names = [f"{address}/org/app", f"{address}/org/worker"]
+        references = [f"{name}@{push(f'{name}:v1')}" for name in names]
+        base = f"{address}/base/python:3.13"
+        digest = push(base)
+        inputs = {"image": "\n".join(f"{name}:v1" for name in names)}
+        attest = {"action": "attest", "predicate-type": "slsaprovenance1", "materials": base}
+        result = run_plugin(FOLDER, inputs | key.signing | attest).passed()
+        assert told(result) == [
+            f"==> attested (slsaprovenance1) {each}; verified at the registry" for each in references
+        ]
+        assert result.outputs["REFERENCES"] == ",".join(references)
+        (tmp_path / "cosign.pub").write_text(key.public)
+        trust = ("--insecure-ignore-tlog", "--key", str(tmp_path / "cosign.pub"))
+        for name, each in zip(names, references, strict=True):
+            done = run(
+                *("cosign", "verify-attestation", *trust, "--type", "slsaprovenance1", each),
+                TUF_ROOT=str(tmp_path / "tuf"),
+            )
+            made = json.loads(base64.b64decode(json.loads(done)["payload"]))["predicate"]["buildDefinition"]
+            assert made["externalParameters"]["image"] == name
+            assert {
+                "uri": f"oci://{base}",
+                "digest": {"sha256": digest.removeprefix("sha256:")},
+            } in made["resolvedDependencies"]
+        demand = key.verifying | {"action": "verify-attestation", "predicate-type": "slsaprovenance1"}
+        run_plugin(FOLDER, inputs | demand).passed()
+        push(f"{names[1]}:v2")
+        run_plugin(FOLDER, demand | {"image": f"{names[0]}:v1 {names[1]}:v2"}).exited(1)
 
 
 def test_files_are_signed_and_attested_each_with_its_bundle_beside_it(
