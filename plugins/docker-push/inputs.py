@@ -177,8 +177,9 @@ class DockerPushInputs(ImageTagInputs, DemandInputs, SigningInputs, RegistryLogi
     )
     delete_through: Literal["auto", "registry", "github", "docker-hub", "gitlab", "harbor", "quay"] = Input(
         "auto",
-        description="With `action: delete-tag`: whose API deletes the tag. `auto`: GitHub's, Docker Hub's, "
-        "GitLab's or Quay's where the registry is theirs, else the registry's.",
+        description="Whose API deletes tags, with `action: delete-tag`, and with `rollback` those that were "
+        "new. `auto`: GitHub's, Docker Hub's, GitLab's or Quay's where the registry is theirs, else the "
+        "registry's.",
     )
     immutable_tags: Words = Input(
         "", description=f"{IMMUTABLE} The same digest is success. `delete-tag` refuses them."

@@ -41,7 +41,7 @@ from gocdnext_sdk.runtime.signals import Signals
 FOLDER = Path(__file__).parents[3] / "plugins" / "docker-push"
 PLUGIN = load_plugin(FOLDER)
 PACKAGE = PLUGIN.__module__.rpartition(".")[0]
-apis, deleting = (import_module(f"{PACKAGE}.{each}") for each in ("apis", "deleting"))
+apis, deleting, receipt = (import_module(f"{PACKAGE}.{each}") for each in ("apis", "deleting", "receipt"))
 
 PASSWORD = "t0ken-of-anna"
 
@@ -270,6 +270,26 @@ class TestServices:
         with answering(protocol(service)) as url, pytest.raises(HttpError, match="403"):
             service.delete(name, url)
         assert service.tags == {"good", "failed"}
+
+
+def test_a_rollback_deletes_a_tag_that_was_new_through_the_same_api() -> None:
+    service = Service()
+    with answering(gitlab(service)) as url:
+        environ = {
+            "PLUGIN_ACTION": "rollback",
+            "PLUGIN_TARGET": f"{service.registry.host}/org/app",
+            "PLUGIN_PREVIOUS": f"{service.registry.host}/org/app:failed=",
+            "PLUGIN_USERNAME": "anna",
+            "PLUGIN_PASSWORD": PASSWORD,
+            "PLUGIN_DELETE_THROUGH": "gitlab",
+            "PLUGIN_API_URL": url,
+        }
+        inputs = read_inputs(PLUGIN.inputs, environ)
+        job = Job({}, Path(), Masker(), SecretFiles(), Signals(), OutputFile({}))
+        client = RegistryClient(transport=service.registry)
+        receipt.roll_back(inputs, job, deleting.Registries(inputs.both_logins({}), client, client, Any))
+    assert service.tags == {"good"}
+    assert len(service.registry.manifests) == 2
 
 
 def test_a_harbor_repository_below_another_is_named_as_harbor_wants_it() -> None:
