@@ -101,12 +101,28 @@ class Credentials:
         It matters when a plugin runs on a developer's machine; a job's fresh container has none.
         Credential helpers are left to the tools, which run them.
         """
-        folder = environ.get("DOCKER_CONFIG") or str(Path(environ.get("HOME", "/")) / ".docker")
         try:
-            credentials, _ = read(Secret((Path(folder) / "config.json").read_text()))
+            credentials, _ = read(_own(environ))
         except (OSError, ValueError):
             return cls()
         return cls(credentials)
+
+    @staticmethod
+    def ambient_mistakes(environ: Mapping[str, str]) -> tuple[str, ...]:
+        """Return what is no login in the configuration that `ambient` reads, but may be meant as one."""
+        try:
+            _, unusable = read(_own(environ))
+        except OSError:
+            return ()
+        except ValueError as error:
+            return (str(error),)
+        return tuple(f"{each.key}: {each.reason}" for each in unusable if not each.in_helper)
+
+
+def _own(environ: Mapping[str, str]) -> Secret:
+    """Return the text of the user's Docker configuration."""
+    folder = environ.get("DOCKER_CONFIG") or str(Path(environ.get("HOME", "/")) / ".docker")
+    return Secret((Path(folder) / "config.json").read_text())
 
 
 def _key(credential: Credential) -> str:

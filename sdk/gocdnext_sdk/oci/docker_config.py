@@ -52,10 +52,12 @@ class Unusable:
     Args:
         key: its key in the file.
         reason: why, without any part of its value.
+        in_helper: whether a credential helper has the login, so that Docker itself can use it.
     """
 
     key: str
     reason: str
+    in_helper: bool = False
 
 
 def read(docker_config: Secret) -> tuple[tuple[Credential, ...], tuple[Unusable, ...]]:
@@ -120,9 +122,9 @@ def _folded(entry: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
 def _helpers(content: Mapping[str, Any], helpers: Mapping[str, Any]) -> Iterator[Unusable]:
     advice = "which a plugin cannot run; put the credentials themselves under `auths`"
     if store := content.get("credsStore"):
-        yield Unusable("credsStore", f"the credentials are in the helper {_word(store)}, {advice}")
+        yield Unusable("credsStore", f"the credentials are in the helper {_word(store)}, {advice}", True)
     for key, helper in helpers.items():
-        yield Unusable(_shown(key), f"its credentials are in the helper {_word(helper)}, {advice}")
+        yield Unusable(_shown(key), f"its credentials are in the helper {_word(helper)}, {advice}", True)
 
 
 def _misplaced(content: Mapping[str, Any]) -> Iterator[Unusable]:

@@ -146,12 +146,10 @@ def _disk() -> Check:
 
 
 def _logins(environ: Mapping[str, str]) -> Check:
-    try:
-        hosts = sorted({str(each.registry) for each in Credentials.ambient(environ)})
-    except (ValueError, Error) as error:
-        return Check(
-            "logins", "note", f"the Docker configuration cannot be read: {error}", "`docker login` again"
-        )
+    if mistakes := Credentials.ambient_mistakes(environ):
+        found = f"in the Docker configuration: {'; '.join(mistakes)}"
+        return Check("logins", "note", found, "`docker login HOST` writes it as it is read")
+    hosts = sorted({str(each.registry) for each in Credentials.ambient(environ)})
     if hosts:
         return Check("logins", "good", f"{', '.join(hosts)}: for pulling images, jobs do not get them")
     return Check("logins", "note", "none", "`docker login HOST`, if images of plugins are private")

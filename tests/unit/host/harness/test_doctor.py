@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -58,3 +59,25 @@ def test_no_engine_is_bad() -> None:
     (found, *_) = examine({"DOCKER_HOST": "tcp://127.0.0.1:1"})
     assert (found.what, found.state) == ("engine", "bad")
     assert found.advice
+
+
+@pytest.mark.parametrize(
+    ("content", "state", "found"),
+    [
+        ('{"auths": {"ghcr.io": {"auth": "dTpw"}}}', "good", "ghcr.io"),
+        *((text, "note", "none") for text in ("{}", '{"auths": {"ghcr.io": {}}, "credsStore": "desktop"}')),
+        ('{"credHelpers": {"ghcr.io": "ecr-login"}}', "note", "none"),
+        ('{"auth": {"ghcr.io": {"auth": "dTpw"}}}', "note", "auth: "),
+        ('{"auths": {"quay.io": {"auth": "dTpw"}}, "ghcr.io": {"auth": "dTpw"}}', "note", "ghcr.io: "),
+        ("{broken", "note", "is not a Docker config.json"),
+    ],
+)
+def test_a_login_that_docker_does_not_read_is_named(
+    content: str, state: str, found: str, tmp_path: Path
+) -> None:
+    (tmp_path / "config.json").write_text(content)
+    environ = {"DOCKER_HOST": "tcp://127.0.0.1:1", "DOCKER_CONFIG": str(tmp_path)}
+    (logins,) = (each for each in examine(environ) if each.what == "logins")
+    assert logins.state == state
+    assert found in logins.found
+    assert "dTpw" not in logins.found
