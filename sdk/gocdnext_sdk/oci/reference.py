@@ -152,7 +152,11 @@ class Reference:
         if ":" in path:
             path, _, tag = path.partition(":")
             if not is_tag(tag):
-                raise Invalid(f"{quoted(tag)} is not a tag", 'letters, digits, "_", "." and "-", at most 128')
+                branch = (
+                    "of a branch, `tags: type=ref,event=branch` makes one, and the output REFERENCE names it"
+                )
+                usual = 'letters, digits, "_", "." and "-", at most 128'
+                raise Invalid(f"{quoted(tag)} is not a tag", branch if "/" in tag else usual)
         if not _is_host(host):
             raise Invalid(f"{quoted(host)} is not a registry host")
         registry = Registry.parse(host)

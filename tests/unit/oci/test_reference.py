@@ -62,6 +62,10 @@ def test_what_a_reference_means(
         ("ghcr.io/org/app:a b", '"a b" is not a tag'),
         ("ghcr.io/org/app:" + "x" * 129, "is not a tag"),
         ("ghcr.io/org/app:v1:v2", '"v1:v2" is not a tag'),
+        (
+            "ghcr.io/org/app:feat/x",
+            '"feat/x" is not a tag; of a branch, `tags: type=ref,event=branch` makes one',
+        ),
         ("ghcr.io/org/app@sha256:abc", '"sha256:abc" is not a digest'),
         ("ghcr.io/org/app@" + DIGEST.upper(), "is not a digest"),
         ("ghcr.io/org//app", 'the repository "org//app" is not valid'),

@@ -425,6 +425,46 @@ def test_the_address_of_a_webhook_is_a_secret(lint: Lint, url: str) -> None:
     assert rules(lint(text.replace(url, "https://hooks.slack.com/ https://discord.com"))) == ["GP109"]
 
 
+BRANCH_TAG = """\
+job:
+  stage: build
+  uses: ghcr.io/klinux/gocdnext-plugin-trivy@v1
+  with: {{scan-type: image, target: 'ghcr.io/org/app:{}'}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("tag", "reported"),
+    [
+        ("${CI_BRANCH}", True),
+        ("${{ CI_BRANCH }}", True),
+        ("pr-${CI_BRANCH:-main}", True),
+        ("${CI_COMMIT_BRANCH}", True),
+        ("${CI_BRANCH_X}", False),
+        ("${CI_COMMIT_SHORT_SHA}", False),
+    ],
+)
+def test_a_branch_is_no_tag_for_what_reads_either(lint: Lint, tag: str, reported: bool) -> None:
+    assert ("GP413" in rules(lint(BRANCH_TAG.format(tag)))) is reported
+
+
+@pytest.mark.parametrize(
+    ("when", "reported"),
+    [
+        ("branch: [main]", False),
+        ("branch: [main], event: [push]", False),
+        ("branch: ['release/*']", True),
+        ("branch: ['*']", True),
+        ("branch: [main], event: [push, pull_request]", True),
+        ("event: [push]", True),
+    ],
+)
+def test_a_branch_without_a_slash_is_a_tag(lint: Lint, when: str, reported: bool) -> None:
+    jobs = "".join(f"  {line}\n" for line in BRANCH_TAG.format("${CI_BRANCH}").splitlines())
+    found = rules(lint(f"when: {{{when}}}\nstages: [build]\njobs:\n{jobs}"))
+    assert ("GP413" in found) is reported
+
+
 SLACK = "https://hooks.slack.com/services/T0AB/B0CD/xyz"
 
 

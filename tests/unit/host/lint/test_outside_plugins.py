@@ -142,6 +142,7 @@ BREAKS: dict[str, tuple[Change, ...]] = {
     "GP410": (("wax: '${{ WAX_KEY }}', ", ""), (", WAX_KEY]", "]")),
     "GP411": (("needs: [scan]", "needs: [build]"),),
     "GP412": ((SIGN, f"{SIGN}\n{SIGN.replace('sign:', 'again:')}"),),
+    "GP413": ((BUILD, BUILD.replace("c.d/e", "'c.d/e:${CI_BRANCH}'")),),
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from itertools import combinations
 
@@ -251,6 +252,38 @@ def side_by_side(view: View) -> Iterator[Diagnostic]:
         if not ordered and subjects & theirs:
             what = f"job `{job.name}` writes to the image at the same time as job `{other.name}`"
             yield Diagnostic(mark, what, f"add `needs: [{other.name}]`")
+
+
+@rule("GP413", Severity.WARNING)
+def branch_as_tag(view: View) -> Iterator[Diagnostic]:
+    """A tag that is the name of a branch, slashes and all.
+
+    A tag cannot hold a slash, and many branches have one: on `feat/login` the job ends before it does
+    anything. In `tags` a slash becomes a `-`, by `type=ref,event=branch` or `${CI_BRANCH}` alone. What scans
+    or copies the image takes it by the output REFERENCE of the job that pushed it. A pipeline that only
+    pushes to branches without a slash start is not reported.
+    """
+    trigger = view.pipeline.trigger
+    plain = trigger.branches and not any(re.search(r"[/*?\[]", each) for each in trigger.branches)
+    if plain and "pull_request" not in trigger.events:
+        return
+    for each in image_flow.published(view):
+        fact = each.use.publishes
+        if fact is not None and _BRANCH.search(each.image.tag):
+            what = (
+                f"`{fact.image}` of {each.use.where} takes a branch for a tag, and a tag cannot hold a slash"
+            )
+            spec = each.use.spec(fact.tags) if fact.tags else None
+            has_rules = spec is not None and spec.format == "tag-rules"
+            advice = f"leave it out, and write `{fact.tags}: type=ref,event=branch`"
+            yield Diagnostic(each.use.at(fact.image), what, advice if has_rules else "take ${CI_COMMIT_SHA}")
+    for read in image_flow.read(view):
+        if read.image is not None and _BRANCH.search(read.image.tag):
+            what = f"`{read.key}` of {read.use.where} takes a branch for a tag, and a tag cannot hold a slash"
+            yield Diagnostic(read.mark, what, "take what was pushed, by the output REFERENCE of that job")
+
+
+_BRANCH = re.compile(r"\$\{\{?\s*CI_(COMMIT_)?BRANCH\b")
 
 
 def _repository(read: image_flow.Read) -> str | None:

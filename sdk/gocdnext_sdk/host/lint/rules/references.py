@@ -154,7 +154,7 @@ def literal_reference(view: View) -> Iterator[Diagnostic]:
 
     In `with:` it stays in the text as it is, without an error, unless the runner profile brings the name.
     Define it in `variables:`, or write `${{ NAME }}`, which fails clearly. Some names that people expect
-    exist on no run, such as CI_COMMIT_BRANCH.
+    exist on no run, such as CI_COMMIT_TAG.
     """
     for use in view.uses:
         if use.job is not None and use.job.profile:
