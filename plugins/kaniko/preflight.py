@@ -188,7 +188,7 @@ _COPY_FLAGS = {
 def _copy(each: Instruction) -> Iterator[Unsupported]:
     flags = dict(each.flags)
     for name, (what, advice) in _COPY_FLAGS.items():
-        if name in flags and flags[name] != "false":
+        if name in flags and (flags[name] or "").lower() != "false":
             yield Unsupported(each.line, f"{each.keyword} --{name}: kaniko {what}", advice)
     if each.keyword == "ADD" and any(_GIT.match(word) for word in each.words[:-1]):
         yield Unsupported(each.line, "ADD of a git repository: kaniko does not clone", "clone in a RUN")

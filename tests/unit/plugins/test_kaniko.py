@@ -259,6 +259,7 @@ class TestPreflight:
             "RUN cat <<-EOF > /x && cat <<'Q' > /y\na\nEOF\nb\nQ",
             "COPY --link --chmod=755 --chown=1:1 a b /x/",
             "COPY --from=0 /usr/ /usr/",
+            "COPY --parents=False a b /x/",
             "COPY <<'EOF' /x\n#!/bin/sh\nEOF",
             "ADD https://example.com/app.tar.gz /x",
             "COPY . /workspaces/app",
