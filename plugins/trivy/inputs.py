@@ -262,6 +262,13 @@ class TrivyInputs(JudgingInputs, ReportInputs, RegistryLoginInputs):
         images += [self.image] if self.image and self.image_source == "registry" else []
         return (*(each.registry for each in images), *self._read_beside(workspace))
 
+    def uses_login(self, workspace: Path) -> bool:
+        """Tell whether `username` is for a registry that is read: of an image, of databases, of a baseline."""
+        if self.scan_type == "dockerfile" or (self.image and self.image_source == "registry"):
+            return True
+        own = self.registry or (self.image.registry if self.image else None)
+        return self.image is not None and own in self._read_beside(workspace)
+
     def _read_beside(self, workspace: Path) -> list[Registry]:
         databases = [each.registry for each in (*self.db_repository, *self.java_db_repository)]
         return [*databases, *self._baseline_registries(workspace)]

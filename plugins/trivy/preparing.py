@@ -46,7 +46,7 @@ def prepare(inputs: TrivyInputs, job: Job) -> Tool:
         job.mask(value)
     if inputs.scan_type == "repo":
         env.update(git_login(inputs, job.environ))
-    elif inputs.username and not any(each.username == inputs.username for each in logins):
+    elif inputs.username and not inputs.uses_login(job.workspace):
         job.warn("`username` and `password` are not used: they are for the registry of an image")
     return job.tool("trivy", env=env, inherit=inherit)
 

@@ -31,7 +31,8 @@ from gocdnext_sdk.host.harness import LocalRegistry
 from gocdnext_sdk.host.manifest.load import load_plugin
 from gocdnext_sdk.host.testing.result import Call, Result
 from gocdnext_sdk.host.testing.run import PluginRunner
-from gocdnext_sdk.inputs.reader import read_inputs
+from gocdnext_sdk.inputs.model import all_constraints
+from gocdnext_sdk.inputs.reader import given_texts, read_inputs
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "plugins" / "trivy"
@@ -601,9 +602,7 @@ class recorder:  # noqa: N801 - reads as a context manager
 def test_every_flag_exists(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(workspace)
     trivy = load_plugin(FOLDER)
-    declared, commands = (
-        import_module(f".{name}", trivy.__module__.rpartition(".")[0]) for name in ("inputs", "commands")
-    )
+    commands = import_module(".commands", trivy.__module__.rpartition(".")[0])
     (workspace / "file.tpl").touch()
     (workspace / "ignored").touch()
     everything = {
@@ -615,8 +614,6 @@ def test_every_flag_exists(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> 
         "skip-db-update": "true",
         "db-repository": "a.example/db b.example/db",
         "java-db-repository": "a.example/db",
-    }
-    only = {
         "platforms": "linux/amd64",
         "scanners": "vuln",
         "pkg-types": "os",
@@ -626,11 +623,12 @@ def test_every_flag_exists(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> 
     }
     emitted: dict[str, set[str]] = {}
     for scan_type, offline in product(("image", "fs", "repo", "config", "rootfs", "sbom"), ("true", "false")):
-        applicable = {
-            key: value for key, value in only.items() if scan_type in declared.ONLY_FOR[key.replace("-", "_")]
-        }
-        inputs = everything | applicable | {"scan-type": scan_type, "target": ".", "offline": offline}
+        inputs = everything | {"scan-type": scan_type, "target": ".", "offline": offline}
         inputs |= {"target": "ghcr.io/org/app"} if scan_type == "image" else {}
+        given = given_texts(trivy.inputs, inputs)
+        for rule in all_constraints(trivy.inputs):
+            for problem in rule.problems(given):  # what does not count with this scan
+                inputs.pop(problem.key, None)
         variables = {f"PLUGIN_{key.upper().replace('-', '_')}": value for key, value in inputs.items()}
         model = read_inputs(trivy.inputs, variables)
         for image_argv in (("--image-src", "remote", "x"), ("--input", "x")):
