@@ -263,7 +263,7 @@ class TrivyInputs(JudgingInputs, ReportInputs, RegistryLoginInputs):
         return (*(each.registry for each in images), *self._read_beside(workspace))
 
     def uses_login(self, workspace: Path) -> bool:
-        """Tell whether `username` is for a registry that is read: of an image, of databases, of a baseline."""
+        """Tell whether `username` is for a registry that is read: of an image, a database, a baseline."""
         if self.scan_type == "dockerfile" or (self.image and self.image_source == "registry"):
             return True
         own = self.registry or (self.image.registry if self.image else None)
