@@ -113,9 +113,9 @@ def test_two_images_in_source_are_told_where_they_go() -> None:
     ("inputs", "key"),
     [
         ({"platforms": "arm64"}, "platforms"),
-        ({"platforms": "linux/arm64", "action": "delete-tag", "tags": "a"}, "platforms"),
+        ({"platforms": "linux/arm64", "action": "delete-tag", "tags": "a", "source": ""}, "platforms"),
         ({"all-tags": "v/*"}, "all-tags"),
-        ({"all-tags": "v*", "action": "delete-tag", "tags": "a"}, "all-tags"),
+        ({"all-tags": "v*", "action": "delete-tag", "tags": "a", "source": ""}, "all-tags"),
         ({"all-tags": "v*", "source": "./app.tar"}, "all-tags"),
     ],
 )
@@ -139,7 +139,7 @@ SIGNED = {"verify-identity": "a@b.example", "verify-issuer": "https://c.example"
         ({"mark": "attestations", **SIGNED}, "mark"),
         ({"key-content": PRIVATE}, "key-content"),
         ({"require": "attestation"}, "require"),
-        ({"require": "harbor:ok", "action": "delete-tag", "tags": "a"}, "require"),
+        ({"require": "harbor:ok", "action": "delete-tag", "tags": "a", "source": ""}, "require"),
         ({"require": "harbor:ok", "api-url": "https://h.example"}, "api-url"),
         ({"require-attestation": "vuln<24h gone.rego", **SIGNED}, "require-attestation"),
         ({"require-attestation": "vuln a.rego b", **SIGNED}, "require-attestation"),
@@ -193,8 +193,8 @@ def test_whose_api_deletes_a_tag(target: str, inputs: dict[str, str], service: s
 @pytest.mark.parametrize(
     ("inputs", "key"),
     [
-        ({"delete-through": "gitlab", "action": "delete-tag", "tags": "a"}, "api-url"),
-        ({"api-url": "gitlab.example", "action": "delete-tag", "tags": "a"}, "api-url"),
+        ({"delete-through": "gitlab", "action": "delete-tag", "tags": "a", "source": ""}, "api-url"),
+        ({"api-url": "gitlab.example", "action": "delete-tag", "tags": "a", "source": ""}, "api-url"),
         ({"delete-through": "harbor"}, "delete-through"),
     ],
 )
