@@ -95,7 +95,7 @@ def _sign(signer: Signer, job: Job, file: str, bundle: str) -> None:
     command = signer.blob_command(_argument(file), str(written))
     with doing(f"{'attesting' if signer.inputs.attestation else 'signing'} {file}{signer.by}"):
         signer.cosign.sign(*command)
-    job.report(bundle, written.read_bytes() if written.is_file() else b"")
+    job.write(bundle, written.read_bytes() if written.is_file() else b"")
 
 
 def _is_signed(signer: Signer, job: Job, file: str, bundle: str) -> bool:

@@ -306,6 +306,8 @@ class Job:
     def report(self, path: str | Path, content: str | bytes) -> None:
         """Write a file into the checkout, with secrets masked; directories that are not there are made.
 
+        A warning says if something was: what a secret looks like may be a word that the file is about.
+
         Args:
             path: relative to the checkout.
             content: text, or bytes.
@@ -313,10 +315,28 @@ class Job:
         Raises:
             OutputError: the path leaves the checkout, or cannot be written.
         """
+        data = content.encode(errors="surrogateescape") if isinstance(content, str) else content
+        masks: list[bytes] = []
+        masked = self._masker.mask_bytes(data, masks.append)
+        if masks:
+            self.warn(f"{path}: {_times(masks)}, what is secret in this job was masked")
+        self._write(path, masked)
+
+    def write(self, path: str | Path, content: bytes) -> None:
+        """Write a file into the checkout as it is, such as a signed one, which a mask would break.
+
+        A warning says if it holds a secret. Else as `report`.
+        """
+        held: list[bytes] = []
+        self._masker.mask_bytes(content, held.append)
+        if held:
+            self.warn(f"{path} holds what is secret in this job, {_times(held)}: masked, it would be broken")
+        self._write(path, content)
+
+    def _write(self, path: str | Path, content: bytes) -> None:
         from gocdnext_sdk.runtime.reports import write_report
 
-        data = content.encode(errors="surrogateescape") if isinstance(content, str) else content
-        write_report(self.workspace, path, self._masker.mask_bytes(data))
+        write_report(self.workspace, path, content)
 
     def summary(self, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
         """Show a table where the CI system shows a job's summary, and in the log where it has none.
@@ -415,6 +435,10 @@ class Job:
         """Run the steps in the block even after a signal; keep them short."""
         with self._signals.shield():
             yield
+
+
+def _times(found: Sequence[object]) -> str:
+    return "once" if len(found) == 1 else f"{len(found)} times"
 
 
 def digest_left_by_tool(subject: object, read: Callable[[], str | None]) -> str:

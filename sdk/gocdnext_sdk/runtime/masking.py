@@ -94,9 +94,9 @@ class Masker:
         """Return `text` with every secret replaced."""
         return self.mask_bytes(text.encode(errors="surrogateescape")).decode(errors="replace")
 
-    def mask_bytes(self, data: bytes) -> bytes:
-        """Return `data` with every secret replaced."""
-        decoder = MaskingDecoder(self)
+    def mask_bytes(self, data: bytes, on_mask: Callable[[bytes], object] = len) -> bytes:
+        """Return `data` with every secret replaced; `on_mask` as for `MaskingDecoder`."""
+        decoder = MaskingDecoder(self, on_mask)
         return decoder.decode(data) + decoder.flush()
 
 

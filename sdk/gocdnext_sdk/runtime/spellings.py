@@ -12,6 +12,8 @@ import re
 from collections.abc import Iterator
 from urllib.parse import quote, quote_plus, unquote, urlsplit
 
+from gocdnext_sdk.secret import looks_secret
+
 MIN_LENGTH = 4
 """Bytes. Shorter values would blank half the log; the platform draws the same line."""
 
@@ -74,6 +76,16 @@ _XML_TABLES = [
 
 _PEM_BORDER = re.compile(r"-----(BEGIN|END) [A-Z0-9 ]+-----")
 
+_BRACKETS = re.compile(r"[\[\]{},\s]*")
+
+_ENTRY = re.compile(
+    r"""(?:-\s+)?(?P<quote>["']?)(?P<key>[\w.-]+)(?P=quote)\s*:(?=\s|$)\s*["']?(?P<value>.*?)["']?[,\[{\s]*"""
+)
+"""A line of YAML, or of JSON in many lines: a key and its value."""
+
+_MIN_ENTRY = 16
+"""Bytes of such a line that nobody writes by chance, as `kind: Config` or `"version": 1,`."""
+
 _USER_AND_PASSWORD = re.compile(r"[^\s:/@]+:([^\s:/@]+)@?")
 
 
@@ -114,8 +126,13 @@ def _bytes(text: str) -> bytes:
 def _lines(secret: str) -> Iterator[str]:
     if len(lines := secret.splitlines()) > 1:
         for line in map(str.strip, lines):
-            if not _PEM_BORDER.fullmatch(line) and not is_run(_bytes(line)):
+            if _PEM_BORDER.fullmatch(line) or _BRACKETS.fullmatch(line) or is_run(_bytes(line)):
+                continue
+            entry = _ENTRY.fullmatch(line)
+            if entry is None or len(line) >= _MIN_ENTRY:
                 yield line
+            if entry is not None and (looks_secret(entry["key"]) or len(line) < _MIN_ENTRY):
+                yield from _long(entry["value"])
 
 
 def _parts(secret: str) -> Iterator[str]:

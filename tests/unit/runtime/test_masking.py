@@ -154,6 +154,42 @@ def test_every_line_of_a_key_is_masked_and_its_borders_are_not() -> None:
     ]
 
 
+KUBECONFIG = """\
+apiVersion: v1
+kind: Config
+users:
+- name: ci
+  user:
+    token: 4815162342-abcdef
+    pin: hunter2x
+current-context: prod
+"""
+SETTINGS = json.dumps(
+    {"version": 1, "parts": [{"token": "ghp_16C7e42F292c", "kind": "app"}], "name": "a-longer-name-of-it"},
+    indent=2,
+)
+
+
+@pytest.mark.parametrize("secret", [KUBECONFIG, SETTINGS])
+def test_the_frame_of_a_document_is_no_secret(secret: str) -> None:
+    log = 'kind: Config, users: 3 found\n- name: ci\n{\n  "version": 1,\n  "kind": "app"\n}\n'
+    assert Masker([secret]).mask(log) == log
+
+
+@pytest.mark.parametrize(
+    ("secret", "value"),
+    [(KUBECONFIG, "4815162342-abcdef"), (KUBECONFIG, "hunter2x"), (SETTINGS, "ghp_16C7e42F292c")],
+)
+def test_a_secret_in_a_document_is_masked_by_itself(secret: str, value: str) -> None:
+    assert Masker([secret]).mask(f"login with {value} failed") == "login with *** failed"
+
+
+def test_a_line_of_a_document_is_masked_unless_it_is_written_by_chance() -> None:
+    masker = Masker([SETTINGS, "hunter2\nuser:pass"])
+    for line in ('"name": "a-longer-name-of-it"', "hunter2", "user:pass"):
+        assert masker.mask(f"  {line}") == "  ***"
+
+
 def test_a_key_with_windows_line_ends_and_indentation_is_masked() -> None:
     masker = Masker([PEM.replace("\n", "\r\n")])
     indented = "\n".join(f"    {line}" for line in PEM.splitlines())

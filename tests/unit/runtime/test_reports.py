@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from pathlib import Path
@@ -18,6 +19,7 @@ from gocdnext_sdk import *
 class Inputs(PluginInputs):
     path: str = Input("reports/deep/out.json", description="Where.")
     group: str | None = Input(None, description="A title.")
+    text: str = Input("", description="What to write.")
     token: Secret | None = Input(None, description="A token.")
 
 class Reporter(Plugin[Inputs]):
@@ -32,6 +34,10 @@ class Reporter(Plugin[Inputs]):
             with job.group(inputs.group):
                 print("inside\\n::set-output name=a::b")
             print("after")
+            return {}
+        if inputs.text:
+            job.report("report.json", inputs.text)
+            job.write("signed.json", inputs.text.encode())
             return {}
         token = inputs.token.reveal() if inputs.token else ""
         job.report(inputs.path, f"found {token or 'nothing'}")
@@ -57,6 +63,34 @@ def test_directories_are_made_and_secrets_are_not_written(
     result = run_plugin(plugin, {"token": "t0k3n-t0k3n"}).passed()
     assert result.changed == {"reports/deep/out.json"}
     assert (workspace / "reports/deep/out.json").read_text() == "found ***"
+
+
+class TestAWordOfAReportThatIsASecretToo:
+    """`postgres` is a package, and the password of a database that a test starts."""
+
+    WORD, TEXT = "postgres", '{"name": "postgres", "purl": "pkg:deb/postgres@1"}'
+
+    @pytest.fixture
+    def log(self, plugin: Path, run_plugin: PluginRunner) -> str:
+        return run_plugin(plugin, {"text": self.TEXT}, env={"DB_PASSWORD": self.WORD}, mode="function").log
+
+    def test_is_masked_and_that_is_told(self, log: str, workspace: Path) -> None:
+        assert (workspace / "report.json").read_text() == self.TEXT.replace(self.WORD, "***")
+        assert "warning: report.json: 2 times" in log
+
+    def test_stays_in_a_signed_file_and_that_is_told(self, log: str, workspace: Path) -> None:
+        assert (workspace / "signed.json").read_text() == self.TEXT
+        assert "warning: signed.json holds what is secret in this job, 2 times" in log
+        assert self.WORD not in log
+
+    def test_a_document_that_is_secret_breaks_no_report(
+        self, plugin: Path, run_plugin: PluginRunner, workspace: Path
+    ) -> None:
+        report = json.dumps({"version": 1, "found": []}, indent=2)
+        secret = json.dumps({"version": 1, "token": "hunter2-hunter2"}, indent=2)
+        result = run_plugin(plugin, {"text": report, "token": secret}, mode="function").passed()
+        assert json.loads((workspace / "report.json").read_text()) == json.loads(report)
+        assert "warning" not in result.log
 
 
 def test_a_file_that_is_there_is_replaced(plugin: Path, run_plugin: PluginRunner, workspace: Path) -> None:

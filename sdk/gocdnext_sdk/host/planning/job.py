@@ -88,7 +88,7 @@ class PlanningJob(Job):
     def _sender(self) -> Sender:
         return PlannedSender(self._notes, self._shown)
 
-    def report(self, path: str | Path, content: str | bytes) -> None:
+    def _write(self, path: str | Path, content: bytes) -> None:
         """Record the file."""
         self._notes.steps.append(Step("write", (self._shown.show(str(path)),)))
 
