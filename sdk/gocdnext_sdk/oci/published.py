@@ -14,7 +14,7 @@ from gocdnext_sdk.oci.descriptor import MAX_MANIFEST
 from gocdnext_sdk.oci.reference import Reference
 from gocdnext_sdk.oci.strict_json import parse_json
 
-PREDICATE_TYPE = "in-toto.io/predicate-type"
+_PREDICATE_TYPE = "in-toto.io/predicate-type"
 """The annotation of an attestation's layer that says what it holds."""
 
 _PROVENANCE = "slsa.dev/provenance"
@@ -61,11 +61,28 @@ def said_by(image: Reference, registry: RegistryClient) -> Iterator[Said | TooLa
     yield from _texts(content, "index")
     for child in registry.children(image):
         single = image.with_digest(child.digest)
+        if child.is_index:
+            yield from said_by(single, registry)
+            continue
         _, content = registry.manifest(single)
         if child.is_attestation:
             yield from _of_attestation(single, content, registry)
         else:
             yield from _of_image(single, content, f" of {child.platform}" if child.platform else "", registry)
+
+
+def attested_types(image: Reference, registry: RegistryClient) -> Iterator[str]:
+    """Yield the types of the statements that BuildKit put beside the platforms of an image.
+
+    Raises:
+        RegistryError: something of it cannot be read.
+    """
+    for child in registry.children(image):
+        single = image.with_digest(child.digest)
+        if child.is_attestation:
+            yield from (predicate for predicate, _, _ in _layers(single, registry.manifest(single)[1]))
+        elif child.is_index:
+            yield from attested_types(single, registry)
 
 
 def _of_image(
@@ -80,11 +97,7 @@ def _of_attestation(
     image: Reference, content: dict[str, Any], registry: RegistryClient
 ) -> Iterator[Said | TooLarge]:
     yield from _texts(content, "manifest of an attestation")
-    try:
-        layers = [(_predicate(each), each.get("size"), str(each.get("digest"))) for each in content["layers"]]
-    except (AttributeError, KeyError, TypeError):
-        raise RegistryError(f"{image} is not an attestation: it has no layers, or other ones") from None
-    for predicate, size, digest in layers:
+    for predicate, size, digest in _layers(image, content):
         if _PROVENANCE not in predicate:
             continue
         if not isinstance(size, int) or size > MAX_MANIFEST:
@@ -98,8 +111,19 @@ def _of_attestation(
         yield from _texts(statement, "provenance")
 
 
-def _predicate(layer: dict[str, Any]) -> str:
-    return str((layer.get("annotations") or {}).get(PREDICATE_TYPE, ""))
+def _layers(image: Reference, content: dict[str, Any]) -> list[tuple[str, object, str]]:
+    """Return type, size and digest of each statement of an attestation."""
+    try:
+        return [
+            (
+                str((each.get("annotations") or {}).get(_PREDICATE_TYPE, "")),
+                each.get("size"),
+                str(each.get("digest")),
+            )
+            for each in content["layers"]
+        ]
+    except (AttributeError, KeyError, TypeError):
+        raise RegistryError(f"{image} is not an attestation: it has no layers, or other ones") from None
 
 
 def _texts(value: Any, document: str, path: str = "") -> Iterator[Said]:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 
 from gocdnext_sdk.errors import RegistryError
 from gocdnext_sdk.host.testing.fake_registry import FakeRegistry
 from gocdnext_sdk.oci.client import RegistryClient
-from gocdnext_sdk.oci.descriptor import MAX_MANIFEST
-from gocdnext_sdk.oci.published import Said, TooLarge, said_by
+from gocdnext_sdk.oci.descriptor import MAX_MANIFEST, Descriptor
+from gocdnext_sdk.oci.published import Said, TooLarge, attested_types, said_by
 
 CONFIG = "application/vnd.oci.image.config.v1+json"
 
@@ -67,3 +68,38 @@ def test_every_text_comes_with_its_place() -> None:
     assert [each for each in said if isinstance(each, TooLarge)] == [TooLarge("provenance", MAX_MANIFEST + 1)]
     single = list(said_by(registry.reference(f"app@{image.digest}"), client))
     assert Said("configuration: config.Env[0]", "A=b") in single
+
+
+def test_an_index_in_an_index_says_things_too() -> None:
+    registry = FakeRegistry()
+    image = registry.push("app", {"annotations": {"k": "deep"}})
+    attestation = registry.push(
+        "app", {"layers": [{"annotations": {"in-toto.io/predicate-type": "https://spdx.dev/Document"}}]}
+    )
+    attests = {
+        "annotations": {"vnd.docker.reference.type": "attestation-manifest"},
+        "platform": {"os": "unknown", "architecture": "unknown"},
+    }
+    inner = registry.push("app", {"manifests": [entry(image), entry(attestation) | attests]})
+    outer = registry.push("app", {"manifests": [entry(inner)]})
+    client, name = RegistryClient(transport=registry), registry.reference(f"app@{outer.digest}")
+    assert Said("manifest: annotations.k", "deep") in list(said_by(name, client))
+    assert list(attested_types(name, client)) == ["https://spdx.dev/Document"]
+
+
+def test_what_is_no_attestation_attests_nothing() -> None:
+    registry = FakeRegistry()
+    layers = [{"annotations": {"in-toto.io/predicate-type": "https://spdx.dev/Document"}}]
+    image = registry.push("app", {"layers": layers})
+    about = {"annotations": {"vnd.docker.reference.type": "attestation-manifest"}}
+    index = registry.push("app", {"manifests": [entry(image) | about | {"platform": LINUX}]})
+    client = RegistryClient(transport=registry)
+    assert not list(attested_types(registry.reference(f"app@{index.digest}"), client))
+    assert not list(attested_types(registry.reference(f"app@{image.digest}"), client))
+
+
+LINUX = {"os": "linux", "architecture": "amd64"}
+
+
+def entry(descriptor: Descriptor) -> dict[str, Any]:
+    return {"mediaType": descriptor.media_type, "digest": descriptor.digest, "size": descriptor.size}

@@ -16,12 +16,11 @@ from gocdnext_sdk.host.pipeline import parse_file
 from gocdnext_sdk.host.pipeline.model import Plugin
 from gocdnext_sdk.oci.client import RegistryClient
 from gocdnext_sdk.oci.credentials import Credentials
-from gocdnext_sdk.oci.published import PREDICATE_TYPE
+from gocdnext_sdk.oci.published import attested_types
 from gocdnext_sdk.oci.reference import Reference
 from gocdnext_sdk.tools.cosign.verification import is_refusal
 
 OURS = "ghcr.io/klinux/gocdnext-plugin-*"
-ATTESTATION = {"vnd.docker.reference.type": "attestation-manifest"}
 EXPECTED = {
     "SBOM": ("https://spdx.dev/", "https://cyclonedx.org/"),
     "provenance": ("https://slsa.dev/provenance/",),
@@ -129,17 +128,7 @@ def _wrong(registry: RegistryClient, subject: Reference, signer: Sequence[str]) 
         if not is_refusal(done.returncode, done.stderr):
             raise ToolError(f"cosign could not verify {subject}:\n{said}")
         yield f"it is not signed by the one you name: {said.splitlines()[-1]}"
-    found = set(_predicates(registry, subject))
+    found = set(attested_types(subject, registry))
     for what, beginnings in EXPECTED.items():
         if not any(each.startswith(beginnings) for each in found):
             yield f"it has no {what}"
-
-
-def _predicates(registry: RegistryClient, subject: Reference) -> Iterator[str]:
-    """Yield the types of the statements that BuildKit put beside the platforms of an image."""
-    _, index = registry.manifest(subject)
-    for child in index.get("manifests", []):
-        if ATTESTATION.items() <= (child.get("annotations") or {}).items():
-            _, manifest = registry.manifest(subject.with_digest(child["digest"]))
-            for layer in manifest["layers"]:
-                yield str((layer.get("annotations") or {}).get(PREDICATE_TYPE, ""))
