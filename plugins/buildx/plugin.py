@@ -157,7 +157,7 @@ class BuildxBuild(Build[BuildxInputs]):
         environ = super().environ
         for entry in self.cache.entries:
             environ.update(entry.environ)
-        environ.update(self.job.docker_config(self.inputs.all_logins))
+        environ.update(self.job.docker_config(self.inputs.all_credentials))
         # The labels name the commit, in the provenance too; buildx would only say that there is no git.
         return environ | {"BUILDX_CONFIG": self.config, "BUILDX_GIT_INFO": "false"}
 

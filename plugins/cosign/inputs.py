@@ -330,7 +330,7 @@ class CosignInputs(RegistryLoginInputs):
         return (*self.registries, *signature_registries(environ), *materials)
 
     @property
-    def all_logins(self) -> Credentials:
+    def all_credentials(self) -> Credentials:
         """The logins at the registries of the images; none if it is about files."""
         return self.credentials(self.registries[0]) if self.registries else Credentials()
 

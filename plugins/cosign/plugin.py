@@ -66,7 +66,7 @@ class Cosign(Plugin[CosignInputs]):
             else:
                 files.verify(signer, job)
             return {"VERIFY_COMMAND": verify_command(signer, ())}
-        registry = job.registry(inputs.all_logins, inputs.insecure_registries, for_tool="cosign")
+        registry = job.registry(inputs.all_credentials, inputs.insecure_registries, for_tool="cosign")
         images = [self._resolved(each, registry, job) for each in inputs.images]
         first, tag = images[0], inputs.images[0].tag
         job.output(IMAGE=first.name, DIGEST=str(first.digest), REFERENCE=str(first), TAGS=tag or "")

@@ -46,7 +46,7 @@ class Signer:
         cosign = SigningTool.ready(
             job,
             inputs.tool_environ(),
-            inputs.all_logins,
+            inputs.all_credentials,
             key=key,
             content=content,
             token=token,

@@ -69,7 +69,7 @@ def _checked(inputs: DockerPushInputs, source: Source, job: Job, registries: Reg
     from .checking import check_demands
 
     pinned, insecure = reference.with_digest(digest), inputs.is_insecure(reference.registry)
-    check_demands(inputs, job, pinned, registries.source, registries.logins.source, insecure=insecure)
+    check_demands(inputs, job, pinned, registries.source, registries.credentials.source, insecure=insecure)
     return replace(source, reference=pinned)
 
 
@@ -84,7 +84,7 @@ def find_content(
         pinned = reference.with_digest(digest)
         if reference.digest is None:
             job.say(f"{source} is {digest}")
-        location = regctl_name(pinned, inputs, registries.logins)
+        location = regctl_name(pinned, inputs, registries.credentials)
         yield Content(str(location), digest, str(pinned), pinned)
         return
 
@@ -139,7 +139,7 @@ def find_kept(
         if inputs.demands_signature:
             from .checking import check_demands
 
-            login, insecure = registries.logins.targets, inputs.is_insecure(image.registry)
+            login, insecure = registries.credentials.targets, inputs.is_insecure(image.registry)
             check_demands(inputs, job, image, registries.targets, login, insecure=insecure)
     job.say(f"{kept} is there already, and kept")
     return kept

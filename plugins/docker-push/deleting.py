@@ -42,7 +42,7 @@ def delete_tag(
     else:
         from .apis import Deletion, delete
 
-        login = registries.logins.targets.get(target.registry, target.repository)
+        login = registries.credentials.targets.get(target.registry, target.repository)
         try:
             url = inputs.api_of(service, target.registry)
             delete(service, Deletion(job, url, login, registries.targets, target, before))

@@ -93,7 +93,7 @@ Sources = Annotated[
 
 
 @dataclass(frozen=True)
-class Logins:
+class BothCredentials:
     """Who reads the source, and who writes the targets; each login for its host only."""
 
     source: Credentials
@@ -255,17 +255,17 @@ class DockerPushInputs(ImageTagInputs, DemandInputs, SigningInputs, RegistryLogi
         """What of it a registry may have."""
         return tuple(each.reference for each in self.origins if each.reference)
 
-    def both_logins(self, environ: Mapping[str, str]) -> Logins:
+    def both_credentials(self, environ: Mapping[str, str]) -> BothCredentials:
         """Return the logins of the job; without any, those of the user's own Docker configuration."""
-        known = self.given_logins(self.registries[0]) or Credentials.ambient(environ)
+        known = self.scoped_credentials(self.registries[0]) or Credentials.ambient(environ)
         targets = known.bound_to(self.repositories)
         if not self.read_from:
-            return Logins(targets, targets)
+            return BothCredentials(targets, targets)
         source = known.bound_to(self.read_from)
         if self.source_username is not None and self.source_password is not None:
             user, password = self.source_username, self.source_password
             source = Credentials(Credential(each.registry, user, password) for each in self.read_from)
-        return Logins(Credentials((*targets, *source)), targets)
+        return BothCredentials(Credentials((*targets, *source)), targets)
 
     def check(self, environ: Mapping[str, str], workspace: Path) -> Iterable[Problem]:
         """Check what two inputs must agree on."""

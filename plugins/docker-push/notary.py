@@ -69,7 +69,7 @@ class Notary:
         return SigningTool.ready(
             job,
             inputs.tool_environ(),
-            inputs.both_logins(job.environ).targets,
+            inputs.both_credentials(job.environ).targets,
             key=inputs.key,
             content=inputs.key_content,
             token=None if inputs.has_key else _token(job),

@@ -133,7 +133,7 @@ def _check_signed(
 ) -> None:
     """Check that the signer of `verify-…` attests just what a receipt says."""
     policy = inputs.policy(job, insecure=inputs.is_insecure(image.registry))
-    cosign = verifier(job, registries.logins.targets, [inputs.verify_key])
+    cosign = verifier(job, registries.credentials.targets, [inputs.verify_key])
     for form in (policy, policy.older):
         if content in verified_predicates(cosign, form, image, PROMOTION, assumed=content):
             job.say("the receipt is signed as demanded")

@@ -70,7 +70,7 @@ def _mark(move: Move, origin: str, job: Job, notary: Notary | None) -> None:
                 if mark.kind == "attestation" and notary is not None:
                     notary.attest(image, VALIDATED, statement, insecure=inputs.is_insecure(image.registry))
                 else:
-                    url, logins = inputs.api_at(mark, image.registry), move.registries.logins.targets
-                    login = logins.get(image.registry, image.repository)
-                    set_mark(mark, Place(job, url, login, image))
+                    credentials = move.registries.credentials.targets
+                    login = credentials.get(image.registry, image.repository)
+                    set_mark(mark, Place(job, inputs.api_at(mark, image.registry), login, image))
             job.say(f"marked {image} with {mark}")

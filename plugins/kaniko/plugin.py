@@ -256,7 +256,7 @@ class Kaniko(Plugin[KanikoInputs]):
             return kept
         digest_file = job.scratch() / "digest"
         # Not in anonymous memory: kaniko would hand its descriptor on to every RUN step.
-        login = job.docker_config(inputs.all_logins, job.scratch() / "docker")
+        login = job.docker_config(inputs.all_credentials, job.scratch() / "docker")
         inherit = filter(INHERITED.fullmatch, job.environ)
         executor = job.tool("executor", env=build.environ | login, inherit=inherit)
         with build.writing():

@@ -130,7 +130,7 @@ def baseline_subjects(inputs: TrivyInputs, job: Job, images: Sequence[Subject]) 
     reference = baseline_reference(inputs, job.workspace)
     if reference is None:
         return []
-    registry = job.registry(inputs.all_logins(), inputs.insecure_registries)
+    registry = job.registry(inputs.all_credentials, inputs.insecure_registries)
     found = registry.find(reference)
     if found is None:
         job.warn(f"there is no {reference} yet, so that every finding counts")

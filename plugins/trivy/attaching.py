@@ -25,7 +25,7 @@ def attach_reports(inputs: TrivyInputs, job: Job, image: str, written: Iterable[
     Raises:
         RegistryError: this user may not, or the registry refuses.
     """
-    registry = job.registry(inputs.all_logins(), inputs.insecure_registries)
+    registry = job.registry(inputs.all_credentials, inputs.insecure_registries)
     created = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
     for each in written:
         subject = Reference.parse(

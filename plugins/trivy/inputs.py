@@ -192,12 +192,13 @@ class TrivyInputs(JudgingInputs, ReportInputs, RegistryLoginInputs):
         arguments = {key: value for key, value in given.items() if value is not None}
         return read_bases(self.target or DEFAULT, arguments, workspace)
 
-    def all_logins(self) -> Credentials:
-        """Return the registry logins, each bound to its host."""
+    @property
+    def all_credentials(self) -> Credentials:
+        """The credentials: of the images, and of the database; each for its own host."""
         home = self.image.registry if self.image else None
         if self.scan_type == "dockerfile":
             home = self.registry
-        found = list(self.credentials(home) if home else self.further_logins.for_hosts())
+        found = list(self.credentials(home) if home else self.further_credentials.for_hosts())
         if self.db_username and self.db_password and self.db_repository:
             found.append(Credential(self.db_repository[0].registry, self.db_username, self.db_password))
         return Credentials(found)

@@ -34,8 +34,8 @@ def prepare(inputs: TrivyInputs, job: Job) -> Tool:
     if inputs.image_source == "docker":
         inherit += ["DOCKER_HOST", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH"]
     env: dict[str, str | Secret] = {}
-    if logins := inputs.all_logins():
-        env.update(job.docker_config(logins))
+    if credentials := inputs.all_credentials:
+        env.update(job.docker_config(credentials))
     else:
         inherit.append("DOCKER_CONFIG")
     for note in honoured_files(inputs, job.workspace):

@@ -64,7 +64,7 @@ def find_subjects(inputs: TrivyInputs, job: Job) -> list[Subject]:
     if inputs.image_source == "docker":
         return [Subject(str(image), ("--image-src", "docker", str(image)))]
 
-    registry = job.registry(inputs.all_logins(), inputs.insecure_registries)
+    registry = job.registry(inputs.all_credentials, inputs.insecure_registries)
     found = registry.resolve(image)
     name = str(image.with_digest(found.digest))
     if image.digest is None:
@@ -79,7 +79,7 @@ def find_subjects(inputs: TrivyInputs, job: Job) -> list[Subject]:
 
 def find_bases(inputs: TrivyInputs, job: Job) -> list[Subject]:
     """Return every platform of the base images of a Dockerfile, by digest."""
-    registry = job.registry(inputs.all_logins(), inputs.insecure_registries)
+    registry = job.registry(inputs.all_credentials, inputs.insecure_registries)
     subjects: list[Subject] = []
     pinned: list[str] = []
     for base, image in inputs.bases(job.environ, job.workspace).items():

@@ -130,7 +130,7 @@ class Build(Generic[Inputs]):
     @cached_property
     def registry(self) -> RegistryClient:
         """A client with the logins of the build."""
-        return self.job.registry(self.inputs.all_logins, self.inputs.insecure_registries)
+        return self.job.registry(self.inputs.all_credentials, self.inputs.insecure_registries)
 
     @property
     def staged(self) -> Path:
@@ -252,7 +252,7 @@ class Build(Generic[Inputs]):
             for image in self.inputs.repositories:
                 self.registry.check_push(image)
         except RegistryError as error:
-            if self.inputs.all_logins:
+            if self.inputs.all_credentials:
                 raise
             self.job.warn(f"tags are set one by one, each with its content: {error}")
             return False
@@ -357,7 +357,7 @@ class Build(Generic[Inputs]):
             images = [image.with_digest(digest) for image in several] if right else []
             entries = {image: self.registry.platforms(image) for image in images}
         except RegistryError as error:
-            if not inputs.all_logins:
+            if not inputs.all_credentials:
                 self.job.warn(f"what was pushed is not read back: {error}")
                 return False
             raise RegistryError(f"{digest} was pushed, and not read back: {error}") from None

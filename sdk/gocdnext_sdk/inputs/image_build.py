@@ -227,7 +227,7 @@ class ImageBuildInputs(ImageTagInputs, RegistryLoginInputs):
         """
         found = {
             f"the password for {login.registry}": secret.reveal()
-            for login in self.all_logins
+            for login in self.all_credentials
             for secret in login.secrets
         }
         for name, field in type(self).model_fields.items():
@@ -254,7 +254,7 @@ class ImageBuildInputs(ImageTagInputs, RegistryLoginInputs):
         return {name: Secret(environ[name]) for name in names if name in environ}
 
     @property
-    def all_logins(self) -> Credentials:
+    def all_credentials(self) -> Credentials:
         """The logins: of the images, of what they are made from, and of the mirror; each for its own host."""
         found = list(self.credentials(self.main.registry))
         if self.mirror_username and self.mirror_password and (host := self.mirror_registry):

@@ -258,25 +258,25 @@ class RegistryLoginInputs(PluginInputs):
         if registries:
             taken = {
                 each.registry
-                for each in (*self.given_logins(next(iter(registries))), *self.registry_identity)
+                for each in (*self.scoped_credentials(next(iter(registries))), *self.registry_identity)
             }
             yield from by_keys((each for each in registries if each not in taken), job)
 
     @property
-    def further_logins(self) -> Credentials:
+    def further_credentials(self) -> Credentials:
         """Those of `docker-config` and of `logins`, which count where both have one for a host."""
         return _over(self.logins, Credentials.parse(self.docker_config) if self.docker_config else ())
 
-    def given_logins(self, default: Registry) -> Credentials:
+    def scoped_credentials(self, default: Registry) -> Credentials:
         """Return all logins, each bound to one host or to some of its repositories; `username` counts first.
 
         Args:
             default: the host that `username` belongs to if `registry` is not given.
         """
         if self.username is None or self.password is None:
-            return self.further_logins
+            return self.further_credentials
         own = Credential(self.registry or default, self.username, self.password)
-        return _over([own], self.further_logins)
+        return _over([own], self.further_credentials)
 
     def credentials(self, default: Registry) -> Credentials:
         """Return all logins, each bound to one host, as tools take them.
@@ -284,7 +284,7 @@ class RegistryLoginInputs(PluginInputs):
         Args:
             default: the host that `username` belongs to if `registry` is not given.
         """
-        return self.given_logins(default).for_hosts()
+        return self.scoped_credentials(default).for_hosts()
 
     def is_insecure(self, registry: Registry) -> bool:
         """Tell whether the user lets `registry` speak plain http."""

@@ -23,7 +23,7 @@ def build(registry: FakeRegistry, *targets: Reference) -> Build[Any]:
     client = RegistryClient(Credentials([]), transport=registry)
     inputs = SimpleNamespace(
         targets=lambda ci: targets,
-        all_logins=Credentials([]),
+        all_credentials=Credentials([]),
         insecure_registries=(),
         platforms=("linux/amd64",),
     )
@@ -77,7 +77,7 @@ def pushed(registry: FakeRegistry, logins: Credentials) -> tuple[Build[Any], lis
     tried = build(registry, FIRST, SECOND)
     warnings: list[str] = []
     tried.job.warn = warnings.append  # type: ignore[method-assign,assignment]
-    tried.inputs.all_logins = logins
+    tried.inputs.all_credentials = logins
     tried.inputs.main = FIRST
     tried.inputs.repositories = (FIRST,)
     tried.job.say = lambda text: None  # type: ignore[method-assign,assignment]

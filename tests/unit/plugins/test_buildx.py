@@ -347,7 +347,7 @@ class TestLogins:
             mirror_username="mu",
             mirror_password="mp",
         )
-        logins = {str(each.registry): each.username for each in inputs.all_logins}
+        logins = {str(each.registry): each.username for each in inputs.all_credentials}
         assert logins == {"docker.io": "u", "hub.example.com": "mu"}
 
 

@@ -287,7 +287,7 @@ def test_a_rollback_deletes_a_tag_that_was_new_through_the_same_api() -> None:
         inputs = read_inputs(PLUGIN.inputs, environ)
         job = Job({}, Path(), Masker(), SecretFiles(), Signals(), OutputFile({}))
         client = RegistryClient(transport=service.registry)
-        receipt.roll_back(inputs, job, deleting.Registries(inputs.both_logins({}), client, client, Any))
+        receipt.roll_back(inputs, job, deleting.Registries(inputs.both_credentials({}), client, client, Any))
     assert service.tags == {"good"}
     assert len(service.registry.manifests) == 2
 

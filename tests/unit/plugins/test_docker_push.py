@@ -435,7 +435,7 @@ class TestIndex:
     def test_each_registry_gets_its_own_login(self) -> None:
         auths = {"staging.example": {"auth": "cmVhZGVyOnJlYWRlci1wYXNz"}}
         inputs = read(self.INDEX | LOGIN | {"docker-config": json.dumps({"auths": auths})})
-        hosts = MODULE.regctl_hosts(inputs, inputs.both_logins({}), tls)
+        hosts = MODULE.regctl_hosts(inputs, inputs.both_credentials({}), tls)
         users = {name: host.credential.username for name, host in hosts.items()}
         assert users == {"ghcr.io": "writer", "staging.example": "reader"}
 
@@ -457,24 +457,24 @@ class TestLogins:
     """Each login is for one host."""
 
     def test_the_targets_login_is_not_the_sources(self) -> None:
-        logins = read(LOGIN).both_logins({})
+        logins = read(LOGIN).both_credentials({})
         assert [(each.registry.host, each.username) for each in logins.source] == [("ghcr.io", "writer")]
 
     def test_the_targets_login_reads_a_source_at_the_same_registry(self) -> None:
         inputs = read({"source": "ghcr.io/org/staging:rc", **LOGIN})
-        logins = inputs.both_logins({})
+        logins = inputs.both_credentials({})
         hosts = MODULE.regctl_hosts(inputs, logins, tls)
         assert {name: host.credential.username for name, host in hosts.items()} == {"ghcr.io": "writer"}
 
     def test_two_registries_have_their_own(self) -> None:
         inputs = read(LOGIN | SOURCE_LOGIN)
-        hosts = MODULE.regctl_hosts(inputs, inputs.both_logins({}), tls)
+        hosts = MODULE.regctl_hosts(inputs, inputs.both_credentials({}), tls)
         users = {name: host.credential.username for name, host in hosts.items()}
         assert users == {"ghcr.io": "writer", "staging.example": "reader"}
 
     def test_one_registry_with_two_logins_has_two_names(self) -> None:
         inputs = read({"source": "ghcr.io/org/staging:rc", **LOGIN, **SOURCE_LOGIN})
-        logins = inputs.both_logins({})
+        logins = inputs.both_credentials({})
         hosts = MODULE.regctl_hosts(inputs, logins, tls)
         users = {name: (host.registry.host, host.credential.username) for name, host in hosts.items()}
         assert users == {"ghcr.io": ("ghcr.io", "writer"), "source.invalid": ("ghcr.io", "reader")}
@@ -485,7 +485,7 @@ class TestLogins:
     def test_further_logins_come_from_a_docker_configuration(self) -> None:
         auths = {"https://index.docker.io/v1/": {"auth": "aHViOmh1Yi1wYXNz"}, "ghcr.io": {"auth": "eDp5"}}
         both = {"target": "ghcr.io/org/app docker.io/org/app", "registry": "ghcr.io"}
-        logins = read(both | LOGIN | {"docker-config": json.dumps({"auths": auths})}).both_logins({})
+        logins = read(both | LOGIN | {"docker-config": json.dumps({"auths": auths})}).both_credentials({})
         users = {each.registry.host: (each.username, each.password.reveal()) for each in logins.targets}
         assert users == {"docker.io": ("hub", "hub-pass"), "ghcr.io": ("writer", "writer-password")}
 
@@ -508,7 +508,7 @@ class TestLogins:
         config = json.loads(
             configuration(
                 MODULE.regctl_hosts(
-                    inputs, inputs.both_logins({}), lambda registry: registry.host != "localhost:5000"
+                    inputs, inputs.both_credentials({}), lambda registry: registry.host != "localhost:5000"
                 )
             ).reveal()
         )

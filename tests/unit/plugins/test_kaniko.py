@@ -175,7 +175,7 @@ class TestEnvironment:
         assert set(filter(kaniko.INHERITED.fullmatch, job)) == {"AWS_ROLE_ARN"}
 
     def test_the_login_of_docker_hub_has_the_key_kaniko_looks_for(self) -> None:
-        config = read(image="org/app", username="u", password="p").all_logins.docker_config()
+        config = read(image="org/app", username="u", password="p").all_credentials.docker_config()
         assert isinstance(config, Secret)
         assert '"https://index.docker.io/v1/"' in config.reveal()
 

@@ -288,7 +288,7 @@ def test_each_login_is_bound_to_its_own_host() -> None:
         db_username="bob",
         db_password="db-password",
     )
-    logins = {str(each.registry): each.username for each in inputs.all_logins()}
+    logins = {str(each.registry): each.username for each in inputs.all_credentials}
     assert logins == {"ghcr.io": "alice", "mirror.example.com": "bob"}
 
 
@@ -865,7 +865,7 @@ class TestBaseImages:
         login = {"scan_type": "dockerfile", "username": "u", "password": "p"}
         (line,) = mistakes(**login)
         assert line.startswith("with.registry: is required")
-        (found,) = given(**login, registry="ghcr.io").all_logins()
+        (found,) = given(**login, registry="ghcr.io").all_credentials
         assert str(found.registry) == "ghcr.io"
 
     def test_each_is_told_apart_in_the_report(self) -> None:
