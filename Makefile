@@ -120,9 +120,9 @@ docs: build/docs/installed
 picture: .venv/installed
 	@$(BIN)/python docs/picture.py
 
-# The prose of all Markdown files, at one width. What is generated is wrapped by what writes it.
+# The prose of all Markdown files that people write, at one width.
 wrap:
-	@$(PYTHON) docs/wrap.py $$(git ls-files '*.md' ':!docs/lint.md' ':!plugins/*/ci/*')
+	@$(PYTHON) docs/wrap.py
 
 build/docs/installed: docs/requirements.lock
 	@$(PYTHON) -m venv build/docs

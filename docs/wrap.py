@@ -1,18 +1,22 @@
 """Wrap the prose of Markdown files at one width: `make wrap`.
 
-Only paragraphs and list items are touched. Code, tables, headings, comments and what stands between the
-markers of `gocdnext-plugin manifest` stay as they are. Code in a line and links are never broken: one that
-is longer than a line has a line of its own.
+Only paragraphs and list items are touched. Front matter, code, tables, headings, comments and what stands
+between the markers of `gocdnext-plugin manifest` stay as they are. Code in a line and links are never broken:
+one that is longer than a line has a line of its own. Pages that are generated are left to what writes them.
 """
 
 from __future__ import annotations
 
 import re
-import sys
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+ROOT = Path(__file__).parents[1]
 WIDTH = 120
+
+_GENERATED = re.compile(r"docs/lint\.md|plugins/[\w-]+/ci/.*")
+_FRONT_MATTER = re.compile(r"---\n.*?^---\n", re.MULTILINE | re.DOTALL)
 
 _FENCE = re.compile(r"\s*(```|~~~)")
 _ITEM = re.compile(r"(\s*(?:[-*+]|\d+\.) +)(?=\S)")
@@ -21,9 +25,18 @@ _WORD = re.compile(r"(?:`[^`]*`|\[[^\]]*\]\([^)]*\)|\S)+")
 _STARTS_A_BLOCK = re.compile(r"[-+*#>|]|\d+\.$")
 
 
+def pages() -> list[str]:
+    """Return the Markdown files that people write, by their paths in the repository."""
+    command = ["git", "ls-files", "*.md"]
+    listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    return [name for name in listed.splitlines() if not _GENERATED.fullmatch(name)]
+
+
 def wrapped(text: str) -> str:
     """Return a page with its prose wrapped."""
-    return "".join(f"{line}\n" for line in _lines(iter(text.splitlines())))
+    front = _FRONT_MATTER.match(text)
+    start = front.end() if front else 0
+    return text[:start] + "".join(f"{line}\n" for line in _lines(iter(text[start:].splitlines())))
 
 
 def _lines(lines: Iterator[str]) -> Iterator[str]:
@@ -72,6 +85,6 @@ def _fill(paragraph: list[str]) -> Iterator[str]:
 
 
 if __name__ == "__main__":
-    for name in sys.argv[1:]:
-        page = Path(name)
+    for name in pages():
+        page = ROOT / name
         page.write_text(wrapped(page.read_text(encoding="utf-8")), encoding="utf-8")
