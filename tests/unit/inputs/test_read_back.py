@@ -48,6 +48,7 @@ def pushed(registry: FakeRegistry, tmp_path: Path, digest: str, **with_: str) ->
     job: Any = SimpleNamespace(
         ci=Ci(),
         environ={},
+        workspace=tmp_path,
         say=lambda message: None,
         registry=lambda logins, insecure: RegistryClient(transport=registry),
     )

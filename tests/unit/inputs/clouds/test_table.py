@@ -16,7 +16,7 @@ from urllib.parse import parse_qs
 
 import pytest
 
-from gocdnext_sdk.errors import HttpError, InputError
+from gocdnext_sdk.errors import HttpError, InputError, excerpt
 from gocdnext_sdk.host.testing.fake_registry import FakeNetwork, respond
 from gocdnext_sdk.inputs.clouds import aws
 from gocdnext_sdk.inputs.clouds.identity import RegistryIdentity
@@ -65,6 +65,9 @@ class Cloud:
 
     def warn(self, text: str) -> None:
         self.warned.append(text)
+
+    def excerpt(self, text: str) -> str:
+        return excerpt(text)
 
     def http(self, method: str, url: str, **more: Any) -> Any:
         sender = SimpleNamespace(
