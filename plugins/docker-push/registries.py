@@ -50,7 +50,8 @@ class Registries:
         if any(credentials.source.get(each) != credentials.targets.get(each) for each in inputs.registries):
             targets = job.registry(credentials.targets, inputs.insecure_registries)
         hosts = regctl_hosts(inputs, credentials, targets.speaks_tls)
-        config = job.secret_file(configuration(hosts), "regctl.json")
+        # Not masked as a whole, since its hosts are no secrets and stand in messages: its logins are.
+        config = job.secret_file(configuration(hosts).reveal(), "regctl.json")
         return cls(credentials, source, targets, Regctl(job.tool("regctl", env={CONFIG_VARIABLE: config})))
 
 
