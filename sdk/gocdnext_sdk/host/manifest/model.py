@@ -13,7 +13,7 @@ from pydantic.fields import FieldInfo
 
 from gocdnext_sdk.host.manifest.facts import Facts
 from gocdnext_sdk.host.manifest.load import FolderError, load_plugin
-from gocdnext_sdk.inputs.constraints import Constraint
+from gocdnext_sdk.inputs.constraints import Always, Constraint
 from gocdnext_sdk.inputs.model import all_constraints, as_text, is_secret, traits, with_key
 
 _HEADER = re.compile(r"# (name|description): (.+)")
@@ -143,7 +143,9 @@ class Manifest:
                 description=" ".join(inspect.cleandoc(plugin.__doc__ or "").partition("\n\n")[0].split()),
                 inputs=tuple(inputs),
                 outputs=plugin.outputs,
-                constraints=all_constraints(plugin.inputs),
+                constraints=tuple(
+                    each for each in all_constraints(plugin.inputs) if not isinstance(each, Always)
+                ),
                 examples=tuple(examples),
                 facts=Facts.of(plugin),
             )
