@@ -130,13 +130,13 @@ SECRET = "Zq8vT4mKp2Lx9Rw7Nc3Y5Bd6"
 class TestAPieceThatAnInputHolds:
     @pytest.mark.parametrize("do", ["say", "warn", "group", "summary", "fail", "crash"])
     @pytest.mark.parametrize("debug", ["0", "1"])
-    @pytest.mark.parametrize("engine", ["gocdnext", "github"])
+    @pytest.mark.parametrize("system", ["docker", "github"])
     def test_is_in_nothing_that_the_plugin_says(
-        self, run_plugin: PluginRunner, teller: Path, do: str, debug: str, engine: str
+        self, run_plugin: PluginRunner, teller: Path, do: str, debug: str, system: str
     ) -> None:
         environ = {"API_TOKEN": SECRET, "GOCDNEXT_DEBUG": debug}
         inputs = {"do": do, "text": SECRET[:15].lower()}
-        result = run_plugin(teller, inputs, env=environ, mode="function", engine=engine)
+        result = run_plugin(teller, inputs, env=environ, mode="function", as_=system)
         assert pieces_left(result, SECRET.lower()) == []
         assert "near ***" in result.log
 
