@@ -10,6 +10,7 @@ import base64
 import contextlib
 import http.client
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -134,6 +135,46 @@ def busy(upstream: Upstream) -> Iterator[Busy]:
             return _ask(upstream, request, body)
         found.refused += 1
         return 429, [("Retry-After", "1")], b""
+
+    with _server() as server:
+        host = Host("localhost", server)
+        server.RequestHandlerClass = _handler(host, answer)
+        found.address = host.address
+        yield found
+
+
+@dataclass
+class Later:
+    """A registry that refuses to be written to, and tells the plugin, when that asks, when to come again.
+
+    Args:
+        address: where it is.
+        told: when it said so, in seconds of `time.monotonic()`.
+        written: when it was first written to after that.
+    """
+
+    address: str = ""
+    refused: bool = False
+    told: float = 0
+    written: float = 0
+
+
+@contextmanager
+def later(upstream: Upstream, seconds: int) -> Iterator[Later]:
+    """Run such a registry, before `upstream`."""
+    found = Later()
+
+    def answer(request: BaseHTTPRequestHandler, body: bytes) -> Answer:
+        is_ours = request.headers.get("User-Agent", "").startswith(AGENT)
+        if is_ours and found.refused and not found.told:
+            found.told = time.monotonic()
+            return 429, [("Retry-After", str(seconds))], b""
+        if request.command not in ("GET", "HEAD"):
+            if not found.told:
+                found.refused = True
+                return 429, [], b""
+            found.written = found.written or time.monotonic()
+        return _ask(upstream, request, body)
 
     with _server() as server:
         host = Host("localhost", server)

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.e2e.recording import Upstream, later
 from tests.servers import Answer, answering, olareg
 
 from gocdnext_sdk.host.harness import LocalRegistry
@@ -488,6 +489,16 @@ def test_a_service_that_names_a_time_is_not_asked_before(
     asked = told[0]
     assert min(posted) < asked
     assert min(each for each in posted if each > asked) - asked >= 3
+
+
+def test_a_registry_that_names_a_time_is_not_written_to_before(
+    run_plugin: PluginRunner, key: KeyPair, tmp_path: Path
+) -> None:
+    (tmp_path / "layer.tar").write_text("content")
+    with olareg() as upstream, later(Upstream(upstream), seconds=3) as registry:
+        run("crane", "append", "-f", str(tmp_path / "layer.tar"), "-t", f"{upstream}/org/app:v1")
+        run_plugin(FOLDER, {"image": f"{registry.address}/org/app:v1"} | key.signing).passed()
+    assert registry.written - registry.told >= 3
 
 
 def test_a_signing_config_is_what_cosign_would_have_written(tmp_path: Path) -> None:
