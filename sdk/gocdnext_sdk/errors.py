@@ -14,6 +14,7 @@
     ├── DaemonError         3   the Docker daemon cannot be used
     │   └── NoSuchPath      3   a container has no such path      (host/harness/engine)
     ├── RegistryError       3   a registry cannot be reached or refused
+    │   └── NotFound        3   a registry has no such manifest    (oci/connection.py)
     ├── HttpError           3   a web service cannot be reached or refused
     ├── GitError            3   the checkout cannot tell what was asked of it
     ├── OutputError         3   an output cannot be carried or written
