@@ -62,9 +62,8 @@ def test_a_list_of_nothing(model: type[PluginInputs], key: str, text: str) -> No
     if key in ONE_A_LINE:
         text = text.replace(",", "#")
     lines = said(model, key, text)
-    own = [
-        line for line in lines if NO_EFFECT not in line
-    ]  # what counts beside another input alone says so too
+    # What counts beside another input alone says that too.
+    own = [line for line in lines if NO_EFFECT not in line]
     (problem,) = own or lines
     assert problem.startswith(f"with.{key}: ")
 
