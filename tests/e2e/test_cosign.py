@@ -463,7 +463,13 @@ def test_a_token_is_seen_by_cosign_alone(
     assert result.changed == frozenset()
 
 
-@pytest.mark.parametrize("service", ["fulcio-url", "rekor-url", "timestamp-server-url"])
+@pytest.mark.parametrize(
+    "service",
+    [
+        "fulcio-url",
+        *(pytest.param(each, marks=pytest.mark.soak) for each in ("rekor-url", "timestamp-server-url")),
+    ],
+)
 def test_a_service_that_names_a_time_is_not_asked_before(
     run_plugin: PluginRunner, key: KeyPair, workspace: Path, service: str
 ) -> None:
@@ -491,6 +497,7 @@ def test_a_service_that_names_a_time_is_not_asked_before(
     assert min(each for each in posted if each > asked) - asked >= 3
 
 
+@pytest.mark.soak
 def test_a_registry_that_names_a_time_is_not_written_to_before(
     run_plugin: PluginRunner, key: KeyPair, tmp_path: Path
 ) -> None:
