@@ -209,10 +209,10 @@ class RegistryLoginInputs(PluginInputs):
     listed_last: ClassVar[bool] = True
     constraints: ClassVar[tuple[Constraint, ...]] = (
         RequiredTogether("username", "password"),
-        OnlyWith("registry", "username"),
         OnlyWith("registry-token-name", "registry-identity"),
         Always("username", "password", "logins", "docker-config", "registry-identity", "ca-file"),
-        Always("insecure-registries"),
+        # A job of a fork gets no secrets: its `username` is empty beside a `registry` in clear.
+        Always("insecure-registries", "registry"),
     )
 
     def prepared(self, job: Job) -> Self:

@@ -138,12 +138,24 @@ def test_one_pipeline_serves_pushes_and_pull_requests(
     assert inputs.unused == ("immutable-tags", "existing", "annotations", *attested)
 
 
+def test_a_job_of_a_fork_whose_secrets_are_empty_builds(tmp_path: Path) -> None:
+    (tmp_path / "Dockerfile").write_text("FROM scratch\n")
+    with_ = {
+        "image": "ghcr.io/org/app",
+        "registry": "ghcr.io",
+        "username": "",
+        "password": "",
+        "push": "false",
+    }
+    variables = {variable(name, "shared"): text for name, text in with_.items()}
+    assert not read_inputs(model_of("Buildx"), variables, workspace=tmp_path).all_credentials
+
+
 @pytest.mark.parametrize(
     ("with_", "key"),
     [
         ({"provenance": "false", "oci-artifact": "true"}, "oci-artifact"),
         ({"insecure-registries": "elsewhere:5000"}, "insecure-registries"),
-        ({"registry": "ghcr.io"}, "registry"),
         ({"mirror-username": "me", "mirror-password": "the-password"}, "mirror-password"),
     ],
 )
