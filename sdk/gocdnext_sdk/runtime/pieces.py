@@ -26,7 +26,8 @@ _FRAME = re.compile(r"-----(?:BEGIN|END) [A-Z0-9 ]+-----")
 _MAX_READ = 10_000
 """Characters of an answer that are looked at."""
 
-_HOST = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]*://([^/@\s]*@)?[^/?#@\s]*")
+_HOST = re.compile(r"(?<![^\s\"'=])[A-Za-z][A-Za-z0-9+.-]*://([^/@\s]*@)?[^/?#@\s\"']*")
+"""The beginning of a URL, on its own or as a value in a configuration."""
 
 
 class Pieces:
@@ -41,18 +42,21 @@ class Pieces:
         self._masker = masker
         self._environ = environ
         self._inputs: str | None = None
-        self._secrets = ""
+        self._given, self._all = "", ""
         self._known = -1
 
     def hide(self, message: str) -> str:
         """Return a message of our own without what it quotes of a secret.
 
-        What comes from no input is the message's own words, and stays.
+        What comes from no input is the message's own words, and stays. Such a message cannot quote a secret that
+        came up during the work, such as a token; and what that has in common with inputs, such as the region
+        in the signature of a request, is no secret.
         """
         if self._inputs is None:
             inputs = (value for name, value in self._environ.items() if name.startswith(PREFIX))
             self._inputs = _haystack(inputs)
-        return _hidden(message, self._inputs, self._haystack())
+        self._look()
+        return _hidden(message, self._inputs, self._given)
 
     def excerpt(self, text: str) -> str:
         """Return what another has said as a message may quote it: one printable line, without secrets.
@@ -60,14 +64,18 @@ class Pieces:
         Masked first: with its blanks folded, or its end cut off, a secret is none that a mask knows.
         """
         text = text.encode(errors="replace").decode()  # JSON may hold half a character
-        return excerpt(_hidden(self._masker.mask(text)[:_MAX_READ], self._haystack()))
+        self._look()
+        return excerpt(_hidden(self._masker.mask(text)[:_MAX_READ], self._all))
 
-    def _haystack(self) -> str:
-        if len(self._masker.secrets) != self._known:
-            keys = (value for value in self._environ.values() if "PRIVATE KEY-----" in value)
-            self._known = len(self._masker.secrets)
-            self._secrets = _haystack(part for each in (*self._masker.secrets, *keys) for part in parts(each))
-        return self._secrets
+    def _look(self) -> None:
+        if len(self._masker.secrets) == self._known:
+            return
+        self._known = len(self._masker.secrets)
+        keys = [value for value in self._environ.values() if "PRIVATE KEY-----" in value]
+        secrets = [*self._masker.secrets, *keys]
+        everything = "\0".join(self._environ.values())
+        self._all = _haystack(part for each in secrets for part in parts(each))
+        self._given = _haystack(part for each in secrets if each in everything for part in parts(each))
 
 
 def hide_pieces(message: str, secrets: Iterable[str], inputs: Iterable[str]) -> str:

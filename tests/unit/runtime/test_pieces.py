@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gocdnext_sdk.runtime.pieces import PIECE, hide_pieces
+from gocdnext_sdk.runtime.masking import Masker
+from gocdnext_sdk.runtime.pieces import PIECE, Pieces, hide_pieces
 
 PEM = "-----BEGIN PRIVATE KEY-----\nMIIEvQIBADANBgkqh/+G9w0BAQEFAASCBKcwggS\n-----END PRIVATE KEY-----\n"
 CONFIG = json.dumps({"auths": {"registry.example.com": {"username": "robot", "password": "hunter2-hunter2"}}})
@@ -24,6 +25,21 @@ CONFIG = json.dumps({"auths": {"registry.example.com": {"username": "robot", "pa
         ('"hunter2" is not a tag', CONFIG, '"hunter2" is not a tag'),
         ('"registry.example.com/App" is not valid', CONFIG, '"registry.example.com/App" is not valid'),
         ('"registry.example.com/App" is not valid', "https://u:pw@registry.example.com", None),
+        (
+            "no node at build.example.com:6443",
+            'clusters: [{cluster: {server: "https://build.example.com:6443"}}]',
+            None,
+        ),
+        (
+            "no node at build.example.com:6443",
+            "server: https://build.example.com:6443\ntoken: canary-0123",
+            None,
+        ),
+        (
+            '"canary-0123" is not a tag',
+            "server: https://build.example.com:6443\ntoken: canary-0123",
+            '"***" is not a tag',
+        ),
         ('"a PRIVATE KEY" is not a tag', PEM, None),
     ],
 )
@@ -36,10 +52,25 @@ def test_the_words_of_the_message_itself_stay() -> None:
     assert hide_pieces(message, ["my-registry-password"], ["a b"]) == message
 
 
+def test_what_came_up_during_the_work_hides_no_part_of_an_input() -> None:
+    environ = {"PLUGIN_IMAGE": "1.dkr.ecr.eu-west-1.amazonaws.com/app", "PLUGIN_TOKEN": "eu-north-1-canary"}
+    masker = Masker()
+    masker.add("AWS4-HMAC-SHA256 Credential=x/eu-west-1/ecr")
+    masker.add("eu-north-1-canary")
+    pieces = Pieces(masker, environ)
+    assert pieces.hide("1.dkr.ecr.eu-west-1.amazonaws.com/app") == "1.dkr.ecr.eu-west-1.amazonaws.com/app"
+    assert pieces.hide("eu-north-1 is unknown") == "*** is unknown"
+    assert pieces.excerpt("eu-west-1 is unknown") == "*** is unknown"
+
+
 @given(st.text(min_size=PIECE), st.text(), st.text(), st.data())
 def test_no_piece_of_a_quoted_secret_stays(secret: str, before: str, after: str, data: st.DataObject) -> None:
     start = data.draw(st.integers(0, len(secret) - PIECE))
     end = data.draw(st.integers(start + PIECE, len(secret)))
     message = before + secret[start:end] + after
     shown = hide_pieces(message, [secret], [message])
-    assert secret[start:end] not in shown.replace("***", "\0") or secret.startswith(("-----", "{", "["))
+    assert (
+        secret[start:end] not in shown.replace("***", "\0")
+        or "://" in secret
+        or secret.startswith(("-----", "{", "["))
+    )
