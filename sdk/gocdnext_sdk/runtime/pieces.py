@@ -48,9 +48,9 @@ class Pieces:
     def hide(self, message: str) -> str:
         """Return a message of our own without what it quotes of a secret.
 
-        What comes from no input is the message's own words, and stays. Such a message cannot quote a secret that
-        came up during the work, such as a token; and what that has in common with inputs, such as the region
-        in the signature of a request, is no secret.
+        What comes from no input is the message's own words, and stays. It cannot quote a secret that came up
+        during the work, such as a token; and what that has in common with inputs, such as the region in the
+        signature of a request, is no secret.
         """
         if self._inputs is None:
             inputs = (value for name, value in self._environ.items() if name.startswith(PREFIX))
