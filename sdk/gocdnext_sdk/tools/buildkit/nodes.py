@@ -37,14 +37,15 @@ class Node:
         Raises:
             Invalid: it is not of that form.
         """
-        address, *platforms = text.replace(",", " ").split()
-        parts = urlsplit(address)
+        address, *platforms = text.replace(",", " ").split() or [""]
+        wrong = Invalid(f"{quoted(address)} is not the address of a BuildKit", _FORM)
         try:
+            parts = urlsplit(address)
             host, port = parts.hostname, parts.port
         except ValueError:
-            host = port = None
+            raise wrong from None
         if parts.scheme != "tcp" or not host or not port or parts.path or parts.query or parts.username:
-            raise Invalid(f"{quoted(address)} is not the address of a BuildKit", _FORM)
+            raise wrong
         for platform in platforms:
             if not is_platform(platform):
                 raise Invalid(f"{quoted(platform)} is not a platform", 'write it as "linux/amd64"')
