@@ -147,7 +147,10 @@ def signature(
 def _endpoint(job: Job, service: str, default: str) -> str:
     """Return where a service is: where AWS' own variables say, or in public."""
     given = job.environ.get(f"AWS_ENDPOINT_URL_{service}") or job.environ.get("AWS_ENDPOINT_URL") or default
-    parts = urlsplit(given)
+    try:
+        parts = urlsplit(given)
+    except ValueError:  # which quotes it
+        raise HttpError("AWS_ENDPOINT_URL is not a URL") from None
     if parts.scheme != "https" and not (parts.scheme == "http" and may_be_plain(parts.netloc)):
         raise HttpError(f"AWS_ENDPOINT_URL names {parts.netloc or 'no host'} without TLS")
     return given.rstrip("/")
