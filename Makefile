@@ -12,7 +12,7 @@ PYTEST_ARGS ?= -n auto
 ENV := eval "$$($(BIN)/python -m testbed env)"
 
 .DELETE_ON_ERROR:
-.PHONY: demo test test-ci test-kubernetes test-pulling soak scan bench vectors lint setup setup-test images trivy-db lock engine-stop engine-remove clean docs picture wrap release-rehearsal publish pins check-pins
+.PHONY: demo test test-ci test-kubernetes test-pulling soak scan bench vectors lint setup setup-test images trivy-db lock engine-stop engine-remove clean docs picture wrap release-rehearsal publish publish-needs pins check-pins
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 
@@ -134,13 +134,17 @@ release-rehearsal: setup-test
 	@$(ENV); $(BIN)/python -m testbed rehearse
 
 # The same pipeline for real (RELEASING.md): SECRETS names the file with the logins of both registries, the variables
-# SIGNER, ISSUER and SIGSTORE_ID_TOKEN who signs.
-publish: setup
+# SIGNER, ISSUER and SIGSTORE_ID_TOKEN who signs. An empty SIGNER would be an input that is not given: no signature
+# would be verified.
+publish: publish-needs setup
 	@$(ENV); $(BIN)/python -m testbed images >&2; $(BIN)/gocdnext-plugin run .gocdnext/release.yaml --event tag --publish \
 		--secrets-file "$(SECRETS)" --id-token SIGSTORE_ID_TOKEN \
 		--var SIGNER="$(SIGNER)" --var SIGSTORE_ISSUER="$(ISSUER)" \
 		$(foreach name,image-check python-package,--local gocdnext-plugin-$(name)=.gocdnext/plugins/$(name)) \
 		$(foreach name,buildx trivy cosign docker-push,--use-image gocdnext-plugin-$(name)=localhost/gocdnext-plugin-$(name):dev)
+
+publish-needs:
+	@: $(foreach name,SECRETS SIGNER ISSUER,$(or $(strip $($(name))),$(error make publish needs $(name): RELEASING.md says what it is)))
 
 engine-stop: .venv/installed
 	@$(BIN)/python -m testbed engine down

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -105,6 +107,27 @@ def test_what_was_published_under_a_full_version_never_moves() -> None:
 def test_the_package_is_uploaded_last() -> None:
     assert {"publish", "sign-package"} <= needed("publish-package")
     assert all("publish-package" not in needed(name) for name in JOBS if not name.startswith("."))
+
+
+@pytest.mark.parametrize("missing", ["SECRETS", "SIGNER", "ISSUER"])
+@pytest.mark.parametrize("given", [None, "", " "])
+def test_nothing_is_published_by_hand_without_a_signer_to_verify(missing: str, given: str | None) -> None:
+    known: dict[str, str | None]
+    known = {"SECRETS": "secrets.env", "SIGNER": "release@example.com", "ISSUER": "https://idp.example.com"}
+    assert dry_publish(known).returncode == 0
+    done = dry_publish(known | {missing: given})
+    assert done.returncode == 2
+    assert done.stdout == ""
+    (line,) = done.stderr.splitlines()
+    assert f"needs {missing}" in line
+
+
+def dry_publish(variables: dict[str, str | None]) -> subprocess.CompletedProcess[str]:
+    """Ask make what it would do."""
+    given = [f"{name}={value}" for name, value in variables.items() if value is not None]
+    argv = ["make", "--dry-run", "publish", *given]
+    environ = {"PATH": os.environ["PATH"]}
+    return subprocess.run(argv, cwd=ROOT, env=environ, capture_output=True, text=True, check=False)
 
 
 def test_the_sbom_generator_is_the_pinned_one() -> None:
