@@ -77,7 +77,8 @@ class TagRule:
         type: of what it makes a tag.
         attributes: what else it says, defaults included.
         priority: the highest comes first.
-        is_plain: a tag, written without any rule: it has to be one already.
+        is_plain: a tag, written without any rule: it has to be one already, but for a variable that the run
+            does not have.
     """
 
     text: str
@@ -201,7 +202,7 @@ def is_rule(line: str) -> bool:
 def _plain(line: str) -> Iterable[TagRule]:
     for word in parse_words(line):
         tag = word.replace("/", "-")  # of a branch name
-        if not is_tag(tag):
+        if not is_tag(tag) and not _UNRESOLVED.search(tag):  # which the run drops, or refuses
             raise Invalid(f"{quoted(tag)} is not a tag", 'letters, digits, "_", "." and "-", at most 128')
         yield TagRule(tag, "raw", MappingProxyType({"value": tag}), _KINDS["raw"].priority, is_plain=True)
 

@@ -33,10 +33,20 @@ class TestPlainTags:
             "sha-0123456",
         ]
 
-    @pytest.mark.parametrize("text", ["a:b", "${CI_TAG_NAME}", "-x", "x" * 129, "é"])
+    @pytest.mark.parametrize("text", ["a:b", "${CI_TAG_NAME", "-x", "x" * 129, "é"])
     def test_they_have_to_be_tags(self, text: str) -> None:
         with pytest.raises(Invalid):
             TagRules.parse(text)
+
+    @pytest.mark.parametrize("word", ["${CI_TAG_NAME}", "v${CI_TAG_NAME}"])
+    def test_one_that_names_what_the_run_lacks_is_left_out(self, word: str) -> None:
+        text = f"latest, {word}\ntype=sha"
+        assert tags(text) == ["latest", "sha-0123456"]
+        assert reasons(text) == [f"{word}: this run has no CI_TAG_NAME"]
+
+    def test_one_that_names_what_no_run_has_is_a_mistake(self) -> None:
+        with pytest.raises(Invalid, match="NOT_DEFINED"):
+            tags("latest ${NOT_DEFINED}")
 
     def test_their_text_is_given_back(self) -> None:
         assert str(TagRules.parse("a b\nc")) == "a,b,c"
