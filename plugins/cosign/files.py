@@ -35,7 +35,8 @@ def matches(pattern: str, workspace: Path) -> Iterator[str]:
     """
     if not is_in_workspace(pattern, workspace) or Path(pattern).is_absolute():
         raise ValueError("leads out of the workspace")
-    for path in sorted(workspace.glob(pattern)):
+    # What nothing matches may still be what another job is to hand on, for a plan.
+    for path in sorted(workspace.glob(pattern)) or [workspace / pattern]:
         name = str(path.relative_to(workspace))
         if is_file(path) and not name.endswith(BUNDLE):
             if not is_in_workspace(name, workspace):

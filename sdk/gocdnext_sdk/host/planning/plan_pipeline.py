@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from gocdnext_sdk.contract import keys
 from gocdnext_sdk.contract.refs import JobOutputs
 from gocdnext_sdk.errors import InputError
 from gocdnext_sdk.host.pipeline.errors import PipelineError
@@ -117,7 +118,8 @@ class Planner:
         chosen = dict.fromkeys(candidates, 0)
         while True:
             standins = {name: candidates[name][chosen[name]] for name in candidates}
-            sources = self._sources(instance, plugin, standins)
+            sources = self._with_secrets(instance, standins)
+            sources = replace(sources, id_tokens=self._tokens(pipeline, instance, plugin, sources))
             job = resolve(pipeline, instance, sources)
             environ = {**job.env, **(sources.mode.daemon if job.docker else {})}
             found = replace(found, environ=tuple(sorted(environ)), notices=tuple(notices(job)))
@@ -148,9 +150,7 @@ class Planner:
             hint = "" if shown == line else " (what only a run knows cannot be checked here)"
             yield f"{shown}{hint}" if mark == COMMAND_LINE else f"{mark}: {shown}{hint}"
 
-    def _sources(
-        self, instance: JobInstance, plugin: type[PluginClass[Any]] | None, standins: Mapping[str, str]
-    ) -> Sources:
+    def _with_secrets(self, instance: JobInstance, standins: Mapping[str, str]) -> Sources:
         known = self.sources.secrets
         for name, value in known.items():
             self.shown.secret(value, f"secret {name}")
@@ -161,11 +161,33 @@ class Planner:
             else self.shown.text(f"secret {name}")
             for name in missing
         }
-        tokens = {
-            name: self.shown.secret(_token(name, audiences, instance, plugin), f"token {name}")
-            for name, audiences in instance.job.id_tokens.items()
+        return replace(self.sources, secrets={**known, **made})
+
+    def _tokens(
+        self,
+        pipeline: Pipeline,
+        instance: JobInstance,
+        plugin: type[PluginClass[Any]] | None,
+        sources: Sources,
+    ) -> dict[str, str]:
+        """Return the job's tokens, from the issuer that its inputs state.
+
+        Raises:
+            PipelineError: as `resolve`.
+        """
+        declared = instance.job.id_tokens
+        signs = plugin.signs if plugin and declared else None
+        issuer = ""
+        if signs:
+            # Only the job says who will issue its tokens, and its variables have a part in what it says.
+            unissued = replace(sources, id_tokens=dict.fromkeys(declared, ""))
+            environ = resolve(pipeline, instance, unissued).env
+            stated = (environ.get(keys.variable(key, sources.mode.transform), "") for key in signs.issuers)
+            issuer = next(filter(None, map(str.strip, stated)), "")
+        return {
+            name: self.shown.secret(_token(name, audiences, instance, issuer), f"token {name}")
+            for name, audiences in declared.items()
         }
-        return replace(self.sources, secrets={**known, **made}, id_tokens=tokens)
 
     def _outputs(self, instance: JobInstance, found: JobPlan) -> Iterator[tuple[str, str]]:
         """Yield the outputs for later jobs: what the plan knows, or else placeholders."""
@@ -212,16 +234,10 @@ def _examples(instance: JobInstance, plugin: type[PluginClass[Any]] | None) -> d
     }
 
 
-def _token(
-    name: str, audiences: Iterable[str], instance: JobInstance, plugin: type[PluginClass[Any]] | None
-) -> str:
+def _token(name: str, audiences: Iterable[str], instance: JobInstance, issuer: str) -> str:
     """Return a token with what is known about the real one before it is issued."""
-    inputs = instance.job.action.inputs if isinstance(instance.job.action, Plugin) else {}
-    # Only the pipeline says who will issue it, where it states the issuer.
-    issuers = plugin.signs.issuers if plugin and plugin.signs else ()
-    stated = [inputs[key].text for key in issuers if key in inputs]
     claims = {
-        "iss": stated[0] if stated else f"https://issuer-of-{name.lower().replace('_', '-')}.invalid",
+        "iss": issuer or f"https://issuer-of-{name.lower().replace('_', '-')}.invalid",
         "aud": list(audiences),
         "sub": instance.name,
         "exp": int(time.time()) + _TOKEN_SECONDS,

@@ -6,6 +6,7 @@ import io
 import json
 import os
 import re
+import shutil
 import tarfile
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -249,6 +250,44 @@ def test_keyless_signing_is_planned_with_the_tokens_that_are_declared(checkout: 
     assert any("aud: the token is for" in problem for problem in found.problems)
 
 
+@pytest.mark.parametrize(
+    ("variables", "stated"),
+    [
+        ({"ISSUER": "https://ci.example.com"}, "${ISSUER}"),
+        ({"HOST": "ci.example.com"}, "https://${HOST}"),
+        ({}, "${{ CI_ISSUER }}"),
+        ({"PLUGIN_CERT_OIDC_ISSUER": "https://ci.example.com"}, "https://other.example.com"),
+        ({"PLUGIN_OIDC_ISSUER": "https://ci.example.com"}, "https://ci.example.com"),
+    ],
+)
+def test_the_token_comes_from_the_issuer_that_the_pipeline_states_in_whatever_way(
+    checkout: Path, variables: dict[str, str], stated: str
+) -> None:
+    sign = {
+        "uses": "ghcr.io/klinux/gocdnext-plugin-cosign@v1",
+        "id_tokens": {"SIGSTORE_ID_TOKEN": {"aud": "sigstore"}},
+        "secrets": ["CI_ISSUER"],
+        "variables": variables,
+        "with": {"image": "ghcr.io/org/app:v1", "cert-oidc-issuer": stated},
+    }
+    (found,) = plan_text(jobs(sign=sign), checkout)
+    assert found.problems == ()
+
+
+@pytest.mark.parametrize("file", ["keyless/release", "proof/release", "keyless/promote"])
+def test_an_example_is_planned_with_the_sigstore_that_it_names(file: str, tmp_path: Path) -> None:
+    folder, _, name = file.partition("/")
+    workspace = tmp_path / folder
+    shutil.copytree(ROOT / "examples" / folder, workspace)
+    (workspace / ".sigstore").mkdir()
+    for kind in ("trusted-root", "signing-config"):
+        (workspace / f".sigstore/{kind}.json").write_text(FILES[f"sigstore/{kind}.json"])
+    text = (workspace / f".gocdnext/{name}.yaml").read_text()
+    found = plan_text(text, workspace, run=TAGGED if "[tag]" in text else RUN)
+    assert [problem for each in found for problem in each.problems] == []
+    assert all(each.run for each in found)
+
+
 def test_keyless_signing_without_a_token_is_told_what_to_add(checkout: Path) -> None:
     text = (ROOT / "examples" / "recipe" / "keyless.yaml").read_text()
     sign = plan_text(text, checkout)[-1]
@@ -299,3 +338,21 @@ def test_files_of_another_job_are_waited_for_and_all_else_is_checked(checkout: P
         assert 'there is no "out/app" in the workspace' in alone.problems[0]
     wrong = scan | handed | {"with": scan["with"] | {"severity": "HIHG"}}  # type: ignore[operator]
     assert "HIHG" in plan_text(jobs(build=build, job=wrong), checkout)[1].problems[0]
+
+
+@pytest.mark.parametrize("pattern", ["out/*.whl", "out/app.whl"])
+def test_files_to_sign_that_another_job_makes_are_waited_for(checkout: Path, pattern: str) -> None:
+    build = BUILD | {"artifacts": {"paths": ["out/"]}}
+    sign: dict[str, Any] = {
+        "uses": "ghcr.io/klinux/gocdnext-plugin-cosign@v1",
+        "needs": ["build"],
+        "id_tokens": {"SIGSTORE_ID_TOKEN": {"aud": "sigstore"}},
+        "with": {"action": "sign-blob", "files": pattern},
+    }
+    handed = sign | {"needs_artifacts": [{"from_job": "build"}]}
+    found = plan_text(jobs(build=build, sign=handed), checkout)[1]
+    assert found.problems == ()
+    assert found.run is not None
+    assert any(pattern in step.words for step in found.run.steps)
+    (problem,) = plan_text(jobs(build=build, sign=sign), checkout)[1].problems
+    assert "with.files: item 1 matches no file" in problem
