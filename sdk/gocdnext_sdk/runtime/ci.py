@@ -25,6 +25,12 @@ Event: TypeAlias = Literal["push", "pull_request", "tag", "manual", "upstream", 
 _SCP = re.compile(r"(?:[^@/\s]+@)?(?P<host>[\w.-]+):(?P<path>(?!//)\S+)")
 """How ssh writes a repository: `git@github.com:org/app.git`."""
 
+_CRON = "cron:"
+"""How the revision of a cron material begins, whose branch is `cron`; neither is in any repository.
+
+Source: upstream `server/internal/cron/cron.go`.
+"""
+
 
 @dataclass(frozen=True, kw_only=True)
 class PullRequest:
@@ -64,12 +70,12 @@ class Ci:
 
     Args:
         commit: the whole id of the revision.
-        branch: the branch; None in a run for a tag.
+        branch: the branch; None in a run for a tag or of a cron material.
         tag: the tag whose push started the run.
         tag_message: of that tag.
         tag_author: of that tag.
         event: what started the run.
-        cause: the same, in the platform's word (CI_CAUSE): a push is `webhook`.
+        cause: the same, in the platform's word (CI_CAUSE): a push is `webhook`, a cron material `cron`.
         pull_request: that started the run.
         upstream: the run that started this one.
         default_branch: of the repository.
@@ -141,7 +147,10 @@ class Ci:
             tag, branch = tag or branch, None
         elif tag:
             branch = None
-        commit = value("COMMIT_SHA") or checkout.commit
+        commit = value("COMMIT_SHA")
+        if commit and commit.startswith(_CRON):
+            commit = branch = None
+        commit = commit or checkout.commit
         return cls(
             commit=commit,
             branch=branch,
@@ -215,6 +224,8 @@ def _pull_request(value: Callable[[str], str | None]) -> PullRequest:
 def _event(cause: str | None, pull_request: PullRequest | None, tag: str | None) -> Event | None:
     if cause == "webhook":
         return "push"
+    if cause == "cron":  # a material of the pipeline; the project's own clocks say `schedule`
+        return "schedule"
     for event in get_args(Event):
         if event == cause:
             return event  # type: ignore[no-any-return]

@@ -67,6 +67,26 @@ def test_other_causes_are_for_a_branch(tmp_path: Path, cause: str) -> None:
     assert (ci.event, ci.ref) == (cause, "refs/heads/main")
 
 
+@pytest.mark.parametrize("cause", ["cron", "manual", "upstream"])
+def test_the_revision_of_a_cron_material_is_none(tmp_path: Path, cause: str) -> None:
+    """Upstream server/internal/cron/cron.go invents one; a run may be started again, or start another."""
+    made_up = {"CI_CAUSE": cause, "CI_BRANCH": "cron", "CI_COMMIT_SHA": "cron:1795000000"}
+    ci = Ci.of(made_up, tmp_path)
+    assert (ci.cause, ci.event) == (cause, "schedule" if cause == "cron" else cause)
+    assert (ci.commit, ci.branch, ci.ref) == (None, None, None)
+
+
+def test_a_branch_may_be_called_cron(tmp_path: Path) -> None:
+    assert seen(tmp_path, cause="webhook", revision=Revision(SHA, "cron")).ref == "refs/heads/cron"
+
+
+def test_a_run_of_a_cron_material_has_the_commit_that_is_checked_out(tmp_path: Path) -> None:
+    (tmp_path / ".git").mkdir()
+    (tmp_path / ".git" / "HEAD").write_text(SHA)
+    ci = Ci.of({"CI_CAUSE": "cron", "CI_BRANCH": "cron", "CI_COMMIT_SHA": "cron:1795000000"}, tmp_path)
+    assert (ci.event, ci.commit, ci.branch) == ("schedule", SHA, None)
+
+
 def test_nothing_is_known_without_variables(tmp_path: Path) -> None:
     ci = Ci.of({"CI_BRANCH": " ", "CI_RUN_COUNTER": "x"}, tmp_path)
     assert ci == Ci()
