@@ -34,7 +34,7 @@ from testbed.pins import Pin
 from tests.bodies import body_of
 from tests.identities import JOB
 
-from gocdnext_sdk import Reference
+from gocdnext_sdk import Reference, RegistryClient
 from gocdnext_sdk.contract.id_tokens import LIFETIME, claims
 from gocdnext_sdk.host.harness import LocalRegistry, RunOptions, RunReport, Session, run_pipeline
 from gocdnext_sdk.host.harness.engine.docker import DockerEngine
@@ -42,6 +42,10 @@ from gocdnext_sdk.host.harness.engine.interface import OWNER_LABEL, RUN_LABEL
 from gocdnext_sdk.host.harness.local_sigstore import LocalSigstore
 from gocdnext_sdk.host.pipeline import Revision, Run
 from gocdnext_sdk.host.testing import PluginRunner, Result
+from gocdnext_sdk.oci.credentials import Credential, Credentials
+from gocdnext_sdk.oci.descriptor import OCI_INDEX, OCI_MANIFEST, Descriptor, digest_of
+from gocdnext_sdk.oci.reference import Registry
+from gocdnext_sdk.secret import Secret
 from local_sigstore.tokens import Issuer
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -198,8 +202,11 @@ class Bench:
     folder: Path
 
     def push(self, name: str) -> Reference:
+        return push(self.folder, self.registry, f"{self.repository(name)}:1")
+
+    def repository(self, name: str) -> str:
         unique = hashlib.sha256(f"{self.folder}".encode()).hexdigest()[:8]
-        return push(self.folder, self.registry, f"{self.registry.address}/keyless-{unique}/{name}:1")
+        return f"{self.registry.address}/keyless-{unique}/{name}"
 
     def sign(self, image: Reference, token: str | None = None, **inputs: str) -> Result:
         given = {
@@ -293,6 +300,94 @@ def test_the_signature_of_a_pinned_image_is_checked_with_the_identity_of_its_pin
         assert "no matching" in checking.unsigned("cosign", other, *trust)
     unsigned = replace(pin, image=str(bench.push("unsigned-pin")))
     assert "no " in checking.unsigned("cosign", unsigned, *trust)
+
+
+def indexed(bench: Bench, name: str, *attested: str) -> Reference:
+    """Push an image of two platforms; those that are named have SBOM and provenance, as from BuildKit."""
+    host = Registry.parse(bench.registry.address)
+    login = Credential(host, bench.registry.username, Secret(bench.registry.password))
+    client, repository, entries = RegistryClient(Credentials([login])), bench.repository(name), []
+    for architecture in ("amd64", "arm64"):
+        image = push(bench.folder, bench.registry, f"{repository}:{architecture}")
+        platform = {"os": "linux", "architecture": architecture}
+        entries.append({**described(client.resolve(image)), "platform": platform})
+        if architecture in attested:
+            about = {"vnd.docker.reference.type": "attestation-manifest"}
+            about["vnd.docker.reference.digest"] = str(image.digest)
+            statement = described(written(client, image, statement_of(client, image), OCI_MANIFEST))
+            unknown = {"os": "unknown", "architecture": "unknown"}
+            entries.append({**statement, "platform": unknown, "annotations": about})
+    target = Reference.parse(f"{repository}:1")
+    index = {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": entries}
+    descriptor = written(client, target, index, OCI_INDEX)
+    client.tag(target.with_digest(descriptor.digest), "1")
+    return target.with_digest(descriptor.digest)
+
+
+def statement_of(client: RegistryClient, image: Reference) -> dict[str, Any]:
+    """Return the manifest of an image's attestation, of which the registry has the blobs."""
+
+    def blob(content: bytes, media_type: str) -> dict[str, Any]:
+        client.upload(image, digest_of(content), content)
+        return {"mediaType": media_type, "digest": digest_of(content), "size": len(content)}
+
+    layers = []
+    for predicate in ("https://spdx.dev/Document", "https://slsa.dev/provenance/v1"):
+        subject = {"digest": {"sha256": str(image.digest).removeprefix("sha256:")}}
+        content = json.dumps({"predicateType": predicate, "subject": [subject]}).encode()
+        layer = blob(content, "application/vnd.in-toto+json")
+        layers.append({**layer, "annotations": {"in-toto.io/predicate-type": predicate}})
+    config = blob(b"{}", "application/vnd.oci.image.config.v1+json")
+    return {"schemaVersion": 2, "mediaType": OCI_MANIFEST, "config": config, "layers": layers}
+
+
+def written(client: RegistryClient, image: Reference, content: object, media_type: str) -> Descriptor:
+    """Write a manifest or an index beside an image."""
+    body = json.dumps(content).encode()
+    client.put(image.with_digest(digest_of(body)), body, media_type)
+    return Descriptor(digest_of(body), media_type, len(body))
+
+
+def described(descriptor: Descriptor) -> dict[str, Any]:
+    return {"mediaType": descriptor.media_type, "digest": descriptor.digest, "size": descriptor.size}
+
+
+def test_verify_images_wants_the_signature_and_the_sbom_and_provenance_of_each_platform(
+    bench: Bench, tmp_path: Path
+) -> None:
+    whole, half = indexed(bench, "whole", "amd64", "arm64"), indexed(bench, "half", "amd64")
+    for each in (whole, half):
+        bench.sign(each).passed()
+    root, pipeline = tmp_path / "root.json", tmp_path / "release.yaml"
+    root.write_text(json.dumps(bench.sigstore.trusted_root))
+    jobs = {
+        "own": {"stage": "a", "uses": f"{whole.name}@1"},
+        "shell": {"stage": "a", "image": f"{half.name}:1", "script": ["true"]},
+        "stranger": {"stage": "a", "uses": "ghcr.io/stranger/plugin@v1"},
+    }
+
+    def ask(signer: str, *names: str) -> tuple[int, str]:
+        asked = {name: jobs[name] for name in names}
+        pipeline.write_text(json.dumps({"name": "release", "stages": ["a"], "jobs": asked}))
+        command = (sys.executable, "-m", "gocdnext_sdk.host.cli", "verify-images", pipeline)
+        who = ("--identity", signer, "--issuer", ISSUER, "--trusted-root", root)
+        environ = {**os.environ, **docker_config(tmp_path, bench.registry)}
+        argv = (*command, *who, "--image", f"{bench.registry.address}/*")
+        done = subprocess.run(argv, env=environ, capture_output=True, text=True, check=False)
+        return done.returncode, done.stdout
+
+    code, said = ask(SIGNER, "own", "stranger")
+    assert (code, said.split()[0]) == (0, "ok")
+    assert "not asked  ghcr.io/stranger/plugin:v1" in said
+    code, said = ask(f"{SIGNER}-2", "own")
+    assert code == 1
+    assert "not signed by the one you name" in said
+    code, said = ask(SIGNER, "own", "shell")
+    assert code == 1
+    assert f"not ok {half.name}:1 is {half.digest}" in said
+    assert "no SBOM for linux/arm64" in said
+    assert "no provenance for linux/arm64" in said
+    assert "linux/amd64" not in said
 
 
 def test_signing_fails_if_the_certificate_names_another_identity_than_stated(bench: Bench) -> None:

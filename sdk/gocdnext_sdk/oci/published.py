@@ -17,6 +17,9 @@ from gocdnext_sdk.oci.strict_json import parse_json
 _PREDICATE_TYPE = "in-toto.io/predicate-type"
 """The annotation of an attestation's layer that says what it holds."""
 
+_ATTESTED = "vnd.docker.reference.digest"
+"""The annotation of an attestation's entry that says which manifest it is about."""
+
 _PROVENANCE = "slsa.dev/provenance"
 
 
@@ -71,18 +74,22 @@ def said_by(image: Reference, registry: RegistryClient) -> Iterator[Said | TooLa
             yield from _of_image(single, content, f" of {child.platform}" if child.platform else "", registry)
 
 
-def attested_types(image: Reference, registry: RegistryClient) -> Iterator[str]:
-    """Yield the types of the statements that BuildKit put beside the platforms of an image.
+def attested_types(image: Reference, registry: RegistryClient) -> dict[str, set[str]]:
+    """Return the types of the statements that BuildKit put beside each manifest of an image, by its digest.
 
     Raises:
         RegistryError: something of it cannot be read.
     """
+    found: dict[str, set[str]] = {}
     for child in registry.children(image):
         single = image.with_digest(child.digest)
-        if child.is_attestation:
-            yield from (predicate for predicate, _, _ in _layers(single, registry.manifest(single)[1]))
-        elif child.is_index:
-            yield from attested_types(single, registry)
+        if child.is_index:
+            for digest, types in attested_types(single, registry).items():
+                found.setdefault(digest, set()).update(types)
+        elif child.is_attestation and (about := child.annotations.get(_ATTESTED)):
+            types = {predicate for predicate, _, _ in _layers(single, registry.manifest(single)[1])}
+            found.setdefault(about, set()).update(types)
+    return found
 
 
 def _of_image(

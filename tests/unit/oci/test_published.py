@@ -77,25 +77,28 @@ def test_an_index_in_an_index_says_things_too() -> None:
         "app", {"layers": [{"annotations": {"in-toto.io/predicate-type": "https://spdx.dev/Document"}}]}
     )
     attests = {
-        "annotations": {"vnd.docker.reference.type": "attestation-manifest"},
+        "annotations": {
+            "vnd.docker.reference.type": "attestation-manifest",
+            "vnd.docker.reference.digest": image.digest,
+        },
         "platform": {"os": "unknown", "architecture": "unknown"},
     }
     inner = registry.push("app", {"manifests": [entry(image), entry(attestation) | attests]})
     outer = registry.push("app", {"manifests": [entry(inner)]})
     client, name = RegistryClient(transport=registry), registry.reference(f"app@{outer.digest}")
     assert Said("manifest: annotations.k", "deep") in list(said_by(name, client))
-    assert list(attested_types(name, client)) == ["https://spdx.dev/Document"]
+    assert attested_types(name, client) == {image.digest: {"https://spdx.dev/Document"}}
 
 
 def test_what_is_no_attestation_attests_nothing() -> None:
     registry = FakeRegistry()
     layers = [{"annotations": {"in-toto.io/predicate-type": "https://spdx.dev/Document"}}]
     image = registry.push("app", {"layers": layers})
-    about = {"annotations": {"vnd.docker.reference.type": "attestation-manifest"}}
-    index = registry.push("app", {"manifests": [entry(image) | about | {"platform": LINUX}]})
+    about = {"vnd.docker.reference.type": "attestation-manifest", "vnd.docker.reference.digest": image.digest}
+    index = registry.push("app", {"manifests": [entry(image) | {"annotations": about, "platform": LINUX}]})
     client = RegistryClient(transport=registry)
-    assert not list(attested_types(registry.reference(f"app@{index.digest}"), client))
-    assert not list(attested_types(registry.reference(f"app@{image.digest}"), client))
+    assert attested_types(registry.reference(f"app@{index.digest}"), client) == {}
+    assert attested_types(registry.reference(f"app@{image.digest}"), client) == {}
 
 
 LINUX = {"os": "linux", "architecture": "amd64"}

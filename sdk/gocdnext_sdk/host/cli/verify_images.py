@@ -13,7 +13,7 @@ import click
 from gocdnext_sdk.errors import ToolError, UsageError
 from gocdnext_sdk.host.cli.options import FILE
 from gocdnext_sdk.host.pipeline import parse_file
-from gocdnext_sdk.host.pipeline.model import Plugin
+from gocdnext_sdk.host.pipeline.model import Pipeline, Plugin, Script
 from gocdnext_sdk.oci.client import RegistryClient
 from gocdnext_sdk.oci.credentials import Credentials
 from gocdnext_sdk.oci.published import attested_types
@@ -57,19 +57,21 @@ def command(
     trusted_root: Path | None,
     patterns: tuple[str, ...],
 ) -> None:
-    """Verify the images of the plugins that pipeline FILES use: signature, SBOM and provenance.
+    """Verify the images that pipeline FILES use: the signature, and each platform's SBOM and provenance.
 
-    Each tag is resolved once, and printed with its digest: pin that, or the tag can move after the check. It
-    asks registries with your Docker configuration, and needs cosign on the PATH. The exit code is 0 if all
-    are as demanded, 1 if one is not, and 3 if that could not be found out.
+    Each tag is resolved once, and printed with its digest: pin that, or the tag can move after the check.
+    Images that no PATTERN means are listed as not asked. It asks registries with your Docker configuration,
+    and needs cosign on the PATH. The exit code is 0 if all that were asked are as demanded, 1 if one is not,
+    and 3 if that could not be found out.
     """
     if bool(identity) == bool(identity_regexp):
         raise UsageError("give one of --identity and --identity-regexp")
     if not shutil.which("cosign"):
         raise UsageError("cosign is not on the PATH (https://docs.sigstore.dev/cosign/system_config)")
-    images = [each for each in used(files) if any(_fits(each, pattern) for pattern in patterns)]
+    named = used(files)
+    images = [each for each in named if any(_fits(each, pattern) for pattern in patterns)]
     if not images:
-        raise UsageError(f"no plugin of these pipelines is {' or '.join(patterns)}")
+        raise UsageError(f"no image of these pipelines is {' or '.join(patterns)}")
     who = (
         f"--certificate-identity={identity}"
         if identity
@@ -85,14 +87,25 @@ def command(
         for each in wrong:
             click.echo(f"       {each}")
         bad = bad or bool(wrong)
+    for image in named:
+        if image not in images:
+            click.echo(f"not asked  {image} (--image {image.name})")
     ctx.exit(1 if bad else 0)
 
 
 def used(files: Sequence[Path]) -> list[Reference]:
-    """Return the images of the plugins that pipelines use, each once, in their order."""
-    jobs = (job for file in files for job in parse_file(file).jobs)
-    names = (job.action.image for job in jobs if isinstance(job.action, Plugin))
+    """Return the images of jobs, services and notifications, each once, in their order."""
+    names = (name for file in files for name in _named(parse_file(file)))
     return list(dict.fromkeys(Reference.parse(name) for name in names))
+
+
+def _named(pipeline: Pipeline) -> Iterator[str]:
+    for job in pipeline.jobs:
+        # A script without an image runs in one that only the platform knows.
+        if isinstance(job.action, Plugin | Script) and job.action.image:
+            yield job.action.image
+    yield from (service.image for service in pipeline.services)
+    yield from (each.plugin.image for each in pipeline.notifications or ())
 
 
 def _fits(image: Reference, pattern: str) -> bool:
@@ -128,7 +141,14 @@ def _wrong(registry: RegistryClient, subject: Reference, signer: Sequence[str]) 
         if not is_refusal(done.returncode, done.stderr):
             raise ToolError(f"cosign could not verify {subject}:\n{said}")
         yield f"it is not signed by the one you name: {said.splitlines()[-1]}"
-    found = set(attested_types(subject, registry))
+    attested, platforms = attested_types(subject, registry), registry.platforms(subject)
     for what, beginnings in EXPECTED.items():
-        if not any(each.startswith(beginnings) for each in found):
+        without = [
+            str(each.platform)
+            for each in platforms
+            if not any(found.startswith(beginnings) for found in attested.get(each.digest, ()))
+        ]
+        if not platforms:
             yield f"it has no {what}"
+        elif without:
+            yield f"it has no {what} for {', '.join(without)}"
