@@ -259,8 +259,8 @@ class _Run:
         return self._ci.default_branch
 
     def _is_default_branch(self) -> bool:
-        if self._ci.event == "schedule":  # a schedule is for the last commit of the default branch
-            return bool(self._ref)
+        if self._ci.event == "schedule" and not (self._ref and self._ci.default_branch):
+            return True  # what a schedule is for, unless the run says otherwise
         return self._ref.startswith(_HEADS) and self._after(_HEADS) == self._default_branch()
 
     def _date(self, expression: Expression) -> str:

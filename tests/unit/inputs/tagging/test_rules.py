@@ -162,6 +162,25 @@ class TestWhatTheRunDoesNotTell:
             tags("type=ref,event=branch", Ci(branch=".x"))
 
 
+@pytest.mark.parametrize(
+    ("branch", "default", "made"),
+    [
+        ("main", "main", ["latest"]),
+        ("dev", "main", ["other"]),
+        ("dev", None, ["latest"]),
+        (None, "main", ["latest"]),
+    ],
+)
+def test_a_schedule_is_for_the_default_branch_unless_the_run_says_otherwise(
+    branch: str | None, default: str | None, made: list[str]
+) -> None:
+    text = (
+        "type=raw,value=latest,enable={{is_default_branch}}\n"
+        "type=raw,value=other,enable={{is_not_default_branch}}"
+    )
+    assert tags(text, Ci(event="schedule", branch=branch, default_branch=default)) == made
+
+
 def test_latest_is_there_once_and_follows_a_release_only() -> None:
     lines = "type=semver,pattern={{version}}\nlatest"
     assert tags(lines, TAG) == ["1.2.3", "latest"]

@@ -1,7 +1,8 @@
 """The same tags as docker/metadata-action makes, for the same text, commit and reference.
 
 `vectors.json` holds its answers: its `src/meta.ts`, `tag.ts` and `flavor.ts` at dc802804 were run on texts of
-our own, with their libraries and one fixed time. A tag that stands there twice stands here once.
+our own, with their libraries and one fixed time. A tag that stands there twice stands here once. Schedules
+with expressions of the default branch are on it: on another branch its answer is GitHub's (docs/tags.md).
 """
 
 from __future__ import annotations
