@@ -96,7 +96,7 @@ def test_a_step_signs_with_the_key_and_never_sees_it(
     run_plugin(FOLDER, builder | {"no-cache": "true"}, docker=True).exited(3)
 
 
-@pytest.mark.parametrize("network", ["none", "host"])
+@pytest.mark.parametrize("network", ["none", pytest.param("host", marks=pytest.mark.soak)])
 def test_steps_have_the_network_the_hosts_and_the_limits_that_are_given(
     run_plugin: PluginRunner, workspace: Path, base: str, builder: dict[str, str], network: str
 ) -> None:

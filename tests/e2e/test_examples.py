@@ -192,6 +192,7 @@ def test_a_file_that_fails_its_scan_never_reaches_the_registry(bench: Bench, fil
     assert tags(bench.registry, image) == set()
 
 
+@pytest.mark.soak
 def test_a_file_that_passes_is_published_as_it_was_built(bench: Bench, files_example: Path) -> None:
     report = bench.run("requirements.txt", "files/good", "file-scan-publish", files_example)
     assert report.passed, "\n".join(job.text for job in report.jobs)

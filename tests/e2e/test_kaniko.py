@@ -402,7 +402,7 @@ raise SystemExit(folder)
 EPOCH = 1_700_000_000
 
 
-@pytest.mark.parametrize("from_scratch", [True, False])
+@pytest.mark.parametrize("from_scratch", [True, pytest.param(False, marks=pytest.mark.soak)])
 def test_two_reproducible_builds_have_one_digest(
     kaniko: Kaniko, hub: Hub, base: str, workspace: Path, from_scratch: bool
 ) -> None:

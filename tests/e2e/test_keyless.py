@@ -137,7 +137,7 @@ STARTS: Mapping[str, Callable[[Session], LocalRegistry]] = {
 }
 
 
-@pytest.mark.parametrize("kind", STARTS)
+@pytest.mark.parametrize("kind", ["olareg", pytest.param("distribution", marks=pytest.mark.soak)])
 def test_the_example_signs_verifies_and_promotes_with_or_without_the_referrers_api(
     kind: str, tmp_path: Path
 ) -> None:
