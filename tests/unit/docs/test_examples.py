@@ -62,6 +62,7 @@ def test_what_needs_no_engine_works(commands: str, tmp_path: Path) -> None:
         (["tag", "--tag", "v1.2.3"], ["1.2.3", "1.2", "latest"]),
         (["tag", "--tag", "v2.0.0-rc.1"], ["2.0.0-rc.1"]),
         (["pull_request", "--pr", "17"], ["pr-17"]),
+        (["schedule", "--branch", "main"], ["nightly", "edge", "main"]),
     ],
 )
 def test_a_plan_shows_the_tags_of_its_event(event: list[str], tags: list[str]) -> None:

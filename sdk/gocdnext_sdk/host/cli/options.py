@@ -74,6 +74,7 @@ _EVENTS: Final[dict[str, Cause]] = {
     "tag": "tag",
     "pull_request": "pull_request",
     "manual": "manual",
+    "schedule": "schedule",
 }
 
 
