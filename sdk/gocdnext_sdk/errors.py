@@ -250,14 +250,14 @@ class Bug(Error):
 
     Args:
         error: what was raised.
+        place: file and line, if these and the error say all that there is to know.
     """
 
     exit_code = 70
 
-    def __init__(self, error: BaseException) -> None:
-        super().__init__(
-            f"internal error: {type(error).__name__}: {error}", f"{DEBUG_VARIABLE}=1 shows where"
-        )
+    def __init__(self, error: BaseException, place: str = "") -> None:
+        what = f"{place or 'internal error'}: {type(error).__name__}: {error}"
+        super().__init__(what, "" if place else f"{DEBUG_VARIABLE}=1 shows where")
         self.__cause__ = error
 
 

@@ -16,11 +16,11 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Generic, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, NoReturn, TypeVar
 from urllib.parse import unquote
 
 from gocdnext_sdk.contract.keys import MARK
-from gocdnext_sdk.errors import Error, Misuse, report
+from gocdnext_sdk.errors import Bug, Error, Misuse, report
 from gocdnext_sdk.inputs.model import PluginInputs
 from gocdnext_sdk.inputs.reader import read_inputs
 from gocdnext_sdk.runtime.job import Job
@@ -245,7 +245,10 @@ def _execute(
                 with signals.limited(inputs.seconds):
                     job.output(**outputs_of(plugin, plugin.run(inputs.prepared(job), job)))  # type: ignore[arg-type]
                 outputs.write()
-        except Exception as error:  # noqa: BLE001 - the last line of defence: a message, never a traceback
+        except Exception as raised:  # noqa: BLE001 - the last line of defence: a message, never a traceback
+            error = raised
+            if isinstance(raised, ImportError) and (place := place_in(type(plugin), raised)):
+                error = Bug(raised, place)
             # What is known is written after a failure too; the platform reads it only after exit 0.
             with contextlib.suppress(Error):
                 outputs.write()
@@ -264,6 +267,18 @@ def _logins_in(name: str, value: str) -> Iterator[str]:
         yield login[1]
         if password := login[1].partition(":")[2]:
             yield password
+
+
+def place_in(plugin: type[Plugin[Any]], error: BaseException) -> str:
+    """Return file and line of the last step to an error in the plugin's own directory; empty if none is."""
+    folder = Path(plugin.run.__code__.co_filename).parent
+    place, step = "", error.__traceback__
+    while step:
+        file = step.tb_frame.f_code.co_filename
+        if not file.startswith("<") and Path(file).is_relative_to(folder):
+            place = f"{file}:{step.tb_lineno}"
+        step = step.tb_next
+    return place
 
 
 def outputs_of(plugin: Plugin[Inputs], returned: object) -> Mapping[str, str]:

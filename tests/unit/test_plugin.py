@@ -20,7 +20,8 @@ from gocdnext_sdk import errors
 
 class Inputs(PluginInputs):
     do: Literal[
-        "work", "find", "fail", "registry", "daemon", "crash", "exit", "outputs", "peek", "home"
+        "work", "find", "fail", "registry", "daemon", "crash", "exit", "outputs", "peek", "home",
+        "import", "native"
     ] = Input(description="What to do.")
     token: Secret | None = Input(None, description="A token.")
     number: int = Input(1, description="A number.")
@@ -43,6 +44,8 @@ class Puppet(Plugin[Inputs]):
             case "daemon": raise DaemonError("no socket")
             case "crash": raise KeyError(inputs.token.reveal())
             case "exit": sys.exit(9)
+            case "import": import nothing_such
+            case "native": from json import nothing_such
             case "home": print(job.environ["HOME"], job.tool("true").environ["HOME"])
             case "outputs": return {"DIGEST": "two\\nlines"}
             case "peek":
@@ -121,6 +124,23 @@ def test_a_bug_is_a_message_and_no_traceback_with_the_secret_masked(
 ) -> None:
     result = run_plugin(puppet, {"do": "crash", "token": TOKEN}, mode=mode).exited(70)
     assert result.errors == ("internal error: KeyError: '***'; GOCDNEXT_DEBUG=1 shows where",)
+
+
+@MODES
+@pytest.mark.parametrize(
+    ("do", "said"),
+    [
+        ("import", "ModuleNotFoundError: No module named 'nothing_such'"),
+        ("native", "ImportError: cannot import name 'nothing_such' from 'json'"),
+    ],
+)
+def test_an_import_that_fails_is_told_with_its_place(
+    run_plugin: PluginRunner, puppet: Path, mode: Mode, do: str, said: str
+) -> None:
+    lines = enumerate(SOURCE.splitlines(), start=1)
+    line = next(at for at, text in lines if f'case "{do}"' in text)
+    (error,) = run_plugin(puppet, {"do": do}, mode=mode).exited(70).errors
+    assert error.startswith(f"{puppet}/plugin.py:{line}: {said}")
 
 
 @MODES

@@ -144,10 +144,10 @@ def _published(
 
 
 def _is_refused(plugin: type[Plugin[Any]], environ: Mapping[str, str], workspace: Path) -> bool:
-    """Tell whether the plugin will name mistakes in its inputs, and do nothing."""
+    """Tell whether the plugin will name mistakes in its inputs, or a module it lacks, and do nothing."""
     try:
         read_inputs(plugin.inputs, environ, workspace=workspace)
-    except InputError:
+    except (InputError, ImportError):
         return True
     return False
 

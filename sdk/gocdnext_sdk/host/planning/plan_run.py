@@ -16,7 +16,7 @@ from gocdnext_sdk.host.planning.model import Notes, RunPlan
 from gocdnext_sdk.host.planning.placeholders import Placeholders
 from gocdnext_sdk.inputs.model import PluginInputs, as_text, is_secret, with_key
 from gocdnext_sdk.inputs.reader import env_names, read_inputs
-from gocdnext_sdk.plugin import Plugin, outputs_of
+from gocdnext_sdk.plugin import Plugin, outputs_of, place_in
 from gocdnext_sdk.runtime.secret_files import SecretFiles
 from gocdnext_sdk.workspace import is_promised, promising
 
@@ -77,6 +77,10 @@ def plan_run(
             ends = ends or f"with what is known here the run would fail: {shown.show(str(error))}"
         except FileNotFoundError as error:
             ends = _missing(str(error.filename), workspace, shown)
+        except ImportError as error:
+            if not (place := place_in(plugin, error)):
+                raise
+            ends = f"the plugin needs what is not installed here: {place}: {shown.show(str(error))}"
     return RunPlan(
         plugin=plugin.name,
         inputs=given,

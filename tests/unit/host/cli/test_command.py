@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import click
 import pytest
 from click.testing import CliRunner
 
+from gocdnext_sdk.host.cli import MODULES
 from gocdnext_sdk.host.cli.commands import group
 
-EXTRA = ("bcrypt", "click", "cryptography", "docker", "dotenv", "jwt", "rich", "urllib3", "yaml")
-"""What the extra `cli` brings."""
+ROOT = Path(__file__).parents[4]
+
+EXTRA = tuple(sorted(MODULES))
 
 
 def run(folder: Path, *argv: str, absent: tuple[str, ...] = ()) -> subprocess.CompletedProcess[str]:
@@ -34,6 +39,22 @@ def test_without_the_extra_it_names_the_extra(tmp_path: Path, argv: tuple[str, .
     assert done.returncode == 2
     (line,) = done.stderr.splitlines()
     assert "gocdnext-plugin-sdk[cli]" in line
+
+
+def test_another_module_than_those_of_the_extra_is_not_promised_of_it(tmp_path: Path) -> None:
+    done = run(tmp_path, "lint", ".", absent=("gocdnext_sdk.host.cli.lint",))
+    assert done.returncode == 70
+    (line,) = done.stderr.splitlines()
+    assert "gocdnext_sdk.host.cli.lint" in line
+    assert "pip install" not in line
+
+
+def test_the_modules_of_the_extra_are_those_of_its_distributions() -> None:
+    listed = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    needed = [each for extra in ("cli", "registry", "docker", "crypto", "yaml") for each in listed[extra]]
+    names = {re.split(r"[^\w-]", each)[0].lower() for each in needed} - {"gocdnext-plugin-sdk"}
+    owners = packages_distributions()
+    assert {owner.lower() for module in MODULES for owner in owners[module]} == names
 
 
 def test_debugging_shows_where_and_changes_no_exit_code(

@@ -42,6 +42,30 @@ if __name__ == "__main__":
     Probe.main()
 """
 
+LOST = """
+from gocdnext_sdk import Input, Plugin, PluginInputs, Publishes
+
+class Inputs(PluginInputs):
+    image: str = Input(description="What to push.")
+
+    def check(self, environ, workspace):
+        pass  # check
+        return ()
+
+class Lost(Plugin[Inputs]):
+    \"\"\"Needs a module.\"\"\"
+    name = "gocdnext-plugin-lost"
+    inputs = Inputs
+    publishes = Publishes("image")
+
+    def run(self, inputs, job):
+        pass  # run
+        return {}
+
+if __name__ == "__main__":
+    Lost.main()
+"""
+
 
 @pytest.fixture
 def plugin(tmp_path: Path) -> Path:
@@ -133,6 +157,21 @@ def test_a_folder_without_a_plugin_is_told(workspace: Path) -> None:
     done = run(workspace, workspace)
     assert done.returncode == 2
     assert "has no plugin.py" in done.stdout
+
+
+@pytest.mark.parametrize("where", ["run", "check"])
+def test_a_module_that_is_not_installed_is_told_with_its_place(
+    tmp_path: Path, workspace: Path, where: str
+) -> None:
+    folder = tmp_path / "lost"
+    folder.mkdir()
+    (folder / "plugin.py").write_text(LOST.replace(f"pass  # {where}", "import boto3_not_here"))
+    line = LOST[: LOST.index(f"pass  # {where}")].count("\n") + 1
+    done = run(folder, workspace, "--with", "image=localhost/app")
+    assert done.returncode == 70
+    place = f"{folder}/plugin.py:{line}"
+    said = f"error: {place}: ModuleNotFoundError: No module named 'boto3_not_here'"
+    assert done.stdout.splitlines()[-1] == said
 
 
 def test_a_network_is_for_a_container(plugin: Path, workspace: Path) -> None:

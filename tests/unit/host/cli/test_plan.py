@@ -112,6 +112,28 @@ def test_a_plugin_of_ones_own_is_found_by_the_images_name(checkout: Path) -> Non
     assert "output   FOUND=0" in plan(str(file), "--plugins", "plugins").output
 
 
+def test_a_plan_ends_where_a_module_is_not_installed_and_the_other_jobs_are_planned(checkout: Path) -> None:
+    folder = checkout / "plugins" / "lost"
+    folder.mkdir(parents=True)
+    (folder / "plugin.py").write_text(
+        "from gocdnext_sdk import Plugin, PluginInputs\n\n\n"
+        'class Lost(Plugin[PluginInputs]):\n    name, inputs = "gocdnext-plugin-lost", PluginInputs\n\n'
+        "    def run(self, inputs, job):\n        import boto3_not_here\n"
+    )
+    (folder / "plugin.yaml").write_text("name: lost\n")
+    file = checkout / "check.yaml"
+    file.write_text(
+        "name: check\nstages: [check]\njobs:\n"
+        "  lost: {stage: check, uses: registry.example.com/team/gocdnext-plugin-lost@v1}\n"
+        "  scan:\n    stage: check\n    uses: ghcr.io/klinux/gocdnext-plugin-trivy@v1\n"
+        "    with: {scan-type: fs, target: .}\n"
+    )
+    done = plan(str(file), "--plugins", "plugins")
+    assert done.exit_code == 0, done.output
+    assert f"{folder}/plugin.py:8: No module named 'boto3_not_here'" in done.stdout
+    assert "run      trivy fs" in done.stdout
+
+
 def test_inputs_are_for_a_plugin_only(checkout: Path) -> None:
     file = checkout / "check.yaml"
     file.write_text("name: check\n")
