@@ -36,8 +36,17 @@ PIPELINE = ROOT / ".gocdnext" / "release.yaml"
 CHECK = ROOT / ".gocdnext" / "plugins" / "image-check"
 PACKAGE = ROOT / ".gocdnext" / "plugins" / "python-package"
 VERSION: str = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
-MAJOR, MINOR, _ = VERSION.split(".")
-TAGS = (VERSION, f"{MAJOR}.{MINOR}", MAJOR, f"v{MAJOR}", "latest")
+
+
+def tags_of(version: str) -> tuple[str, ...]:
+    """Return the tags that a version of the project gives its images, the full version first."""
+    if "-" in version:
+        return (version,)
+    major, minor, _ = version.split(".")
+    return (version, f"{major}.{minor}", major, f"v{major}", "latest")
+
+
+TAGS = tags_of(VERSION)
 SHELL_TAGS = tuple(f"{tag}-shell" for tag in TAGS)
 PLUGINS = ("buildx", "kaniko", "trivy", "cosign", "docker-push")
 RUNNING = tuple(name for name in PLUGINS if name != "kaniko")
@@ -226,7 +235,7 @@ def verify_images(here: World) -> None:
     with logged_in(here.production), tempfile.TemporaryDirectory() as folder:
         root, pipeline = Path(folder, "root.json"), Path(folder, "pipeline.yaml")
         root.write_text(json.dumps(here.sigstore.trusted_root))
-        jobs = {name: {"stage": "all", "uses": f"{here.published(name)}@v{MAJOR}"} for name in PLUGINS}
+        jobs = {name: {"stage": "all", "uses": f"{here.published(name)}@{VERSION}"} for name in PLUGINS}
         pipeline.write_text(json.dumps({"name": "users", "stages": ["all"], "jobs": jobs}))
         command = (sys.executable, "-m", "gocdnext_sdk.host.cli", "verify-images", pipeline)
         options = ("--issuer", here.sigstore.issuer, "--trusted-root", root, "--image", "*/gocdnext-plugin-*")
@@ -245,9 +254,7 @@ def sizes(here: World) -> str:
     for name in IMAGES:
         image = here.published(name)
         columns = []
-        for child in sorted(
-            registry.platforms(image.with_tag("latest")), key=lambda each: str(each.platform)
-        ):
+        for child in sorted(registry.platforms(image.with_tag(VERSION)), key=lambda each: str(each.platform)):
             _, manifest = registry.manifest(image.with_digest(child.digest))
             columns.append(sum(layer["size"] for layer in manifest["layers"]) / 1e6)
         lines.append(f"{image.short_name:<40}" + "".join(f"{each:8.1f}" for each in columns))

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 from testbed.pins import pins
-from testbed.rehearsal import IMAGES, PLUGINS, SHELL_TAGS, SHELLS, TAGS, VERSION
+from testbed.rehearsal import IMAGES, PLUGINS, SHELL_TAGS, SHELLS, TAGS, VERSION, tags_of
 
 from gocdnext_sdk.host.manifest.load import load_plugin
 from gocdnext_sdk.inputs.reader import read_inputs
@@ -94,6 +94,28 @@ def test_a_version_gets_its_tags_and_a_pre_release_none_that_others_follow(tmp_p
     shell = JOBS["publish-shell"]["with"]["flavor"]
     assert tags(f"v{VERSION}", shell) == list(SHELL_TAGS)
     assert tags("v2.0.0-rc.1", shell) == ["2.0.0-rc.1-shell"]
+
+
+def test_the_rehearsal_expects_the_same_tags() -> None:
+    assert tags_of("1.2.3") == ("1.2.3", "1.2", "1", "v1", "latest")
+    assert tags_of("2.0.0-rc.1") == ("2.0.0-rc.1",)
+
+
+@pytest.mark.parametrize("version", ["1.2.3", "10.20.30", "1.3.0-rc.1"])
+def test_a_user_verifies_every_release_and_nothing_else(version: str) -> None:
+    text = (ROOT / "docs" / "versions.md").read_text()
+    signer = f"https://ci.example.com/gocdnext-plugins/release@tag/v{version}"
+    patterns = re.findall(r"identity-regexp '(.+)'", text)
+    assert len(patterns) == 2
+    for pattern in patterns:
+        assert re.search(pattern, signer)
+        for other in (
+            f"{signer}/x",
+            f"{signer}@x",
+            signer.replace("tag/v", "branch/v"),
+            f"https://x/{signer}",
+        ):
+            assert not re.search(pattern, other)
 
 
 def test_what_was_published_under_a_full_version_never_moves() -> None:

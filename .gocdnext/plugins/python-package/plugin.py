@@ -64,7 +64,8 @@ def build(job: Job) -> Mapping[str, str]:
     """Build both distributions and check them.
 
     Raises:
-        Findings: the version is not that of the run's tag, or an index would refuse a distribution.
+        Findings: the version is not that of the run's tag, the tag is no semantic version, or an index
+            would refuse a distribution.
     """
     from hatchling.builders.sdist import SdistBuilder
     from hatchling.builders.wheel import WheelBuilder
@@ -76,10 +77,29 @@ def build(job: Job) -> Mapping[str, str]:
         for path in builder.build(directory=target, versions=["standard"]):
             job.say(f"built {Path(path).name}")
     version = builder.metadata.version
-    if job.ci.tag not in (None, f"v{version}"):
-        raise Findings(f"the tag is {job.ci.tag}, and the package's version is {version}")
+    if job.ci.tag:
+        check_tag(job.ci.tag, version)
     check(job)
     return {"VERSION": version}
+
+
+def check_tag(tag: str, version: str) -> None:
+    """Check that a tag is that of a version: `v1.3.0-rc.1`, a semantic version, is that of `1.3.0rc1`.
+
+    Args:
+        tag: the run's.
+        version: the package's, in the normal form of PEP 440.
+
+    Raises:
+        Findings: it is another version's, or the images, which docker-push tags by it, would get no tag.
+    """
+    from gocdnext_sdk.inputs.tagging.versions import parse_pep440, parse_semver
+
+    same = parse_pep440(tag.removeprefix("v"))
+    if not tag.startswith("v") or same is None or same.parts["version"] != version:
+        raise Findings(f"the tag is {tag}, and the package's version is {version}")
+    if parse_semver(tag) is None:
+        raise Findings(f"the tag {tag} is no semantic version, such as v1.3.0 or v1.3.0-rc.1")
 
 
 def check(job: Job) -> None:
