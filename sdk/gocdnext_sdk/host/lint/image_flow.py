@@ -12,7 +12,7 @@ from gocdnext_sdk.host.lint.view import Use, View, is_known
 from gocdnext_sdk.host.pipeline.errors import Mark
 from gocdnext_sdk.host.pipeline.model import Job
 from gocdnext_sdk.inputs.facts import Publishes, Reads
-from gocdnext_sdk.inputs.parsers import parse_words
+from gocdnext_sdk.inputs.parsers import parse_lines, parse_words
 from gocdnext_sdk.inputs.tagging.rules import is_rule
 from gocdnext_sdk.oci.reference import Reference
 
@@ -172,10 +172,14 @@ def has_tag_rules(text: str) -> bool:
     return any(map(is_rule, _hide(text)[0].splitlines()))
 
 
-def plain_lines(text: str) -> str:
-    """Return the lines of `tags` that are plain tags."""
+def tag_lines(text: str) -> list[str]:
+    """Return the rules and the plain tags of `tags`, each by itself."""
     hidden, show = _hide(text)
-    return "\n".join(show(line) for line in hidden.splitlines() if not is_rule(line))
+    lines: list[str] = []
+    with suppress(ValueError):  # GP103 reports it
+        for line in parse_lines(hidden):
+            lines += [show(each) for each in ([line] if is_rule(line) else parse_words(line))]
+    return lines
 
 
 def words(text: str) -> list[str]:

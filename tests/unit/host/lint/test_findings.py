@@ -367,12 +367,35 @@ class TestTagRules:
         job = BUILD + SECRETS + "  with:\n    image: a.b/c\n" + LOGIN
 
         def on_push(more: str) -> list[str]:
-            jobs = "".join(f"  {line}\n" for line in (job + more).splitlines())
-            return rules(lint(f"when:\n  event: [push]\nstages: [build]\njobs:\n{jobs}"))
+            return rules(lint(started_by("push", job + more)))
 
         assert "GP305" not in on_push(self.RULES)
-        assert "GP305" in on_push("    tags: latest ${CI_TAG_NAME}\n")
+        assert "GP305" not in on_push("    tags: latest ${CI_TAG_NAME}\n")
         assert "GP305" in on_push(self.RULES + "    target: ${CI_TAG_NAME}\n")
+
+    @pytest.mark.parametrize("tags", ["${CI_TAG_NAME}", "type=raw,value=${CI_TAG_NAME}", "v${CI_TAG_NAME},"])
+    def test_one_line_has_to_be_left(self, lint: Lint, tags: str) -> None:
+        job = BUILD + SECRETS + "  with:\n    image: a.b/c\n" + LOGIN + f"    tags: {tags}\n"
+        for events, reported in (("push", True), ("push, tag", True), ("tag", False)):
+            assert ("GP305" in rules(lint(started_by(events, job)))) is reported
+
+
+def started_by(events: str, jobs: str) -> str:
+    """Return a pipeline of jobs of the stage build."""
+    lines = "".join(f"  {line}\n" for line in jobs.splitlines())
+    return f"when:\n  event: [{events}]\nstages: [build]\njobs:\n{lines}"
+
+
+def test_a_variable_of_one_event_is_missing_in_the_runs_of_the_others(lint: Lint) -> None:
+    job = BUILD + SECRETS + "  with:\n    image: a.b/c\n" + LOGIN
+    job += "    build-args: VERSION=${CI_TAG_NAME}\n    labels: my.tag=${CI_TAG_NAME}\n"
+    both = [str(each) for each in lint(started_by("push, tag, manual", job)) if each.rule.id == "GP305"]
+    assert len(both) == 2
+    assert all("push, manual" in each and "CI_TAG_NAME" in each for each in both)
+    assert "GP305" not in rules(lint(started_by("tag", job)))
+    upstream = job.replace("CI_TAG_NAME", "CI_UPSTREAM_RUN_COUNTER")
+    assert "GP305" not in rules(lint(started_by("upstream, manual", upstream)))
+    assert "GP305" in rules(lint(started_by("upstream, push", upstream)))
 
 
 def test_a_value_is_looked_at_with_the_variables_of_the_file(lint: Lint) -> None:

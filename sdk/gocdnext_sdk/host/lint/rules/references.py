@@ -8,7 +8,7 @@ from typing import Final
 
 from gocdnext_sdk.contract import refs
 from gocdnext_sdk.errors import closest
-from gocdnext_sdk.host.lint.image_flow import plain_lines
+from gocdnext_sdk.host.lint.image_flow import tag_lines
 from gocdnext_sdk.host.lint.rule import Severity, rule
 from gocdnext_sdk.host.lint.rules.secrets import is_secret_name
 from gocdnext_sdk.host.lint.view import View
@@ -170,24 +170,32 @@ def literal_reference(view: View) -> Iterator[Diagnostic]:
 
 @rule("GP305", Severity.WARNING)
 def other_event(view: View) -> Iterator[Diagnostic]:
-    """A variable that the pipeline's runs do not have.
+    """A variable that some of the pipeline's runs do not have.
 
     CI_TAG_NAME exists only on runs that a tag started, CI_PULL_REQUEST_KEY only on those of a pull request.
-    This pipeline's `when.event` leaves out that event, so the text stays as it is, or the job cannot start.
+    This pipeline's `when.event` has other events too, and on their runs the text stays as it is, or the job
+    cannot start. A line of `tags` that names what the run lacks is left out, so it may, if another one stays.
     """
     events = view.pipeline.trigger.events
-    for use in view.uses if events else ():
+    for use in view.uses:
         defined = {*view.variables(use.job), *use.secrets}
         for key, value in use.plugin.inputs.items():
-            # A line of tag rules that names what the run lacks is left out, so it may.
             spec = use.spec(key)
-            text = plain_lines(value.text) if spec and spec.format == "tag-rules" else value.text
-            names = (*refs.references(value.text), *refs.soft_references(text))
-            for name in dict.fromkeys(names):
+            droppable = spec is not None and spec.format == "tag-rules" and _keeps_a_tag(value.text)
+            soft = () if droppable else refs.soft_references(value.text)
+            for name in dict.fromkeys((*refs.references(value.text), *soft)):
                 event = SOMETIMES.get(name)
-                if event is not None and event not in events and name not in defined:
+                # A manual run of a pipeline with an upstream material carries what that brought.
+                having = {event, "manual"} if event == "upstream" else {event}
+                without = [each for each in events if each not in having]
+                if event is not None and without and name not in defined:
                     what = f"`{key}` of {use.where}: {name} exists only on runs started by `{event}`"
-                    yield Diagnostic(value.mark, what, f"`when.event` has {', '.join(events)}")
+                    yield Diagnostic(value.mark, what, f"`when.event` has {', '.join(without)}")
+
+
+def _keeps_a_tag(text: str) -> bool:
+    """Tell whether a line of tags stays in a run that has none of the variables of single events."""
+    return any(not any(name in SOMETIMES for name in refs.soft_references(tag)) for tag in tag_lines(text))
 
 
 @rule("GP306", Severity.ERROR)
