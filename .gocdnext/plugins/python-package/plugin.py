@@ -91,15 +91,20 @@ def check_tag(tag: str, version: str) -> None:
         version: the package's, in the normal form of PEP 440.
 
     Raises:
-        Findings: it is another version's, or the images, which docker-push tags by it, would get no tag.
+        Findings: it is another version's, or the images, which docker-push tags by it, would get no tag, or
+            not the one by which everything asks for them.
     """
     from gocdnext_sdk.inputs.tagging.versions import parse_pep440, parse_semver
 
     same = parse_pep440(tag.removeprefix("v"))
     if not tag.startswith("v") or same is None or same.parts["version"] != version:
         raise Findings(f"the tag is {tag}, and the package's version is {version}")
-    if parse_semver(tag) is None:
+    release = parse_semver(tag)
+    if release is None:
         raise Findings(f"the tag {tag} is no semantic version, such as v1.3.0 or v1.3.0-rc.1")
+    channel = f"v{release.parts['major']}"
+    if release.is_release and channel != Plugin.image_tag:
+        raise Findings(f"everything asks for the images by `{Plugin.image_tag}`, and {tag} moves `{channel}`")
 
 
 def check(job: Job) -> None:
