@@ -8,7 +8,6 @@ Unlike metadata-action, an attribute that means nothing is a mistake, and so is 
 
 from __future__ import annotations
 
-import csv
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -32,6 +31,9 @@ _PEP440 = frozenset({"raw", "version", "major", "minor", "patch"})
 
 _COMMON = frozenset({"type", "enable", "priority", "prefix", "suffix"})
 _UNRESOLVED = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+
+_CELL = re.compile(r',(?:"((?:[^"]|"")*)"(?=,|\Z)|([^",]*)(?=,|\Z)|(.+))', re.DOTALL)
+"""A cell after its comma: in quotes, without any, or what is neither and all that follows."""
 
 
 class _Kind(NamedTuple):
@@ -208,12 +210,17 @@ def _plain(line: str) -> Iterable[TagRule]:
 
 
 def _cells(line: str) -> list[str]:
-    try:
-        return next(csv.reader([line], strict=True))
-    except (csv.Error, StopIteration):
-        raise Invalid(
-            f"{quoted(line)} has a quote that does not end", 'quote a whole attribute: "pattern=a,b"'
-        ) from None
+    """Split at commas; quotes are around a whole cell, and doubled in it, as for metadata-action."""
+    cells: list[str] = []
+    for found in _CELL.finditer(f",{line}"):
+        quoted_cell, plain, rest = found.groups()
+        if rest:
+            raise Invalid(
+                f"{quoted(line)} has a quote inside an attribute, or one that does not end",
+                'quote a whole attribute: "pattern=a,b"',
+            )
+        cells.append(plain if quoted_cell is None else quoted_cell.replace('""', '"'))
+    return cells
 
 
 def _rule(line: str) -> TagRule:

@@ -79,6 +79,9 @@ class TestPlainTags:
         ("type=match,pattern=/a/q", "flags"),
         ("type=match,pattern=a,group=first", "number of a group"),
         ('type=match,"pattern=a', "quote"),
+        ('type=raw,value="nightly",prefix=x', "quote"),
+        ('type=match, "pattern=a,b"', "quote"),
+        ('type=raw,"value=a"b', "quote"),
         ("type=schedule,pattern={{version}}", "means nothing"),
     ],
 )
@@ -97,11 +100,16 @@ def test_a_mistake_is_found_without_a_run(line: str, part: str) -> None:
         "onlatest=true",
         "sufix=a",
         "latest=true\nlatest=false",
+        'prefix="a"',
     ],
 )
 def test_a_mistake_in_the_flavor(text: str) -> None:
     with pytest.raises(Invalid):
         Flavor.parse(text)
+
+
+def test_a_whole_attribute_may_be_in_quotes() -> None:
+    assert tags('"type=raw","value=a""b,c"') == ["a-b-c"]
 
 
 class TestWhatDoesNotApply:
