@@ -14,13 +14,17 @@ import yaml
 from testbed.pins import pins
 from testbed.rehearsal import IMAGES, PLUGINS, SHELL_TAGS, SHELLS, TAGS, VERSION, tags_of
 
+from gocdnext_sdk.host.manifest.find import find_plugin
 from gocdnext_sdk.host.manifest.load import load_plugin
+from gocdnext_sdk.host.pipeline import Graph, Revision, Run, Sources, Tag, parse_file
+from gocdnext_sdk.host.planning.plan_pipeline import Planner
 from gocdnext_sdk.inputs.reader import read_inputs
 
 ROOT = Path(__file__).parents[2]
 FILE = ROOT / ".gocdnext" / "release.yaml"
 TEXT = FILE.read_text()
 JOBS: dict[str, dict[str, Any]] = yaml.safe_load(TEXT)["jobs"]
+ANNOTATED = "index,manifest:org.opencontainers.image."
 
 
 def references(job: str) -> set[str]:
@@ -37,7 +41,7 @@ def needed(job: str) -> set[str]:
 def test_every_image_is_built_scanned_signed_and_published_or_none_is() -> None:
     assert references("publish") == IMAGES.keys()
     assert references("publish-shell") == SHELLS.keys()
-    assert references("check") >= IMAGES.keys()
+    assert references("check") == IMAGES.keys() | SHELLS.keys()
     assert needed("publish") == {
         "check",
         *IMAGES,
@@ -50,6 +54,20 @@ def test_every_image_is_built_scanned_signed_and_published_or_none_is() -> None:
         assert references(f"scan-{name}") == {name}
         assert references(f"sign-{name}") == {name} | ({f"{name}-shell"} & SHELLS.keys())
         assert {"check", f"scan-{name}"} <= needed(f"sign-{name}")
+
+
+def test_every_image_says_what_it_is_and_what_it_is_made_of() -> None:
+    sources = Sources(run=Run(revision=Revision("a" * 40), cause="tag", tag=Tag(f"v{VERSION}")))
+    plans = list(Planner(sources, ROOT, find_plugin).plan(Graph.of(parse_file(FILE))))
+    runs = {each.name: each.run for each in plans if each.run}
+    for name, repository in (IMAGES | SHELLS).items():
+        lines = runs[name].inputs["annotations"].split(ANNOTATED)
+        stated = dict(line.rstrip(",").split("=", 1) for line in lines if line)
+        assert stated.keys() == {"title", "description", "licenses", "source", "revision"}
+        assert stated["title"] == repository
+        assert stated["revision"] == "a" * 40
+        assert ("with a shell" in stated["description"]) == (name in SHELLS)
+        assert all(stated.values())
 
 
 def test_an_image_with_a_shell_is_the_image_of_this_run_and_a_layer() -> None:
