@@ -32,6 +32,7 @@ _PEP440 = frozenset({"raw", "version", "major", "minor", "patch"})
 _COMMON = frozenset({"type", "enable", "priority", "prefix", "suffix"})
 _UNRESOLVED = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
+_QUOTE = 'quote a whole attribute: "pattern=a,b"'
 _CELL = re.compile(r',(?:"((?:[^"]|"")*)"(?=,|\Z)|([^",]*)(?=,|\Z)|(.+))', re.DOTALL)
 """A cell after its comma: in quotes, without any, or what is neither and all that follows."""
 
@@ -217,7 +218,7 @@ def _cells(line: str) -> list[str]:
         if rest:
             raise Invalid(
                 f"{quoted(line)} has a quote inside an attribute, or one that does not end",
-                'quote a whole attribute: "pattern=a,b"',
+                _QUOTE,
             )
         cells.append(plain if quoted_cell is None else quoted_cell.replace('""', '"'))
     return cells
@@ -225,15 +226,20 @@ def _cells(line: str) -> list[str]:
 
 def _rule(line: str) -> TagRule:
     given: dict[str, str] = {}
+    bare: list[str] = []
     for cell in _cells(line):
         name, equals, value = (part.strip() for part in cell.partition("="))
-        key, value = (
-            (name.lower(), value) if equals and not name.startswith("{{") else ("value", cell.strip())
-        )
+        if not equals or name.startswith("{{"):
+            key, value = "value", cell.strip()
+            bare.append(value)
+        else:
+            key = name.lower()
         if key in given:
             raise Invalid(f"{quoted(line)} has {key} twice")
         given[key] = value
     kind = _kind(given.get("type", "raw"), line)
+    if bare and given.get("type", "raw") != "raw":  # most likely what follows a comma of a pattern
+        raise Invalid(f"{quoted(line)}: {quoted(bare[0])} is no attribute", _QUOTE)
     _check_attributes(given, kind, line)
     if given.get("event") == "pr":
         given.setdefault("prefix", "pr-")
