@@ -64,6 +64,8 @@ def _audit(event: str, args: tuple[Any, ...]) -> None:
     if event in _STARTS:
         raise PlanEnds(f"run() starts {args[0]} by itself; `job.tool` would show it")
     if event in _CONTACTS:
+        if event == "socket.connect":
+            args[0].close()  # the docker package leaves it open
         raise PlanEnds("run() opens a network connection by itself; `job.http` would show it")
     if event == "open" and isinstance(args[0], str | bytes) and isinstance(args[2], int):
         if args[2] & (os.O_WRONLY | os.O_RDWR | os.O_CREAT):

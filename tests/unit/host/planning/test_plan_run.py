@@ -155,6 +155,13 @@ def test_only_the_thread_that_plans_is_watched(tmp_path: Path) -> None:
             (tmp_path / "refused").write_text("")
 
 
+def test_a_connection_that_is_refused_is_closed(tmp_path: Path) -> None:
+    connection = socket.socket()
+    with guard(str(tmp_path)), pytest.raises(PlanEnds):
+        connection.connect(("127.0.0.1", 9))
+    assert connection.fileno() == -1
+
+
 def test_the_workspace_is_no_part_of_another_path() -> None:
     shown = Placeholders()
     shown.alias("/work/app", "/workspace")
