@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -11,9 +12,11 @@ from typing import Any
 
 import pytest
 import yaml
+from click.testing import CliRunner
 from testbed.pins import pins
 from testbed.rehearsal import IMAGES, PLUGINS, SHELL_TAGS, SHELLS, TAGS, VERSION, tags_of
 
+from gocdnext_sdk.host.cli import plan
 from gocdnext_sdk.host.manifest.find import find_plugin
 from gocdnext_sdk.host.manifest.load import load_plugin
 from gocdnext_sdk.host.pipeline import Graph, Revision, Run, Sources, Tag, parse_file
@@ -168,6 +171,19 @@ def dry_publish(variables: dict[str, str | None]) -> subprocess.CompletedProcess
     argv = ["make", "--dry-run", "publish", *given]
     environ = {"PATH": os.environ["PATH"]}
     return subprocess.run(argv, cwd=ROOT, env=environ, capture_output=True, text=True, check=False)
+
+
+def test_it_is_planned_whole_with_the_code_of_all_its_plugins() -> None:
+    tag, plugins = f"v{VERSION}", FILE.parent / "plugins"
+    argv = [str(FILE), "--event", "tag", "--tag", tag, "--plugins", str(plugins), "--json"]
+    done = CliRunner().invoke(plan.command, argv)
+    assert done.exit_code == 0, done.output
+    planned = {each["name"]: each for each in json.loads(done.stdout)["jobs"]}
+    assert planned.keys() == {name for name in JOBS if not name.startswith(".")}
+    assert {name for name, each in planned.items() if not each["run"]} == set()
+    signer = f"https://ci.example.com/gocdnext-plugins/release@tag/{tag}"
+    for name in (*(f"sign-{each}" for each in IMAGES), "sign-package", "publish", "publish-shell"):
+        assert signer in str(planned[name]["run"]["steps"]), name
 
 
 def test_the_sbom_generator_is_the_pinned_one() -> None:
