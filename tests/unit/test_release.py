@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import subprocess
 from datetime import date, timedelta
 from pathlib import Path
@@ -127,7 +128,7 @@ def test_a_user_verifies_every_release_and_nothing_else(version: str) -> None:
     text = (ROOT / "docs" / "versions.md").read_text()
     signer = f"https://ci.example.com/gocdnext-plugins/release@tag/v{version}"
     patterns = re.findall(r"identity-regexp '(.+)'", text)
-    assert len(patterns) == 2
+    assert len(patterns) == 3
     for pattern in patterns:
         assert re.search(pattern, signer)
         for other in (
@@ -137,6 +138,34 @@ def test_a_user_verifies_every_release_and_nothing_else(version: str) -> None:
             f"https://x/{signer}",
         ):
             assert not re.search(pattern, other)
+
+
+def test_the_package_is_verified_as_it_was_signed() -> None:
+    sources = Sources(run=Run(revision=Revision("a" * 40), cause="tag", tag=Tag(f"v{VERSION}")))
+    plans = Planner(sources, ROOT, find_plugin).plan(Graph.of(parse_file(FILE), ["sign-package"]))
+    (run,) = (each.run for each in plans if each.name == "sign-package")
+    assert run
+    documented = [
+        command
+        for command in commands(ROOT / "docs" / "versions.md", "## Verify")
+        if command[:2] == ["cosign", "verify-blob"]
+    ]
+    flags = [[word for word in command if word.startswith("--")] for command in documented]
+    signed = shlex.split(run.outputs["VERIFY_COMMAND"])
+    assert flags == [
+        [word.replace("-identity", "-identity-regexp") for word in signed if word.startswith("--")]
+    ]
+    (bundle, file) = documented[0][3], documented[0][-1]
+    assert bundle == f"{file}.sigstore.json"
+    assert "dist/*.sigstore.json" in (ROOT / "RELEASING.md").read_text().partition("## After")[2]
+
+
+def commands(page: Path, heading: str) -> list[list[str]]:
+    """Return the commands in the shell blocks below a heading."""
+    section = page.read_text().partition(f"{heading}\n")[2].partition("\n## ")[0]
+    blocks = re.findall(r"^```sh\n(.*?)^```$", section, re.MULTILINE | re.DOTALL)
+    lines = "".join(blocks).replace("\\\n", " ").splitlines()
+    return [shlex.split(line, comments=True) for line in lines if line]
 
 
 def test_what_was_published_under_a_full_version_never_moves() -> None:
