@@ -17,7 +17,8 @@ from click.testing import CliRunner
 from testbed.pins import pins
 from testbed.rehearsal import IMAGES, PLUGINS, SHELL_TAGS, SHELLS, TAGS, VERSION, tags_of
 
-from gocdnext_sdk.host.cli import plan
+from gocdnext_sdk.host.cli import plan, verify_images
+from gocdnext_sdk.host.cli.run import command as run_command
 from gocdnext_sdk.host.manifest.find import find_plugin
 from gocdnext_sdk.host.manifest.load import load_plugin
 from gocdnext_sdk.host.pipeline import Graph, Revision, Run, Sources, Tag, parse_file
@@ -160,12 +161,34 @@ def test_the_package_is_verified_as_it_was_signed() -> None:
     assert "dist/*.sigstore.json" in (ROOT / "RELEASING.md").read_text().partition("## After")[2]
 
 
+def test_after_a_release_every_plugin_is_verified_and_a_pipeline_runs_on_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(ROOT)
+    verify, run = commands(ROOT / "RELEASING.md", "## After")
+    parsed = verify_images.command.make_context(verify[1], verify[2:]).params
+    assert {each.name for each in verify_images.used(parsed["files"])} >= {
+        f"ghcr.io/klinux/gocdnext-plugin-{name}" for name in PLUGINS
+    }
+    assert parsed["identity"]
+    assert parsed["issuer"]
+    assert run[1] == "run"
+    parsed = run_command.make_context(run[1], run[2:]).params
+    # The published images, and nothing older or of one's own; what it publishes stays on this machine.
+    assert parsed["pull"] == "always"
+    assert parsed["registry"]
+    assert parsed["sigstore"]
+    assert not any(parsed[name] for name in ("local", "use_images", "publish"))
+    used = {each.name.rpartition("/")[2] for each in verify_images.used([Path(parsed["target"])])}
+    assert used == {f"gocdnext-plugin-{name}" for name in PLUGINS if name != "kaniko"}
+
+
 def commands(page: Path, heading: str) -> list[list[str]]:
     """Return the commands in the shell blocks below a heading."""
     section = page.read_text().partition(f"{heading}\n")[2].partition("\n## ")[0]
     blocks = re.findall(r"^```sh\n(.*?)^```$", section, re.MULTILINE | re.DOTALL)
     lines = "".join(blocks).replace("\\\n", " ").splitlines()
-    return [shlex.split(line, comments=True) for line in lines if line]
+    return [words for line in lines if (words := shlex.split(line, comments=True))]
 
 
 def test_what_was_published_under_a_full_version_never_moves() -> None:
