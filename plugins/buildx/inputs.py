@@ -307,6 +307,25 @@ class BuildxInputs(ImageBuildInputs, StepInputs):
         )
 
     @property
+    def tags_note(self) -> str | None:
+        """What to say of tags that a candidate does not get, None if there are none."""
+        given = [key for key in ("tags", "flavor") if getattr(self, key)]
+        given += [f"the tag {image.tag}" for image in self.image if image.tag]
+        if not (self.push_by_digest and given):
+            return None
+        return f"not used for the push, since push-by-digest sets no tags: {', '.join(given)}"
+
+    @property
+    def builder_note(self) -> str | None:
+        """What to say of settings that do not reach `builder`, None if there are none."""
+        if not (self.builder and self.insecure_registries):
+            return None
+        return (
+            "insecure-registries is for this job's own requests: each `builder` takes insecure registries "
+            "from its own settings"
+        )
+
+    @property
     def makes_index(self) -> bool:
         """Whether an index is pushed: of several platforms, or of an image and its attestations."""
         return len(self.platforms) > 1 or self._attests

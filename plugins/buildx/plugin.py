@@ -79,7 +79,9 @@ class Buildx(Plugin[BuildxInputs]):
         job.trust(inputs.ca_file)
         if note := inputs.login_note(job.environ, job.workspace):
             job.warn(note)
-        if note := inputs.reproducible_note:
+        if note := inputs.builder_note:
+            job.warn(note)
+        for note in filter(None, (inputs.reproducible_note, inputs.tags_note)):
             job.say(note)
         build = BuildxBuild(inputs, job)
         for note in (*build.cache.notes, *build.artifact_notes):

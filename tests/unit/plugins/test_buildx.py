@@ -78,6 +78,25 @@ def values(argv: list[str], flag: str) -> list[str]:
     return [value for name, value in pairwise(argv) if name == flag]
 
 
+class TestWhatHasNoEffectHere:
+    """One list of inputs may serve several jobs; the log says what this one does not use."""
+
+    def test_a_candidate_gets_no_tags(self) -> None:
+        note = read(push_by_digest="true", tags="1.0", flavor="latest=true").tags_note
+        assert "push-by-digest" in note
+        assert "tags, flavor" in note
+        assert "v1" in read(push_by_digest="true", image=f"{IMAGE}:v1").tags_note
+        assert read(tags="1.0").tags_note is None
+        assert read(push_by_digest="true").tags_note is None
+
+    def test_a_builder_has_its_own_settings(self) -> None:
+        note = read(builder="tcp://build:1234", insecure_registries="ghcr.io").builder_note
+        assert "insecure-registries" in note
+        assert "builder" in note
+        assert read(builder="tcp://build:1234").builder_note is None
+        assert read(insecure_registries="ghcr.io").builder_note is None
+
+
 class TestOutput:
     def test_a_file_is_written_and_nothing_pushed(self) -> None:
         argv = command(output="dist/app", tags="1.0", annotations="index:a=b", provenance="mode=max")
