@@ -51,13 +51,15 @@ def in_zone(moment: datetime, zone: str) -> datetime:
     """Return the same moment in a time zone such as `Asia/Tokyo`.
 
     Raises:
-        Invalid: there is no such zone.
+        Invalid: there is no such zone, or none is known here.
     """
     if zone == "UTC":
         return moment.astimezone(UTC)
     from zoneinfo import ZoneInfo, available_timezones
 
     names = {name.lower(): name for name in available_timezones()}  # moment-timezone takes any case
+    if not names:
+        raise Invalid("there is no time zone data here", "pip install tzdata")
     if zone.lower() not in names:
         raise Invalid(f"{quoted(zone)} is not a time zone", 'write it as "Europe/Berlin"')
     return moment.astimezone(ZoneInfo(names[zone.lower()]))

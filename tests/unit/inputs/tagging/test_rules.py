@@ -172,6 +172,13 @@ class TestWhatTheRunDoesNotTell:
             tags("type=ref,event=branch", Ci(branch=".x"))
 
 
+def test_a_host_without_time_zones_says_what_it_lacks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("zoneinfo.available_timezones", set)
+    with pytest.raises(Invalid, match="tzdata"):
+        tags("type=raw,value={{date 'YYYY' tz='Asia/Tokyo'}}")
+    assert tags("type=raw,value=y{{date '[x]' tz='UTC'}}") == ["yx"]
+
+
 @pytest.mark.parametrize(
     ("branch", "default", "made"),
     [
