@@ -94,9 +94,19 @@ def command(
 
 
 def used(files: Sequence[Path]) -> list[Reference]:
-    """Return the images of jobs, services and notifications, each once, in their order."""
-    names = (name for file in files for name in _named(parse_file(file)))
-    return list(dict.fromkeys(Reference.parse(name) for name in names))
+    """Return the images of jobs, services and notifications, each once, in their order.
+
+    Raises:
+        UsageError: one is not an image reference.
+    """
+    found: dict[Reference, None] = {}
+    for file in files:
+        for name in _named(parse_file(file)):
+            try:
+                found[Reference.parse(name)] = None
+            except ValueError as error:
+                raise UsageError(f"{file}: {error}") from None
+    return list(found)
 
 
 def _named(pipeline: Pipeline) -> Iterator[str]:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
+from gocdnext_sdk.errors import UsageError
 from gocdnext_sdk.host.cli import verify_images
 from gocdnext_sdk.host.testing.fake_registry import FakeRegistry
 from gocdnext_sdk.oci.client import RegistryClient
@@ -174,3 +175,9 @@ def test_a_stranger_is_asked_if_a_pattern_says_so(asking: Asking) -> None:
     assert code == 0
     assert [line.split()[1] for line in lines if line.startswith("ok ")] == ["ghcr.io/stranger/plugin:v1"]
     assert len(lines) == 4
+
+
+@pytest.mark.parametrize("job", ['image: "${BASE}", script: [make]', 'uses: "ghcr.io/stranger/Plugin@v1"'])
+def test_what_is_no_name_of_an_image_ends_it_with_the_file(asking: Asking, job: str) -> None:
+    with pytest.raises(UsageError, match=r"release\.yaml: .* is not an image reference"):
+        asking.ask(jobs=f"  one: {{stage: a, {job}}}\n")
