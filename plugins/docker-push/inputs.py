@@ -36,7 +36,7 @@ from gocdnext_sdk import (
     in_workspace,
     quoted,
 )
-from gocdnext_sdk.inputs.image_metadata import Annotations
+from gocdnext_sdk.inputs.image_metadata import Annotations, check_literal
 from gocdnext_sdk.inputs.image_signature import ImageSignatureInputs
 from gocdnext_sdk.inputs.image_tags import IMMUTABLE, TAG_PATTERN, TAGS
 from gocdnext_sdk.inputs.parsers import parse_words
@@ -293,6 +293,7 @@ class DockerPushInputs(ImageTagInputs, DemandInputs, SigningInputs, RegistryLogi
             yield from self._check_deleted(Ci.of(environ, workspace))
         yield from self._check_logins(environ, workspace)
         yield from self._check_selection()
+        yield from check_literal("annotations", map(str, self.annotations))
         if self.annotations:
             from gocdnext_sdk.inputs.public_texts import PULLED, check_public
             from gocdnext_sdk.runtime.exposure import Exposure, secrets_of

@@ -13,7 +13,7 @@ from pydantic import WithJsonSchema
 
 from gocdnext_sdk.errors import Invalid, Problem, quoted
 from gocdnext_sdk.inputs.constraints import Always, Constraint, OnlyWith, RequiredTogether
-from gocdnext_sdk.inputs.image_metadata import Annotations, labels
+from gocdnext_sdk.inputs.image_metadata import Annotations, check_literal, labels
 from gocdnext_sdk.inputs.image_tags import TAGS, ImageTagInputs, TagRules
 from gocdnext_sdk.inputs.model import Input, traits, with_key
 from gocdnext_sdk.inputs.public_texts import ARGUMENT, PULLED, check_public
@@ -335,6 +335,8 @@ class ImageBuildInputs(ImageTagInputs, RegistryLoginInputs):
         for number, label in enumerate(self.labels, start=1):
             if "=" not in label:
                 yield Problem("labels", f"item {number} has no value", "write one KEY=VALUE per line")
+        yield from check_literal("labels", self.labels)
+        yield from check_literal("annotations", map(str, self.annotations))
         yield from self._check_secrets(environ, workspace)
         yield from self._check_words(environ, workspace)
         problems = list(self._check_arguments(environ, workspace))

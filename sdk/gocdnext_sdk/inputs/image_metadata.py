@@ -14,8 +14,10 @@ from typing import Annotated, NamedTuple
 
 from pydantic import BeforeValidator, WithJsonSchema
 
-from gocdnext_sdk.errors import Invalid, quoted
+from gocdnext_sdk.errors import Invalid, Problem, quoted
 from gocdnext_sdk.inputs.parsers import parse_lines
+from gocdnext_sdk.inputs.tagging import expressions
+from gocdnext_sdk.inputs.tagging.rules import EXPRESSIONS
 from gocdnext_sdk.runtime.ci import Ci
 
 SOURCE_DATE = "SOURCE_DATE_EPOCH"
@@ -93,6 +95,23 @@ def _level(text: str, line: str) -> Level:
     if found["platform"] and found["level"].startswith("index"):
         raise Invalid(f"{quoted(line)}: an index has no platform", f"write {found['level']}:")
     return Level(found["level"], found["platform"])
+
+
+def check_literal(key: str, texts: Iterable[str]) -> Iterator[Problem]:
+    """Check that no label or annotation has an expression of `tags`, which would be published as it is.
+
+    docker/metadata-action evaluates those there; other templates are texts there too.
+
+    Args:
+        key: the input.
+        texts: its lines.
+    """
+    for number, text in enumerate(texts, start=1):
+        for name in expressions.names(text):
+            if name in EXPRESSIONS:
+                what = f'item {number} has "{{{{{name}}}}}", which is for `tags` and not evaluated here'
+                yield Problem(key, what, "write a variable, such as ${CI_COMMIT_SHA}")
+                break
 
 
 def source_date(environ: Mapping[str, str], ci: Ci) -> int | None:

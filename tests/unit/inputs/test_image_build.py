@@ -206,6 +206,19 @@ def test_a_part_of_one_is_refused_in_all_that_an_image_keeps(key: str, text: str
     assert line.startswith(f"with.{key.replace('_', '-')}: item 1 holds a secret of the job")
 
 
+@pytest.mark.parametrize("key", ["labels", "annotations"])
+@pytest.mark.parametrize("text", ["{{sha}}", "on {{ date 'YYYY' }}", "{{{version}}}"])
+def test_an_expression_of_tags_is_not_published_as_text(key: str, text: str) -> None:
+    (line,) = mistakes(**{key: f"a=b\nmy.text={text}"})
+    assert line.startswith(f"with.{key}: item 2 ")
+    assert "tags" in line
+
+
+@pytest.mark.parametrize("text", ["{{ .Values.tag }}", "{{#if x}}", "{{name}}", "{sha}", "${{ sha }}", "{{"])
+def test_other_templates_are_texts(text: str) -> None:
+    assert build(labels=f"a={text}", annotations=f"a={text}").labels == (f"a={text}",)
+
+
 def test_and_so_is_the_password_that_is_an_input() -> None:
     (line,) = mistakes(username="u", password="canary-password", build_args="X=canary-password")
     assert line.startswith("with.build-args: item 1 holds a secret")

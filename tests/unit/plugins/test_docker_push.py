@@ -722,3 +722,9 @@ def test_an_annotation_that_everybody_can_read_holds_no_secret() -> None:
     index = {"source": "", "sources": f"{SOURCE}1 {SOURCE}2", "action": "index"}
     (line,) = mistakes(index | {"annotations": "index:a=hunter2hunter2"}, {"A_TOKEN": "hunter2hunter2"})
     assert line.startswith("with.annotations: item 1 holds a secret of the job")
+
+
+def test_an_annotation_of_an_index_has_no_expression() -> None:
+    index = {"source": "", "sources": f"{SOURCE}1 {SOURCE}2", "action": "index"}
+    (line,) = mistakes(index | {"annotations": "index:a={{sha}}"})
+    assert line.startswith("with.annotations: item 1 has")

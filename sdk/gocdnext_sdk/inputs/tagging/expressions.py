@@ -63,6 +63,13 @@ def pieces(text: str) -> Iterator[str | Expression]:
     yield _plain(text[end:])
 
 
+def names(text: str) -> Iterator[str]:
+    """Yield the names of what looks like expressions in a text of another kind; `${{ NAME }}` is none."""
+    for match in _EXPRESSION.finditer(text):
+        if (name := _NAME.match(match["body"])) and not text.endswith("$", 0, match.start()):
+            yield name[0]
+
+
 def check(text: str, known: Collection[str]) -> None:
     """Check a text before anything is known of the run.
 

@@ -29,6 +29,9 @@ GLOBALS: Final = frozenset(
 _SEMVER = frozenset({"raw", "version", "major", "minor", "patch", "prerelease", "build"})
 _PEP440 = frozenset({"raw", "version", "major", "minor", "patch"})
 
+EXPRESSIONS: Final = GLOBALS.union(_SEMVER, _PEP440)
+"""All that a rule may have somewhere."""
+
 _COMMON = frozenset({"type", "enable", "priority", "prefix", "suffix"})
 _UNRESOLVED = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
