@@ -13,7 +13,7 @@ from gocdnext_sdk.inputs.constraints import Always, Constraint, OnlyWith, Requir
 from gocdnext_sdk.inputs.model import Input, PluginInputs
 from gocdnext_sdk.inputs.parsers import parse_lines
 from gocdnext_sdk.inputs.types import Certificates, RegistryHost, RegistryHosts
-from gocdnext_sdk.oci.credential import check_text, check_user_name
+from gocdnext_sdk.oci.credential import check_password, check_user_name
 from gocdnext_sdk.oci.credentials import Credential, Credentials
 from gocdnext_sdk.oci.reference import HUB, Registry
 from gocdnext_sdk.secret import Secret
@@ -64,7 +64,7 @@ def _with_password(login: Credential, number: int, environ: Mapping[str, str]) -
         what = f"the secret of item {number} is not in the job's environment"
         raise Invalid(what, "write its name only, and list it under the job's `secrets:`")
     try:
-        check_text(password)
+        check_password(password)
     except ValueError as error:
         raise Invalid(f"the secret of item {number} {error}", "no registry takes such a password") from None
     return Credential(login.registry, login.username, Secret(password))
@@ -76,7 +76,7 @@ def _user_name(value: str) -> str:
 
 
 def _password(value: Secret) -> Secret:
-    check_text(value.reveal())
+    check_password(value.reveal())
     return value
 
 

@@ -73,6 +73,19 @@ def check_text(value: str) -> None:
         raise ValueError("contains a control character, such as a line break")
 
 
+def check_password(value: str) -> None:
+    """Check that a password can be sent.
+
+    One of several lines can, against RFC 7617: that of `_json_key` at Google is a file of JSON.
+
+    Raises:
+        ValueError: it cannot; the message contains no part of it.
+    """
+    if value.splitlines() == [value.rstrip("\r\n")] != [value]:
+        raise ValueError("ends with a line break")
+    check_text(re.sub(r"[\t\r\n]", "", value))
+
+
 def check_user_name(value: str) -> None:
     """Check that a user name can be sent (RFC 7617 §2: no colon either).
 

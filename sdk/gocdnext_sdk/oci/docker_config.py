@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gocdnext_sdk.errors import Invalid
-from gocdnext_sdk.oci.credential import Credential, check_text, check_user_name
+from gocdnext_sdk.oci.credential import Credential, check_password, check_text, check_user_name
 from gocdnext_sdk.oci.reference import HUB, Reference, Registry
 from gocdnext_sdk.secret import Secret
 
@@ -164,7 +164,8 @@ def _login(key: str, entry: object) -> Credential:
     identity, bearer = entry.get("identitytoken", ""), entry.get("registrytoken", "")
     if "username" in entry and not (entry.keys() & {"auth", "password"} or identity or bearer):
         raise ValueError("a user name without a password")
-    for value in (username, password, identity, bearer):
+    check_password(password)
+    for value in (username, identity, bearer):
         check_text(value)
     if not (username or identity or bearer):
         raise ValueError("a password without a user name" if password else "has no credentials")

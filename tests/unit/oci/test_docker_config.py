@@ -67,6 +67,11 @@ class TestEntries:
         assert login({"auth": auth("me:a:b")}).password == Secret("a:b")
         assert login({"auth": auth("me:")}).has_password
 
+    def test_a_password_may_be_a_file_of_json(self) -> None:
+        """That of `_json_key`, at Google's registries."""
+        key = '{\n\t"type": "service_account",\n  "private_key": "…"\n}\n'
+        assert login({"auth": auth(f"_json_key:{key}")}).password == Secret(key)
+
     def test_what_az_acr_login_writes(self) -> None:
         zeros = "00000000-0000-0000-0000-000000000000"
         found = login({"auth": auth(f"{zeros}:"), "identitytoken": WORD})
@@ -95,7 +100,8 @@ class TestEntries:
                 ({"auth": auth("u:p"), "helper": "x"}, "a field"),
             ),
             *(
-                ({"auth": auth("u:p\n")}, "control character"),
+                ({"auth": auth("u:p\n")}, "ends with a line break"),
+                ({"auth": auth("u:p\0p")}, "control character"),
                 ({"identitytoken": "a\nb"}, "control character"),
             ),
             ({"username": "u", "password": "\ud800"}, "half a character"),
