@@ -135,11 +135,6 @@ class BuildxInputs(ImageBuildInputs, StepInputs):
     no_cache: Boolean = Input("false", description="Do not use any cache.")
     pull: Boolean = Input("false", description="Look for newer base images.")
     load: Boolean = Input("false", description="Also load the image into the job's daemon.")
-    push_by_digest: Boolean = Input(
-        "false",
-        description="Publish a candidate: push content without any tag, so that it can be scanned and signed "
-        "by `REFERENCE` before docker-push gives it its tags.",
-    )
     buildkit_image: Reference = Input(
         BUILDKIT, description="Image of the BuildKit that is started where the daemon's own does not suffice."
     )
@@ -243,15 +238,8 @@ class BuildxInputs(ImageBuildInputs, StepInputs):
                 yield Problem(
                     "platforms", f"{quoted(platform)} is not a platform", 'write it as "linux/amd64"'
                 )
-        if self.push_by_digest and not self.push:
-            yield Problem("push-by-digest", 'needs push: "true"')
-        if self.push_by_digest and (self.existing or self.immutable_tags):
-            what = "is about tags, and push-by-digest sets none"
-            yield Problem("existing" if self.existing else "immutable-tags", what, "docker-push has it too")
-        if self.output:
-            for key, given in (("push-by-digest", self.push_by_digest), ("load", self.load)):
-                if given:
-                    yield Problem(key, "does not go with `output`", "leave one out")
+        if self.output and self.load:
+            yield Problem("load", "does not go with `output`", "leave one out")
         for key, lines in (("build-contexts", self.build_contexts), ("driver-opts", self.driver_opts)):
             for number, line in enumerate(lines, start=1):
                 name, equals, value = line.partition("=")
@@ -305,15 +293,6 @@ class BuildxInputs(ImageBuildInputs, StepInputs):
         return (
             f"{' and '.join(asked)} hold times: each platform's manifest is reproducible, their index is not"
         )
-
-    @property
-    def tags_note(self) -> str | None:
-        """What to say of tags that a candidate does not get, None if there are none."""
-        given = [key for key in ("tags", "flavor") if getattr(self, key)]
-        given += [f"the tag {image.tag}" for image in self.image if image.tag]
-        if not (self.push_by_digest and given):
-            return None
-        return f"not used for the push, since push-by-digest sets no tags: {', '.join(given)}"
 
     @property
     def builder_note(self) -> str | None:

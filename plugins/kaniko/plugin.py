@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
@@ -96,7 +97,6 @@ ELSEWHERE = {
     "no-cache": "leave `cache` out",
     "no-cache-filter": "kaniko caches all steps or none; buildx has it",
     "pull": "kaniko always looks for newer base images",
-    "push-by-digest": "kaniko pushes under a tag only: give it one that nobody uses, and publish `REFERENCE`",
 }
 """What other builders take and kaniko cannot do."""
 
@@ -235,7 +235,7 @@ class Kaniko(Plugin[KanikoInputs]):
     category = "container"
     inputs = KanikoInputs
     outputs = BUILD_OUTPUTS
-    publishes = Publishes("image", tags="tags", push="push", when={"output": ""})
+    publishes = Publishes("image", tags="tags", push="push", by_digest="push-by-digest", when={"output": ""})
     writes = (Writes("cache-repo", when={"push": "true"}),)
     daemon = DaemonUse("never")
     workspace = ReadsWorkspace()
@@ -251,6 +251,8 @@ class Kaniko(Plugin[KanikoInputs]):
             job.warn('the cache is only read: push is "false"')
         if note := inputs.login_note(job.environ, job.workspace):
             job.warn(note)
+        if note := inputs.tags_note:
+            job.say(note)
         build = KanikoBuild(inputs, job)
         if (kept := build.kept()) is not None:
             return kept
@@ -288,6 +290,19 @@ class KanikoBuild(Build[KanikoInputs]):
         switches = {name: "true" for name in LIKE_DOCKER if name not in self.job.environ}
         # Without a name it looks itself up in a root file system that has no users yet.
         return {"USER": "root", **switches, **super().environ}
+
+    @cached_property
+    def pushes_by_digest(self) -> bool:
+        """Whether we push instead of kaniko, which does it under tags only, one after the other.
+
+        Raises:
+            RegistryError: a candidate cannot be pushed, or as for all builders; nothing was built.
+        """
+        if not self.inputs.push_by_digest:
+            return super().pushes_by_digest
+        for image in self.inputs.repositories:
+            self.registry.check_push(image)
+        return True
 
     def ignored(self, patterns: tuple[str, ...]) -> tuple[str, ...]:
         """Return the patterns in the form that means to kaniko what it means to BuildKit."""

@@ -237,6 +237,26 @@ class TestImages:
         manifest = json.loads(hub.crane("manifest", result.outputs["REFERENCE"]))
         assert manifest["annotations"] == {"org.example.note": "d=e, f"}
 
+    def test_candidates_of_one_platform_each_are_joined(
+        self, kaniko: Kaniko, hub: Hub, workspace: Path, run_plugin: PluginRunner
+    ) -> None:
+        """Neither has a tag; docker-push gives one to both."""
+        write(workspace, SMALL)
+        with_ = {"push_by_digest": "true", "tags": "v1"}
+        built = [kaniko(platforms=each, **with_).passed() for each in ("linux/amd64", "linux/arm64")]
+        assert hub.tags(kaniko.repository) == set()
+        for each in built:
+            assert each.outputs["TAGS"] == ""
+            assert "not used for the push, since push-by-digest sets no tags: tags" in each.log
+            assert hub.digest(each.outputs["REFERENCE"]) == each.outputs["DIGEST"]
+        inputs = {"action": "index", "target": kaniko.repository, "tags": "v1"}
+        login = {"username": kaniko.registry.username, "password": kaniko.registry.password}
+        sources = "\n".join(each.outputs["REFERENCE"] for each in built)
+        run_plugin(FOLDER.parent / "docker-push", inputs | login | {"sources": sources}).passed()
+        index = json.loads(hub.crane("manifest", f"{kaniko.repository}:v1"))
+        assert [each["digest"] for each in index["manifests"]] == [each.outputs["DIGEST"] for each in built]
+        assert [each["platform"]["architecture"] for each in index["manifests"]] == ["amd64", "arm64"]
+
     def test_a_stage_holds_nothing_of_the_plugins_own_image(
         self, kaniko: Kaniko, hub: Hub, workspace: Path
     ) -> None:

@@ -261,6 +261,8 @@ class Build(Generic[Inputs]):
     def push_staged(self, tries: int) -> dict[str, str]:
         """Push what a builder wrote to `staged` to all repositories, then set the tags; return the outputs.
 
+        A candidate gets no tags.
+
         Args:
             tries: how often a blob is sent.
 
@@ -280,6 +282,8 @@ class Build(Generic[Inputs]):
             return digest
 
         digest = self.job.digest(self.subject(self.inputs.platforms), upload)
+        if self.inputs.push_by_digest:
+            return self.pushed(digest, ())
         self.set_tags(digest)
         return self.pushed(digest, self.targets)
 

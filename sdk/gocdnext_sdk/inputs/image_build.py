@@ -100,6 +100,11 @@ class ImageBuildInputs(ImageTagInputs, RegistryLoginInputs):
     push: Boolean = Input(
         "true", description='"false" builds only: nothing is written to a registry, caches included.'
     )
+    push_by_digest: Boolean = Input(
+        "false",
+        description="Publish a candidate: push content without any tag, so that it can be scanned and signed "
+        "by `REFERENCE` before docker-push gives it its tags.",
+    )
     output: ImageFiles | None = Input(
         None,
         description="Write the image to the workspace instead of pushing it: `dist/app` is a directory (OCI "
@@ -119,7 +124,7 @@ class ImageBuildInputs(ImageTagInputs, RegistryLoginInputs):
         OnlyWith(("mirror-username", "mirror-password"), "mirror"),
         Always("image", "dockerfile", "context", "platforms", "build-args", "target", "secret-envs"),
         Always("secret-files", "labels", "auto-labels", "annotations", "reproducible"),
-        Always("push", "output", "mirror"),
+        Always("push", "push-by-digest", "output", "mirror"),
     )
 
     about_the_push: ClassVar[tuple[str, ...]] = ("immutable-tags", "existing", "annotations")
@@ -134,7 +139,7 @@ class ImageBuildInputs(ImageTagInputs, RegistryLoginInputs):
     @property
     def needs_tag(self) -> bool:
         """Whether `tags` has to make one: `image` may have one, and what is not pushed needs none."""
-        return self.is_pushed and self.has_untagged
+        return self.is_pushed and not self.push_by_digest and self.has_untagged
 
     @property
     def is_pushed(self) -> bool:
@@ -146,6 +151,15 @@ class ImageBuildInputs(ImageTagInputs, RegistryLoginInputs):
         """The inputs about the push that are given; where nothing is pushed, they are not used."""
         values = {key: getattr(self, key.replace("-", "_")) for key in self.about_the_push}
         return tuple(key for key, value in values.items() if value not in (None, (), "", "false"))
+
+    @property
+    def tags_note(self) -> str | None:
+        """What to say of tags that a candidate does not get, None if there are none."""
+        given = [key for key in ("tags", "flavor") if getattr(self, key)]
+        given += [f"the tag {image.tag}" for image in self.image if image.tag]
+        if not (self.push_by_digest and given):
+            return None
+        return f"not used for the push, since push-by-digest sets no tags: {', '.join(given)}"
 
     @property
     def has_untagged(self) -> bool:
@@ -279,6 +293,17 @@ class ImageBuildInputs(ImageTagInputs, RegistryLoginInputs):
             return Images(frozenset(), all_known=False)
         return images(parsed, {each.key: each.value for each in self.arguments(environ)})
 
+    def _check_candidate(self) -> Iterator[Problem]:
+        if not self.push_by_digest:
+            return
+        if not self.push:
+            yield Problem("push-by-digest", 'needs push: "true"')
+        if self.output:
+            yield Problem("push-by-digest", "does not go with `output`", "leave one out")
+        if self.existing or self.immutable_tags:
+            what = "is about tags, and push-by-digest sets none"
+            yield Problem("existing" if self.existing else "immutable-tags", what, "docker-push has it too")
+
     def _check_login(self, environ: Mapping[str, str], workspace: Path) -> Iterator[Problem]:
         yield from self.check_whose(self.registries)
         found = self.dockerfile_images(environ, workspace)
@@ -313,6 +338,7 @@ class ImageBuildInputs(ImageTagInputs, RegistryLoginInputs):
             yield Problem(
                 "image", "has a digest, which is known only after the build", "give the name, and tags"
             )
+        yield from self._check_candidate()
         yield from self._check_output(workspace)
         yield from self._check_existing(environ, workspace)
         if not is_directory(workspace / self.context):

@@ -89,6 +89,11 @@ class TestArgv:
         assert not ours & set(argv(tags="v1"))
         assert not ours & set(argv(image="quay.io/org/app", tags="v1 latest"))  # it lets us in nowhere
 
+    def test_a_candidate_is_left_to_us_whatever_its_tags(self, workspace: Path) -> None:
+        ours = {"--no-push", f"--oci-layout-path={workspace}/.gocdnext-image"}
+        assert ours <= set(argv(push_by_digest="true"))
+        assert ours <= set(argv(push_by_digest="true", tags="v1 latest"))
+
     def test_a_layout_is_written_and_nothing_pushed(self, workspace: Path) -> None:
         found = argv(output="dist/app.tar", cache="true")
         assert {"--no-push", f"--oci-layout-path={workspace}/.gocdnext-image"} <= set(found)
@@ -573,7 +578,7 @@ def test_in_such_a_container_one_line_is_all_that_happens(
     assert "runAsUser" in line
 
 
-@pytest.mark.parametrize("key", ["network", "ssh-key", "builder", "call", "load", "push-by-digest", "sbom"])
+@pytest.mark.parametrize("key", ["network", "ssh-key", "builder", "call", "load", "sbom"])
 def test_what_kaniko_cannot_do_is_refused_by_its_name(key: str) -> None:
     (line,) = mistakes(**{key.replace("-", "_"): "x"})
     assert line.startswith(f"with.{key}: is not possible here; ")
