@@ -21,7 +21,7 @@ from typing import Any
 
 import pytest
 from testbed.pins import pins
-from tests.soak.proxy import PASSING, Exchange, Fault, Proxy, about
+from tests.soak.proxy import PASSING, Fault, Proxy, about, dying_login
 
 from gocdnext_sdk import Ci
 from gocdnext_sdk.contract.keys import variable
@@ -477,18 +477,7 @@ class TestTags:
     ) -> None:
         write(workspace, SMALL)
         address = hub.registry.address
-        begun: list[str] = []
-
-        def dying(exchange: Exchange) -> None:
-            """Refuse all writing after the question whether one may write."""
-            if exchange.method in ("POST", "PUT", "PATCH"):
-                begun.append(exchange.path)
-                if len(begun) > 1:
-                    return PASSING["401"](exchange)
-            exchange.send(exchange.forward())
-            return None
-
-        with Proxy(address, dying, at=None) as proxy:
+        with Proxy(address, dying_login(), at=None) as proxy:
             image = kaniko.repository.replace(address, proxy.address)
             result = kaniko(image=image, tags=tags, retries="0").exited(3)
         assert re.search("login was refused|refused the credentials", result.errors[-1]), result.log

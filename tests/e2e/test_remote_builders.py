@@ -6,6 +6,7 @@ import base64
 import io
 import json
 import os
+import re
 import socket
 import subprocess
 import tarfile
@@ -18,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.soak.proxy import Proxy, dying_login
 
 from gocdnext_sdk import Credential, Credentials, Reference, Registry, RegistryClient, RegistryError, Secret
 from gocdnext_sdk.host.harness import LocalRegistry
@@ -278,6 +280,17 @@ def test_a_cluster_that_is_not_there_is_named_and_its_token_stays_in_memory(
     assert "/namespaces/builds/deployments/" in result.log  # buildx has read the file
     assert not result.leaks
     assert result.changed == frozenset()
+    assert target.is_empty
+
+
+def test_a_password_that_dies_meanwhile_leaves_no_tag(
+    run_plugin: PluginRunner, checkout: Path, target: Repository, nodes: Nodes, registry: LocalRegistry
+) -> None:
+    with Proxy(registry.address, dying_login(), at=None) as proxy:
+        image = target.name.replace(registry.address, proxy.address)
+        with_ = {"image": image, "builder": nodes.builder(), **nodes.authority.inputs(), **target.login}
+        result = run_plugin(FOLDER, with_).exited(3)
+    assert re.search("login was refused|refused the credentials", result.errors[-1]), result.log
     assert target.is_empty
 
 

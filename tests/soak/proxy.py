@@ -122,6 +122,20 @@ def about(method: str, path: str, fault: Fault) -> Fault:
     return selective
 
 
+def dying_login() -> Fault:
+    """Return a fault that refuses all writing but the first request, which asks whether one may."""
+    begun: list[str] = []
+
+    def dying(exchange: Exchange) -> None:
+        if exchange.method in ("POST", "PUT", "PATCH"):
+            begun.append(exchange.path)
+            if len(begun) > 1:
+                return PASSING["401"](exchange)
+        return exchange.send(exchange.forward())
+
+    return dying
+
+
 PASSING: Mapping[str, Fault] = {
     "401": status(401, WWW_Authenticate='Basic realm="proxy"'),
     "403": status(403, b'{"errors":[{"code":"DENIED","message":"no"}]}', Content_Type="application/json"),
