@@ -578,11 +578,10 @@ class TestOwnBuildKit:
         try:
             names = []
             for each, signum in zip(builds, (signal.SIGKILL, signal.SIGSTOP), strict=True):
-                log = read_to(each, "transferring dockerfile")
+                names.append(name_of_builder(read_to(each, "transferring dockerfile")))
+                assert len(left_of(names[-1], daemon)) == 2
                 each.send_signal(signum)
-                names.append(name_of_builder(log))
             killed, parallel = names
-            assert len(left_of(killed, daemon)) == 2
             builds[0].wait()
             run_plugin(FOLDER, target.inputs | {"platforms": "linux/amd64"}, docker=True).passed()
             gone(killed, daemon)
