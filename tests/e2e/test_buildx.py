@@ -569,19 +569,23 @@ class TestOwnBuildKit:
         daemon: Any,
         tmp_path: Path,
     ) -> None:
-        """Of two builds one is killed and the other held in its midst; a third job comes.
+        """Two builds are held in their midst, and one of them is killed; a third job comes.
 
         Jobs of other tests use the daemon too; which of them all removes it is left open.
         """
         write(workspace, SMALL)
-        builds = [start(workspace, target.inputs | own_buildkit, tmp_path) for _ in range(2)]
+        builds = []
         try:
             names = []
-            for each, signum in zip(builds, (signal.SIGKILL, signal.SIGSTOP), strict=True):
-                names.append(name_of_builder(read_to(each, "transferring dockerfile")))
-                assert len(left_of(names[-1], daemon)) == 2
-                each.send_signal(signum)
+            for _ in range(2):
+                each = start(workspace, target.inputs | own_buildkit, tmp_path)
+                builds.append(each)
+                log = read_to(each, "transferring dockerfile")
+                each.send_signal(signal.SIGSTOP)
+                names.append(name_of_builder(log))
             killed, parallel = names
+            assert len(left_of(killed, daemon)) == 2
+            builds[0].kill()
             builds[0].wait()
             run_plugin(FOLDER, target.inputs | {"platforms": "linux/amd64"}, docker=True).passed()
             gone(killed, daemon)
