@@ -282,7 +282,7 @@ class BuildxInputs(ImageBuildInputs, StepInputs):
         """Whether `tags` has to make one: a candidate has none, and what is loaded needs one."""
         if self.call == "check":
             return False
-        return self.has_untagged and (self.load or (self.is_pushed and not self.push_by_digest))
+        return super().needs_tag or (self.load and self.has_untagged)
 
     @property
     def reproducible_note(self) -> str | None:

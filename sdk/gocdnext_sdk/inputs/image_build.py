@@ -364,8 +364,9 @@ class ImageBuildInputs(ImageTagInputs, RegistryLoginInputs):
         yield from check_literal("labels", self.labels)
         yield from check_literal("annotations", map(str, self.annotations))
         yield from self._check_secrets(environ, workspace)
-        yield from self._check_words(environ, workspace)
-        problems = list(self._check_arguments(environ, workspace))
+        known = Exposure(self.secrets(environ, workspace))
+        yield from self._check_words(known)
+        problems = list(self._check_arguments(environ, known))
         yield from problems
         if not problems:
             with suppress(ValueError):  # the mirror's own check says what is wrong
@@ -408,10 +409,10 @@ class ImageBuildInputs(ImageTagInputs, RegistryLoginInputs):
                     "give a path inside the checkout",
                 )
 
-    def _check_arguments(self, environ: Mapping[str, str], workspace: Path) -> Iterator[Problem]:
+    def _check_arguments(self, environ: Mapping[str, str], known: Exposure) -> Iterator[Problem]:
         arguments = self.arguments(environ)
         words = [word for each in arguments for word in (each.value, f"{each.key}={each.value}")]
-        exposed = {index // 2 for index in Exposure(self.secrets(environ, workspace)).given_away(words)}
+        exposed = {index // 2 for index in known.given_away(words)}
         for number, ((key, value), argument) in enumerate(zip(self.build_args, arguments, strict=True), 1):
             if value is None and key not in environ:
                 # Not quoted: it may be a line of a secret of several lines.
@@ -434,8 +435,7 @@ class ImageBuildInputs(ImageTagInputs, RegistryLoginInputs):
         """Return what people write freely and the builder gets as arguments, by key."""
         return {"labels": self.labels, "annotations": map(str, self.annotations)}
 
-    def _check_words(self, environ: Mapping[str, str], workspace: Path) -> Iterator[Problem]:
-        known = Exposure(self.secrets(environ, workspace))
+    def _check_words(self, known: Exposure) -> Iterator[Problem]:
         words = self.words()
         yield from check_public({key: words.pop(key) for key in ("labels", "annotations")}, known, PULLED)
         yield from check_public(words, known, ARGUMENT)

@@ -270,15 +270,17 @@ class _Execution:
             resolved = replace(
                 resolved, masks=tuple(each for each in resolved.masks if each not in self._plain)
             )
-        sigstore = self._provided.sigstore
-        if sigstore and (use := use_of(instance, resolved.env, self._prepared.catalog, mode)):
-            env = signing.with_own(resolved.env, use, sigstore.variables, mode)
+        sigstore, stand_in = self._provided.sigstore, self._provided.stand_in
+        use = use_of(instance, resolved.env, self._prepared.catalog, mode) if sigstore or stand_in else None
+        if use:
+            # The one changes no image or login, and the other no Sigstore, so both go by the same inputs.
+            env = resolved.env
+            if sigstore:
+                env = signing.with_own(env, use, sigstore.variables, mode)
+            if stand_in:
+                env = stand_in.applied(env, use, mode)
+                hidden[REGISTRY_SECRETS[1]] = stand_in.password
             resolved = replace(resolved, env=env, inputs=inputs_in(env, instance.job, mode))
-        stand_in = self._provided.stand_in
-        if stand_in and (use := use_of(instance, resolved.env, self._prepared.catalog, mode)):
-            env = stand_in.applied(resolved.env, use, mode)
-            resolved = replace(resolved, env=env, inputs=inputs_in(env, instance.job, mode))
-            hidden[REGISTRY_SECRETS[1]] = stand_in.password
         return resolved, hidden
 
     def _notify(self, jobs: JobRunner, report: RunReport) -> None:
