@@ -78,17 +78,6 @@ class Pieces:
         self._given = _haystack(part for each in secrets if each in everything for part in parts(each))
 
 
-def hide_pieces(message: str, secrets: Iterable[str], inputs: Iterable[str]) -> str:
-    """Return `message` without what it quotes of a secret.
-
-    Args:
-        message: about an input.
-        secrets: the job's; upper and lower case are the same here.
-        inputs: the texts that a message may quote. What comes from none of them is the message's own words.
-    """
-    return _hidden(message, _haystack(inputs), _haystack(part for each in secrets for part in parts(each)))
-
-
 def _hidden(message: str, *haystacks: str) -> str:
     """Return `message` without its pieces that are in all of the folded texts."""
     folded = _fold(message)

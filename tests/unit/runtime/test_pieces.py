@@ -9,10 +9,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gocdnext_sdk.runtime.masking import Masker
-from gocdnext_sdk.runtime.pieces import PIECE, Pieces, hide_pieces
+from gocdnext_sdk.runtime.pieces import PIECE, Pieces
 
 PEM = "-----BEGIN PRIVATE KEY-----\nMIIEvQIBADANBgkqh/+G9w0BAQEFAASCBKcwggS\n-----END PRIVATE KEY-----\n"
 CONFIG = json.dumps({"auths": {"registry.example.com": {"username": "robot", "password": "hunter2-hunter2"}}})
+
+
+def hide(message: str, secret: str, given: str) -> str:
+    """Return a message as a job shows it that has a secret, and an input."""
+    masker = Masker()
+    masker.add(secret)
+    return Pieces(masker, {"PLUGIN_TEXT": given, "MY_TOKEN": secret}).hide(message)
 
 
 @pytest.mark.parametrize(
@@ -44,12 +51,12 @@ CONFIG = json.dumps({"auths": {"registry.example.com": {"username": "robot", "pa
     ],
 )
 def test_a_piece_is_hidden_and_nothing_else(message: str, secret: str, shown: str | None) -> None:
-    assert hide_pieces(message, [secret], [message]) == (shown or message)
+    assert hide(message, secret, message) == (shown or message)
 
 
 def test_the_words_of_the_message_itself_stay() -> None:
     message = 'with.registry: "a b" is not a registry host'
-    assert hide_pieces(message, ["my-registry-password"], ["a b"]) == message
+    assert hide(message, "my-registry-password", "a b") == message
 
 
 def test_what_came_up_during_the_work_hides_no_part_of_an_input() -> None:
@@ -68,7 +75,7 @@ def test_no_piece_of_a_quoted_secret_stays(secret: str, before: str, after: str,
     start = data.draw(st.integers(0, len(secret) - PIECE))
     end = data.draw(st.integers(start + PIECE, len(secret)))
     message = before + secret[start:end] + after
-    shown = hide_pieces(message, [secret], [message])
+    shown = hide(message, secret, message)
     assert (
         secret[start:end] not in shown.replace("***", "\0")
         or "://" in secret
