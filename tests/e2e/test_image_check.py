@@ -30,12 +30,16 @@ def with_login(registry: LocalRegistry, **inputs: str) -> dict[str, str]:
     return {"username": registry.username, "password": registry.password, **inputs}
 
 
-def plugin_of(folder: Path) -> str:
+READER = "open(inputs.word).read(); "
+
+
+def plugin_of(folder: Path, work: str = "") -> str:
     (folder / "plugin.py").write_text(
         "from gocdnext_sdk import Input, Plugin, PluginInputs\n"
         "class Inputs(PluginInputs):\n    word: str = Input(description='A word.')\n"
         "class Nothing(Plugin[Inputs]):\n"
-        "    name, inputs = 'nothing', Inputs\n    def run(self, inputs, job):\n        return {}\n"
+        "    name, inputs = 'nothing', Inputs\n"
+        f"    def run(self, inputs, job):\n        {work}return {{}}\n"
         "Nothing.main()\n"
     )
     return "COPY --chmod=644 plugin.py /gocdnext/plugin/plugin.py"
@@ -48,7 +52,7 @@ def test_an_image_whose_programs_are_right_and_start_passes(
     image = pushed(registry, tmp_path, "right", plugin_of(tmp_path), "COPY crane /usr/local/bin/crane")
     inputs = with_login(registry, images=image, programs="/usr/local/bin/crane version\n/none/such --help")
     result = run_plugin(CHECK, inputs, env=daemon()).passed()
-    assert "started the plugin, crane" in result.log
+    assert "ran the plugin, crane" in result.log
 
 
 def test_a_planted_program_for_another_processor_is_found(
@@ -69,6 +73,30 @@ def test_a_plugin_that_does_not_start_is_found(
     image = pushed(registry, tmp_path, "broken", "COPY plugin.py /gocdnext/plugin/plugin.py")
     result = run_plugin(CHECK, with_login(registry, images=image), env=daemon()).exited(1)
     assert "ends with 70" in result.log
+
+
+def test_an_image_that_fails_at_a_job_is_found(
+    run_plugin: PluginRunner, registry: LocalRegistry, tmp_path: Path
+) -> None:
+    """The job has the workspace of the check, in which there is a file for the plugin to read."""
+    image = pushed(registry, tmp_path, "reader", plugin_of(tmp_path, READER))
+    (run_plugin.workspace / "there.txt").write_text("read")
+    for word, code, said in (
+        ("there.txt", 0, "ran the plugin, a job"),
+        ("other.txt", 1, "its job ends with"),
+    ):
+        inputs = with_login(registry, images=image, trials=f"reader word={word}")
+        result = run_plugin(CHECK, inputs, mode="image", docker=True, network=registry.network)
+        assert said in result.exited(code).log
+
+
+def test_a_job_for_an_image_that_is_not_checked_is_an_error(
+    run_plugin: PluginRunner, registry: LocalRegistry
+) -> None:
+    image = f"{registry.address}/check/reader@sha256:{'0' * 64}"
+    inputs = with_login(registry, images=image, trials="writer word=any")
+    result = run_plugin(CHECK, inputs, env=daemon()).exited(2)
+    assert "no image is called writer" in result.log
 
 
 def daemon() -> dict[str, str]:

@@ -2,23 +2,35 @@
 
 from __future__ import annotations
 
+import io
+import tarfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from pathlib import Path
+from socket import gethostname
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import BeforeValidator, WithJsonSchema
 
 from gocdnext_sdk import (
     DaemonUse,
     Findings,
     Input,
+    InputError,
+    Invalid,
     Job,
     Lines,
     Plugin,
+    Problem,
     Reads,
     Reference,
     References,
     RegistryClient,
     RegistryLoginInputs,
+    WorkspacePath,
 )
+from gocdnext_sdk.inputs.parsers import parse_lines
 from gocdnext_sdk.runtime.docker_client import connect, translated
 
 from .architecture import foreign, programs
@@ -30,8 +42,52 @@ if TYPE_CHECKING:
 NOTHING_GIVEN = 2
 """How a plugin of ours ends without any input: it says what it requires."""
 
+HANDED_ON = ("GOCDNEXT", "DOCKER_HOST")
+"""The variables of this job that a trial has too."""
+
+WORKSPACE = "/workspace"
+"""The working directory of our images."""
+
 NO_PLUGIN = 70
 """How the base image ends, which has no plugin."""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A job that an image must pass.
+
+    Args:
+        image: last part of the image's name.
+        inputs: its `with:` map.
+    """
+
+    image: str
+    inputs: Mapping[str, str]
+
+    @classmethod
+    def parse(cls, line: str) -> Trial:
+        """Read `IMAGE KEY=VALUE …`; no value has a space.
+
+        Raises:
+            Invalid: it is not written so.
+        """
+        image, *words = line.split()
+        pairs = [word.partition("=") for word in words]
+        if not pairs or not all(key and given for key, given, _ in pairs):
+            raise Invalid(f"`{line}` is not IMAGE KEY=VALUE …")
+        return cls(image, {key: value for key, _, value in pairs})
+
+    @property
+    def environ(self) -> dict[str, str]:
+        """The inputs as a container gets them."""
+        return {f"PLUGIN_{key.upper().replace('-', '_')}": value for key, value in self.inputs.items()}
+
+
+Trials = Annotated[
+    tuple[Trial, ...],
+    BeforeValidator(lambda text: tuple(map(Trial.parse, parse_lines(text)))),
+    WithJsonSchema({"type": "string", "format": "lines"}),
+]
 
 
 class ImageCheckInputs(RegistryLoginInputs):
@@ -41,6 +97,12 @@ class ImageCheckInputs(RegistryLoginInputs):
     programs: Lines = Input(
         "", description="Programs to run once in each image that has them, with arguments."
     )
+    trials: Trials = Input(
+        "",
+        description="Jobs that images must pass, one `IMAGE KEY=VALUE …` a line, by the last part of the "
+        "name. They have this job's network and daemon, and its login if they name its registry.",
+    )
+    trial_workspace: WorkspacePath = Input(".", description="The directory that is the trials' workspace.")
 
     @property
     def references(self) -> Iterable[Reference]:
@@ -49,7 +111,7 @@ class ImageCheckInputs(RegistryLoginInputs):
 
 
 class ImageCheck(Plugin[ImageCheckInputs]):
-    """Check that every program of every platform is for that platform, and that each platform starts.
+    """Check that every program of every platform is for that platform, and that it does a job there.
 
     What a scan, a signature and a tag do not notice: the wrong file in an image, such as an amd64 program in
     the image for arm64. Platforms that the daemon's machine cannot run need QEMU there.
@@ -62,6 +124,8 @@ class ImageCheck(Plugin[ImageCheckInputs]):
 
     def run(self, inputs: ImageCheckInputs, job: Job) -> Mapping[str, str]:
         """Check each platform of each image."""
+        if unknown := {each.image for each in inputs.trials} - {called(each) for each in inputs.images}:
+            raise InputError([Problem("trials", f"no image is called {', '.join(sorted(unknown))}")])
         registry = job.registry(inputs.credentials(inputs.images[0].registry), inputs.insecure_registries)
         job.daemon()
         with translated("be reached"), closing(connect(job.environ, timeout=600)) as client:
@@ -69,6 +133,11 @@ class ImageCheck(Plugin[ImageCheckInputs]):
                 for platform in platforms(registry, image):
                     check(client, inputs, image, platform, job)
         return {}
+
+
+def called(image: Reference) -> str:
+    """Return the last part of an image's name."""
+    return image.repository.rpartition("/")[2]
 
 
 def platforms(registry: RegistryClient, image: Reference) -> list[str]:
@@ -102,35 +171,70 @@ def check(client: DockerClient, inputs: ImageCheckInputs, image: Reference, plat
         ended, said = run(client, name, platform)
         if ended != expected:
             raise Findings(f"{image} for {platform} ends with {ended} without inputs: {said}")
-        ran = []
+        ran = ["the plugin"]
+        for trial in inputs.trials:
+            if trial.image != called(image):
+                continue
+            files = packed(job.workspace / inputs.trial_workspace)
+            ended, said = run(client, name, platform, files, **surroundings(client, inputs, trial, job))
+            if ended:
+                raise Findings(f"{image} for {platform}: its job ends with {ended}: {said}")
+            ran.append("a job")
         for line in inputs.programs:
             program, *arguments = line.split()
-            ended, said = run(client, name, platform, program, arguments)
+            ended, said = run(client, name, platform, entrypoint=[program, *arguments])
             if ended == MISSING:
                 continue
             if ended:
                 raise Findings(f"{image} for {platform}: `{line}` ends with {ended}: {said}")
             ran.append(program.rpartition("/")[2])
-        started = ", ".join(["the plugin", *ran])
-        job.say(f"{image} for {platform}: {count} programs and libraries are for it; started {started}")
+        job.say(f"{image} for {platform}: {count} programs and libraries are for it; ran {', '.join(ran)}")
 
 
 MISSING = -1
 """In place of an exit code: the image has no such program."""
 
 
+def packed(folder: Path) -> bytes:
+    """Return the files of a folder as a tar."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as archive:
+        archive.add(folder, ".")
+    return buffer.getvalue()
+
+
+def surroundings(client: DockerClient, inputs: ImageCheckInputs, trial: Trial, job: Job) -> dict[str, Any]:
+    """Return what a trial's container has of this job's: its network, and its daemon."""
+    own = client.containers.get(gethostname())
+    environ = trial.environ | {key: job.environ[key] for key in HANDED_ON if key in job.environ}
+    registry = str(inputs.images[0].registry)
+    if inputs.username and inputs.password and any(registry in each for each in trial.inputs.values()):
+        environ |= {"PLUGIN_USERNAME": inputs.username, "PLUGIN_PASSWORD": inputs.password.reveal()}
+    sockets = [each for each in own.attrs["HostConfig"]["Binds"] or () if ".sock:" in each]
+    return {"environment": environ, "volumes": sockets, "network_mode": f"container:{own.id}"}
+
+
 def run(
-    client: DockerClient, name: str, platform: str, program: str | None = None, arguments: Iterable[str] = ()
+    client: DockerClient, name: str, platform: str, files: bytes | None = None, **given: Any
 ) -> tuple[int, str]:
-    """Run a program of an image, or its entrypoint; return the exit code and the end of its output."""
+    """Run a container of an image; return the exit code and the end of its output.
+
+    Args:
+        client: has the image.
+        name: of the image.
+        platform: which of its platforms.
+        files: a tar for its working directory.
+        given: what the container has beside it; nothing, not even a network, if it is not given.
+    """
     from docker.errors import APIError
 
-    given: dict[str, Any] = {"entrypoint": [program, *arguments]} if program else {}
     with translated(f"run {name}"), created(client, name, platform, **given) as container:
+        if files is not None:
+            container.put_archive(WORKSPACE, files)
         try:
             container.start()
         except APIError as error:
-            if program and "no such file" in str(error):
+            if "entrypoint" in given and "no such file" in str(error):
                 return MISSING, ""
             raise
         ended = int(container.wait()["StatusCode"])
@@ -155,7 +259,7 @@ def pulled(client: DockerClient, inputs: ImageCheckInputs, image: Reference, pla
 @contextmanager
 def created(client: DockerClient, name: str, platform: str, **given: Any) -> Iterator[Any]:
     """Have a container of an image while the block runs; it is not started."""
-    container = client.containers.create(name, platform=platform, network_mode="none", **given)
+    container = client.containers.create(name, platform=platform, **{"network_mode": "none"} | given)
     try:
         yield container
     finally:
