@@ -6,10 +6,11 @@ A tag may have moved since it was pinned: rebuilt for fixes of its own base, or 
 from __future__ import annotations
 
 import os
-import subprocess
 from collections.abc import Callable, Iterable, Iterator
 
-from gocdnext_sdk import Credentials, Reference, RegistryClient, RegistryError
+from gocdnext_sdk import Credentials, Reference, RegistryClient, RegistryError, ToolError
+from gocdnext_sdk.host.harness.signatures import unsigned
+from gocdnext_sdk.tools.cosign.policy import Policy
 from testbed import bases, tools
 from testbed.cache import SetupError, say
 from testbed.pins import Pin, pins
@@ -31,7 +32,7 @@ def main() -> None:
     chosen = [pin for pin in pins().values() if pin.image]
     (cosign,) = tools.get("cosign")
     binary = cosign / pins()["cosign"].path.lstrip("/")
-    check(chosen, registry, lambda pin: unsigned(str(binary), pin))
+    check(chosen, registry, lambda pin: unverified(str(binary), signer(pin), pin.image))
 
 
 def check(chosen: Iterable[Pin], registry: RegistryClient, verifier: Verifier) -> None:
@@ -76,18 +77,20 @@ def problems(pin: Pin, registry: RegistryClient, verifier: Verifier) -> Iterator
         yield problem
 
 
-def unsigned(cosign: str, pin: Pin, *trust: str) -> str:
-    """Return why cosign does not accept the signature of a pin's image; nothing if it does.
+def signer(pin: Pin) -> Policy:
+    """Return who must have signed a pin's image."""
+    return Policy(identity_regexp=pin.signer, issuer=pin.issuer)
+
+
+def unverified(cosign: str, policy: Policy, image: str) -> str:
+    """Return why cosign does not accept the signature of an image; nothing if it does.
 
     Args:
         cosign: the program.
-        pin: has a signer and an issuer.
-        trust: options that name another Sigstore than the public one.
+        policy: who must have signed.
+        image: with its digest.
     """
-    who = (f"--certificate-identity-regexp={pin.signer}", f"--certificate-oidc-issuer={pin.issuer}")
-    command = (cosign, "verify", *who, *trust, pin.image)
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode == 0:
-        return ""
-    said = [line for line in done.stderr.splitlines() if line.startswith(("Error:", "error:"))]
-    return f"cosign verify: {' '.join(said) or done.stderr.strip()}"
+    try:
+        return unsigned(cosign, policy, Reference.parse(image))
+    except ToolError as error:
+        return str(error)

@@ -25,8 +25,10 @@ from gocdnext_sdk.host.harness import LocalRegistry, RunOptions, RunReport, Sess
 from gocdnext_sdk.host.harness.engine.docker import DockerEngine
 from gocdnext_sdk.host.harness.local_sigstore import LocalSigstore
 from gocdnext_sdk.host.harness.report.console import ConsoleListener, open_console
+from gocdnext_sdk.host.harness.signatures import unsigned
 from gocdnext_sdk.host.pipeline import Revision, Run, revision
 from gocdnext_sdk.host.pipeline.builtins import Tag
+from gocdnext_sdk.tools.cosign.policy import Policy
 from testbed import bases, checking, engine, environment, images, package_index, tools, trivydb
 from testbed.cache import say, step
 from testbed.package_index import PackageIndex
@@ -211,7 +213,7 @@ def logged_in(registry: LocalRegistry) -> Iterator[None]:
 
 
 def verify(here: World, name: str, tags: tuple[str, ...]) -> str:
-    """Verify one image as a user does, with cosign alone, and that all of its tags are on it."""
+    """Verify that one image and each of its manifests are signed, and that all of its tags are on it."""
     image, registry = here.published(name), here.registry()
     digests = {registry.resolve(image.with_tag(tag)).digest for tag in tags}
     (digest,) = digests
@@ -219,13 +221,11 @@ def verify(here: World, name: str, tags: tuple[str, ...]) -> str:
     with logged_in(here.production), tempfile.TemporaryDirectory() as folder:
         root = Path(folder, "root.json")
         root.write_text(json.dumps(here.sigstore.trusted_root))
-        who = ("--certificate-identity", here.signer, "--certificate-oidc-issuer", here.sigstore.issuer)
+        policy = Policy(identity=here.signer, issuer=here.sigstore.issuer, trusted_root=str(root), sct=False)
         children = [subject, *(image.with_digest(each.digest) for each in registry.children(subject))]
         for each in children:
-            command = ("cosign", "verify", "--trusted-root", root, "--insecure-ignore-sct", *who, str(each))
-            done = subprocess.run(command, capture_output=True, text=True, check=False)
-            if done.returncode:
-                sys.exit(f"{each}: {done.stderr}")
+            if reason := unsigned("cosign", policy, each):
+                sys.exit(f"{each}: {reason}")
     platforms = sorted(str(each.platform) for each in registry.platforms(subject))
     return f"{subject}: {len(children)} manifests signed, {', '.join(platforms)}"
 

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tarfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import product
 from pathlib import Path
@@ -21,7 +21,9 @@ import pytest
 from tests.e2e.recording import Upstream, later
 from tests.servers import Answer, answering, olareg
 
+from gocdnext_sdk import Reference
 from gocdnext_sdk.host.harness import LocalRegistry
+from gocdnext_sdk.host.harness.signatures import unsigned
 from gocdnext_sdk.host.manifest.load import load_plugin
 from gocdnext_sdk.host.testing import PluginRunner, Result
 from gocdnext_sdk.host.testing.web import LocalWeb
@@ -560,6 +562,47 @@ def planned() -> dict[str, set[str]]:
     flags["verify-blob"] = of_files
     flags["verify-blob-attestation"] = of_files | {"--type", "--digest", "--digestAlg"}
     return flags
+
+
+def test_on_the_users_machine_too_only_a_signature_counts(
+    tmp_path: Path, key: KeyPair, new_key: Callable[[], KeyPair]
+) -> None:
+    """What `verify-images` and `make check-pins` ask, by key, since no Sigstore is in reach."""
+    for name, content in (("key", key.private), ("pub", key.public), ("other", new_key().public)):
+        (tmp_path / name).write_text(content)
+    config, predicate, layer = (tmp_path / each for each in ("config.json", "sbom.json", "layer.tar"))
+    config.write_text(json.dumps({"mediaType": "application/vnd.dev.sigstore.signingconfig.v0.2+json"}))
+    predicate.write_text('{"spdxVersion": "SPDX-2.3"}')
+    by_key = ("--yes", "--key", str(tmp_path / "key"), "--allow-http-registry")
+    bundle = ("--signing-config", str(config))
+    older = ("--new-bundle-format=false", "--use-signing-config=false", "--tlog-upload=false")
+    attest = ("attest", *by_key, *bundle, "--predicate", str(predicate), "--type", "spdxjson")
+    policy, stranger = (
+        Policy(key=str(tmp_path / name), tlog=False, insecure=True) for name in ("pub", "other")
+    )
+    with olareg() as address:
+
+        def image(*calls: Sequence[str]) -> Reference:
+            with tarfile.open(layer, "w") as archive:
+                entry = tarfile.TarInfo("calls")
+                entry.size = len(text := repr(calls).encode())
+                archive.addfile(entry, io.BytesIO(text))
+            pushed = Reference.parse(run("crane", "append", "-f", str(layer), "-t", f"{address}/app:1"))
+            for call in calls:
+                run("cosign", *call, str(pushed), COSIGN_PASSWORD=PASSWORD)
+            return pushed
+
+        for signed in (
+            image(("sign", *by_key, *bundle)),
+            image(attest, ("sign", *by_key, *bundle)),
+            image(attest, ("sign", *by_key, *older)),
+        ):
+            assert unsigned("cosign", policy, signed) == ""
+            assert unsigned("cosign", stranger, signed).startswith("no matching ")
+        attested = image(attest)
+        run("cosign", "verify", *policy.argv(), str(attested))  # which is why its exit code is not enough
+        assert unsigned("cosign", policy, attested).endswith("attestations by this signer, but no signature")
+        assert unsigned("cosign", policy, image()) == "no signatures found"
 
 
 def test_every_flag_exists(monkeypatch: pytest.MonkeyPatch) -> None:

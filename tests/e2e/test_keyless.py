@@ -293,13 +293,16 @@ def test_the_signature_of_a_pinned_image_is_checked_with_the_identity_of_its_pin
     monkeypatch.setenv("DOCKER_CONFIG", docker_config(tmp_path, bench.registry)["DOCKER_CONFIG"])
     root = tmp_path / "root.json"
     root.write_text(json.dumps(bench.sigstore.trusted_root))
-    trust = (f"--trusted-root={root}", "--insecure-ignore-sct")
     pin = Pin("tool", image=str(signed), signer=f"^{re.escape(SIGNER)}$", issuer=ISSUER)
-    assert checking.unsigned("cosign", pin, *trust) == ""
+
+    def asked(pin: Pin) -> str:
+        policy = replace(checking.signer(pin), trusted_root=str(root), sct=False)
+        return checking.unverified("cosign", policy, pin.image)
+
+    assert asked(pin) == ""
     for other in (replace(pin, signer="^somebody$"), replace(pin, issuer="http://other.test")):
-        assert "no matching" in checking.unsigned("cosign", other, *trust)
-    unsigned = replace(pin, image=str(bench.push("unsigned-pin")))
-    assert "no " in checking.unsigned("cosign", unsigned, *trust)
+        assert "no matching" in asked(other)
+    assert "no " in asked(replace(pin, image=str(bench.push("unsigned-pin"))))
 
 
 def indexed(bench: Bench, name: str, *attested: str) -> Reference:
@@ -358,11 +361,16 @@ def test_verify_images_wants_the_signature_and_the_sbom_and_provenance_of_each_p
     whole, half = indexed(bench, "whole", "amd64", "arm64"), indexed(bench, "half", "amd64")
     for each in (whole, half):
         bench.sign(each).passed()
+    attested = indexed(bench, "attested", "amd64", "arm64")
+    predicate = bench.folder / "workspace" / "sbom.json"
+    predicate.write_text('{"spdxVersion": "SPDX-2.3"}')
+    bench.sign(attested, action="attest", predicate="sbom.json", predicate_type="spdxjson").passed()
     root, pipeline = tmp_path / "root.json", tmp_path / "release.yaml"
     root.write_text(json.dumps(bench.sigstore.trusted_root))
     jobs = {
         "own": {"stage": "a", "uses": f"{whole.name}@1"},
         "shell": {"stage": "a", "image": f"{half.name}:1", "script": ["true"]},
+        "attested": {"stage": "a", "uses": f"{attested.name}@1"},
         "stranger": {"stage": "a", "uses": "ghcr.io/stranger/plugin@v1"},
     }
 
@@ -382,6 +390,8 @@ def test_verify_images_wants_the_signature_and_the_sbom_and_provenance_of_each_p
     code, said = ask(f"{SIGNER}-2", "own")
     assert code == 1
     assert "not signed by the one you name" in said
+    code, said = ask(SIGNER, "attested")
+    assert (code, "attestations by this signer, but no signature" in said) == (1, True)
     code, said = ask(SIGNER, "own", "shell")
     assert code == 1
     assert f"not ok {half.name}:1 is {half.digest}" in said

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from dataclasses import dataclass, replace
@@ -126,24 +127,35 @@ def test_the_projects_that_sign_are_asked_for_their_signature() -> None:
     assert all(pins()[name].signer.startswith("^") for name in SIGNED)
 
 
-@pytest.mark.parametrize(("code", "problem"), [(0, ""), (10, "cosign verify: Error: no matching signatures")])
-def test_cosign_is_told_whom_to_expect(tmp_path: Path, code: int, problem: str) -> None:
+@pytest.mark.parametrize(
+    ("code", "found", "problem"),
+    [
+        (0, "https://sigstore.dev/cosign/sign/v1", ""),
+        (0, "https://slsa.dev/provenance/v1", "attestations by this signer, but no signature"),
+        (10, "", "no matching signatures"),
+        (1, "", "could not verify"),
+    ],
+)
+def test_cosign_is_told_whom_to_expect_and_has_to_find_a_signature(
+    tmp_path: Path, code: int, found: str, problem: str
+) -> None:
     """What it makes of that is tested with a Sigstore of our own, in tests/e2e/test_keyless.py."""
-    told = tmp_path / "told"
-    cosign = tmp_path / "cosign"
+    told, cosign = tmp_path / "told", tmp_path / "cosign"
+    words = "no matching signatures" if code == 10 else "no such host"
+    signature = json.dumps([{"critical": {"type": found}}])
     cosign.write_text(
-        f"#!{sys.executable}\nimport sys\nopen({str(told)!r}, 'w').write('\\n'.join(sys.argv[1:]))\n"
-        f"sys.exit({code} and (print('Error: no matching signatures', file=sys.stderr) or {code}))\n"
+        f"#!{sys.executable}\nimport sys\nopen({str(told)!r}, 'a').write(repr(sys.argv[1:]) + '\\n')\n"
+        "if '--new-bundle-format=false' in sys.argv: sys.exit(10)\n"
+        f"print({signature!r})\nsys.exit({code} and (print('Error: {words}', file=sys.stderr) or {code}))\n"
     )
     cosign.chmod(0o755)
     pin = pins()["kaniko"]
-    assert checking.unsigned(str(cosign), pin) == problem
-    assert told.read_text().splitlines() == [
-        "verify",
-        f"--certificate-identity-regexp={pin.signer}",
-        f"--certificate-oidc-issuer={pin.issuer}",
-        pin.image,
-    ]
+    said = checking.unverified(str(cosign), checking.signer(pin), pin.image)
+    assert problem in said
+    assert bool(said) == bool(problem)
+    words = told.read_text().splitlines()[0]
+    for each in (f"^(?:{pin.signer})$", pin.issuer, pin.image):
+        assert repr(each) in words
 
 
 def test_make_knows_the_command() -> None:

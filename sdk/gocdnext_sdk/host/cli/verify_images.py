@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import click
 
-from gocdnext_sdk.errors import ToolError, UsageError
+from gocdnext_sdk.errors import UsageError
 from gocdnext_sdk.host.cli.options import FILE
+from gocdnext_sdk.host.harness.signatures import unsigned
 from gocdnext_sdk.host.pipeline import parse_file
 from gocdnext_sdk.host.pipeline.model import Pipeline, Plugin, Script
 from gocdnext_sdk.oci.client import RegistryClient
 from gocdnext_sdk.oci.credentials import Credentials
 from gocdnext_sdk.oci.published import attested_types
 from gocdnext_sdk.oci.reference import Reference
-from gocdnext_sdk.tools.cosign.verification import is_refusal
+from gocdnext_sdk.tools.cosign.policy import Policy
 
 OURS = "ghcr.io/klinux/gocdnext-plugin-*"
 EXPECTED = {
@@ -34,7 +34,9 @@ Source: docs/attestations of moby/buildkit.
 @click.command("verify-images", short_help="Verify the signatures of a pipeline's plugins.")
 @click.argument("files", nargs=-1, type=FILE, required=True)
 @click.option("--identity", metavar="TEXT", help="The identity in the signer's certificate.")
-@click.option("--identity-regexp", metavar="EXPRESSION", help="As --identity, by a regular expression.")
+@click.option(
+    "--identity-regexp", metavar="EXPRESSION", help="As --identity, by an expression for the whole of it."
+)
 @click.option("--issuer", metavar="URL", required=True, help="The issuer that the certificate must name.")
 @click.option("--trusted-root", type=FILE, help="What to trust. [default: the public Sigstore]")
 @click.option(
@@ -66,23 +68,27 @@ def command(
     """
     if bool(identity) == bool(identity_regexp):
         raise UsageError("give one of --identity and --identity-regexp")
-    if not shutil.which("cosign"):
+    cosign = shutil.which("cosign")
+    if not cosign:
         raise UsageError("cosign is not on the PATH (https://docs.sigstore.dev/cosign/system_config)")
     named = used(files)
     images = [each for each in named if any(_fits(each, pattern) for pattern in patterns)]
     if not images:
         raise UsageError(f"no image of these pipelines is {' or '.join(patterns)}")
-    who = (
-        f"--certificate-identity={identity}"
-        if identity
-        else f"--certificate-identity-regexp={identity_regexp}"
+    signer = Policy(
+        identity=identity,
+        identity_regexp=identity_regexp,
+        issuer=issuer,
+        trusted_root=str(trusted_root) if trusted_root else None,
+        sct=_has_log_of_certificates(trusted_root),
     )
-    signer = (who, f"--certificate-oidc-issuer={issuer}", *_trust(trusted_root))
     registry = RegistryClient(Credentials.ambient(os.environ))
     bad = False
     for image in images:
         subject = image if image.digest else image.with_digest(registry.resolve(image).digest)
-        wrong = list(_wrong(registry, subject, signer))
+        reason = unsigned(cosign, signer, subject)
+        wrong = [f"it is not signed by the one you name: {reason}"] if reason else []
+        wrong += _lacking(registry, subject)
         click.echo(f"{'not ok' if wrong else 'ok':<7}{image} is {subject.digest}")
         for each in wrong:
             click.echo(f"       {each}")
@@ -124,33 +130,21 @@ def _fits(image: Reference, pattern: str) -> bool:
     return fnmatchcase(image.name, pattern)
 
 
-def _trust(root: Path | None) -> tuple[str, ...]:
-    # A root without a log of certificates has no proof to show that a certificate is in one.
-    if root is None:
-        return ()
-    logged = '"ctlogs"' in root.read_text()
-    return ("--trusted-root", str(root), *(() if logged else ("--insecure-ignore-sct",)))
+def _has_log_of_certificates(root: Path | None) -> bool:
+    # Without one, a root has no proof to show that a certificate is in it.
+    return root is None or '"ctlogs"' in root.read_text()
 
 
-def _wrong(registry: RegistryClient, subject: Reference, signer: Sequence[str]) -> Iterator[str]:
-    """Yield what an image lacks.
+def _lacking(registry: RegistryClient, subject: Reference) -> Iterator[str]:
+    """Yield what an image does not carry.
 
     Args:
         registry: reads its registry.
         subject: the image, with its digest.
-        signer: who must have signed, as cosign's flags say it.
 
     Raises:
-        ToolError: cosign could not find out.
         RegistryError: the registry cannot be read.
     """
-    argv = ["cosign", "verify", *signer, str(subject)]
-    done = subprocess.run(argv, capture_output=True, check=False)
-    if done.returncode:
-        said = done.stderr.decode(errors="replace").strip()
-        if not is_refusal(done.returncode, done.stderr):
-            raise ToolError(f"cosign could not verify {subject}:\n{said}")
-        yield f"it is not signed by the one you name: {said.splitlines()[-1]}"
     attested, platforms = attested_types(subject, registry), registry.platforms(subject)
     for what, beginnings in EXPECTED.items():
         without = [

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -10,7 +12,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from gocdnext_sdk.errors import UsageError
+from gocdnext_sdk.errors import ToolError, UsageError
 from gocdnext_sdk.host.cli import verify_images
 from gocdnext_sdk.host.testing.fake_registry import FakeRegistry
 from gocdnext_sdk.oci.client import RegistryClient
@@ -18,6 +20,17 @@ from gocdnext_sdk.oci.descriptor import Descriptor
 
 TRIVY = "klinux/gocdnext-plugin-trivy:v1"
 BOTH = ("https://spdx.dev/Document", "https://slsa.dev/provenance/v1")
+
+
+SIGNATURE = "https://sigstore.dev/cosign/sign/v1"
+OLDER = "cosign container image signature"
+
+
+def verdict(exit_code: int, stderr: str, kind: str) -> str:
+    """Return the shell's lines for what cosign 3.1 prints."""
+    signature = json.dumps([{"critical": {"type": kind}, "optional": {}}])
+    said = f"cat >&2 <<'.'\n{stderr}\n.\n"
+    return f"{said}echo '{'' if exit_code else signature}'\nexit {exit_code}\n"
 
 
 def entry(descriptor: Descriptor, **more: Any) -> dict[str, Any]:
@@ -57,18 +70,35 @@ class Asking:
             entries.append(entry(statement, platform=unknown, annotations=about))
         return self.registry.push(name, {"manifests": entries}).digest
 
-    def cosign(self, exit_code: int, stderr: str = "") -> None:
-        """Let cosign say what it said of such an image."""
+    def cosign(self, exit_code: int, stderr: str = "", found: str = SIGNATURE, older: str = "") -> None:
+        """Let cosign say what it said of such an image.
+
+        Args:
+            exit_code: of the verification.
+            stderr: what it told the user.
+            found: the type of what it has verified.
+            older: the same of the older format, which has nothing if it is not given.
+        """
         program = self.folder / "bin" / "cosign"
-        program.write_text(f"#!/bin/sh\ncat >&2 <<'.'\n{stderr}\n.\nexit {exit_code}\n")
+        program.write_text(
+            f'#!/bin/sh\necho "$*" >> {self.folder / "argv"}\n'
+            f'case "$*" in *--new-bundle-format=false*) {verdict(10 * (not older), "", older)};; esac\n'
+            f"{verdict(exit_code, stderr, found)}\n"
+        )
         program.chmod(0o755)
 
-    def ask(self, *options: str, jobs: str = "", rest: str = "") -> tuple[int, list[str]]:
+    def argv(self) -> list[str]:
+        """Return the command lines of cosign."""
+        return (self.folder / "argv").read_text().splitlines()
+
+    def ask(
+        self, *options: str, who: Sequence[str] = ("--identity", "us"), jobs: str = "", rest: str = ""
+    ) -> tuple[int, list[str]]:
         """Run it on jobs; return its exit code and its lines."""
         file = self.folder / "release.yaml"
         scan = "  scan: {stage: a, uses: ghcr.io/klinux/gocdnext-plugin-trivy@v1, with: {target: .}}\n"
         file.write_text(f"name: release\nstages: [a]\n{rest}jobs:\n{jobs or scan}")
-        argv = (str(file), "--identity", "us", "--issuer", "https://ci.example.com", *options)
+        argv = (str(file), *who, "--issuer", "https://ci.example.com", *options)
         done = CliRunner().invoke(verify_images.command, argv)
         if done.exception and not isinstance(done.exception, SystemExit):
             raise done.exception
@@ -136,7 +166,35 @@ def test_what_another_one_signed_or_nobody_is_not_ok(asking: Asking, exit_code: 
     asking.cosign(exit_code, said)
     code, lines = asking.ask()
     assert code == 1
-    assert said in lines[1]
+    assert lines[1].endswith(said.removeprefix("Error: "))
+
+
+def test_an_attestation_by_the_same_signer_is_no_signature(asking: Asking) -> None:
+    """`cosign verify` itself ends well: tests/e2e/test_cosign.py."""
+    asking.push(TRIVY, amd64=BOTH, arm64=BOTH)
+    asking.cosign(0, found="https://spdx.dev/Document")
+    code, lines = asking.ask()
+    assert code == 1
+    assert lines[1].endswith("has attestations by this signer, but no signature")
+
+
+def test_beside_an_attestation_a_signature_in_the_older_format_counts(asking: Asking) -> None:
+    asking.push(TRIVY, amd64=BOTH, arm64=BOTH)
+    asking.cosign(0, found="https://slsa.dev/provenance/v1", older=OLDER)
+    assert asking.ask()[0] == 0
+
+
+def test_an_expression_has_to_match_the_whole_identity(asking: Asking) -> None:
+    asking.push(TRIVY, amd64=BOTH, arm64=BOTH)
+    assert asking.ask(who=("--identity-regexp", "a|b"))[0] == 0
+    assert "--certificate-identity-regexp ^(?:a|b)$ " in asking.argv()[0]
+
+
+def test_what_could_not_be_found_out_is_an_error_with_cosigns_words(asking: Asking) -> None:
+    asking.push(TRIVY, amd64=BOTH, arm64=BOTH)
+    asking.cosign(1, "Error: getting trusted root from TUF: no such host")
+    with pytest.raises(ToolError, match="no such host"):
+        asking.ask()
 
 
 SHELL = "klinux/gocdnext-plugin-kaniko:v1-shell"
