@@ -39,18 +39,20 @@ class Cosign(Plugin[CosignInputs]):
         "VERIFY_COMMAND": "The command by which anybody verifies it with cosign.",
     }
     reads = (Reads("image"), Reads("predicates"))
-    signs = Signs(
-        key="key",
-        key_content="key-content",
-        identity="identity-token",
-        identity_name="identity-token-name",
-        audience="oidc-client-id",
-        issuers=("oidc-issuer", "cert-oidc-issuer"),
-        signing_config="signing-config",
-        trusted_root="trusted-root",
-        services=("fulcio-url", "rekor-url", "timestamp-server-url"),
-        offline={"tlog": "false"},
-        when={"action": ("sign", "attest", "sign-blob", "attest-blob")},
+    signs = (
+        Signs(
+            key="key",
+            key_content="key-content",
+            identity="identity-token",
+            identity_name="identity-token-name",
+            audience="oidc-client-id",
+            issuers=("oidc-issuer", "cert-oidc-issuer"),
+            signing_config="signing-config",
+            trusted_root="trusted-root",
+            services=("fulcio-url", "rekor-url", "timestamp-server-url"),
+            offline={"tlog": "false"},
+            when={"action": ("sign", "attest", "sign-blob", "attest-blob")},
+        ),
     )
     gates = Gates(when={"action": ("verify", "verify-attestation", "verify-blob", "verify-blob-attestation")})
     daemon = DaemonUse("never")

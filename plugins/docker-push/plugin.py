@@ -4,13 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from gocdnext_sdk import DaemonUse, Job, Plugin, Publishes, Reads, Writes
+from gocdnext_sdk import DaemonUse, Job, Plugin, Publishes, Reads, Signs, Writes
 from gocdnext_sdk.tools.cosign import KMS
 
 from .content import Published, checked, push
 from .inputs import DockerPushInputs
 from .registries import Registries
+from .signing import TOKEN
 from .tags import Move, move_tags
+
+_SIGNS = Signs(
+    key="key",
+    key_content="key-content",
+    token=TOKEN,
+    signing_config="signing-config",
+    trusted_root="trusted-root",
+    offline={"tlog": "false"},
+)
 
 
 class DockerPush(Plugin[DockerPushInputs]):
@@ -43,6 +53,10 @@ class DockerPush(Plugin[DockerPushInputs]):
     reads = (
         *(Reads(each, without_daemon=True) for each in ("source", "sources")),
         *(Reads(each, when={"pull": "true"}) for each in ("source", "sources")),
+    )
+    signs = (
+        _SIGNS._replace(when={"mark": "attestation"}),
+        _SIGNS._replace(when={"receipt": "true"}, optional=True),
     )
     daemon = DaemonUse("maybe")
     variables = ("DOCKER_", *(prefix for each in KMS.values() for prefix in each))

@@ -102,7 +102,7 @@ class Plugin(ABC, Generic[Inputs]):
     reads: ClassVar[tuple[Reads, ...]] = ()
     """The images it takes from a registry."""
 
-    signs: ClassVar[Signs | None] = None
+    signs: ClassVar[tuple[Signs, ...]] = ()
     """How it signs."""
 
     gates: ClassVar[Gates | None] = None

@@ -21,7 +21,7 @@ from typing import Literal, NamedTuple
 When = Mapping[str, str | tuple[str, ...]]
 """Inputs, each with the value or the values it must have; a default counts, and nothing is always true.
 
-A value that only a run knows is none of them.
+Of several lines, one must. A value that only a run knows is none of them.
 """
 
 
@@ -65,7 +65,7 @@ class Writes(NamedTuple):
 
 
 class Signs(NamedTuple):
-    """The plugin signs an image that it `Reads`, and pushes the signature beside it."""
+    """The plugin signs an image that it `Publishes`, or else `Reads`, and pushes the signature beside it."""
 
     key: str = ""
     """Where the key is: a path, or a URI of a KMS."""
@@ -75,6 +75,8 @@ class Signs(NamedTuple):
     """The identity token to sign with instead of a key."""
     identity_name: str = ""
     """The name under which the job's `id_tokens:` declares that token, when no input gives it or a key."""
+    token: str = ""
+    """The same, for a plugin with no such input: the name itself."""
     audience: str = ""
     """The audience that the token must have."""
     issuers: tuple[str, ...] = ()
@@ -87,6 +89,8 @@ class Signs(NamedTuple):
     """Each names one service of a Sigstore."""
     offline: When = {}
     """With these inputs, and a key, it signs without a Sigstore."""
+    optional: bool = False
+    """Without a key and a token it does without the signature."""
     when: When = {}
     """The plugin signs only with these inputs. What is said of the keys holds always."""
 

@@ -117,7 +117,7 @@ def use_of(instance: JobInstance, environ: Mapping[str, str], catalog: Catalog, 
     inputs = {key: Value(environ[name], plugin.uses.mark) for key, name in variables if name in environ}
     job = instance.job
     given = replace(plugin, inputs=inputs)
-    return Use(job.name, given, manifest, catalog.inputs(manifest), job, job.secrets)
+    return Use(job.name, given, manifest, catalog.inputs(manifest), job, job.secrets, frozenset(environ))
 
 
 def outside(found: Iterable[JobImages], local: Collection[str]) -> tuple[Publication, ...]:
@@ -164,7 +164,7 @@ def _published(use: Use, job: str) -> Iterator[Publication]:
         if use.holds(each.when):
             for image in written(use.text(each.image)):
                 yield Publication(job, "writes to", image)
-    if use.signs:
+    if use.signs and not use.publishes:
         for image in _read(use):
             yield Publication(job, "signs", image)
     if signing.is_public(use):

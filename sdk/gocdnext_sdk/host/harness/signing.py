@@ -5,12 +5,13 @@ What is signed by the public one stands in its log for ever, also where image an
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from gocdnext_sdk.contract import keys
 from gocdnext_sdk.host.harness.given import SIGSTORE_VARIABLES
 from gocdnext_sdk.host.lint.view import Use
 from gocdnext_sdk.host.pipeline.modes import Mode
+from gocdnext_sdk.inputs.facts import Signs
 
 PUBLIC_LOG = "rekor.sigstore.dev"
 """The host of the public Sigstore's log."""
@@ -18,12 +19,16 @@ PUBLIC_LOG = "rekor.sigstore.dev"
 
 def is_public(use: Use) -> bool:
     """Tell whether a job signs by the public Sigstore."""
-    signs = use.signs
-    if signs is None or not signs.signing_config:
-        return False
-    by_key = any(use.text(each) for each in (signs.key, signs.key_content) if each)
-    offline = by_key and bool(signs.offline) and use.holds(signs.offline)
-    return not offline and not any(use.text(each) for each in (signs.signing_config, *signs.services))
+    return any(_by_public(use))
+
+
+def _by_public(use: Use) -> Iterator[Signs]:
+    for signs in use.signs:
+        by_key = any(use.text(each) for each in (signs.key, signs.key_content) if each)
+        offline = by_key and bool(signs.offline) and use.holds(signs.offline)
+        own = any(use.text(each) for each in (signs.signing_config, *signs.services) if each)
+        if signs.signing_config and not offline and not own:
+            yield signs
 
 
 def with_own(
@@ -37,14 +42,11 @@ def with_own(
         variables: those that the run's Sigstore gives to pipelines.
         mode: how names of inputs become names of variables.
     """
-    signs = use.signs
-    if signs is None or not is_public(use):
-        return dict(environ)
     _, *described = SIGSTORE_VARIABLES
-    inputs = (signs.signing_config, signs.trusted_root)
     given = {
         keys.variable(key, mode.transform): variables[name]
-        for key, name in zip(inputs, described, strict=True)
+        for signs in _by_public(use)
+        for key, name in zip((signs.signing_config, signs.trusted_root), described, strict=True)
         if key and not use.text(key)
     }
     return {**environ, **given}

@@ -129,7 +129,11 @@ def read(view: View) -> Iterator[Read]:
 
 
 def subjects(view: View, use: Use) -> frozenset[str]:
-    """Return the repositories that a job's inputs lead to, through the jobs whose outputs they take."""
+    """Return the repositories in which a job signs.
+
+    They are those that it publishes to, or else those that its inputs lead to, through the jobs whose outputs
+    they take.
+    """
     published_by: dict[str, set[str]] = {}
     for each in published(view):
         published_by.setdefault(each.job.name, set()).add(each.image.repository)
@@ -137,8 +141,9 @@ def subjects(view: View, use: Use) -> frozenset[str]:
     for read_ in read(view):
         read_by.setdefault(read_.job.name, set()).add(read_.image_of)
     texts = (value.text for value in use.given.values())
-    unread = {*read_by.get(use.job.name if use.job else "", ())}
-    unread |= {output.job for text in texts for output in refs.needed_outputs(text)}
+    job = use.job.name if use.job else ""
+    unread = {*read_by.get(job, ())} | {output.job for text in texts for output in refs.needed_outputs(text)}
+    unread = published_by.get(job) or unread
     found: set[str] = set()
     while unread:
         name = unread.pop()

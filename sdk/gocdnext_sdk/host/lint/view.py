@@ -36,6 +36,7 @@ class Use:
         model: its inputs, as they are read.
         job: the job; None for a notification.
         secrets: the names it may see.
+        names: those of the variables that it sees, as far as is known.
     """
 
     where: str
@@ -44,6 +45,7 @@ class Use:
     model: type[PluginInputs]
     job: Job | None
     secrets: tuple[str, ...]
+    names: frozenset[str] = frozenset()
 
     @property
     def mark(self) -> Mark:
@@ -74,10 +76,19 @@ class Use:
         return fact if fact is not None and self.holds(fact.when) else None
 
     @property
-    def signs(self) -> Signs | None:
+    def signs(self) -> tuple[Signs, ...]:
         """How it signs with these inputs."""
-        fact = self.facts.signs
-        return fact if fact is not None and self.holds(fact.when) else None
+        possible = (each for each in self.facts.signs if self.holds(each.when))
+        return tuple(each for each in possible if not each.optional or self.can(each))
+
+    def can(self, signs: Signs) -> bool:
+        """Whether there is something to sign with: a key, or a token."""
+        given = {signs.key, signs.key_content, signs.identity}
+        return not given.isdisjoint(self.given) or self.token_name(signs) in self.names
+
+    def token_name(self, signs: Signs) -> str:
+        """The name under which the job declares the token to sign with; empty if it is an input only."""
+        return self.text(signs.identity_name) or signs.token
 
     @property
     def gates(self) -> bool:
@@ -128,9 +139,13 @@ class Use:
     def holds(self, when: When) -> bool:
         """Whether inputs certainly have the values that a fact states."""
         return all(
-            self.texts.get(key, "") in ((values,) if isinstance(values, str) else values)
+            not self._lines(key).isdisjoint((values,) if isinstance(values, str) else values)
             for key, values in when.items()
         )
+
+    def _lines(self, key: str) -> set[str]:
+        text = self.texts.get(key, "")
+        return {text, *map(str.strip, text.splitlines())}
 
     def at(self, key: str) -> Mark:
         """Where an input's value stands, or else the plugin."""
@@ -166,7 +181,7 @@ class View:
     def _use(self, where: str, plugin: Plugin, job: Job | None, secrets: tuple[str, ...]) -> Use:
         manifest = self.catalog.find(plugin.image)
         model = self.catalog.inputs(manifest) if manifest else PluginInputs
-        return Use(where, plugin, manifest, model, job, secrets)
+        return Use(where, plugin, manifest, model, job, secrets, frozenset(self.names(job)))
 
     @cached_property
     def known_uses(self) -> tuple[Use, ...]:

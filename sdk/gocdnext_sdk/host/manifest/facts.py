@@ -26,7 +26,7 @@ from gocdnext_sdk.plugin import Plugin
 
 _PREFIX: Final = "x-"
 _CONDITIONS: Final = frozenset({"when", "unless", "offline"})
-_PLAIN: Final = frozenset({"needed", "without_daemon", "variable", "folder"})
+_PLAIN: Final = frozenset({"needed", "without_daemon", "variable", "folder", "token", "optional"})
 """Fields that do not name an input."""
 
 
@@ -37,7 +37,7 @@ class Facts:
     publishes: Publishes | None = None
     writes: tuple[Writes, ...] = ()
     reads: tuple[Reads, ...] = ()
-    signs: Signs | None = None
+    signs: tuple[Signs, ...] = ()
     gates: Gates | None = None
     daemon: DaemonUse | None = None
     workspace: ReadsWorkspace | None = None
@@ -77,10 +77,9 @@ class Facts:
         yield from ((key, "caches") for key in self.caches)
         yield from ((key, "keeps") for key in self.keeps)
         alone = (
-            (name, getattr(self, name))
-            for name in ("publishes", "signs", "gates", "daemon", "workspace", "downloads")
+            (name, getattr(self, name)) for name in ("publishes", "gates", "daemon", "workspace", "downloads")
         )
-        several = ((name, each) for name in ("writes", "reads") for each in getattr(self, name))
+        several = ((name, each) for name in ("writes", "reads", "signs") for each in getattr(self, name))
         for name, fact in (*alone, *several):
             for field, value in fact._asdict().items() if fact else ():
                 if field in _CONDITIONS:

@@ -176,13 +176,14 @@ class Planner:
             PipelineError: as `resolve`.
         """
         declared = instance.job.id_tokens
-        signs = plugin.signs if plugin and declared else None
+        signs = plugin.signs if plugin and declared else ()
         issuer = ""
         if signs:
             # Only the job says who will issue its tokens, and its variables have a part in what it says.
             unissued = replace(sources, id_tokens=dict.fromkeys(declared, ""))
             environ = resolve(pipeline, instance, unissued).env
-            stated = (environ.get(keys.variable(key, sources.mode.transform), "") for key in signs.issuers)
+            inputs = (keys.variable(key, sources.mode.transform) for each in signs for key in each.issuers)
+            stated = (environ.get(name, "") for name in inputs)
             issuer = next(filter(None, map(str.strip, stated)), "")
         return {
             name: self.shown.secret(_token(name, audiences, instance, issuer), f"token {name}")

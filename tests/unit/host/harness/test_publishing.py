@@ -18,6 +18,15 @@ from gocdnext_sdk.host.harness.publishing import written
 from gocdnext_sdk.host.manifest.model import Manifest
 from gocdnext_sdk.host.pipeline import revision
 
+LOG = "`it` writes to the log of rekor.sigstore.dev"
+TOKEN = "id_tokens: {SIGSTORE_ID_TOKEN: {aud: sigstore}}"
+
+
+def marking(*, more: str, **inputs: str) -> str:
+    """A job of docker-push between throw-away registries, which marks what it copies."""
+    inputs |= {"source": "localhost:1/a:1", "target": "localhost:1/b", "verify_key": "cosign.pub"}
+    return uses("docker-push", **inputs) + (f"    {more}\n" if more else "")
+
 
 @pytest.mark.parametrize(
     ("text", "published"),
@@ -76,6 +85,25 @@ from gocdnext_sdk.host.pipeline import revision
             ),
             ["`it` signs ghcr.io/o/a", "`it` signs quay.io/b"],
         ),
+        # A mark is signed; a receipt is, if there is something to sign with.
+        *(
+            (marking(more=tokens, **given), [LOG] * logged)
+            for tokens, given, logged in (
+                (TOKEN, {"mark": "attestation"}, True),
+                (TOKEN, {"mark": r"harbor:ok\nattestation"}, True),
+                (TOKEN, {"mark": "harbor:ok"}, False),
+                (TOKEN, {"mark": "attestation", "signing_config": "config.json"}, False),
+                (TOKEN, {"mark": "attestation", "tlog": "false"}, True),
+                ("", {"mark": "attestation", "key": "a.key"}, True),
+                ("", {"mark": "attestation", "key": "a.key", "tlog": "false"}, False),
+                ("", {"receipt": "true"}, False),
+                ("", {"receipt": "yes", "key": "a.key"}, True),
+                (TOKEN, {"receipt": "true"}, True),
+                (TOKEN, {"receipt": "false"}, False),
+                ("secrets: [SIGSTORE_ID_TOKEN]", {"receipt": "true"}, True),
+                ("variables: {SIGSTORE_ID_TOKEN: a.b.c}", {"receipt": "true"}, True),
+            )
+        ),
         (uses("cosign", action="verify", image="ghcr.io/o/a", key="cosign.pub"), []),
         (
             uses("trivy", scan_type="image", target="ghcr.io/o/a:v1", attach="true"),
@@ -90,7 +118,9 @@ from gocdnext_sdk.host.pipeline import revision
 def test_what_leaves_this_machine_is_known_by_what_plugins_declare(
     project: Path, text: str, published: list[str]
 ) -> None:
-    assert [str(each) for each in prepared(project, text).publications] == published
+    token = {"SIGSTORE_ID_TOKEN": "a.b.c"}
+    found = prepared(project, text, id_tokens=token, secrets=token).publications
+    assert [str(each) for each in found] == published
 
 
 def test_no_action_of_docker_push_is_forgotten(project: Path) -> None:

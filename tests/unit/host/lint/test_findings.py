@@ -524,3 +524,44 @@ def test_attesting_side_by_side_is_seen_through_the_jobs_between(catalog: Catalo
         "add `needs: [attest-sboms]`",
     }
     assert not [each for each in lint_text(text, "ci.yaml", catalog) if each.rule.id == "GP412"]
+
+
+MARKING = """
+stages: [a]
+jobs:
+  %s:
+    stage: a
+    uses: ghcr.io/klinux/gocdnext-plugin-docker-push@v1
+    secrets: [USER, PASSWORD, COSIGN_KEY]
+    with:
+      source: stage.example/org/app@sha256:%s
+      target: ghcr.io/org/app:v1
+      logins: |
+        ghcr.io ${{ USER }} ${{ PASSWORD }}
+      verify-key: cosign.pub
+      mark: |
+        harbor:ok
+        attestation
+"""
+
+
+def test_what_docker_push_states_is_a_signature_too(lint: Lint) -> None:
+    """Lint knows its key, its token, and where it signs: at the target, not at the source."""
+
+    def found(text: str) -> list[str]:
+        return [each.rule.id for each in lint(text) if each.rule.id in ("GP204", "GP205", "GP410", "GP412")]
+
+    marking = MARKING % ("promote", "0" * 64)
+    assert found(marking) == ["GP410"]
+    by_key = f"{marking}      key-content: ${{{{ COSIGN_KEY }}}}\n"
+    assert found(by_key) == []
+    assert found(by_key.replace("key-content", "key")) == ["GP204"]
+    assert found(by_key.replace("    with:", "    docker: true\n    with:")) == ["GP205"]
+    (beside,) = by_key.split("jobs:\n")[1:]
+    assert found(by_key + beside.replace("promote:", "again:")) == ["GP412"]
+    elsewhere = beside.replace("promote:", "again:").replace("ghcr.io/org", "quay.io/org")
+    assert found(by_key + elsewhere) == []
+    receipt = marking.replace("attestation", "# none").replace(
+        "      mark", '      receipt: "true"\n      mark'
+    )
+    assert found(receipt) == []

@@ -69,7 +69,7 @@ class Seal(Plugin[Inputs]):
     name = "seal"
     inputs = Inputs
     reads = (Reads("name"),)
-    signs = Signs(key="seal", key_content="wax", identity_name="badge", when={"mode": "stamp"})
+    signs = (Signs(key="seal", key_content="wax", identity_name="badge", when={"mode": "stamp"}),)
     daemon = DaemonUse("never")
 """
 RUN = """

@@ -202,13 +202,9 @@ def no_identity(view: View) -> Iterator[Diagnostic]:
     issues one to jobs that declare it in `id_tokens:`; `cert-identity` does not stand in for it.
     """
     for use in view.known_uses:
-        fact = use.signs
-        if use.job is None or fact is None or not fact.identity_name:
-            continue
-        if not {fact.key, fact.key_content, fact.identity}.isdisjoint(use.given):
-            continue
-        name = use.text(fact.identity_name)
-        if name not in view.names(use.job):
+        fact = next((each for each in use.signs if not use.can(each)), None)
+        name = use.token_name(fact) if fact else ""
+        if use.job is not None and fact and name:
             what = f"{use.where} signs keyless, and has no identity token"
             advice = f"add `id_tokens: {{{name}: {{aud: {use.text(fact.audience) or 'sigstore'}}}}}`"
             key = fact.key_content or fact.key

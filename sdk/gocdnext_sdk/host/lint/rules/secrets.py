@@ -152,16 +152,16 @@ def key_text_as_path(view: View) -> Iterator[Diagnostic]:
     `key-content:`, which reaches cosign in memory and never in a file.
     """
     for use in view.known_uses:
-        fact = use.facts.signs
-        if fact is None or fact.key not in use.given:
-            continue
-        value = use.given[fact.key]
-        names = [*refs.references(value.text), *refs.soft_references(value.text)]
-        secret = any(name in use.secrets and _SIGNING_KEY.search(name) for name in names)
-        if secret or "-----BEGIN" in value.text:
-            what = f"`{fact.key}` of {use.where} holds the text of a key, and takes a path or a KMS URI"
-            advice = f"write `{fact.key_content}:`" if fact.key_content else "give its path"
-            yield Diagnostic(value.mark, what, advice)
+        for key, content in dict.fromkeys((each.key, each.key_content) for each in use.facts.signs):
+            if key not in use.given:
+                continue
+            value = use.given[key]
+            names = [*refs.references(value.text), *refs.soft_references(value.text)]
+            secret = any(name in use.secrets and _SIGNING_KEY.search(name) for name in names)
+            if secret or "-----BEGIN" in value.text:
+                what = f"`{key}` of {use.where} holds the text of a key, and takes a path or a KMS URI"
+                advice = f"write `{content}:`" if content else "give its path"
+                yield Diagnostic(value.mark, what, advice)
 
 
 @rule("GP205", Severity.ERROR)
@@ -182,10 +182,11 @@ def socket_beside_key(view: View) -> Iterator[Diagnostic]:
 
 
 def _signing_key(job: Job, use: Use | None) -> str | None:
-    if use is not None and (fact := use.signs):
-        for key in (fact.key_content, fact.identity, fact.key):
-            if key in use.given:
-                return f"of `{key}`"
+    if use is not None:
+        for fact in use.signs:
+            for key in (fact.key_content, fact.identity, fact.key):
+                if key in use.given:
+                    return f"of `{key}`"
     named = next((name for name in job.secrets if _SIGNING_KEY.search(name)), None)
     return named or ("of its id_token" if "SIGSTORE_ID_TOKEN" in job.id_tokens else None)
 
