@@ -8,6 +8,7 @@ import re
 import subprocess
 import urllib.request
 from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
 from pathlib import Path
 
 from testbed.cache import SetupError, lock, on_path, run, step
@@ -87,14 +88,54 @@ def outdated(installed: Mapping[str, str], architecture: str = "amd64") -> dict[
     return newest
 
 
+def pooled(package: str, architecture: str) -> dict[str, str]:
+    """Return where Debian has each version of a package, with its hash: `pool/….deb#sha256=…`.
+
+    Only what the pinned release has, since the files of other suites do not stay.
+
+    Args:
+        package: its name.
+        architecture: as Debian calls it.
+
+    Raises:
+        SetupError: Debian cannot be asked.
+    """
+    found: dict[str, str] = {}
+    for address, suite in suites():
+        if address != mirror():
+            continue  # another archive, with a pool of its own
+        index = _index(f"{address.rstrip('/')}/dists/{suite}/main/binary-{architecture}")
+        for stanza in re.findall(rf"^Package: {re.escape(package)}\n((?:.+\n)*)", index, re.MULTILINE):
+            fields = dict(re.findall(r"^(Version|Filename|SHA256): (\S+)$", stanza, re.MULTILINE))
+            found[fields["Version"]] = f"{fields['Filename']}#sha256={fields['SHA256']}"
+    return found
+
+
+def upstream(version: str) -> str:
+    """Return the numbers that the authors gave a version of a package: 1.37.0 of 1:1.37.0-6+b9."""
+    return re.sub(r"^\d+:", "", version).partition("-")[0].partition("+")[0]
+
+
+def latest(versions: Iterable[str]) -> str:
+    """Return the newest of some versions of a package."""
+    first, *others = versions
+    for each in others:
+        first = each if is_newer(each, first) else first
+    return first
+
+
 def _offered(folder: str) -> Iterable[tuple[str, str]]:
-    """Return names and versions of an index (https://wiki.debian.org/DebianRepository/Format)."""
+    return re.findall(r"^Package: (\S+)\n(?:.+\n)*?Version: (\S+)$", _index(folder), re.MULTILINE)
+
+
+@cache
+def _index(folder: str) -> str:
+    """Return an index of packages (https://wiki.debian.org/DebianRepository/Format)."""
     try:
         with urllib.request.urlopen(f"{folder}/Packages.xz", timeout=120) as answer:
-            index = lzma.decompress(answer.read()).decode()
+            return lzma.decompress(answer.read()).decode()
     except OSError as error:
         raise SetupError(f"{folder}: {error}") from None
-    return re.findall(r"^Package: (\S+)\n(?:.+\n)*?Version: (\S+)$", index, re.MULTILINE)
 
 
 def is_newer(version: str, than: str) -> bool:

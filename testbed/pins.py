@@ -33,7 +33,9 @@ class Pin:
     sha256: str = ""
     deb: str = field(default="", repr=False)  # goes with `debs`
     debs: Mapping[str, str] = field(default_factory=dict, repr=False)
+    deb_version: str = field(default="", repr=False)
     module: str = field(default="", repr=False)  # named in the folder by its lock
+    requires: str = field(default="", repr=False)  # goes with `module`
     advisories: str = field(default="", repr=False)
     suite: str = ""
     debian: tuple[str, ...] = ()

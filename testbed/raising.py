@@ -20,13 +20,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from gocdnext_sdk import Reference, RegistryClient, RegistryError
-from testbed import tools
+from testbed import debian, tools
 from testbed.cache import SetupError, on_path, run
 from testbed.pins import ROOT, Pin, pins
 from testbed.tools import BUILD_ENV
 
 LOCK = "tools.lock"
 UNTOUCHED = (LOCK, "CHANGELOG.md")
+_APART = ("debs.", "deb-version", "go-version")
+"""Lines of a table with a version of their own, or a hash that goes with it."""
+
 STABLE = re.compile(r"v?(\d+)\.(\d+)\.(\d+)")
 
 
@@ -90,14 +93,21 @@ def apply(proposal: Proposal) -> list[Path]:
     """Write a proposal to all files, or to none; return those that changed.
 
     Raises:
-        SetupError: nothing tells the hash of a wheel, or Go fails.
+        SetupError: nothing tells the hash of a wheel, Go fails, or Debian lacks that version.
     """
     pin, version = proposal.pin, proposal.version
+    if not pin.version:
+        raise SetupError(f"{pin.name} has no version in tools.toml")
     has_module = version != pin.version and (pin.advisories or (pin.go and not pin.go_version))
     modules = [_folder(pin) / "go.mod", _folder(pin) / "go.sum"] if has_module else []
+    modules += [_lock_of(pin)] if pin.module else []
     with _all_or_none([*_files(ROOT), ROOT / LOCK, *modules]):
         if pin.wheel and version != pin.version:
             raise_wheel(pin, version)
+        if pin.debs and version != pin.version and not pin.deb_version:
+            raise_debs(pin, version)
+        if pin.module and version != pin.version:
+            raise_module(pin, version)
         if has_module:
             (raise_advisories if pin.advisories else raise_go)(pin, version)
         return [*raise_to(pin, version, proposal.image.partition("@")[2], ROOT), *modules]
@@ -129,6 +139,33 @@ def raise_wheel(pin: Pin, version: str) -> None:
         ROOT / "tools.toml",
         {f"{name}=={pin.wheel.partition('==')[2]}": f"{name}=={build}", pin.sha256: digest},
     )
+
+
+def raise_debs(pin: Pin, version: str) -> None:
+    """Write where Debian has a release's package for each architecture, and its hash."""
+    words = {}
+    for architecture, old in pin.debs.items():
+        package = Path(old).name.partition("_")[0]
+        there = debian.pooled(package, architecture)
+        chosen = [each for each in there if debian.upstream(each) == version]
+        if not chosen:
+            raise SetupError(
+                f"Debian's {pins()['engine'].suite} has {package} {', '.join(there) or 'not at all'} for "
+                f"{architecture}, not {version}. To raise the image alone, write deb-version = "
+                f'"{pin.version}": hosts that cannot pull keep that one'
+            )
+        words[old] = there[debian.latest(chosen)]
+    _replace(ROOT / "tools.toml", words)
+
+
+def raise_module(pin: Pin, version: str) -> None:
+    """Let uv write a Python package, and all that it needs, with their hashes."""
+    with tempfile.TemporaryDirectory() as folder:
+        wanted = Path(folder) / f"{pin.name}.in"  # the lock names it
+        wanted.write_text(f"{pin.requires}=={version}\n")
+        options = ("--quiet", "--upgrade", "--universal", "--generate-hashes", "--no-strip-extras")
+        written = ("--custom-compile-command", "make pins", "--output-file", _lock_of(pin))
+        run(sys.executable, "-m", "uv", "pip", "compile", *options, *written, wanted.name, cwd=Path(folder))
 
 
 def proposals(
@@ -168,7 +205,8 @@ def rebuilt(pin: Pin, resolve: Callable[[str], str]) -> Proposal | None:
 def newest(pin: Pin) -> str | None:
     """Return the newest stable release: of the wheel if there is one, else of the Go module, else by tags.
 
-    Advisories are never released: what there is of them on the day has a version all the same.
+    What only Debian has is as new as it is in the pinned suite. Advisories are never released: what there is of
+    them on the day has a version all the same.
     """
     if pin.advisories:
         told = _ask(
@@ -176,14 +214,11 @@ def newest(pin: Pin) -> str | None:
         )
         return json.loads(told)["Version"].removeprefix("v") if told else None
     if pin.wheel:
-        name = pin.wheel.partition("==")[0]
-        told = _ask(sys.executable, "-m", "pip", "index", "versions", name)
-        found = re.search(rf"^{re.escape(name)} \((\d+\.\d+\.\d+)", told, re.MULTILINE)
-        return found[1] if found else None
+        return _newest_on_pypi(pin.wheel.partition("==")[0])
     if pin.go.startswith("."):
         return None
     if not pin.go or pin.go_version:
-        return newest_tag(pin) if pin.image else None
+        return newest_tag(pin) if pin.image else newest_package(pin)
     module = module_of(pin)
     told = _ask(on_path("go") or "go", "list", "-m", "-versions", "-json", module, cwd=_folder(pin))
     versions = [each for each in json.loads(told or "{}").get("Versions", []) if STABLE.fullmatch(each)]
@@ -199,6 +234,26 @@ def newest_tag(pin: Pin) -> str | None:
     found = [match[1] for match in (re.fullmatch(spelled, each) for each in told.split()) if match]
     wanted = [each for each in found if each.startswith(pin.within)]
     return max(wanted, key=_key, default=None)
+
+
+def newest_package(pin: Pin) -> str | None:
+    """Return the newest version of what only packages have: Debian's, or Python's."""
+    if pin.module:
+        return _newest_on_pypi(pin.requires.partition("[")[0])
+    found = set()
+    for architecture, each in pin.debs.items():
+        try:
+            there = debian.pooled(Path(each).name.partition("_")[0], architecture)
+        except SetupError:
+            return None
+        found |= {debian.upstream(version) for version in there}
+    return max((each for each in found if each.startswith(pin.within)), key=_key, default=None)
+
+
+def _newest_on_pypi(name: str) -> str | None:
+    told = _ask(sys.executable, "-m", "pip", "index", "versions", name)
+    found = re.search(rf"^{re.escape(name)} \((\d+\.\d+\.\d+)", told, re.MULTILINE)
+    return found[1] if found else None
 
 
 def module_of(pin: Pin) -> str:
@@ -227,7 +282,9 @@ def raise_to(pin: Pin, version: str, digest: str, root: Path) -> list[Path]:
     table = re.search(rf"^\[{re.escape(pin.name)}\].*?(?=^\[|\Z)", before, re.MULTILINE | re.DOTALL)
     if table is None:
         raise SetupError(f"tools.toml has no table [{pin.name}]")
-    written = re.sub(rf"(?<![\d.]){re.escape(pin.version)}(?![\d.]*\d)", version, table[0])
+    place = re.compile(rf"(?<![\d.]){re.escape(pin.version)}(?![\d.]*\d)")
+    lines = table[0].splitlines(keepends=True)
+    written = "".join(line if line.startswith(_APART) else place.sub(version, line) for line in lines)
     file.write_text(before.replace(table[0], written))
     changed = {file} if written != table[0] else set()
     if pin.image:
@@ -289,6 +346,10 @@ def _remember(lock: Path, tagged: str, digest: str) -> None:
 
 def _folder(pin: Pin) -> Path:
     return ROOT / "testbed" / "tools" / pin.name
+
+
+def _lock_of(pin: Pin) -> Path:
+    return _folder(pin) / "requirements.lock"
 
 
 def _key(version: str) -> tuple[int, ...]:

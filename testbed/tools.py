@@ -76,7 +76,7 @@ def folder(name: str, architecture: str = NATIVE) -> Path:
         recipe += (_module(pin) / "requirements.lock").read_bytes() + sys.base_prefix.encode()
     key = hashlib.sha256(recipe).hexdigest()[:8]
     suffix = "" if architecture == NATIVE else f"-{architecture}"
-    return cache_dir() / "tools" / f"{name}-{pin.go_version or pin.version}-{key}{suffix}"
+    return cache_dir() / "tools" / f"{name}-{pin.go_version or pin.deb_version or pin.version}-{key}{suffix}"
 
 
 def binary(name: str) -> Path:
@@ -259,7 +259,10 @@ def _build(pin: Pin, file: Path, architecture: str) -> None:
 
 def _extract(pin: Pin, file: Path, architecture: str) -> None:
     archive, _, digest = pin.debs[architecture].partition("#sha256=")
-    with step(f"downloading {pin.name} {pin.version}"), tempfile.TemporaryDirectory() as scratch:
+    with (
+        step(f"downloading {pin.name} {pin.deb_version or pin.version}"),
+        tempfile.TemporaryDirectory() as scratch,
+    ):
         package = Path(scratch) / "package.deb"
         with urllib.request.urlopen(f"{debian.mirror().rstrip('/')}/{archive}", timeout=120) as answer:
             package.write_bytes(answer.read())

