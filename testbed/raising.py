@@ -205,8 +205,8 @@ def rebuilt(pin: Pin, resolve: Callable[[str], str]) -> Proposal | None:
 def newest(pin: Pin) -> str | None:
     """Return the newest stable release: of the wheel if there is one, else of the Go module, else by tags.
 
-    What only Debian has is as new as it is in the pinned suite. Advisories are never released: what there is of
-    them on the day has a version all the same.
+    What only Debian has is as new as it is in the pinned suite. Advisories are never released: what there is
+    of them on the day has a version all the same.
     """
     if pin.advisories:
         told = _ask(
