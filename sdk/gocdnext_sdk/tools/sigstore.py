@@ -6,7 +6,7 @@ Source: sigstore/protobuf-specs `sigstore_trustroot.proto`; cosign's `signing-co
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 SIGNING_CONFIG = "application/vnd.dev.sigstore.signingconfig.v0.2+json"
@@ -90,6 +90,39 @@ def urls(config: Document | None) -> list[str]:
 def hosts(config: Document) -> list[str]:
     """Return the hosts of the services in a signing config, such as ``localhost:3000``."""
     return list(dict.fromkeys(found[1] for found in map(_HOST.match, urls(config)) if found))
+
+
+def certificates(root: Document, kind: str) -> list[str]:
+    """Return the certificates of each authority in a trusted root, as PEM.
+
+    Args:
+        root: maybe of the user's own, whose form only cosign knows.
+        kind: `certificateAuthorities` or `timestampAuthorities`.
+    """
+    chains = ((each.get("certChain") or {}).get("certificates") or () for each in _each(root, kind))
+    found = ("".join(_pem("CERTIFICATE", each["rawBytes"]) for each in chain) for chain in chains)
+    return [each for each in found if each]
+
+
+def log_keys(root: Document, kind: str) -> dict[str, str]:
+    """Return the public keys of logs in a trusted root, as PEM, by the URLs of the logs.
+
+    Args:
+        root: as for `certificates`.
+        kind: `tlogs` or `ctlogs`.
+    """
+    logs = ((str(each.get("baseUrl", "")), each.get("publicKey") or {}) for each in _each(root, kind))
+    return {url: _pem("PUBLIC KEY", key["rawBytes"]) for url, key in logs if key.get("rawBytes")}
+
+
+def _each(root: Document, kind: str) -> Iterator[Document]:
+    found = root.get(kind)
+    yield from (each for each in (found if isinstance(found, Sequence) else ()) if isinstance(each, Mapping))
+
+
+def _pem(what: str, content: object) -> str:
+    lines = re.findall(".{1,64}", str(content))
+    return "\n".join((f"-----BEGIN {what}-----", *lines, f"-----END {what}-----", ""))
 
 
 def _service(url: str, version: int) -> Mapping[str, Any]:

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from gocdnext_sdk import InputError, Tool
 from gocdnext_sdk.host.manifest.load import load_plugin
@@ -26,7 +25,6 @@ FOLDER = Path(__file__).parents[3] / "plugins" / "cosign"
 PLUGIN = load_plugin(FOLDER)
 MODULE = sys.modules[PLUGIN.__module__]
 PACKAGE = PLUGIN.__module__.rpartition(".")[0]
-POLICIES = sys.modules[f"{PACKAGE}.policies"]
 provenance = sys.modules[f"{PACKAGE}.provenance"]
 
 IMAGE = "ghcr.io/org/app:v1"
@@ -436,44 +434,6 @@ def test_an_attestation_that_says_the_same_is_told(
     kind: str, attested: object, statement: str, same: bool
 ) -> None:
     assert MODULE.files.is_same(kind, attested, statement) is same
-
-
-@pytest.mark.parametrize("format_", ["bundle", "both"])
-def test_the_policy_for_kyverno_names_the_key(format_: str) -> None:
-    made = signer({"key-content": PRIVATE, "tlog": "false", "format": format_})
-    made.cosign.known = PublicKey("cosign.pub", PUBLIC)
-    policy = yaml.safe_load("\n".join(POLICIES.kyverno_policy(made, [SUBJECT])))
-    (check,) = policy["spec"]["rules"][0]["verifyImages"]
-    assert check["type"] == ("Cosign" if format_ == "both" else "SigstoreBundle")
-    assert check["imageReferences"] == ["ghcr.io/org/app:*", "ghcr.io/org/app@*"]
-    (entry,) = check["attestors"][0]["entries"]
-    trust = {"rekor": {"ignoreTlog": True}, "ctlog": {"ignoreSCT": True}}  # else the public ones are fetched
-    assert entry == {"keys": {"publicKeys": PUBLIC, **trust}}
-
-
-def test_the_policy_for_kyverno_names_the_identity() -> None:
-    stated = {"cert-identity": "https://ci.example/x", "cert-oidc-issuer": "https://ci.example"}
-    keyless = {"identity-token": token(), "trusted-root": ROOT, **SERVICES, **stated}
-    policy = yaml.safe_load("\n".join(POLICIES.kyverno_policy(signer(keyless), [SUBJECT])))
-    (entry,) = policy["spec"]["rules"][0]["verifyImages"][0]["attestors"][0]["entries"]
-    assert entry["keyless"] == {
-        "subject": "https://ci.example/x",
-        "issuer": "https://ci.example",
-        "rekor": {"url": "https://rekor.example"},
-    }
-
-
-@pytest.mark.parametrize("signs", [True, False])
-def test_the_policy_for_kyverno_names_the_log_of_a_sigstore_of_ones_own(signs: bool) -> None:
-    root = {**json.loads(ROOT), "tlogs": [{"baseUrl": "https://log.example"}]}
-    given = {"cert-identity": "x", "cert-oidc-issuer": "https://ci.example", "trusted-root": json.dumps(root)}
-    if signs:
-        given |= {"identity-token": token(), "rekor-version": "2", **SERVICES}
-    else:
-        given["action"] = "verify"
-    policy = yaml.safe_load("\n".join(POLICIES.kyverno_policy(signer(given), [SUBJECT])))
-    (entry,) = policy["spec"]["rules"][0]["verifyImages"][0]["attestors"][0]["entries"]
-    assert entry["keyless"]["rekor"] == {"url": "https://rekor.example" if signs else "https://log.example"}
 
 
 @pytest.mark.parametrize(
