@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -35,16 +35,16 @@ class Content:
 
 
 @dataclass(frozen=True)
-class Published:
-    """What is at every target, before any tag is.
+class Ready:
+    """An image with all that is demanded of it, and with no tag in its way; nothing of it is copied yet.
 
     Args:
-        digest: of its index or manifest.
         origin: where it comes from, with digests.
+        copy: copies it to every target, without a tag, unless one that is there is kept; returns its digest.
     """
 
-    digest: str
     origin: str
+    copy: Callable[[], str]
 
 
 def checked(inputs: DockerPushInputs, job: Job, registries: Registries) -> DockerPushInputs:
@@ -100,14 +100,25 @@ def find_content(
         yield Content(f"{layout(folder)}@{digest}", digest, f"{source}@{digest}")
 
 
-def push(inputs: DockerPushInputs, job: Job, registries: Registries) -> Published:
-    """Copy the source to all targets, without a tag."""
+def push(inputs: DockerPushInputs, job: Job, registries: Registries, held: ExitStack) -> Ready:
+    """Find the source, which is to be copied to all targets as it is.
+
+    Args:
+        inputs: the job's.
+        job: the run.
+        registries: those of the source and the targets.
+        held: what is in no registry is on disk until it closes.
+    """
     (source,) = inputs.origins
-    with find_content(inputs, source, job, registries) as content:
-        if kept := find_kept(inputs, job, registries, content.digest):
-            return Published(kept, content.origin)
-        copy(inputs, content, job, registries)
-    return Published(content.digest, content.origin)
+    content = held.enter_context(find_content(inputs, source, job, registries))
+    kept = find_kept(inputs, job, registries, content.digest)
+
+    def copied() -> str:
+        if kept is None:
+            copy(inputs, content, job, registries)
+        return kept or content.digest
+
+    return Ready(content.origin, copied)
 
 
 def find_kept(

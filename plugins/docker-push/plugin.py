@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 
 from gocdnext_sdk import DaemonUse, Job, Plugin, Publishes, Reads, Signs, Writes
 from gocdnext_sdk.tools.cosign import KMS
 
-from .content import Published, checked, push
+from .content import Ready, checked, push
 from .inputs import DockerPushInputs
 from .registries import Registries
 from .signing import TOKEN
@@ -80,11 +81,10 @@ class DockerPush(Plugin[DockerPushInputs]):
 
             notary = notary_of(inputs, job)
         images = [found(each, job) for each in inputs.together()]
-        origins, moves = [], []
-        for whole, registries in images:
-            copied = content_of(whole)(whole, job, registries)
-            origins.append(copied.origin)
-            moves.append(Move(whole, copied.digest, registries))
+        with ExitStack() as held:
+            ready = [prepared(whole)(whole, job, registries, held) for whole, registries in images]
+            moves = [Move(*image, each.copy()) for image, each in zip(images, ready, strict=True)]
+        origins = [each.origin for each in ready]
         previous = move_tags(moves, job)
         for move in moves:
             job.say(f"published {move.digest} as {', '.join(map(str, move.inputs.targets(job.ci)))}")
@@ -124,8 +124,8 @@ def found(inputs: DockerPushInputs, job: Job) -> tuple[DockerPushInputs, Registr
     return inputs, registries
 
 
-def content_of(inputs: DockerPushInputs) -> Callable[[DockerPushInputs, Job, Registries], Published]:
-    """Return what brings the content to the targets: imported where it is used, as few jobs use all."""
+def prepared(inputs: DockerPushInputs) -> Callable[[DockerPushInputs, Job, Registries, ExitStack], Ready]:
+    """Return what makes an image ready to be copied: imported where it is used, as few jobs use all."""
     if inputs.action == "index":
         from .joining import join
 

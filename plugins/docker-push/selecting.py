@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from dataclasses import replace
 from fnmatch import fnmatchcase
 
@@ -10,7 +11,7 @@ from gocdnext_sdk.oci import index
 from gocdnext_sdk.oci.parallel import in_parallel
 from gocdnext_sdk.oci.tags import list_tags
 
-from .content import Content, Published, copy, find_content, find_kept
+from .content import Content, Ready, copy, find_content, find_kept
 from .inputs import DockerPushInputs
 from .registries import Registries
 
@@ -18,29 +19,36 @@ _AT_ONCE = 8
 """Requests in parallel."""
 
 
-def push_platforms(inputs: DockerPushInputs, job: Job, registries: Registries) -> Published:
-    """Copy some platforms of the source to all targets, and write an index of them, without a tag.
+def push_platforms(inputs: DockerPushInputs, job: Job, registries: Registries, held: ExitStack) -> Ready:
+    """Find some platforms of the source, which are to be copied to all targets with an index of them.
+
+    Args:
+        inputs: the job's.
+        job: the run.
+        registries: those of the source and the targets.
+        held: as for `push`.
 
     Raises:
         InputMismatch: the source is no index, or has no such platform.
     """
     (source,) = inputs.origins
-    with find_content(inputs, source, job, registries) as content:
-        found: list[index.Index] = []
+    content = held.enter_context(find_content(inputs, source, job, registries))
+    found: list[index.Index] = []
 
-        def select() -> str:
-            if content.reference is None:
-                raise InputMismatch("platforms", f"{source} is in no registry", "push it there first")
-            try:
-                found.append(index.select(content.reference, registries.source, inputs.platforms))
-            except Invalid as error:
-                raise InputMismatch("platforms", error.what, error.advice) from None
-            return found[0].digest
+    def select() -> str:
+        if content.reference is None:
+            raise InputMismatch("platforms", f"{source} is in no registry", "push it there first")
+        try:
+            found.append(index.select(content.reference, registries.source, inputs.platforms))
+        except Invalid as error:
+            raise InputMismatch("platforms", error.what, error.advice) from None
+        return found[0].digest
 
-        digest = job.digest(f"the index of {', '.join(inputs.platforms)} of {content.origin}", select)
-        if kept := find_kept(inputs, job, registries, digest):
-            return Published(kept, content.origin)
-        for selected in found:
+    digest = job.digest(f"the index of {', '.join(inputs.platforms)} of {content.origin}", select)
+    kept = find_kept(inputs, job, registries, digest)
+
+    def copied() -> str:
+        for selected in found if kept is None else ():
             for child in selected.children:
                 copy(inputs, _child(content, child), job, registries)
             for repository in inputs.repositories:
@@ -50,7 +58,9 @@ def push_platforms(inputs: DockerPushInputs, job: Job, registries: Registries) -
                 f"{digest} is the index of {', '.join(selected.platforms)} only: signatures of "
                 f"{content.digest} are none of it"
             )
-    return Published(digest, content.origin)
+        return kept or digest
+
+    return Ready(content.origin, copied)
 
 
 def _child(content: Content, digest: str) -> Content:

@@ -17,13 +17,13 @@ class Move:
 
     Args:
         inputs: name its tags.
-        digest: where they are to point.
         registries: those of its targets.
+        digest: where they are to point.
     """
 
     inputs: DockerPushInputs
-    digest: str
     registries: Registries
+    digest: str
 
     def current(self, job: Job, *, assumed: str | None = None) -> dict[Reference, str | None]:
         """Return the digest each of its tags points to now."""

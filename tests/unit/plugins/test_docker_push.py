@@ -622,7 +622,7 @@ class Tags:
     def moves(self, inputs: Any, *digests: str) -> list[Any]:
         here = SimpleNamespace(targets=self, regctl=self)
         return [
-            MODULE.Move(each, digest, here) for each, digest in zip(inputs.together(), digests, strict=True)
+            MODULE.Move(each, here, digest) for each, digest in zip(inputs.together(), digests, strict=True)
         ]
 
 

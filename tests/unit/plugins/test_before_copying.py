@@ -1,0 +1,195 @@
+"""docker-push looks at every image, and at every place, before it copies the first."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gocdnext_sdk import Error, Findings, InputMismatch, Job, Reference, RegistryClient
+from gocdnext_sdk.errors import RegistryError
+from gocdnext_sdk.host.manifest.load import load_plugin
+from gocdnext_sdk.host.testing.fake_registry import FakeRegistry
+from gocdnext_sdk.inputs.reader import read_inputs
+from gocdnext_sdk.runtime.masking import Masker
+from gocdnext_sdk.runtime.outputs import OutputFile
+from gocdnext_sdk.runtime.secret_files import SecretFiles
+from gocdnext_sdk.runtime.signals import Signals
+
+FOLDER = Path(__file__).parents[3] / "plugins" / "docker-push"
+PLUGIN = load_plugin(FOLDER)
+PACKAGE = PLUGIN.__module__.rpartition(".")[0]
+plugin, registries, checking = (
+    import_module(f"{PACKAGE}.{each}") for each in ("plugin", "registries", "checking")
+)
+KEY = "-----BEGIN PUBLIC KEY-----\ncHVibGlj\n-----END PUBLIC KEY-----"
+
+
+@dataclass
+class Copies:
+    """Copies single manifests within the registry, as regctl would, and keeps a list."""
+
+    registry: FakeRegistry
+    made: list[str] = field(default_factory=list)
+
+    @contextmanager
+    def copying(self, source: str, target: Reference) -> Iterator[None]:
+        self.made.append(str(target))
+        where = Reference.parse(source)
+        found = self.registry.manifests[where.repository, str(where.digest)]
+        self.registry.manifests[target.repository, str(target.digest)] = found
+        yield
+
+    def attached(self, image: str) -> frozenset[str]:
+        return frozenset()
+
+
+@dataclass
+class World:
+    """A registry with images in `stage/…`, and what of them is copied."""
+
+    registry: FakeRegistry
+    copies: Copies
+    refused: set[str] = field(default_factory=set)
+
+    def push(self, name: str, architecture: str = "amd64") -> str:
+        config = self.registry.blob(
+            json.dumps({"os": "linux", "architecture": architecture, "of": name}).encode()
+        )
+        kind = "application/vnd.oci.image.config.v1+json"
+        described = {"mediaType": kind, "digest": config, "size": 1}
+        content = {"schemaVersion": 2, "config": described, "layers": []}
+        return self.registry.push(name, content).digest
+
+    def run(self, **inputs: str) -> dict[str, str]:
+        host = self.registry.host
+        given = {
+            f"PLUGIN_{key.upper()}": value.replace("stage/", f"{host}/stage/").replace(
+                "live/", f"{host}/live/"
+            )
+            for key, value in inputs.items()
+        }
+        job = Job({}, Path(), Masker(), SecretFiles(), Signals(), OutputFile({}))
+        return dict(PLUGIN().run(read_inputs(PLUGIN.inputs, given), job))
+
+
+@pytest.fixture
+def world(monkeypatch: pytest.MonkeyPatch) -> World:
+    registry = FakeRegistry()
+    made = World(registry, Copies(registry))
+    client = RegistryClient(transport=registry)
+
+    def reached(inputs: Any, job: Job) -> Any:
+        return registries.Registries(inputs.both_credentials({}), client, client, made.copies)
+
+    def demand(inputs: Any, job: Job, subject: Reference, *rest: Any, insecure: bool = False) -> None:
+        if str(subject.digest) in made.refused:
+            raise Findings(f"{subject} is not promoted")
+
+    monkeypatch.setattr(registries.Registries, "of", reached)
+    monkeypatch.setattr(checking, "check_demands", demand)
+    return made
+
+
+TWO = {"source": "stage/a:1", "target": "live/a", "also": "stage/b:1=live/b", "tags": "v1"}
+
+
+def test_both_are_copied_where_nothing_is_wrong(world: World) -> None:
+    a, b = world.push("stage/a:1"), world.push("stage/b:1")
+    assert world.run(**TWO)["DIGEST"] == a
+    assert [each.partition("/")[2] for each in world.copies.made] == [f"live/a@{a}", f"live/b@{b}"]
+    assert world.registry.tags["live/b", "v1"] == b
+
+
+def kept_without_its_signature(world: World) -> dict[str, str]:
+    world.push("stage/b:1")
+    world.refused.add(world.push("live/b:v1", "arm64"))
+    return {"immutable_tags": "v*", "existing": "keep", "verify_key": KEY}
+
+
+def an_immutable_tag_in_the_way(world: World) -> dict[str, str]:
+    world.push("stage/b:1")
+    world.push("live/b:v1", "arm64")
+    return {"immutable_tags": "v*"}
+
+
+def a_source_that_is_not_there(world: World) -> dict[str, str]:
+    return {}
+
+
+def a_source_of_one_platform(world: World) -> dict[str, str]:
+    world.push("stage/b:1")
+    child = {
+        "digest": world.push("stage/a", "arm64"),
+        "size": 1,
+        "platform": {"os": "linux", "architecture": "arm64"},
+    }
+    child["mediaType"] = "application/vnd.oci.image.manifest.v1+json"
+    world.registry.push("stage/a:1", {"schemaVersion": 2, "manifests": [child]})
+    return {"platforms": "linux/arm64"}
+
+
+@pytest.mark.parametrize(
+    ("wrong", "error"),
+    [
+        (kept_without_its_signature, Findings),
+        (an_immutable_tag_in_the_way, Findings),
+        (a_source_that_is_not_there, RegistryError),
+        (a_source_of_one_platform, InputMismatch),
+    ],
+)
+def test_what_is_wrong_with_the_second_image_is_found_before_the_first_is_copied(
+    world: World, wrong: Any, error: type[Error]
+) -> None:
+    world.push("stage/a:1")
+    given = wrong(world)
+    with pytest.raises(error):
+        world.run(**{**TWO, **given})
+    assert not world.copies.made
+    assert "live/a" not in {where for where, _ in world.registry.manifests}
+
+
+def another_platform_is_wanted(world: World) -> dict[str, str]:
+    world.push("stage/b:1", "arm64")
+    return {"platforms": "linux/amd64,linux/s390x"}
+
+
+def two_are_for_one_platform(world: World) -> dict[str, str]:
+    world.push("stage/b:1")
+    return {}
+
+
+def an_immutable_tag_is_elsewhere(world: World) -> dict[str, str]:
+    world.push("stage/b:1", "arm64")
+    world.push("live/a:v1", "riscv64")
+    return {"immutable_tags": "v*"}
+
+
+@pytest.mark.parametrize(
+    ("wrong", "error"),
+    [
+        (another_platform_is_wanted, InputMismatch),
+        (two_are_for_one_platform, InputMismatch),
+        (an_immutable_tag_is_elsewhere, Findings),
+    ],
+)
+def test_sources_that_cannot_be_joined_are_not_copied(world: World, wrong: Any, error: type[Error]) -> None:
+    world.push("stage/a:1")
+    given = wrong(world)
+    with pytest.raises(error):
+        world.run(action="index", sources="stage/a:1 stage/b:1", target="live/a", tags="v1", **given)
+    assert not world.copies.made
+
+
+def test_what_can_be_joined_is_written_after_what_it_names(world: World) -> None:
+    world.push("stage/a:1")
+    world.push("stage/b:1", "arm64")
+    outputs = world.run(action="index", sources="stage/a:1 stage/b:1", target="live/a", tags="v1")
+    assert len(world.copies.made) == 2
+    assert world.registry.tags["live/a", "v1"] == outputs["DIGEST"]
