@@ -84,7 +84,8 @@ def roll_back(inputs: DockerPushInputs, job: Job, registries: Registries) -> Non
         if digest is not None and targets.find(tag.with_digest(digest), assumed=digest) is None:
             raise RegistryError(f"{tag} cannot go back: {digest} is not there any more")
     job.output(PREVIOUS=describe(current))
-    for tag, digest in wanted.items():
+    # What has to be deleted comes last: that may be refused, and must keep no tag from going back.
+    for tag, digest in sorted(wanted.items(), key=lambda item: item[1] is None):
         now = current[tag]
         if now == digest:
             job.say(f"{tag} is {digest or 'not there'} already")

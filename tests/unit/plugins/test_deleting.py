@@ -272,13 +272,12 @@ class TestServices:
         assert service.tags == {"good", "failed"}
 
 
-def test_a_rollback_deletes_a_tag_that_was_new_through_the_same_api() -> None:
-    service = Service()
+def roll_back(service: Service, previous: str) -> None:
     with answering(gitlab(service)) as url:
         environ = {
             "PLUGIN_ACTION": "rollback",
             "PLUGIN_TARGET": f"{service.registry.host}/org/app",
-            "PLUGIN_PREVIOUS": f"{service.registry.host}/org/app:failed=",
+            "PLUGIN_PREVIOUS": previous,
             "PLUGIN_USERNAME": "anna",
             "PLUGIN_PASSWORD": PASSWORD,
             "PLUGIN_DELETE_THROUGH": "gitlab",
@@ -288,8 +287,23 @@ def test_a_rollback_deletes_a_tag_that_was_new_through_the_same_api() -> None:
         job = Job({}, Path(), Masker(), SecretFiles(), Signals(), OutputFile({}))
         client = RegistryClient(transport=service.registry)
         receipt.roll_back(inputs, job, deleting.Registries(inputs.both_credentials({}), client, client, Any))
+
+
+def test_a_rollback_deletes_a_tag_that_was_new_through_the_same_api() -> None:
+    service = Service()
+    roll_back(service, f"{service.registry.host}/org/app:failed=")
     assert service.tags == {"good"}
     assert len(service.registry.manifests) == 2
+
+
+def test_a_new_tag_that_cannot_be_deleted_keeps_no_other_from_going_back() -> None:
+    service = Service(may_delete=False)
+    good = service.registry.tags["org/app", "good"]
+    service.registry.tags["org/app", "latest"] = service.digest
+    name = f"{service.registry.host}/org/app"
+    with pytest.raises(RegistryError, match="failed is not deleted"):
+        roll_back(service, f"{name}:failed=,{name}:latest={good}")
+    assert service.registry.tags["org/app", "latest"] == good
 
 
 def test_a_harbor_repository_below_another_is_named_as_harbor_wants_it() -> None:
