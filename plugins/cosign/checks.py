@@ -10,7 +10,7 @@ from gocdnext_sdk import Problem, Secret, quoted
 from gocdnext_sdk.contract.dialects import hands_out_tokens
 from gocdnext_sdk.tools.cosign import check_insecure, key_kind, kms_scheme
 from gocdnext_sdk.tools.identity_token import IdentityToken
-from gocdnext_sdk.tools.sigstore import service_url
+from gocdnext_sdk.tools.sigstore import lacking, service_url
 from gocdnext_sdk.workspace import is_file, read_text
 
 from .files import BLOBS, bundle_of, files, matches
@@ -157,13 +157,14 @@ def _check_services(inputs: CosignInputs) -> Iterator[Problem]:
             f'is required with "{inputs.urls[0]}"',
             "without it nobody can verify what services of your own sign",
         )
-    if inputs.tlog and not services.get("rekorTlogUrls"):
+    kinds = lacking(services, keyless=inputs.keyless, tlog=inputs.tlog)
+    if "rekorTlogUrls" in kinds:
         missing = "rekor-url" if inputs.signing_config is None else "signing-config"
         yield Problem(missing, "names no transparency log", 'add one, or write tlog: "false"')
-    if inputs.keyless and not services.get("caUrls"):
+    if "caUrls" in kinds:
         missing = "fulcio-url" if inputs.signing_config is None else "signing-config"
         yield Problem(missing, "names no certificate authority, and keyless signing needs one")
-    if inputs.keyless and not inputs.tlog and not inputs.timestamped:
+    if "tsaUrls" in kinds:
         yield Problem(
             "tlog",
             '"false" and keyless need a timestamp authority',

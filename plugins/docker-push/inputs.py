@@ -346,8 +346,9 @@ class DockerPushInputs(ImageTagInputs, DemandInputs, SigningInputs, RegistryLogi
         if self.api_url and self._services and len(registries) > 1:
             yield Problem("api-url", "is one, and the images are in several registries", "leave it out")
         attests = any(each.kind == "attestation" for each in self.mark)
-        if attests or (self.has_key and self.receipt):
+        if attests or (self.receipt and self.can_sign(environ)):
             yield from self.check_signing(environ, workspace)
+            yield from self.check_services(tlog=self.tlog)
         elif self.mark and not self.receipt:
             for key in ("key", "key-content", "signing-config"):
                 if getattr(self, key.replace("-", "_")):

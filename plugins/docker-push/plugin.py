@@ -77,10 +77,12 @@ class DockerPush(Plugin[DockerPushInputs]):
             return {"IMAGE": inputs.repositories[0].name}
         notary = None
         if leaves_something := inputs.receipt or inputs.mark:
-            from .testimony import leave, notary_of
+            from .testimony import check_marks, leave, notary_of
 
             notary = notary_of(inputs, job)
         images = [found(each, job) for each in inputs.together()]
+        if leaves_something:
+            check_marks(images, job)
         with ExitStack() as held:
             ready = [prepared(whole)(whole, job, registries, held) for whole, registries in images]
             moves = [Move(*image, each.copy()) for image, each in zip(images, ready, strict=True)]

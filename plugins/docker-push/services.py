@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 from urllib.parse import quote, urlencode, urlsplit
 
-from gocdnext_sdk import Credential, Error, HttpError, Job, Reference
+from gocdnext_sdk import Credential, HttpError, InputMismatch, Job, Reference
 
 from .accounts import basic
 from .marks import ImageMark
@@ -23,7 +23,7 @@ class Place(NamedTuple):
         job: sends requests.
         url: of the service's API, without a slash at the end.
         login: at the registry, which serves for the API too.
-        image: by digest.
+        image: by digest, or what is not there yet without one.
     """
 
     job: Job
@@ -41,10 +41,21 @@ def set_mark(mark: ImageMark, place: Place) -> None:
     """Set a label or a property; one that is there already is success.
 
     Raises:
-        Error: the service does not know the label or the image.
-        HttpError: it refused.
+        InputMismatch: there is no such label.
+        HttpError: the service does not know the image, or refused.
     """
     {"harbor": _label, "artifactory": _set_property}[mark.kind](mark, place)
+
+
+def check_mark(mark: ImageMark, place: Place) -> None:
+    """Check that a mark can be set, as far as a service can be asked without an image.
+
+    Raises:
+        InputMismatch: there is no such label.
+        HttpError: the service cannot say.
+    """
+    if mark.kind == "harbor":
+        _number(mark, place)
 
 
 def has_mark(mark: ImageMark, place: Place) -> bool:
@@ -64,10 +75,16 @@ def _artifact(image: Reference) -> str:
 
 
 def _label(mark: ImageMark, place: Place) -> None:
+    number = _number(mark, place)
+    place.ask("POST", f"{_artifact(place.image)}/labels", json={"id": number}, ok=(200, 201, 409))
+
+
+def _number(mark: ImageMark, place: Place) -> int:
     number = next(_labels(mark, place), None)
     if number is None:
-        raise Error(f"{place.url} has no label {mark.name}", "create it in the project, or as a global one")
-    place.ask("POST", f"{_artifact(place.image)}/labels", json={"id": number}, ok=(200, 201, 409))
+        what = f"{place.url} has no label {mark.name}"
+        raise InputMismatch("mark", what, "create it in the project, or as a global one")
+    return number
 
 
 def _labels(mark: ImageMark, place: Place) -> Iterator[int]:

@@ -16,6 +16,7 @@ from gocdnext_sdk import (
     quoted,
 )
 from gocdnext_sdk.tools.cosign import KEY_EXAMPLES, key_kind, key_reference, kms_scheme
+from gocdnext_sdk.tools.sigstore import Document, lacking
 from gocdnext_sdk.workspace import read_text
 
 TOKEN, AUDIENCE = "SIGSTORE_ID_TOKEN", "sigstore"
@@ -45,17 +46,11 @@ class SigningInputs(PluginInputs):
     )
 
     def check_signing(self, environ: Mapping[str, str], workspace: Path) -> Iterator[Problem]:
-        """Check that there is a private key, or a token."""
+        """Check that there is a private key, or a token that will do: the tags have moved when it signs."""
         if kms_scheme(self.key):
             return
         if not self.has_key:
-            from gocdnext_sdk.contract.dialects import hands_out_tokens
-
-            if not environ.get(TOKEN, "").strip() and not hands_out_tokens(environ):
-                advice = (
-                    f"add `id_tokens: {{{TOKEN}: {{aud: {AUDIENCE}}}}}` to the job, or give `key-content`"
-                )
-                yield Problem("key", "is required to sign; the job has no identity token either", advice)
+            yield from _check_token(environ)
             return
         name = "key" if self.key else "key-content"
         try:
@@ -67,6 +62,25 @@ class SigningInputs(PluginInputs):
         except ValueError as error:
             yield Problem.of(name, error)
 
+    def check_services(self, *, tlog: bool) -> Iterator[Problem]:
+        """Check that the services can sign.
+
+        Args:
+            tlog: whether that is written to a log.
+        """
+        services: Document | None = self.signing_config
+        if services is None and tlog:
+            return
+        kinds = lacking(services or {}, keyless=not self.has_key, tlog=tlog)
+        if "tsaUrls" in kinds:
+            what = '"false" and keyless need a timestamp authority'
+            yield Problem("tlog", what, "name one in `signing-config`, or give `key-content`")
+        elif "rekorTlogUrls" in kinds:
+            yield Problem("signing-config", "names no transparency log", 'add one, or write tlog: "false"')
+        elif kinds:
+            what = "names no certificate authority, and keyless signing needs one"
+            yield Problem("signing-config", what, "add one, or give `key-content`")
+
     @property
     def has_key(self) -> bool:
         """Whether a key signs, and not the job's identity."""
@@ -75,3 +89,22 @@ class SigningInputs(PluginInputs):
     def can_sign(self, environ: Mapping[str, str]) -> bool:
         """Whether there is something to sign with."""
         return self.has_key or bool(environ.get(TOKEN, "").strip())
+
+
+def _check_token(environ: Mapping[str, str]) -> Iterator[Problem]:
+    from gocdnext_sdk.contract.dialects import hands_out_tokens
+
+    text = environ.get(TOKEN, "").strip()
+    if not text:
+        if not hands_out_tokens(environ):
+            advice = f"add `id_tokens: {{{TOKEN}: {{aud: {AUDIENCE}}}}}` to the job, or give `key-content`"
+            yield Problem("key", "is required to sign; the job has no identity token either", advice)
+        return
+    from gocdnext_sdk.tools.identity_token import IdentityToken
+
+    try:
+        problems = list(IdentityToken.decode(Secret(text)).problems(audience=AUDIENCE))
+    except ValueError as error:
+        problems = [(str(error), "")]
+    for what, advice in problems:
+        yield Problem("key", f"is not given, and the token {TOKEN} will not do: {what}", advice)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
-from gocdnext_sdk import Job, doing
+from gocdnext_sdk import Job, Reference, doing
 
 from .inputs import DockerPushInputs
-from .marks import VALIDATED
+from .marks import VALIDATED, ImageMark
 from .notary import Notary
 from .receipt import Tags, leave_receipts, run_of
-from .services import Place, set_mark
+from .registries import Registries
+from .services import Place, check_mark, set_mark
 from .tags import Move
 
 
@@ -22,6 +23,27 @@ def notary_of(inputs: DockerPushInputs, job: Job) -> Notary | None:
     """
     attests = any(mark.kind == "attestation" for mark in inputs.mark)
     return Notary(inputs, job) if attests or inputs.can_sign(job.environ) else None
+
+
+def check_marks(images: Iterable[tuple[DockerPushInputs, Registries]], job: Job) -> None:
+    """Check that the services can mark what is to be published.
+
+    Raises:
+        InputMismatch: one cannot.
+        HttpError: one cannot say.
+    """
+    for inputs, registries in images:
+        for repository in inputs.repositories:
+            for mark in inputs.mark:
+                if mark.kind != "attestation":
+                    check_mark(mark, _place(mark, repository, inputs, registries, job))
+
+
+def _place(
+    mark: ImageMark, image: Reference, inputs: DockerPushInputs, registries: Registries, job: Job
+) -> Place:
+    login = registries.credentials.targets.get(image.registry, image.repository)
+    return Place(job, inputs.api_at(mark, image.registry), login, image)
 
 
 def leave(
@@ -70,7 +92,5 @@ def _mark(move: Move, origin: str, job: Job, notary: Notary | None) -> None:
                 if mark.kind == "attestation" and notary is not None:
                     notary.attest(image, VALIDATED, statement, insecure=inputs.is_insecure(image.registry))
                 else:
-                    credentials = move.registries.credentials.targets
-                    login = credentials.get(image.registry, image.repository)
-                    set_mark(mark, Place(job, inputs.api_at(mark, image.registry), login, image))
+                    set_mark(mark, _place(mark, image, inputs, move.registries, job))
             job.say(f"marked {image} with {mark}")

@@ -60,6 +60,20 @@ def without_log(config: Document) -> Document:
     return {**config, "rekorTlogUrls": [], "rekorTlogConfig": {}}
 
 
+def lacking(config: Document, *, keyless: bool, tlog: bool) -> tuple[str, ...]:
+    """Return the kinds of services that signing needs and a signing config does not name.
+
+    A certificate lives ten minutes: without a log or a timestamp nobody can verify later that it was in time.
+
+    Args:
+        config: maybe of the user's own, whose form only cosign knows.
+        keyless: whether a certificate is needed.
+        tlog: whether it is written to a log.
+    """
+    needed = {"rekorTlogUrls": tlog, "caUrls": keyless, "tsaUrls": keyless and not tlog}
+    return tuple(kind for kind, is_needed in needed.items() if is_needed and not config.get(kind))
+
+
 def service_url(config: Document, kind: str) -> str | None:
     """Return the URL of the first service of a kind that speaks the first version of its protocol.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib import import_module
@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.servers import Answer, answering
 
 from gocdnext_sdk import Error, Findings, InputMismatch, Job, Reference, RegistryClient
 from gocdnext_sdk.errors import RegistryError
@@ -153,6 +154,24 @@ def test_what_is_wrong_with_the_second_image_is_found_before_the_first_is_copied
         world.run(**{**TWO, **given})
     assert not world.copies.made
     assert "live/a" not in {where for where, _ in world.registry.manifests}
+
+
+def test_a_label_that_harbor_does_not_have_is_told_before_anything_is_copied(world: World) -> None:
+    def harbor(method: str, path: str, headers: Mapping[str, str], body: bytes) -> Answer:
+        return (200, {"project_id": 7}) if path == "/api/v2.0/projects/live" else (200, [])
+
+    world.push("stage/a:1")
+    with answering(harbor) as url, pytest.raises(InputMismatch, match="has no label checked"):
+        world.run(
+            source="stage/a:1",
+            target="live/a",
+            verify_key=KEY,
+            mark="harbor:checked",
+            api_url=url,
+            username="anna",
+            password="of-annas-own",
+        )
+    assert not world.copies.made
 
 
 def another_platform_is_wanted(world: World) -> dict[str, str]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import sys
+import time
 from datetime import UTC, datetime, timedelta
 from importlib import import_module
 from pathlib import Path
@@ -149,6 +151,60 @@ SIGNED = {"verify-identity": "a@b.example", "verify-issuer": "https://c.example"
 def test_a_mark_that_would_say_nothing_is_a_mistake(inputs: dict[str, str], key: str) -> None:
     (line,) = mistakes(inputs)
     assert line.startswith(f"with.{key}: "), line
+
+
+SERVICES = {
+    "caUrls": [{"url": "https://ca.example"}],
+    "rekorTlogUrls": [{"url": "https://log.example"}],
+    "tsaUrls": [{"url": "https://tsa.example"}],
+}
+
+
+def token(**claims: Any) -> dict[str, str]:
+    parts = {"alg": "RS256"}, {"aud": "sigstore", "sub": "x", "exp": time.time() + 600} | claims, {"s": 1}
+    encoded = (base64.urlsafe_b64encode(json.dumps(each).encode()).rstrip(b"=").decode() for each in parts)
+    return {"SIGSTORE_ID_TOKEN": ".".join(encoded)}
+
+
+@pytest.mark.parametrize(
+    ("inputs", "lacking", "key"),
+    [
+        ({"key-content": PRIVATE}, ("caUrls", "tsaUrls"), None),
+        ({"key-content": PRIVATE}, ("rekorTlogUrls",), "signing-config"),
+        ({"key-content": PRIVATE, "tlog": "false"}, ("rekorTlogUrls", "tsaUrls"), None),
+        ({}, ("tsaUrls",), None),
+        ({}, ("caUrls",), "signing-config"),
+        ({}, ("rekorTlogUrls",), "signing-config"),
+        ({"tlog": "false"}, ("rekorTlogUrls",), None),
+        ({"tlog": "false"}, ("tsaUrls",), "tlog"),
+        ({"tlog": "false"}, None, "tlog"),
+    ],
+)
+@pytest.mark.parametrize("left", [{"mark": "attestation"}, {"receipt": "true"}])
+def test_services_that_could_sign_nothing_are_a_mistake(
+    left: dict[str, str], inputs: dict[str, str], lacking: tuple[str, ...] | None, key: str | None
+) -> None:
+    """They would be found once the tags have moved."""
+    given = SIGNED | left | inputs
+    if lacking is not None:
+        services = {name: urls for name, urls in SERVICES.items() if name not in lacking}
+        given |= {"signing-config": json.dumps(services)}
+    if key is None:
+        assert read(given, token()).mark or left.get("receipt")
+    else:
+        (line,) = mistakes(given, token())
+        assert line.startswith(f"with.{key}: "), line
+
+
+@pytest.mark.parametrize("left", [{"mark": "attestation"}, {"receipt": "true"}])
+def test_a_token_that_nobody_takes_is_a_mistake(left: dict[str, str]) -> None:
+    for bad, why in (({"aud": "else"}, "aud: "), ({"exp": 1}, "exp: "), ({"sub": ""}, "sub: ")):
+        (line,) = mistakes(SIGNED | left, token(**bad))
+        assert line.startswith("with.key: ")
+        assert why in line
+    (line,) = mistakes(SIGNED | left, {"SIGSTORE_ID_TOKEN": "no token"})
+    assert "no token" not in line
+    read(SIGNED | left | {"key-content": PRIVATE}, token(aud="else"))
 
 
 def test_a_plan_shows_what_is_demanded_and_marked(checkout: Path) -> None:
