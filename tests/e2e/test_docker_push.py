@@ -422,9 +422,10 @@ class TestIndex:
                 signature = bench.digest(f"{repository}:{first.replace(':', '-')}.sig")
                 sources = (amd, str(signature))
             case "a child was deleted":
+                alone = f"{repository}:alone"
+                bench.crane("index", "append", "-m", f"{repository}@{second[1]}", "-t", alone)
                 bench.crane("delete", f"{repository}@{second[1]}")
-                index = bench.digest(f"{repository}:rc")
-                sources = (arm, str(index))
+                sources = (amd, str(bench.digest(alone)))
         with_ = {
             "action": "index",
             "sources": " ".join(f"{repository}@{each}" for each in sources),
