@@ -356,13 +356,13 @@ class DockerPushInputs(ImageTagInputs, DemandInputs, SigningInputs, RegistryLogi
                     yield Problem(key, what, "leave it out")
 
     def _check_rollback(self) -> Iterator[Problem]:
-        from .receipt import parse_previous
+        from .receipt import parse_previous, parse_receipts
 
         try:
             if "=" in (self.previous or ""):
                 parse_previous(self.previous or "")
-            elif self.previous and not Reference.parse(self.previous).digest:
-                raise Invalid("is neither an output PREVIOUS nor a receipt with its digest")
+            elif self.previous:
+                parse_receipts(self.previous)
         except ValueError as error:
             yield Problem.of("previous", error)
 

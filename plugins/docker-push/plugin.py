@@ -46,7 +46,8 @@ class DockerPush(Plugin[DockerPushInputs]):
         "TARGET": "The first target with its first tag.",
         "PREVIOUS": "Every tag of every target, those of `also` among them, with the digest it pointed to "
         "before, empty for a new one: `ghcr.io/org/app:v1=sha256:…,ghcr.io/org/app:latest=`.",
-        "RECEIPT": "With `receipt`: the receipt at the first target, by digest.",
+        "RECEIPT": "With `receipt`: the receipts by digest, with commas between; that at the first target is "
+        "the first.",
     }
 
     publishes = Publishes("target", tags="tags", when={"action": ("push", "index")})

@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any
 
 from gocdnext_sdk import Findings, InputMismatch, Invalid, Job, Reference, RegistryError
+from gocdnext_sdk.inputs.parsers import parse_words
 from gocdnext_sdk.oci.reference import is_digest
 from gocdnext_sdk.oci.referrers import CREATED, File, attach
 from gocdnext_sdk.tools.cosign import verified_predicates, verifier
@@ -26,8 +27,8 @@ Tags = Mapping[Reference, str | None]
 """Tags, each with the digest that it points to; None for one that does not exist."""
 
 
-def leave_receipts(move: Move, previous: Tags, origin: str, job: Job, notary: Notary | None) -> str:
-    """Attach a receipt to the image at each of its targets; return the first one, by digest.
+def leave_receipts(move: Move, previous: Tags, origin: str, job: Job, notary: Notary | None) -> list[str]:
+    """Attach a receipt to the image at each of its targets; return them, by digest.
 
     Args:
         move: the image and its targets.
@@ -60,7 +61,7 @@ def leave_receipts(move: Move, previous: Tags, origin: str, job: Job, notary: No
         if notary is not None:
             notary.attest(image, PROMOTION, content, insecure=move.inputs.is_insecure(image.registry))
         job.say(f"the receipt is {receipts[-1]}{', signed' if notary else ''}")
-    return receipts[0]
+    return receipts
 
 
 def run_of(job: Job) -> dict[str, Any]:
@@ -102,30 +103,38 @@ def roll_back(inputs: DockerPushInputs, job: Job, registries: Registries) -> Non
 
 
 def _before(inputs: DockerPushInputs, job: Job, registries: Registries) -> Tags:
-    """Return where the tags are to point, by the text of `PREVIOUS` or by a receipt.
+    """Return where the tags are to point, by the text of `PREVIOUS` or by receipts.
 
     Raises:
-        Findings: the receipt is not signed as demanded.
-        InputMismatch: it is no receipt, or one of other targets.
+        Findings: a receipt is not signed as demanded.
+        InputMismatch: one is no receipt, or one of other targets.
     """
     text = inputs.previous or ""
     if "=" in text:
         found = parse_previous(text)
     else:
-        receipt = Reference.parse(text)
-        _, manifest = registries.targets.manifest(receipt)
-        try:
-            content = json.loads(registries.targets.blob(receipt, manifest["layers"][0]["digest"]))
-            found = parse_previous(",".join(f"{tag}={at or ''}" for tag, at in content["previous"].items()))
-            image = receipt.with_digest(manifest["subject"]["digest"])
-        except (AttributeError, LookupError, TypeError, ValueError):
-            raise InputMismatch("previous", f"{receipt} is no receipt of a promotion") from None
-        if inputs.demands_signature:
-            _check_signed(inputs, job, registries, image, content)
+        found = {}
+        for receipt in parse_receipts(text):
+            found |= _read(receipt, inputs, job, registries)
     names = {each.name for each in inputs.repositories}
     for tag in found:
         if tag.name not in names:
             raise InputMismatch("previous", f"{tag} is in no repository of `target`", "name it there")
+    return found
+
+
+def _read(
+    receipt: Reference, inputs: DockerPushInputs, job: Job, registries: Registries
+) -> Mapping[Reference, str | None]:
+    _, manifest = registries.targets.manifest(receipt)
+    try:
+        content = json.loads(registries.targets.blob(receipt, manifest["layers"][0]["digest"]))
+        found = parse_previous(",".join(f"{tag}={at or ''}" for tag, at in content["previous"].items()))
+        image = receipt.with_digest(manifest["subject"]["digest"])
+    except (AttributeError, LookupError, TypeError, ValueError):
+        raise InputMismatch("previous", f"{receipt} is no receipt of a promotion") from None
+    if inputs.demands_signature:
+        _check_signed(inputs, job, registries, image, content)
     return found
 
 
@@ -140,6 +149,18 @@ def _check_signed(
             job.say("the receipt is signed as demanded")
             return
     raise Findings("the receipt is not signed as demanded; no tag was moved")
+
+
+def parse_receipts(text: str) -> list[Reference]:
+    """Read the output `RECEIPT`.
+
+    Raises:
+        ValueError: it is none.
+    """
+    found = [Reference.parse(word) for word in parse_words(text)]
+    if not found or not all(each.digest for each in found):
+        raise Invalid("is neither an output PREVIOUS nor receipts with their digests")
+    return found
 
 
 def parse_previous(text: str) -> dict[Reference, str | None]:

@@ -73,8 +73,10 @@ def leave(
     for move, origin in zip(moves, origins, strict=True):
         _mark(move, origin, job, notary)
     if inputs.receipt:
-        receipts = [leave_receipts(*each, job, notary) for each in zip(moves, previous, origins, strict=True)]
-        job.output(RECEIPT=receipts[0])
+        receipts: list[str] = []
+        for each in zip(moves, previous, origins, strict=True):
+            receipts += leave_receipts(*each, job, notary)
+        job.output(RECEIPT=",".join(receipts))
 
 
 def _mark(move: Move, origin: str, job: Job, notary: Notary | None) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -71,13 +72,13 @@ class World:
     def run(self, **inputs: str) -> dict[str, str]:
         host = self.registry.host
         given = {
-            f"PLUGIN_{key.upper()}": value.replace("stage/", f"{host}/stage/").replace(
-                "live/", f"{host}/live/"
-            )
+            f"PLUGIN_{key.upper()}": re.sub(r"(?<!/)\b(stage|live)/", rf"{host}/\1/", value)
             for key, value in inputs.items()
         }
-        job = Job({}, Path(), Masker(), SecretFiles(), Signals(), OutputFile({}))
-        return dict(PLUGIN().run(read_inputs(PLUGIN.inputs, given), job))
+        outputs = OutputFile({})
+        job = Job({}, Path(), Masker(), SecretFiles(), Signals(), outputs)
+        returned = dict(PLUGIN().run(read_inputs(PLUGIN.inputs, given), job))
+        return dict(outputs.values) | returned
 
 
 @pytest.fixture
@@ -172,6 +173,22 @@ def test_a_label_that_harbor_does_not_have_is_told_before_anything_is_copied(wor
             password="of-annas-own",
         )
     assert not world.copies.made
+
+
+def test_the_receipts_of_all_targets_are_the_way_back_of_all(world: World) -> None:
+    """That of the first alone let the others stay where they were, and said nothing."""
+    a, b = world.push("stage/a:1"), world.push("stage/b:1", "arm64")
+    world.run(**TWO)
+    world.push("stage/a:2", "riscv64")
+    world.push("stage/b:2", "s390x")
+    again = {**TWO, "source": "stage/a:2", "also": "stage/b:2=live/b", "receipt": "true"}
+    receipts = world.run(**again)["RECEIPT"]
+    assert world.registry.tags["live/b", "v1"] != b
+    back = {"action": "rollback", "target": "live/a live/b", "previous": receipts}
+    world.run(**back)
+    assert (world.registry.tags["live/a", "v1"], world.registry.tags["live/b", "v1"]) == (a, b)
+    with pytest.raises(InputMismatch, match="in no repository of `target`"):
+        world.run(**{**back, "target": "live/a"})
 
 
 def another_platform_is_wanted(world: World) -> dict[str, str]:
