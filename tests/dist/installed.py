@@ -31,13 +31,18 @@ json.dump(ended, sys.stdout)
 """
 
 
-def fill_environment(venv: Path, *args: str | Path) -> None:
+def fill_environment(venv: Path, *args: str | Path, python: str = sys.executable) -> None:
     """Install what `args` say, as for ``pip install``, into a virtual environment; make it first if need be.
 
     uv does it: pip needs fifteen seconds of a processor for each of the environments here, uv one.
+
+    Args:
+        venv: its folder.
+        args: for uv.
+        python: makes it.
     """
     if not venv.exists():
-        subprocess.run([sys.executable, "-m", "venv", "--without-pip", venv], check=True)
+        subprocess.run([python, "-m", "venv", "--without-pip", venv], check=True)
     uv = [sys.executable, "-m", "uv", "pip", "install", "--quiet", "--only-binary=:all:"]
     done = subprocess.run([*uv, "--python", venv, *args], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

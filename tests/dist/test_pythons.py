@@ -1,0 +1,64 @@
+"""The wheel on the other Pythons that README names: the commands, a new plugin, and the unit tests."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from tests.dist.installed import Environment, fill_environment
+from tests.dist.test_oldest import TESTS, TOOLS
+
+ROOT = Path(__file__).parents[2]
+TESTED = re.findall(
+    r"^\| Python for the command \| ([^|]+) \|", (ROOT / "README.md").read_text(), re.MULTILINE
+)
+PYTHONS = [each for each in re.findall(r"3\.\d+", "".join(TESTED)) if each != "3.11"]
+
+pytestmark = pytest.mark.soak
+
+
+def interpreter(version: str) -> str:
+    """Return the path of a Python: on the PATH, or as pyenv keeps it.
+
+    A host without it fails the test: README says that it is tested.
+    """
+    kept = sorted(
+        Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")).glob(f"versions/{version}.*/bin")
+    )
+    folders = [*map(str, reversed(kept)), *(each for each in os.get_exec_path() if "/.pyenv/" not in each)]
+    found = shutil.which(f"python{version}", path=os.pathsep.join(folders))
+    assert found, f"install Python {version}, on the PATH or by pyenv"
+    return found
+
+
+@pytest.fixture(scope="module", params=PYTHONS)
+def environment(request: pytest.FixtureRequest, once: Callable[..., Path], wheel: Path) -> Environment:
+    def fill(folder: Path) -> None:
+        venv, python = folder / "venv", interpreter(request.param)
+        fill_environment(venv, f"gocdnext-plugin-sdk[cli] @ {wheel.as_uri()}", *TOOLS, python=python)
+
+    return Environment(once(f"with-{request.param}", fill) / "venv/bin")
+
+
+def test_the_commands_and_a_new_plugin_work(environment: Environment, project: Path) -> None:
+    pipeline = ".gocdnext/release.yaml"
+    for argv in (["--help"], ["lint", pipeline], ["plan", pipeline], ["new", "words"]):
+        done = environment.command(*argv, cwd=project)
+        assert done.exit_code == 0, done.err
+    # No engine: the image's test is skipped.
+    tested = environment.having({"DOCKER_HOST": "unix:///nowhere.sock"}).shell(
+        "cd words && python -m pytest -q -p no:cacheprovider", cwd=project
+    )
+    assert tested.exit_code == 0, tested.out
+
+
+def test_the_unit_tests_pass(environment: Environment) -> None:
+    done = environment.shell(f"python -m pytest -q -n 2 -p no:cacheprovider {' '.join(TESTS)}", cwd=ROOT)
+    assert done.exit_code == 0, done.out[-4000:]
+    found = re.search(r"^(\d+) passed", done.out, re.MULTILINE)
+    assert found
+    assert int(found[1]) > 500
