@@ -320,6 +320,64 @@ def test_the_published_recipe_runs_to_its_end_and_asks_nobody_outside(
         assert wire.found == []
 
 
+MARKED = """
+variables: {IMAGE: ""}
+stages: [sign, promote]
+jobs:
+  sign:
+    stage: sign
+    uses: ghcr.io/klinux/gocdnext-plugin-cosign@v1
+    secrets: [COSIGN_PRIVATE_KEY, COSIGN_PASSWORD, REGISTRY_USERNAME, REGISTRY_PASSWORD]
+    with:
+      image: ${IMAGE}
+      key-content: ${{ COSIGN_PRIVATE_KEY }}
+      key-password: ${{ COSIGN_PASSWORD }}
+      username: ${{ REGISTRY_USERNAME }}
+      password: ${{ REGISTRY_PASSWORD }}
+  promote:
+    stage: promote
+    uses: ghcr.io/klinux/gocdnext-plugin-docker-push@v1
+    id_tokens: {SIGSTORE_ID_TOKEN: {aud: sigstore}}
+    secrets: [COSIGN_PUBLIC_KEY, REGISTRY_USERNAME, REGISTRY_PASSWORD]
+    with:
+      source: ${IMAGE}
+      target: ${REGISTRY}/marked/python
+      username: ${{ REGISTRY_USERNAME }}
+      password: ${{ REGISTRY_PASSWORD }}
+      verify-key: ${{ COSIGN_PUBLIC_KEY }}
+      mark: attestation
+      receipt: "true"
+    outputs: {receipt: RECEIPT}
+"""
+
+
+def test_what_docker_push_signs_is_in_the_runs_own_log_too(
+    bench: Bench, sigstore: LocalSigstore, tmp_path: Path
+) -> None:
+    """Nothing in the pipeline names a Sigstore: one job signs by key, and the other by its identity."""
+    pipeline = tmp_path / "pipeline.yaml"
+    pipeline.write_text(MARKED)
+    options = RunOptions(
+        registry=bench.registry,
+        sigstore=sigstore,
+        use_images=images("cosign", "docker-push"),
+        run=Run(revision=Revision("0" * 40, "main")),
+        variables={"IMAGE": bench.base},
+        secrets={
+            "COSIGN_PRIVATE_KEY": bench.keys.private,
+            "COSIGN_PASSWORD": bench.keys.password,
+            "COSIGN_PUBLIC_KEY": bench.keys.public,
+        },
+    )
+    report = run_pipeline(pipeline, options, session=bench.session)
+    assert report.passed, "\n".join(job.text for job in report.jobs)
+    receipt = Reference.parse(report["promote"].outputs["receipt"])
+    _, content = client(bench.registry).manifest(receipt)
+    published = receipt.with_digest(content["subject"]["digest"])
+    attached = list(referrers(client(bench.registry), published))
+    assert len(attached) == 4  # the signature that came along, the mark, the receipt, and its signature
+
+
 @pytest.mark.skipif(not ROOT_USER, reason="only root may listen to all packets")
 def test_a_question_for_a_host_is_seen() -> None:
     """The proof above is one: whoever asks for the host is heard, even where nobody answers."""
