@@ -374,7 +374,7 @@ def test_what_docker_push_signs_is_in_the_runs_own_log_too(
     receipt = Reference.parse(report["promote"].outputs["receipt"])
     _, content = client(bench.registry).manifest(receipt)
     published = receipt.with_digest(content["subject"]["digest"])
-    attached = list(referrers(client(bench.registry), published))
+    attached = referrers(client(bench.registry), published)
     assert len(attached) == 4  # the signature that came along, the mark, the receipt, and its signature
 
 
