@@ -261,6 +261,8 @@ def _read(response: urllib3.BaseHTTPResponse) -> bytes:
 
 def _failure(error: Exception, request: Request) -> TransportError:
     """Return the transport error for an exception of urllib3 or the socket."""
+    from http.client import HTTPException
+
     import urllib3
 
     chain = _chain(error)
@@ -268,6 +270,9 @@ def _failure(error: Exception, request: Request) -> TransportError:
     for each in chain:
         if isinstance(each, _Exhausted):
             return TransportError(Fault.LIMIT, str(each))
+    if isinstance(root, HTTPException) and str(root).startswith("got more than"):
+        # A bound of http.client's own: of a line, of headers, and in newer Pythons of interim responses.
+        return TransportError(Fault.LIMIT, str(root).replace("got", "sent", 1))
     if any(isinstance(each, ssl.SSLError) for each in chain):
         return _tls_failure(next(each for each in chain if isinstance(each, ssl.SSLError)))
     if any(isinstance(each, urllib3.exceptions.NameResolutionError | socket.gaierror) for each in chain):

@@ -188,6 +188,8 @@ ENDLESS = {
     "body": (b"HTTP/1.1 200 OK\r\n\r\n", b"x" * 65536),
     "error body": (b"HTTP/1.1 500 No\r\n\r\n", b"x" * 65536),
     "body of a redirect": (b"HTTP/1.1 307 Go\r\nLocation: /x\r\n\r\n", b"x" * 65536),
+    "header": (b"HTTP/1.1 200 OK\r\nX-A: ", b"x" * 65536),
+    "headers": (b"HTTP/1.1 200 OK\r\n", b"X: y\r\n" * 2000),
     "informational answers": (b"", b"HTTP/1.1 100 Continue\r\n\r\n" * 2000),
     "chunk extension": (
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
