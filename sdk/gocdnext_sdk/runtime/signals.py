@@ -67,7 +67,12 @@ class Signals:
         """
         with self._set_cancelling(True):
             self.check()
-            yield
+            try:
+                yield
+            except Exception as error:
+                if not isinstance(error, Cancelled):
+                    self.check()  # a library made another error of it, as pydantic does of any
+                raise
             self.check()
 
     @contextlib.contextmanager

@@ -216,6 +216,25 @@ time.sleep(1000)
     assert plugin.log == "error: stopped by SIGTERM\n"
 
 
+@pytest.mark.parametrize("made", ["raise ValueError('of a library') from error", "pass"])
+def test_a_signal_that_a_library_takes_for_an_error_of_its_own_is_still_one(
+    tmp_path: Path, made: str
+) -> None:
+    """Pydantic does so while it builds a model."""
+    steps = f"""
+try:
+    job.say("working")
+    time.sleep(1000)
+except Exception as error:
+    {made}
+"""
+    with running(tmp_path, steps, {}) as plugin:
+        plugin.wait_for("working\n")
+        plugin.send(signal.SIGTERM)
+        assert plugin.finish() == 143
+    assert plugin.log == "==> working\nerror: stopped by SIGTERM\n"
+
+
 @pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 @pytest.mark.parametrize("wait", ["time.sleep(1000)", 'job.tool("sleep").run("1000")'])
 def test_a_signal_wipes_the_secret_files(tmp_path: Path, signum: int, wait: str) -> None:
