@@ -1,27 +1,27 @@
 """Write container plugins for gocdnext pipelines.
 
-::
-
-    from gocdnext_sdk import Input, Job, Plugin, PluginInputs, WorkspacePath
-
-
-    class HadolintInputs(PluginInputs):
-        dockerfile: WorkspacePath = Input("Dockerfile", description="The Dockerfile to check.")
+```python
+from gocdnext_sdk import Input, Job, Plugin, PluginInputs, WorkspacePath
 
 
-    class Hadolint(Plugin[HadolintInputs]):
-        \"\"\"Lint a Dockerfile with hadolint.\"\"\"
-
-        name = "gocdnext-plugin-hadolint"
-        inputs = HadolintInputs
-
-        def run(self, inputs: HadolintInputs, job: Job) -> dict[str, str]:
-            job.tool("hadolint").run(inputs.dockerfile)
-            return {}
+class HadolintInputs(PluginInputs):
+    dockerfile: WorkspacePath = Input("Dockerfile", description="The Dockerfile to check.")
 
 
-    if __name__ == "__main__":
-        Hadolint.main()
+class Hadolint(Plugin[HadolintInputs]):
+    \"\"\"Lint a Dockerfile with hadolint.\"\"\"
+
+    name = "gocdnext-plugin-hadolint"
+    inputs = HadolintInputs
+
+    def run(self, inputs: HadolintInputs, job: Job) -> dict[str, str]:
+        job.tool("hadolint").run(inputs.dockerfile)
+        return {}
+
+
+if __name__ == "__main__":
+    Hadolint.main()
+```
 """
 
 from __future__ import annotations

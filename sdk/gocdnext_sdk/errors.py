@@ -98,10 +98,10 @@ class Findings(Error):
 def doing(what: str) -> Iterator[None]:
     """Name what was being done in an error of a tool, a server or the daemon that ends the block.
 
-    ::
-
-        with doing(f"signing {image}"):
-            cosign.run("sign", image)  # signing ghcr.io/org/app: cosign failed with exit code 1; …
+    ```python
+    with doing(f"signing {image}"):
+        cosign.run("sign", image)  # signing ghcr.io/org/app: cosign failed with exit code 1; …
+    ```
 
     Args:
         what: the action and its object, registry included.

@@ -59,21 +59,21 @@ Inputs = TypeVar("Inputs", bound=PluginInputs)
 class Plugin(ABC, Generic[Inputs]):
     """Base of a plugin: a typed `Inputs` model and a `run`.
 
-    ::
+    ```python
+    class Hadolint(Plugin[HadolintInputs]):
+        \"\"\"Lint a Dockerfile.\"\"\"
 
-        class Hadolint(Plugin[HadolintInputs]):
-            \"\"\"Lint a Dockerfile.\"\"\"
+        name = "gocdnext-plugin-hadolint"
+        inputs = HadolintInputs
 
-            name = "gocdnext-plugin-hadolint"
-            inputs = HadolintInputs
-
-            def run(self, inputs: HadolintInputs, job: Job) -> dict[str, str]:
-                job.tool("hadolint").run(inputs.dockerfile)
-                return {}
+        def run(self, inputs: HadolintInputs, job: Job) -> dict[str, str]:
+            job.tool("hadolint").run(inputs.dockerfile)
+            return {}
 
 
-        if __name__ == "__main__":
-            Hadolint.main()
+    if __name__ == "__main__":
+        Hadolint.main()
+    ```
     """
 
     name: ClassVar[str]
@@ -135,7 +135,7 @@ class Plugin(ABC, Generic[Inputs]):
             job: tools, registries, secret files and printing.
 
         Returns:
-            The outputs: one line each, by variable name.
+            The outputs by variable name, one line each.
 
         Raises:
             Error: with a message for the user; its class decides the exit code.

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 _SECRETS_OTHERWISE = "`secret-envs` gives a build a secret that it does not keep"
 
 Inputs = TypeVar("Inputs", bound=ImageBuildInputs)
+"""What its builder takes."""
 
 
 @dataclass(frozen=True)
@@ -348,7 +349,7 @@ class Build(Generic[Inputs]):
         """Check that every tag is what was pushed, and that the platforms are in it.
 
         Returns:
-            Whether it can be read: a builder may log in by itself, with a cloud's identity, where we cannot.
+            Whether it can be read; a builder may log in by itself, with a cloud's identity, where we cannot.
 
         Raises:
             RegistryError: one is not.

@@ -3,12 +3,12 @@
 Facts are declared on the plugin's class, written to ``plugin.yaml`` under ``x-`` keys, and read from there.
 An input is named by its `with:` key.
 
-::
-
-    class Scanner(Plugin[ScannerInputs]):
-        reads = (Reads("target", when={"scan-type": "image"}),)
-        gates = Gates(unless={"advisory": "true"})
-        daemon = DaemonUse("never")
+```python
+class Scanner(Plugin[ScannerInputs]):
+    reads = (Reads("target", when={"scan-type": "image"}),)
+    gates = Gates(unless={"advisory": "true"})
+    daemon = DaemonUse("never")
+```
 
 Named tuples, not dataclasses: a job pays for each class at its start, and these cost a fraction.
 """

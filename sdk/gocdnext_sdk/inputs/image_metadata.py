@@ -24,6 +24,8 @@ SOURCE_DATE = "SOURCE_DATE_EPOCH"
 """The variable of reproducible builds (https://reproducible-builds.org/specs/source-date-epoch/)."""
 
 LEVELS = ("manifest", "index", "manifest-descriptor", "index-descriptor")
+"""Where buildx can put an annotation."""
+
 INDEX = frozenset({"index", "index-descriptor", "manifest-descriptor"})
 """Levels that are in an index."""
 

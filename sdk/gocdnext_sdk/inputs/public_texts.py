@@ -8,7 +8,10 @@ from gocdnext_sdk.errors import Problem
 from gocdnext_sdk.runtime.exposure import Exposure
 
 PULLED = "who pulls can read it"
+"""Why no secret may be in an image's configuration, labels or annotations."""
+
 ARGUMENT = "every process on the host can read it in the tool's arguments"
+"""Why no secret may be an argument of a tool."""
 
 
 def check_public(

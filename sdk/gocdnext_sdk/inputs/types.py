@@ -37,9 +37,9 @@ from gocdnext_sdk.workspace import read_text, workspace_of, workspace_path
 def in_workspace(parse: Callable[[str, Path | None], Any]) -> BeforeValidator:
     """Return a validator that parses text with the checkout at hand; values that are parsed pass.
 
-    ::
-
-        Netrc = Annotated[str, in_workspace(read_netrc)]
+    ```python
+    Netrc = Annotated[str, in_workspace(read_netrc)]
+    ```
 
     `parse` gets the text and the checkout: None where that is on another machine, as it is for lint.
     """
@@ -151,9 +151,9 @@ class _OneOf:
 def one_of(*allowed: str) -> _OneOf:
     """Return a validator for lists whose items are among `allowed`, in upper or lower case.
 
-    ::
-
-        scanners: Annotated[Words, one_of("vuln", "secret")] = Input("vuln", description="…")
+    ```python
+    scanners: Annotated[Words, one_of("vuln", "secret")] = Input("vuln", description="…")
+    ```
     """
     return _OneOf(allowed)
 

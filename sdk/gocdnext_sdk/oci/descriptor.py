@@ -14,11 +14,23 @@ from gocdnext_sdk.oci.reference import is_digest
 from gocdnext_sdk.oci.strict_json import check_names, parse_json
 
 OCI_INDEX = "application/vnd.oci.image.index.v1+json"
+"""Media type of an index of several platforms."""
+
 OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
+"""Media type of the manifest of one image, or of an artifact."""
+
 DOCKER_INDEX = "application/vnd.docker.distribution.manifest.list.v2+json"
+"""Docker's media type of an index, a manifest list."""
+
 DOCKER_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
+"""Docker's media type of a manifest."""
+
 INDEX_TYPES = (OCI_INDEX, DOCKER_INDEX)
+"""Media types of indexes."""
+
 MANIFEST_TYPES = (OCI_MANIFEST, DOCKER_MANIFEST)
+"""Media types of manifests that are not indexes."""
+
 CONFIG_TYPES = (
     "application/vnd.oci.image.config.v1+json",
     "application/vnd.docker.container.image.v1+json",

@@ -19,6 +19,8 @@ from gocdnext_sdk.errors import Invalid, quoted
 from gocdnext_sdk.oci.plain_http import is_loopback, may_be_plain
 
 HUB = "docker.io"
+"""The one host that `Registry` has for Docker Hub, whichever of its names was given."""
+
 _HUB_ALIASES = frozenset({"docker.io", "index.docker.io", "registry-1.docker.io", "registry.hub.docker.com"})
 
 _COMPONENT = r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*"

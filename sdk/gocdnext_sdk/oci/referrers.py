@@ -28,7 +28,10 @@ from gocdnext_sdk.oci.reference import Reference
 from gocdnext_sdk.oci.transport import Response
 
 EMPTY_TYPE = "application/vnd.oci.empty.v1+json"
+"""Media type of a configuration that says nothing."""
+
 EMPTY = b"{}"
+"""The content of such a configuration."""
 
 _NO_API = (400, 404, 405, 406, 501)
 """Status codes of registries without the API. The specification has 404 only; 400 and 406 are as
@@ -38,7 +41,10 @@ it does not have. Others, 401 and 403 first of all, may hide what is there."""
 _MAX_PAGES = 50
 
 TITLE = "org.opencontainers.image.title"
+"""The annotation that names a file."""
+
 CREATED = "org.opencontainers.image.created"
+"""The annotation with the time at which it was made."""
 
 
 class File(NamedTuple):

@@ -28,7 +28,11 @@ class Transport(StrEnum):
     """A bare reference: from the daemon if there is one with this image, else from the registry."""
 
     REGISTRY = "docker"
+    """`docker://`: from the registry."""
+
     DAEMON = "docker-daemon"
+    """`docker-daemon:`: from the daemon."""
+
     FILES = "files"
     """A directory in the OCI image layout, an archive of one, or an archive that `docker save` wrote."""
 

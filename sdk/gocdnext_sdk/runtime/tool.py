@@ -78,7 +78,7 @@ class Tool:
             argvs: their arguments.
 
         Returns:
-            How each ended, in the order of `argvs`: with its error, where it failed.
+            How each ended, in the order of `argvs`, with its error where it failed.
         """
         return self.runner.capture_each([self._command(argv, (0,)) for argv in argvs])
 

@@ -20,6 +20,7 @@ KEYWORDS = frozenset(
         *("MAINTAINER", "ONBUILD", "RUN", "SHELL", "STOPSIGNAL", "USER", "VOLUME", "WORKDIR"),
     )
 )
+"""The instructions that BuildKit knows."""
 
 _WITH_HEREDOCS = frozenset({"ADD", "COPY", "RUN"})
 _WITH_JSON = frozenset({"ADD", "CMD", "COPY", "ENTRYPOINT", "HEALTHCHECK", "RUN", "SHELL", "VOLUME"})

@@ -8,6 +8,7 @@ from gocdnext_sdk.errors import Invalid, closest, quoted
 from gocdnext_sdk.tools import csv
 
 TYPES = frozenset({"bind", "cache", "secret", "ssh", "tmpfs"})
+"""The types of a mount."""
 
 _ATTRIBUTES = {each: each for each in ("type", "from", "source", "target", "id", "required")} | {
     "src": "source",

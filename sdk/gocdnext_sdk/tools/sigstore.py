@@ -10,9 +10,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 SIGNING_CONFIG = "application/vnd.dev.sigstore.signingconfig.v0.2+json"
+"""Media type of a signing configuration."""
+
 TRUSTED_ROOT = "application/vnd.dev.sigstore.trustedroot+json"
+"""Media type of a trusted root, without its version."""
 
 Document = Mapping[str, Any]
+"""A signing configuration or a trusted root, as its JSON has it."""
 
 NOBODY: Document = {"mediaType": f"{TRUSTED_ROOT};version=0.1"}
 """A trusted root that trusts nobody: enough for a signature by key, and it keeps cosign from fetching one."""

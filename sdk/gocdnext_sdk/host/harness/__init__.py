@@ -1,10 +1,10 @@
 """Run a pipeline on a local engine as the platform would.
 
-::
-
-    with Session(DockerEngine()) as session:
-        report = run_pipeline(Path(".gocdnext/release.yaml"), RunOptions(secrets=secrets), session=session)
-    assert report.passed
+```python
+with Session(DockerEngine()) as session:
+    report = run_pipeline(Path(".gocdnext/release.yaml"), RunOptions(secrets=secrets), session=session)
+assert report.passed
+```
 """
 
 from gocdnext_sdk.host.harness.engine.interface import Pull

@@ -1,13 +1,13 @@
 """What a rule is, and how one is added: a function with a docstring, and two samples beside it.
 
-::
+```python
+@rule("GP107", Severity.WARNING)
+def no_version(view: View) -> Iterator[Diagnostic]:
+    \"\"\"A plugin without a version.
 
-    @rule("GP107", Severity.WARNING)
-    def no_version(view: View) -> Iterator[Diagnostic]:
-        \"\"\"A plugin without a version.
-
-        One paragraph: why it matters, and what to do.
-        \"\"\"
+    One paragraph: why it matters, and what to do.
+    \"\"\"
+```
 
 ``samples/GP107/wrong.yaml`` breaks the rule, ``samples/GP107/right.yaml`` is the same without it: the jobs of
 a pipeline, or the whole of one. Docstring and samples are what `lint --explain` prints and what the

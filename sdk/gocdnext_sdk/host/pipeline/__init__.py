@@ -1,10 +1,10 @@
 """A pipeline file as the platform reads it: `parse_file` → `Graph` → `resolve`.
 
-::
-
-    pipeline = parse_file(Path(".gocdnext/release.yaml"))
-    for instance in Graph.of(pipeline).jobs:
-        job = resolve(pipeline, instance, Sources(secrets=secrets, run=run))
+```python
+pipeline = parse_file(Path(".gocdnext/release.yaml"))
+for instance in Graph.of(pipeline).jobs:
+    job = resolve(pipeline, instance, Sources(secrets=secrets, run=run))
+```
 """
 
 from gocdnext_sdk.host.pipeline.builtins import PullRequest, Revision, Run, Tag, Upstream

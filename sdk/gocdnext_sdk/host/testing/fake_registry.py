@@ -25,6 +25,7 @@ from gocdnext_sdk.oci.reference import Reference, is_digest
 from gocdnext_sdk.oci.transport import Fault, Headers, Request, Response, Transport, TransportError
 
 Handler = Callable[[Request], Response]
+"""What answers a request."""
 
 _MANIFEST = re.compile(r"/v2/(.+)/manifests/([^/]+)")
 _BLOB = re.compile(r"/v2/(.+)/blobs/([^/]+)")

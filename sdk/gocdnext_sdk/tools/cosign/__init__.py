@@ -9,11 +9,37 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from gocdnext_sdk.tools.cosign.attestations import *  # noqa: F403
-    from gocdnext_sdk.tools.cosign.environment import *  # noqa: F403
-    from gocdnext_sdk.tools.cosign.keys import *  # noqa: F403
-    from gocdnext_sdk.tools.cosign.policy import *  # noqa: F403
-    from gocdnext_sdk.tools.cosign.verification import *  # noqa: F403
+    from gocdnext_sdk.tools.cosign.attestations import (
+        broken_rules,
+        envelope,
+        statement,
+        verified_bundle,
+        verified_predicates,
+        verify_attestation,
+    )
+    from gocdnext_sdk.tools.cosign.environment import INHERITED, check_insecure, signature_registries
+    from gocdnext_sdk.tools.cosign.keys import (
+        KEY_EXAMPLES,
+        KMS,
+        key_kind,
+        key_reference,
+        kms_environ,
+        kms_scheme,
+    )
+    from gocdnext_sdk.tools.cosign.policy import Policy, annotation_flags, flag, insecure_flags
+    from gocdnext_sdk.tools.cosign.verification import (
+        NOTHING_READ,
+        REFUSALS,
+        REFUSED,
+        SIGNATURES,
+        ask_cosign,
+        is_refusal,
+        is_verified,
+        show,
+        verifier,
+        verify,
+        verify_all,
+    )
 
 _NAMES = {
     "attestations": (
@@ -31,6 +57,39 @@ _NAMES = {
 """What is public, by the module that holds it."""
 
 _HOMES = {name: f"{__name__}.{module}" for module, names in _NAMES.items() for name in names}
+
+__all__ = [
+    "INHERITED",
+    "KEY_EXAMPLES",
+    "KMS",
+    "NOTHING_READ",
+    "REFUSALS",
+    "REFUSED",
+    "SIGNATURES",
+    "Policy",
+    "annotation_flags",
+    "ask_cosign",
+    "broken_rules",
+    "check_insecure",
+    "envelope",
+    "flag",
+    "insecure_flags",
+    "is_refusal",
+    "is_verified",
+    "key_kind",
+    "key_reference",
+    "kms_environ",
+    "kms_scheme",
+    "show",
+    "signature_registries",
+    "statement",
+    "verified_bundle",
+    "verified_predicates",
+    "verifier",
+    "verify",
+    "verify_all",
+    "verify_attestation",
+]
 
 
 if not TYPE_CHECKING:  # else every name would be one to a type checker

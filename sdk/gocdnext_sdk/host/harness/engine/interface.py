@@ -33,8 +33,13 @@ class Pull(StrEnum):
     """When an image is fetched from its registry."""
 
     MISSING = "missing"
+    """When it is not here."""
+
     ALWAYS = "always"
+    """For each run."""
+
     NEVER = "never"
+    """Not at all: what is not here is an error."""
 
 
 class Chunk(NamedTuple):

@@ -1,15 +1,17 @@
-"""An engine without containers, to test pipelines without Docker.
+r"""An engine without containers, to test pipelines without Docker.
 
-The behaviour of an image is a Python function of the container::
+The behaviour of an image is a Python function of the container:
 
-    def scan(container: MemoryContainer) -> int:
-        container.print(f"scanning {container.env['PLUGIN_TARGET']}\n")
-        container.set_outputs("DIGEST=sha256:1234\n")
-        return 0  # the exit code; None is 0 too
+```python
+def scan(container: MemoryContainer) -> int:
+    container.print(f"scanning {container.env['PLUGIN_TARGET']}\n")
+    container.set_outputs("DIGEST=sha256:1234\n")
+    return 0  # the exit code; None is 0 too
 
-    engine = MemoryEngine({"ghcr.io/org/scan:v1": scan})
-    with Session(engine) as session:
-        report = run_pipeline(file, RunOptions(secrets={"TOKEN": "…"}), session=session)
+engine = MemoryEngine({"ghcr.io/org/scan:v1": scan})
+with Session(engine) as session:
+    report = run_pipeline(file, RunOptions(secrets={"TOKEN": "…"}), session=session)
+```
 
 Everything else is the real harness: order, needs, matrix, references, outputs, masks, files that come back.
 An image without a function does nothing and exits with 0.

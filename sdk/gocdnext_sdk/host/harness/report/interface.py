@@ -16,6 +16,8 @@ class Status(StrEnum):
     """How a job ended."""
 
     PASSED = "passed"
+    """It ran and succeeded."""
+
     FAILED = "failed"
     """It ran and failed, or could not be resolved, as on the platform."""
     ERROR = "error"
