@@ -1,4 +1,4 @@
-"""Make a page of every plugin's README, and let the links of all pages fit the site, when mkdocs asks."""
+"""Make a page of every plugin and of every public module, and let links fit the site, when mkdocs asks."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
+sys.path.insert(0, str(Path(__file__).parents[1]))
 sys.path.insert(0, str(Path(__file__).parents[1] / "sdk"))
+from docs.reference import linked, public_modules
+
 from gocdnext_sdk.host.manifest.plugin_yaml import read_catalog
 from gocdnext_sdk.host.manifest.usage import usage
 
@@ -21,8 +24,11 @@ _PLUGIN = re.compile(r"plugins/([\w-]+)(?:/README\.md)?")
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
-    """Add ``plugins/NAME.md`` for every plugin."""
+    """Add ``plugins/NAME.md`` for every plugin, and ``api/MODULE.md`` for every public module."""
     root = Path(config.config_file_path).parent
+    for module in public_modules((root / "docs" / "api.md").read_text(encoding="utf-8")):
+        text = f"# `{module}`\n\nOne of [the public modules](../api.md).\n\n::: {module}\n"
+        files.append(File.generated(config, f"api/{module}.md", content=text))
     for readme in sorted(root.glob("plugins/*/README.md")):
         name = readme.parent.name
         text = _for_the_site(readme.read_text(encoding="utf-8"), f"plugins/{name}", "plugins")
@@ -33,7 +39,10 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
     """Let the links of a page in ``docs/``, which fit the checkout, fit the site."""
-    return markdown if page.file.src_uri.startswith("plugins/") else _for_the_site(markdown, "docs", ".")
+    if page.file.src_uri.startswith(("api/", "plugins/")):
+        return markdown  # made for the site
+    text = _for_the_site(markdown, "docs", ".")
+    return linked(text) if page.file.src_uri == "api.md" else text
 
 
 def _for_the_site(text: str, folder: str, place: str) -> str:

@@ -9,12 +9,13 @@ from importlib import import_module
 from pathlib import Path
 
 import pytest
+from docs.reference import linked, public_modules
 
 ROOT = Path(__file__).parents[3]
 SDK = ROOT / "sdk" / "gocdnext_sdk"
 TEMPLATE = SDK / "host" / "scaffold" / "template"
 PAGE = (ROOT / "docs" / "api.md").read_text()
-PUBLIC = set(re.findall(r"^\| `(gocdnext_sdk[\w.]*)` \|", PAGE, re.MULTILINE))
+PUBLIC = set(public_modules(PAGE))
 
 
 def modules() -> dict[str, str]:
@@ -46,6 +47,12 @@ def test_a_module_is_public_or_says_that_it_is_not(name: str) -> None:
 @pytest.mark.parametrize("name", sorted(PUBLIC))
 def test_a_public_module_is_there_and_says_what_it_is_for(name: str) -> None:
     assert import_module(name).__doc__
+
+
+def test_the_site_links_each_module_to_its_page() -> None:
+    assert re.findall(
+        r"^\| \[`[\w.]+`\]\(api/([\w.]+)\.md\) \|", linked(PAGE), re.MULTILINE
+    ) == public_modules(PAGE)
 
 
 def shown() -> Iterator[tuple[str, str]]:
