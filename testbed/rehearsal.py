@@ -137,6 +137,7 @@ def release(here: World, variables: dict[str, str], listener: ConsoleListener | 
             "OWNER": OWNER,
             "SIGNER": here.signer,
             "INDEX": here.index.url,
+            "SOCKET": engine.up().removeprefix("unix://"),
             **variables,
         },
         secrets={

@@ -30,7 +30,8 @@ def with_login(registry: LocalRegistry, **inputs: str) -> dict[str, str]:
     return {"username": registry.username, "password": registry.password, **inputs}
 
 
-READER = "open(inputs.word).read(); "
+SOCKET = os.environ.get("DOCKER_HOST", "").removeprefix("unix://")
+READER = "open(inputs.word).read(); job.daemon(); "
 
 
 def plugin_of(folder: Path, work: str = "") -> str:
@@ -78,14 +79,14 @@ def test_a_plugin_that_does_not_start_is_found(
 def test_an_image_that_fails_at_a_job_is_found(
     run_plugin: PluginRunner, registry: LocalRegistry, tmp_path: Path
 ) -> None:
-    """The job has the workspace of the check, in which there is a file for the plugin to read."""
+    """The job has a workspace with a file for the plugin to read, and the check's daemon."""
     image = pushed(registry, tmp_path, "reader", plugin_of(tmp_path, READER))
     (run_plugin.workspace / "there.txt").write_text("read")
     for word, code, said in (
         ("there.txt", 0, "ran the plugin, a job"),
         ("other.txt", 1, "its job ends with"),
     ):
-        inputs = with_login(registry, images=image, trials=f"reader word={word}")
+        inputs = with_login(registry, images=image, trials=f"reader word={word}", socket=SOCKET)
         result = run_plugin(CHECK, inputs, mode="image", docker=True, network=registry.network)
         assert said in result.exited(code).log
 

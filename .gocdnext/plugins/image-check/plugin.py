@@ -42,8 +42,8 @@ if TYPE_CHECKING:
 NOTHING_GIVEN = 2
 """How a plugin of ours ends without any input: it says what it requires."""
 
-HANDED_ON = ("GOCDNEXT", "DOCKER_HOST")
-"""The variables of this job that a trial has too."""
+SOCKET = "/var/run/docker.sock"
+"""Where a job has the daemon's socket, and most hosts too."""
 
 WORKSPACE = "/workspace"
 """The working directory of our images."""
@@ -102,6 +102,7 @@ class ImageCheckInputs(RegistryLoginInputs):
         description="Jobs that images must pass, one `IMAGE KEY=VALUE …` a line, by the last part of the "
         "name. They have this job's network and daemon, and its login if they name its registry.",
     )
+    socket: str = Input(SOCKET, description="Path of the daemon's socket on its own host, for the trials.")
     trial_workspace: WorkspacePath = Input(".", description="The directory that is the trials' workspace.")
 
     @property
@@ -205,13 +206,20 @@ def packed(folder: Path) -> bytes:
 
 def surroundings(client: DockerClient, inputs: ImageCheckInputs, trial: Trial, job: Job) -> dict[str, Any]:
     """Return what a trial's container has of this job's: its network, and its daemon."""
-    own = client.containers.get(gethostname())
-    environ = trial.environ | {key: job.environ[key] for key in HANDED_ON if key in job.environ}
+    environ = {
+        "GOCDNEXT": job.environ.get("GOCDNEXT", ""),
+        "DOCKER_HOST": f"unix://{SOCKET}",
+        **trial.environ,
+    }
     registry = str(inputs.images[0].registry)
     if inputs.username and inputs.password and any(registry in each for each in trial.inputs.values()):
         environ |= {"PLUGIN_USERNAME": inputs.username, "PLUGIN_PASSWORD": inputs.password.reveal()}
-    sockets = [each for each in own.attrs["HostConfig"]["Binds"] or () if ".sock:" in each]
-    return {"environment": environ, "volumes": sockets, "network_mode": f"container:{own.id}"}
+    return {
+        "environment": environ,
+        "volumes": [f"{inputs.socket}:{SOCKET}"],
+        # The name is that of the container whose network it is, also where that is another one.
+        "network_mode": f"container:{client.containers.get(gethostname()).id}",
+    }
 
 
 def run(
