@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from hashlib import sha256
 from itertools import takewhile
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import IO
 from uuid import uuid4
 
@@ -215,7 +215,7 @@ class WriteBack:
         return True
 
     def _link(self, parts: tuple[str, ...], target: str, parent: int) -> bool:
-        if _escapes(parts, target):
+        if _escapes(parts, target) or self._leads_out(parts, target):
             raise Refused(f"it links to {target}, outside the tree")
         name = parts[-1]
         try:
@@ -232,6 +232,12 @@ class WriteBack:
             os.unlink(temporary, dir_fd=parent)
             raise
         return True
+
+    def _leads_out(self, parts: tuple[str, ...], target: str) -> bool:
+        """Return whether a link that passes through others does: the user's own may leave the tree."""
+        there = Path(os.path.realpath(self._root.joinpath(*parts[:-1], target)))
+        root = Path(os.path.realpath(self._root))
+        return not there.is_relative_to(root) or any(map(_is_git, there.relative_to(root).parts))
 
     def _give(self, name: str, parent: int) -> None:
         """Give a new file to the owner of the tree if root runs on another user's tree."""

@@ -154,6 +154,17 @@ def test_no_path_leads_out_of_the_tree(clone: Path, tmp_path: Path) -> None:
     assert not list(clone.rglob(".*.????????"))
 
 
+def test_no_link_leads_out_through_a_link_of_the_users_own(clone: Path, tmp_path: Path) -> None:
+    (clone / "door").symlink_to(tmp_path)
+    (clone / "history").symlink_to(".git")
+    (clone / "inside").symlink_to("tracked.txt")
+    links = link("out", "door/file"), link("config", "history/config"), link("fine", "inside")
+    with Snapshot(clone) as snapshot:
+        changes = WriteBack(snapshot).absorb("job", workspace(*links))
+    assert changes.written == ["fine"]
+    assert len(changes.notices) == 2
+
+
 def test_a_link_made_by_one_member_is_not_followed_by_the_next(clone: Path, tmp_path: Path) -> None:
     with Snapshot(clone) as snapshot:
         WriteBack(snapshot).absorb("job", workspace(link("door", ".."), ("door/file", "evil")))
