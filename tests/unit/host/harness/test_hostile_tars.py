@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import itertools
+import re
 import tarfile
 import tempfile
 import time
@@ -116,7 +117,7 @@ def test_nothing_lands_outside_the_tree(archive: list[bytes], cut: int, size: in
             if path.is_symlink() and name != "link":
                 assert path.resolve().is_relative_to(root.resolve())
             assert path.is_symlink() or path.is_dir() or path.lstat().st_size <= len(tar)
-            assert not path.name.startswith((".a.", ".b."))  # half a file
+            assert not re.search(r"\.[0-9a-f]{8}$", name)  # half a file
         assert all(name in inside for name in changes.written)
 
 
