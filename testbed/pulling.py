@@ -267,6 +267,7 @@ def live(case: Case, folder: Path, digests: dict[str, str], tests: str) -> None:
         "DOCKER_HOST": f"unix://{folder}/engine/docker.sock",
         "PYTHON": Path(sys.base_prefix, "bin", f"python{sys.version_info.major}.{sys.version_info.minor}"),
         "LANG": "C.UTF-8",
+        "SSL_CERT_FILE": BUNDLE,  # uv trusts its own list otherwise
     }
     command = ["env", "-i", *(f"{name}={value}" for name, value in variables.items())]
     command += ["bash", "-euo", "pipefail", "-c", COMMAND, "-", tests]

@@ -246,7 +246,7 @@ def run(
                 return MISSING, ""
             raise
         ended = int(container.wait()["StatusCode"])
-        return ended, container.logs().decode(errors="replace")[-300:].strip()
+        return ended, container.logs().decode(errors="replace")[-2000:].strip()
 
 
 @contextmanager

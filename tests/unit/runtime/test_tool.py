@@ -144,7 +144,7 @@ class TestOutput:
 
 class TestFailure:
     def test_what_left_its_group_and_goes_on_printing_does_not_hold_the_job(self, bench: Bench) -> None:
-        bench.make("leaves", 'setsid timeout 20 yes & echo "pid $!"')
+        bench.make("leaves", 'setsid timeout 120 yes & echo "pid $!"')
         out = bench.job().tool("leaves").capture().stdout.decode()
         pid = int(out.partition("pid ")[2].split()[0])
         try:
