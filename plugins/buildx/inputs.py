@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, WithJsonSchema
 
 from gocdnext_sdk import (
     Always,
@@ -56,6 +56,9 @@ _LOGIN = re.compile(r"https?://[^/]+@|://[^/@]*:(?!\d+/)[^@\s]*@")
 _ASKED = re.compile(r"[?&]([^=&]+)=")
 """What the query of a URL names."""
 
+_BOOLEANS = frozenset(["1", "t", "T", "TRUE", "true", "True", "0", "f", "F", "FALSE", "false", "False"])
+"""What buildx reads as one. Source: Go, `strconv.ParseBool`."""
+
 CacheEntries = Annotated[
     tuple[CacheEntry, ...],
     BeforeValidator(lambda text: tuple(map(CacheEntry.parse, parse_lines(text)))),
@@ -93,6 +96,12 @@ _OF_A_BUILD = (
 """What has no effect where the Dockerfile is only checked."""
 
 
+def _attestation(text: str) -> str:
+    if text not in _BOOLEANS and not all("=" in part for part in text.split(",")):
+        raise Invalid(f"{quoted(text)} is no SBOM attestation", 'write "true", "false" or "generator=IMAGE"')
+    return text
+
+
 class BuildxInputs(ImageBuildInputs, StepInputs):
     """The `with:` map."""
 
@@ -126,7 +135,9 @@ class BuildxInputs(ImageBuildInputs, StepInputs):
         "where a registry refuses that (`blob unknown`). If not given: not where the registry is known to do "
         "so, such as registry.gitlab.com, and as the job's BUILDX_NO_DEFAULT_OCI_ARTIFACT says.",
     )
-    sbom: str | None = Input(None, description='SBOM attestation: "true", "false" or "generator=IMAGE".')
+    sbom: Annotated[str, AfterValidator(_attestation)] | None = Input(
+        None, description='SBOM attestation: "true", "false" or "generator=IMAGE".'
+    )
     call: Literal["build", "check"] = Input(
         "build",
         description="`check` looks for mistakes in the Dockerfile and builds nothing; findings end with 1.",

@@ -924,3 +924,14 @@ class TestCacheOfABranch:
             plan(cache="branch", ci=Ci(branch=each)).targets[0].attributes["ref"] for each in ("a/b", "a-b")
         }
         assert len(refs) == 2
+
+
+@pytest.mark.parametrize("text", ["true", "False", "generator=ghcr.io/org/generator:1", "disabled=true"])
+def test_an_sbom_is_asked_for_as_buildx_reads_it(text: str) -> None:
+    assert read(sbom=text).sbom == text
+
+
+@pytest.mark.parametrize("text", ["yes", "../canary", "true,generator=x:1", "spdx"])
+def test_an_sbom_that_buildx_would_not_read_is_refused(text: str) -> None:
+    (mistake,) = mistakes(sbom=text)
+    assert "with.sbom" in mistake

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import itertools
+import os
 import re
 import tarfile
 import tempfile
@@ -115,7 +116,7 @@ def test_nothing_lands_outside_the_tree(archive: list[bytes], cut: int, size: in
             assert path.is_symlink() or path.is_file() or path.is_dir()  # no pipe and no device
             assert not path.lstat().st_mode & 0o7000
             if path.is_symlink() and name != "link":
-                assert path.resolve().is_relative_to(root.resolve())
+                assert Path(os.path.realpath(path)).is_relative_to(root.resolve())  # a loop is no error there
             assert path.is_symlink() or path.is_dir() or path.lstat().st_size <= len(tar)
             assert not re.search(r"\.[0-9a-f]{8}$", name)  # half a file
         assert all(name in inside for name in changes.written)
