@@ -30,6 +30,7 @@ from gocdnext_sdk import (
     RegistryLoginInputs,
     WorkspacePath,
 )
+from gocdnext_sdk.contract.keys import variable
 from gocdnext_sdk.inputs.parsers import parse_lines
 from gocdnext_sdk.runtime.docker_client import connect, translated
 
@@ -80,7 +81,7 @@ class Trial:
     @property
     def environ(self) -> dict[str, str]:
         """The inputs as a container gets them."""
-        return {f"PLUGIN_{key.upper().replace('-', '_')}": value for key, value in self.inputs.items()}
+        return {variable(key): value for key, value in self.inputs.items()}
 
 
 Trials = Annotated[
@@ -129,10 +130,11 @@ class ImageCheck(Plugin[ImageCheckInputs]):
             raise InputError([Problem("trials", f"no image is called {', '.join(sorted(unknown))}")])
         registry = job.registry(inputs.credentials(inputs.images[0].registry), inputs.insecure_registries)
         job.daemon()
+        files = packed(job.workspace / inputs.trial_workspace) if inputs.trials else b""
         with translated("be reached"), closing(connect(job.environ, timeout=600)) as client:
             for image in inputs.images:
                 for platform in platforms(registry, image):
-                    check(client, inputs, image, platform, job)
+                    check(client, inputs, image, platform, job, files)
         return {}
 
 
@@ -156,8 +158,18 @@ def platforms(registry: RegistryClient, image: Reference) -> list[str]:
     return found
 
 
-def check(client: DockerClient, inputs: ImageCheckInputs, image: Reference, platform: str, job: Job) -> None:
+def check(
+    client: DockerClient, inputs: ImageCheckInputs, image: Reference, platform: str, job: Job, files: bytes
+) -> None:
     """Check one platform of an image.
+
+    Args:
+        client: gets it, and runs it.
+        inputs: what to try.
+        image: by digest.
+        platform: which one.
+        job: has the log.
+        files: a tar of the workspace of each trial.
 
     Raises:
         Findings: a program is for another platform, or does not work.
@@ -176,8 +188,7 @@ def check(client: DockerClient, inputs: ImageCheckInputs, image: Reference, plat
         for trial in inputs.trials:
             if trial.image != called(image):
                 continue
-            files = packed(job.workspace / inputs.trial_workspace)
-            ended, said = run(client, name, platform, files, **surroundings(client, inputs, trial, job))
+            ended, said = run(client, name, platform, files, **surroundings(inputs, trial, job))
             if ended:
                 raise Findings(f"{image} for {platform}: its job ends with {ended}: {said}")
             ran.append("a job")
@@ -204,7 +215,7 @@ def packed(folder: Path) -> bytes:
     return buffer.getvalue()
 
 
-def surroundings(client: DockerClient, inputs: ImageCheckInputs, trial: Trial, job: Job) -> dict[str, Any]:
+def surroundings(inputs: ImageCheckInputs, trial: Trial, job: Job) -> dict[str, Any]:
     """Return what a trial's container has of this job's: its network, and its daemon."""
     environ = {
         "GOCDNEXT": job.environ.get("GOCDNEXT", ""),
@@ -218,7 +229,7 @@ def surroundings(client: DockerClient, inputs: ImageCheckInputs, trial: Trial, j
         "environment": environ,
         "volumes": [f"{inputs.socket}:{SOCKET}"],
         # The name is that of the container whose network it is, also where that is another one.
-        "network_mode": f"container:{client.containers.get(gethostname()).id}",
+        "network_mode": f"container:{gethostname()}",
     }
 
 
