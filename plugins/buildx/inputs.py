@@ -34,6 +34,7 @@ from gocdnext_sdk.tools import dockerfile
 from gocdnext_sdk.tools.buildkit.builders import BINFMT, BUILDKIT
 from gocdnext_sdk.tools.buildkit.cache import CacheEntry
 from gocdnext_sdk.tools.buildkit.nodes import CA, CERTIFICATE, KEY, Node
+from gocdnext_sdk.tools.csv import BOOLEANS
 from gocdnext_sdk.workspace import is_in_workspace, read_text
 
 from .steps import KNOWN_HOSTS, StepInputs
@@ -55,9 +56,6 @@ _LOGIN = re.compile(r"https?://[^/]+@|://[^/@]*:(?!\d+/)[^@\s]*@")
 
 _ASKED = re.compile(r"[?&]([^=&]+)=")
 """What the query of a URL names."""
-
-_BOOLEANS = frozenset(["1", "t", "T", "TRUE", "true", "True", "0", "f", "F", "FALSE", "false", "False"])
-"""What buildx reads as one. Source: Go, `strconv.ParseBool`."""
 
 CacheEntries = Annotated[
     tuple[CacheEntry, ...],
@@ -97,7 +95,7 @@ _OF_A_BUILD = (
 
 
 def _attestation(text: str) -> str:
-    if text not in _BOOLEANS and not all("=" in part for part in text.split(",")):
+    if text not in BOOLEANS and not all("=" in part for part in text.split(",")):
         raise Invalid(f"{quoted(text)} is no SBOM attestation", 'write "true", "false" or "generator=IMAGE"')
     return text
 

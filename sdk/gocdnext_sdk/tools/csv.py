@@ -1,4 +1,4 @@
-"""One line of CSV: how buildx, cosign and other tools written in Go split the value of a flag."""
+"""The value of a flag, as buildx, cosign and other tools in Go read it: a line of CSV, or a boolean."""
 
 from __future__ import annotations
 
@@ -6,6 +6,12 @@ import csv
 import io
 import re
 from collections.abc import Iterable
+
+BOOLEANS = {
+    **dict.fromkeys(("1", "t", "T", "TRUE", "true", "True"), True),
+    **dict.fromkeys(("0", "f", "F", "FALSE", "false", "False"), False),
+}
+"""What is one, and which. Source: Go, `strconv.ParseBool`."""
 
 _FIELD = re.compile(r'"((?:[^"]|"")*)"|([^",]*)')
 

@@ -18,11 +18,6 @@ _ATTRIBUTES = {each: each for each in ("type", "from", "source", "target", "id",
 _FLAGS = frozenset({"ro", "readonly", "rw", "readwrite", "required"})
 _OTHERS = frozenset({"env", "gid", "mode", "sharing", "size", "uid"})
 _KEYS = _FLAGS | _OTHERS | _ATTRIBUTES.keys()
-_BOOLEANS = {
-    **dict.fromkeys(("1", "t", "T", "TRUE", "true", "True"), True),
-    **dict.fromkeys(("0", "f", "F", "FALSE", "false", "False"), False),
-}
-"""Those of Go's `strconv.ParseBool`."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +72,7 @@ class Mount:
             source=found.get("source", ""),
             target=found.get("target", ""),
             id=found.get("id", ""),
-            required=_BOOLEANS.get(found.get("required", "false"), True),
+            required=csv.BOOLEANS.get(found.get("required", "false"), True),
         )
         if mount.type == "secret":
             mount._check_secret()
@@ -102,5 +97,5 @@ def _check(key: str, value: str, type_: str) -> None:
         raise Invalid(f"{quoted(value)} is no type of a mount", ", ".join(sorted(TYPES)))
     if key == "required" and type_.lower() not in ("secret", "ssh") and "$" not in type_:
         raise Invalid("required is of secret and ssh only", "write it after their type=")
-    if key in _FLAGS and value not in _BOOLEANS:
+    if key in _FLAGS and value not in csv.BOOLEANS:
         raise Invalid(f"{key} is neither true nor false: {quoted(value)}")
