@@ -7,11 +7,13 @@ import os
 import tarfile
 import tempfile
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
+from uuid import uuid4
 
 from gocdnext_sdk.host.harness.base_image import build_base
 from gocdnext_sdk.host.harness.build import build_contexts, build_image, find_buildx
@@ -73,6 +75,18 @@ def plugins(*names: str) -> list[str]:
 
     with ThreadPoolExecutor(max_workers=2) as workers:
         return list(workers.map(build, folders))
+
+
+@contextmanager
+def built(folder: Path, dockerfile: str = "Dockerfile") -> Iterator[str]:
+    """Have the image of a folder on the engine while the block runs; gives its name there."""
+    tag = f"localhost/gocdnext-{folder.name}-{uuid4().hex[:8]}:test"
+    build_image(folder, tag, build_contexts(), dockerfile=folder / dockerfile)
+    try:
+        yield tag
+    finally:
+        with engine.client(engine.up()) as host:
+            host.images.remove(tag, force=True)
 
 
 def push(folder: Path, ref: str, contexts: Iterable[str], architectures: Iterable[str]) -> None:

@@ -6,26 +6,22 @@ Beside it, in the same rounds: the base and a plugin of one file. It prints the 
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import docker
 import pytest
-from testbed.images import layers
-from testbed.pins import ROOT
+from testbed.images import built, layers
 from tests.bench.measuring import Comparison, container_seconds
+from tests.e2e.test_your_image import FILES
 
-from gocdnext_sdk.host.harness.build import build_contexts, build_image
+from gocdnext_sdk.host.harness.build import build_contexts
 from gocdnext_sdk.host.manifest.files import write
 
 ROUNDS = 15
-
-PAGE = (ROOT / "docs/your-image.md").read_text()
-FILES = dict(re.findall(r'^```\w+ title="([^"]+)"\n(.*?)^```$', PAGE, re.MULTILINE | re.DOTALL))
 
 ALONE = """\
 FROM ghcr.io/klinux/gocdnext-plugin-base:v1
@@ -97,7 +93,9 @@ RECIPES = {
 }
 
 
-def built(folder: Path, recipe: Recipe) -> Iterator[str]:
+@contextmanager
+def made(folder: Path, recipe: Recipe) -> Iterator[str]:
+    """Have a recipe's image on the engine while the block runs."""
     folder.mkdir()
     for name, text in {
         "plugin.py": PLUGIN.format(imports=recipe.imports),
@@ -107,18 +105,15 @@ def built(folder: Path, recipe: Recipe) -> Iterator[str]:
     }.items():
         (folder / name).write_text(text)
     write(folder)
-    tag = f"localhost/gocdnext-bench-{uuid4().hex[:8]}:your-image"
-    build_image(folder, tag, build_contexts())
-    yield tag
-    client = docker.from_env()
-    client.images.remove(tag, force=True)
-    client.close()
+    with built(folder) as tag:
+        yield tag
 
 
 @pytest.fixture(scope="module")
 def alone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The image of the base and a plugin of one file."""
-    yield from built(tmp_path_factory.mktemp("alone") / "plugin", Recipe(ALONE, "pass"))
+    with made(tmp_path_factory.mktemp("alone") / "plugin", Recipe(ALONE, "pass")) as tag:
+        yield tag
 
 
 @pytest.fixture(scope="module")
@@ -146,7 +141,7 @@ def test_a_recipe_costs_what_the_page_says(
     def seconds(image: str) -> Callable[[], float]:
         return lambda: container_seconds(client, image, network_mode="none", environment={"GOCDNEXT": "true"})
 
-    for image in built(tmp_path / "plugin", recipe):
+    with made(tmp_path / "plugin", recipe) as image:
         size = added(image, start)
         found = Comparison.of(seconds(image), seconds(alone), ROUNDS)
         with capsys.disabled():

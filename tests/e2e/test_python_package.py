@@ -11,11 +11,11 @@ from uuid import uuid4
 import docker
 import pytest
 from testbed import package_index
+from testbed.images import built
 from testbed.package_index import PackageIndex
 from testbed.pins import ROOT
 from testbed.rehearsal import PACKAGE
 
-from gocdnext_sdk.host.harness.build import build_contexts, build_image
 from gocdnext_sdk.host.testing import Mode, PluginRunner
 
 PROJECT = """\
@@ -35,12 +35,8 @@ only-include = ["some.py"]
 
 @pytest.fixture(scope="module")
 def image() -> Iterator[str]:
-    tag = f"localhost/gocdnext-python-package-{uuid4().hex[:8]}:test"
-    build_image(PACKAGE, tag, build_contexts())
-    yield tag
-    client = docker.from_env()
-    client.images.remove(tag, force=True)
-    client.close()
+    with built(PACKAGE) as tag:
+        yield tag
 
 
 @pytest.fixture(scope="module")

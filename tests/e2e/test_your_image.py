@@ -5,12 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from uuid import uuid4
 
 import docker
 import pytest
+from testbed.images import built
 
-from gocdnext_sdk.host.harness.build import build_contexts, build_image
 from gocdnext_sdk.host.manifest.files import write
 from gocdnext_sdk.host.testing import PluginRunner
 
@@ -28,23 +27,16 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def built(folder: Path, dockerfile: str) -> Iterator[str]:
-    tag = f"localhost/gocdnext-units-{uuid4().hex[:8]}:test"
-    build_image(folder, tag, build_contexts(), dockerfile=folder / dockerfile)
-    yield tag
-    client = docker.from_env()
-    client.images.remove(tag, force=True)
-    client.close()
-
-
 @pytest.fixture(scope="module")
 def image(folder: Path) -> Iterator[str]:
-    yield from built(folder, "Dockerfile")
+    with built(folder) as tag:
+        yield tag
 
 
 @pytest.fixture(scope="module")
 def on_distribution(folder: Path) -> Iterator[str]:
-    yield from built(folder, "Dockerfile.distribution")
+    with built(folder, "Dockerfile.distribution") as tag:
+        yield tag
 
 
 def test_a_helper_module_and_a_package_with_compiled_code_are_imported(
@@ -102,6 +94,6 @@ def test_a_tool_of_the_distribution_runs_beside_the_runtime(
     (other / "tables.py").write_text(FILES["tables.py"])
     (other / "plugin.yaml").write_text((folder / "plugin.yaml").read_text())
     (other / "Dockerfile").write_text(FILES["Dockerfile.distribution"])
-    for image in built(other, "Dockerfile"):
+    with built(other) as image:
         result = run_plugin(other, mode="image", image=image).passed()
         assert re.fullmatch(r"Python 3\.\d+\.\d+", result.outputs["KEYS"])
