@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -29,6 +30,11 @@ for argv in json.load(sys.stdin):
     ended.append([code, out.getvalue(), err.getvalue()])
 json.dump(ended, sys.stdout)
 """
+
+
+_TESTS = ("tests/contract", "tests/unit/inputs", "tests/unit/oci")
+TOOLS = ("pytest", "pytest-xdist", "hypothesis", "jsonschema", "packaging")
+"""What `Environment.unit_tests` needs beside the wheel."""
 
 
 def fill_environment(venv: Path, *args: str | Path, python: str = sys.executable) -> None:
@@ -84,6 +90,15 @@ class Environment:
     def shell(self, line: str, cwd: Path) -> Ended:
         """Run a line of the documentation."""
         return self._run("bash", "-c", line, cwd=cwd)
+
+    def unit_tests(self) -> None:
+        """Run those of the unit tests that need no more than the wheel and `TOOLS`; all must pass."""
+        line = f"python -m pytest -q -n 2 -p no:cacheprovider {' '.join(_TESTS)}"
+        done = self.shell(line, cwd=Path(__file__).parents[2])
+        assert done.exit_code == 0, done.out[-4000:]
+        found = re.search(r"^(\d+) passed", done.out, re.MULTILINE)
+        assert found
+        assert int(found[1]) > 500
 
     def _run(self, *argv: str | Path, cwd: Path, stdin: str = "") -> Ended:
         # Nothing of the environment that the tests run in, whose interpreter would find the checkout.
