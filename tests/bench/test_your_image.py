@@ -81,14 +81,10 @@ NOT_COMPILED = WHOLE.replace("RUN compile\n", "")
 
 RECIPES = {
     "a helper module": Recipe(ALONE, "from . import tables"),
-    "a helper module, not compiled": Recipe(
-        ALONE.replace("RUN compile\n", ""), "from . import tables", limit=1.6
-    ),
-    "`requests`": Recipe(WHOLE, "import requests", "requests\n", limit=3),
-    "`requests` and `boto3`": Recipe(WHOLE, "import requests, boto3", PACKAGES, limit=5),
-    "`requests` and `boto3`, not compiled": Recipe(
-        NOT_COMPILED, "import requests, boto3", PACKAGES, limit=20
-    ),
+    "a helper module, not compiled": Recipe(ALONE.replace("RUN compile\n", ""), "from . import tables"),
+    "`requests`": Recipe(WHOLE, "import requests", "requests\n", limit=1.6),
+    "`requests` and `boto3`": Recipe(WHOLE, "import requests, boto3", PACKAGES, limit=2.2),
+    "`requests` and `boto3`, not compiled": Recipe(NOT_COMPILED, "import requests, boto3", PACKAGES, limit=4),
     "a distribution": Recipe(FILES["Dockerfile.distribution"], "pass"),
 }
 
