@@ -15,15 +15,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from gocdnext_sdk import Reference
-from gocdnext_sdk.tools.sigstore import Document, certificates, log_keys
+from gocdnext_sdk.tools.sigstore import PUBLIC_LOG, Document, certificates, log_keys
 
 from .predicates import SIGNATURE, uri_of
 from .signer import Signer
 
 _TSAS = "timestampAuthorities"
-
-PUBLIC_LOG = "https://rekor.sigstore.dev"
-"""The log that Kyverno takes if a policy names none."""
 
 
 def kyverno_policy(signer: Signer, images: Sequence[Reference]) -> Iterator[str]:
@@ -111,7 +108,7 @@ def _rekor(signer: Signer) -> Mapping[str, Any]:
     logs = (inputs.services or {}).get("rekorTlogUrls", ())
     known = log_keys(_root(signer), "tlogs")
     named = [each.get("url") for each in logs if isinstance(each, Mapping)]
-    url = str(next(filter(None, (*named, *known)), PUBLIC_LOG))
+    url = str(next(filter(None, (*named, *known)), PUBLIC_LOG))  # which Kyverno takes if none is named
     own = known.get(url) or next(iter(known.values()), None)
     return {"url": url} | ({"pubkey": own} if own and not _is_bundle(signer) else {})
 

@@ -21,7 +21,10 @@ Document = Mapping[str, Any]
 NOBODY: Document = {"mediaType": f"{TRUSTED_ROOT};version=0.1"}
 """A trusted root that trusts nobody: enough for a signature by key, and it keeps cosign from fetching one."""
 
-PUBLIC = ("https://fulcio.sigstore.dev", "https://rekor.sigstore.dev", "https://timestamp.sigstore.dev")
+PUBLIC_LOG = "https://rekor.sigstore.dev"
+"""The log of the public Sigstore."""
+
+PUBLIC = ("https://fulcio.sigstore.dev", PUBLIC_LOG, "https://timestamp.sigstore.dev")
 """The services of the public Sigstore, by its signing config; its newer log changes its name each year."""
 
 _HOST = re.compile(r"https?://(?:[^/@]*@)?([^/?#]+)")

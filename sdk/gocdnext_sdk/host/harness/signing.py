@@ -12,8 +12,9 @@ from gocdnext_sdk.host.harness.given import SIGSTORE_VARIABLES
 from gocdnext_sdk.host.lint.view import Use
 from gocdnext_sdk.host.pipeline.modes import Mode
 from gocdnext_sdk.inputs.facts import Signs
+from gocdnext_sdk.tools import sigstore
 
-PUBLIC_LOG = "rekor.sigstore.dev"
+PUBLIC_LOG = sigstore.PUBLIC_LOG.removeprefix("https://")
 """The host of the public Sigstore's log."""
 
 
