@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BeforeValidator, WithJsonSchema
+from pydantic import BeforeValidator, WithJsonSchema
 
 from gocdnext_sdk import (
     Always,
@@ -34,9 +34,9 @@ from gocdnext_sdk.tools import dockerfile
 from gocdnext_sdk.tools.buildkit.builders import BINFMT, BUILDKIT
 from gocdnext_sdk.tools.buildkit.cache import CacheEntry
 from gocdnext_sdk.tools.buildkit.nodes import CA, CERTIFICATE, KEY, Node
-from gocdnext_sdk.tools.csv import BOOLEANS
 from gocdnext_sdk.workspace import is_in_workspace, read_text
 
+from .attestation import Attestation, AttestationInput
 from .steps import KNOWN_HOSTS, StepInputs
 
 BUCKETS = {"s3": "", "gcs": "https://storage.googleapis.com", "gs": "https://storage.googleapis.com"}
@@ -94,12 +94,6 @@ _OF_A_BUILD = (
 """What has no effect where the Dockerfile is only checked."""
 
 
-def _attestation(text: str) -> str:
-    if text not in BOOLEANS and not all("=" in part for part in text.split(",")):
-        raise Invalid(f"{quoted(text)} is no SBOM attestation", 'write "true", "false" or "generator=IMAGE"')
-    return text
-
-
 class BuildxInputs(ImageBuildInputs, StepInputs):
     """The `with:` map."""
 
@@ -122,7 +116,7 @@ class BuildxInputs(ImageBuildInputs, StepInputs):
     build_contexts: Lines = Input(
         "", description="Named contexts, one NAME=VALUE per line, as buildx takes them."
     )
-    provenance: str | None = Input(
+    provenance: AttestationInput | None = Input(
         None,
         description='Provenance attestation: "mode=min", "mode=max" or "false". BuildKit\'s own default '
         "otherwise. The builder's id is the page of this run.",
@@ -133,7 +127,7 @@ class BuildxInputs(ImageBuildInputs, StepInputs):
         "where a registry refuses that (`blob unknown`). If not given: not where the registry is known to do "
         "so, such as registry.gitlab.com, and as the job's BUILDX_NO_DEFAULT_OCI_ARTIFACT says.",
     )
-    sbom: Annotated[str, AfterValidator(_attestation)] | None = Input(
+    sbom: AttestationInput | None = Input(
         None, description='SBOM attestation: "true", "false" or "generator=IMAGE".'
     )
     call: Literal["build", "check"] = Input(
@@ -219,7 +213,8 @@ class BuildxInputs(ImageBuildInputs, StepInputs):
         yield self.buildkit_image
         named = [entry.attributes.get("ref", "") for entry in (*self.cache_from, *self.cache_to)]
         named += [line.partition("=docker-image://")[2] for line in self.build_contexts]
-        named.append((self.sbom or "").partition("generator=")[2])
+        if self.sbom:
+            named.append(self.sbom.attributes.get("generator", ""))
         named.append(self.cache or "")
         named.append((self.cache or "").partition("ref=")[2].partition(",")[0])
         for text in named:
@@ -235,8 +230,8 @@ class BuildxInputs(ImageBuildInputs, StepInputs):
             "cache": self.cache,
             "cache-from": map(str, self.cache_from),
             "cache-to": map(str, self.cache_to),
-            "provenance": self.provenance,
-            "sbom": self.sbom,
+            "provenance": self.provenance and str(self.provenance),
+            "sbom": self.sbom and str(self.sbom),
         }
 
     def check(self, environ: Mapping[str, str], workspace: Path) -> Iterable[Problem]:
@@ -296,7 +291,8 @@ class BuildxInputs(ImageBuildInputs, StepInputs):
     @property
     def reproducible_note(self) -> str | None:
         """What to say of attestations that a reproducible build is asked for, None if there are none."""
-        asked = [key for key in ("provenance", "sbom") if getattr(self, key) not in (None, "false")]
+        given = {"provenance": self.provenance, "sbom": self.sbom}
+        asked = [key for key, attestation in given.items() if attestation and attestation.wanted]
         if not (self.reproducible and asked):
             return None
         return (
@@ -320,8 +316,8 @@ class BuildxInputs(ImageBuildInputs, StepInputs):
 
     @property
     def _attests(self) -> bool:
-        provenance = self.provenance or ("false" if self.reproducible else "true")
-        return provenance != "false" or self.sbom not in (None, "false")
+        provenance = self.provenance or Attestation(wanted=not self.reproducible)
+        return provenance.wanted or (self.sbom is not None and self.sbom.wanted)
 
     def _check_stages(self, workspace: Path) -> Iterator[Problem]:
         if not self.no_cache_filter:

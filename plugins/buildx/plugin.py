@@ -42,6 +42,7 @@ from gocdnext_sdk.tools.buildkit.builders import (
 from gocdnext_sdk.tools.buildkit.progress import Progress
 from gocdnext_sdk.tools.csv import comma_separated
 
+from .attestation import Attestation
 from .caches import ChosenCaches, choose_caches
 from .inputs import BuildxInputs
 
@@ -196,15 +197,15 @@ class BuildxBuild(Build[BuildxInputs]):
         return "true" if given else "false"
 
     @property
-    def _provenance(self) -> str | None:
+    def _provenance(self) -> Attestation | None:
         """What follows `--provenance`: as given, and with the page of this run for the builder's id."""
-        given = self.inputs.provenance or ("false" if self.inputs.reproducible else None)
+        given = self.inputs.provenance or (Attestation(wanted=False) if self.inputs.reproducible else None)
         page = self.job.ci.run_url
-        if page is None or given == "false" or "builder-id=" in (given or ""):
+        if page is None or (given and not given.wanted):
             return given
         # Without the option, buildx attests in this mode, where the image's form has a place for it.
-        attributes = {None: "mode=min,inline-only=true,", "true": ""}.get(given, f"{given},")
-        return attributes + comma_separated([f"builder-id={page}"])
+        attributes = given.attributes if given else {"mode": "min", "inline-only": "true"}
+        return Attestation(True, {**attributes, "builder-id": attributes.get("builder-id", page)})
 
     def sets_tags(self, builder: Builder) -> bool:
         """Whether all content goes to all repositories first, and the tags are then set by us.
@@ -269,9 +270,9 @@ class BuildxBuild(Build[BuildxInputs]):
         for annotation in inputs.annotations:
             yield from ("--annotation", str(annotation))
         if provenance := self._provenance:
-            yield from ("--provenance", provenance)
+            yield from ("--provenance", str(provenance))
         if inputs.sbom:
-            yield from ("--sbom", inputs.sbom)
+            yield from ("--sbom", str(inputs.sbom))
         # Media types too: which ones BuildKit takes by itself depends on its version and on attestations.
         form = ",rewrite-timestamp=true,oci-mediatypes=true" if inputs.reproducible else ""
         form += f",oci-artifact={self._artifact}" if self._artifact else ""

@@ -926,12 +926,48 @@ class TestCacheOfABranch:
         assert len(refs) == 2
 
 
-@pytest.mark.parametrize("text", ["true", "False", "generator=ghcr.io/org/generator:1", "disabled=true"])
-def test_an_sbom_is_asked_for_as_buildx_reads_it(text: str) -> None:
-    assert read(sbom=text).sbom == text
+@pytest.mark.parametrize(
+    ("text", "asked"),
+    [
+        *(("true", "true"), ("False", "false"), ("disabled=true", "false")),
+        ("generator=ghcr.io/org/generator:1", "generator=ghcr.io/org/generator:1"),
+        ('"generator=a.io/b:1",scan=x=1', "generator=a.io/b:1,scan=x=1"),
+        ('"args=a,b"', '"args=a,b"'),
+    ],
+)
+def test_an_sbom_is_asked_for_as_buildx_reads_it(text: str, asked: str) -> None:
+    assert values(command(sbom=text), "--sbom") == [asked]
 
 
-@pytest.mark.parametrize("text", ["yes", "../canary", "true,generator=x:1", "spdx"])
-def test_an_sbom_that_buildx_would_not_read_is_refused(text: str) -> None:
-    (mistake,) = mistakes(sbom=text)
-    assert "with.sbom" in mistake
+@pytest.mark.parametrize("key", ["sbom", "provenance"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "yes",
+        "../canary",
+        "true,generator=x:1",
+        "spdx",
+        'a"=b',
+        "disabled=no",
+        "type=sbom,mode=max",
+        "TYPE=sbom",
+    ],
+)
+def test_an_attestation_that_buildx_would_not_read_is_refused(key: str, text: str) -> None:
+    (mistake,) = mistakes(**{key: text})
+    assert f"with.{key}" in mistake
+
+
+@pytest.mark.parametrize("no", ["false", "0", "F", "disabled=true", "mode=max,Disabled=1"])
+def test_an_image_without_attestations_is_no_index(no: str) -> None:
+    given = {"platforms": "linux/amd64", "sbom": no, "provenance": no}
+    assert not read(**given).makes_index
+    assert values(command(env={"CI_RUN_URL": "https://ci.io/7"}, **given), "--provenance") == ["false"]
+    (mistake,) = mistakes(**given, oci_artifact="true")
+    assert "with.oci-artifact" in mistake
+
+
+def test_the_generator_of_the_sbom_is_an_image_of_the_job() -> None:
+    generator = "ghcr.io/org/generator:1"
+    assert generator in map(str, read(sbom=f"scan-stage=true,generator={generator}").references)
+    assert generator in map(str, read(sbom=f'"generator={generator}",a=b').references)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from gocdnext_sdk.errors import Invalid, quoted
 from gocdnext_sdk.oci.reference import Reference
 from gocdnext_sdk.secret import Secret, looks_secret
-from gocdnext_sdk.tools.csv import comma_separated
+from gocdnext_sdk.tools.csv import comma_separated, fields
 
 _SECRET_ATTRIBUTES = {
     ("s3", "access_key_id"): "AWS_ACCESS_KEY_ID",
@@ -54,11 +53,11 @@ class CacheEntry:
         """
         if "=" not in text.partition(",")[0]:
             return cls({"type": "registry", "ref": str(Reference.parse(text))}, {})
-        fields = [field.partition("=") for field in _fields(text)]
-        if any(not equals for _, equals, _ in fields):
+        pairs = [field.partition("=") for field in _fields(text)]
+        if any(not equals for _, equals, _ in pairs):
             raise Invalid('a cache entry is not of the form "type=…,key=value"')
-        attributes = {key.strip().lower(): value for key, _, value in fields}
-        if len(attributes) < len(fields):
+        attributes = {key.strip().lower(): value for key, _, value in pairs}
+        if len(attributes) < len(pairs):
             raise Invalid("a cache entry has an attribute twice", "write one entry a line")
         if not attributes.get("type"):
             raise Invalid("a cache entry has no type", 'write "type=registry,ref=…" or the reference alone')
@@ -112,8 +111,8 @@ class CacheEntry:
         return comma_separated(f"{key}={value}" for key, value in self.attributes.items())
 
 
-def _fields(text: str) -> list[str]:
+def _fields(text: str) -> tuple[str, ...]:
     try:
-        return next(csv.reader([text]))
-    except csv.Error:
-        raise Invalid("a cache entry is one line") from None
+        return fields(text)
+    except ValueError as error:
+        raise Invalid(f"a cache entry {error}") from None

@@ -1,0 +1,66 @@
+"""What an image says of how it was built and what is in it: the values of `sbom` and `provenance`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Annotated
+
+from pydantic import BeforeValidator, WithJsonSchema
+
+from gocdnext_sdk import Invalid, quoted
+from gocdnext_sdk.tools.csv import BOOLEANS, comma_separated, fields
+
+
+@dataclass(frozen=True)
+class Attestation:
+    """An attestation that is asked for, or not wanted.
+
+    Args:
+        wanted: whether the image gets it.
+        attributes: how it is made, in order.
+    """
+
+    wanted: bool
+    attributes: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def parse(cls, text: str) -> Attestation:
+        """Read a value as `--sbom` and `--provenance` take it: a boolean, or attributes.
+
+        Source: `CanonicalizeAttest` and `Attest.UnmarshalText` of buildx 0.36.1, util/buildflags/attests.go.
+
+        Raises:
+            Invalid: buildx would not read it, or would read another attestation in it.
+        """
+        if text in BOOLEANS:
+            return cls(BOOLEANS[text])
+        refused = Invalid(f"{quoted(text)} is no attestation", 'write "true", "false" or "KEY=VALUE,…"')
+        try:
+            pairs = [each.partition("=") for each in fields(text)]
+        except ValueError:
+            raise refused from None
+        attributes = {}
+        wanted = True
+        for key, equals, value in pairs:
+            meant = key.strip().lower()
+            if not equals or meant == "type" or (meant == "disabled" and value not in BOOLEANS):
+                raise refused
+            if meant == "disabled":
+                wanted = not BOOLEANS[value]
+            else:
+                attributes[key] = value
+        return cls(wanted, attributes)
+
+    def __str__(self) -> str:
+        """Return it as buildx takes it."""
+        if not (self.wanted and self.attributes):
+            return "true" if self.wanted else "false"
+        return comma_separated(f"{key}={value}" for key, value in self.attributes.items())
+
+
+def _parsed(value: object) -> object:
+    return Attestation.parse(value) if isinstance(value, str) else value
+
+
+AttestationInput = Annotated[Attestation, BeforeValidator(_parsed), WithJsonSchema({"type": "string"})]
