@@ -26,8 +26,17 @@ exec dockerd --storage-driver overlay2 "$@"
 NOT_PACKED = ("./usr/share", "./var/cache", "./var/lib/apt", "./boot", "./proc", "./sys", "./dev")
 
 
+IMAGE = "docker:24-dind"
+"""Such an engine in a container, as the platform starts it beside a job."""
+
+
 def image() -> str:
-    """Give the image that stands in for `docker:24-dind`, such an engine in a container; made if missing.
+    """Give `IMAGE` where the engine can pull it, or what stands in for it; that is made if missing."""
+    return IMAGE if engine.can_pull(engine.up()) else stand_in()
+
+
+def stand_in() -> str:
+    """Give the image that stands in for `IMAGE`; made if missing.
 
     Raises:
         SetupError: this host has an engine that nobody made here.
@@ -37,7 +46,7 @@ def image() -> str:
     with lock("image-dind"):
         if not images.exists(tag):
             _need_tree()
-            with step("making a stand-in for docker:24-dind"), tempfile.TemporaryDirectory() as scratch:
+            with step(f"making a stand-in for {IMAGE}"), tempfile.TemporaryDirectory() as scratch:
                 _import(tree / "tree", Path(scratch), tag)
     return tag
 

@@ -18,7 +18,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,13 +26,16 @@ from typing import Any
 from gocdnext_sdk import Reference, RegistryClient
 from gocdnext_sdk.host.harness.local_registry import free_port
 from gocdnext_sdk.runtime.polling import poll
-from testbed import bases, engine, environment, images, rehearsal, tools
+from testbed import bases, classic, engine, environment, images, rehearsal, tools
 from testbed.cache import SetupError, run, step
 from testbed.debian import install
 from testbed.pins import ROOT, Pin, pins
 
 NAMES = ("docker.io", "registry-1.docker.io", "index.docker.io", "ghcr.io")
 """What the world's registry answers for; Docker Hub has several names."""
+
+PYTHON = "library/python:3.13-slim-trixie"
+"""What docs/your-image.md builds on: whatever is the newest."""
 
 ADDRESS = "198.51.100.1"
 """Where it does: for documentation only (RFC 5737), so nobody else's."""
@@ -112,7 +115,7 @@ def main(chosen: list[str], tests: str) -> None:
 
 
 def fill(folder: Path) -> dict[str, str]:
-    """Push a stand-in for every pinned image; return their digests, by the pins' names."""
+    """Push a stand-in for every image that is pulled; return the digests of those with a pin, by its name."""
     digests = {}
     with serving(folder) as address:
         for pin in pins().values():
@@ -120,6 +123,9 @@ def fill(folder: Path) -> dict[str, str]:
                 ref = f"{address}/{pin.image.partition('@')[0].partition('/')[2]}"
                 push(pin, ref, folder / "etc")
                 digests[pin.name] = RegistryClient().resolve(Reference.parse(ref)).digest
+        python = Reference.parse(f"{address}/{pins()['python'].image.partition('/')[2]}")
+        copy(str(python.with_digest(digests["python"])), f"{address}/{PYTHON}", bases.PLATFORMS["python"])
+        copy(classic.stand_in(), f"{address}/library/{classic.IMAGE}", (tools.NATIVE,))
     return digests
 
 
@@ -143,6 +149,13 @@ def push(pin: Pin, ref: str, etc: Path) -> None:
         with tempfile.TemporaryDirectory() as empty:
             Path(empty, "Dockerfile").write_text(f"FROM scratch\nLABEL missing={pin.name}\nCOPY . /\n")
             images.push(Path(empty), ref, (), (tools.NATIVE,))
+
+
+def copy(image: str, ref: str, architectures: Iterable[str]) -> None:
+    """Push an image under another name."""
+    with tempfile.TemporaryDirectory() as scratch:
+        Path(scratch, "Dockerfile").write_text(f"FROM {image}\n")
+        images.push(Path(scratch), ref, (), architectures)
 
 
 def add_file(ref: str, file: Path, path: Path) -> None:

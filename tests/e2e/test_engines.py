@@ -121,6 +121,8 @@ def play(request: pytest.FixtureRequest) -> Iterator[Play]:
     engine: Engine = DockerEngine() if request.param == "docker" else MemoryEngine()
     found = Play(engine, uuid4().hex[:12])
     with closing(engine):
+        if request.param == "docker":
+            engine.ensure_image(os.environ["BASE"], Pull.MISSING, lambda: False)
         yield found
         engine.remove(RUN_LABEL, found.run)
 

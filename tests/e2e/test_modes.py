@@ -67,7 +67,7 @@ def test_a_job_has_an_empty_daemon_with_the_classic_store_that_ends_with_it(
         "script": ["python3 look.py"],
     }
     pipeline.write_text(json.dumps({"stages": ["s"], "jobs": {"look": job}}))
-    options = RunOptions(mode=MODES[mode], use_images={"docker:24-dind": classic.image()})
+    options = RunOptions(mode=MODES[mode], use_images={classic.IMAGE: classic.image()})
     with Session(DockerEngine()) as session:
         report = run_pipeline(pipeline, options, session=session)
         client = docker.from_env()
