@@ -10,6 +10,7 @@ from pathlib import Path
 from gocdnext_sdk import DaemonError, Error, InputMismatch, Job, Reference, RegistryError, ToolError, quoted
 from gocdnext_sdk.oci.layout import choose, layout_digest, read_archive, unpack
 from gocdnext_sdk.oci.source import Source, Transport
+from gocdnext_sdk.oci.tags import has_tags
 from gocdnext_sdk.tools.regctl import Regctl, layout
 
 from .inputs import DockerPushInputs, has_daemon
@@ -26,12 +27,14 @@ class Content:
         digest: of its index or manifest.
         origin: where it comes from, with its digest, for messages.
         reference: the same in a registry, if it is in one.
+        tagged: whether there are tags beside it, which may be signatures of it.
     """
 
     location: str
     digest: str
     origin: str
     reference: Reference | None = None
+    tagged: bool = True
 
 
 @dataclass(frozen=True)
@@ -85,7 +88,8 @@ def find_content(
         if reference.digest is None:
             job.say(f"{source} is {digest}")
         location = regctl_name(pinned, inputs, registries.credentials)
-        yield Content(str(location), digest, str(pinned), pinned)
+        tagged = reference.digest is None or has_tags(registries.source, pinned)
+        yield Content(str(location), digest, str(pinned), pinned, tagged)
         return
 
     from tempfile import TemporaryDirectory
@@ -174,18 +178,18 @@ def copy(inputs: DockerPushInputs, content: Content, job: Job, registries: Regis
         return
     with ExitStack() as copies:
         for target in targets:
-            copies.enter_context(regctl.copying(content.location, target))
+            copies.enter_context(regctl.copying(content.location, target, digest_tags=content.tagged))
         # Meanwhile, what a copy would also run into is said in plainer words and ends all of them.
         if content.reference is not None:
             registries.source.resolve(content.reference)
         find_tags(there, inputs.targets(job.ci))
-        belonging = regctl.attached(content.location)
+        belonging = regctl.attached(content.location, digest_tags=content.tagged)
     for target in targets:
         if registries.missing(target, belonging):
             # Regctl passes over what is there without a look at what that names: a platform that was
             # deleted since; or, where there is no referrers API and a copy was killed, a signature that
             # the index of referrers does not name.
-            regctl.mend(content.location, target)
+            regctl.mend(content.location, target, digest_tags=content.tagged)
             if missing := registries.missing(target, belonging):
                 raise RegistryError(
                     f"{target}: was not copied completely; missing: {', '.join(sorted(missing))}"

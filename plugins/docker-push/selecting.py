@@ -67,7 +67,8 @@ def _child(content: Content, digest: str) -> Content:
     """Return one manifest of an index as content of its own."""
     reference = content.reference.with_digest(digest) if content.reference else None
     name = content.location.partition("@")[0]
-    return Content(f"{name}@{digest}", digest, f"{content.origin.partition('@')[0]}@{digest}", reference)
+    origin = f"{content.origin.partition('@')[0]}@{digest}"
+    return Content(f"{name}@{digest}", digest, origin, reference, content.tagged)
 
 
 def with_all_tags(inputs: DockerPushInputs, job: Job, registries: Registries) -> DockerPushInputs:

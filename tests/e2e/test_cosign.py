@@ -20,6 +20,7 @@ from typing import Any
 import pytest
 from tests.e2e.recording import Upstream, later
 from tests.servers import Answer, answering, olareg
+from tests.soak.proxy import Proxy, demanding_signatures
 
 from gocdnext_sdk import Reference
 from gocdnext_sdk.host.harness import LocalRegistry
@@ -185,6 +186,19 @@ def test_a_tag_is_resolved_once_and_its_digest_is_signed(
     assert f"==> signed {reference}; verified at the registry" in result.log
     assert result.call("cosign", "sign").argv[-1] == reference
     assert result.call("cosign", "verify").argv[-1] == reference
+
+
+def test_a_project_whose_images_must_be_signed_gets_its_first_signature(
+    run_plugin: PluginRunner, registry: LocalRegistry, image: Image, key: KeyPair
+) -> None:
+    digest = image.push("one")
+    with Proxy(registry.address, demanding_signatures, at=None) as harbor:
+        name = f"{image.repository}:v1".replace(registry.address, harbor.address)
+        promote = {"source": name, "target": f"{harbor.address}/production/app", "tags": "v1"}
+        (why,) = run_plugin(FOLDER.with_name("docker-push"), image.login | promote).exited(3).errors
+        assert '412: "The image is not signed by cosign."' in why
+        run_plugin(FOLDER, image.login | key.signing | {"image": name}).passed()
+    assert image.is_signed(digest, key)
 
 
 def test_what_is_signed_verifies_and_nothing_else_does(

@@ -482,6 +482,23 @@ def test_a_promotion_takes_every_platform_signature_and_attestation_along(
     assert writes_of(result) == [published, f"{production}:1.2.3", f"{production}:latest"]
 
 
+@pytest.mark.parametrize("platforms", ["", "linux/amd64"])
+@pytest.mark.parametrize("kind", ["plain", "modern"])
+def test_a_candidate_in_a_repository_without_any_tag_is_promoted(
+    run_plugin: PluginRunner, bench: Bench, plain: Place, modern: Place, kind: str, platforms: str
+) -> None:
+    """As builders leave it with `push-by-digest`. Distribution has no list of tags for such a repository."""
+    source, target = (plain, modern) if kind == "plain" else (modern, plain)
+    candidate, production = source.repository(), target.repository()
+    digest = bench.push(candidate.replace("/app", "/tagged"))
+    bench.crane("copy", f"{candidate.replace('/app', '/tagged')}@{digest}", f"{candidate}@{digest}")
+    given = {"source": f"{candidate}@{digest}", "target": f"{production}:v1"}
+    given |= {"platforms": platforms} if platforms else {}
+    result = run_plugin(FOLDER, given | source.source_login | target.login).passed()
+    assert bench.digest(f"{production}:v1") == result.outputs["DIGEST"]
+    assert (result.outputs["DIGEST"] == digest) == (not platforms)
+
+
 def test_running_again_changes_nothing(
     run_plugin: PluginRunner, bench: Bench, plain: Place, modern: Place, modern_gate: Gate
 ) -> None:
@@ -899,10 +916,10 @@ def test_every_flag_exists() -> None:
 
     image = Reference.parse(f"localhost/team/app@sha256:{'0' * 64}")
     regctl = Regctl(Recorder())  # type: ignore[arg-type]
-    with regctl.copying(str(image), image):
+    with regctl.copying(str(image), image, digest_tags=True):
         pass
-    regctl.mend(str(image), image)
-    regctl.attached(str(image))
+    regctl.mend(str(image), image, digest_tags=True)
+    regctl.attached(str(image), digest_tags=True)
     regctl.delete_tag(image.with_tag("v1"))
     regctl.load(Path("app.tar"), "name", Path("layout"))
     regctl.compress(Path("layout"))

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from email.message import Message
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
 
@@ -36,6 +37,8 @@ class Exchange:
 
     method: str
     path: str
+    headers: Message
+    """Those of the request; any case finds them."""
     forward: Callable[[], Answer]
     """Ask the service behind; may be called once."""
     send: Callable[[Answer], None]
@@ -122,6 +125,18 @@ def about(method: str, path: str, fault: Fault) -> Fault:
     return selective
 
 
+def demanding_signatures(exchange: Exchange) -> None:
+    """Let nobody but cosign read a manifest, as Harbor 2.16 with a project whose images must be signed."""
+    reads = exchange.method in ("GET", "HEAD") and "/manifests/" in exchange.path
+    if reads and "cosign" not in exchange.headers.get("User-Agent", ""):
+        said = (
+            b'{"errors":[{"code":"PROJECTPOLICYVIOLATION","message":"The image is not signed by cosign."}]}'
+        )
+        exchange.send(Answer(412, (("Content-Type", "application/json"),), said))
+    else:
+        exchange.send(exchange.forward())
+
+
 def dying_login() -> Fault:
     """Return a fault that refuses all writing but the first request, which asks whether one may."""
     begun: list[str] = []
@@ -201,11 +216,8 @@ class Proxy:
                 if fault is None or at not in (number, None):
                     self._send(forward())
                     return
-                fault(
-                    Exchange(
-                        self.command, self.path, forward, self._send, self._raw, self._reset, proxy._closing
-                    )
-                )
+                asked = (self.command, self.path, self.headers)
+                fault(Exchange(*asked, forward, self._send, self._raw, self._reset, proxy._closing))
 
             def _send(self, answer: Answer) -> None:
                 self.send_response_only(answer.status)

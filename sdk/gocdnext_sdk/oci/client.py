@@ -174,6 +174,7 @@ class RegistryClient:
         *,
         headers: Mapping[str, str] | None = None,
         body: bytes | None = None,
+        assumed: str | None = None,
     ) -> Response:
         """Send a request of the registry API for an image's repository, and return its answer.
 
@@ -183,11 +184,12 @@ class RegistryClient:
             path: below it; or the URL that an earlier answer gave.
             headers: header fields.
             body: what is sent; write access is asked for if it is not None.
+            assumed: see `Request`.
 
         Raises:
             RegistryError: the registry cannot be reached, or takes no login.
         """
-        return self._connection.request(method, image, path, dict(headers or {}), body)
+        return self._connection.request(method, image, path, dict(headers or {}), body, assumed)
 
     def refused(self, response: Response, image: Reference) -> RegistryError:
         """Return the error that says why the registry refused."""

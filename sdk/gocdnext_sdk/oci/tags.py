@@ -39,11 +39,36 @@ def list_tags(registry: RegistryClient, image: Reference) -> tuple[str, ...]:
             found += _tags(response.body)
             following = next_page(response)
         except ValueError as error:
-            raise RegistryError(f"{image.name}: the registry sent an invalid list of tags: {error}") from None
+            raise _invalid(image, error) from None
         if following is None:
             return tuple(dict.fromkeys(found))
         path = following
     raise RegistryError(f"{image.name}: the list of tags has more than {MAX_PAGES} pages")
+
+
+def has_tags(registry: RegistryClient, image: Reference) -> bool:
+    """Tell whether an image's repository has any tag; images that were pushed by digest give it none.
+
+    Args:
+        registry: the client; a plan assumes that there are some.
+        image: names the repository; its tag and digest do not matter.
+
+    Raises:
+        RegistryError: the repository cannot be read.
+    """
+    response = registry.request("GET", image, "tags/list?n=1", assumed='{"tags": ["latest"]}')
+    if response.status == 404:  # as distribution answers, which knows a repository by its tags
+        return False
+    if response.status != 200:
+        raise registry.refused(response, image)
+    try:
+        return bool(_tags(response.body)) or next_page(response) is not None
+    except ValueError as error:
+        raise _invalid(image, error) from None
+
+
+def _invalid(image: Reference, error: ValueError) -> RegistryError:
+    return RegistryError(f"{image.name}: the registry sent an invalid list of tags: {error}")
 
 
 def _tags(body: bytes) -> list[str]:

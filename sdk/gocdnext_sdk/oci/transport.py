@@ -61,7 +61,8 @@ class Request:
         headers: in addition to those that the transport sets.
         body: bytes to send, or the file that holds them.
         assumed: only for a transport that contacts nobody (a plan): the digest to assume, empty to assume
-            that there is no such manifest, or None for any digest. Other transports ignore it.
+            that there is no such manifest, or None for any digest; for a list of tags, the answer itself, or
+            None where a plan cannot know it. Other transports ignore it.
         confidential: header fields, in lower case, that only the origin itself may see, as `authorization`.
     """
 

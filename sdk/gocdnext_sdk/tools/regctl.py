@@ -73,7 +73,7 @@ class Regctl:
     tool: Tool
 
     @contextmanager
-    def copying(self, source: str, target: Reference) -> Iterator[None]:
+    def copying(self, source: str, target: Reference, *, digest_tags: bool) -> Iterator[None]:
         """Copy an image with all that belongs to it, while the block runs; what is there already is skipped.
 
         That is every platform, and every signature, attestation and SBOM of the image and of its children,
@@ -82,24 +82,28 @@ class Regctl:
         Args:
             source: where it is, with its digest: a reference, or `layout`.
             target: with a tag or a digest; with a digest, no tag is written.
+            digest_tags: whether to look for tags such as `sha256-….sig`. Regctl lists all tags for it, and
+                fails where a registry has no list for a repository without tags.
         """
-        argv = ("image", "copy", "--referrers", "--digest-tags", source, target)
+        argv = ("image", "copy", *_belonging(digest_tags=digest_tags), source, target)
         with doing(f"copying {source} to {target}"), self.tool.running(*argv):
             yield
 
-    def mend(self, source: str, target: Reference) -> None:
+    def mend(self, source: str, target: Reference, *, digest_tags: bool) -> None:
         """Copy as `copying`, but send every manifest again, so that the registry links all referrers anew."""
-        argv = ("image", "copy", "--referrers", "--digest-tags", "--force-recursive", source, target)
+        argv = ("image", "copy", *_belonging(digest_tags=digest_tags), "--force-recursive", source, target)
         with doing(f"copying {source} to {target}"):
             self.tool.run(*argv)
 
-    def attached(self, image: str) -> frozenset[str]:
+    def attached(self, image: str, *, digest_tags: bool) -> frozenset[str]:
         """Return what belongs to an image: digests of referrers, and tags such as `sha256-….sig`.
 
         Args:
             image: a reference, or `layout`, with its digest.
+            digest_tags: as of `copying`.
         """
-        argv = ("artifact", "tree", "--digest-tags", "--format", "{{json .}}", image)
+        also = ("--digest-tags",) if digest_tags else ()
+        argv = ("artifact", "tree", *also, "--format", "{{json .}}", image)
         with doing(f"looking for what is attached to {image}"):
             done = self.tool.capture(*argv, assumed=b"{}")
         return frozenset(_referrers(json.loads(done.stdout)))
@@ -127,6 +131,10 @@ class Regctl:
     def compress(self, folder: Path) -> None:
         """Compress the layers of `image` in a layout; the older store's `docker save` does not."""
         self.tool.run("image", "mod", "--replace", "--layer-compress", "gzip", f"{layout(folder)}:image")
+
+
+def _belonging(*, digest_tags: bool) -> tuple[str, ...]:
+    return ("--referrers", "--digest-tags") if digest_tags else ("--referrers",)
 
 
 def layout(folder: Path) -> str:

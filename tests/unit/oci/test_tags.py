@@ -7,10 +7,10 @@ import json
 import pytest
 
 from gocdnext_sdk.errors import RegistryError
-from gocdnext_sdk.host.testing.fake_registry import FakeNetwork, FakeRegistry, respond
+from gocdnext_sdk.host.testing.fake_registry import FakeNetwork, FakeRegistry, refuse, respond
 from gocdnext_sdk.oci.client import RegistryClient
 from gocdnext_sdk.oci.reference import Reference
-from gocdnext_sdk.oci.tags import list_tags
+from gocdnext_sdk.oci.tags import has_tags, list_tags
 from gocdnext_sdk.oci.transport import Request, Response
 
 IMAGE = Reference.parse("registry.example.com/org/app")
@@ -88,6 +88,27 @@ def test_what_is_no_list_is_an_error(body: bytes) -> None:
     network = FakeNetwork({"registry.example.com": lambda request: respond(200, body)})
     with pytest.raises(RegistryError):
         list_tags(RegistryClient(transport=network), IMAGE)
+
+
+@pytest.mark.parametrize(
+    ("answer", "tagged"),
+    [
+        (respond(200, b'{"tags": ["a"]}'), True),
+        (respond(200, b'{"tags": null}'), False),
+        (respond(200, b'{"tags": []}', {"Link": '</v2/org/app/tags/list?last=b>; rel="next"'}), True),
+        (refuse(404, "NAME_UNKNOWN"), False),
+    ],
+)
+def test_a_repository_may_have_images_and_no_tag(answer: Response, tagged: bool) -> None:
+    client = RegistryClient(transport=FakeNetwork({"registry.example.com": lambda _: answer}))
+    assert has_tags(client, IMAGE) is tagged
+
+
+@pytest.mark.parametrize("answer", [refuse(403, "DENIED"), respond(500), respond(200, b'{"tags": 1}')])
+def test_whether_a_repository_has_tags_is_never_guessed(answer: Response) -> None:
+    client = RegistryClient(transport=FakeNetwork({"registry.example.com": lambda _: answer}))
+    with pytest.raises(RegistryError):
+        has_tags(client, IMAGE)
 
 
 def test_a_repository_that_is_not_there_is_an_error() -> None:

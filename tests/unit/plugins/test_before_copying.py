@@ -41,14 +41,14 @@ class Copies:
     made: list[str] = field(default_factory=list)
 
     @contextmanager
-    def copying(self, source: str, target: Reference) -> Iterator[None]:
+    def copying(self, source: str, target: Reference, *, digest_tags: bool) -> Iterator[None]:
         self.made.append(str(target))
         where = Reference.parse(source)
         found = self.registry.manifests[where.repository, str(where.digest)]
         self.registry.manifests[target.repository, str(target.digest)] = found
         yield
 
-    def attached(self, image: str) -> frozenset[str]:
+    def attached(self, image: str, *, digest_tags: bool) -> frozenset[str]:
         return frozenset()
 
 
