@@ -4,8 +4,8 @@ Kyverno checks bundles by the Sigstore that its own flags name, and older signat
 Any bundle of the signer is a signature to it, an attestation too, unless the policy names the type.
 
 Source: Kyverno 1.13 to 1.19 `ClusterPolicy`, `verifyImages` (`api/kyverno/v1/image_verification_types.go`,
-`pkg/engine/internal/imageverifier.go`; `pkg/cosign/`, in 1.19 `pkg/image/verifiers/cpol/cosign/`). The
-policies for keys and the older form were tried in 1.13.4.
+`pkg/engine/internal/imageverifier.go`; `pkg/cosign/`, in 1.19 `pkg/image/verifiers/cpol/cosign/`). 1.19 calls
+`ClusterPolicy` deprecated; earlier ones know no other policy for both forms.
 """
 
 from __future__ import annotations
@@ -103,8 +103,8 @@ def _matching(name: str, exact: str, regexp: str | None, wild: str) -> Mapping[s
 
 def _rekor(signer: Signer) -> Mapping[str, Any]:
     inputs = signer.inputs
-    if not inputs.tlog:
-        return {"ignoreTlog": True}
+    if not inputs.tlog:  # the URL has a default in a cluster, and Kyverno's command demands it
+        return ({"url": PUBLIC_LOG} if inputs.keyless else {}) | {"ignoreTlog": True}
     logs = (inputs.services or {}).get("rekorTlogUrls", ())
     known = log_keys(_root(signer), "tlogs")
     named = [each.get("url") for each in logs if isinstance(each, Mapping)]

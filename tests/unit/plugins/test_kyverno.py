@@ -15,7 +15,7 @@ import yaml
 from tests.unit.plugins.test_cosign import PACKAGE, PRIVATE, PUBLIC, SERVICES, SUBJECT, signer, token
 
 from gocdnext_sdk.tools.signing import PublicKey
-from gocdnext_sdk.tools.sigstore import NOBODY
+from gocdnext_sdk.tools.sigstore import NOBODY, PUBLIC_LOG
 
 KYVERNO = sys.modules[f"{PACKAGE}.kyverno"]
 SCHEMA = yaml.safe_load(Path(__file__).with_name("kyverno.yaml").read_text())
@@ -64,9 +64,10 @@ def printed(with_: dict[str, str]) -> tuple[list[str], dict[str, Any]]:
 
 
 def has_rekor(attestor: dict[str, Any]) -> None:
-    """Kyverno refuses what has neither a log nor roots; the log's URL has a default."""
+    """Kyverno refuses what has neither a log nor roots; its command knows no default for the log's URL."""
     (kind,) = attestor.keys() - {"annotations"}
     assert attestor[kind]["rekor"], kind
+    assert kind == "keys" or attestor[kind]["rekor"]["url"]
 
 
 def attestors(check: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -157,7 +158,8 @@ def test_without_a_log_the_time_is_by_the_timestamp_authority() -> None:
     notes, check = printed({**services, "tlog": "false", "format": "legacy"})
     (entry,) = attestors(check)
     stamped = {"ignoreSCT": True, "tsaCertChain": certificate("stamp", "stamp root")}
-    assert entry == {"keyless": {**IDENTITY, "roots": ROOTS, "rekor": {"ignoreTlog": True}, "ctlog": stamped}}
+    no_log = {"url": PUBLIC_LOG, "ignoreTlog": True}
+    assert entry == {"keyless": {**IDENTITY, "roots": ROOTS, "rekor": no_log, "ctlog": stamped}}
     assert not notes
     empty = {**services, "trusted-root": json.dumps(NOBODY), "tlog": "false", "format": "legacy"}
     (note,) = printed(empty)[0]
