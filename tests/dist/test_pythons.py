@@ -17,6 +17,21 @@ TESTED = re.findall(
 )
 PYTHONS = [each for each in re.findall(r"3\.\d+", "".join(TESTED)) if each != "3.11"]
 
+EXTRAS = {
+    "registry": "from gocdnext_sdk import RegistryClient, Reference, RegistryError\n"
+    "try: RegistryClient().resolve(Reference.parse('localhost:1/none:v1'))\n"
+    "except RegistryError as error: assert 'localhost:1' in str(error), error",
+    "docker": "from gocdnext_sdk import DaemonError\nfrom gocdnext_sdk.runtime.docker_client import connect\n"
+    "try: connect({'DOCKER_HOST': 'unix:///nowhere.sock'}).ping()\n"
+    "except Exception as error: assert 'nowhere' in str(error) or 'No such file' in str(error), error",
+    "crypto": "from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key\n"
+    "assert generate_private_key(SECP256R1()).public_key()",
+    "zones": "import zoneinfo; zoneinfo.reset_tzpath(to=[])\n"
+    "from gocdnext_sdk.inputs.tagging import dates; assert zoneinfo.ZoneInfo('Europe/Lisbon')",
+    "yaml": "import gocdnext_sdk.tools.buildkit.kubernetes, yaml; assert yaml.safe_load('[1]') == [1]",
+}
+"""What works with an extra alone."""
+
 pytestmark = pytest.mark.soak
 
 
@@ -57,3 +72,14 @@ def test_the_commands_and_a_new_plugin_work(environment: Environment, project: P
 
 def test_the_unit_tests_pass(environment: Environment) -> None:
     environment.unit_tests()
+
+
+@pytest.mark.parametrize("extra", EXTRAS)
+@pytest.mark.parametrize("version", ["3.11", *PYTHONS])
+def test_each_extra_brings_what_its_part_of_the_sdk_imports(
+    version: str, extra: str, wheel: Path, tmp_path: Path
+) -> None:
+    venv = tmp_path / "venv"
+    fill_environment(venv, f"gocdnext-plugin-sdk[{extra}] @ {wheel.as_uri()}", python=interpreter(version))
+    done = Environment(venv / "bin").python("-c", EXTRAS[extra], cwd=tmp_path)
+    assert (done.exit_code, done.err) == (0, "")
