@@ -19,7 +19,7 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
 settings.register_profile(
-    "soak", settings.get_profile("bounded"), max_examples=20_000, derandomize=False, print_blob=True
+    "soak", settings.get_profile("bounded"), max_examples=10_000, derandomize=False, print_blob=True
 )
 settings.load_profile("bounded")
 

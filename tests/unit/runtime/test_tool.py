@@ -144,15 +144,15 @@ class TestOutput:
 
 class TestFailure:
     def test_what_left_its_group_and_goes_on_printing_does_not_hold_the_job(self, bench: Bench) -> None:
-        # It outlives the pipe that it prints to.
-        goes_on = "trap '' PIPE; while :; do echo y || sleep 1; done"
-        bench.make("leaves", f'setsid timeout 120 sh -c "{goes_on}" 2>/dev/null & echo "pid $!"')
-        out = bench.job().tool("leaves").capture().stdout.decode()
-        pid = int(out.partition("pid ")[2].split()[0])
-        try:
-            os.kill(pid, 0)  # still there: nobody waited for it
-        finally:
-            os.killpg(pid, signal.SIGKILL)
+        # It outlives the pipe that it prints to, and the tool waits until it has left.
+        goes_on = 'trap "" PIPE; echo $$ > left; while :; do echo y || sleep 1; done'
+        bench.make(
+            "leaves", f"setsid timeout 120 sh -c '{goes_on}' 2>/dev/null &\nuntil [ -s left ]; do :; done"
+        )
+        bench.job().tool("leaves").capture()
+        pid = int((bench.workspace / "left").read_text())
+        os.kill(pid, 0)  # still there: nobody waited for it
+        os.killpg(os.getpgid(pid), signal.SIGKILL)
 
     def test_another_exit_code_is_an_error(self, bench: Bench) -> None:
         bench.make("fail", "echo reason >&2; exit 7")
