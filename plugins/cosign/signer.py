@@ -11,7 +11,7 @@ from gocdnext_sdk import InputError, Job, Reference, Secret, Tool
 from gocdnext_sdk.oci.reference import Registry
 from gocdnext_sdk.tools.cosign import Policy, annotation_flags, flag, insecure_flags
 from gocdnext_sdk.tools.signing import SigningTool
-from gocdnext_sdk.tools.sigstore import Document, hosts, service_url, urls
+from gocdnext_sdk.tools.sigstore import Document, hosts, logs_certificates, service_url, urls
 
 from .checks import token_problems
 from .forms import Form
@@ -89,7 +89,7 @@ class Signer:
             issuer_regexp=inputs.cert_oidc_issuer_regexp,
             trusted_root=self.root,
             tlog=inputs.tlog,
-            sct=inputs.trusted_root is None or bool(inputs.trusted_root.get("ctlogs")),
+            sct=logs_certificates(inputs.trusted_root),
             insecure=registry is not None and inputs.is_insecure(registry),
             form="legacy" if form == "legacy" else "any",
         )

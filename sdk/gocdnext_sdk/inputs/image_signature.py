@@ -13,7 +13,7 @@ from gocdnext_sdk.inputs.model import Input, PluginInputs
 from gocdnext_sdk.inputs.types import Boolean, JsonDocument, in_workspace
 from gocdnext_sdk.tools.cosign.keys import KEY_EXAMPLES, key_kind, key_reference, kms_scheme
 from gocdnext_sdk.tools.cosign.policy import Policy
-from gocdnext_sdk.tools.sigstore import NOBODY
+from gocdnext_sdk.tools.sigstore import NOBODY, logs_certificates
 from gocdnext_sdk.workspace import read_text
 
 if TYPE_CHECKING:
@@ -116,6 +116,6 @@ class ImageSignatureInputs(PluginInputs):
             issuer_regexp=self.verify_issuer_regexp,
             trusted_root=None if root is None else job.secret_file(json.dumps(root), "root.json"),
             tlog=self.tlog,
-            sct=root is None or bool(root.get("ctlogs")),
+            sct=logs_certificates(root),
             insecure=insecure,
         )

@@ -113,6 +113,15 @@ def hosts(config: Document) -> list[str]:
     return list(dict.fromkeys(found[1] for found in map(_HOST.match, urls(config)) if found))
 
 
+def logs_certificates(root: Document | None) -> bool:
+    """Tell whether a root names a log that certificates are in, as the public one does.
+
+    Args:
+        root: the trusted root; None: the public Sigstore's.
+    """
+    return root is None or bool(root.get("ctlogs"))
+
+
 def certificates(root: Document, kind: str) -> list[str]:
     """Return the certificates of each authority in a trusted root, as PEM.
 

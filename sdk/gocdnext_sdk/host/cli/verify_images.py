@@ -18,7 +18,9 @@ from gocdnext_sdk.oci.client import RegistryClient
 from gocdnext_sdk.oci.credentials import Credentials
 from gocdnext_sdk.oci.published import attested_types
 from gocdnext_sdk.oci.reference import Reference
+from gocdnext_sdk.oci.strict_json import parse_json
 from gocdnext_sdk.tools.cosign.policy import Policy
+from gocdnext_sdk.tools.sigstore import Document, logs_certificates
 
 OURS = "ghcr.io/klinux/gocdnext-plugin-*"
 EXPECTED = {
@@ -80,7 +82,7 @@ def command(
         identity_regexp=identity_regexp,
         issuer=issuer,
         trusted_root=str(trusted_root) if trusted_root else None,
-        sct=_has_log_of_certificates(trusted_root),
+        sct=logs_certificates(_read(trusted_root)),
     )
     registry = RegistryClient(Credentials.ambient(os.environ))
     bad = False
@@ -130,9 +132,11 @@ def _fits(image: Reference, pattern: str) -> bool:
     return fnmatchcase(image.name, pattern)
 
 
-def _has_log_of_certificates(root: Path | None) -> bool:
-    # Without one, a root has no proof to show that a certificate is in it.
-    return root is None or '"ctlogs"' in root.read_text()
+def _read(root: Path | None) -> Document | None:
+    try:
+        return None if root is None else parse_json(root.read_bytes())
+    except ValueError as error:
+        raise UsageError(f"{root} is no trusted root: {error}") from None
 
 
 def _lacking(registry: RegistryClient, subject: Reference) -> Iterator[str]:

@@ -190,6 +190,22 @@ def test_an_expression_has_to_match_the_whole_identity(asking: Asking) -> None:
     assert "--certificate-identity-regexp ^(?:a|b)$ " in asking.argv()[0]
 
 
+@pytest.mark.parametrize(("logs", "ignored"), [('"ctlogs": []', True), ('"ctlogs": [{}]', False)])
+def test_a_root_without_a_log_of_certificates_demands_no_entry_in_one(
+    asking: Asking, logs: str, ignored: bool
+) -> None:
+    asking.push(TRIVY, amd64=BOTH, arm64=BOTH)
+    (asking.folder / "root.json").write_text(f"{{{logs}}}")
+    assert asking.ask("--trusted-root", str(asking.folder / "root.json"))[0] == 0
+    assert ("--insecure-ignore-sct" in asking.argv()[0]) == ignored
+
+
+def test_what_is_no_trusted_root_is_named(asking: Asking) -> None:
+    (asking.folder / "root.json").write_text("[]")
+    with pytest.raises(UsageError, match=r"root\.json is no trusted root"):
+        asking.ask("--trusted-root", str(asking.folder / "root.json"))
+
+
 def test_what_could_not_be_found_out_is_an_error_with_cosigns_words(asking: Asking) -> None:
     asking.push(TRIVY, amd64=BOTH, arm64=BOTH)
     asking.cosign(1, "Error: getting trusted root from TUF: no such host")
