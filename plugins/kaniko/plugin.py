@@ -33,7 +33,6 @@ from gocdnext_sdk import (
 from gocdnext_sdk.inputs.build import Build
 from gocdnext_sdk.inputs.registry_login import CLOUD_VARIABLES
 from gocdnext_sdk.oci.platforms import is_platform
-from gocdnext_sdk.oci.reference import without_scheme
 from gocdnext_sdk.tools import dockerfile, dockerignore
 
 from . import container, context, preflight
@@ -316,7 +315,9 @@ class KanikoBuild(Build[KanikoInputs]):
         for target in self.targets:
             yield f"--destination={target}"
         yield f"--digest-file={digest_file}"
-        for registry in inputs.insecure_registries:
+        mirror = inputs.mirror
+        plain = (mirror.registry,) if mirror and mirror.plain_http else ()
+        for registry in dict.fromkeys((*inputs.insecure_registries, *plain)):
             yield f"--insecure-registry={registry}"
         for folder in (*own_folders(), workspace):
             yield f"--ignore-path={folder}"
@@ -339,8 +340,8 @@ class KanikoBuild(Build[KanikoInputs]):
             yield f"--target={inputs.target}"
         for platform in inputs.platforms:
             yield f"--custom-platform={platform}"
-        if inputs.mirror:
-            yield f"--registry-mirror={without_scheme(inputs.mirror)}"
+        if mirror:
+            yield f"--registry-mirror={mirror}"
         if inputs.reproducible:
             yield "--reproducible"
         yield f"--snapshot-mode={inputs.snapshot_mode}"

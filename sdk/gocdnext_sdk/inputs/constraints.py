@@ -11,7 +11,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from gocdnext_sdk.errors import Problem
+from gocdnext_sdk.errors import Problem, quoted
 
 REQUIRED = "is required"
 """How a problem begins whose input is missing or empty."""
@@ -169,7 +169,13 @@ class OnlyWith(Constraint):
             return f"{NO_EFFECT} without {first}: {' or '.join(sorted(self.values))}"
         if self.values == {""}:
             return f"{NO_EFFECT} with {names}"
-        return f"{NO_EFFECT} with {first}: {given[first]}"
+        return f"{NO_EFFECT} with {first}: {_shown(given[first])}"
+
+
+def _shown(text: str) -> str:
+    """Return a value as `quoted` does, without quotes where it stands whole."""
+    shown = quoted(text)
+    return text if shown == f'"{text}"' else shown
 
 
 class Always(Constraint):

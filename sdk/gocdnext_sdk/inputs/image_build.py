@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, ClassVar, Self
 
-from pydantic import WithJsonSchema
+from pydantic import BeforeValidator, WithJsonSchema
 
 from gocdnext_sdk.errors import Invalid, Problem, quoted
 from gocdnext_sdk.inputs.constraints import Always, Constraint, OnlyWith, RequiredTogether
@@ -22,7 +22,8 @@ from gocdnext_sdk.inputs.secret_contents import read_secret, secret_words
 from gocdnext_sdk.inputs.types import Boolean, Lines, Pairs, References, Words, WorkspacePath, in_workspace
 from gocdnext_sdk.oci.credentials import Credential, Credentials
 from gocdnext_sdk.oci.destination import Destination, Form
-from gocdnext_sdk.oci.reference import Reference, Registry, without_scheme
+from gocdnext_sdk.oci.mirror import Mirror
+from gocdnext_sdk.oci.reference import Reference, Registry
 from gocdnext_sdk.runtime.ci import Ci
 from gocdnext_sdk.runtime.exposure import Exposure, secrets_of
 from gocdnext_sdk.secret import Secret
@@ -48,6 +49,14 @@ BUILD_OUTPUTS = {
 
 ImageFiles = Annotated[Destination, in_workspace(Destination.parse), WithJsonSchema({"type": "string"})]
 """Where an image goes instead of a registry: a directory, or an archive."""
+
+
+def _mirror(text: object) -> object:
+    return Mirror.parse(text) if isinstance(text, str) else text
+
+
+MirrorPlace = Annotated[Mirror, BeforeValidator(_mirror), WithJsonSchema({"type": "string"})]
+"""A pull-through mirror: a host with a path, or its URL."""
 
 
 class ImageBuildInputs(ImageTagInputs, RegistryLoginInputs):
@@ -111,7 +120,7 @@ class ImageBuildInputs(ImageTagInputs, RegistryLoginInputs):
         "image layout), `dist/app.tar` an archive of one, `docker-archive:dist/app.tar` one that every "
         "`docker load` takes. Name it, or a directory above it, in the job's `artifacts`.",
     )
-    mirror: str | None = Input(
+    mirror: MirrorPlace | None = Input(
         None,
         description='Pull-through mirror of docker.io for base images, e.g. "mirror.gcr.io" or '
         '"registry.example.com/dockerhub". Docker Hub is the fallback.',
@@ -271,14 +280,9 @@ class ImageBuildInputs(ImageTagInputs, RegistryLoginInputs):
     def all_credentials(self) -> Credentials:
         """The logins: of the images, of what they are made from, and of the mirror; each for its own host."""
         found = list(self.credentials(self.main.registry))
-        if self.mirror_username and self.mirror_password and (host := self.mirror_registry):
-            found.append(Credential(host, self.mirror_username, self.mirror_password))
+        if self.mirror_username and self.mirror_password and self.mirror:
+            found.append(Credential(self.mirror.registry, self.mirror_username, self.mirror_password))
         return Credentials(found)
-
-    @property
-    def mirror_registry(self) -> Registry | None:
-        """The registry of the mirror."""
-        return Registry.parse(without_scheme(self.mirror).split("/")[0]) if self.mirror else None
 
     @property
     def references(self) -> Iterable[Reference]:
@@ -315,7 +319,7 @@ class ImageBuildInputs(ImageTagInputs, RegistryLoginInputs):
 
     def image_registries(self, environ: Mapping[str, str], workspace: Path) -> tuple[Registry, ...]:
         """Return the registries of what is built, of what other inputs name, and of the Dockerfile."""
-        mirror = (self.mirror_registry,) if self.mirror_registry else ()
+        mirror = (self.mirror.registry,) if self.mirror else ()
         others = (each.registry for each in self.references)
         found = self.dockerfile_images(environ, workspace).registries
         return (*self.registries, *mirror, *others, *sorted(found, key=str))
@@ -354,10 +358,6 @@ class ImageBuildInputs(ImageTagInputs, RegistryLoginInputs):
                 "dockerfile",
                 f"{quoted(self.dockerfile)} in {quoted(self.context)} is a link out of the workspace",
             )
-        if self.mirror is not None and not re.fullmatch(r"[A-Za-z0-9._:/-]+", without_scheme(self.mirror)):
-            yield Problem(
-                "mirror", f"{quoted(self.mirror)} is not a host with a path", 'write it as "mirror.gcr.io"'
-            )
         for number, label in enumerate(self.labels, start=1):
             if "=" not in label:
                 yield Problem("labels", f"item {number} has no value", "write one KEY=VALUE per line")
@@ -369,8 +369,7 @@ class ImageBuildInputs(ImageTagInputs, RegistryLoginInputs):
         problems = list(self._check_arguments(environ, known))
         yield from problems
         if not problems:
-            with suppress(ValueError):  # the mirror's own check says what is wrong
-                yield from self._check_login(environ, workspace)
+            yield from self._check_login(environ, workspace)
 
     def _check_existing(self, environ: Mapping[str, str], workspace: Path) -> Iterator[Problem]:
         with suppress(Invalid):  # the tags' own check says what is wrong

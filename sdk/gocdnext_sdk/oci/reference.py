@@ -46,6 +46,12 @@ def is_digest(text: str) -> bool:
     return _DIGEST.fullmatch(text) is not None
 
 
+def _begins_with_host(name: str) -> bool:
+    """Tell whether the first part of a name is a host, and not a repository of Docker Hub's."""
+    head, slash, _ = name.partition("/")
+    return bool(slash) and (head == "localhost" or any(c in head for c in ".:["))
+
+
 def _is_host(text: str) -> bool:
     if not _HOST.fullmatch(text):
         return False
@@ -58,11 +64,6 @@ def _is_host(text: str) -> bool:
         except ValueError:
             return False
     return True
-
-
-def without_scheme(mirror: str) -> str:
-    """Return the host and path of a mirror, which may be given as a URL."""
-    return re.sub(r"^https?://", "", mirror).rstrip("/")
 
 
 @dataclass(frozen=True, order=True)
@@ -83,7 +84,7 @@ class Registry:
             ValueError: `text` names no host.
         """
         # Messages quote nothing: a token may be pasted here by mistake, and no mask matches it in lower case.
-        host = re.sub(r"^https?://", "", text.strip()).rstrip("/")
+        host = re.sub(r"^https?://", "", text.strip(), flags=re.IGNORECASE).rstrip("/")
         head, _, path = host.lower().partition("/")
         if "@" in head:
             raise Invalid("a registry has no user in its name", 'give "username" and "password"')
@@ -145,11 +146,9 @@ class Reference:
             raise Invalid(f"{quoted(digest)} is not a digest", 'write it as "sha256:<64 hex digits>"')
         if "://" in rest:
             raise Invalid(f"{quoted(text)} has a scheme", f"write it as {quoted(rest.split('://', 1)[1])}")
-        head, slash, tail = rest.partition("/")
-        if slash and (head == "localhost" or any(c in head for c in ".:[")):
-            host, path = head, tail
-        else:
-            host, path = HUB, rest
+        host, path = HUB, rest
+        if _begins_with_host(rest):
+            host, _, path = rest.partition("/")
         tag: str | None = None
         if ":" in path:
             path, _, tag = path.partition(":")
@@ -180,10 +179,9 @@ class Reference:
 
     @property
     def short_name(self) -> str:
-        """The name as users write it, without Docker Hub's host and `library/`."""
-        if self.registry.host != HUB:
-            return self.name
-        return self.repository.removeprefix("library/")
+        """The name as users write it, without Docker Hub's host and `library/` where it names the same."""
+        short = self.repository.removeprefix("library/")
+        return short if self.registry.host == HUB and not _begins_with_host(short) else self.name
 
     @property
     def version(self) -> str:

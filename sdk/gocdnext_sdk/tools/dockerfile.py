@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from gocdnext_sdk.tools import shell_words
@@ -79,8 +80,13 @@ class Instruction:
         words = json_words(self.text)
         if words is not None:
             return words
-        plain = (word for word in _BLANKS.split(self.text) if word and parse_heredoc(word) is None)
-        return tuple(word.strip("\"'") for word in plain)
+        return tuple(word.strip("\"'") for word in self._split() if not _is_heredoc(word))
+
+    def _split(self) -> Iterable[str]:
+        with suppress(ValueError):
+            if self.heredocs:  # the delimiter of one may have a blank, between quotes
+                return shell_words.split(self.text, raw=True)
+        return filter(None, _BLANKS.split(self.text))
 
     @property
     def script(self) -> Heredoc | None:
@@ -152,6 +158,13 @@ def parse_heredoc(word: str) -> Heredoc | None:
         return None
     names = shell_words.split(found[3], raw=False)
     return Heredoc(names[0], found[2] + found[3], "") if len(names) == 1 else None
+
+
+def _is_heredoc(word: str) -> bool:
+    try:
+        return parse_heredoc(word) is not None
+    except ValueError:
+        return False
 
 
 def _directives(

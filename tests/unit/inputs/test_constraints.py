@@ -96,6 +96,12 @@ def test_what_counts_with_some_values_of_another() -> None:
     assert broken(rule, "predicate=p")[0].startswith("with.predicate: has no effect without action: attest")
 
 
+def test_what_another_one_says_may_be_no_text_for_a_log() -> None:
+    rule = OnlyWith("tags", "action", "push")
+    (line,) = broken(rule, "tags=v1", "action=https://u:hunter2@host/x")
+    assert line == "with.tags: has no effect with action: the value (24 characters); leave it out"
+
+
 def test_what_counts_without_another_only() -> None:
     rule = OnlyWith("qemu-image", "builder", "")
     assert broken(rule, "qemu-image=q", defaults=("driver=auto",)) == []

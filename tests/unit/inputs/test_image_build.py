@@ -113,6 +113,8 @@ def test_the_dockerfile_of_the_context_wins_over_the_workspaces(checkout: Path) 
         ({"secret_envs": "id=npm,env=NPM_TOKEN"}, "with.secret-envs: the variable of item 1 is not in"),
         ({"secret_files": "npm=nowhere"}, "with.secret-files: the file of item 1 is not"),
         ({"mirror": "a b"}, 'with.mirror: "a b" is not a host'),
+        ({"mirror": "../hub"}, 'with.mirror: "../hub" is not a host'),
+        ({"mirror": "m.example/../hub"}, 'with.mirror: "m.example/../hub" is not a host'),
         ({"mirror": "mirror.gcr.io", "mirror_username": "u"}, "with.mirror-password: is required"),
     ],
 )

@@ -167,6 +167,12 @@ class TestArgv:
         expected = {"--target=test", "--custom-platform=linux/arm64", "--label=a=b c", "--reproducible"}
         assert expected | {"--registry-mirror=mirror.gcr.io", "--cache-copy-layers"} <= set(words)
 
+    @pytest.mark.parametrize("scheme", ["http", "HTTP"])
+    def test_a_mirror_without_tls_is_one_for_kaniko_too(self, scheme: str) -> None:
+        words = argv(mirror=f"{scheme}://mirror.example:5000/hub/")
+        assert "--registry-mirror=mirror.example:5000/hub" in words
+        assert "--insecure-registry=mirror.example:5000" in words
+
 
 class TestEnvironment:
     def test_it_builds_as_docker_does_unless_the_job_says_otherwise(self) -> None:

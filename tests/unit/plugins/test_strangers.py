@@ -225,7 +225,8 @@ WORKING: dict[str, list[dict[str, str]]] = {
 """Maps that a run takes, for strangers to spoil."""
 
 FREE_TEXT = frozenset(
-    {"--build-arg", "--label", "--annotations", "--skip-dirs", "--skip-files", "--template", "--target"}
+    {"--build-arg", "--label", "--annotation", "--annotations", "--skip-dirs", "--skip-files"}
+    | {"--template", "--target"}
 )
 """Flags whose value is text, not a path."""
 

@@ -21,6 +21,19 @@ def test_every_instruction_has_the_line_it_starts_on() -> None:
     assert seen(text) == [(3, "FROM", "base AS build"), (4, "RUN", "one    two"), (6, "COPY", "a b")]
 
 
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("COPY <<'E F' /x\nline\nE F\n", ("/x",)),
+        ("COPY a <<E <<'F G' /x\nE\nF G\n", ("a", "/x")),
+        ("LABEL a=<<'E b=c\n", ("a=<<'E", "b=c")),
+        ("ENV <<'E F'\n", ("<<'E", "F")),
+    ],
+)
+def test_a_heredoc_is_no_word_whatever_its_delimiter(text: str, words: tuple[str, ...]) -> None:
+    assert only(text).words == words
+
+
 def test_a_tab_parts_words_too() -> None:
     assert seen("RUN\techo x\nONBUILD") == [(1, "RUN", "echo x"), (2, "ONBUILD", "")]
 

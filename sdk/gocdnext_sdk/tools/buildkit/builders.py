@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gocdnext_sdk.errors import DaemonError, ToolError
+from gocdnext_sdk.oci.mirror import Mirror
 from gocdnext_sdk.oci.platforms import normal
-from gocdnext_sdk.oci.reference import Reference, Registry, without_scheme
+from gocdnext_sdk.oci.reference import Reference, Registry
 from gocdnext_sdk.runtime.daemon import Daemon
 from gocdnext_sdk.runtime.job import Job
 from gocdnext_sdk.runtime.orphans import builder_name
@@ -178,21 +179,22 @@ def trusting(roots: Path | None) -> Iterator[str]:
         yield f"env.SSL_CERT_FILE=/etc/buildkit/certs/{_ROOTS}/{roots.name}"
 
 
-def registry_config(mirror: str | None, insecure: Iterable[Registry] = (), roots: Path | None = None) -> str:
+def registry_config(
+    mirror: Mirror | None, insecure: Iterable[Registry] = (), roots: Path | None = None
+) -> str:
     """Return the `buildkitd.toml` that says how registries are spoken to; empty if nothing is to say.
 
     Args:
-        mirror: what docker.io is read through, a host with a path or its URL.
+        mirror: what docker.io is read through.
         insecure: registries that speak plain http.
         roots: a file of certificates that `trusting` has the BuildKit use.
     """
     plain = [each.host for each in insecure]
     config = f'[registry."{_ROOTS}"]\nca = ["{roots}"]\n' if roots else ""
     if mirror:
-        place = without_scheme(mirror)
-        config += f'[registry."docker.io"]\nmirrors = ["{place}"]\n'
-        if mirror.startswith("http://"):
-            plain.append(place.split("/")[0])
+        config += f'[registry."docker.io"]\nmirrors = ["{mirror}"]\n'
+        if mirror.plain_http:
+            plain.append(mirror.registry.host)
     return config + "".join(f'[registry."{host}"]\nhttp = true\n' for host in dict.fromkeys(plain))
 
 

@@ -8,6 +8,7 @@ import pytest
 from testbed.pins import pins
 
 from gocdnext_sdk import ToolError
+from gocdnext_sdk.oci.mirror import Mirror
 from gocdnext_sdk.oci.reference import Registry
 from gocdnext_sdk.tools.buildkit.builders import BINFMT, BUILDKIT, Builder, naming_lost, registry_config
 
@@ -33,17 +34,18 @@ def test_nothing_emulates_other_systems() -> None:
         ("mirror.gcr.io", "mirror.gcr.io", False),
         ("https://registry.example.com/dockerhub/", "registry.example.com/dockerhub", False),
         ("http://registry.example.com:5000/hub", "registry.example.com:5000/hub", True),
+        ("HTTP://Registry.example.com/hub", "registry.example.com/hub", True),
     ],
 )
 def test_docker_hub_is_read_through_the_mirror(mirror: str, place: str, http: bool) -> None:
-    registries = tomllib.loads(registry_config(mirror))["registry"]
+    registries = tomllib.loads(registry_config(Mirror.parse(mirror)))["registry"]
     assert registries["docker.io"] == {"mirrors": [place]}
     assert registries.get(place.split("/")[0], {}).get("http", False) is http
 
 
 def test_named_registries_speak_plain_http_and_each_is_named_once() -> None:
     hosts = [Registry("registry:5000"), Registry("[fd00::1]:5000"), Registry("hub.corp:80")]
-    registries = tomllib.loads(registry_config("http://hub.corp:80/x", hosts))["registry"]
+    registries = tomllib.loads(registry_config(Mirror.parse("http://hub.corp:80/x"), hosts))["registry"]
     assert registries.pop("docker.io") == {"mirrors": ["hub.corp:80/x"]}
     assert registries == {str(host): {"http": True} for host in hosts}
     assert registry_config(None) == ""
