@@ -209,7 +209,7 @@ def is_in_daemon(inputs: DockerPushInputs, source: Source, reference: Reference,
     # A digest names the same content everywhere; the registry has all of it, with its signatures.
     if inputs.pull or inputs.demands_signature or reference.digest or not has_daemon(job.environ):
         return False
-    if job.daemon().has_image(str(reference)):
+    if job.daemon().has_image(_in_daemon(reference)):
         return True
     if source.names_registry:
         job.say(f"{reference} is not in the daemon: taking it from {reference.registry}")
@@ -218,21 +218,34 @@ def is_in_daemon(inputs: DockerPushInputs, source: Source, reference: Reference,
     raise DaemonError(f"there is no image {quoted(source)} in the daemon; was it built there? {advice}")
 
 
+def _in_daemon(reference: Reference) -> str:
+    """Return the name of one image there: asked for a name alone, an engine saves all tags of it."""
+    return str(reference if reference.tag or reference.digest else reference.with_tag("latest"))
+
+
 def from_daemon(reference: Reference, folder: Path, job: Job, regctl: Regctl) -> str:
     """Put the daemon's image into a layout in `folder` and return its digest.
 
     All platforms are kept if the daemon has them, which only the containerd image store can.
 
     Raises:
-        DaemonError: it cannot be had.
+        DaemonError: it cannot be had, or is not the only one that the daemon gives.
         ToolError: the daemon has a part of it only.
     """
     daemon = job.daemon()
-    archive = folder.with_suffix(".tar")
+    archive, name = folder.with_suffix(".tar"), _in_daemon(reference)
     with archive.open("wb") as stream:
-        stream.writelines(daemon.save(str(reference)))
+        stream.writelines(daemon.save(name))
+
+    def loaded() -> str:
+        # Regctl takes the first.
+        if (images := len({each.id for each in read_archive(archive).entries})) > 1:
+            raise DaemonError(f"the daemon gave {images} images for {name}, which names one")
+        return layout_digest(folder, "image")
+
     try:
-        digest = load(archive, None, folder, job, regctl)
+        regctl.load(archive, None, folder)
+        digest = job.digest(archive.name, loaded)
     except ToolError as error:
         raise ToolError(
             f"{error}; the daemon may hold only a part of {reference}, as after pulling one platform of "

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
+import tarfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -14,11 +16,12 @@ from typing import Any
 import pytest
 from tests.servers import Answer, answering
 
-from gocdnext_sdk import Error, Findings, InputMismatch, Job, Reference, RegistryClient
+from gocdnext_sdk import DaemonError, Error, Findings, InputMismatch, Job, Reference, RegistryClient
 from gocdnext_sdk.errors import RegistryError
 from gocdnext_sdk.host.manifest.load import load_plugin
 from gocdnext_sdk.host.testing.fake_registry import FakeRegistry
 from gocdnext_sdk.inputs.reader import read_inputs
+from gocdnext_sdk.oci.source import Source
 from gocdnext_sdk.runtime.masking import Masker
 from gocdnext_sdk.runtime.outputs import OutputFile
 from gocdnext_sdk.runtime.secret_files import SecretFiles
@@ -27,8 +30,8 @@ from gocdnext_sdk.runtime.signals import Signals
 FOLDER = Path(__file__).parents[3] / "plugins" / "docker-push"
 PLUGIN = load_plugin(FOLDER)
 PACKAGE = PLUGIN.__module__.rpartition(".")[0]
-plugin, registries, checking = (
-    import_module(f"{PACKAGE}.{each}") for each in ("plugin", "registries", "checking")
+plugin, registries, checking, content = (
+    import_module(f"{PACKAGE}.{each}") for each in ("plugin", "registries", "checking", "content")
 )
 KEY = "-----BEGIN PUBLIC KEY-----\ncHVibGlj\n-----END PUBLIC KEY-----"
 
@@ -229,3 +232,81 @@ def test_what_can_be_joined_is_written_after_what_it_names(world: World) -> None
     outputs = world.run(action="index", sources="stage/a:1 stage/b:1", target="live/a", tags="v1")
     assert len(world.copies.made) == 2
     assert world.registry.tags["live/a", "v1"] == outputs["DIGEST"]
+
+
+class OneTag:
+    """A daemon with several tags of one name, which it gives all where it is asked for none."""
+
+    has_containerd_store = True
+
+    def __init__(self, *ids: str) -> None:
+        self.asked: list[str] = []
+        self._ids = ids
+
+    def has_image(self, name: str) -> bool:
+        self.asked.append(name)
+        return True
+
+    def save(self, name: str) -> Iterator[bytes]:
+        self.asked.append(name)
+        stream = io.BytesIO()
+        with tarfile.open(fileobj=stream, mode="w") as archive:
+            images = [{"Config": each, "RepoTags": [f"app:{each}"], "Layers": []} for each in self._ids]
+            content = json.dumps(images).encode()
+            member = tarfile.TarInfo("manifest.json")
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))
+        yield stream.getvalue()
+
+
+class Loads(Copies):
+    """Takes the archive for an image that is in a layout."""
+
+    def load(self, archive: Path, name: str | None, folder: Path) -> None:
+        folder.mkdir()
+        entry = {
+            "digest": f"sha256:{'1' * 64}",
+            "annotations": {"org.opencontainers.image.ref.name": "image"},
+        }
+        (folder / "index.json").write_text(json.dumps({"manifests": [entry]}))
+
+
+@pytest.mark.parametrize(
+    ("source", "asked"),
+    [
+        ("docker-daemon:app", "docker.io/library/app:latest"),
+        ("docker-daemon:app:1", "docker.io/library/app:1"),
+        (f"docker-daemon:app@sha256:{'1' * 64}", f"docker.io/library/app@sha256:{'1' * 64}"),
+    ],
+)
+def test_a_daemon_is_asked_for_one_tag(
+    world: World, monkeypatch: pytest.MonkeyPatch, source: str, asked: str
+) -> None:
+    """Asked for a bare name, an engine gives every tag of it, and the first was published."""
+    daemon = OneTag("latest")
+    monkeypatch.setattr(Job, "daemon", lambda _: daemon)
+    given = PLUGIN.inputs.model_validate({"source": source, "target": "r.example/live/a"})
+    job = Job({}, Path(), Masker(), SecretFiles(), Signals(), OutputFile({}))
+    reached = registries.Registries(None, None, None, Loads(world.registry))
+    with content.find_content(given, given.source, job, reached) as found:
+        assert found.origin.startswith(source)
+    assert daemon.asked == [asked]
+    plain = Source.parse(source.partition(":")[2])
+    job = Job({"DOCKER_HOST": "unix:///d"}, Path(), Masker(), SecretFiles(), Signals(), OutputFile({}))
+    if plain.reference is not None and not plain.reference.digest:
+        assert content.is_in_daemon(given, plain, plain.reference, job)
+        assert daemon.asked[1:] == [asked]
+
+
+def test_an_archive_of_the_daemon_with_several_images_is_none(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Job, "daemon", lambda _: OneTag("1", "latest"))
+    given = PLUGIN.inputs.model_validate({"source": "docker-daemon:app:1", "target": "r.example/live/a"})
+    job = Job({}, Path(), Masker(), SecretFiles(), Signals(), OutputFile({}))
+    reached = registries.Registries(None, None, None, Loads(world.registry))
+    with (
+        pytest.raises(DaemonError, match=r"gave 2 images for docker\.io/library/app:1"),
+        content.find_content(given, given.source, job, reached),
+    ):
+        pass
