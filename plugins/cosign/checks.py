@@ -10,10 +10,11 @@ from gocdnext_sdk import Problem, Secret, quoted
 from gocdnext_sdk.contract.dialects import hands_out_tokens
 from gocdnext_sdk.tools.cosign import check_insecure, key_kind, kms_scheme
 from gocdnext_sdk.tools.identity_token import IdentityToken
-from gocdnext_sdk.tools.sigstore import lacking, service_url
+from gocdnext_sdk.tools.sigstore import Document, check_usable, lacking, service_url
 from gocdnext_sdk.workspace import is_file, read_text
 
 from .files import BLOBS, bundle_of, files, matches
+from .forms import OLDER_LOG
 
 if TYPE_CHECKING:
     from .inputs import CosignInputs
@@ -30,7 +31,6 @@ def problems(inputs: CosignInputs, environ: Mapping[str, str], workspace: Path) 
         yield from _check_token(inputs, environ) if inputs.signs else _check_identity(inputs)
     if inputs.signs:
         yield from _check_services(inputs)
-        yield from _check_format(inputs)
     for number, (_, value) in enumerate(inputs.annotations, start=1):
         if value is None:
             yield Problem("annotations", f"item {number} has no value", "write one KEY=VALUE per line")
@@ -170,14 +170,21 @@ def _check_services(inputs: CosignInputs) -> Iterator[Problem]:
             '"false" and keyless need a timestamp authority',
             "a certificate lives ten minutes; without a log or a timestamp nobody can verify it later",
         )
+    try:
+        check_usable(services, keyless=inputs.keyless, tlog=inputs.tlog)
+    except ValueError as error:
+        yield Problem.of("signing-config", error)
+    else:
+        yield from _check_format(inputs, services)
 
 
-def _check_format(inputs: CosignInputs) -> Iterator[Problem]:
+def _check_format(inputs: CosignInputs, services: Document) -> Iterator[Problem]:
     """Check that the older form can be written: it has no place for an entry of Rekor 2."""
-    services = inputs.services
-    if "legacy" not in inputs.forms or services is None or not services.get("rekorTlogUrls"):
+    if "legacy" not in inputs.forms:
         return
-    if service_url(services, "rekorTlogUrls") is None:
+    try:
+        service_url(services, "rekorTlogUrls", OLDER_LOG)
+    except ValueError:
         yield Problem(
             "format",
             f"{quoted(inputs.format)} needs a transparency log of version 1; the services have a newer one",

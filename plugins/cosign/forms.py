@@ -8,6 +8,9 @@ from typing import Literal
 Form = Literal["bundle", "legacy"]
 """How a signature is stored: as a bundle that refers to the image, or behind the tag `sha256-….sig`."""
 
+OLDER_LOG = (1,)
+"""The versions of the log whose entries the older form has a place for."""
+
 BLIND: Mapping[Form, str] = {
     "bundle": "not seen by cosign 2, Kyverno's `type: Cosign` and Harbor's mark, which look for the older "
     "form; format: both is for them too",

@@ -15,7 +15,6 @@ from gocdnext_sdk import (
     Credentials,
     Input,
     Invalid,
-    JsonDocument,
     Lines,
     MutuallyExclusive,
     OnlyWith,
@@ -31,6 +30,7 @@ from gocdnext_sdk import (
     quoted,
 )
 from gocdnext_sdk.inputs.parsers import parse_items, parse_lines
+from gocdnext_sdk.inputs.sigstore import SigstoreDocument
 from gocdnext_sdk.oci.reference import Registry
 from gocdnext_sdk.tools.cosign import KEY_EXAMPLES, key_reference, signature_registries
 from gocdnext_sdk.tools.sigstore import NOBODY, Document, signing_config, without_log
@@ -219,12 +219,12 @@ class CosignInputs(RegistryLoginInputs):
     cert_oidc_issuer_regexp: str | None = Input(
         None, description="Keyless: as `cert-oidc-issuer`, by a regular expression for the whole URL."
     )
-    signing_config: JsonDocument | None = Input(
+    signing_config: SigstoreDocument | None = Input(
         None,
         description="The services to sign with, as Sigstore's signing config: a workspace path or the JSON. "
         "The public ones if not given.",
     )
-    trusted_root: JsonDocument | None = Input(
+    trusted_root: SigstoreDocument | None = Input(
         None,
         description="What to trust, as Sigstore's trusted root: a workspace path or the JSON. The public one "
         "if not given.",

@@ -15,8 +15,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from gocdnext_sdk import Reference
-from gocdnext_sdk.tools.sigstore import PUBLIC_LOG, Document, certificates, log_keys
+from gocdnext_sdk.tools.sigstore import PUBLIC_LOG, Document, certificates, log_keys, service_url
 
+from .forms import OLDER_LOG
 from .predicates import SIGNATURE, uri_of
 from .signer import Signer
 
@@ -105,10 +106,9 @@ def _rekor(signer: Signer) -> Mapping[str, Any]:
     inputs = signer.inputs
     if not inputs.tlog:  # the URL has a default in a cluster, and Kyverno's command demands it
         return ({"url": PUBLIC_LOG} if inputs.keyless else {}) | {"ignoreTlog": True}
-    logs = (inputs.services or {}).get("rekorTlogUrls", ())
+    written = service_url(inputs.services or {}, "rekorTlogUrls", () if _is_bundle(signer) else OLDER_LOG)
     known = log_keys(_root(signer), "tlogs")
-    named = [each.get("url") for each in logs if isinstance(each, Mapping)]
-    url = str(next(filter(None, (*named, *known)), PUBLIC_LOG))  # which Kyverno takes if none is named
+    url = written or next(filter(None, known), PUBLIC_LOG)  # which Kyverno takes if none is named
     own = known.get(url) or next(iter(known.values()), None)
     return {"url": url} | ({"pubkey": own} if own and not _is_bundle(signer) else {})
 
@@ -118,10 +118,10 @@ def _ctlog(signer: Signer) -> Mapping[str, Any]:
     root, inputs = _root(signer), signer.inputs
     found: dict[str, Any] = {}
     if inputs.trusted_root is not None:
-        keys = list(log_keys(root, "ctlogs").values())
-        found = {"pubkey": keys[-1]} if keys else {"ignoreSCT": True}
+        key = next(iter(log_keys(root, "ctlogs").values()), None)
+        found = {"pubkey": key} if key else {"ignoreSCT": True}
     if not inputs.tlog and (stamps := certificates(root, _TSAS)):
-        found["tsaCertChain"] = stamps[-1]  # Kyverno takes one authority
+        found["tsaCertChain"] = stamps[0]  # Kyverno takes one authority
     return {"ctlog": found} if found else {}
 
 

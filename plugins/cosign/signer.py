@@ -14,7 +14,7 @@ from gocdnext_sdk.tools.signing import SigningTool
 from gocdnext_sdk.tools.sigstore import Document, hosts, logs_certificates, service_url, urls
 
 from .checks import token_problems
-from .forms import Form
+from .forms import OLDER_LOG, Form
 from .inputs import CosignInputs
 
 
@@ -138,7 +138,7 @@ class Signer:
             return argv
         if not config.get("rekorTlogUrls"):
             argv += ["--tlog-upload=false"]
-        argv += flag("--rekor-url", service_url(config, "rekorTlogUrls"))
+        argv += flag("--rekor-url", service_url(config, "rekorTlogUrls", OLDER_LOG))
         argv += flag("--fulcio-url", service_url(config, "caUrls")) if self.inputs.keyless else []
         return argv + flag("--timestamp-server-url", service_url(config, "tsaUrls"))
 

@@ -8,15 +8,15 @@ from typing import Annotated
 
 from gocdnext_sdk import (
     Input,
-    JsonDocument,
     PluginInputs,
     Problem,
     Secret,
     in_workspace,
     quoted,
 )
+from gocdnext_sdk.inputs.sigstore import SigstoreDocument
 from gocdnext_sdk.tools.cosign import KEY_EXAMPLES, key_kind, key_reference, kms_scheme
-from gocdnext_sdk.tools.sigstore import Document, lacking
+from gocdnext_sdk.tools.sigstore import Document, check_usable, lacking
 from gocdnext_sdk.workspace import read_text
 
 TOKEN, AUDIENCE = "SIGSTORE_ID_TOKEN", "sigstore"
@@ -39,7 +39,7 @@ class SigningInputs(PluginInputs):
     key_password: Secret | None = Input(
         None, description="Password of the private key.", tool_env="COSIGN_PASSWORD"
     )
-    signing_config: JsonDocument | None = Input(
+    signing_config: SigstoreDocument | None = Input(
         None,
         description="The services to sign with, as Sigstore's signing config: a workspace path or the JSON. "
         "The public ones if not given.",
@@ -80,6 +80,10 @@ class SigningInputs(PluginInputs):
         elif kinds:
             what = "names no certificate authority, and keyless signing needs one"
             yield Problem("signing-config", what, "add one, or give `key-content`")
+        try:
+            check_usable(services or {}, keyless=not self.has_key, tlog=tlog)
+        except ValueError as error:
+            yield Problem.of("signing-config", error)
 
     @property
     def has_key(self) -> bool:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 from gocdnext_sdk.errors import Invalid, Problem, quoted
 from gocdnext_sdk.inputs.constraints import Constraint, MutuallyExclusive
 from gocdnext_sdk.inputs.model import Input, PluginInputs
-from gocdnext_sdk.inputs.types import Boolean, JsonDocument, in_workspace
+from gocdnext_sdk.inputs.sigstore import SigstoreDocument
+from gocdnext_sdk.inputs.types import Boolean, in_workspace
 from gocdnext_sdk.tools.cosign.keys import KEY_EXAMPLES, key_kind, key_reference, kms_scheme
 from gocdnext_sdk.tools.cosign.policy import Policy
 from gocdnext_sdk.tools.sigstore import NOBODY, logs_certificates
@@ -54,7 +55,7 @@ class ImageSignatureInputs(PluginInputs):
     verify_issuer_regexp: str | None = Input(
         None, description="As `verify-issuer`, by a regular expression for the whole URL."
     )
-    trusted_root: JsonDocument | None = Input(
+    trusted_root: SigstoreDocument | None = Input(
         None,
         description="What to trust, as Sigstore's trusted root: a workspace path or the JSON. The public one "
         "if not given.",

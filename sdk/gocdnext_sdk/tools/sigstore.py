@@ -6,8 +6,12 @@ Source: sigstore/protobuf-specs `sigstore_trustroot.proto`; cosign's `signing-co
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
 from typing import Any
+
+from gocdnext_sdk.errors import Invalid, quoted
 
 SIGNING_CONFIG = "application/vnd.dev.sigstore.signingconfig.v0.2+json"
 """Media type of a signing configuration."""
@@ -16,7 +20,7 @@ TRUSTED_ROOT = "application/vnd.dev.sigstore.trustedroot+json"
 """Media type of a trusted root, without its version."""
 
 Document = Mapping[str, Any]
-"""A signing configuration or a trusted root, as its JSON has it."""
+"""A signing configuration or a trusted root, as `normalised` leaves it; all else in it only cosign checks."""
 
 NOBODY: Document = {"mediaType": f"{TRUSTED_ROOT};version=0.1"}
 """A trusted root that trusts nobody: enough for a signature by key, and it keeps cosign from fetching one."""
@@ -27,9 +31,56 @@ PUBLIC_LOG = "https://rekor.sigstore.dev"
 PUBLIC = ("https://fulcio.sigstore.dev", PUBLIC_LOG, "https://timestamp.sigstore.dev")
 """The services of the public Sigstore, by its signing config; its newer log changes its name each year."""
 
+VERSIONS = {"caUrls": (1,), "rekorTlogUrls": (1, 2), "tsaUrls": (1,)}
+"""The kinds of services, with the versions of their protocols that cosign speaks.
+
+Source: sigstore-go 1.2 `pkg/sign/certificate.go`, `transparency.go`, `timestamping.go`.
+"""
+
 _HOST = re.compile(r"https?://(?:[^/@]*@)?([^/?#]+)")
 _ANY = {"selector": "ANY"}
 _BEGINNING = "1970-01-01T00:00:00Z"
+_NUMBERS = ("majorApiVersion", "count")
+_STANDARD = str.maketrans("-_", "+/")
+_SNAKE = re.compile("[a-z]+(_[a-z]+)+")
+
+
+def normalised(document: Document) -> dict[str, Any]:
+    """Return a document as protojson writes it, which reads more: names in snake case, numbers as text, null.
+
+    Source: protobuf-go 1.36 `encoding/protojson/decode.go` (`unmarshalMessage`, `unmarshalUint`).
+
+    Raises:
+        Invalid: a name is there in both spellings.
+    """
+    try:
+        return _object(document)
+    except RecursionError:
+        raise Invalid("is nested too deeply") from None
+
+
+def _object(message: Document) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for key, value in message.items():
+        first, *rest = key.split("_") if _SNAKE.fullmatch(key) else [key]
+        name = "".join((first, *map(str.capitalize, rest)))
+        if name in found:
+            raise Invalid(f"has {quoted(name)} in both spellings", "keep one")
+        found[name] = _number(value) if name in _NUMBERS else _value(value)
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def _value(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return _object(value)
+    return [_value(each) for each in value] if isinstance(value, list) else value
+
+
+def _number(value: Any) -> Any:
+    with suppress(ValueError):
+        number = float(value) if isinstance(value, str) else value
+        return int(number) if isinstance(number, float) and number.is_integer() else value
+    return value
 
 
 def signing_config(
@@ -73,7 +124,7 @@ def lacking(config: Document, *, keyless: bool, tlog: bool) -> tuple[str, ...]:
     A certificate lives ten minutes: without a log or a timestamp nobody can verify later that it was in time.
 
     Args:
-        config: maybe of the user's own, whose form only cosign knows.
+        config: the signing config.
         keyless: whether a certificate is needed.
         tlog: whether it is written to a log.
     """
@@ -81,31 +132,53 @@ def lacking(config: Document, *, keyless: bool, tlog: bool) -> tuple[str, ...]:
     return tuple(kind for kind, is_needed in needed.items() if is_needed and not config.get(kind))
 
 
-def service_url(config: Document, kind: str) -> str | None:
-    """Return the URL of the first service of a kind that speaks the first version of its protocol.
+def check_usable(config: Document, *, keyless: bool, tlog: bool) -> None:
+    """Check that each kind of services that is named, and that signing asks, can be asked now.
 
     Args:
-        config: maybe of the user's own, whose form only cosign knows.
-        kind: `caUrls`, `rekorTlogUrls` or `tsaUrls`.
+        config: the signing config.
+        keyless: whether a certificate is needed.
+        tlog: whether it is written to a log.
+
+    Raises:
+        Invalid: none of a kind can.
     """
-    services = config.get(kind)
-    for service in services if isinstance(services, Sequence) else ():
-        if isinstance(service, Mapping) and service.get("majorApiVersion") == 1 and service.get("url"):
-            return str(service["url"])
-    return None
+    asked = {"rekorTlogUrls": tlog, "caUrls": keyless, "tsaUrls": True}
+    for kind in (kind for kind, is_asked in asked.items() if is_asked):
+        service_url(config, kind)
+
+
+def service_url(config: Document, kind: str, versions: Sequence[int] = ()) -> str | None:
+    """Return the URL of the service that cosign would ask; None: the signing config names none of this kind.
+
+    Args:
+        config: the signing config.
+        kind: one of `VERSIONS`.
+        versions: of the protocol; none: those that cosign speaks.
+
+    Raises:
+        Invalid: some are named, and none of them can be asked now.
+    """
+    if not config.get(kind):
+        return None
+    for url in _usable(config, kind, versions or VERSIONS[kind]):
+        return url
+    wanted = " or ".join(map(str, versions or VERSIONS[kind]))
+    raise Invalid(
+        f"names no service in {quoted(kind)} that is valid now and has version {wanted}",
+        "see its url, validFor and majorApiVersion",
+    )
 
 
 def urls(config: Document | None) -> list[str]:
-    """Return the URLs of the services in a signing config.
+    """Return the URLs of the services in a signing config that can be asked now.
 
     Args:
-        config: maybe of the user's own, whose form only cosign knows; None: the public Sigstore's.
+        config: the signing config; None: the public Sigstore's.
     """
     if config is None:
         return list(PUBLIC)
-    kinds = (config.get(kind) for kind in ("caUrls", "rekorTlogUrls", "tsaUrls"))
-    services = (service for kind in kinds if isinstance(kind, Sequence) for service in kind)
-    return [str(service.get("url")) for service in services if isinstance(service, Mapping)]
+    return [url for kind, versions in VERSIONS.items() for url in _usable(config, kind, versions)]
 
 
 def hosts(config: Document) -> list[str]:
@@ -123,36 +196,84 @@ def logs_certificates(root: Document | None) -> bool:
 
 
 def certificates(root: Document, kind: str) -> list[str]:
-    """Return the certificates of each authority in a trusted root, as PEM.
+    """Return the certificates of each authority in a trusted root, as PEM, the one that signs now first.
 
     Args:
-        root: maybe of the user's own, whose form only cosign knows.
+        root: the trusted root.
         kind: `certificateAuthorities` or `timestampAuthorities`.
     """
-    chains = ((each.get("certChain") or {}).get("certificates") or () for each in _each(root, kind))
-    found = ("".join(_pem("CERTIFICATE", each["rawBytes"]) for each in chain) for chain in chains)
+    chains = (
+        _messages(_message(each, "certChain"), "certificates") for each in _newest(_messages(root, kind))
+    )
+    found = ("".join(_pem("CERTIFICATE", each) for each in chain) for chain in chains)
     return [each for each in found if each]
 
 
 def log_keys(root: Document, kind: str) -> dict[str, str]:
     """Return the public keys of logs in a trusted root, as PEM, by the URLs of the logs.
 
+    The one that signs now is first; of those with one URL, it is the only one.
+
     Args:
-        root: as for `certificates`.
+        root: the trusted root.
         kind: `tlogs` or `ctlogs`.
     """
-    logs = ((str(each.get("baseUrl", "")), each.get("publicKey") or {}) for each in _each(root, kind))
-    return {url: _pem("PUBLIC KEY", key["rawBytes"]) for url, key in logs if key.get("rawBytes")}
+    keys = ({**_message(each, "publicKey"), "url": each.get("baseUrl", "")} for each in _messages(root, kind))
+    found: dict[str, str] = {}
+    for key in _newest(keys):
+        if pem := _pem("PUBLIC KEY", key):
+            found.setdefault(str(key["url"]), pem)
+    return found
 
 
-def _each(root: Document, kind: str) -> Iterator[Document]:
-    found = root.get(kind)
-    yield from (each for each in (found if isinstance(found, Sequence) else ()) if isinstance(each, Mapping))
+def _usable(config: Document, kind: str, versions: Iterable[int]) -> list[str]:
+    """Return the URLs of services that are valid now, in the order of cosign's choice.
+
+    Source: sigstore-go 1.2 `pkg/root/signing_config.go`, `SelectService`.
+    """
+    services = [each for each in _newest(_messages(config, kind)) if _validity(each)[0] and each.get("url")]
+    return [
+        str(each["url"])
+        for version in sorted(versions, reverse=True)
+        for each in services
+        if each.get("majorApiVersion") == version
+    ]
 
 
-def _pem(what: str, content: object) -> str:
-    lines = re.findall(".{1,64}", str(content))
-    return "\n".join((f"-----BEGIN {what}-----", *lines, f"-----END {what}-----", ""))
+def _newest(messages: Iterable[Document]) -> list[Document]:
+    """Return what is valid now before what is not, the newest first."""
+    return sorted(messages, key=_validity, reverse=True)
+
+
+def _validity(message: Document) -> tuple[bool, datetime]:
+    """Return whether `validFor` includes the time now, and its start; if it is malformed, it does not."""
+    now, first = datetime.now(UTC), datetime.min.replace(tzinfo=UTC)
+    period = _message(message, "validFor")
+    try:
+        start, end = (datetime.fromisoformat(str(period.get(each, now))) for each in ("start", "end"))
+        return start <= now <= end, start if "start" in period else first
+    except (TypeError, ValueError):  # the former of a time without a zone
+        return False, first
+
+
+def _messages(message: Document, name: str) -> list[Document]:
+    found = message.get(name)
+    return [each for each in found if isinstance(each, Mapping)] if isinstance(found, list) else []
+
+
+def _message(message: Document, name: str) -> Document:
+    found = message.get(name)
+    return found if isinstance(found, Mapping) else {}
+
+
+def _pem(what: str, message: Document) -> str:
+    """Return the `rawBytes` of a message; "" for none.
+
+    Source: `unmarshalBytes` of protojson, which takes base64 of both alphabets, padded or not.
+    """
+    content = "".join(str(message.get("rawBytes", "")).translate(_STANDARD).split()).rstrip("=")
+    lines = re.findall(".{1,64}", content + "=" * (-len(content) % 4))
+    return "\n".join((f"-----BEGIN {what}-----", *lines, f"-----END {what}-----", "")) if content else ""
 
 
 def _service(url: str, version: int) -> Mapping[str, Any]:

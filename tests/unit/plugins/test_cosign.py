@@ -304,6 +304,58 @@ def test_the_older_form_gets_its_services_by_url() -> None:
     ]
 
 
+EACH = {
+    "ca_urls": [{"url": "https://fulcio.example", "major_api_version": "1"}],
+    "rekor_tlog_urls": [{"url": "https://rekor.example", "majorApiVersion": "1"}],
+    "tsa_urls": [{"url": SERVICES["timestamp-server-url"], "major_api_version": 1}],
+}
+"""A signing config as protojson reads it, but nobody writes it."""
+
+
+@pytest.mark.parametrize("format_", ["legacy", "both"])
+def test_the_older_form_gets_the_services_that_cosign_would_read(format_: str) -> None:
+    config = json.dumps(EACH)
+    keyless = {"identity-token": token(), "trusted-root": ROOT, "format": format_, "signing-config": config}
+    assert plan(keyless, None, "legacy")[6:12] == [
+        *("--rekor-url", SERVICES["rekor-url"], "--fulcio-url", SERVICES["fulcio-url"]),
+        *("--timestamp-server-url", SERVICES["timestamp-server-url"]),
+    ]
+    without = plan(keyless | {"tlog": "false"}, None, "legacy")
+    assert "--tlog-upload=false" in without
+    assert "--rekor-url" not in without
+    assert "rekor_tlog_urls" not in read(keyless | {"tlog": "false"}).services
+
+
+@pytest.mark.parametrize("format_", ["bundle", "legacy", "both"])
+@pytest.mark.parametrize("kind", EACH)
+def test_services_of_which_none_can_be_asked_are_a_mistake(kind: str, format_: str) -> None:
+    """Or cosign would ask the public ones in their place: one of them would see the token."""
+    (name,) = EACH[kind]
+    for retired in ({"valid_for": {"end": "2020-01-01T00:00:00Z"}}, {"majorApiVersion": 9}):
+        version = {} if "majorApiVersion" in retired else {"majorApiVersion": 1}
+        config = {**EACH, kind: [{"url": name["url"], **version, **retired}]}
+        keyless = {"identity-token": token(), "trusted-root": ROOT, "format": format_}
+        (line,) = mistakes(keyless | {"signing-config": json.dumps(config)})
+        assert line.startswith("with.signing-config: names no service in "), line
+
+
+def test_the_older_form_takes_the_log_that_it_has_a_place_for() -> None:
+    newer = {"url": "https://newer.example", "majorApiVersion": 2}
+    config = {**EACH, "rekor_tlog_urls": [newer, *EACH["rekor_tlog_urls"]]}
+    by_key = {"key-content": PRIVATE, "format": "legacy", "signing-config": json.dumps(config)}
+    argv = plan(by_key, "k", "legacy")
+    assert argv[argv.index("--rekor-url") + 1] == SERVICES["rekor-url"]
+    config["rekor_tlog_urls"] = [newer]
+    (line,) = mistakes(by_key | {"signing-config": json.dumps(config)})
+    assert line.startswith('with.format: "legacy" needs a transparency log of version 1'), line
+
+
+def test_one_field_in_both_spellings_is_a_mistake() -> None:
+    config = json.dumps({**EACH, "caUrls": []})
+    (line,) = mistakes({"key-content": PRIVATE, "signing-config": config})
+    assert line.startswith('with.signing-config: has "caUrls" in both spellings'), line
+
+
 def test_signing_keyless_names_where_the_token_is() -> None:
     assert plan({"identity-token": token()})[:4] == ["sign", "--yes", "--oidc-provider", "envvar"]
 
@@ -343,6 +395,7 @@ def test_certificates_are_looked_up_in_the_logs_the_trusted_root_names() -> None
     assert policy(verify).sct
     assert policy(verify | {"trusted-root": logged}).sct
     assert not policy(verify | {"trusted-root": ROOT}).sct
+    assert not policy(verify | {"trusted-root": json.dumps({**NOBODY, "ctlogs": None})}).sct
 
 
 def test_cosign_sees_no_variable_it_was_not_given(run_plugin: PluginRunner, fake_tools: Any) -> None:

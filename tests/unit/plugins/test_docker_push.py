@@ -153,10 +153,10 @@ def test_a_mark_that_would_say_nothing_is_a_mistake(inputs: dict[str, str], key:
     assert line.startswith(f"with.{key}: "), line
 
 
-SERVICES = {
-    "caUrls": [{"url": "https://ca.example"}],
-    "rekorTlogUrls": [{"url": "https://log.example"}],
-    "tsaUrls": [{"url": "https://tsa.example"}],
+SERVICES: dict[str, list[dict[str, Any]]] = {
+    "caUrls": [{"url": "https://ca.example", "majorApiVersion": 1}],
+    "rekorTlogUrls": [{"url": "https://log.example", "majorApiVersion": 1}],
+    "tsaUrls": [{"url": "https://tsa.example", "majorApiVersion": 1}],
 }
 
 
@@ -194,6 +194,14 @@ def test_services_that_could_sign_nothing_are_a_mistake(
     else:
         (line,) = mistakes(given, token())
         assert line.startswith(f"with.{key}: "), line
+
+
+@pytest.mark.parametrize("left", [{"mark": "attestation"}, {"receipt": "true"}])
+def test_services_that_no_longer_serve_are_a_mistake(left: dict[str, str]) -> None:
+    retired = {**SERVICES["tsaUrls"][0], "valid_for": {"end": "2020-01-01T00:00:00Z"}}
+    services = {**SERVICES, "tsaUrls": [retired]}
+    (line,) = mistakes(SIGNED | left | {"key-content": PRIVATE, "signing-config": json.dumps(services)})
+    assert line.startswith('with.signing-config: names no service in "tsaUrls" that is valid now'), line
 
 
 @pytest.mark.parametrize("left", [{"mark": "attestation"}, {"receipt": "true"}])

@@ -174,6 +174,29 @@ def test_the_log_is_the_one_that_is_written_or_else_the_trusted_one(signs: bool)
     assert entry["keyless"]["rekor"] == {"url": "https://rekor.example" if signs else "https://log.example"}
 
 
+@pytest.mark.parametrize(("format_", "expected"), [("bundle", "newest"), ("both", "first-version")])
+def test_of_several_logs_it_is_the_one_that_is_written_now(format_: str, expected: str) -> None:
+    logs = [
+        {"url": "https://retired.example", "majorApiVersion": 1, "validFor": {"end": "2020-01-01T00:00:00Z"}},
+        {"url": "https://first-version.example", "major_api_version": "1"},
+        {"url": "https://newest.example", "majorApiVersion": 2},
+    ]
+    config = {"rekor_tlog_urls": logs, "ca_urls": [{"url": "https://ca.example", "majorApiVersion": 1}]}
+    given = {**KEYLESS, "trusted-root": json.dumps(OWN), "signing-config": json.dumps(config)}
+    (entry,) = attestors(printed({**given, "format": format_})[1])
+    assert entry["keyless"]["rekor"]["url"] == f"https://{expected}.example"
+
+
+def test_of_several_keys_it_is_the_one_that_signs_now() -> None:
+    def log(name: str, start: str) -> dict[str, Any]:
+        return {"base_url": "https://ct.example", "public_key": {**raw(name), "valid_for": {"start": start}}}
+
+    logs = [log("new", "2024-01-01T00:00:00Z"), log("old", "2020-01-01T00:00:00Z")]
+    own = json.dumps({**OWN, "ctlogs": logs})
+    (entry,) = attestors(printed({**PRIVATE_SIGSTORE, "format": "both", "trusted-root": own})[1])
+    assert entry["keyless"]["ctlog"] == {"pubkey": pem("PUBLIC KEY", "new")}
+
+
 @pytest.mark.parametrize(
     ("stated", "expected"),
     [

@@ -20,7 +20,7 @@ from gocdnext_sdk.oci.published import attested_types
 from gocdnext_sdk.oci.reference import Reference
 from gocdnext_sdk.oci.strict_json import parse_json
 from gocdnext_sdk.tools.cosign.policy import Policy
-from gocdnext_sdk.tools.sigstore import Document, logs_certificates
+from gocdnext_sdk.tools.sigstore import Document, logs_certificates, normalised
 
 OURS = "ghcr.io/klinux/gocdnext-plugin-*"
 EXPECTED = {
@@ -134,7 +134,7 @@ def _fits(image: Reference, pattern: str) -> bool:
 
 def _read(root: Path | None) -> Document | None:
     try:
-        return None if root is None else parse_json(root.read_bytes())
+        return None if root is None else normalised(parse_json(root.read_bytes()))
     except ValueError as error:
         raise UsageError(f"{root} is no trusted root: {error}") from None
 

@@ -190,7 +190,9 @@ def test_an_expression_has_to_match_the_whole_identity(asking: Asking) -> None:
     assert "--certificate-identity-regexp ^(?:a|b)$ " in asking.argv()[0]
 
 
-@pytest.mark.parametrize(("logs", "ignored"), [('"ctlogs": []', True), ('"ctlogs": [{}]', False)])
+@pytest.mark.parametrize(
+    ("logs", "ignored"), [('"ctlogs": []', True), ('"ctlogs": [{}]', False), ('"ctlogs": null', True)]
+)
 def test_a_root_without_a_log_of_certificates_demands_no_entry_in_one(
     asking: Asking, logs: str, ignored: bool
 ) -> None:

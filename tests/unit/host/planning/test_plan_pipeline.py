@@ -21,6 +21,7 @@ from gocdnext_sdk.host.pipeline import Graph, PullRequest, Revision, Run, Source
 from gocdnext_sdk.host.pipeline.model import Profile
 from gocdnext_sdk.host.planning.plan_pipeline import JobPlan, Planner
 from gocdnext_sdk.host.planning.text import lines
+from gocdnext_sdk.tools.sigstore import signing_config
 
 ROOT = Path(__file__).parents[4]
 KEY = "-----BEGIN {0}-----\nMFkw\n-----END {0}-----\n"
@@ -33,7 +34,9 @@ FILES = {
     "sbom.cdx.json": "{}",
     "sbom.spdx.json": "{}",
     "sigstore/trusted-root.json": "{}",
-    "sigstore/signing-config.json": '{"rekorTlogUrls": [{}], "caUrls": [{}]}',
+    "sigstore/signing-config.json": json.dumps(
+        signing_config(rekor="https://log.example", fulcio="https://ca.example")
+    ),
     "dist/app.tar": "",
     "deploy/app.yaml": "",
     "policy/vuln.cue": "",
