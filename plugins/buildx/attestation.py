@@ -28,6 +28,7 @@ class Attestation:
     def parse(cls, text: str) -> Attestation:
         """Read a value as `--sbom` and `--provenance` take it: a boolean, or attributes.
 
+        BuildKit knows keys in lower case, and would pass over others, and over blanks before one.
         Source: `CanonicalizeAttest` and `Attest.UnmarshalText` of buildx 0.36.1, util/buildflags/attests.go.
 
         Raises:
@@ -40,17 +41,13 @@ class Attestation:
             pairs = [each.partition("=") for each in fields(text)]
         except ValueError:
             raise refused from None
-        attributes = {}
-        wanted = True
-        for key, equals, value in pairs:
-            meant = key.strip().lower()
-            if not equals or meant == "type" or (meant == "disabled" and value not in BOOLEANS):
-                raise refused
-            if meant == "disabled":
-                wanted = not BOOLEANS[value]
-            else:
-                attributes[key] = value
-        return cls(wanted, attributes)
+        attributes = {key.strip().lower(): value for key, _, value in pairs}
+        if len(attributes) < len(pairs) or "type" in attributes or not all(equals for _, equals, _ in pairs):
+            raise refused
+        disabled = attributes.pop("disabled", "false")
+        if disabled not in BOOLEANS:
+            raise refused
+        return cls(not BOOLEANS[disabled], attributes)
 
     def __str__(self) -> str:
         """Return it as buildx takes it."""

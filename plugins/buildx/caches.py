@@ -75,7 +75,13 @@ def _shorthand(
             source = _bucket(inputs, environ)
         case entry:
             source = CacheEntry.parse(entry)
-    return (source,), (CacheEntry({**source.attributes, "mode": "max"}, source.environ),)
+    return (source,), (_with_all_layers(source),)
+
+
+def _with_all_layers(source: CacheEntry) -> CacheEntry:
+    """Return a cache to write, with the layers of all stages unless it says otherwise."""
+    mode = source.attributes.get("mode", "max")
+    return CacheEntry({**source.attributes, "mode": mode}, source.environ)
 
 
 def _at(inputs: BuildxInputs, tag: str) -> CacheEntry:
@@ -100,7 +106,7 @@ def _of_branch(inputs: BuildxInputs, ci: Ci) -> tuple[tuple[CacheEntry, ...], tu
         name = re.sub(r"[^A-Za-z0-9_.-]", "-", ci.branch)[:80]
         own = _at(inputs, f"buildcache-{name}-{hashlib.sha256(ci.branch.encode()).hexdigest()[:8]}")
         sources = (own, default)
-    return sources, (CacheEntry({**own.attributes, "mode": "max"}, {}),)
+    return sources, (_with_all_layers(own),)
 
 
 def _bucket(inputs: BuildxInputs, environ: Mapping[str, str]) -> CacheEntry:

@@ -28,6 +28,7 @@ from gocdnext_sdk import (
 )
 from gocdnext_sdk.inputs.image_metadata import INDEX, SOURCE_DATE, source_date
 from gocdnext_sdk.inputs.parsers import parse_lines
+from gocdnext_sdk.inputs.types import Platforms
 from gocdnext_sdk.oci.platforms import is_platform
 from gocdnext_sdk.secret import looks_secret
 from gocdnext_sdk.tools import dockerfile
@@ -75,6 +76,9 @@ Nodes = Annotated[
 """BuildKits that run already, one a line, each with its platforms."""
 
 
+CACHES = ("registry", "branch", "inline", "bucket", "none")
+"""Words for caches."""
+
 ELSEWHERE = {
     "cache-copy-layers": "BuildKit caches COPY and ADD too; leave it out",
     "cache-repo": "name the cache in `cache`",
@@ -99,7 +103,7 @@ class BuildxInputs(ImageBuildInputs, StepInputs):
 
     elsewhere = ELSEWHERE
 
-    platforms: Words = Input("linux/amd64,linux/arm64", description="Platforms to build for.")
+    platforms: Platforms = Input("linux/amd64,linux/arm64", description="Platforms to build for.")
     cache: str | None = Input(
         None,
         description='Layer cache: "registry" (the tag `buildcache` beside the image), "branch" (a tag for '
@@ -208,15 +212,25 @@ class BuildxInputs(ImageBuildInputs, StepInputs):
         return {name: secret for name, secret in given.items() if secret}
 
     @property
+    def cache_entry(self) -> CacheEntry | None:
+        """The one that `cache` describes; None if it is a word for one.
+
+        Raises:
+            ValueError: it is neither.
+        """
+        return None if self.cache in (None, *CACHES) else CacheEntry.parse(self.cache)
+
+    @property
     def references(self) -> Iterable[Reference]:
         """The images of caches, named contexts, the scanner for the SBOM, and the BuildKit."""
         yield self.buildkit_image
-        named = [entry.attributes.get("ref", "") for entry in (*self.cache_from, *self.cache_to)]
+        entries = [*self.cache_from, *self.cache_to]
+        with suppress(ValueError):  # its own check says what is wrong
+            entries += filter(None, [self.cache_entry])
+        named = [entry.attributes.get("ref", "") for entry in entries]
         named += [line.partition("=docker-image://")[2] for line in self.build_contexts]
         if self.sbom:
             named.append(self.sbom.attributes.get("generator", ""))
-        named.append(self.cache or "")
-        named.append((self.cache or "").partition("ref=")[2].partition(",")[0])
         for text in named:
             with suppress(ValueError):  # words such as "registry", which are no references of a registry
                 if "/" in text:
@@ -367,7 +381,7 @@ class BuildxInputs(ImageBuildInputs, StepInputs):
     def _check_cluster(self) -> Iterator[Problem]:
         if self.driver != "kubernetes":
             return
-        from gocdnext_sdk.tools.buildkit.kubernetes import STAYS, Kubeconfig, shares
+        from gocdnext_sdk.tools.buildkit.kubernetes import STAYS, SWITCHES, Kubeconfig, has, is_on, shares
 
         for key in ("builder", "load"):
             if getattr(self, key):
@@ -380,11 +394,14 @@ class BuildxInputs(ImageBuildInputs, StepInputs):
             except Invalid as error:
                 yield Problem.of("kubeconfig", error)
         for option in self.driver_opts:
-            if option == "rootless=true" and "buildkit_image" not in self.model_fields_set:
-                what = "rootless=true needs a BuildKit image that is made for it"
-                yield Problem("driver-opts", what, "name one in `buildkit-image`: moby/buildkit:…-rootless")
+            if (switch := option.partition("=")[0]) in SWITCHES and is_on(switch, [option]) is None:
+                yield Problem("driver-opts", f"{quoted(option)} is not true or false", "write one of them")
             if option.startswith(STAYS):
                 yield Problem("driver-opts", f"{STAYS} stays in the cluster after the job", "use a cache")
+        named = "buildkit_image" in self.model_fields_set or has(self.driver_opts, "image")
+        if is_on("rootless", self.driver_opts) and not named:
+            what = "rootless needs a BuildKit image that is made for it"
+            yield Problem("driver-opts", what, "name one in `buildkit-image`: moby/buildkit:…-rootless")
         if self.push_by_digest and len(list(shares(self.platforms, self.driver_opts))) > 1:
             what = "does not go with pods on several nodes: buildx would set the tag `latest`"
             yield Problem(
@@ -421,12 +438,11 @@ class BuildxInputs(ImageBuildInputs, StepInputs):
                 )
             if bucket_backend(environ) not in BUCKETS:
                 yield Problem("cache", "GOCDNEXT_LAYER_CACHE_BACKEND is neither s3 nor gcs")
-        elif self.cache not in (None, "registry", "branch", "inline", "none"):
-            try:
-                CacheEntry.parse(self.cache)
-            except ValueError as error:
-                words = '"registry", "branch", "inline", "bucket", "none"'
-                yield Problem("cache", str(error), f"choose one of {words}, or give a reference")
+        try:
+            _ = self.cache_entry
+        except ValueError as error:
+            words = ", ".join(f'"{each}"' for each in CACHES)
+            yield Problem("cache", str(error), f"choose one of {words}, or give a reference")
         given: dict[str, Secret] = {}
         for entry in (*self.cache_from, *self.cache_to):
             for variable, secret in entry.environ.items():

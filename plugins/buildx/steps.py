@@ -6,6 +6,7 @@ import base64
 import binascii
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Literal
 
@@ -14,9 +15,16 @@ from gocdnext_sdk import Always, Input, Job, Lines, OnlyWith, PluginInputs, Prob
 KNOWN_HOSTS = "known_hosts"
 """The id of the build secret that holds `ssh-known-hosts`."""
 
-_HOST = re.compile(r"[A-Za-z0-9._-]+[:=](host-gateway|[0-9.]+|\[?[0-9A-Fa-f:.]+\]?)")
-_ULIMIT = re.compile(r"[a-z]+=-?[0-9]+(:-?[0-9]+)?")
-_SIZE = re.compile(r"[0-9]+(\.[0-9]+)?[bkmgBKMG]?")
+_HOST = re.compile(r"[A-Za-z0-9._-]+[:=](.+)")
+
+_ULIMIT = re.compile(
+    "(?:core|cpu|data|fsize|locks|memlock|msgqueue|nice|nofile|nproc|rss|rtprio|rttime|sigpending|stack)"
+    "=(-?[0-9]+)(?::(-?[0-9]+))?"
+)
+"""Source: docker/go-units 0.5.0 `ulimit.go`."""
+
+_SIZE = re.compile(r"([0-9]+\.?[0-9]*|\.[0-9]+) ?(b|[kmgtp](i?b)?)?", re.IGNORECASE)
+"""Source: docker/go-units 0.5.0 `RAMInBytes`."""
 
 _OPENSSH = b"openssh-key-v1\0"
 """What the content of an OpenSSH key begins with; the name of the cipher follows (PROTOCOL.key)."""
@@ -57,12 +65,12 @@ class StepInputs(PluginInputs):
         if self.ssh_key is not None:
             yield from _check_key(self.ssh_key.reveal())
         for line in self.add_hosts:
-            if not _HOST.fullmatch(line):
+            if not _names_host(line):
                 yield Problem(
                     "add-hosts", f"{quoted(line)} names no host and address", 'write "name:10.0.0.5"'
                 )
         for limit in self.ulimits:
-            if not _ULIMIT.fullmatch(limit):
+            if not _limits(limit):
                 yield Problem("ulimits", f"{quoted(limit)} is no limit", 'write it as "nofile=1024:4096"')
         if self.shm_size and not _SIZE.fullmatch(self.shm_size):
             yield Problem("shm-size", f"{quoted(self.shm_size)} is no size", 'write it as "64m" or "1g"')
@@ -84,6 +92,31 @@ class StepInputs(PluginInputs):
             yield from ("--ulimit", limit)
         if self.shm_size:
             yield from ("--shm-size", self.shm_size)
+
+
+def _names_host(line: str) -> bool:
+    """Tell whether buildx finds a host and its addresses, with commas between, in a line.
+
+    Source: `toBuildkitExtraHosts` of buildx 0.36.1, build/utils.go; Go's addresses have no zone.
+    """
+    found = _HOST.fullmatch(line)
+    if not found or found[1] == "host-gateway":
+        return found is not None
+    try:
+        for each in found[1].split(","):
+            ip_address(each[1:-1] if each.startswith("[") and each.endswith("]") else each)
+    except ValueError:
+        return False
+    return "%" not in found[1]
+
+
+def _limits(text: str) -> bool:
+    """Tell whether a limit is one: of a known kind, the soft one not above the hard one; -1 is no limit."""
+    found = _ULIMIT.fullmatch(text)
+    if not found:
+        return False
+    soft, hard = int(found[1]), int(found[2] or found[1])
+    return hard == -1 or (soft != -1 and soft <= hard)
 
 
 def _check_key(text: str) -> Iterator[Problem]:

@@ -25,13 +25,13 @@ from gocdnext_sdk import (
     ReadsWorkspace,
     Reference,
     Secret,
-    Words,
     Writes,
     doing,
     quoted,
 )
 from gocdnext_sdk.inputs.build import Build
 from gocdnext_sdk.inputs.registry_login import CLOUD_VARIABLES
+from gocdnext_sdk.inputs.types import Platforms
 from gocdnext_sdk.oci.platforms import is_platform
 from gocdnext_sdk.tools import dockerfile, dockerignore
 
@@ -107,7 +107,7 @@ class KanikoInputs(ImageBuildInputs):
     elsewhere = ELSEWHERE
     steers = STEERS
 
-    platforms: Words = Input(
+    platforms: Platforms = Input(
         "",
         description="The platform to build for, e.g. linux/arm64; one only. The runner's own if not given.",
     )

@@ -55,7 +55,7 @@ class Build(Generic[Inputs]):
 
     def _date(self) -> dict[str, str]:
         date = source_date(self.job.environ, self.job.ci)
-        return {} if date is None or SOURCE_DATE in self.job.environ else {SOURCE_DATE: str(date)}
+        return {} if date is None else {SOURCE_DATE: str(date)}  # whatever the job's own looks like
 
     @cached_property
     def targets(self) -> tuple[Reference, ...]:

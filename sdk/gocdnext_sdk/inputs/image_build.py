@@ -19,7 +19,15 @@ from gocdnext_sdk.inputs.model import Input, traits, with_key
 from gocdnext_sdk.inputs.public_texts import ARGUMENT, PULLED, check_public
 from gocdnext_sdk.inputs.registry_login import Password, RegistryLoginInputs, UserName
 from gocdnext_sdk.inputs.secret_contents import read_secret, secret_words
-from gocdnext_sdk.inputs.types import Boolean, Lines, Pairs, References, Words, WorkspacePath, in_workspace
+from gocdnext_sdk.inputs.types import (
+    Boolean,
+    Lines,
+    Pairs,
+    Platforms,
+    References,
+    WorkspacePath,
+    in_workspace,
+)
 from gocdnext_sdk.oci.credentials import Credential, Credentials
 from gocdnext_sdk.oci.destination import Destination, Form
 from gocdnext_sdk.oci.mirror import Mirror
@@ -74,7 +82,7 @@ class ImageBuildInputs(ImageTagInputs, RegistryLoginInputs):
     context: WorkspacePath = Input(
         ".", description="Directory of the build context, relative to the workspace."
     )
-    platforms: Words = Input("", description="Platforms to build for. The runner's own if not given.")
+    platforms: Platforms = Input("", description="Platforms to build for. The runner's own if not given.")
     build_args: Pairs = Input(
         "",
         description="Build arguments, one KEY=VALUE per line; commas, blanks and quotes belong to the value. "

@@ -18,6 +18,7 @@ from gocdnext_sdk.errors import Invalid, Problem, quoted
 from gocdnext_sdk.inputs.parsers import parse_lines
 from gocdnext_sdk.inputs.tagging import expressions
 from gocdnext_sdk.inputs.tagging.rules import EXPRESSIONS
+from gocdnext_sdk.oci.platforms import normal
 from gocdnext_sdk.runtime.ci import Ci
 
 SOURCE_DATE = "SOURCE_DATE_EPOCH"
@@ -44,19 +45,20 @@ class Level(NamedTuple):
     name: str
     platform: str | None = None
 
+    def __str__(self) -> str:
+        return f"{self.name}[{self.platform}]" if self.platform else self.name
+
 
 @dataclass(frozen=True)
 class Annotation:
     """One annotation.
 
     Args:
-        text: as written.
         levels: where it is put; none: in each manifest.
         key: its name.
         value: its value.
     """
 
-    text: str
     levels: tuple[Level, ...]
     key: str
     value: str
@@ -69,15 +71,19 @@ class Annotation:
             Invalid: it is none of these.
         """
         name, equals, value = text.partition("=")
-        levels, colon, key = name.rpartition(":")
+        levels, colon, key = name.partition(":")
+        if not colon:
+            levels, key = "", name
         if not equals or not key.strip():
             lacking = "name" if equals else "value"
             raise Invalid(f"{quoted(text)} has no {lacking}", "write one KEY=VALUE per line")
         found = tuple(_level(each.strip(), text) for each in levels.split(",")) if colon else ()
-        return cls(text, found, key, value)
+        return cls(found, key, value)
 
     def __str__(self) -> str:
-        return self.text
+        """Return it as buildx takes it."""
+        levels = ",".join(map(str, self.levels))
+        return f"{levels}:{self.key}={self.value}" if levels else f"{self.key}={self.value}"
 
 
 Annotations = Annotated[
@@ -96,7 +102,7 @@ def _level(text: str, line: str) -> Level:
         raise Invalid(f"{quoted(line)}: {quoted(text)} is not a level", f"choose from {', '.join(LEVELS)}")
     if found["platform"] and found["level"].startswith("index"):
         raise Invalid(f"{quoted(line)}: an index has no platform", f"write {found['level']}:")
-    return Level(found["level"], found["platform"])
+    return Level(found["level"], found["platform"] and normal(found["platform"]))
 
 
 def check_literal(key: str, texts: Iterable[str]) -> Iterator[Problem]:

@@ -30,6 +30,7 @@ from gocdnext_sdk.inputs.parsers import (
     parse_pairs,
     parse_words,
 )
+from gocdnext_sdk.oci.platforms import is_platform, normal
 from gocdnext_sdk.oci.reference import Reference, Registry, is_tag
 from gocdnext_sdk.workspace import read_text, workspace_of, workspace_path
 
@@ -163,6 +164,12 @@ def _duration(text: str) -> str:
     return text
 
 
+def _platforms(text: str) -> tuple[str, ...]:
+    # What is no platform stays as it is, for a message about it.
+    known = ((each, normal(each)) for each in parse_words(text))
+    return tuple(dict.fromkeys(usual if is_platform(usual) else each for each, usual in known))
+
+
 def _registries(text: str) -> tuple[Registry, ...]:
     return tuple(dict.fromkeys(Registry.parse(item) for item in parse_words(text)))
 
@@ -195,6 +202,11 @@ Words = Annotated[
     tuple[str, ...], _from_text(parse_words), WithJsonSchema({"type": "string", "format": "words"})
 ]
 """Items with line breaks, commas or blanks between. For values that can hold none of these."""
+
+Platforms = Annotated[
+    tuple[str, ...], _from_text(_platforms), WithJsonSchema({"type": "string", "format": "words"})
+]
+"""As `Words`, of platforms, each once and by its usual name: `linux/x86_64` is `linux/amd64`."""
 
 Pairs = Annotated[
     tuple[tuple[str, str | None], ...],

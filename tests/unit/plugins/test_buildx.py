@@ -570,14 +570,17 @@ class TestMetadata:
 
     def test_the_commits_date_is_the_builds_unless_the_job_has_one(self) -> None:
         assert build(env=RUN)._date() == {"SOURCE_DATE_EPOCH": "1700000000"}
-        own = RUN | {"SOURCE_DATE_EPOCH": "5"}
-        assert build(env=own)._date() == {}
+        own = RUN | {"SOURCE_DATE_EPOCH": " 5 "}
+        assert build(env=own)._date() == {"SOURCE_DATE_EPOCH": "5"}
+        assert build(env=RUN | {"SOURCE_DATE_EPOCH": ""})._date() == {"SOURCE_DATE_EPOCH": "1700000000"}
         assert "org.opencontainers.image.created=1970-01-01T00:00:05Z" in values(command(env=own), "--label")
         assert build()._date() == {}
 
     def test_annotations_are_passed_on(self) -> None:
         lines = "a=b,c=d\nindex,manifest[linux/arm64]:x=y=z\nmanifest-descriptor:k=v"
         assert values(command(annotations=lines), "--annotation") == lines.splitlines()
+        spaced = "index, manifest[linux/aarch64]:a:b=c:d"
+        assert values(command(annotations=spaced), "--annotation") == ["index,manifest[linux/arm64]:a:b=c:d"]
 
     @pytest.mark.parametrize(
         "annotations", ["a", "=b", "layer:a=b", "index[linux/amd64]:a=b", "manifest[linux/s390x]:a=b", ":a=b"]
@@ -634,6 +637,7 @@ class TestReproducible:
             ("mode=max", "mode=max,builder-id=https://ci.io/runs/7?a=1"),
             ("mode=max,version=v1", "mode=max,version=v1,builder-id=https://ci.io/runs/7?a=1"),
             ("mode=max,builder-id=x", "mode=max,builder-id=x"),
+            ("mode=max, Builder-Id=x", "mode=max,builder-id=x"),
             ("false", "false"),
         ],
     )
@@ -810,8 +814,25 @@ class TestCluster:
 
     def test_a_rootless_pod_needs_an_image_of_its_own(self) -> None:
         with_ = {**self.CLUSTER, "driver_opts": "rootless=true"}
-        assert mistakes(**with_)[0].startswith("with.driver-opts: rootless=true needs a BuildKit image")
+        assert mistakes(**with_)[0].startswith("with.driver-opts: rootless needs a BuildKit image")
         assert read(**with_, buildkit_image="moby/buildkit:v0.33.1-rootless")
+        assert read(**self.CLUSTER, driver_opts="rootless=true\nimage=moby/buildkit:rootless")
+        assert read(**self.CLUSTER, driver_opts="rootless=F")
+        assert mistakes(**self.CLUSTER, driver_opts="rootless=1")
+        (line,) = mistakes(**self.CLUSTER, driver_opts="qemu.install=yes")
+        assert line.startswith('with.driver-opts: "qemu.install=yes" is not true or false')
+
+    @pytest.mark.parametrize(
+        ("options", "pods"),
+        [("qemu.install=true", 1), ("qemu.install=0", 2), ("nodeselector=a=b", 1), ("", 2)],
+    )
+    def test_each_architecture_has_a_pod_unless_one_emulates(self, options: str, pods: int) -> None:
+        assert len(self.creates(**self.CLUSTER, driver_opts=options)) == pods
+
+    def test_a_platform_has_one_pod_by_whatever_names(self) -> None:
+        (only,) = self.creates(**self.CLUSTER, platforms="linux/x86_64, linux/amd64")
+        assert "nodeselector=kubernetes.io/arch=amd64" in values(only, "--driver-opt")
+        assert values(only, "--platform") == ["linux/amd64"]
 
     def test_a_candidate_of_one_architecture_is_pushed_by_one_pod(self) -> None:
         (only,) = self.creates(**self.CLUSTER, platforms="linux/amd64", push_by_digest="true")
@@ -846,6 +867,13 @@ class TestSteps:
             ("network", "bridge"),
             ("add_hosts", "registry"),
             ("ulimits", "nofile"),
+            ("ulimits", "foo=1"),
+            ("ulimits", "nofile=4096:1024"),
+            ("ulimits", "nofile=-1:5"),
+            ("add_hosts", "a:999.1.1.1"),
+            ("add_hosts", "a:dead"),
+            ("add_hosts", "a:fe80::1%eth0"),
+            ("shm_size", "64x"),
             ("shm_size", "64 megabytes"),
             ("no_cache_filter", "nowhere"),
             ("call", "outline"),
@@ -877,15 +905,15 @@ class TestSteps:
         Path("Dockerfile").write_text("FROM scratch AS One\nFROM One\n")
         argv = command(
             network="none",
-            add_hosts="a.internal:10.0.0.1\nb:host-gateway",
+            add_hosts="a.internal:10.0.0.1\nb:host-gateway\nc=[::1],10.0.0.2",
             ulimits="nofile=1:2, nproc=3",
-            shm_size="64m",
+            shm_size="1.5 GiB",
             no_cache_filter="one",
         )
         assert values(argv, "--network") == ["none"]
-        assert values(argv, "--add-host") == ["a.internal:10.0.0.1", "b:host-gateway"]
+        assert values(argv, "--add-host") == ["a.internal:10.0.0.1", "b:host-gateway", "c=[::1],10.0.0.2"]
         assert values(argv, "--ulimit") == ["nofile=1:2", "nproc=3"]
-        assert values(argv, "--shm-size") == ["64m"]
+        assert values(argv, "--shm-size") == ["1.5 GiB"]
         assert "--no-cache-filter=one" in argv
 
     def test_load_of_several_platforms_through_a_container_is_refused_before_it_starts(self) -> None:
@@ -919,6 +947,15 @@ class TestCacheOfABranch:
         assert tags == [read_from, written_to]
         assert all(entry.attributes["ignore-error"] == "true" for entry in found.targets)
 
+    @pytest.mark.parametrize(("given", "mode"), [("", "max"), (",mode=min", "min")])
+    def test_it_holds_all_stages_unless_it_says_otherwise(self, given: str, mode: str) -> None:
+        (target,) = plan(cache=f"type=registry,ref=quay.io/a/b{given}").targets
+        assert target.attributes["mode"] == mode
+
+    @pytest.mark.parametrize("entry", ['type=registry,"ref=quay.io/a/b"', "type=registry,Ref=quay.io/a/b"])
+    def test_its_host_may_be_that_of_the_login_however_it_is_written(self, entry: str) -> None:
+        assert "quay.io/a/b" in map(str, read(cache=entry).references)
+
     def test_two_branches_never_share_one(self) -> None:
         refs = {
             plan(cache="branch", ci=Ci(branch=each)).targets[0].attributes["ref"] for each in ("a/b", "a-b")
@@ -951,6 +988,7 @@ def test_an_sbom_is_asked_for_as_buildx_reads_it(text: str, asked: str) -> None:
         "disabled=no",
         "type=sbom,mode=max",
         "TYPE=sbom",
+        "mode=max,Mode=min",
     ],
 )
 def test_an_attestation_that_buildx_would_not_read_is_refused(key: str, text: str) -> None:

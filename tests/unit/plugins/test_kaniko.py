@@ -157,7 +157,7 @@ class TestArgv:
     def test_the_rest(self) -> None:
         words = argv(
             target="test",
-            platforms="linux/arm64",
+            platforms="linux/aarch64",
             labels="a=b c",
             mirror="https://mirror.gcr.io/",
             reproducible="yes",

@@ -18,7 +18,7 @@ from gocdnext_sdk.oci.reference import Reference
 from gocdnext_sdk.runtime.job import Job
 from gocdnext_sdk.runtime.tool import Tool
 from gocdnext_sdk.tools.buildkit.builders import Builder, naming_lost, platforms_of
-from gocdnext_sdk.tools.csv import comma_separated
+from gocdnext_sdk.tools.csv import BOOLEANS, comma_separated
 
 _FLATTEN = "`kubectl config view --flatten --minify` writes one that holds everything"
 
@@ -32,6 +32,9 @@ _RUNS_ON = {"386": "amd64", "arm": "arm64"}
 
 STAYS = "persistent-volume-claim.requests.storage"
 """The driver option whose volume would outlive the job."""
+
+SWITCHES = ("rootless", "qemu.install")
+"""Driver options that are true or false."""
 
 OWN_LABEL = "app.kubernetes.io/managed-by=gocdnext-plugin-buildx"
 """What the Deployments of a job have, so that those of a killed one can be found."""
@@ -83,6 +86,20 @@ def _named(content: Mapping[str, Any], kind: str, name: object) -> Mapping[str, 
     return found
 
 
+def has(options: Iterable[str], name: str) -> bool:
+    """Tell whether driver options, `key=value` each, have one of a name."""
+    return any(each.partition("=")[0] == name for each in options)
+
+
+def is_on(name: str, options: Iterable[str]) -> bool | None:
+    """Tell what a switch among driver options is set to: false without it, None for no boolean.
+
+    Source: docker/buildx 0.36 `driver/kubernetes/factory.go`, which takes what Go takes for a boolean.
+    """
+    values = [value for key, _, value in (each.partition("=") for each in options) if key == name]
+    return BOOLEANS.get(values[-1]) if values else False
+
+
 def shares(platforms: Iterable[str], options: Iterable[str]) -> Iterator[tuple[tuple[str, ...], str]]:
     """Yield what each pod builds, and the option that places it: a pod on a node of each architecture.
 
@@ -92,8 +109,8 @@ def shares(platforms: Iterable[str], options: Iterable[str]) -> Iterator[tuple[t
         platforms: what is built.
         options: the user's.
     """
-    wanted = tuple(platforms)
-    if any(each.startswith(("nodeselector=", "qemu.install=")) for each in options):
+    wanted, given = tuple(platforms), tuple(options)
+    if has(given, "nodeselector") or is_on("qemu.install", given):
         yield wanted, ""
         return
     nodes: dict[str, list[str]] = {}
@@ -133,8 +150,8 @@ def kubernetes_builder(
     name = f"gocdnext-{secrets.token_hex(4)}"
     given = tuple(options)
     exact = image.with_digest(image.digest) if image.digest else image
-    own = [f"image={exact}"] if not any(each.startswith("image=") for each in given) else []
-    if not any(each.startswith("labels=") for each in given):
+    own = [] if has(given, "image") else [f"image={exact}"]
+    if not has(given, "labels"):
         own.append(f"labels={OWN_LABEL}")
     placed = tuple(shares(platforms, given))
     try:
