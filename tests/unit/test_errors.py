@@ -8,6 +8,8 @@ import inspect
 import io
 import os
 import pkgutil
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -47,17 +49,36 @@ def reported(error: Exception, **environ: str) -> tuple[int, str]:
     return report(error, environ, stream), stream.getvalue()
 
 
-def test_the_drawing_has_every_error_with_its_exit_code() -> None:
-    drawing = {
+def drawn() -> dict[str, str]:
+    """The errors of the drawing, with their exit codes."""
+    return {
         words[0]: words[1]
         for line in (inspect.getdoc(errors) or "").splitlines()
         if (words := line.strip("│├└─ ").split()) and "──" in line
     }
+
+
+def test_the_drawing_has_every_error_with_its_exit_code() -> None:
+    drawing = drawn()
     public = {each for each in classes() if not each.__name__.startswith("_") and each is not Error}
     assert {each.__name__ for each in public} == set(drawing)
     for each in public - {Cancelled}:
         assert str(each.exit_code) == drawing[each.__name__]
     assert all(issubclass(each, UsageError) for each in public if each.exit_code == 2)
+
+
+def test_every_error_of_the_drawing_can_be_explained() -> None:
+    """In a process of its own, which has imported nothing but the command."""
+    code = (
+        "import sys; from click.testing import CliRunner; from gocdnext_sdk.host.cli.explain import command\n"
+        "for name in sys.argv[1:]: print(CliRunner().invoke(command, [name]).output.partition('\\n')[0])"
+    )
+    names = drawn()
+    argv = [sys.executable, "-c", code, *names]
+    said = subprocess.run(argv, check=True, capture_output=True, text=True).stdout.splitlines()
+    assert [line.partition(",")[0] for line in said] == [
+        f"{name}: exit code {number}" for name, number in names.items()
+    ]
 
 
 def test_what_and_advice_are_apart() -> None:

@@ -10,15 +10,15 @@ from typing import Final
 
 import click
 
-from gocdnext_sdk.errors import Error, UsageError, closest
+from gocdnext_sdk.errors import Cancelled, Error, UsageError, closest
 from gocdnext_sdk.host.lint.report import explain
 from gocdnext_sdk.host.lint.rule import RULES
 
 _MODULES: Final = (
-    *("pipeline.errors", "manifest.load", "lint.check", "lint.rules", "scaffold"),
-    *("harness.artifacts", "harness.caches", "harness.engine.interface"),
+    *("host.pipeline.errors", "host.manifest.load", "host.lint.check", "host.lint.rules", "host.scaffold"),
+    *("host.harness.artifacts", "host.harness.caches", "host.harness.engine.interface", "oci.connection"),
 )
-"""Modules of the host that define errors of their own."""
+"""Modules that define errors of their own."""
 
 _CODES: Final[Mapping[int, str]] = {
     0: "done",
@@ -50,7 +50,8 @@ def _lines(code: str) -> Iterator[str]:
     elif code.isascii() and code.isdigit() and int(code) < _BYTE:
         yield from _exit_code(int(code), kinds)
     elif name := next((name for name in kinds if name.lower() == code.lower()), None):
-        yield f"{name}: exit code {kinds[name].exit_code}"
+        stopped = kinds[name] is Cancelled
+        yield f"{name}: exit code {'128+n, where n is the signal' if stopped else kinds[name].exit_code}"
         yield ""
         yield inspect.cleandoc(kinds[name].__doc__ or "").partition("\n\nArgs:")[0]
     else:
@@ -67,13 +68,16 @@ def _exit_code(code: int, kinds: Mapping[str, type[Error]]) -> Iterator[str]:
         yield f"{code}: ended by signal {code - 128}, {signals[code - 128]}"
     else:
         yield f"{code}: the job's own; nothing of this project ends with it"
-    if named := sorted(name for name, each in kinds.items() if each.exit_code == code and each is not Error):
+    without = {Error, Cancelled}
+    if named := sorted(
+        name for name, each in kinds.items() if each.exit_code == code and each not in without
+    ):
         yield f"errors: {', '.join(named)}"
 
 
 def _errors() -> Iterator[type[Error]]:
     for name in _MODULES:
-        importlib.import_module(f"gocdnext_sdk.host.{name}")
+        importlib.import_module(f"gocdnext_sdk.{name}")
     waiting: list[type[Error]] = [Error]
     while waiting:
         kind = waiting.pop()

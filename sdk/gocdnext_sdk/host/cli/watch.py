@@ -16,7 +16,9 @@ from gocdnext_sdk.host.harness.watch import changed, state, wait_for_change
 
 
 def watched(once: Callable[[], RunReport], checkout: Path) -> int:
-    """Run now and after each change in the checkout, until Ctrl-C; return the last run's exit code.
+    """Run now and after each change in the checkout, until Ctrl-C; return the exit code.
+
+    It is the last run's, or Ctrl-C's own (130) if that run has passed.
 
     What jobs bring back is no change. A pipeline that is wrong is said, and waits for the next change.
     """

@@ -251,6 +251,13 @@ def test_every_code_is_explained(code: str, said: str) -> None:
     assert said in text
 
 
+def test_a_job_that_is_stopped_ends_with_its_signal() -> None:
+    assert "Cancelled: exit code 128+n, where n is the signal" in run(explain.command, "Cancelled")[1]
+    listed = run(explain.command, "3")[1]
+    assert "Cancelled" not in listed
+    assert "TimedOut" in listed
+
+
 def test_a_code_that_is_none_is_suggested() -> None:
     assert "did you mean DaemonError" in run(explain.command, "DaemonEror")[1]
     assert run(explain.command, "999")[0] == 2

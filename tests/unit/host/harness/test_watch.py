@@ -68,9 +68,10 @@ def test_it_runs_after_each_change_but_not_for_what_jobs_wrote(
 
 
 @pytest.mark.parametrize(
-    ("outcome", "code"), [(UsageError("wrong"), 2), (ended(Status.CANCELED, stopped=2), 130)]
+    ("outcome", "code"),
+    [(ended(Status.PASSED), 130), (UsageError("wrong"), 2), (ended(Status.CANCELED, stopped=2), 130)],
 )
-def test_a_mistake_waits_for_the_next_change_and_a_stop_ends(
+def test_after_a_pass_or_a_mistake_it_waits_and_a_stop_ends(
     clone: Path, monkeypatch: pytest.MonkeyPatch, outcome: UsageError | RunReport, code: int
 ) -> None:
     def interrupt(checkout: Path, before: object) -> list[str]:
