@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 
+from gocdnext_sdk.tools.csv import comma_separated
+
 from .formats import TEMPLATES
 from .inputs import FILES, PACKAGES, TrivyInputs
 from .judging import SEVERITIES
@@ -39,8 +41,8 @@ def scan_command(
     argv += _unmoved(inputs, environ)
     if inputs.scan_type in PACKAGES:
         argv += ["--no-progress"]
-        argv += ["--ignore-unfixed"] if inputs.ignore_unfixed else []
-        argv += ["--skip-db-update"] if inputs.skip_db_update or inputs.offline else []
+        argv += ["--ignore-unfixed" if inputs.ignore_unfixed else "--ignore-unfixed=false"]
+        argv += ["--skip-db-update"] if inputs.skip_db_update or inputs.offline else _denied(inputs)
         argv += ["--skip-java-db-update", "--offline-scan"] if inputs.offline else []
         asks_nobody = inputs.offline or inputs.scans_insecurely
         argv += ["--skip-vex-repo-update"] if inputs.vex and asks_nobody else []
@@ -48,15 +50,15 @@ def scan_command(
         argv += _each("--java-db-repository", inputs.java_db_repository)
         argv += _each("--scanners", inputs.scanners)
         argv += _each("--pkg-types", inputs.pkg_types)
-        argv += _each("--vex", inputs.vex)
+        argv += _each("--vex", map(_whole, inputs.vex))
     if inputs.scans_insecurely:
         # Trivy allows it to every host of a call, so the call asks no other.
         argv += ["--insecure", "--offline-scan", "--skip-java-db-update"]
     if inputs.scan_type in FILES:
         # The checks in the binary, so that one version of the plugin judges alike every day.
         argv += ["--skip-check-update"]
-        argv += _each("--skip-dirs", inputs.skip_dirs)
-        argv += _each("--skip-files", inputs.skip_files)
+        argv += _each("--skip-dirs", map(_whole, inputs.skip_dirs))
+        argv += _each("--skip-files", map(_whole, inputs.skip_files))
     return [*argv, *subject.argv]
 
 
@@ -108,6 +110,15 @@ def _unmoved(inputs: TrivyInputs, environ: Mapping[str, str]) -> list[str]:
     return argv + ([] if inputs.scans_insecurely or environ.get("TRIVY_INSECURE") else ["--insecure=false"])
 
 
+def _denied(inputs: TrivyInputs) -> list[str]:
+    """Return what is given as "false", which trivy.yaml or a variable of the job may have otherwise.
+
+    Source: Trivy 0.74 `pkg/flag/options.go`.
+    """
+    flags = {"skip_db_update": "--skip-db-update=false", "offline": "--offline-scan=false"}
+    return [flag for name, flag in flags.items() if name in inputs.model_fields_set]
+
+
 def _settings(inputs: TrivyInputs) -> list[str]:
     """Return what scan and conversion have to agree on."""
     return [
@@ -120,3 +131,8 @@ def _settings(inputs: TrivyInputs) -> list[str]:
 
 def _each(flag: str, values: Iterable[object]) -> list[str]:
     return [word for value in values for word in (flag, str(value))]
+
+
+def _whole(value: str) -> str:
+    """Return what a flag that takes a list, as a line of CSV, reads as one value."""
+    return comma_separated([value])

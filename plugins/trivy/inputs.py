@@ -39,6 +39,7 @@ from gocdnext_sdk.inputs.registry_login import Password, UserName
 from gocdnext_sdk.oci.source import Source
 from gocdnext_sdk.workspace import exists, is_file, is_in_workspace
 
+from .globs import Globs
 from .judging import JudgingInputs
 from .reporting import ReportInputs
 
@@ -58,6 +59,9 @@ _NO_SECRET = re.compile(r"([A-Za-z+]+://)?([\w.-]+@)?[^@?#]*")
 """A repository by an address with nothing secret in it: a user at most, as `git@` is for SSH."""
 
 _DATABASES = ("db-repository", "java-db-repository", "db-username", "db-password")
+
+_VEX = ("repo", "repository", "oci", "sbom-ref")
+"""What is no path of a VEX document. Source: Trivy 0.74 `pkg/vex/vex.go`, `NewSource`."""
 
 _FOR = {
     frozenset({"vuln"}): ("skip-db-update", "db-repository", "db-username", "vex", "grace"),
@@ -109,10 +113,12 @@ class TrivyInputs(JudgingInputs, ReportInputs, RegistryLoginInputs):
     pkg_types: Annotated[Words, one_of("os", "library")] = Input(
         "", description="Packages to look at: os, library. If empty: both."
     )
-    skip_dirs: Items = Input("", description="Directories to leave out, as paths or globs.")
-    skip_files: Items = Input("", description="Files to leave out, as paths or globs.")
+    skip_dirs: Globs = Input("", description="Directories to leave out, as paths or globs.")
+    skip_files: Globs = Input("", description="Files to leave out, as paths or globs.")
     vex: Items = Input(
-        "", description='VEX documents to honour: paths, "oci" (attested to the image) or "repo".'
+        "",
+        description='VEX documents to honour: paths, "oci" (attested to the image), "repo", or '
+        '"sbom-ref" (those that the scanned SBOM names).',
     )
     config: WorkspacePath | None = Input(
         None,
@@ -229,9 +235,7 @@ class TrivyInputs(JudgingInputs, ReportInputs, RegistryLoginInputs):
             yield Problem("attach", "needs an image in a registry", "leave it out")
         if self.attach and not self.wanted:
             yield Problem("attach", "has nothing to attach", "name the reports in `reports`")
-        for path in self.vex:
-            if path not in ("oci", "repo") and not is_in_workspace(path, workspace):
-                yield Problem("vex", f"{quoted(path)} is outside the workspace", "give a path inside it")
+        yield from self._check_vex(workspace)
         yield from self._check_cache(environ, workspace)
         databases = self._read_beside(workspace)
         if self.scan_type == "dockerfile":
@@ -247,6 +251,16 @@ class TrivyInputs(JudgingInputs, ReportInputs, RegistryLoginInputs):
             yield Problem("db-repository", "is missing, and `db-username` needs it", "name the database")
         elif self.db_username and not problems and self.image:
             yield from self._check_one_login(self.credentials(self.image.registry))
+
+    def _check_vex(self, workspace: Path) -> Iterator[Problem]:
+        for source in self.vex:
+            if source == "sbom-ref" and self.scan_type != "sbom":
+                yield Problem("vex", f"{quoted(source)} is for scan-type: sbom", "leave it out")
+            elif source == "sbom-ref" and self.offline:
+                what = f"{quoted(source)} fetches what the SBOM names, and `offline` is set"
+                yield Problem("vex", what, "give the paths of the documents")
+            elif source not in _VEX and not is_in_workspace(source, workspace):
+                yield Problem("vex", f"{quoted(source)} is outside the workspace", "give a path inside it")
 
     def _check_scanners(self) -> Iterator[Problem]:
         for scanners, keys in _FOR.items():
@@ -365,6 +379,8 @@ class TrivyInputs(JudgingInputs, ReportInputs, RegistryLoginInputs):
         elif self.scan_type == "repo" and not exists(workspace / target) and not _NO_SECRET.fullmatch(target):
             what = "may hold a token, which any process on the host can read in Trivy's arguments"
             yield Problem("target", what, "leave out login, ? and #, and give the token as `password`")
+        elif exists(workspace / target) and not is_in_workspace(target, workspace):
+            yield Problem("target", f"{quoted(target)} is outside the workspace", "give a path inside it")
         elif target.startswith("-") or (self.scan_type != "repo" and not exists(workspace / target)):
             # A reference that came from a needed job is masked in the message, so always tell of images.
             what = f"there is no {quoted(target)} in the workspace"

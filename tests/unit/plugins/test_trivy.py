@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from importlib import import_module
+from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -25,6 +26,7 @@ from gocdnext_sdk.runtime.outputs import OutputFile
 from gocdnext_sdk.runtime.secret_files import SecretFiles
 from gocdnext_sdk.runtime.signals import Signals
 from gocdnext_sdk.runtime.temporary import temporary
+from gocdnext_sdk.tools.csv import fields
 
 FOLDER = Path(__file__).parents[3] / "plugins" / "trivy"
 PACKAGE = load_plugin(FOLDER).__module__.rpartition(".")[0]
@@ -389,6 +391,69 @@ def test_a_config_scan_gets_no_flag_about_packages(workspace: Path) -> None:
     assert argv[0] == "config"
     assert not {"--ignore-unfixed", "--skip-db-update", "--offline-scan", "--no-progress"} & set(argv)
     assert argv[-5:] == ["--skip-dirs", "a", "--skip-dirs", "b", "it"]
+
+
+def test_what_is_given_wins_over_trivys_configuration_and_the_jobs_variables() -> None:
+    """Source: Trivy 0.74 `pkg/flag/options.go`, by which a flag that is not there is read from these."""
+    assert "--ignore-unfixed" in scan_argv()
+    assert "--ignore-unfixed=false" in scan_argv(ignore_unfixed="false")
+    assert {"--skip-db-update=false", "--offline-scan=false"} <= set(
+        scan_argv(skip_db_update="false", offline="false")
+    )
+    assert not any("=false" in each for each in scan_argv() if each != "--insecure=false")
+    assert "--skip-db-update=false" not in scan_argv(skip_db_update="false", offline="true")
+
+
+@pytest.mark.parametrize(
+    ("text", "globs"),
+    [
+        ("a,b\nc", ["a", "b", "c"]),
+        ("**/{test,tests}, *.{js,ts}", ["**/{test,tests}", "*.{js,ts}"]),
+        ("{a,{b,c}},d # {", ["{a,{b,c}}", "d"]),
+        ("[,;]x,[{],b", ["[,;]x", "[{]", "b"]),
+        (r"\{a,b\,c", [r"\{a", r"b\,c"]),
+        ('a"b', ['a"b']),
+        ("a]", ["a]"]),
+        ("[!]],[^]]", None),
+        ("[]a]", None),
+        ("{a,b\nc}", None),
+        ("{a,b", None),
+        ("a}", None),
+        ("[a", None),
+        ("a\\", None),
+        ("a/{b/../c}", None),  # Trivy cleans the path first: a/c}
+    ],
+)
+@pytest.mark.parametrize("key", ["skip_dirs", "skip_files"])
+def test_globs_are_those_of_doublestar(key: str, text: str, globs: list[str] | None) -> None:
+    """A malformed one would disable all after it. Source: doublestar 4.10 `doValidatePattern`."""
+    if globs is None:
+        (line,) = mistakes(**{key: text})
+        assert line.startswith(f"with.{key.replace('_', '-')}: item "), line
+    else:
+        argv, flag = scan_argv(**{key: text}), f"--{key.replace('_', '-')}"
+        words = [word for name, word in pairwise(argv) if name == flag]
+        assert [fields(each) for each in words] == [(each,) for each in globs]
+
+
+def test_of_an_sbom_the_vex_documents_that_it_names_are_fetched(workspace: Path) -> None:
+    """Source: Trivy 0.74 `pkg/vex/vex.go`, `NewSource`."""
+    (workspace / "bom.json").touch()
+    sbom = {"scan_type": "sbom", "target": "bom.json"}
+    assert "sbom-ref" in scan_argv(**sbom, vex="sbom-ref")
+    assert scan_argv(**sbom, vex="repository", offline="true")[-3:-1] == ["--vex", "repository"]
+    (line,) = mistakes(**sbom, vex="sbom-ref", offline="true")
+    assert line.startswith('with.vex: "sbom-ref" fetches')
+    (line,) = mistakes(vex="sbom-ref")
+    assert line.startswith('with.vex: "sbom-ref" is for scan-type: sbom')
+
+
+@pytest.mark.parametrize("scan_type", ["fs", "config", "rootfs", "sbom", "repo"])
+def test_a_target_outside_the_workspace_is_a_mistake(scan_type: str, workspace: Path) -> None:
+    (workspace / "link").symlink_to(workspace.parent)
+    for target in ("..", str(workspace.parent), "link"):
+        (line,) = mistakes(scan_type=scan_type, target=target)
+        assert line.startswith(f'with.target: "{target}" is outside the workspace'), line
 
 
 def test_trivys_own_exit_code_is_never_asked_for_findings() -> None:
