@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from gocdnext_sdk.errors import excerpt
 from gocdnext_sdk.oci.auth import SCHEMES, offered
@@ -32,7 +33,7 @@ def refusal(response: Response, image: Reference, credentials: Credentials, quot
     """
     registry = image.registry
     if response.status == 404:
-        return f"not found; is it pushed, and is the name right?{_hint(image)}"
+        return _not_found(response, image, quote)
     if response.status == 412:
         return f"{registry} refused (412{_explanation(response.body, quote)}); {_rule(response.request)}"
 
@@ -47,6 +48,19 @@ def refusal(response: Response, image: Reference, credentials: Credentials, quot
         return f"{registry} offers {ways}, which these credentials cannot answer; {understood} is supported"
     act = "write" if request is not None and request.method in ("PUT", "POST") else "read"
     return _login_refusal(response, image, credentials, act, quote) + _on_tag(response)
+
+
+def _not_found(response: Response, image: Reference, quote: Excerpt) -> str:
+    """Say what is not there: of a write, the repository, where the registry does not make it, as Amazon's.
+
+    An upload begins in a repository, and in nothing else.
+    """
+    method = response.request.method if response.request else ""
+    if method == "POST" or (method == "PUT" and code_of(response) == "NAME_UNKNOWN"):
+        said = _explanation(response.body, quote)
+        return f"there is no such repository, and {image.registry} does not make it by a push{said}"
+    said = _explanation(response.body, quote) if method == "PUT" else ""
+    return f"not found{said}; is it pushed, and is the name right?{_hint(image)}"
 
 
 def _on_tag(response: Response) -> str:
@@ -120,10 +134,20 @@ def _explanation(body: bytes, quote: Excerpt) -> str:
 
     Source: distribution-spec 1.1.1, "Error Codes".
     """
-    try:
-        content = parse_json(body)
-        first = content["errors"][0]
-        line = quote(str(first.get("message") or first.get("code") or ""))
-    except (AttributeError, LookupError, TypeError, ValueError):
-        return ""
+    first = _first(body)
+    line = quote(str(first.get("message") or first.get("code") or ""))
     return f': "{line}"' if line else ""
+
+
+def code_of(response: Response) -> str:
+    """Return the code of the first error in a registry's answer, such as UNSUPPORTED; else nothing."""
+    return str(_first(response.body).get("code") or "")
+
+
+def _first(body: bytes) -> dict[str, Any]:
+    """Return the first error in an answer."""
+    try:
+        first = parse_json(body)["errors"][0]
+    except (LookupError, TypeError, ValueError):
+        return {}
+    return first if isinstance(first, dict) else {}

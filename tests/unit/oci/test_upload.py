@@ -192,3 +192,39 @@ def test_a_registry_that_begins_no_upload_is_told(layout: Path) -> None:
     with pytest.raises(RegistryError, match="names no place for an upload"):
         client(there).check_push(IMAGE)
     assert not [each for each in there.requests if each.method == "DELETE"], "of the repository itself"
+
+
+def test_a_repository_that_no_push_makes_is_told_with_what_the_registry_says(layout: Path) -> None:
+    """As at ECR."""
+    there = registry()
+
+    def missing(request: Request) -> Response:
+        found = there(request)
+        writes = found.status < 300 and request.method in ("POST", "PUT")
+        return refuse(404, "NAME_UNKNOWN", "no repository team/app in 123") if writes else found
+
+    there.network.hosts = {**there.network.hosts, HOST: missing}
+    wanted = (
+        f'there is no such repository, and {HOST} does not make it by a push: "no repository team/app in 123"'
+    )
+    acts = (
+        lambda: client(there).check_push(IMAGE),
+        lambda: push(layout, IMAGE, client(there)),
+        lambda: client(there).write(IMAGE, b"{}", OCI_MANIFEST),
+    )
+    for act in acts:
+        with pytest.raises(RegistryError) as caught:
+            act()
+        assert wanted in str(caught.value)
+
+
+def test_another_write_that_finds_nothing_says_what(layout: Path) -> None:
+    there = registry()
+
+    def missing(request: Request) -> Response:
+        found = there(request)
+        return refuse(404, "BLOB_UNKNOWN", "blob sha256:1") if request.method == "PUT" else found
+
+    there.network.hosts = {**there.network.hosts, HOST: missing}
+    with pytest.raises(RegistryError, match='not found: "blob sha256:1"; is it pushed'):
+        client(there).write(IMAGE, b"{}", OCI_MANIFEST)
