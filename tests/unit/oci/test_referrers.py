@@ -234,6 +234,31 @@ def test_an_answer_that_is_no_index_is_an_error(answer: Response) -> None:
 
 
 def test_who_may_not_delete_is_told() -> None:
-    client, _ = served(refuse(404, "MANIFEST_UNKNOWN"), respond(405))
-    with pytest.raises(RegistryError, match="405"):
+    client, _ = served(refuse(404, "MANIFEST_UNKNOWN"), respond(403))
+    with pytest.raises(RegistryError, match="requires credentials"):
         remove(client, IMAGE, f"sha256:{'b' * 64}")
+
+
+@pytest.mark.parametrize("answer", [respond(405), refuse(400, "UNSUPPORTED"), refuse(405, "UNSUPPORTED")])
+def test_where_nothing_is_deleted_what_no_list_names_is_gone(
+    client: RegistryClient, image: Reference, fake: FakeRegistry, answer: Response
+) -> None:
+    """As distribution is configured by default."""
+    earlier = attach(client, image, "text/plain", [SARIF], {})
+
+    def deleting_nothing(request: Request) -> Response:
+        return answer if request.method == "DELETE" else fake(request)
+
+    fake.network = FakeNetwork({**fake.network.hosts, fake.host: deleting_nothing})
+    if fake.has_referrers:
+        with pytest.raises(RegistryError, match=f"deletes nothing.*: {earlier} still refers to"):
+            remove(client, image, earlier)
+    else:
+        remove(client, image, earlier)
+        assert referrers(client, image) == ()
+
+
+def test_the_tag_of_the_list_is_cut_as_the_specification_has_it() -> None:
+    long = f"{'0123456789abcdef' * 8}"
+    assert fallback_tag(IMAGE.with_digest(f"sha512:{long}")) == f"sha512-{long[:64]}"
+    assert fallback_tag(IMAGE) == f"sha256-{'a' * 64}"
