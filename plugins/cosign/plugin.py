@@ -106,7 +106,7 @@ class Cosign(Plugin[CosignInputs]):
                 made = provenance(job.ci, builder_of(job.ci, signer.cosign.issuer), image, materials)
                 predicate = job.secret_file(json.dumps(made), "provenance.json")
             yield Subject(image, predicate)
-            for below in manifests(registry, image) if inputs.recursive else ():
+            for below in dict.fromkeys(manifests(registry, image) if inputs.recursive else ()):
                 yield Subject(below, predicate)
 
     @staticmethod

@@ -8,13 +8,15 @@ import sys
 import time
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from gocdnext_sdk import InputError, Tool
+from gocdnext_sdk import InputError, RegistryClient, Tool
 from gocdnext_sdk.host.manifest.load import load_plugin
 from gocdnext_sdk.host.testing import PluginRunner
+from gocdnext_sdk.host.testing.fake_registry import FakeRegistry
 from gocdnext_sdk.inputs.reader import read_inputs
 from gocdnext_sdk.runtime.ci import Ci
 from gocdnext_sdk.runtime.tool import INHERITED
@@ -517,3 +519,21 @@ def test_an_annotation_that_everybody_can_read_holds_no_secret() -> None:
     given = {"key-content": PUBLIC, "action": "verify", "annotations": "a=b\nc=hunter2hunter2"}
     (line,) = mistakes(given, {"A_TOKEN": "hunter2hunter2"})
     assert line.startswith("with.annotations: item 2 holds a secret of the job")
+
+
+def test_what_an_index_names_twice_is_signed_once() -> None:
+    registry = FakeRegistry()
+    image = registry.push("app", {"schemaVersion": 2, "config": {}, "layers": []})
+    entry = {"mediaType": image.media_type, "digest": image.digest, "size": image.size}
+    variant = {**entry, "platform": {"os": "linux", "architecture": "386"}}
+    inner = registry.push("app", {"schemaVersion": 2, "manifests": [entry]})
+    nested = {"mediaType": inner.media_type, "digest": inner.digest, "size": inner.size}
+    index = registry.push("app", {"schemaVersion": 2, "manifests": [entry, variant, nested]})
+    whole = registry.reference("app").with_digest(index.digest)
+    inputs = SimpleNamespace(
+        predicates=(), materials=(), predicate=None, makes_provenance=False, recursive=True
+    )
+    subjects = PLUGIN._subjects(
+        SimpleNamespace(inputs=inputs), [whole], RegistryClient(transport=registry), SimpleNamespace()
+    )
+    assert [each.reference.digest for each in subjects] == [index.digest, image.digest, inner.digest]
