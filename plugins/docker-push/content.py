@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from gocdnext_sdk import DaemonError, Error, InputMismatch, Job, Reference, RegistryError, ToolError, quoted
+from gocdnext_sdk import (
+    DaemonError,
+    Error,
+    InputMismatch,
+    Job,
+    Reference,
+    RegistryClient,
+    RegistryError,
+    ToolError,
+    quoted,
+)
+from gocdnext_sdk.oci.attached import attached
 from gocdnext_sdk.oci.layout import choose, layout_digest, read_archive, unpack
+from gocdnext_sdk.oci.referrers import fallback_tag
 from gocdnext_sdk.oci.source import Source, Transport
 from gocdnext_sdk.oci.tags import has_tags
 from gocdnext_sdk.tools.regctl import Regctl, layout
@@ -170,20 +182,20 @@ def copy(inputs: DockerPushInputs, content: Content, job: Job, registries: Regis
     targets = [repository.with_digest(content.digest) for repository in inputs.repositories]
     if content.reference in targets:
         targets.remove(content.reference)
-        if absent := there.absent(content.reference):
-            raise RegistryError(
-                f"{content.reference} refers to manifests that do not exist: {', '.join(absent)}"
-            )
+        _check_complete(inputs, content.reference, there)
     if not targets:
         return
-    with ExitStack() as copies:
+    try:
+        with ExitStack() as copies:
+            for target in targets:
+                copies.enter_context(regctl.copying(content.location, target, digest_tags=content.tagged))
+            # Meanwhile, what a copy would also run into is said in plainer words and ends all of them.
+            belonging = _belonging(inputs, content, registries)
+            _look_ahead(inputs, targets, job, registries)
+    except ToolError as error:
         for target in targets:
-            copies.enter_context(regctl.copying(content.location, target, digest_tags=content.tagged))
-        # Meanwhile, what a copy would also run into is said in plainer words and ends all of them.
-        if content.reference is not None:
-            registries.source.resolve(content.reference)
-        find_tags(there, inputs.targets(job.ci))
-        belonging = regctl.attached(content.location, digest_tags=content.tagged)
+            there.check_push(target)
+        raise _explained(error, content, registries) from None
     for target in targets:
         if registries.missing(target, belonging):
             # Regctl passes over what is there without a look at what that names: a platform that was
@@ -196,6 +208,60 @@ def copy(inputs: DockerPushInputs, content: Content, job: Job, registries: Regis
                 )
         more = f", {len(belonging)} signatures and attestations with it" if belonging else ""
         job.say(f"{target} is complete{more}")
+
+
+def _belonging(inputs: DockerPushInputs, content: Content, registries: Registries) -> frozenset[str]:
+    """Return what belongs to an image beside its own children, of which there must be all.
+
+    Raises:
+        RegistryError: something of it is not there.
+    """
+    if content.reference is None:
+        return registries.regctl.attached(content.location)
+    _check_complete(inputs, content.reference, registries.source)
+    return attached(registries.source, content.reference)
+
+
+def _check_complete(inputs: DockerPushInputs, image: Reference, registry: RegistryClient) -> None:
+    if absent := registry.absent(image):
+        advice = "`platforms` publishes those that are there" if inputs.action == "push" else ""
+        raise RegistryError(f"{image} refers to manifests that do not exist: {', '.join(absent)}", advice)
+
+
+def _explained(error: ToolError, content: Content, registries: Registries) -> ToolError:
+    """Return the error of a copy, with what regctl cannot copy.
+
+    Where there is no API for referrers, it reads their list from the tag `sha256-<hex>`, whatever that is
+    (regclient 0.11.6 `scheme/reg/referrer.go`).
+    """
+    if content.reference is None:
+        return error
+    source, image = registries.source, content.reference
+    for digest in (content.digest, *(child.digest for child in source.children(image))):
+        tag = image.with_tag(fallback_tag(image.with_digest(digest)))
+        found = source.find(tag)
+        if found is not None and found.digest == digest and not found.is_index:
+            what = (
+                f"{tag} is an image, and where a registry has no API for what refers to one, regctl takes it"
+            )
+            return ToolError(f"{what} for the list of that", "delete the tag")
+    return error
+
+
+def _look_ahead(
+    inputs: DockerPushInputs, targets: Iterable[Reference], job: Job, registries: Registries
+) -> None:
+    """Look whether a copy can get to its targets.
+
+    Raises:
+        RegistryError: it cannot.
+    """
+    try:
+        find_tags(registries.targets, inputs.targets(job.ci))
+    except RegistryError:
+        # Who may make a repository by a push, as at Quay, may not read it before; `move_tags` looks again.
+        for target in targets:
+            registries.targets.check_push(target)
 
 
 def is_in_daemon(inputs: DockerPushInputs, source: Source, reference: Reference, job: Job) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Self
 
 from gocdnext_sdk import Job, Reference, Registry, RegistryClient
-from gocdnext_sdk.oci.tags import has_tags
+from gocdnext_sdk.oci.attached import attached
 from gocdnext_sdk.tools.regctl import CONFIG_VARIABLE, Host, Regctl, configuration
 
 from .inputs import BothCredentials, DockerPushInputs
@@ -37,13 +37,10 @@ class Registries:
 
         Args:
             target: the image there.
-            belonging: what belongs to it beside its own children, as regctl names it.
+            belonging: what belongs to it beside its own children, as `attached` names it.
         """
         absent = frozenset(self.targets.absent(target))
-        if not belonging:
-            return absent
-        tagged = has_tags(self.targets, target)
-        return absent | (belonging - self.regctl.attached(str(target), digest_tags=tagged))
+        return absent | (belonging - attached(self.targets, target) if belonging else belonging)
 
     @classmethod
     def of(cls, inputs: DockerPushInputs, job: Job) -> Self:

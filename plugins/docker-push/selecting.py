@@ -90,6 +90,7 @@ def with_all_tags(inputs: DockerPushInputs, job: Job, registries: Registries) ->
     found = in_parallel(client.find, images, _AT_ONCE)
     tags = [tag for tag, at in zip(named, found, strict=True) if at is not None and at.digest == digest]
     if not tags:
+        client.resolve(reference.with_digest(digest))  # what is not there at all is said to be missing
         what = f"no tag of {reference.name} that fits points to {digest}"
         raise InputMismatch("all-tags", what, 'with "*" every tag fits')
     job.say(f"{reference.with_digest(digest)} is {', '.join(tags)}")

@@ -919,7 +919,7 @@ def test_every_flag_exists() -> None:
     with regctl.copying(str(image), image, digest_tags=True):
         pass
     regctl.mend(str(image), image, digest_tags=True)
-    regctl.attached(str(image), digest_tags=True)
+    regctl.attached(str(image))
     regctl.delete_tag(image.with_tag("v1"))
     regctl.load(Path("app.tar"), "name", Path("layout"))
     regctl.compress(Path("layout"))

@@ -14,27 +14,31 @@ from gocdnext_sdk.oci.descriptor import Descriptor
 from gocdnext_sdk.oci.links import next_page
 from gocdnext_sdk.oci.reference import Reference, is_tag
 from gocdnext_sdk.oci.strict_json import check_names, parse_json
+from gocdnext_sdk.oci.transport import Response
 
 MAX_PAGES = 1000
 """Answers that are read of one list."""
 
 
-def list_tags(registry: RegistryClient, image: Reference) -> tuple[str, ...]:
-    """Return the tags of an image's repository, in the registry's order.
+def list_tags(registry: RegistryClient, image: Reference, *, assumed: str | None = None) -> tuple[str, ...]:
+    """Return the tags of an image's repository, in the registry's order; none if there is no repository.
 
     Args:
         registry: the client.
         image: names the repository; its tag and digest do not matter.
+        assumed: what a plan, which asks no registry, takes for the answer; without it, the plan ends here.
 
     Raises:
-        RegistryError: there is no such repository, it cannot be read, or its list has no end.
+        RegistryError: they cannot be listed, or the list has no end.
     """
     found: list[str] = []
     path = "tags/list"
     for _ in range(MAX_PAGES):
-        response = registry.request("GET", image, path)
+        response = registry.request("GET", image, path, assumed=assumed)
+        if response.status == 404 and not found:  # as distribution answers, which knows a repository by tags
+            return ()
         if response.status != 200:
-            raise registry.refused(response, image)
+            raise _not_listed(registry, image, response)
         try:
             found += _tags(response.body)
             following = next_page(response)
@@ -57,14 +61,23 @@ def has_tags(registry: RegistryClient, image: Reference) -> bool:
         RegistryError: the repository cannot be read.
     """
     response = registry.request("GET", image, "tags/list?n=1", assumed='{"tags": ["latest"]}')
-    if response.status == 404:  # as distribution answers, which knows a repository by its tags
+    if response.status == 404:  # as in `list_tags`
         return False
     if response.status != 200:
-        raise registry.refused(response, image)
+        raise _not_listed(registry, image, response)
     try:
         return bool(_tags(response.body)) or next_page(response) is not None
     except ValueError as error:
         raise _invalid(image, error) from None
+
+
+def _not_listed(registry: RegistryClient, image: Reference, response: Response) -> RegistryError:
+    """Return the error of a refused list: who may pull an image may not list tags everywhere, as at ECR."""
+    error = registry.refused(response, image)
+    error.name(
+        f"{image.name}: its tags cannot be listed, and signatures such as sha256-….sig are found by them"
+    )
+    return error
 
 
 def _invalid(image: Reference, error: ValueError) -> RegistryError:

@@ -95,15 +95,13 @@ class Regctl:
         with doing(f"copying {source} to {target}"):
             self.tool.run(*argv)
 
-    def attached(self, image: str, *, digest_tags: bool) -> frozenset[str]:
-        """Return what belongs to an image: digests of referrers, and tags such as `sha256-….sig`.
+    def attached(self, image: str) -> frozenset[str]:
+        """Return what belongs to an image in files, as `oci.attached` says it of one in a registry.
 
         Args:
-            image: a reference, or `layout`, with its digest.
-            digest_tags: as of `copying`.
+            image: `layout`, with its digest.
         """
-        also = ("--digest-tags",) if digest_tags else ()
-        argv = ("artifact", "tree", *also, "--format", "{{json .}}", image)
+        argv = ("artifact", "tree", "--digest-tags", "--format", "{{json .}}", image)
         with doing(f"looking for what is attached to {image}"):
             done = self.tool.capture(*argv, assumed=b"{}")
         return frozenset(_referrers(json.loads(done.stdout)))

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 
 from gocdnext_sdk.errors import RegistryError
 from gocdnext_sdk.host.testing.fake_registry import FakeNetwork, FakeRegistry, refuse, respond
 from gocdnext_sdk.oci.client import RegistryClient
-from gocdnext_sdk.oci.reference import Reference
+from gocdnext_sdk.oci.credentials import Credential, Credentials
+from gocdnext_sdk.oci.reference import Reference, Registry
 from gocdnext_sdk.oci.tags import has_tags, list_tags
 from gocdnext_sdk.oci.transport import Request, Response
+from gocdnext_sdk.secret import Secret
 
 IMAGE = Reference.parse("registry.example.com/org/app")
 
@@ -111,8 +114,20 @@ def test_whether_a_repository_has_tags_is_never_guessed(answer: Response) -> Non
         has_tags(client, IMAGE)
 
 
-def test_a_repository_that_is_not_there_is_an_error() -> None:
-    fake = FakeNetwork({"registry.example.com": lambda request: respond(404)})
-    with pytest.raises(RegistryError):
-        list_tags(RegistryClient(transport=fake), IMAGE)
+def test_a_repository_that_is_not_there_has_no_tags() -> None:
+    """Distribution says so of one without tags, too."""
+    fake = FakeNetwork({"registry.example.com": lambda request: refuse(404, "NAME_UNKNOWN")})
+    assert list_tags(RegistryClient(transport=fake), IMAGE) == ()
     assert list_tags(RegistryClient(transport=FakeRegistry()), IMAGE) == ()
+
+
+@pytest.mark.parametrize("ask", [list_tags, has_tags])
+def test_a_refused_list_is_told_with_what_it_is_for(ask: Any) -> None:
+    """As at ECR, who may pull an image need not be allowed to list tags; regctl does, to find signatures."""
+    answer = refuse(403, "DENIED", "not authorized to perform: ecr:ListImages")
+    network = FakeNetwork({"registry.example.com": lambda _: answer})
+    login = Credential(Registry("registry.example.com"), "anna", Secret("of-annas-own"))
+    with pytest.raises(RegistryError) as caught:
+        ask(RegistryClient(Credentials([login]), transport=network), IMAGE)
+    assert caught.value.what.startswith(f"{IMAGE.name}: its tags cannot be listed, and signatures")
+    assert "ecr:ListImages" in caught.value.what

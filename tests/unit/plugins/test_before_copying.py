@@ -6,7 +6,7 @@ import io
 import json
 import re
 import tarfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib import import_module
@@ -16,12 +16,22 @@ from typing import Any
 import pytest
 from tests.servers import Answer, answering
 
-from gocdnext_sdk import DaemonError, Error, Findings, InputMismatch, Job, Reference, RegistryClient
+from gocdnext_sdk import (
+    DaemonError,
+    Error,
+    Findings,
+    InputMismatch,
+    Job,
+    Reference,
+    RegistryClient,
+    ToolError,
+)
 from gocdnext_sdk.errors import RegistryError
 from gocdnext_sdk.host.manifest.load import load_plugin
-from gocdnext_sdk.host.testing.fake_registry import FakeRegistry
+from gocdnext_sdk.host.testing.fake_registry import FakeRegistry, refuse
 from gocdnext_sdk.inputs.reader import read_inputs
 from gocdnext_sdk.oci.source import Source
+from gocdnext_sdk.oci.transport import Request, Response
 from gocdnext_sdk.runtime.masking import Masker
 from gocdnext_sdk.runtime.outputs import OutputFile
 from gocdnext_sdk.runtime.secret_files import SecretFiles
@@ -51,9 +61,6 @@ class Copies:
         self.registry.manifests[target.repository, str(target.digest)] = found
         yield
 
-    def attached(self, image: str, *, digest_tags: bool) -> frozenset[str]:
-        return frozenset()
-
 
 @dataclass
 class World:
@@ -62,6 +69,11 @@ class World:
     registry: FakeRegistry
     copies: Copies
     refused: set[str] = field(default_factory=set)
+
+    def answer(self, veto: Callable[[Request], Response | None]) -> None:
+        """Let the registry answer otherwise, where `veto` does."""
+        network, host = self.registry.network, self.registry.host
+        network.hosts = {**network.hosts, host: lambda request: veto(request) or self.registry(request)}
 
     def push(self, name: str, architecture: str = "amd64") -> str:
         config = self.registry.blob(
@@ -310,3 +322,93 @@ def test_an_archive_of_the_daemon_with_several_images_is_none(
         content.find_content(given, given.source, job, reached),
     ):
         pass
+
+
+class Lazy(Copies):
+    """Copies when the plugin has looked at everything, as a regctl that is slower."""
+
+    @contextmanager
+    def copying(self, source: str, target: Reference, *, digest_tags: bool) -> Iterator[None]:
+        yield
+        with super().copying(source, target, digest_tags=digest_tags):
+            pass
+
+
+class Refused(Copies):
+    """A regctl that cannot copy."""
+
+    @contextmanager
+    def copying(self, source: str, target: Reference, *, digest_tags: bool) -> Iterator[None]:
+        yield
+        raise ToolError("regctl failed with exit code 1")
+
+
+ONE = {"source": "stage/a:1", "target": "live/a", "tags": "v1"}
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_repository_that_the_push_makes_may_not_be_readable_before(world: World, status: int) -> None:
+    """As at Quay, whose token server grants no `pull` for what is not there."""
+    digest, world.copies = world.push("stage/a:1"), Lazy(world.registry)
+
+    def not_yet(request: Request) -> Response | None:
+        there = any(name == "live/a" for name, _ in world.registry.manifests)
+        reads = "/v2/live/" in request.url and request.method in ("GET", "HEAD")
+        return refuse(status, "UNAUTHORIZED") if reads and not there else None
+
+    world.answer(not_yet)
+    world.run(**ONE)
+    assert world.registry.tags["live/a", "v1"] == digest
+    world.registry.manifests.pop(("live/a", digest))
+    with pytest.raises(RegistryError, match="requires credentials"):
+        world.run(**ONE, immutable_tags="v*")
+
+
+def test_a_login_that_may_neither_read_nor_write_is_told(world: World) -> None:
+    world.push("stage/a:1")
+    world.copies = Refused(world.registry)
+    world.answer(lambda request: refuse(401, "UNAUTHORIZED") if "/v2/live/" in request.url else None)
+    with pytest.raises(RegistryError, match="requires credentials"):
+        world.run(**ONE)
+
+
+def test_a_repository_that_no_push_makes_is_told_in_plain_words(world: World) -> None:
+    """As at ECR."""
+    world.push("stage/a:1")
+    world.copies = Refused(world.registry)
+    world.answer(
+        lambda request: refuse(404, "NAME_UNKNOWN", "no live/a") if "/v2/live/" in request.url else None
+    )
+    with pytest.raises(RegistryError, match=r'there is no such repository, and .*: "no live/a"'):
+        world.run(**ONE)
+
+
+def test_what_regctl_cannot_copy_is_told(world: World) -> None:
+    digest = world.push("stage/a:1")
+    world.copies = Refused(world.registry)
+    with pytest.raises(ToolError, match="regctl failed"):
+        world.run(**ONE)
+    world.registry.tags["stage/a", digest.replace(":", "-")] = digest
+    with pytest.raises(ToolError, match="delete the tag"):
+        world.run(**ONE)
+
+
+def test_a_source_that_lacks_a_platform_is_told(world: World) -> None:
+    gone = world.push("stage/a", "arm64")
+    entry = {"digest": gone, "size": 1, "mediaType": "application/vnd.oci.image.manifest.v1+json"}
+    world.registry.push("stage/a:1", {"schemaVersion": 2, "manifests": [entry]})
+    del world.registry.manifests["stage/a", gone]
+    for target in ("live/a", "stage/a"):
+        with pytest.raises(RegistryError, match=f"do not exist: {gone}; `platforms` publishes"):
+            world.run(**{**ONE, "target": target})
+
+
+def test_all_tags_of_what_has_none(world: World) -> None:
+    digest = world.push("stage/a")
+    given = {"source": f"stage/a@{digest}", "target": "live/a", "all_tags": "*"}
+    world.answer(lambda request: refuse(404, "NAME_UNKNOWN") if "tags/list" in request.url else None)
+    with pytest.raises(InputMismatch, match=r"no tag of .*/stage/a that fits"):
+        world.run(**given)
+    world.registry.manifests.clear()
+    with pytest.raises(RegistryError, match="not found; is it pushed"):
+        world.run(**given)
