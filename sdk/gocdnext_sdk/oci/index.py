@@ -10,7 +10,8 @@ Source: image-spec 1.1.1 `image-index.md`; moby/buildkit `docs/attestations/atte
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -99,12 +100,20 @@ def join(
             platform that is not there.
         RegistryError: one cannot be read.
     """
-    entries = [entry for image in images for entry in _entries(image, registry)]
+    entries = [
+        _described(each, image, registry)
+        for image in images
+        for each in _entries(*registry.manifest(image), image)
+    ]
+    _check_each_once(entries)
     return _index(entries, annotations or {}, tuple(entry_annotations))
 
 
 def select(image: Reference, registry: RegistryClient, platforms: Sequence[str]) -> Index:
     """Return the index of some platforms of an image, with their attestations.
+
+    All images for a platform are taken, such as one with gzip and one with zstd. What is no image is left
+    out, and so is what is in an index of its own.
 
     Args:
         image: an index, by digest.
@@ -118,12 +127,20 @@ def select(image: Reference, registry: RegistryClient, platforms: Sequence[str])
     descriptor, content = registry.manifest(image)
     if not descriptor.is_index:
         raise Invalid(f"{image} is an image of one platform", "leave out `platforms`")
-    entries = list(_entries(image, registry))
+    entries: list[Entry] = []
+    nested: list[str] = []
+    for each in _entries(descriptor, content, image):
+        if each[0].is_index:
+            nested.append(each[0].digest)
+            continue
+        with suppress(Invalid):
+            entries.append(_described(each, image, registry))
     images = [child for child, _ in entries if not child.is_attestation]
     try:
         taken = {child.digest for child in choose(platforms, images)}
-    except ValueError as error:
-        raise Invalid(getattr(error, "what", str(error)), getattr(error, "advice", "")) from None
+    except Invalid as error:
+        inner = f"; {', '.join(nested)} in it is an index, which can be given itself" if nested else ""
+        raise Invalid(error.what, f"{error.advice}{inner}") from None
     kept = [each for each in entries if _image_of(each[0]) in taken]
     annotations = content.get("annotations")
     return _index(kept, annotations if isinstance(annotations, Mapping) else {}, ())
@@ -137,21 +154,7 @@ def _image_of(child: Descriptor) -> str | None:
 def _index(
     entries: Sequence[Entry], annotations: Mapping[str, str], entry_annotations: tuple[EntryAnnotation, ...]
 ) -> Index:
-    built: dict[tuple[str, str | None], Descriptor] = {}
-    for child, _ in entries:
-        if child.is_attestation:
-            continue
-        key = normal(str(child.platform)), child.os_version
-        if key in built:
-            raise Invalid(
-                f"there are two images for {child.platform}: {built[key].digest} and {child.digest}",
-                "each platform comes from one source",
-            )
-        built[key] = child
-    digests = {child.digest for child in built.values()}
-    for child, _ in entries:
-        if child.is_attestation and child.annotations.get(_SUBJECT) not in digests:
-            raise Invalid(f"{child.digest} attests to an image that is not among them", "build it again")
+    images = [child for child, _ in entries if not child.is_attestation]
     _annotate(entries, entry_annotations)
     docker = not annotations and all(child.media_type == DOCKER_MANIFEST for child, _ in entries)
     media_type = DOCKER_INDEX if docker else OCI_INDEX
@@ -161,39 +164,60 @@ def _index(
         "manifests": [entry for _, entry in entries],
         **({"annotations": dict(annotations)} if annotations else {}),
     }
-    platforms = tuple(str(child.platform) for child in built.values())
+    platforms = tuple(dict.fromkeys(str(child.platform) for child in images))
     body = json.dumps(content, indent=2).encode()
-    children = tuple(child.digest for child, _ in entries)
-    return Index(body, media_type, platforms, len(entries) - len(built), children)
+    children = tuple(dict.fromkeys(child.digest for child, _ in entries))
+    return Index(body, media_type, platforms, len(entries) - len(images), children)
 
 
-def _entries(image: Reference, registry: RegistryClient) -> Iterator[Entry]:
-    descriptor, content = registry.manifest(image)
+def _check_each_once(entries: Iterable[Entry]) -> None:
+    """Check that each platform has one image, and each attestation its image."""
+    built: dict[tuple[str, str | None], str] = {}
+    attested: list[Descriptor] = []
+    for child, _ in entries:
+        if child.is_attestation:
+            attested.append(child)
+            continue
+        key = normal(str(child.platform)), child.os_version
+        if key in built:
+            raise Invalid(
+                f"there are two images for {child.platform}: {built[key]} and {child.digest}",
+                "each platform comes from one source",
+            )
+        built[key] = child.digest
+    for child in attested:
+        if child.annotations.get(_SUBJECT) not in built.values():
+            raise Invalid(f"{child.digest} attests to an image that is not among them", "build it again")
+
+
+def _entries(descriptor: Descriptor, content: Mapping[str, Any], image: Reference) -> list[Entry]:
+    """Return the entries of an index as they are; of a single image, the one that it would have."""
     if not descriptor.is_index:
         entry = {"mediaType": descriptor.media_type, "digest": descriptor.digest, "size": descriptor.size}
-        yield _with_platform(image, descriptor, entry, registry)
-        return
+        return [(descriptor, entry)]
     try:
         children = [(parse_child(entry), dict(entry)) for entry in content["manifests"]]
     except (AttributeError, KeyError, TypeError, ValueError):
         raise Invalid(f"{image} is not a valid index") from None
     if not children:
         raise Invalid(f"{image} is an empty index")
-    for child, entry in children:
-        if child.is_attestation:
-            yield child, entry
-        elif child.is_index:
-            raise Invalid(f"{image} has an index in it, {child.digest}", "give that one itself")
-        elif child.platform and child.media_type in MANIFEST_TYPES and not child.is_artifact:
-            yield child, entry
-        else:
-            yield _with_platform(image.with_digest(child.digest), child, entry, registry)
+    return children
 
 
-def _with_platform(
-    image: Reference, child: Descriptor, entry: Mapping[str, Any], registry: RegistryClient
-) -> Entry:
-    """Return an entry with the platform that the image's configuration names."""
+def _described(found: Entry, index: Reference, registry: RegistryClient) -> Entry:
+    """Return an entry of an index with its platform, which else the image's configuration names.
+
+    Raises:
+        Invalid: it is no image for a platform, nor an attestation of one.
+    """
+    child, entry = found
+    if child.is_attestation:
+        return found
+    if child.is_index:
+        raise Invalid(f"{index} has an index in it, {child.digest}", "give that one itself")
+    if child.platform and child.media_type in MANIFEST_TYPES and not child.is_artifact:
+        return found
+    image = index.with_digest(child.digest)
     if child.media_type not in MANIFEST_TYPES:
         raise Invalid(f"{image} is no image, but {child.media_type}")
     config_type, config = registry.configuration(image)

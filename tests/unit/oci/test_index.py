@@ -192,3 +192,37 @@ def test_what_is_not_there_is_said_by_name(shelf: Shelf) -> None:
     missing = shelf.registry.reference(f"app@sha256:{'0' * 64}")
     with pytest.raises(RegistryError, match="0000"):
         shelf.join(shelf.built("amd64"), missing)
+
+
+def test_both_variants_of_a_platform_are_selected(shelf: Shelf) -> None:
+    """As an index has them where layers are in gzip and in zstd; clients choose one."""
+    gzip, zstd, arm = shelf.image("amd64"), shelf.image("amd64", of="zstd"), shelf.image("arm64")
+    annotated = entry(zstd) | {"annotations": {"io.github.containers.compression.zstd": "true"}}
+    both = shelf.index(entry(gzip), annotated, entry(arm))
+    selected = select(both, shelf.client, ["linux/amd64"])
+    assert selected.children == (gzip.digest, zstd.digest)
+    assert selected.platforms == ("linux/amd64",)
+    assert json.loads(selected.content)["manifests"][1]["annotations"] == annotated["annotations"]
+    assert select(both, shelf.client, ["linux/arm64"]).children == (arm.digest,)
+
+
+def test_what_is_no_image_of_a_platform_is_left_out_of_a_selection(shelf: Shelf) -> None:
+    arm, chart = shelf.image("arm64"), shelf.image("amd64", config_type="application/vnd.oci.empty.v1+json")
+    inner = shelf.client.resolve(shelf.built("amd64"))
+    layer = entry(arm) | {"mediaType": "application/vnd.oci.image.layer.v1.tar"}
+    mixed = shelf.index(
+        entry(chart) | {"artifactType": "application/vnd.example.sbom"}, entry(inner), layer, entry(arm)
+    )
+    assert select(mixed, shelf.client, ["linux/arm64"]).children == (arm.digest,)
+    with pytest.raises(Invalid) as caught:
+        select(mixed, shelf.client, ["linux/amd64"])
+    assert caught.value.what == 'the image has no "linux/amd64"'
+    assert f"{inner.digest} in it is an index" in caught.value.advice
+
+
+def test_an_image_that_is_named_twice_is_copied_once(shelf: Shelf) -> None:
+    one = shelf.image("amd64")
+    twice = shelf.index(entry(one), entry(one))
+    selected = select(twice, shelf.client, ["linux/amd64"])
+    assert selected.children == (one.digest,)
+    assert len(json.loads(selected.content)["manifests"]) == 2
