@@ -303,16 +303,19 @@ def from_daemon(reference: Reference, folder: Path, job: Job, regctl: Regctl) ->
     with archive.open("wb") as stream:
         stream.writelines(daemon.save(name))
 
-    def loaded() -> str:
-        # Regctl takes the first.
+    def check_one() -> None:
         if (images := len({each.id for each in read_archive(archive).entries})) > 1:
             raise DaemonError(f"the daemon gave {images} images for {name}, which names one")
+
+    def loaded() -> str:
+        check_one()  # of several, regctl takes the first, or finds none
         return layout_digest(folder, "image")
 
     try:
         regctl.load(archive, None, folder)
         digest = job.digest(archive.name, loaded)
     except ToolError as error:
+        check_one()
         raise ToolError(
             f"{error}; the daemon may hold only a part of {reference}, as after pulling one platform of "
             'several: pull: "true" copies all of it from its registry'

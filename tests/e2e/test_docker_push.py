@@ -499,6 +499,25 @@ def test_a_candidate_in_a_repository_without_any_tag_is_promoted(
     assert (result.outputs["DIGEST"] == digest) == (not platforms)
 
 
+@pytest.mark.parametrize("way", ["plain to modern", "modern to plain", "modern to modern"])
+def test_an_image_with_a_digest_tag_on_itself_is_promoted(
+    run_plugin: PluginRunner, bench: Bench, plain: Place, modern: Place, way: str
+) -> None:
+    """As `cosign copy` and others leave it: regctl's tree of what is attached ends with a loop."""
+    source, target = ({"plain": plain, "modern": modern}[each] for each in way.split(" to "))
+    staging, production = source.repository(), target.repository()
+    digest = bench.push(staging)
+    bench.sign(staging, digest)
+    # Where there is no API, the bare tag is the list of what refers to the image.
+    suffix = "" if way == "modern to modern" else ".imgpkg"
+    bench.crane("tag", f"{staging}@{digest}", digest.replace(":", "-") + suffix)
+    given = {"source": f"{staging}:rc", "target": f"{production}:v1", **source.source_login, **target.login}
+    run_plugin(FOLDER, given).passed()
+    assert bench.digest(f"{production}:v1") == digest
+    assert bench.verify(f"{production}@{digest}")
+    assert bench.digest(f"{production}:{digest.replace(':', '-')}.sig")
+
+
 def test_running_again_changes_nothing(
     run_plugin: PluginRunner, bench: Bench, plain: Place, modern: Place, modern_gate: Gate
 ) -> None:
@@ -823,6 +842,31 @@ def test_an_image_of_the_daemon_is_published_with_all_its_platforms(
         assert len(bench.children(inputs["target"])) == 2
     finally:
         daemon.images.remove(name, force=True)
+
+
+@pytest.mark.parametrize("transport", ["", "docker-daemon:"])
+def test_a_name_without_a_tag_is_the_latest_of_several_in_the_daemon(
+    run_plugin: PluginRunner, bench: Bench, plain: Place, tmp_path: Path, daemon: Any, transport: str
+) -> None:
+    """Asked for a bare name, an engine saves all its tags, and regctl takes the first."""
+    name, target = f"push-{uuid4().hex[:8]}/built", f"{plain.repository()}:v1"
+    digests = {}
+    try:
+        for tag in ("1", "latest"):
+            folder = tmp_path / tag
+            write_layout(folder, uuid4().hex)
+            index = json.loads((folder / "index.json").read_text())
+            index["manifests"][0]["annotations"] = {"io.containerd.image.name": f"docker.io/{name}:{tag}"}
+            (folder / "index.json").write_text(json.dumps(index))
+            digests[tag] = digest_of(folder)
+            with archive_of(folder, tmp_path / f"{tag}.tar").open("rb") as stream:
+                daemon.images.load(stream)
+        inputs = {"source": f"{transport}{name}", "target": target, **plain.login}
+        run_plugin(FOLDER, inputs, docker=True).passed()
+        assert bench.digest(target) == digests["latest"]
+    finally:
+        for tag in digests:
+            daemon.images.remove(f"{name}:{tag}", force=True)
 
 
 def test_an_image_that_is_not_in_the_daemon_comes_from_the_registry_it_names(

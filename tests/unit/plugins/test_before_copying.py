@@ -274,7 +274,11 @@ class OneTag:
 class Loads(Copies):
     """Takes the archive for an image that is in a layout."""
 
+    finds: bool = True
+
     def load(self, archive: Path, name: str | None, folder: Path) -> None:
+        if not self.finds:
+            raise ToolError("regctl failed with exit code 1")
         folder.mkdir()
         entry = {
             "digest": f"sha256:{'1' * 64}",
@@ -310,13 +314,16 @@ def test_a_daemon_is_asked_for_one_tag(
         assert daemon.asked[1:] == [asked]
 
 
+@pytest.mark.parametrize("finds", [True, False])
 def test_an_archive_of_the_daemon_with_several_images_is_none(
-    world: World, monkeypatch: pytest.MonkeyPatch
+    world: World, monkeypatch: pytest.MonkeyPatch, *, finds: bool
 ) -> None:
     monkeypatch.setattr(Job, "daemon", lambda _: OneTag("1", "latest"))
     given = PLUGIN.inputs.model_validate({"source": "docker-daemon:app:1", "target": "r.example/live/a"})
     job = Job({}, Path(), Masker(), SecretFiles(), Signals(), OutputFile({}))
-    reached = registries.Registries(None, None, None, Loads(world.registry))
+    loads = Loads(world.registry)
+    loads.finds = finds
+    reached = registries.Registries(None, None, None, loads)
     with (
         pytest.raises(DaemonError, match=r"gave 2 images for docker\.io/library/app:1"),
         content.find_content(given, given.source, job, reached),
