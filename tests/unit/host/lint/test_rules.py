@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
 
 import gocdnext_sdk.host.lint.rules
+from gocdnext_sdk.host.lint import check
 from gocdnext_sdk.host.lint.documentation import render
 from gocdnext_sdk.host.lint.rule import RULES, Finding, Rule, Severity, rule
+from gocdnext_sdk.host.lint.view import View
+from gocdnext_sdk.host.manifest.facts import Facts
+from gocdnext_sdk.host.pipeline.errors import Diagnostic
 
 ROOT = Path(__file__).parents[4]
 Lint = Callable[[str], list[Finding]]
@@ -74,3 +79,39 @@ def test_the_page_of_the_rules_is_up_to_date() -> None:
     page = ROOT / "docs/lint.md"
     stale = page.read_text() != render()
     assert not stale, "run: python -m gocdnext_sdk.host.lint.documentation docs/lint.md"
+
+
+def test_the_page_of_the_inputs_names_the_rules_that_use_a_fact(
+    lint: Lint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    users: dict[str, set[str]] = {each.name: set() for each in fields(Facts)}
+    running: list[str] = []
+
+    def look(facts: Facts, name: str) -> object:
+        if running and name in users:
+            users[name].add(running[-1])
+        return object.__getattribute__(facts, name)
+
+    def watched(rule: Rule) -> Rule:
+        def applied(view: View) -> Iterator[Diagnostic]:
+            running.append(rule.id)
+            yield from rule.check(view)
+            running.pop()
+
+        return replace(rule, check=applied)
+
+    monkeypatch.setattr(check, "RULES", {each.id: watched(each) for each in RULES.values()})
+    monkeypatch.setattr(Facts, "__getattribute__", look)
+    monkeypatch.setattr(Facts, "__eq__", object.__eq__)  # whether there are any is no look at one
+    for each in RULES.values():
+        lint(each.wrong)
+        lint(each.right)
+    page = (ROOT / "docs/inputs.md").read_text()
+    rows = {fact: re.search(rf"^\| `{fact} = .*\| (.*) \|$", page, re.MULTILINE) for fact in users}
+    assert {fact: _ids(row[1]) if row else None for fact, row in rows.items()} == users
+
+
+def _ids(text: str) -> set[str]:
+    """The ids in a cell such as "GP204, GP410 to GP412"."""
+    ranges = re.findall(r"GP(\d{3})(?: to GP(\d{3}))?", text)
+    return {f"GP{number}" for first, last in ranges for number in range(int(first), int(last or first) + 1)}
