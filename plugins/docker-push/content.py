@@ -22,7 +22,7 @@ from gocdnext_sdk.oci.attached import attached
 from gocdnext_sdk.oci.layout import choose, layout_digest, read_archive, unpack
 from gocdnext_sdk.oci.referrers import fallback_tag
 from gocdnext_sdk.oci.source import Source, Transport
-from gocdnext_sdk.oci.tags import has_tags
+from gocdnext_sdk.oci.tags import has_tags, list_tags
 from gocdnext_sdk.tools.regctl import Regctl, layout
 
 from .inputs import DockerPushInputs, has_daemon
@@ -185,23 +185,19 @@ def copy(inputs: DockerPushInputs, content: Content, job: Job, registries: Regis
         _check_complete(inputs, content.reference, there)
     if not targets:
         return
-    try:
-        with ExitStack() as copies:
-            for target in targets:
-                copies.enter_context(regctl.copying(content.location, target, digest_tags=content.tagged))
-            # Meanwhile, what a copy would also run into is said in plainer words and ends all of them.
-            belonging = _belonging(inputs, content, registries)
-            _look_ahead(inputs, targets, job, registries)
-    except ToolError as error:
+    with _explained(content, targets, registries), ExitStack() as copies:
         for target in targets:
-            there.check_push(target)
-        raise _explained(error, content, registries) from None
+            copies.enter_context(regctl.copying(content.location, target, digest_tags=content.tagged))
+        # Meanwhile, what a copy would also run into is said in plainer words and ends all of them.
+        belonging = _belonging(inputs, content, registries)
+        _look_ahead(inputs, targets, job, registries)
     for target in targets:
         if registries.missing(target, belonging):
             # Regctl passes over what is there without a look at what that names: a platform that was
             # deleted since; or, where there is no referrers API and a copy was killed, a signature that
             # the index of referrers does not name.
-            regctl.mend(content.location, target, digest_tags=content.tagged)
+            with _explained(content, [target], registries):
+                regctl.mend(content.location, target, digest_tags=content.tagged)
             if missing := registries.missing(target, belonging):
                 raise RegistryError(
                     f"{target}: was not copied completely; missing: {', '.join(sorted(missing))}"
@@ -228,24 +224,35 @@ def _check_complete(inputs: DockerPushInputs, image: Reference, registry: Regist
         raise RegistryError(f"{image} refers to manifests that do not exist: {', '.join(absent)}", advice)
 
 
-def _explained(error: ToolError, content: Content, registries: Registries) -> ToolError:
-    """Return the error of a copy, with what regctl cannot copy.
+@contextmanager
+def _explained(content: Content, targets: Iterable[Reference], registries: Registries) -> Iterator[None]:
+    """Say why a copy failed, where that is known.
 
-    Where there is no API for referrers, it reads their list from the tag `sha256-<hex>`, whatever that is
-    (regclient 0.11.6 `scheme/reg/referrer.go`).
+    Raises:
+        RegistryError: one may not push there.
+        ToolError: the copy's, or what regctl cannot copy.
     """
-    if content.reference is None:
-        return error
-    source, image = registries.source, content.reference
-    for digest in (content.digest, *(child.digest for child in source.children(image))):
-        tag = image.with_tag(fallback_tag(image.with_digest(digest)))
-        found = source.find(tag)
-        if found is not None and found.digest == digest and not found.is_index:
-            what = (
-                f"{tag} is an image, and where a registry has no API for what refers to one, regctl takes it"
-            )
-            return ToolError(f"{what} for the list of that", "delete the tag")
-    return error
+    try:
+        yield
+    except ToolError:
+        for target in targets:
+            registries.targets.check_push(target)
+        if content.reference is None:
+            raise
+        source, image = registries.source, content.reference
+        listed = list_tags(source, image)  # GitLab's finds the image by such a tag, which it does not have
+        for digest in (content.digest, *(child.digest for child in source.children(image))):
+            tag = image.with_tag(fallback_tag(image.with_digest(digest)))
+            found = source.find(tag) if tag.tag in listed else None
+            if found is not None and found.digest == digest:
+                # Where there is no API for referrers, it reads their list from that tag, whatever that is
+                # (regclient 0.11.6 `scheme/reg/referrer.go`).
+                raise ToolError(
+                    f"{tag} is the image itself, and regctl takes it for the list of what refers to that, "
+                    "where a registry has no API for it",
+                    "delete the tag, at the target too",
+                ) from None
+        raise
 
 
 def _look_ahead(
