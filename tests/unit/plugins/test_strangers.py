@@ -281,11 +281,10 @@ def paths_outside(argv: tuple[str, ...]) -> list[str]:
     for flag, word in zip(("", *argv), argv, strict=False):
         name, equals, value = word.partition("=") if word.startswith("--") else (flag, "", word)
         value = value if equals or not word.startswith("--") else word
-        paths = (
-            value,
-            value.rpartition("src=")[2],
-            value.partition("=")[2] if name == "--build-context" else "",
-        )
+        parts = value.rpartition("src=")[2], value.partition("=")[2] if name == "--build-context" else ""
+        paths = (value, *parts)
+        if name == "--cache-dir":  # the name of a directory, which an absolute one may have anywhere
+            paths = () if value.startswith("/") else (value,)
         if name not in FREE_TEXT and any(
             path == each or path.startswith(f"{each}/") for path in paths for each in OUTSIDE
         ):
