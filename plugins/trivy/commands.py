@@ -42,7 +42,8 @@ def scan_command(
     if inputs.scan_type in PACKAGES:
         argv += ["--no-progress"]
         argv += ["--ignore-unfixed" if inputs.ignore_unfixed else "--ignore-unfixed=false"]
-        argv += ["--skip-db-update"] if inputs.skip_db_update or inputs.offline else _denied(inputs)
+        argv += _denied(inputs)
+        argv += ["--skip-db-update"] if inputs.skip_db_update or inputs.offline else []
         argv += ["--skip-java-db-update", "--offline-scan"] if inputs.offline else []
         asks_nobody = inputs.offline or inputs.scans_insecurely
         argv += ["--skip-vex-repo-update"] if inputs.vex and asks_nobody else []
@@ -113,10 +114,13 @@ def _unmoved(inputs: TrivyInputs, environ: Mapping[str, str]) -> list[str]:
 def _denied(inputs: TrivyInputs) -> list[str]:
     """Return what is given as "false", which trivy.yaml or a variable of the job may have otherwise.
 
+    Flags that come later win over these.
+
     Source: Trivy 0.74 `pkg/flag/options.go`.
     """
     flags = {"skip_db_update": "--skip-db-update=false", "offline": "--offline-scan=false"}
-    return [flag for name, flag in flags.items() if name in inputs.model_fields_set]
+    given = inputs.model_fields_set
+    return [flag for name, flag in flags.items() if name in given and not getattr(inputs, name)]
 
 
 def _settings(inputs: TrivyInputs) -> list[str]:

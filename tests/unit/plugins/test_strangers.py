@@ -230,6 +230,9 @@ FREE_TEXT = frozenset(
 )
 """Flags whose value is text, not a path."""
 
+WITH_SOURCE = ("--secret", "--ssh", "--cache-from", "--cache-to", "--output")
+"""Flags whose value may have a path behind `src=`."""
+
 PEM = "-----BEGIN {0}-----\nMFkw\n-----END {0}-----\n"
 
 
@@ -281,10 +284,12 @@ def paths_outside(argv: tuple[str, ...]) -> list[str]:
     for flag, word in zip(("", *argv), argv, strict=False):
         name, equals, value = word.partition("=") if word.startswith("--") else (flag, "", word)
         value = value if equals or not word.startswith("--") else word
-        parts = value.rpartition("src=")[2], value.partition("=")[2] if name == "--build-context" else ""
-        paths = (value, *parts)
-        if name == "--cache-dir":  # the name of a directory, which an absolute one may have anywhere
-            paths = () if value.startswith("/") else (value,)
+        parts = (
+            value.rpartition("src=")[2] if name in WITH_SOURCE else "",
+            value.partition("=")[2] if name == "--build-context" else "",
+        )
+        # The cache's directory may be anywhere, by an absolute path.
+        paths = parts if name == "--cache-dir" and value.startswith("/") else (value, *parts)
         if name not in FREE_TEXT and any(
             path == each or path.startswith(f"{each}/") for path in paths for each in OUTSIDE
         ):

@@ -400,8 +400,10 @@ def test_what_is_given_wins_over_trivys_configuration_and_the_jobs_variables() -
     assert {"--skip-db-update=false", "--offline-scan=false"} <= set(
         scan_argv(skip_db_update="false", offline="false")
     )
+    assert "--offline-scan=false" in scan_argv(skip_db_update="true", offline="false")
     assert not any("=false" in each for each in scan_argv() if each != "--insecure=false")
-    assert "--skip-db-update=false" not in scan_argv(skip_db_update="false", offline="true")
+    argv = scan_argv(skip_db_update="false", offline="true")
+    assert argv.index("--skip-db-update") > argv.index("--skip-db-update=false")
 
 
 @pytest.mark.parametrize(
