@@ -117,7 +117,7 @@ class Buildx(Plugin[BuildxInputs]):
         return build.built()
 
 
-WAITS = (2.0, 8.0, 30.0)
+PUSH_WAITS = (2.0, 8.0, 30.0)
 """Seconds before a push is tried again."""
 
 
@@ -126,7 +126,7 @@ def run_patiently(build: BuildxBuild, buildx: Tool, command: Sequence[object]) -
 
     What was built is in the builder's cache by then, so nothing is built again.
     """
-    job, waits = build.job, iter(WAITS)
+    job, waits = build.job, iter(PUSH_WAITS)
     while True:
         progress = Progress()
         try:

@@ -31,7 +31,7 @@ from gocdnext_sdk.runtime.outputs import OutputFile
 from gocdnext_sdk.runtime.pieces import Pieces
 from gocdnext_sdk.runtime.secret_files import SecretFiles
 from gocdnext_sdk.runtime.signals import Signals
-from gocdnext_sdk.secret import looks_secret
+from gocdnext_sdk.secret import holds_secret
 
 if TYPE_CHECKING:
     from gocdnext_sdk.inputs.facts import (
@@ -46,8 +46,6 @@ if TYPE_CHECKING:
     )
     from gocdnext_sdk.inputs.surroundings import System
 
-_SECRET_LENGTH = 8
-"""Characters. A variable that is only called like a secret may hold a short word."""
 _URL_PASSWORD = re.compile(r"://[^\s/:@]*:([^\s/]+)@")
 """The password in a URL."""
 _PROXY_LOGIN = re.compile(r"(?s)(?:.*?://)?(.+)@")
@@ -205,7 +203,7 @@ def _execute(
 ) -> int:
     for name, value in environ.items():
         # A job's secrets are also there under their own names, and may be part of other inputs.
-        if looks_secret(name) and len(value) >= _SECRET_LENGTH:
+        if holds_secret(name, value):
             masker.add(value)
         for part in _logins_in(name, value):
             masker.add(part)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from gocdnext_sdk.secret import looks_secret
+from gocdnext_sdk.contract.masks import REPLACEMENT
+from gocdnext_sdk.secret import Secret, holds_secret, looks_secret
 
 
 @pytest.mark.parametrize(
@@ -25,3 +26,14 @@ def test_names_of_secrets(name: str) -> None:
 )
 def test_names_of_other_things(name: str) -> None:
     assert not looks_secret(name)
+
+
+def test_a_short_value_may_be_a_word_whatever_its_name() -> None:
+    assert holds_secret("API_TOKEN", "12345678")
+    assert not holds_secret("API_TOKEN", "1234567")
+    assert not holds_secret("REGION", "12345678")
+
+
+def test_a_secret_is_shown_as_the_platform_shows_it() -> None:
+    assert str(Secret("x")) == REPLACEMENT
+    assert repr(Secret("x")) == f"Secret({REPLACEMENT})"

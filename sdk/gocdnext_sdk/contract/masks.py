@@ -13,7 +13,7 @@ from typing import Final
 REPLACEMENT: Final = "***"
 
 MIN_BYTES: Final = 4
-"""Shorter values are never masked."""
+"""Shorter values are never masked: they would blank half the log."""
 
 MIN_OUTPUT_BYTES: Final = 8
 """Outputs of needed jobs are masked from this length on, or when declared `masked: true`."""

@@ -17,8 +17,12 @@ from gocdnext_sdk.oci.transport import MAX_SECONDS
 _SLOWEST = 128 * 1024
 """Bytes a second of an upload that is waited for."""
 
-_UPLOAD_LOST = (404, 416, 429)
-"""What registries answer to the rest of an upload that broke off; a new one is begun then."""
+_BEGUN_ANEW = (404, 416, 429)
+"""Answers after which, as after 5xx, an upload is begun anew.
+
+404 and 416: it broke off, and the registry has forgotten it. 429: it was busy at each try of the request,
+which came seconds after each other; the next upload waits longer.
+"""
 
 
 def check_push(connection: Connection, image: Reference) -> None:
@@ -41,7 +45,7 @@ def upload(connection: Connection, image: Reference, digest: str, content: bytes
         response = connection.request("PUT", image, place, headers, content, seconds=seconds)
         if response.status in (200, 201, 204):
             return
-        if not left or not (response.status in _UPLOAD_LOST or response.status >= 500):
+        if not left or not (response.status in _BEGUN_ANEW or response.status >= 500):
             raise connection.refused(response, image)
         connection.clock.sleep(2.0 ** (tries - left))
 

@@ -71,7 +71,7 @@ class Exchange:
     def _send_patiently(self, request: Request, deadline: float) -> Response:
         for attempt in range(1, MAX_TRIES + 1):
             last = attempt == MAX_TRIES
-            wait = 0.0 if attempt == 1 else 0.25 * 2**attempt
+            wait = _backoff(attempt)
             try:
                 response = self.transport.send(request, deadline)
             except TransportError as error:
@@ -90,6 +90,11 @@ class Exchange:
 
     def _left(self, deadline: float) -> float:
         return deadline - self.clock.monotonic()
+
+
+def _backoff(attempt: int) -> float:
+    """Return the seconds to wait after an attempt that failed: none after the first, then 1, 2 and 4."""
+    return 0.0 if attempt == 1 else 0.25 * 2**attempt
 
 
 def _redirect(request: Request, response: Response) -> Request | None:

@@ -12,7 +12,7 @@ from gocdnext_sdk.oci.reference import HUB, Reference
 from gocdnext_sdk.oci.strict_json import parse_json
 from gocdnext_sdk.oci.transport import Fault, Request, Response, TransportError
 
-IMMUTABLE = (400, 403, 405, 409)
+IMMUTABLE_STATUSES = (400, 403, 405, 409)
 """What registries answer when a tag is there and must not move. Seen of zot: 403; others are reported to say
 400, as Amazon's, 405 or 409. Harbor's 412 is a rule of a project."""
 
@@ -66,7 +66,7 @@ def _not_found(response: Response, image: Reference, quote: Excerpt) -> str:
 def _on_tag(response: Response) -> str:
     """Say what a refused tag may be: registries have no common answer for one that must not move."""
     request = response.request
-    if response.status not in IMMUTABLE or request is None or request.method != "PUT":
+    if response.status not in IMMUTABLE_STATUSES or request is None or request.method != "PUT":
         return ""
     tag = request.url.rpartition("/manifests/")[2]
     return "" if not tag or ":" in tag else f"; {MAY_BE_IMMUTABLE}"

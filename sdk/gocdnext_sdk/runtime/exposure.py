@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from gocdnext_sdk.contract.keys import PREFIX as INPUTS
 from gocdnext_sdk.runtime.pieces import PIECE, parts
 from gocdnext_sdk.runtime.spellings import in_base64
-from gocdnext_sdk.secret import looks_secret
+from gocdnext_sdk.secret import holds_secret
 
 _LINE = 16
 """Characters of a line of a secret that are one by themselves: a line of a PEM, of a file of passwords."""
@@ -23,7 +23,7 @@ def secrets_of(environ: Mapping[str, str]) -> dict[str, str]:
     return {
         name: value
         for name, value in environ.items()
-        if looks_secret(name) and not name.startswith(INPUTS) and len(value) >= PIECE
+        if holds_secret(name, value) and not name.startswith(INPUTS)
     }
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 MAX_LINE = 256 * 1024
 """Bytes. The platform loses everything after a line of 1 MiB (docs/contract.md §9)."""
 
-_REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
+_UNREADABLE = "\N{REPLACEMENT CHARACTER}"
 
 _CONTROLS = bytes({*range(32), 127} - {*b"\t\n\r"})
 
@@ -61,7 +61,7 @@ class TextDecoder:
         open_escape = None if final else _OPEN_ESCAPE.search(text, max(0, len(text) - 34))
         self._open = open_escape[0] if open_escape else ""
         self._partial = bool(self._open or self._decoder.getstate()[0])
-        return _HARMFUL.sub(_REPLACEMENT, text.removesuffix(self._open)).encode()
+        return _HARMFUL.sub(_UNREADABLE, text.removesuffix(self._open)).encode()
 
 
 class LineBreaker:

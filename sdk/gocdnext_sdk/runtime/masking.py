@@ -11,9 +11,10 @@ import re
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, KeysView
 
+from gocdnext_sdk.contract.masks import REPLACEMENT
 from gocdnext_sdk.runtime.spellings import is_run, spellings
 
-MASK = b"***"
+_MASK = REPLACEMENT.encode()
 
 _ANCHOR, _ANCHOR_OF_URL = 8, 12
 """Bytes of a form that the automaton looks for; the rest is compared where they are found.
@@ -167,7 +168,7 @@ class MaskingDecoder:
         for start, end in masks:
             if start >= hold:
                 break
-            written += (data[done:start], MASK)
+            written += (data[done:start], _MASK)
             self._on_mask(data[start:end])
             done = end
         if done > hold:

@@ -12,13 +12,12 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 
 from gocdnext_sdk.contract.keys import PREFIX
+from gocdnext_sdk.contract.masks import REPLACEMENT
 from gocdnext_sdk.errors import excerpt
 from gocdnext_sdk.runtime.masking import Masker
 
 PIECE = 8
 """Characters. Less of a secret is found everywhere, and tells nothing."""
-
-_MASK = "***"
 
 _FRAME = re.compile(r"-----(?:BEGIN|END) [A-Z0-9 ]+-----")
 """What every PEM has."""
@@ -93,7 +92,7 @@ def _hidden(message: str, *haystacks: str) -> str:
         if not hidden[at]:
             shown.append(character)
         elif not at or not hidden[at - 1]:
-            shown.append(_MASK)
+            shown.append(REPLACEMENT)
     return "".join(shown)
 
 

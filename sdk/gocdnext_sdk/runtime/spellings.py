@@ -12,10 +12,8 @@ import re
 from collections.abc import Iterator
 from urllib.parse import quote, quote_plus, unquote, urlsplit
 
+from gocdnext_sdk.contract.masks import MIN_BYTES
 from gocdnext_sdk.secret import looks_secret
-
-MIN_LENGTH = 4
-"""Bytes. Shorter values would blank half the log; the platform draws the same line."""
 
 _MIN_PART = 8
 """Bytes a part of a URL has at least: `/v2/` and `main` stand in every log."""
@@ -95,18 +93,18 @@ def spellings(secret: str) -> Iterator[bytes]:
     A value of several lines is known by each of its lines, and whole where an encoding makes one line of it.
     """
     text = secret.strip()
-    if len(_bytes(text)) < MIN_LENGTH:
+    if len(_bytes(text)) < MIN_BYTES:
         return
     for part in dict.fromkeys((text, *_lines(text), *_parts(text))):
         raw = _bytes(part)
         for form in _encoded(part, raw):
             # What is encoded and comes out as one letter over and over (`AAAA`) is no secret any more.
-            if len(form) >= MIN_LENGTH and b"\n" not in form and (form == raw or not is_run(form)):
+            if len(form) >= MIN_BYTES and b"\n" not in form and (form == raw or not is_run(form)):
                 yield form
     for once in set(
         in_base64(_bytes(text))
     ):  # such as a login in a Docker configuration in a Kubernetes secret
-        if len(once) >= MIN_LENGTH:
+        if len(once) >= MIN_BYTES:
             yield from in_base64(once)
     octets = _bytes(text).hex(":")  # as OpenSSL and debuggers print bytes
     yield from (octets.encode(), octets.upper().encode())
@@ -220,4 +218,4 @@ def _wrapped_base64(value: bytes) -> Iterator[bytes]:
     for width in (76, 64):  # as base64(1) and openssl wrap it
         if len(encoded) > width:
             lines = (encoded[at : at + width] for at in range(0, len(encoded), width))
-            yield from (line for line in lines if len(line) >= MIN_LENGTH)
+            yield from (line for line in lines if len(line) >= MIN_BYTES)

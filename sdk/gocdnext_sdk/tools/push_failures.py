@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from gocdnext_sdk.errors import RegistryError, ToolError
 from gocdnext_sdk.oci.client import RegistryClient
 from gocdnext_sdk.oci.reference import Reference
-from gocdnext_sdk.oci.refusals import IMMUTABLE, MAY_BE_IMMUTABLE
+from gocdnext_sdk.oci.refusals import IMMUTABLE_STATUSES, MAY_BE_IMMUTABLE
 from gocdnext_sdk.oci.tags import where
 
 _PRECONDITION = re.compile(rb"\b412\b.*Precondition|Precondition.*\b412\b|PRECONDITION|412 Precondition")
@@ -43,7 +43,7 @@ def explained(error: ToolError, targets: Sequence[Reference], registry: Registry
         return ToolError(f"{error.what}: {_refusal(targets, registry)}", error.advice)
     answer = _REFUSED.search(error.said)
     status = int(answer[1]) if answer else 0
-    if status in IMMUTABLE:
+    if status in IMMUTABLE_STATUSES:
         advice = MAY_BE_IMMUTABLE
     else:
         advice = _LOGIN if status == 401 or _LOGGED_OUT.search(error.said) else error.advice

@@ -13,7 +13,8 @@ from gocdnext_sdk.host.harness.report.interface import Listener
 from gocdnext_sdk.host.harness.session import Session
 
 GRACE = 10.0
-"""Seconds between SIGTERM and SIGKILL."""
+"""Seconds between a container's SIGTERM and its SIGKILL, as of `docker stop`. What a plugin gives its tool is
+a rule of its own: `runtime.signals.GRACE`."""
 
 _AGAIN = 0.5
 """Seconds until a signal that may have been lost is sent again."""

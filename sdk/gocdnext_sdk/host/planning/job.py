@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from gocdnext_sdk.contract.masks import REPLACEMENT
 from gocdnext_sdk.errors import ToolError
 from gocdnext_sdk.host.planning.guard import PlanEnds
 from gocdnext_sdk.host.planning.model import Login, Notes, Step
@@ -125,7 +126,7 @@ class PlanningJob(Job):
             bare = (each.password or each.identity_token or each.registry_token or each.password).reveal()
             named = self._shown.show(bare)
             login = Login(
-                str(each.registry), self._shown.show(each.username), "***" if named == bare else named
+                str(each.registry), self._shown.show(each.username), REPLACEMENT if named == bare else named
             )
             self._notes.logins.setdefault(login)
 

@@ -12,9 +12,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from gocdnext_sdk.contract.keys import SHORT_SHA
+from gocdnext_sdk.contract.masks import MIN_BYTES
 from gocdnext_sdk.inputs.tagging.evaluate import SHORT
 from gocdnext_sdk.runtime.masking import Masker
-from gocdnext_sdk.runtime.spellings import MIN_LENGTH
 
 _MADE = re.compile(r"sha256:[0-9a-f]{64}|placeholder-[0-9a-f]{16}")
 """What most placeholders look like: too many, in a thousand jobs, for alternatives of one pattern."""
@@ -51,7 +51,7 @@ class Placeholders:
 
     def secret(self, value: str, name: str) -> str:
         """Return `value`, which is shown as `<NAME>`, and as `***` in any other form."""
-        if len(value.encode()) >= MIN_LENGTH:
+        if len(value.encode()) >= MIN_BYTES:
             self._masker.add(value)
             self._add(value.strip(), name)  # as inputs are read
             return self._add(value, name)

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from gocdnext_sdk.contract.masks import REPLACEMENT
 from gocdnext_sdk.errors import Error, InputError
 from gocdnext_sdk.host.planning.guard import PlanEnds, guard
 from gocdnext_sdk.host.planning.job import PlanningJob
@@ -130,7 +131,7 @@ def _raw(model: type[PluginInputs], environ: Mapping[str, str], shown: Placehold
     for variable, key in env_names(model).items():
         if text := environ.get(variable, "").strip():
             shown_text = shown.show(text)
-            found[key] = "***" if key in secrets and shown_text == text else shown_text
+            found[key] = REPLACEMENT if key in secrets and shown_text == text else shown_text
     return found
 
 
@@ -141,5 +142,7 @@ def _given(inputs: Any, shown: Placeholders) -> dict[str, str]:
         value = getattr(inputs, name)
         if name in inputs.model_fields_set and value is not None:
             text = shown.show(as_text(value))
-            found[with_key(name)] = "***" if is_secret(fields[name]) and text == as_text(value) else text
+            found[with_key(name)] = (
+                REPLACEMENT if is_secret(fields[name]) and text == as_text(value) else text
+            )
     return found

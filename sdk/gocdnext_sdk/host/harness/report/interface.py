@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal, Protocol
 
+from gocdnext_sdk.contract.masks import REPLACEMENT
 from gocdnext_sdk.errors import DaemonError
 from gocdnext_sdk.host.harness.results.coverage import Coverage
 from gocdnext_sdk.host.harness.results.junit import TestResults
@@ -118,7 +119,8 @@ class JobReport:
     def shown_outputs(self) -> dict[str, str]:
         """The outputs for display: masked ones as ``***``."""
         return {
-            alias: "***" if alias in self.masked_outputs else value for alias, value in self.outputs.items()
+            alias: REPLACEMENT if alias in self.masked_outputs else value
+            for alias, value in self.outputs.items()
         }
 
 
