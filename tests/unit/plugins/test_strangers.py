@@ -226,7 +226,7 @@ WORKING: dict[str, list[dict[str, str]]] = {
 
 FREE_TEXT = frozenset(
     {"--build-arg", "--label", "--annotation", "--annotations", "--skip-dirs", "--skip-files"}
-    | {"--template", "--target"}
+    | {"--template", "--target", "--registry-mirror"}
 )
 """Flags whose value is text, not a path."""
 
