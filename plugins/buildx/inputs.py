@@ -19,6 +19,7 @@ from gocdnext_sdk import (
     Invalid,
     Lines,
     OnlyWith,
+    Platforms,
     Problem,
     Reference,
     RequiredTogether,
@@ -28,7 +29,6 @@ from gocdnext_sdk import (
 )
 from gocdnext_sdk.inputs.image_metadata import INDEX, SOURCE_DATE, source_date
 from gocdnext_sdk.inputs.parsers import parse_lines
-from gocdnext_sdk.inputs.types import Platforms
 from gocdnext_sdk.oci.platforms import is_platform
 from gocdnext_sdk.secret import looks_secret
 from gocdnext_sdk.tools import dockerfile

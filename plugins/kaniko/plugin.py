@@ -19,6 +19,7 @@ from gocdnext_sdk import (
     Input,
     Job,
     OnlyWith,
+    Platforms,
     Plugin,
     Problem,
     Publishes,
@@ -31,7 +32,6 @@ from gocdnext_sdk import (
 )
 from gocdnext_sdk.inputs.build import Build
 from gocdnext_sdk.inputs.registry_login import CLOUD_VARIABLES
-from gocdnext_sdk.inputs.types import Platforms
 from gocdnext_sdk.oci.platforms import is_platform
 from gocdnext_sdk.tools import dockerfile, dockerignore
 
