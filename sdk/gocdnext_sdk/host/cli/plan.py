@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,9 +25,13 @@ from gocdnext_sdk.host.cli.options import (
 )
 from gocdnext_sdk.host.cli.project import Project
 from gocdnext_sdk.host.cli.secrets import collect
+from gocdnext_sdk.host.harness.publishing import images, outside
+from gocdnext_sdk.host.manifest.catalog import Catalog
 from gocdnext_sdk.host.manifest.load import load_plugin
+from gocdnext_sdk.host.manifest.model import Manifest
 from gocdnext_sdk.host.pipeline import Revision, Sources, parse_file, revision
-from gocdnext_sdk.host.pipeline.graph import Graph
+from gocdnext_sdk.host.pipeline.errors import PipelineError
+from gocdnext_sdk.host.pipeline.graph import Graph, Stage
 from gocdnext_sdk.host.pipeline.modes import MODES, ModeName
 from gocdnext_sdk.host.pipeline.single import single
 from gocdnext_sdk.host.pipeline.surprises import surprises
@@ -172,7 +176,11 @@ def _plan_plugin(
         secrets=dict.fromkeys([*setting.sources.secrets, *named]),
         docker=docker,
     )
-    return setting.planner(lambda _: plugin).job(pipeline, instance)
+    planned = setting.planner(lambda _: plugin).job(pipeline, instance)
+    manifest = Manifest.of(folder)
+    graph = Graph(pipeline, (Stage(instance.job.stage, (instance,)),))
+    (found,) = _with_publications([planned], graph, setting, Catalog([manifest], {manifest.name: folder}))
+    return found
 
 
 def _plan_pipeline(
@@ -189,4 +197,21 @@ def _plan_pipeline(
     for notice in (*pipeline.notices, *surprises(graph, setting.sources.run)):
         click.echo(f"note: {notice}", err=True)
     planner = setting.planner(lambda image: find_plugin(image, plugins))
-    return list(planner.plan(graph))
+    return _with_publications(planner.plan(graph), graph, setting, Catalog.load(plugins))
+
+
+def _with_publications(
+    plans: Iterable[JobPlan], graph: Graph, setting: _Setting, catalog: Catalog
+) -> list[JobPlan]:
+    """Return the plans with what leaves this machine, about which `run` asks."""
+    plans, sources = list(plans), setting.sources
+    secrets = {name: f"({name})" for instance in graph.jobs for name in instance.job.secrets}
+    local = [each.name for each in graph.pipeline.services]
+    try:
+        found = outside(
+            images(graph, replace(sources, secrets={**secrets, **sources.secrets}), catalog), local
+        )
+    except PipelineError:  # the job's plan tells
+        return plans
+    told = {plan.name: tuple(each.what for each in found if each.job == plan.name) for plan in plans}
+    return [replace(plan, publications=told[plan.name] if plan.run else ()) for plan in plans]

@@ -50,8 +50,13 @@ class Publication:
         """The registry, or the log."""
         return self.log or self.image.partition("/")[0]
 
+    @property
+    def what(self) -> str:
+        """What the job does, without its name."""
+        return f"{self.does} {self.log or self.image or 'what only the run knows'}"
+
     def __str__(self) -> str:
-        return f"`{self.job}` {self.does} {self.log or self.image or 'what only the run knows'}"
+        return f"`{self.job}` {self.what}"
 
 
 @dataclass(frozen=True)

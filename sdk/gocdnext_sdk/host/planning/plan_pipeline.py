@@ -46,6 +46,7 @@ class JobPlan:
         note: a remark instead.
         problems: mistakes; the job would not run.
         notices: what a user may not expect of the platform.
+        publications: what it would publish, sign or remove outside this machine, and in which log.
     """
 
     name: str
@@ -57,6 +58,7 @@ class JobPlan:
     note: str = ""
     problems: tuple[str, ...] = ()
     notices: tuple[str, ...] = ()
+    publications: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """Return the plan for JSON."""

@@ -24,6 +24,8 @@ def lines(job: JobPlan) -> Iterator[str]:
         yield f"  {job.note}"
     if job.run is not None:
         yield from (f"  {line}" for line in _run(job.run))
+    for publication in job.publications:
+        yield f"  outside  {publication}"
 
 
 def _run(run: RunPlan) -> Iterator[str]:

@@ -50,6 +50,27 @@ def test_json_has_the_same(checkout: Path) -> None:
     assert job["run"]["unknown"][-1] == "UNKNOWN"
 
 
+@pytest.mark.parametrize(
+    ("more", "outside"),
+    [
+        ((), ["signs ghcr.io/org/app", "writes to the log of rekor.sigstore.dev"]),
+        (("--with", "tlog=false"), ["signs ghcr.io/org/app"]),
+        (("--with", "action=verify"), []),
+    ],
+)
+def test_what_leaves_this_machine_is_named_with_the_public_log(
+    more: tuple[str, ...], outside: list[str]
+) -> None:
+    cosign = str(Path(TRIVY).with_name("cosign"))
+    argv = ("--with", "image=ghcr.io/org/app:v1", "--with", "key-content=${{ KEY }}", *more, "--json")
+    result = plan(cosign, *argv)
+    (job,) = json.loads(result.stdout)["jobs"]
+    assert job["publications"] == outside
+    assert [f"outside  {each}" in plan(cosign, *argv[:-1]).output for each in outside] == [True] * len(
+        outside
+    )
+
+
 def test_wrong_inputs_end_with_2() -> None:
     result = plan(TRIVY, "--with", "severity=HIHG")
     assert result.exit_code == 2
