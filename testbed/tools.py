@@ -207,7 +207,7 @@ def _archived(host: docker.DockerClient, image: Image, path: str) -> io.BytesIO:
     try:
         return io.BytesIO(b"".join(container.get_archive(path)[0]))
     finally:
-        container.remove()
+        container.remove(v=True)
 
 
 _KINDS = {tarfile.SYMTYPE: "a link", tarfile.LNKTYPE: "a link", tarfile.DIRTYPE: "a folder"}

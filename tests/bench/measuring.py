@@ -37,7 +37,7 @@ def container_seconds(client: Any, image: str, **options: Any) -> float:
     status = container.wait()["StatusCode"]
     took = time.perf_counter() - begin
     log = container.logs().decode()
-    container.remove()
+    container.remove(v=True)
     assert status == 0, log
     return took
 

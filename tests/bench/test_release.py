@@ -174,7 +174,7 @@ def image_with(client: Any, base: str, name: str, files: Mapping[str, Path | str
         container.put_archive("/", packed.getvalue())
         container.commit(name, "bench")
     finally:
-        container.remove(force=True)
+        container.remove(force=True, v=True)
     return f"{name}:bench"
 
 

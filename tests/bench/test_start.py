@@ -89,7 +89,7 @@ class Container:
             took = time.perf_counter() - begin
             assert status == 0, container.logs().decode()
         finally:
-            container.remove()
+            container.remove(v=True)
         return took
 
 

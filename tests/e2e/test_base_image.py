@@ -46,7 +46,7 @@ def run(
         ended = container.wait()["StatusCode"]
         said = container.logs().decode()
     finally:
-        container.remove(force=True)
+        container.remove(force=True, v=True)
     assert ended == status, said
     return said
 
@@ -215,7 +215,7 @@ def test_an_image_without_a_plugin_says_so(client: docker.DockerClient) -> None:
         assert container.wait()["StatusCode"] == 70
         said = container.logs().decode()
     finally:
-        container.remove(force=True)
+        container.remove(force=True, v=True)
     assert said.startswith("error: /gocdnext/plugin/plugin.py is missing")
     assert said.count("\n") == 1
 
@@ -252,7 +252,7 @@ def test_a_signal_is_never_lost_however_early_it_comes(client: docker.DockerClie
         except requests.exceptions.ConnectionError:
             ends[milliseconds] = None
         finally:
-            container.remove(force=True)
+            container.remove(force=True, v=True)
     assert set(ends.values()) == {143}, ends
 
 
@@ -278,7 +278,7 @@ def test_a_compiled_plugin_starts_from_its_bytecode_unless_its_source_is_another
             assert container.wait()["StatusCode"] == 0
             assert container.logs() == b"first\nsecond\n"
         finally:
-            container.remove(force=True)
+            container.remove(force=True, v=True)
         (tmp_path / "helper.py").write_text("a b")
         with pytest.raises(ToolError):
             build_image(tmp_path, tag, build_contexts())

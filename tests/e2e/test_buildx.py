@@ -625,7 +625,7 @@ class TestOwnBuildKit:
             assert volumes == {f"{fresh}_state", f"{other}_state"}
         finally:
             for container in daemon.containers.list(all=True, filters={"name": token}):
-                container.remove(force=True)
+                container.remove(force=True, v=True)
             for each in daemon.volumes.list(filters={"name": token}):
                 each.remove()
 

@@ -121,7 +121,7 @@ def run(
                 found[path] = member.read().decode() if member else ""
         return Run(code, container.logs().decode(), found)
     finally:
-        container.remove(force=True)
+        container.remove(force=True, v=True)
 
 
 def test_the_table_in_the_readme_has_every_system_and_only_what_is_run() -> None:

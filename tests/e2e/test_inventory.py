@@ -73,7 +73,7 @@ def test_expat_is_listed_whose_ever_it_is(client: docker.DockerClient) -> None:
         with tarfile.open(fileobj=io.BytesIO(b"".join(stream))) as archive:
             listed = json.load(archive.extractfile("base.json") or pytest.fail("it is no file"))
     finally:
-        container.remove()
+        container.remove(v=True)
     assert {"libexpat1", "expat"} & {each["name"] for each in listed["components"]}
 
 
@@ -94,7 +94,7 @@ def test_every_copied_library_is_from_a_package_that_is_listed(client: docker.Do
         stream, _ = container.get_archive("/gocdnext/LICENSE")
         assert _names(stream) == {"LICENSE"}
     finally:
-        container.remove()
+        container.remove(v=True)
 
 
 def _names(stream: Any) -> set[str]:

@@ -567,7 +567,7 @@ class TestContainers:
             ended = container.wait(timeout=120)["StatusCode"]
             log = container.logs().decode()
         finally:
-            container.remove(force=True)
+            container.remove(force=True, v=True)
             client.close()
         assert ended == code, log
         assert said in log.splitlines()[-1], log
@@ -615,7 +615,7 @@ def test_a_signal_ends_the_build_and_all_of_its_steps(
         assert container.wait()["StatusCode"] == 143
         assert "error: stopped by SIGTERM" in container.logs().decode()
     finally:
-        container.remove(force=True)
+        container.remove(force=True, v=True)
         client.close()
 
 

@@ -183,7 +183,7 @@ def run_plain(
         code = container.wait()["StatusCode"]
         return code, container.logs().decode(), b"".join(container.export())
     finally:
-        container.remove(force=True)
+        container.remove(force=True, v=True)
 
 
 def test_each_plugin_runs_without_the_harness_and_leaves_no_secret(release: Release, tmp_path: Path) -> None:

@@ -282,7 +282,7 @@ def created(client: DockerClient, name: str, platform: str, **given: Any) -> Ite
     try:
         yield container
     finally:
-        container.remove(force=True)
+        container.remove(force=True, v=True)
 
 
 if __name__ == "__main__":

@@ -154,7 +154,7 @@ class DockerDaemon:
         from docker.errors import NotFound
 
         with translated(f"remove container {name}"), suppress(NotFound):
-            self._client.api.remove_container(name, force=True)
+            self._client.api.remove_container(name, force=True, v=True)
 
     def ping(self) -> None:
         """Check that the daemon answers."""

@@ -68,4 +68,4 @@ def generate_key_pair(environ: Mapping[str, str], image: str) -> KeyPair:
 
             return KeyPair(read("cosign.key"), read("cosign.pub"), password)
         finally:
-            container.remove(force=True)
+            container.remove(force=True, v=True)
