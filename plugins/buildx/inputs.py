@@ -293,7 +293,7 @@ class BuildxInputs(ImageBuildInputs, StepInputs):
             ):
                 what = f"item {number} is outside the workspace"
                 yield Problem("build-contexts", what, "give a path inside the checkout")
-        yield from self._check_cache(environ)
+        yield from self._check_cache(environ, workspace)
 
     @property
     def needs_tag(self) -> bool:
@@ -430,7 +430,7 @@ class BuildxInputs(ImageBuildInputs, StepInputs):
         if self.load:
             yield Problem("load", "gives files times of their own", 'not with reproducible: "true"')
 
-    def _check_cache(self, environ: Mapping[str, str]) -> Iterator[Problem]:
+    def _check_cache(self, environ: Mapping[str, str], workspace: Path) -> Iterator[Problem]:
         if self.cache == "bucket":
             if not environ.get("GOCDNEXT_LAYER_CACHE_BUCKET"):
                 yield Problem(
@@ -439,10 +439,15 @@ class BuildxInputs(ImageBuildInputs, StepInputs):
             if bucket_backend(environ) not in BUCKETS:
                 yield Problem("cache", "GOCDNEXT_LAYER_CACHE_BACKEND is neither s3 nor gcs")
         try:
-            _ = self.cache_entry
+            own = tuple(filter(None, [self.cache_entry]))
         except ValueError as error:
-            words = ", ".join(f'"{each}"' for each in CACHES)
+            own, words = (), ", ".join(f'"{each}"' for each in CACHES)
             yield Problem("cache", str(error), f"choose one of {words}, or give a reference")
+        for key, entries in (("cache", own), ("cache-from", self.cache_from), ("cache-to", self.cache_to)):
+            for folder in (place for entry in entries for place in entry.folders):
+                # An absolute one is meant: a volume that the runner keeps.
+                if not folder.startswith("/") and not is_in_workspace(folder, workspace):
+                    yield Problem(key, f"{quoted(folder)} is outside the workspace", "give a path inside it")
         given: dict[str, Secret] = {}
         for entry in (*self.cache_from, *self.cache_to):
             for variable, secret in entry.environ.items():

@@ -381,7 +381,9 @@ class TrivyInputs(JudgingInputs, ReportInputs, RegistryLoginInputs):
             yield Problem("target", what, "leave out login, ? and #, and give the token as `password`")
         elif exists(workspace / target) and not is_in_workspace(target, workspace):
             yield Problem("target", f"{quoted(target)} is outside the workspace", "give a path inside it")
-        elif target.startswith("-") or (self.scan_type != "repo" and not exists(workspace / target)):
+        elif target.startswith("-") or (
+            not exists(workspace / target) and (self.scan_type != "repo" or target.startswith(("/", ".")))
+        ):
             # A reference that came from a needed job is masked in the message, so always tell of images.
             what = f"there is no {quoted(target)} in the workspace"
             yield Problem("target", what, "an image is scanned with scan-type: image")

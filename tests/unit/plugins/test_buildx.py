@@ -952,6 +952,18 @@ class TestCacheOfABranch:
         (target,) = plan(cache=f"type=registry,ref=quay.io/a/b{given}").targets
         assert target.attributes["mode"] == mode
 
+    @pytest.mark.parametrize("key", ["cache", "cache_from", "cache_to"])
+    def test_a_local_one_is_in_the_workspace_or_absolute(
+        self, key: str, workspace: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.chdir(workspace)
+        (workspace / "Dockerfile").write_text("FROM scratch\n")
+        (workspace / "link").symlink_to("..")
+        for place in ("link/cache", "../cache"):
+            (line,) = mistakes(**{key: f"type=local,src={place},dest=cache"})
+            assert line.startswith(f'with.{key.replace("_", "-")}: "{place}" is outside the workspace')
+        assert read(**{key: "type=local,src=cache,dest=/var/cache"})
+
     @pytest.mark.parametrize("entry", ['type=registry,"ref=quay.io/a/b"', "type=registry,Ref=quay.io/a/b"])
     def test_its_host_may_be_that_of_the_login_however_it_is_written(self, entry: str) -> None:
         assert "quay.io/a/b" in map(str, read(cache=entry).references)

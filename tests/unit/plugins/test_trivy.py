@@ -943,6 +943,12 @@ class TestBaseImages:
         assert [*trivy.labels(images).values()] == ["a:1 linux/amd64", "a:1 linux/arm64", "b:2 linux/amd64"]
 
 
+@pytest.mark.parametrize("target", ["/not/there", "./not/there", "../not-there"])
+def test_a_repository_that_is_a_path_and_not_there_is_no_host(target: str) -> None:
+    (line,) = mistakes(scan_type="repo", target=target)
+    assert line.startswith(f'with.target: there is no "{target}"')
+
+
 def test_only_reports_of_an_image_in_a_registry_can_be_attached(workspace: Path) -> None:
     (workspace / "image.tar").touch()
     image = {"scan_type": "image", "attach": "true"}

@@ -43,6 +43,12 @@ class CacheEntry:
     attributes: Mapping[str, str]
     environ: Mapping[str, Secret]
 
+    @property
+    def folders(self) -> tuple[str, ...]:
+        """The folders that a local cache is read from and written to."""
+        places = (self.attributes.get(each) for each in ("src", "dest"))
+        return tuple(filter(None, places)) if self.type == "local" else ()
+
     @classmethod
     def parse(cls, text: str) -> CacheEntry:
         """Parse a BuildKit cache entry (`type=…,key=value`), or the reference of an image in a registry.
