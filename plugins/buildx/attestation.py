@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated
 
-from pydantic import BeforeValidator, WithJsonSchema
+from pydantic import WithJsonSchema
 
-from gocdnext_sdk import Invalid, quoted
+from gocdnext_sdk import Invalid, from_text, quoted
 from gocdnext_sdk.tools.csv import BOOLEANS, comma_separated, fields
 
 
@@ -56,8 +56,4 @@ class Attestation:
         return comma_separated(f"{key}={value}" for key, value in self.attributes.items())
 
 
-def _parsed(value: object) -> object:
-    return Attestation.parse(value) if isinstance(value, str) else value
-
-
-AttestationInput = Annotated[Attestation, BeforeValidator(_parsed), WithJsonSchema({"type": "string"})]
+AttestationInput = Annotated[Attestation, from_text(Attestation.parse), WithJsonSchema({"type": "string"})]

@@ -25,6 +25,7 @@ from gocdnext_sdk import (
     RequiredTogether,
     Secret,
     Words,
+    from_text,
     quoted,
 )
 from gocdnext_sdk.inputs.image_metadata import INDEX, SOURCE_DATE, source_date
@@ -66,12 +67,10 @@ CacheEntries = Annotated[
 """Cache entries or references, one a line."""
 
 
-def _nodes(text: object) -> object:
-    return tuple(map(Node.parse, parse_lines(text))) if isinstance(text, str) else text
-
-
 Nodes = Annotated[
-    tuple[Node, ...], BeforeValidator(_nodes), WithJsonSchema({"type": "string", "format": "buildkit-nodes"})
+    tuple[Node, ...],
+    from_text(lambda text: tuple(map(Node.parse, parse_lines(text)))),
+    WithJsonSchema({"type": "string", "format": "buildkit-nodes"}),
 ]
 """BuildKits that run already, one a line, each with its platforms."""
 

@@ -39,8 +39,8 @@ class Registries:
             target: the image there.
             belonging: what belongs to it beside its own children, as `attached` names it.
         """
-        absent = frozenset(self.targets.absent(target))
-        return absent | (belonging - attached(self.targets, target) if belonging else belonging)
+        unattached = belonging and belonging - attached(self.targets, target)
+        return unattached.union(self.targets.absent(target))
 
     @classmethod
     def of(cls, inputs: DockerPushInputs, job: Job) -> Self:

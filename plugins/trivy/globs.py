@@ -9,9 +9,9 @@ import re
 from os.path import normpath
 from typing import Annotated
 
-from pydantic import BeforeValidator, WithJsonSchema
+from pydantic import WithJsonSchema
 
-from gocdnext_sdk import Invalid
+from gocdnext_sdk import Invalid, from_text
 from gocdnext_sdk.inputs.parsers import parse_items
 
 _PART = re.compile(r"\\[^\n]|\[[!^]?+(?:\\[^\n]|[^\\\]\n])++\]|[\s\S]")
@@ -53,7 +53,7 @@ def _deeper(part: str) -> int:
 
 Globs = Annotated[
     tuple[str, ...],
-    BeforeValidator(lambda value: parse_globs(value) if isinstance(value, str) else value),
+    from_text(parse_globs),
     WithJsonSchema({"type": "string", "format": "items"}),
 ]
 """Globs, one per line or separated by commas."""

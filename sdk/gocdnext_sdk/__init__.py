@@ -87,6 +87,7 @@ if TYPE_CHECKING:
         Tags,
         Words,
         WorkspacePath,
+        from_text,
         in_workspace,
         one_of,
     )
@@ -162,6 +163,7 @@ _NAMES = {
         "Tags",
         "Words",
         "WorkspacePath",
+        "from_text",
         "in_workspace",
         "one_of",
     ),
@@ -253,6 +255,7 @@ __all__ = [
     "WorkspacePath",
     "Writes",
     "doing",
+    "from_text",
     "in_workspace",
     "one_of",
     "quoted",

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, ClassVar, Self
 
-from pydantic import BeforeValidator, WithJsonSchema
+from pydantic import WithJsonSchema
 
 from gocdnext_sdk.errors import Invalid, Problem, quoted
 from gocdnext_sdk.inputs.constraints import Always, Constraint, OnlyWith, RequiredTogether
@@ -26,6 +26,7 @@ from gocdnext_sdk.inputs.types import (
     Platforms,
     References,
     WorkspacePath,
+    from_text,
     in_workspace,
 )
 from gocdnext_sdk.oci.credentials import Credential, Credentials
@@ -59,11 +60,7 @@ ImageFiles = Annotated[Destination, in_workspace(Destination.parse), WithJsonSch
 """Where an image goes instead of a registry: a directory, or an archive."""
 
 
-def _mirror(text: object) -> object:
-    return Mirror.parse(text) if isinstance(text, str) else text
-
-
-MirrorPlace = Annotated[Mirror, BeforeValidator(_mirror), WithJsonSchema({"type": "string"})]
+MirrorPlace = Annotated[Mirror, from_text(Mirror.parse), WithJsonSchema({"type": "string"})]
 """A pull-through mirror: a host with a path, or its URL."""
 
 

@@ -12,12 +12,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, NamedTuple
 
-from pydantic import BeforeValidator, WithJsonSchema
+from pydantic import WithJsonSchema
 
 from gocdnext_sdk.errors import Invalid, Problem, quoted
 from gocdnext_sdk.inputs.parsers import parse_lines
 from gocdnext_sdk.inputs.tagging import expressions
 from gocdnext_sdk.inputs.tagging.rules import EXPRESSIONS
+from gocdnext_sdk.inputs.types import from_text
 from gocdnext_sdk.oci.platforms import normal
 from gocdnext_sdk.runtime.ci import Ci
 
@@ -88,9 +89,7 @@ class Annotation:
 
 Annotations = Annotated[
     tuple[Annotation, ...],
-    BeforeValidator(
-        lambda value: tuple(map(Annotation.parse, parse_lines(value))) if isinstance(value, str) else value
-    ),
+    from_text(lambda text: tuple(map(Annotation.parse, parse_lines(text)))),
     WithJsonSchema({"type": "string", "format": "annotations"}),
 ]
 """Annotations, one a line, with the level before a colon."""

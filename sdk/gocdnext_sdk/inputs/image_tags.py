@@ -8,27 +8,27 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import BeforeValidator, WithJsonSchema
+from pydantic import WithJsonSchema
 
 from gocdnext_sdk.errors import Findings, Invalid, Problem, quoted
 from gocdnext_sdk.inputs.constraints import Always, Constraint
 from gocdnext_sdk.inputs.model import Input, PluginInputs
 from gocdnext_sdk.inputs.tagging import rules
 from gocdnext_sdk.inputs.tagging.evaluate import Tagging, evaluate
-from gocdnext_sdk.inputs.types import Words
+from gocdnext_sdk.inputs.types import Words, from_text
 from gocdnext_sdk.oci.reference import Reference
 from gocdnext_sdk.runtime.ci import Ci
 
 TagRules = Annotated[
     rules.TagRules,
-    BeforeValidator(lambda value: rules.TagRules.parse(value) if isinstance(value, str) else value),
+    from_text(rules.TagRules.parse),
     WithJsonSchema({"type": "string", "format": "tag-rules"}),
 ]
 """Plain tags, as `BranchTags`, and lines in the syntax of docker/metadata-action: `type=semver,pattern=…`."""
 
 TagFlavor = Annotated[
     rules.Flavor,
-    BeforeValidator(lambda value: rules.Flavor.parse(value) if isinstance(value, str) else value),
+    from_text(rules.Flavor.parse),
     WithJsonSchema({"type": "string", "format": "tag-flavor"}),
 ]
 """What holds for all tags: `latest=auto`, `prefix=…,onlatest=true`, `suffix=…`."""

@@ -51,8 +51,13 @@ def in_workspace(parse: Callable[[str, Path | None], Any]) -> BeforeValidator:
     return BeforeValidator(validate)
 
 
-def _from_text(parse: Any) -> BeforeValidator:
-    """Parse text, and let values through that are parsed already (a default, a caller in Python)."""
+def from_text(parse: Any) -> BeforeValidator:
+    """Return a validator that parses text, and lets through what is parsed already: by a caller in Python.
+
+    ```python
+    Ports = Annotated[tuple[int, ...], from_text(parse_ports)]
+    ```
+    """
     return BeforeValidator(lambda value: parse(value) if isinstance(value, str) else value)
 
 
@@ -180,7 +185,7 @@ def _registry(text: Any) -> Registry:
 
 _SCALAR = WithJsonSchema({"type": ["boolean", "string"]})
 
-Boolean = Annotated[bool, _from_text(parse_boolean), _SCALAR]
+Boolean = Annotated[bool, from_text(parse_boolean), _SCALAR]
 """Every YAML 1.1 and 1.2 spelling of a boolean; anything else is an error."""
 
 Duration = Annotated[
@@ -189,43 +194,43 @@ Duration = Annotated[
 """A time as Go writes it: `90s`, `10m`, `1h30m`. `parse_duration` gives its seconds."""
 
 Lines = Annotated[
-    tuple[str, ...], _from_text(parse_lines), WithJsonSchema({"type": "string", "format": "lines"})
+    tuple[str, ...], from_text(parse_lines), WithJsonSchema({"type": "string", "format": "lines"})
 ]
 """One item a line. For values that may hold a comma."""
 
 Items = Annotated[
-    tuple[str, ...], _from_text(parse_items), WithJsonSchema({"type": "string", "format": "items"})
+    tuple[str, ...], from_text(parse_items), WithJsonSchema({"type": "string", "format": "items"})
 ]
 """One item a line, or with commas between. For values that cannot hold one."""
 
 Words = Annotated[
-    tuple[str, ...], _from_text(parse_words), WithJsonSchema({"type": "string", "format": "words"})
+    tuple[str, ...], from_text(parse_words), WithJsonSchema({"type": "string", "format": "words"})
 ]
 """Items with line breaks, commas or blanks between. For values that can hold none of these."""
 
 Platforms = Annotated[
-    tuple[str, ...], _from_text(_platforms), WithJsonSchema({"type": "string", "format": "words"})
+    tuple[str, ...], from_text(_platforms), WithJsonSchema({"type": "string", "format": "words"})
 ]
 """As `Words`, of platforms, each once and by its usual name: `linux/x86_64` is `linux/amd64`."""
 
 Pairs = Annotated[
     tuple[tuple[str, str | None], ...],
-    _from_text(parse_pairs),
+    from_text(parse_pairs),
     WithJsonSchema({"type": "string", "format": "pairs"}),
 ]
 """``KEY=VALUE``, one a line, the value exactly as written; a bare ``KEY`` has the value None."""
 
-Tags = Annotated[tuple[str, ...], _from_text(_tags), WithJsonSchema({"type": "string", "format": "tags"})]
+Tags = Annotated[tuple[str, ...], from_text(_tags), WithJsonSchema({"type": "string", "format": "tags"})]
 """Image tags, with line breaks, commas or blanks between."""
 
 BranchTags = Annotated[
-    tuple[str, ...], _from_text(_branch_tags), WithJsonSchema({"type": "string", "format": "branch-tags"})
+    tuple[str, ...], from_text(_branch_tags), WithJsonSchema({"type": "string", "format": "branch-tags"})
 ]
 """As `Tags`; a branch such as `feat/x` becomes `feat-x`, since a tag cannot hold a slash."""
 
 References = Annotated[
     tuple[Reference, ...],
-    _from_text(_references),
+    from_text(_references),
     WithJsonSchema({"type": "string", "format": "oci-references"}),
 ]
 """Image references, with line breaks, commas or blanks between."""
@@ -237,7 +242,7 @@ RegistryHost = Annotated[
 
 RegistryHosts = Annotated[
     tuple[Registry, ...],
-    _from_text(_registries),
+    from_text(_registries),
     WithJsonSchema({"type": "string", "format": "hostnames"}),
 ]
 """Registry hosts, with line breaks, commas or blanks between."""
