@@ -46,10 +46,10 @@ class Catalog:
             folders: directories of plugins, or directories that contain such directories.
 
         Raises:
-            FolderError: one of them contains no manifest, or one that cannot be read.
+            FolderError: one of them contains no plugin, or one that cannot be read.
         """
-        theirs = (each for folder in folders for each in plugin_folders(folder, "plugin.yaml"))
-        manifests = [(read_catalog(folder / "plugin.yaml"), folder) for folder in (*bundled(), *theirs)]
+        theirs = (each for folder in folders for each in plugin_folders(folder, "plugin.yaml", "plugin.py"))
+        manifests = [(_read(folder), folder) for folder in (*bundled(), *theirs)]
         return cls((each for each, _ in manifests), {each.name: folder for each, folder in manifests})
 
     def find(self, image: str) -> Manifest | None:
@@ -100,6 +100,12 @@ class Catalog:
 
     def __iter__(self) -> Iterator[Manifest]:
         return iter(self._manifests[name] for name in sorted(self._manifests))
+
+
+def _read(folder: Path) -> Manifest:
+    """Read a plugin's manifest: the file, or what its code says where none was written."""
+    file = folder / "plugin.yaml"
+    return read_catalog(file) if file.is_file() else Manifest.of(folder)
 
 
 def bundled() -> list[Path]:

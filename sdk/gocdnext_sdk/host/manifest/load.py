@@ -34,22 +34,21 @@ def load_plugin(folder: Path) -> type[Plugin[Any]]:
     return _load((folder / "plugin.py").resolve())
 
 
-def plugin_folders(folder: Path, file: str) -> list[Path]:
+def plugin_folders(folder: Path, *files: str) -> list[Path]:
     """Return `folder` if it is a plugin's directory, else the plugins' directories in it.
 
     Args:
         folder: the directory.
-        file: the file that makes a directory a plugin's: ``plugin.py`` or ``plugin.yaml``.
+        files: what makes a directory a plugin's, one of them: ``plugin.py``, ``plugin.yaml``.
 
     Raises:
         FolderError: there are none.
     """
-    if (folder / file).is_file():
+    if any((folder / file).is_file() for file in files):
         return [folder]
-    found = sorted(path.parent for path in folder.glob(f"*/{file}"))
+    found = sorted({path.parent for file in files for path in folder.glob(f"*/{file}")})
     if not found:
-        advice = "; `gocdnext-plugin manifest` writes one" if file == "plugin.yaml" else ""
-        raise FolderError(f"{folder} contains no {file}, nor does a directory in it{advice}")
+        raise FolderError(f"{folder} contains no {' and no '.join(files)}, nor does a directory in it")
     return found
 
 

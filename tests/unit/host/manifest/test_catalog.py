@@ -11,6 +11,15 @@ from gocdnext_sdk.host.manifest.load import FolderError
 from gocdnext_sdk.host.manifest.model import Manifest
 
 ROOT = Path(__file__).parents[4]
+MINE = """
+from gocdnext_sdk import Plugin, PluginInputs
+class Inputs(PluginInputs):
+    word: str
+class Mine(Plugin[Inputs]):
+    name = "mine"
+    inputs = Inputs
+    def run(self): ...
+"""
 
 
 def test_a_checkout_has_its_own_plugins() -> None:
@@ -48,6 +57,16 @@ def test_an_authors_own_manifest_wins(tmp_path: Path) -> None:
     assert [spec.name for spec in found.inputs] == ["only"]
 
 
-def test_a_folder_without_manifests_is_a_mistake(tmp_path: Path) -> None:
-    with pytest.raises(FolderError, match=r"contains no plugin\.yaml"):
+def test_code_is_known_before_its_manifest_is_written(tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "plugin.py").write_text(MINE)
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "plugin.yaml").write_text("name: other\n")
+    found = Catalog.load([tmp_path])
+    assert [spec.name for spec in found.named("mine").inputs if spec.name == "word"] == ["word"]
+    assert found.find("a.b/other") is not None
+
+
+def test_a_folder_without_plugins_is_a_mistake(tmp_path: Path) -> None:
+    with pytest.raises(FolderError, match=r"contains no plugin\.yaml and no plugin\.py"):
         Catalog.load([tmp_path])
