@@ -214,7 +214,7 @@ class Images:
         """Remove this signer's attestations of the same type but for one that says what is attested now."""
         home, kept = self._home(image), False
         for digest in sorted(self._bundles(home)):
-            stated = self._attested(home, image, digest)
+            stated = self._statement(home, image, digest)
             if stated is None:
                 continue
             if not kept and self._is_same(stated[0], predicate):
@@ -224,7 +224,7 @@ class Images:
                 remove(self.registry, home, digest)
             self.job.say(f"removed the earlier {self.inputs.predicate_type} {digest} of {image}")
 
-    def _attested(self, home: Reference, image: Reference, digest: str) -> tuple[object] | None:
+    def _statement(self, home: Reference, image: Reference, digest: str) -> tuple[object] | None:
         """Return what one attestation states; None if it is not by this signer."""
         _, content = self.registry.manifest(home.with_digest(digest))
         blob = self.registry.blob(home, str(content["layers"][0]["digest"]))

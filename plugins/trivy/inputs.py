@@ -39,6 +39,7 @@ from gocdnext_sdk.inputs.registry_login import Password, UserName
 from gocdnext_sdk.oci.source import Source
 from gocdnext_sdk.workspace import exists, is_file, is_in_workspace
 
+from .configuration import CONFIGURATION, overruled
 from .globs import Globs
 from .judging import JudgingInputs
 from .reporting import ReportInputs
@@ -228,6 +229,8 @@ class TrivyInputs(JudgingInputs, ReportInputs, RegistryLoginInputs):
         for name in ("ignorefile", "config"):
             if (path := getattr(self, name)) and not is_file(workspace / path):
                 yield Problem(name, f"there is no file {quoted(path)} in the workspace")
+        given = {key for key, value in (("scanners", self.scanners), ("pkg-types", self.pkg_types)) if value}
+        yield from overruled(self.config or CONFIGURATION, given, workspace)
         yield from self.check_reports(workspace)
         yield from self._check_ignorefile(environ, workspace)
         yield from self._check_baseline(workspace)

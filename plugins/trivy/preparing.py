@@ -9,6 +9,7 @@ from pathlib import Path
 
 from gocdnext_sdk import Job, Secret, Tool
 
+from .configuration import CONFIGURATION
 from .inputs import TrivyInputs, without_login
 
 NOT_BOUND = ("TRIVY_USERNAME", "TRIVY_PASSWORD", "TRIVY_REGISTRY_TOKEN")
@@ -53,7 +54,7 @@ def prepare(inputs: TrivyInputs, job: Job) -> Tool:
 
 def honoured_files(inputs: TrivyInputs, workspace: Path) -> Iterator[str]:
     """Yield what to say of files that Trivy finds by itself: whoever can change them decides what counts."""
-    configuration = inputs.config or "trivy.yaml"
+    configuration = inputs.config or CONFIGURATION
     for name, given, what in (
         (configuration, inputs.config, "Trivy's own configuration, which may leave findings out"),
         (".trivyignore", inputs.ignorefile, "which accepts findings"),

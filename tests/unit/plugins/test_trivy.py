@@ -1180,3 +1180,45 @@ class TestWhatATemplateOfTheCheckoutCanRead:
     def test_headers_for_a_server_are_masked_too(self, job: Job) -> None:
         values = list(trivy.secret_headers(job.environ))
         assert {self.SECRET, f"Bearer {self.SECRET}", f"{self.SECRET}x"} <= {*values}
+
+
+@pytest.mark.parametrize(
+    ("content", "inputs"),
+    [
+        ("scan:\n  security-checks: [secret]\n", {"scanners": "vuln"}),
+        ("scan.security-checks: secret\n", {"scanners": "vuln"}),
+        ("SCAN:\n  Security-Checks: [secret]\n", {"scanners": "vuln"}),
+        ("a: &a {security-checks: [secret]}\nscan: {<<: *a}\n", {"scanners": "vuln"}),
+        ("a: &a {security-checks: [secret]}\nscan: {<<: [{}, *a]}\n", {"scanners": "vuln"}),
+        ("vulnerability: {type: library}\n", {"pkg_types": "os"}),
+        ("vulnerability: {type: library}\n", {"pkg_types": "os", "config": "mine.yaml"}),
+    ],
+)
+def test_a_former_name_in_trivys_file_does_not_win_over_an_input(
+    workspace: Path, content: str, inputs: dict[str, str]
+) -> None:
+    name = inputs.get("config", "trivy.yaml")
+    (workspace / name).write_text(content)
+    (line,) = mistakes(scan_type="fs", **inputs)
+    assert f"{name} says `" in line
+
+
+@pytest.mark.parametrize(
+    ("content", "inputs"),
+    [
+        ("scan:\n  security-checks: [secret]\n", {}),
+        ("scan:\n  security-checks: [secret]\n", {"pkg_types": "os"}),
+        ("scan:\n  security-checks:\n", {"scanners": "vuln"}),
+        ("scan:\n  scanners: [secret]\n", {"scanners": "vuln"}),
+        ("other: {security-checks: [secret]}\n", {"scanners": "vuln"}),
+        ("- scan\n", {"scanners": "vuln"}),
+        ("a: &a {<<: *a}\nscan: *a\n", {"scanners": "vuln"}),
+        ("{", {"scanners": "vuln"}),
+        ("", {"scanners": "vuln"}),
+    ],
+)
+def test_what_trivys_file_says_otherwise_is_honoured(
+    workspace: Path, content: str, inputs: dict[str, str]
+) -> None:
+    (workspace / "trivy.yaml").write_text(content)
+    assert given(scan_type="fs", **inputs).scan_type == "fs"

@@ -1,0 +1,71 @@
+"""Trivy's own configuration file, which may decide what an input is for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gocdnext_sdk import Problem
+from gocdnext_sdk.workspace import read_text
+
+if TYPE_CHECKING:
+    from yaml import Node
+
+CONFIGURATION = "trivy.yaml"
+"""The file that Trivy reads if it is told of no other."""
+
+_FORMER = {
+    "scanners": ("scan.security-checks", "scan.scanners"),
+    "pkg-types": ("vulnerability.type", "pkg.types"),
+}
+"""By input, the former name in the file, and today's. Trivy lets the former win over its flag.
+
+Source: Trivy 0.74 `pkg/flag/options.go`, `Flag.parse`.
+"""
+
+
+def overruled(name: str, given: set[str], workspace: Path) -> Iterator[Problem]:
+    """Yield the inputs that the file would win over.
+
+    Args:
+        name: its path in the workspace.
+        given: the keys of the inputs that have a value.
+        workspace: where it is, if it is there.
+    """
+    wanted = {key: names for key, names in _FORMER.items() if key in given}
+    if not wanted or not (workspace / name).is_file():
+        return
+    root = _read(workspace / name)
+    for key, (former, today) in wanted.items():
+        if root is not None and _has(root, former, set()):
+            what = f"{name} says `{former}`, Trivy's former name, which wins over this input"
+            yield Problem(key, what, f"write `{today}` there, or leave it out")
+
+
+def _read(path: Path) -> Node | None:
+    """Return the file's content; None if it has none, or Trivy itself will say that it cannot be read."""
+    import yaml
+
+    try:
+        return yaml.compose(read_text(path), yaml.SafeLoader)
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, RecursionError):
+        return None
+
+
+def _has(node: Node, key: str, seen: set[tuple[int, str]]) -> bool:
+    """Tell whether a key with dots has a value, in any of the ways in which Viper finds one."""
+    if node.id != "mapping" or (id(node), key) in seen:
+        return False
+    seen.add((id(node), key))
+    for name, value in node.value:
+        found = str(name.value).lower()
+        if name.tag.endswith(":merge"):
+            several = value.value if value.id == "sequence" else [value]
+            if any(_has(each, key, seen) for each in several):
+                return True
+        elif found == key:
+            return not value.tag.endswith(":null")
+        elif key.startswith(f"{found}.") and _has(value, key.removeprefix(f"{found}."), seen):
+            return True
+    return False
