@@ -25,16 +25,30 @@ def download_command(inputs: TrivyInputs, cache: str) -> list[str]:
 
 
 def scan_command(
-    inputs: TrivyInputs, subject: Subject, cache: str, environ: Mapping[str, str] = NOTHING
+    inputs: TrivyInputs,
+    subject: Subject,
+    cache: str,
+    environ: Mapping[str, str] = NOTHING,
+    *,
+    keeps: bool = False,
 ) -> list[str]:
-    """Return the argv of the one scan, whose JSON everything else is made from."""
+    """Return the argv of the one scan, whose JSON everything else is made from.
+
+    Args:
+        inputs: say how.
+        subject: is scanned.
+        cache: where the databases are.
+        environ: the job's variables.
+        keeps: whether what is found in layers is kept there for the next scan.
+    """
     shown = [each for each in SEVERITIES if each in {*inputs.severity, *inputs.report_severity}]
     command = "image" if inputs.scan_type == "dockerfile" else inputs.scan_type
     argv = [command, "--format", "json", "--severity", ",".join(shown)]
     # What counts is counted in the report: Trivy's exit code does not tell findings from failures.
     argv += ["--exit-code", "0", *(("--timeout", inputs.timeout) if inputs.timeout else ())]
-    # A scan cache on disk is locked by one process at a time; only the databases are worth keeping.
-    argv += ["--cache-dir", cache, "--cache-backend", "memory"]
+    argv += ["--cache-dir", cache]
+    if "TRIVY_CACHE_BACKEND" not in environ:  # such as a Redis of one's own
+        argv += ["--cache-backend", "fs" if keeps else "memory"]
     argv += ["--skip-version-check", "--disable-telemetry", *_settings(inputs)]
     # What the ignore file left out, to know which of its entries are needed. `trivy config` cannot tell.
     argv += ["--show-suppressed"] if inputs.scan_type in PACKAGES else []

@@ -1,10 +1,12 @@
-"""Trivy's databases in its cache: how old they are, and who may renew them."""
+"""Trivy's cache: how old its databases are, who may renew them, and where scans keep what layers hold."""
 
 from __future__ import annotations
 
+import fcntl
 import json
+import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,12 @@ from .inputs import TrivyInputs
 
 _DOWNLOADED_FOR = {"db": timedelta(hours=1), "java-db": timedelta(days=1)}
 """How long after a download Trivy asks for no newer one (aquasecurity/trivy 0.74, `isNewDB`)."""
+
+LAYERS = Path("fanal", "fanal.db")
+"""Where Trivy keeps in a cache what it has found in layers of images. One process at a time has it open."""
+
+_KEPT_BYTES = 256 * 1024 * 1024
+"""How large that may grow: Trivy removes nothing from it."""
 
 
 def is_due(folder: Path) -> bool:
@@ -30,20 +38,56 @@ def is_java_index_settled(inputs: TrivyInputs, cache: Path) -> bool:
 
 
 @contextmanager
-def without_java_index(cache: Path, folder: Path) -> Iterator[str]:
-    """Give a cache like `cache`, without the index of Java, while the block runs.
+def caches_beside(cache: Path, number: int, folder: Path, *, java: bool) -> Iterator[list[str]]:
+    """Give caches for scans beside one that has `cache` itself, while the block runs.
+
+    They share what is in it, and keep layers there in a file for each.
 
     Args:
-        cache: Trivy's.
-        folder: where to make it.
+        cache: Trivy's own.
+        number: how many.
+        folder: where to make them.
+        java: whether they have the index of Java.
     """
     from tempfile import TemporaryDirectory
 
-    with TemporaryDirectory(prefix="gocdnext-", dir=folder) as bare:
-        for each in cache.resolve().iterdir() if cache.is_dir() else ():
-            if each.name != "java-db":
-                Path(bare, each.name).symlink_to(each)
-        yield bare
+    cache = cache.resolve()
+    own = ("fanal",) if java else ("fanal", "java-db")
+    shared = [each for each in cache.iterdir() if not each.name.startswith(own)] if cache.is_dir() else []
+    with TemporaryDirectory(prefix="gocdnext-", dir=folder) as made:
+        beside = []
+        for place in range(2, number + 2):
+            path = Path(made, str(place))
+            (path / LAYERS).parent.mkdir(parents=True)
+            (path / LAYERS).symlink_to(cache / f"fanal-{place}.db")
+            for each in shared:
+                (path / each.name).symlink_to(each)
+            beside.append(str(path))
+        yield beside
+
+
+def keeps_layers(cache: Path) -> bool:
+    """Tell whether a scan can keep layers in `cache`: it can be written, and no other process has it open.
+
+    Trivy would wait for that one, and give up after five seconds.
+    """
+    path = (cache / LAYERS).resolve()
+    try:
+        with path.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return os.access(next(each for each in path.parents if each.exists()), os.W_OK)
+    except OSError:
+        return False
+    return os.access(path, os.W_OK)
+
+
+def drop_large(cache: Path) -> None:
+    """Remove the layers from a cache that has grown large."""
+    for path in (cache / LAYERS, *cache.glob("fanal-*.db")):
+        with suppress(OSError):
+            if path.stat().st_size > _KEPT_BYTES:
+                path.unlink()
 
 
 def database_date(cache: Path) -> str:

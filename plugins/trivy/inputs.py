@@ -53,6 +53,9 @@ PACKAGES = ("image", "dockerfile", "fs", "repo", "rootfs", "sbom")
 FILES = ("image", "dockerfile", "fs", "repo", "rootfs", "config")
 """The scan types that read files."""
 
+IMAGES = ("image", "dockerfile")
+"""The scan types whose layers are worth keeping: another image may have them too."""
+
 CACHE = ".cache/trivy"
 """Where the databases are if nothing else is said; the platform keeps it from job to job."""
 
@@ -151,7 +154,7 @@ class TrivyInputs(JudgingInputs, ReportInputs, RegistryLoginInputs):
     db_password: Password | None = Input(None, description="Password or token for `db-username`.")
     cache_dir: str | None = Input(
         None,
-        description="Directory of the databases. If empty: the job's TRIVY_CACHE_DIR, else `.cache/trivy`.",
+        description="Directory of the databases, and of what is known of layers. If empty: the job's TRIVY_CACHE_DIR, else `.cache/trivy`.",
     )
 
     constraints = (

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from gocdnext_sdk import Completed, Job, Tool, ToolError, doing
@@ -12,8 +13,8 @@ from gocdnext_sdk.oci.platforms import matches
 from gocdnext_sdk.runtime.room import at_once
 
 from .commands import download_command, scan_command
-from .databases import database_date, is_due, is_java_index_settled, without_java_index
-from .inputs import CACHE, TrivyInputs
+from .databases import caches_beside, database_date, drop_large, is_due, is_java_index_settled, keeps_layers
+from .inputs import CACHE, IMAGES, TrivyInputs
 from .subjects import Subject
 
 Report = dict[str, Any]
@@ -53,6 +54,7 @@ def scan(inputs: TrivyInputs, job: Job, trivy: Tool, subjects: Sequence[Subject]
         if platform and not any(each == "all" or matches(platform, each) for each in inputs.platforms):
             raise ToolError(f"no result: {subject.name} is for {platform}, which `platforms` does not name")
         reports[replace(subject, platform=platform)] = report
+    drop_large(job.workspace / cache)  # not in a plan, which has no report
     if inputs.looks_up and (date := database_date(job.workspace / cache)):
         job.say(f"vulnerability database of {date}")
     return reports
@@ -76,30 +78,43 @@ class Scans:
 
     def all(self, subjects: Sequence[Subject]) -> list[Completed | ToolError]:
         """Scan all, as many at once as there is room for, and return how each ended."""
-        if len(subjects) == 1 or is_java_index_settled(self.inputs, self.job.workspace / self.cache):
-            return self._in_batches([self._argv(each, self.cache) for each in subjects])
+        java = len(subjects) == 1 or is_java_index_settled(self.inputs, self.job.workspace / self.cache)
+        size = min(len(subjects), at_once(SCAN_BYTES))
+        ended: list[Completed | ToolError] = []
+        with caches_beside(self._path, size - 1, self.job.temporary(), java=java) as beside:
+            for start in range(0, len(subjects), size):
+                first, *others = subjects[start : start + size]
+                argvs = [self._argv(each, at, java=java) for each, at in zip(others, beside, strict=False)]
+                ended += self.trivy.capture_each([self._argv(first, self.cache), *argvs])
+        for number, subject in enumerate(subjects):
+            if why := self._again(ended, number, java=java):
+                self.job.say(f"{subject.argv[-1]} is scanned again, {why}")
+                (ended[number],) = self.trivy.capture_each([self._argv(subject, self.cache, keeps=False)])
+        return ended
+
+    def _argv(self, subject: Subject, cache: str, *, java: bool = True, keeps: bool = True) -> list[str]:
         # Trivy fetches the index of Java when it finds a jar, over the one that others may be reading: one
         # scan may, and the others do without. Those that cannot are done again when it is there.
-        with without_java_index(self.job.workspace / self.cache, self.job.temporary()) as bare:
-            first, *others = subjects
-            argvs = [self._argv(each, bare, "--skip-java-db-update") for each in others]
-            ended = self._in_batches([self._argv(first, self.cache), *argvs])
-        for number, subject in enumerate(subjects):
-            if number and isinstance(ended[number], ToolError) and not isinstance(ended[0], ToolError):
-                self.job.say(f"{subject.argv[-1]} is scanned again, now that the index of Java can be there")
-                (ended[number],) = self._in_batches([self._argv(subject, self.cache)])
-        return ended
-
-    def _in_batches(self, argvs: Sequence[Sequence[str]]) -> list[Completed | ToolError]:
-        size = min(len(argvs), at_once(SCAN_BYTES))
-        ended: list[Completed | ToolError] = []
-        for start in range(0, len(argvs), size):
-            ended += self.trivy.capture_each(argvs[start : start + size])
-        return ended
-
-    def _argv(self, subject: Subject, cache: str, *more: str) -> list[str]:
-        command, *rest = scan_command(self.inputs, subject, cache, self.job.environ)
+        more = () if java else ("--skip-java-db-update",)
+        keeps = keeps and self.inputs.scan_type in IMAGES and keeps_layers(self.job.workspace / cache)
+        command, *rest = scan_command(self.inputs, subject, cache, self.job.environ, keeps=keeps)
         return [command, *more, *rest]
+
+    @property
+    def _path(self) -> Path:
+        return self.job.workspace / self.cache
+
+    @staticmethod
+    def _again(ended: Sequence[Completed | ToolError], number: int, *, java: bool) -> str:
+        """Say why a scan that failed is worth another one; empty if it is not."""
+        outcome = ended[number]
+        if not isinstance(outcome, ToolError):
+            return ""
+        if b"cache may be in use by another process" in outcome.said:  # since `keeps_layers` has looked
+            return "without what another process has open"
+        if number and not java and not isinstance(ended[0], ToolError):
+            return "now that the index of Java can be there"
+        return ""
 
 
 def after_download(inputs: TrivyInputs) -> str:

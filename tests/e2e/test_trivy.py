@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from fcntl import LOCK_EX, flock
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib import import_module
 from itertools import product
@@ -176,6 +177,17 @@ def test_a_clean_image_says_so_in_the_last_line(images: Images, scan: Scan) -> N
     assert last_line(result).startswith("==> clean: nothing HIGH or CRITICAL in ")
     assert result.outputs["PLATFORMS"] == "linux/arm64"
     assert result.outputs["FINDINGS"] == "0"
+
+
+def test_a_layer_is_read_once(images: Images, scan: Scan, workspace: Path) -> None:
+    reading, debug = "Missing diff ID in cache", {"TRIVY_DEBUG": "true"}
+    first, second = (scan(env=debug, **images.inputs("multi")).exited(1) for _ in range(2))
+    assert (first.log.count(reading), second.log.count(reading)) == (2, 0)
+    with (workspace / ".cache" / "trivy" / "fanal" / "fanal.db").open("rb") as file:
+        flock(file, LOCK_EX)  # as a scan of another job has it
+        third = scan(env=debug, **images.inputs("multi")).exited(1)
+    assert third.log.count(reading) == 1
+    assert {last_line(each) for each in (first, second, third)} == {last_line(first)}
 
 
 def test_an_image_of_one_platform_names_it(images: Images, scan: Scan) -> None:
@@ -484,13 +496,19 @@ def test_trivys_own_configuration_cannot_pass_findings_off_as_a_failure(
     assert not (workspace / "elsewhere").exists()
 
 
-def test_scans_at_the_same_time_share_a_cache(database: dict[str, str], tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", ["files", "image"])
+def test_scans_at_the_same_time_share_a_cache(
+    kind: str, images: Images, database: dict[str, str], tmp_path: Path
+) -> None:
+    image = {key: value for key, value in images.inputs("multi").items() if key != "db_repository"}
+    inputs = database | (image | {"exit_code": "0"} if kind == "image" else {})
+
     def scan(name: str) -> Result:
         checkout = tmp_path / name
         checkout.mkdir()
         (checkout / "requirements.txt").write_text(f"jinja2=={CLEAN}\n")
         runner = PluginRunner(checkout, tmp_path / f"{name}-private", pytest.fail)
-        return runner(FOLDER, {key.replace("_", "-"): value for key, value in database.items()})
+        return runner(FOLDER, {key.replace("_", "-"): value for key, value in inputs.items()})
 
     with ThreadPoolExecutor() as threads:
         for result in threads.map(scan, ("one", "two", "three", "four")):

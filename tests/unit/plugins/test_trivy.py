@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import io
 import json
 import tarfile
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from importlib import import_module
 from itertools import pairwise
@@ -16,7 +18,17 @@ from typing import Any
 
 import pytest
 
-from gocdnext_sdk import ContainerError, Error, Findings, InputError, InputMismatch, Job, Secret, ToolError
+from gocdnext_sdk import (
+    Completed,
+    ContainerError,
+    Error,
+    Findings,
+    InputError,
+    InputMismatch,
+    Job,
+    Secret,
+    ToolError,
+)
 from gocdnext_sdk.errors import report
 from gocdnext_sdk.host.manifest.load import load_plugin
 from gocdnext_sdk.inputs.reader import read_inputs
@@ -699,9 +711,65 @@ class TestAtTheSameTime:
     def test_only_one_scan_may_fetch_the_index_of_java(self, workspace: Path) -> None:
         for name in ("db", "java-db"):
             (workspace / "cache" / name).mkdir(parents=True)
-        with trivy.without_java_index(workspace / "cache", workspace) as bare:
-            assert [each.name for each in Path(bare).iterdir()] == ["db"]
-        assert not Path(bare).exists()
+        with trivy.caches_beside(workspace / "cache", 1, workspace, java=False) as (beside,):
+            assert {each.name for each in Path(beside).iterdir()} == {"db", "fanal"}
+        assert not Path(beside).exists()
+        with trivy.caches_beside(workspace / "cache", 1, workspace, java=True) as (beside,):
+            assert {each.name for each in Path(beside).iterdir()} == {"db", "java-db", "fanal"}
+
+    def test_each_scan_keeps_layers_in_a_file_of_its_own(self, workspace: Path) -> None:
+        cache = workspace / "cache"
+        cache.mkdir()
+        with trivy.caches_beside(cache, 2, workspace, java=True) as beside:
+            for each in beside:
+                assert trivy.keeps_layers(Path(each))
+                (Path(each) / trivy.LAYERS).write_text(each)
+            kept = [(cache / f"fanal-{number}.db").read_text() for number in (2, 3)]
+        assert kept == beside
+
+    def test_layers_are_kept_where_nobody_else_has_them_open(self, workspace: Path) -> None:
+        cache = workspace / "cache"
+        assert trivy.keeps_layers(cache)
+        assert not cache.exists()
+        layers = cache / trivy.LAYERS
+        layers.parent.mkdir(parents=True)
+        with layers.open("wb") as file:
+            assert trivy.keeps_layers(cache)
+            fcntl.flock(file, fcntl.LOCK_EX)
+            assert not trivy.keeps_layers(cache)
+        assert trivy.keeps_layers(cache)
+
+    def test_what_another_scan_opened_first_is_done_without(self, workspace: Path) -> None:
+        class Late:
+            """A tool that finds the layers locked, as where two jobs have looked at once."""
+
+            def __init__(self) -> None:
+                self.backends: list[str] = []
+
+            def capture_each(self, argvs: list[list[str]]) -> list[Completed | ToolError]:
+                asked = [argv[argv.index("--cache-backend") + 1] for argv in argvs]
+                self.backends += asked
+                said = b"unable to initialize cache: cache may be in use by another process: timeout"
+                return [Completed(0) if each == "memory" else ToolError("x", said=said) for each in asked]
+
+        log = Log()
+        job = SimpleNamespace(workspace=workspace, environ={}, temporary=lambda: workspace, say=log.say)
+        inputs, tool = given(scan_type="image", target="app"), Late()
+        ended = trivy.Scans(inputs, job, tool, "cache").all(
+            [replace(each, argv=("app",)) for each in (AMD64, ARM64)]
+        )
+        assert ended == [Completed(0), Completed(0)]
+        assert tool.backends == ["fs", "fs", "memory", "memory"]
+
+    def test_layers_are_not_kept_without_end(self, workspace: Path) -> None:
+        small, large = workspace / trivy.LAYERS, workspace / "fanal-2.db"
+        small.parent.mkdir()
+        small.write_bytes(b"12")
+        with large.open("wb") as file:
+            file.truncate(257 * 1024 * 1024)
+        trivy.drop_large(workspace)
+        assert small.exists()
+        assert not large.exists()
 
 
 def test_a_database_says_when_it_was_made(workspace: Path) -> None:

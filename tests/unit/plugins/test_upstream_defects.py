@@ -7,6 +7,7 @@ K kaniko, P docker-push. What only a run can show (leftovers, signals, several p
 from __future__ import annotations
 
 from collections.abc import Mapping
+from fcntl import LOCK_EX, flock
 from pathlib import Path
 from typing import Any
 
@@ -157,6 +158,13 @@ class TestTrivy:
         assert "with.template" in refused("trivy", checkout, {"format": "template"})
 
     def test_t9_jobs_of_one_workspace_do_not_share_a_locked_cache(self, checkout: Path) -> None:
+        image = {"scan-type": "image", "target": "ghcr.io/o/a:v1"}
+        assert after("--cache-backend", argv("trivy", checkout, image)) == ["fs"]
+        layers = checkout / ".cache" / "trivy" / "fanal" / "fanal.db"
+        layers.parent.mkdir(parents=True)
+        with layers.open("wb") as file:
+            flock(file, LOCK_EX)
+            assert after("--cache-backend", argv("trivy", checkout, image)) == ["memory"]
         assert after("--cache-backend", argv("trivy", checkout, {})) == ["memory"]
 
     def test_t10_the_platforms_of_an_image_are_a_choice_and_all_by_default(self, checkout: Path) -> None:
