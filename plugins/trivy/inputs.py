@@ -154,7 +154,8 @@ class TrivyInputs(JudgingInputs, ReportInputs, RegistryLoginInputs):
     db_password: Password | None = Input(None, description="Password or token for `db-username`.")
     cache_dir: str | None = Input(
         None,
-        description="Directory of the databases, and of what is known of layers. If empty: the job's TRIVY_CACHE_DIR, else `.cache/trivy`.",
+        description="Directory of the databases, and of what is known of layers. If empty: the job's "
+        "TRIVY_CACHE_DIR, else `.cache/trivy`.",
     )
 
     constraints = (

@@ -6,6 +6,7 @@ import base64
 import io
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -102,6 +103,12 @@ class Bench:
         environ = {f"PLUGIN_{key}": value for key, value in inputs.items()}
         options = {"entrypoint": ["bash", f"/bench/{script}.sh"]} if script else {}
         return self._run(image, environ | variables | {"GOCDNEXT": "true"}, network_mode="host", **options)
+
+    def first_scan(self, platforms: str) -> float:
+        """Scan what no scan has read before."""
+        for path in (self.folder / ".cache" / "trivy").glob("fanal*"):
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+        return self.scan(platforms)
 
     def scan(self, platforms: str) -> float:
         inputs = {
@@ -267,8 +274,13 @@ def compare(
 def test_two_platforms_are_scanned_in_little_more_than_the_time_of_one(
     bench: Bench, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    one, two = (lambda: bench.scan("linux/amd64")), (lambda: bench.scan("all"))
+    one, two = (lambda: bench.first_scan("linux/amd64")), (lambda: bench.first_scan("all"))
     compare(capsys, "a scan of two platforms, of one", two, one, goal=1.15, limit=1.5)
+
+
+def test_a_second_scan_takes_half_of_the_first(bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:
+    first, second = (lambda: bench.first_scan("all")), (lambda: bench.scan("all"))
+    compare(capsys, "a second scan, a first one", second, first, goal=0.6, limit=0.8)
 
 
 def test_signing_with_verification_takes_little_more_than_cosign(
