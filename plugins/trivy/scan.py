@@ -4,17 +4,29 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from gocdnext_sdk import Completed, Job, Tool, ToolError, doing
+from gocdnext_sdk import (
+    Completed,
+    Job,
+    Reference,
+    RegistryClient,
+    RegistryError,
+    Tool,
+    ToolError,
+    doing,
+)
 from gocdnext_sdk.oci.platforms import matches
 from gocdnext_sdk.runtime.room import at_once
 
 from .commands import download_command, scan_command
 from .databases import caches_beside, database_date, drop_large, is_due, is_java_index_settled, keeps_layers
 from .inputs import CACHE, IMAGES, TrivyInputs
+from .layers import telling_apart
 from .subjects import Subject
 
 Report = dict[str, Any]
@@ -95,10 +107,24 @@ class Scans:
     def _argv(self, subject: Subject, cache: str, *, java: bool = True, keeps: bool = True) -> list[str]:
         # Trivy fetches the index of Java when it finds a jar, over the one that others may be reading: one
         # scan may, and the others do without. Those that cannot are done again when it is there.
-        more = () if java else ("--skip-java-db-update",)
-        keeps = keeps and self.inputs.scan_type in IMAGES and keeps_layers(self.job.workspace / cache)
+        more = [] if java else ["--skip-java-db-update"]
+        apart = self._telling_apart(subject) if keeps and self.inputs.scan_type in IMAGES else None
+        keeps = apart is not None and keeps_layers(self.job.workspace / cache)
         command, *rest = scan_command(self.inputs, subject, cache, self.job.environ, keeps=keeps)
-        return [command, *more, *rest]
+        return [command, *more, *((apart or ()) if keeps else ()), *rest]
+
+    def _telling_apart(self, subject: Subject) -> list[str] | None:
+        """Return the arguments with which layers can be kept; None: they cannot."""
+        if self.inputs.scanners and "secret" not in self.inputs.scanners:
+            return []
+        with suppress(RegistryError):
+            if subject.reference:
+                return telling_apart(self._registry.configuration(Reference.parse(subject.reference))[1])
+        return None
+
+    @cached_property
+    def _registry(self) -> RegistryClient:
+        return self.job.registry(self.inputs.all_credentials, self.inputs.insecure_registries)
 
     @property
     def _path(self) -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import io
 import json
 import os
@@ -188,6 +189,57 @@ def test_a_layer_is_read_once(images: Images, scan: Scan, workspace: Path) -> No
         third = scan(env=debug, **images.inputs("multi")).exited(1)
     assert third.log.count(reading) == 1
     assert {last_line(each) for each in (first, second, third)} == {last_line(first)}
+
+
+def test_an_image_does_not_answer_for_its_base(images: Images, scan: Scan, tmp_path: Path) -> None:
+    secret = f"token = ghp_{'a1B2c3D4e5F6g7H8i9J0k1L2m3N4o5P6q7R8'}\n"
+    below = packed("app/settings", secret)
+    base = [("COPY settings", below), ("CMD sh", None)]
+    for tag, lines in (("base", base), ("derived", [*base, ("COPY x", packed("app/x", "x"))])):
+        pushed = str(tmp_path / tag)
+        write_layout(Path(pushed), lines)
+        images.crane("push", pushed, f"{images.repository}:{tag}")
+    found = [scan(exit_code="0", **images.inputs(tag)).passed() for tag in ("derived", "base", "derived")]
+    assert [each.outputs["FINDINGS"] for each in found] == ["0", "1", "0"]
+
+
+def packed(path: str, content: str) -> bytes:
+    """Return a layer of one file."""
+    entry, made = tarfile.TarInfo(path), io.BytesIO()
+    entry.size = len(content)
+    with tarfile.open(fileobj=made, mode="w") as archive:
+        archive.addfile(entry, io.BytesIO(content.encode()))
+    return made.getvalue()
+
+
+def write_layout(folder: Path, lines: list[tuple[str, bytes | None]]) -> None:
+    """Write an image as an OCI layout.
+
+    Args:
+        folder: where.
+        lines: those of its history, each with its layer, if it has one.
+    """
+    (folder / "blobs" / "sha256").mkdir(parents=True)
+    (folder / "oci-layout").write_text('{"imageLayoutVersion": "1.0.0"}')
+
+    def blob(kind: str, content: bytes) -> dict[str, Any]:
+        digest = hashlib.sha256(content).hexdigest()
+        (folder / "blobs" / "sha256" / digest).write_bytes(content)
+        media_type = f"application/vnd.oci.image.{kind}"
+        return {"mediaType": media_type, "digest": f"sha256:{digest}", "size": len(content)}
+
+    layers = [blob("layer.v1.tar", layer) for _, layer in lines if layer is not None]
+    config = {
+        "os": "linux",
+        "architecture": "amd64",
+        "config": {},
+        "rootfs": {"type": "layers", "diff_ids": [each["digest"] for each in layers]},
+        "history": [{"created_by": line, "empty_layer": layer is None} for line, layer in lines],
+    }
+    made = blob("config.v1+json", json.dumps(config).encode())
+    manifest = {"schemaVersion": 2, "config": made, "layers": layers}
+    described = blob("manifest.v1+json", json.dumps(manifest).encode())
+    (folder / "index.json").write_text(json.dumps({"schemaVersion": 2, "manifests": [described]}))
 
 
 def test_an_image_of_one_platform_names_it(images: Images, scan: Scan) -> None:

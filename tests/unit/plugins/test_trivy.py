@@ -754,12 +754,41 @@ class TestAtTheSameTime:
 
         log = Log()
         job = SimpleNamespace(workspace=workspace, environ={}, temporary=lambda: workspace, say=log.say)
-        inputs, tool = given(scan_type="image", target="app"), Late()
+        inputs, tool = given(scan_type="image", target="app", scanners="vuln"), Late()
         ended = trivy.Scans(inputs, job, tool, "cache").all(
             [replace(each, argv=("app",)) for each in (AMD64, ARM64)]
         )
         assert ended == [Completed(0), Completed(0)]
         assert tool.backends == ["fs", "fs", "memory", "memory"]
+
+    @pytest.mark.parametrize(
+        ("lines", "base"),
+        [
+            ("ADD, -CMD sh, RUN x, -CMD y", 1),
+            ("ADD, -/bin/sh -c #(nop)  CMD sh, RUN x", 1),
+            ("ADD, -ENV a=b, RUN x, -CMD sh, -LABEL c, COPY y, -ENTRYPOINT z, -CMD z", 2),
+            ("ADD, -CMD sh, RUN x, -CMD y, RUN z", 2),
+            ("ADD, -CMD sh", 0),
+            ("ADD, -ENTRYPOINT sh, RUN x", 0),
+            ("ADD, CMD sh, RUN x", 0),
+            ("-CMD sh, ADD", 0),
+            ("-CMD sh", 0),
+            ("", 0),
+        ],
+    )
+    def test_the_layers_of_the_base_are_those_trivy_takes_for_it(self, lines: str, base: int) -> None:
+        history = [
+            {"created_by": each.lstrip("-"), "empty_layer": each.startswith("-")}
+            for each in filter(None, lines.split(", "))
+        ]
+        layers = [f"sha256:{number}" for number, each in enumerate(history) if not each["empty_layer"]]
+        configuration = {"history": history, "rootfs": {"diff_ids": layers}}
+        assert trivy.base_layers(configuration) == layers[:base]
+        assert bool(trivy.telling_apart(configuration)) == bool(base)
+
+    @pytest.mark.parametrize("odd", [{}, {"history": 3}, {"history": [3], "rootfs": 4}, {"rootfs": {}}])
+    def test_a_configuration_may_be_odd(self, odd: dict[str, Any]) -> None:
+        assert trivy.telling_apart(odd) == []
 
     def test_layers_are_not_kept_without_end(self, workspace: Path) -> None:
         small, large = workspace / trivy.LAYERS, workspace / "fanal-2.db"
