@@ -288,7 +288,10 @@ def test_signing_with_verification_takes_little_more_than_cosign(
 ) -> None:
     """The shell has the public key in a file; the plugin derives it, which is half of what signing costs.
 
-    It does so beside the signature, so that two processors that have nothing else to do hide it.
+    It does so beside the signature, so that two processors that have nothing else to do hide it. What is left
+    is the start of Python and of the inputs (0.08 s of 0.55 s), looking for a signature that is there already
+    (0.04 s), and the policy in the log (0.01 s); the goal leaves 0.07 s for all of it where the registry is
+    on the same machine.
     """
     compare(
         capsys,
