@@ -76,6 +76,8 @@ def keeps_layers(cache: Path) -> bool:
         with path.open("rb") as file:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except FileNotFoundError:
+        if (cache / LAYERS).is_symlink():  # Trivy makes no directory behind it
+            return os.access(path.parent, os.W_OK)
         return os.access(next(each for each in path.parents if each.exists()), os.W_OK)
     except OSError:
         return False

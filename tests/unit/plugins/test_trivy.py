@@ -727,6 +727,11 @@ class TestAtTheSameTime:
             kept = [(cache / f"fanal-{number}.db").read_text() for number in (2, 3)]
         assert kept == beside
 
+    def test_a_cache_that_is_not_there_yet_keeps_the_layers_of_one_scan(self, workspace: Path) -> None:
+        with trivy.caches_beside(workspace / "cache", 1, workspace, java=True) as (beside,):
+            assert not trivy.keeps_layers(Path(beside))
+            assert trivy.keeps_layers(workspace / "cache")
+
     def test_layers_are_kept_where_nobody_else_has_them_open(self, workspace: Path) -> None:
         cache = workspace / "cache"
         assert trivy.keeps_layers(cache)
@@ -752,6 +757,7 @@ class TestAtTheSameTime:
                 said = b"unable to initialize cache: cache may be in use by another process: timeout"
                 return [Completed(0) if each == "memory" else ToolError("x", said=said) for each in asked]
 
+        (workspace / "cache").mkdir()
         log = Log()
         job = SimpleNamespace(workspace=workspace, environ={}, temporary=lambda: workspace, say=log.say)
         inputs, tool = given(scan_type="image", target="app", scanners="vuln"), Late()
