@@ -27,6 +27,9 @@ GRACE = 10.0
 _SOON = 0.05
 """Seconds until a signal that was lost comes again."""
 
+_STARTED: set[int] = set()
+"""The ids of the tools that are running, or have ended and are waited for."""
+
 
 class Signals:
     """The job's signal handling. A context manager; leaving it restores what was there.
@@ -128,6 +131,7 @@ class Signals:
             self._install(self._handle)  # before: what is ignored would be ignored by the tool too
             process = start()
             self._children.append(process)
+            _STARTED.add(process.pid)
             before, self._waiting = self._waiting, True
         try:
             if self.received is not None and self._cancelling:
@@ -138,6 +142,7 @@ class Signals:
             with process:  # waits for it and closes its pipes
                 pass
             self._children.remove(process)
+            _STARTED.discard(process.pid)
             self._waiting = before
             if not self._children:
                 self._rest()
@@ -246,9 +251,13 @@ def _signal_group(pgid: int, signum: int) -> None:
 
 
 def end_group(pgid: int) -> None:
-    """End what the tool left running, and reap what has become ours as PID 1."""
+    """End what the tool left running, and reap what has become ours as PID 1.
+
+    A tool that has ended beside this one is not reaped: its exit code would be lost, and taken for 0.
+    """
     _signal_group(pgid, signal.SIGKILL)
     if os.getpid() == 1:
         with contextlib.suppress(ChildProcessError):
-            while os.waitpid(-1, os.WNOHANG) != (0, 0):
-                pass
+            look = os.WEXITED | os.WNOHANG | os.WNOWAIT
+            while (ended := os.waitid(os.P_ALL, 0, look)) and ended.si_pid not in _STARTED:
+                os.waitpid(ended.si_pid, os.WNOHANG)

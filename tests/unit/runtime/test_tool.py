@@ -280,6 +280,18 @@ class TestMeanwhile:
 class TestSeveralAtOnce:
     """Each waits for the other, so that one after the other they would never end."""
 
+    def test_none_takes_the_exit_code_of_another_as_pid_1(
+        self, bench: Bench, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(os, "getpid", lambda: 1)
+        bench.make("end", 'echo "$1"; exit "$1"')
+        for _ in range(5):
+            ended = bench.job().tool("end").capture_each([("3",), ("4",), ("5",)])
+            codes = [
+                code for code, each in zip("345", ended, strict=True) if f"exit code {code}" in str(each)
+            ]
+            assert codes == ["3", "4", "5"]
+
     def test_all_run_at_the_same_time_and_keep_their_outputs_apart(self, bench: Bench) -> None:
         bench.make(
             "meet", 'touch "$1"; until [ -e "$2" ]; do sleep 0.01; done; echo "$1" $P; echo "said $1" >&2'
