@@ -108,10 +108,10 @@ class Scans:
         # Trivy fetches the index of Java when it finds a jar, over the one that others may be reading: one
         # scan may, and the others do without. Those that cannot are done again when it is there.
         more = [] if java else ["--skip-java-db-update"]
-        apart = self._telling_apart(subject) if keeps and self.inputs.scan_type in IMAGES else None
-        keeps = apart is not None and keeps_layers(self.job.workspace / cache)
-        command, *rest = scan_command(self.inputs, subject, cache, self.job.environ, keeps=keeps)
-        return [command, *more, *((apart or ()) if keeps else ()), *rest]
+        keeps = keeps and self.inputs.scan_type in IMAGES and keeps_layers(self.job.workspace / cache)
+        apart = self._telling_apart(subject) if keeps else None
+        command, *rest = scan_command(self.inputs, subject, cache, self.job.environ, keeps=apart is not None)
+        return [command, *more, *(apart or ()), *rest]
 
     def _telling_apart(self, subject: Subject) -> list[str] | None:
         """Return the arguments with which layers can be kept; None: they cannot."""
