@@ -24,7 +24,7 @@ from gocdnext_sdk.errors import Cancelled, ToolError
 from gocdnext_sdk.runtime.log import MaskedText, MaskedWriter, Sink
 from gocdnext_sdk.runtime.masking import Masker
 from gocdnext_sdk.runtime.secret_files import SecretFiles
-from gocdnext_sdk.runtime.signals import Signals, end_group
+from gocdnext_sdk.runtime.signals import Signals
 
 _CHUNK = 65536
 
@@ -135,7 +135,7 @@ class ProcessRunner:
                 _Streams(running.enter_context(self._started(each)), self._masker, each, [])
                 for each in commands
             ]
-            _pump(streams)
+            _pump(streams, self._signals)
             return [self._outcome(*each) for each in zip(commands, streams, strict=True)]
 
     def _outcome(self, command: Command, streams: _Streams) -> Completed | ToolError:
@@ -153,9 +153,9 @@ class ProcessRunner:
                 with self._signals.meanwhile():
                     yield
             except Cancelled:
-                _pump([streams])  # it has the signal too, and is given time
+                _pump([streams], self._signals)  # it has the signal too, and is given time
                 raise
-            _pump([streams])
+            _pump([streams], self._signals)
             self._judged(command, streams)
 
     @contextmanager
@@ -169,7 +169,7 @@ class ProcessRunner:
         self, command: Command, process: subprocess.Popen[bytes], captured: list[bytes] | None
     ) -> Completed:
         streams = _Streams(process, self._masker, command, captured)
-        _pump([streams])
+        _pump([streams], self._signals)
         return self._judged(command, streams)
 
     def _judged(self, command: Command, streams: _Streams) -> Completed:
@@ -275,7 +275,7 @@ class _Streams:
             writer.end_line()
 
 
-def _pump(all_streams: Sequence[_Streams]) -> None:
+def _pump(all_streams: Sequence[_Streams], signals: Signals) -> None:
     """Read the streams of tools until each tool has closed its own or has ended."""
     with selectors.DefaultSelector() as selector:
         for streams in all_streams:
@@ -293,7 +293,7 @@ def _pump(all_streams: Sequence[_Streams]) -> None:
             for streams in all_streams:
                 if not streams.open or streams.process.poll() is None:
                     continue
-                end_group(streams.process.pid)
+                signals.end_group(streams.process.pid)
                 # A process that left the group may hold the pipes open, and even go on writing. What the tool
                 # itself wrote before its end was there to be read in a round that began after it.
                 ended, streams.has_ended = streams.has_ended, True

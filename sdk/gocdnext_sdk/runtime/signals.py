@@ -27,9 +27,6 @@ GRACE = 10.0
 _SOON = 0.05
 """Seconds until a signal that was lost comes again."""
 
-_STARTED: set[int] = set()
-"""The ids of the tools that are running, or have ended and are waited for."""
-
 
 class Signals:
     """The job's signal handling. A context manager; leaving it restores what was there.
@@ -131,18 +128,16 @@ class Signals:
             self._install(self._handle)  # before: what is ignored would be ignored by the tool too
             process = start()
             self._children.append(process)
-            _STARTED.add(process.pid)
             before, self._waiting = self._waiting, True
         try:
             if self.received is not None and self._cancelling:
                 self._forward(self.received)
             yield process
         finally:
-            end_group(process.pid)
+            self.end_group(process.pid)
             with process:  # waits for it and closes its pipes
                 pass
             self._children.remove(process)
-            _STARTED.discard(process.pid)
             self._waiting = before
             if not self._children:
                 self._rest()
@@ -219,6 +214,19 @@ class Signals:
             self._killer.daemon = True
             self._killer.start()
 
+    def end_group(self, pgid: int) -> None:
+        """End what a tool left running in its process group, and reap what has become ours as PID 1.
+
+        A tool that has ended beside it is not reaped: its exit code would be lost, and taken for 0.
+        """
+        _signal_group(pgid, signal.SIGKILL)
+        if os.getpid() != 1:
+            return
+        tools, look = {each.pid for each in self._children}, os.WEXITED | os.WNOHANG | os.WNOWAIT
+        with contextlib.suppress(ChildProcessError):
+            while (ended := os.waitid(os.P_ALL, 0, look)) and ended.si_pid not in tools:
+                os.waitpid(ended.si_pid, os.WNOHANG)
+
     def _signal_children(self, signum: int) -> None:
         for process in self._children:
             _signal_group(process.pid, signum)
@@ -248,16 +256,3 @@ def handled(
 def _signal_group(pgid: int, signum: int) -> None:
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(pgid, signum)
-
-
-def end_group(pgid: int) -> None:
-    """End what the tool left running, and reap what has become ours as PID 1.
-
-    A tool that has ended beside this one is not reaped: its exit code would be lost, and taken for 0.
-    """
-    _signal_group(pgid, signal.SIGKILL)
-    if os.getpid() == 1:
-        with contextlib.suppress(ChildProcessError):
-            look = os.WEXITED | os.WNOHANG | os.WNOWAIT
-            while (ended := os.waitid(os.P_ALL, 0, look)) and ended.si_pid not in _STARTED:
-                os.waitpid(ended.si_pid, os.WNOHANG)
