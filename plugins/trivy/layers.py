@@ -1,8 +1,9 @@
-"""What Trivy finds in layers depends on which of them it takes for those of the base image.
+"""What Trivy finds in the layers of images, kept in its cache for the next scan.
 
-It looks for no secrets in those, and keeps what it found in a layer under a name that does not say so. So an
-image and its base would get each other's answers, by which was scanned first. The name depends on
-`--skip-files`, though: a pattern that fits nothing tells them apart.
+It depends on which of them Trivy takes for those of the base image: it looks for no secrets there, and keeps
+what it found in a layer under a name that does not say so. So an image and its base would get each other's
+answers, by which was scanned first. The name depends on `--skip-files`, though: a pattern that fits nothing
+tells them apart.
 
 Source: Trivy 0.74 `pkg/cache/key.go`, `pkg/fanal/artifact/image/image.go` (`guessBaseLayers`),
 `pkg/fanal/image/image.go` (`GuessBaseImageIndex`).
@@ -10,12 +11,77 @@ Source: Trivy 0.74 `pkg/cache/key.go`, `pkg/fanal/artifact/image/image.go` (`gue
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any
+
+LAYERS = Path("fanal", "fanal.db")
+"""Where Trivy keeps in a cache what it has found in layers of images. One process at a time has it open."""
+
+_KEPT_BYTES = 256 * 1024 * 1024
+"""How large that may grow: Trivy removes nothing from it."""
 
 _COMMANDS = ("/bin/sh -c #(nop)  CMD", "CMD")
 """What a base image's last line begins with, as the older builder and BuildKit write it."""
+
+
+@contextmanager
+def caches_beside(cache: Path, number: int, folder: Path, *, java: bool) -> Iterator[list[str]]:
+    """Give caches for scans beside one that has `cache` itself, while the block runs.
+
+    They share what is in it, and keep layers there in a file for each.
+
+    Args:
+        cache: Trivy's own.
+        number: how many.
+        folder: where to make them.
+        java: whether they have the index of Java.
+    """
+    from tempfile import TemporaryDirectory
+
+    cache = cache.resolve()
+    own = ("fanal",) if java else ("fanal", "java-db")
+    shared = [each for each in cache.iterdir() if not each.name.startswith(own)] if cache.is_dir() else []
+    with TemporaryDirectory(prefix="gocdnext-", dir=folder) as made:
+        beside = []
+        for place in range(2, number + 2):
+            path = Path(made, str(place))
+            (path / LAYERS).parent.mkdir(parents=True)
+            (path / LAYERS).symlink_to(cache / f"fanal-{place}.db")
+            for each in shared:
+                (path / each.name).symlink_to(each)
+            beside.append(str(path))
+        yield beside
+
+
+def keeps_layers(cache: Path) -> bool:
+    """Tell whether a scan can keep layers in `cache`: it can be written, and no other process has it open.
+
+    Trivy would wait for that one, and give up after five seconds.
+    """
+    path = (cache / LAYERS).resolve()
+    try:
+        with path.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        if (cache / LAYERS).is_symlink():  # Trivy makes no directory behind it
+            return os.access(path.parent, os.W_OK)
+        return os.access(next(each for each in path.parents if each.exists()), os.W_OK)
+    except OSError:
+        return False
+    return os.access(path, os.W_OK)
+
+
+def drop_large(cache: Path) -> None:
+    """Remove the layers from a cache that has grown large."""
+    for path in (cache / LAYERS, *cache.glob("fanal-*.db")):
+        with suppress(OSError):
+            if path.stat().st_size > _KEPT_BYTES:
+                path.unlink()
 
 
 def telling_apart(configuration: Mapping[str, Any]) -> list[str]:

@@ -24,9 +24,9 @@ from gocdnext_sdk.oci.platforms import matches
 from gocdnext_sdk.runtime.room import at_once
 
 from .commands import download_command, scan_command
-from .databases import caches_beside, database_date, drop_large, is_due, is_java_index_settled, keeps_layers
+from .databases import database_date, is_due, is_java_index_settled
 from .inputs import CACHE, IMAGES, TrivyInputs
-from .layers import telling_apart
+from .layers import caches_beside, drop_large, keeps_layers, telling_apart
 from .subjects import Subject
 
 Report = dict[str, Any]
