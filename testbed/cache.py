@@ -66,8 +66,13 @@ def say(line: str) -> None:
 
 @contextmanager
 def arriving(target: Path) -> Iterator[Path]:
-    """Give a scratch folder that becomes *target* in one step once the block is through."""
+    """Give a scratch folder that becomes *target* in one step once the block is through.
+
+    The caller holds the lock of *target*, so a scratch folder that is there is of a process that died.
+    """
     target.parent.mkdir(parents=True, exist_ok=True)
+    for left in target.parent.glob(f".{target.name}.????????"):
+        shutil.rmtree(left, ignore_errors=True)
     scratch = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
     scratch.chmod(0o755)
     try:

@@ -30,6 +30,8 @@ START_SECONDS = 60
 LOG = "dockerd.log"
 CONTAINERD_STORE = {"features": {"containerd-snapshotter": True}, "storage-driver": "overlayfs"}
 CLASSIC_STORE = {"features": {"containerd-snapshotter": False}, "storage-driver": "overlay2"}
+# Docker's own limit is a tenth of the disk, which the suites fill. The images count too: they take 4 GB.
+BUILD_CACHE = {"builder": {"gc": {"enabled": True, "defaultKeepStorage": "10GB"}}}
 PULL_VARIABLE = "GOCDNEXT_CAN_PULL"
 PULL_ANSWER_SECONDS = 15
 PULL_ANSWER_KEPT_SECONDS = 600
@@ -237,6 +239,7 @@ def _launch() -> None:
     own = {
         "bip": "10.207.0.1/24",
         "default-address-pools": [{"base": "10.208.0.0/14", "size": 24}],
+        **BUILD_CACHE,
         **CONTAINERD_STORE,
     }
     process = launch(home(), settings(home() / "data", private_host(), _name()) | own)
