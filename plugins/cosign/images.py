@@ -111,6 +111,12 @@ class Images:
         inputs, signer, job = self.inputs, self.signer, self.job
         named = f"{'attesting' if predicate else 'signing'} {references[0]}{signer.by}"
         with doing(named):
+            found = self.registry.ask_each(
+                references[0].registry, lambda each: self._attached(form, each), references
+            )
+            self._before.update(
+                ((form, str(each)), there) for each, there in zip(references, found, strict=True)
+            )
             missing = [each for each in references if not self._is_there(form, each, predicate)]
             for each in references:
                 if each not in missing:
@@ -157,7 +163,7 @@ class Images:
 
     def _is_there(self, form: Form, image: Reference, predicate: str | None) -> bool:
         """Tell whether this signer has signed or attested just this before."""
-        before = self._before[form, str(image)] = self._attached(form, image)
+        before = self._before[form, str(image)]
         return bool(before) and self.signer.knows_itself and self._holds(form, image, predicate)
 
     def _was_written(self, form: Form, image: Reference, predicate: str | None) -> bool:

@@ -69,7 +69,11 @@ class Cosign(Plugin[CosignInputs]):
                 files.verify(signer, job)
             return {"VERIFY_COMMAND": verify_command(signer, ())}
         registry = job.registry(inputs.all_credentials, inputs.insecure_registries, for_tool="cosign")
-        images = [self._resolved(each, registry, job) for each in inputs.images]
+        found = registry.ask_each("the registries of the images", registry.resolve, inputs.images)
+        images = [each.with_digest(there.digest) for each, there in zip(inputs.images, found, strict=True)]
+        for given, image in zip(inputs.images, images, strict=True):
+            if given.digest is None:
+                job.say(f"{given} is {image.digest}")
         first, tag = images[0], inputs.images[0].tag
         job.output(IMAGE=first.name, DIGEST=str(first.digest), REFERENCE=str(first), TAGS=tag or "")
         job.output(REFERENCES=",".join(map(str, images)))
@@ -99,7 +103,10 @@ class Cosign(Plugin[CosignInputs]):
         if inputs.predicates:
             yield from (Subject(image, path) for image, path in inputs.predicates)
             return
-        materials = [replace(each, digest=registry.resolve(each).digest) for each in inputs.materials]
+        found = registry.ask_each("the registries of `materials`", registry.resolve, inputs.materials)
+        materials = [
+            replace(each, digest=there.digest) for each, there in zip(inputs.materials, found, strict=True)
+        ]
         for image in images:
             predicate = inputs.predicate
             if inputs.makes_provenance:
@@ -108,13 +115,6 @@ class Cosign(Plugin[CosignInputs]):
             yield Subject(image, predicate)
             for below in dict.fromkeys(manifests(registry, image) if inputs.recursive else ()):
                 yield Subject(below, predicate)
-
-    @staticmethod
-    def _resolved(image: Reference, registry: RegistryClient, job: Job) -> Reference:
-        digest = registry.resolve(image).digest
-        if image.digest is None:
-            job.say(f"{image} is {digest}")
-        return image.with_digest(digest)
 
 
 def manifests(registry: RegistryClient, reference: Reference) -> Iterator[Reference]:

@@ -6,7 +6,6 @@ import json
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,6 @@ from gocdnext_sdk import (
     Completed,
     Job,
     Reference,
-    RegistryClient,
     RegistryError,
     Tool,
     ToolError,
@@ -93,38 +91,44 @@ class Scans:
         java = len(subjects) == 1 or is_java_index_settled(self.inputs, self.job.workspace / self.cache)
         size = min(len(subjects), at_once(SCAN_BYTES))
         ended: list[Completed | ToolError] = []
+        todo = list(zip(subjects, self._telling_apart(subjects), strict=True))
         with caches_beside(self._path, size - 1, self.job.temporary(), java=java) as beside:
-            for start in range(0, len(subjects), size):
-                first, *others = subjects[start : start + size]
-                argvs = [self._argv(each, at, java=java) for each, at in zip(others, beside, strict=False)]
-                ended += self.trivy.capture_each([self._argv(first, self.cache), *argvs])
+            for start in range(0, len(todo), size):
+                first, *others = todo[start : start + size]
+                argvs = [self._argv(*each, at, java=java) for each, at in zip(others, beside, strict=False)]
+                ended += self.trivy.capture_each([self._argv(*first, self.cache), *argvs])
         for number, subject in enumerate(subjects):
             if why := self._again(ended, number, java=java):
                 self.job.say(f"{subject.argv[-1]} is scanned again, {why}")
-                (ended[number],) = self.trivy.capture_each([self._argv(subject, self.cache, keeps=False)])
+                (ended[number],) = self.trivy.capture_each([self._argv(subject, None, self.cache)])
         return ended
 
-    def _argv(self, subject: Subject, cache: str, *, java: bool = True, keeps: bool = True) -> list[str]:
+    def _argv(self, subject: Subject, apart: list[str] | None, cache: str, *, java: bool = True) -> list[str]:
         # Trivy fetches the index of Java when it finds a jar, over the one that others may be reading: one
         # scan may, and the others do without. Those that cannot are done again when it is there.
         more = [] if java else ["--skip-java-db-update"]
-        keeps = keeps and self.inputs.scan_type in IMAGES and keeps_layers(self.job.workspace / cache)
-        apart = self._telling_apart(subject) if keeps else None
+        if not keeps_layers(self.job.workspace / cache):
+            apart = None
         command, *rest = scan_command(self.inputs, subject, cache, self.job.environ, keeps=apart is not None)
         return [command, *more, *(apart or ()), *rest]
 
-    def _telling_apart(self, subject: Subject) -> list[str] | None:
-        """Return the arguments with which layers can be kept; None: they cannot."""
+    def _telling_apart(self, subjects: Sequence[Subject]) -> list[list[str] | None]:
+        """Return for each subject the arguments with which its layers can be kept; None: they cannot."""
+        if self.inputs.scan_type not in IMAGES:
+            return [None] * len(subjects)
         if self.inputs.scanners and "secret" not in self.inputs.scanners:
-            return []
-        with suppress(RegistryError):
-            if subject.reference:
-                return telling_apart(self._registry.configuration(Reference.parse(subject.reference))[1])
-        return None
+            return [[] for _ in subjects]
+        if not any(each.reference for each in subjects):
+            return [None] * len(subjects)
+        registry = self.job.registry(self.inputs.all_credentials, self.inputs.insecure_registries)
 
-    @cached_property
-    def _registry(self) -> RegistryClient:
-        return self.job.registry(self.inputs.all_credentials, self.inputs.insecure_registries)
+        def ask(subject: Subject) -> list[str] | None:
+            with suppress(RegistryError):
+                if subject.reference:
+                    return telling_apart(registry.configuration(Reference.parse(subject.reference))[1])
+            return None
+
+        return registry.ask_each("the base images' configuration", ask, subjects)
 
     @property
     def _path(self) -> Path:

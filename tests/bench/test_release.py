@@ -20,9 +20,11 @@ import pytest
 from testbed import runners
 from testbed.images import plugin_tag
 from tests.bench.measuring import Comparison, container_seconds, tool
+from tests.identities import JOB
 
 from gocdnext_sdk.host.harness import LocalRegistry, Session
 from gocdnext_sdk.host.harness.engine.docker import DockerEngine
+from gocdnext_sdk.host.harness.local_sigstore import LocalSigstore
 from gocdnext_sdk.tools.sigstore import NOBODY, signing_config
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -31,12 +33,18 @@ DAEMON = {"DOCKER_HOST": "unix:///var/run/docker.sock"}
 PLATFORMS = "linux/amd64,linux/arm64"
 ROUNDS = int(os.environ.get("GOCDNEXT_BENCH_ROUNDS", "15"))
 PASSWORD = "password-of-the-key"
-SCRIPT = (
+BY_KEY = (
     "set -e; exec >/dev/null 2>&1; cd /bench; "
     "cosign sign --yes --key cosign.key --signing-config services.json $IMAGE; "
     "cosign verify --key cosign.pub --insecure-ignore-tlog --trusted-root root.json $IMAGE"
 )
 """What somebody would write in a shell: sign, and see that it is signed."""
+KEYLESS = (
+    "set -e; exec >/dev/null 2>&1; cd /bench; "
+    "cosign sign --yes --signing-config sigstore.json --trusted-root sigstore-root.json $IMAGE; "
+    "cosign verify --certificate-identity $SIGNER --certificate-oidc-issuer $ISSUER "
+    "--trusted-root sigstore-root.json $IMAGE"
+)
 
 
 @dataclass(frozen=True)
@@ -46,6 +54,7 @@ class Bench:
     Args:
         docker: the engine.
         registry: has the image.
+        sigstore: issues certificates, and logs and dates signatures.
         folder: the workspace, with Trivy's database in it.
         shell: an image with a shell, cosign, a key and a login.
         key: the private key.
@@ -54,6 +63,7 @@ class Bench:
 
     docker: Any
     registry: LocalRegistry
+    sigstore: LocalSigstore
     folder: Path
     shell: str
     key: str
@@ -125,8 +135,30 @@ class Bench:
         return self._plugin("cosign", inputs)
 
     def bare_cosign(self) -> float:
-        environ = {"IMAGE": self._image(), "COSIGN_PASSWORD": PASSWORD, "DOCKER_CONFIG": "/bench"}
-        return self._run(self.shell, environ, entrypoint=["sh", "-c", SCRIPT])
+        return self._script(BY_KEY, COSIGN_PASSWORD=PASSWORD)
+
+    def sign_keyless_and_verify(self) -> float:
+        inputs = {
+            "IMAGE": self._image(),
+            "IDENTITY_TOKEN": self.sigstore.token(JOB),
+            "SIGNING_CONFIG": json.dumps(self.sigstore.signing_config),
+            "TRUSTED_ROOT": json.dumps(self.sigstore.trusted_root),
+            "CERT_IDENTITY": self._signer,
+            "CERT_OIDC_ISSUER": self.sigstore.issuer,
+        }
+        return self._plugin("cosign", inputs)
+
+    def bare_keyless_cosign(self) -> float:
+        token, issuer = self.sigstore.token(JOB), self.sigstore.issuer
+        return self._script(KEYLESS, SIGSTORE_ID_TOKEN=token, SIGNER=self._signer, ISSUER=issuer)
+
+    @property
+    def _signer(self) -> str:
+        return f"{self.sigstore.issuer}/{JOB.project_slug}/{JOB.pipeline}@{JOB.ref_type}/{JOB.ref}"
+
+    def _script(self, script: str, **variables: str) -> float:
+        environ = {"IMAGE": self._image(), "DOCKER_CONFIG": "/bench", **variables}
+        return self._run(self.shell, environ, entrypoint=["sh", "-c", script])
 
     def _plugin(self, name: str, inputs: Mapping[str, str]) -> float:
         given = {"USERNAME": self.registry.username, "PASSWORD": self.registry.password, **inputs}
@@ -193,6 +225,7 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
     client, shell = docker.from_env(timeout=300), f"localhost/gocdnext-bench-{uuid4().hex[:8]}"
     with Session(DockerEngine()) as session:
         registry = session.start_registry()
+        sigstore = session.start_sigstore(registry.network)
         pair = base64.b64encode(f"{registry.username}:{registry.password}".encode()).decode()
         (mine / "config.json").write_text(json.dumps({"auths": {registry.address: {"auth": pair}}}))
         login = {"DOCKER_CONFIG": str(mine)}
@@ -207,12 +240,14 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
         subprocess.run(["cosign", "generate-key-pair"], cwd=mine, env=made, check=True, capture_output=True)
         (mine / "services.json").write_text(json.dumps(signing_config()))
         (mine / "root.json").write_text(json.dumps(NOBODY))
+        (mine / "sigstore.json").write_text(json.dumps(sigstore.signing_config))
+        (mine / "sigstore-root.json").write_text(json.dumps(sigstore.trusted_root))
         (folder / "app").mkdir()
         (folder / "app" / "Dockerfile").write_text("ARG BASE\nFROM ${BASE}\nCOPY content /content\n")
         made_of = {"usr/local/bin/cosign": tool("cosign"), "bench": mine}
         image = image_with(client, os.environ["BASE"], shell, made_of)
         try:
-            yield Bench(client, registry, folder, image, (mine / "cosign.key").read_text(), login)
+            yield Bench(client, registry, sigstore, folder, image, (mine / "cosign.key").read_text(), login)
         finally:
             client.images.remove(image, force=True)
             client.close()
@@ -286,21 +321,23 @@ def test_a_second_scan_takes_half_of_the_first(bench: Bench, capsys: pytest.Capt
 def test_signing_with_verification_takes_little_more_than_cosign(
     bench: Bench, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    """As it is done by default: with a certificate of the job's identity, a log and a timestamp."""
+    ours, theirs = bench.sign_keyless_and_verify, bench.bare_keyless_cosign
+    compare(capsys, "cosign plugin, cosign in a shell, keyless", ours, theirs, goal=1.2, limit=2)
+
+
+def test_signing_by_key_with_verification_takes_little_more_than_cosign(
+    bench: Bench, capsys: pytest.CaptureFixture[str]
+) -> None:
     """The shell has the public key in a file; the plugin derives it, which is half of what signing costs.
 
     It does so beside the signature, so that two processors that have nothing else to do hide it. What is left
     is the start of Python and of the inputs (0.08 s of 0.55 s), looking for a signature that is there already
-    (0.04 s), and the policy in the log (0.01 s); the goal leaves 0.07 s for all of it where the registry is
-    on the same machine.
+    (0.04 s), and the policy in the log (0.01 s); the goal leaves 0.07 s for all of it where nothing is asked
+    but a registry on the same machine.
     """
-    compare(
-        capsys,
-        "cosign plugin, cosign in a shell",
-        bench.sign_and_verify,
-        bench.bare_cosign,
-        goal=1.2,
-        limit=2.5,
-    )
+    ours, theirs = bench.sign_and_verify, bench.bare_cosign
+    compare(capsys, "cosign plugin, cosign in a shell, by key", ours, theirs, goal=1.2, limit=2.5)
 
 
 def test_a_release_takes_less_than_with_the_bash_plugins(

@@ -45,9 +45,6 @@ MAX_CHILDREN = 50_000
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
 
-_WORKERS = 16
-"""Parallel requests, where there are many."""
-
 _HEAD_REFUSED = (400, 405, 406, 412, 415, 500, 501)
 """Status codes of registries and proxies that do not support HEAD; or GET tells the reason."""
 
@@ -68,6 +65,7 @@ class RegistryClient:
         agent: what it says it is, as `User-Agent`.
         quote: what a registry says comes through it into messages, and in no other way.
         digest: computes the digest of content with an algorithm; a plan, which has no content, has its own.
+        at_once: how many requests are sent at the same time, where there are many.
     """
 
     def __init__(
@@ -81,6 +79,7 @@ class RegistryClient:
         agent: str = AGENT,
         quote: Callable[[str], str] = excerpt,
         digest: Callable[[bytes, str], str] = digest_of,
+        at_once: int = 16,
     ) -> None:
         if transport is None:
             from gocdnext_sdk.oci.http import HttpTransport
@@ -90,11 +89,34 @@ class RegistryClient:
             credentials or Credentials(), transport, clock, frozenset(insecure), agent, quote
         )
         self._digest = digest
+        self._at_once = at_once
         self._latest: tuple[Reference, Descriptor, bytes] | None = None
 
     def speaks_tls(self, registry: Registry) -> bool:
         """Tell whether `registry` speaks TLS: all do, but some of those that need not."""
         return self._connection.speaks_tls(registry)
+
+    def ask_each(
+        self, where: object, function: Callable[[_Item], _Result], items: Sequence[_Item]
+    ) -> list[_Result]:
+        """Return `function(item)` for each item, in order; several at the same time.
+
+        Args:
+            where: is named if the job's `timeout` is over meanwhile.
+            function: asks by this client, in a thread.
+            items: what it is called with.
+
+        Raises:
+            Exception: the first that `function` raised; items that have not started by then are dropped.
+        """
+        from gocdnext_sdk.oci.parallel import in_parallel
+
+        try:
+            return in_parallel(function, items, self._at_once)
+        except TimedOut as timed_out:
+            if len(items) > 1:  # a single one asks in this thread, and has named the registry
+                timed_out.name(f"waiting for {where}")
+            raise
 
     def resolve(self, reference: Reference) -> Descriptor:
         """Return the descriptor of what `reference` points to now.
@@ -279,7 +301,7 @@ class RegistryClient:
             children = self._unknown(self.children(unread.pop()), known, index)
             images = [index.with_digest(child.digest) for child in children]
             for child, image, found in zip(
-                children, images, _ask_at_once(index.registry, self.find, images), strict=True
+                children, images, self.ask_each(index.registry, self.find, images), strict=True
             ):
                 if found is None:
                     absent.append(child.digest)
@@ -306,7 +328,7 @@ class RegistryClient:
             unread += [reference.with_digest(child.digest) for child in nested]
             single = [child for child in images if not child.is_index]
             found += filter(
-                None, _ask_at_once(reference.registry, lambda child: self._image(reference, child), single)
+                None, self.ask_each(reference.registry, lambda child: self._image(reference, child), single)
             )
         return tuple(found)
 
@@ -402,17 +424,3 @@ class RegistryClient:
         if response.status != 200 and response.status not in _HEAD_REFUSED:
             raise self._connection.refused(response, reference)
         return response
-
-
-def _ask_at_once(
-    registry: Registry, function: Callable[[_Item], _Result], items: Sequence[_Item]
-) -> list[_Result]:
-    """Return `function(item)` for each item. The job's `timeout` ends the wait for the threads that ask."""
-    from gocdnext_sdk.oci.parallel import in_parallel
-
-    try:
-        return in_parallel(function, items, _WORKERS)
-    except TimedOut as timed_out:
-        if len(items) > 1:  # a single one asks in this thread, and has named the registry
-            timed_out.name(f"waiting for {registry}")
-        raise

@@ -81,6 +81,7 @@ class Job:
         self.roots: Path | None = None
         """The file of all authorities that are trusted, the public ones too; where `trust` was called."""
         self._certificates: str | None = None
+        self._clients: dict[object, RegistryClient] = {}
 
     @cached_property
     def ci(self) -> Ci:
@@ -212,6 +213,8 @@ class Job:
     ) -> RegistryClient:
         """Return a registry client that logs in with `credentials`, or with the user's own.
 
+        Who asks again with the same gets the same one, with its connections and tokens.
+
         Args:
             credentials: the logins.
             insecure: registries that may speak plain http, by the user's word.
@@ -221,12 +224,22 @@ class Job:
         from gocdnext_sdk.oci.client import AGENT, RegistryClient
         from gocdnext_sdk.oci.credentials import Credentials
 
-        self._mask_logins(credentials)
-        known = credentials or Credentials.ambient(self.environ)
-        agent = f"{AGENT} ({for_tool})" if for_tool else AGENT
-        return RegistryClient(
-            known, insecure=insecure, roots=self._certificates, agent=agent, quote=self.excerpt
+        roots, agent, plain = (
+            self._certificates,
+            f"{AGENT} ({for_tool})" if for_tool else AGENT,
+            frozenset(insecure),
         )
+        key = (frozenset(credentials), plain, roots, agent)
+        if key not in self._clients:
+            self._mask_logins(credentials)
+            self._clients[key] = RegistryClient(
+                credentials or Credentials.ambient(self.environ),
+                insecure=plain,
+                roots=roots,
+                agent=agent,
+                quote=self.excerpt,
+            )
+        return self._clients[key]
 
     def _mask_logins(self, credentials: Credentials) -> None:
         for secret in (secret for credential in credentials for secret in credential.secrets):

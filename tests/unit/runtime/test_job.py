@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from gocdnext_sdk import ToolError
+from gocdnext_sdk import Secret, ToolError
+from gocdnext_sdk.oci.credentials import Credential, Credentials
+from gocdnext_sdk.oci.reference import Registry
 from gocdnext_sdk.runtime import orphans
 from gocdnext_sdk.runtime.daemon import DockerDaemon
 from gocdnext_sdk.runtime.job import Job, digest_left_by_tool
@@ -53,3 +55,21 @@ def test_it_says_what_a_killed_job_had_left(
     assert capsys.readouterr().out.splitlines() == [
         f"==> removed the BuildKit {each}, which a killed job had left" for each in ("one", "two")
     ]
+
+
+def test_who_asks_again_with_the_same_logins_gets_the_same_client(tmp_path: Path) -> None:
+    """So that a job logs in once at each registry, however many of its parts ask there."""
+
+    def credentials(password: str) -> Credentials:
+        return Credentials([Credential(Registry.parse("ghcr.io"), "bot", Secret(password))])
+
+    job = Job({}, tmp_path, Masker(), SecretFiles(), Signals(), OutputFile({}))
+    plain = [Registry.parse("registry.test:5000")]
+    client = job.registry(credentials("s3cret-of-bot"), plain)
+    assert job.registry(credentials("s3cret-of-bot"), list(plain)) is client
+    others = [
+        job.registry(credentials("another-password"), plain),
+        job.registry(credentials("s3cret-of-bot")),
+        job.registry(credentials("s3cret-of-bot"), plain, for_tool="cosign"),
+    ]
+    assert client not in others

@@ -31,7 +31,7 @@ class PlannedRegistry(Transport):
 
     def client(self) -> RegistryClient:
         """Return a client of it."""
-        return RegistryClient(transport=self, digest=self._digest)
+        return RegistryClient(transport=self, digest=self._digest, at_once=1)  # for the order of the notes
 
     def send(self, request: Request, deadline: float) -> Response:
         """Answer with what stands for the real thing."""
