@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 HEARTBEAT_SECONDS = 30
+ROOM = 4 * 10**9  # what a run of all tests takes at most, four times: measured, with everything made before
 
 
 class SetupError(Exception):
@@ -29,6 +30,15 @@ def cache_dir() -> Path:
         folder = Path(base) / "gocdnext-plugin-sdk"
     folder.mkdir(parents=True, exist_ok=True)
     return folder
+
+
+def short_of_room() -> str:
+    """Say what disk has too little left for what would end in the middle, with errors that do not say why."""
+    for folder in (cache_dir(), Path(tempfile.gettempdir())):
+        free = shutil.disk_usage(folder).free
+        if free < ROOM:
+            return f"the disk of {folder} has {free / 10**9:.1f} GB left, and needs {ROOM / 10**9:.0f} GB"
+    return ""
 
 
 @contextmanager

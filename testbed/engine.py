@@ -18,7 +18,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from testbed.cache import SetupError, arriving, cache_dir, lock, say, step
+from testbed.cache import SetupError, arriving, cache_dir, lock, say, short_of_room, step
 from testbed.debian import bootstrap, install, is_debian
 from testbed.pins import pins
 
@@ -140,6 +140,24 @@ def up() -> str:
             _start()
             host = private_host()
     return host
+
+
+def make_room(host: str) -> None:
+    """See to it that there is room for the builds and the tests; a private engine forgets its builds for it.
+
+    Raises:
+        SetupError: there is none.
+    """
+    if not short_of_room():
+        return
+    if host == private_host():
+        with step("making room: the private engine forgets its builds"), client(host, timeout=600) as engine:
+            engine.api.prune_builds(all=True)
+    if short := short_of_room():
+        raise SetupError(
+            f"{short}: free some, or name another directory with GOCDNEXT_CACHE or TMPDIR; "
+            "`make engine-remove` deletes all that a private engine has"
+        )
 
 
 def down() -> None:

@@ -42,6 +42,7 @@ def setup(extent: str) -> list[str]:
     The stand-ins for bases, which wait for the network, are made beside the tools, which wait for the CPU.
     """
     host = engine.up()
+    engine.make_room(host)
     needed = _needed(extent, host)
     made = () if engine.can_pull(host) else BASES[extent]
     tools.check(*needed, *(name for name in made if pins()[name].go))

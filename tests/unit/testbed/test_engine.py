@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
-from testbed import engine
+from testbed import cache, engine
 from testbed.cache import SetupError, cache_dir
 from testbed.pins import ROOT, pins
 from tests.unit.testbed.docker_api import Engine
@@ -129,3 +129,18 @@ def test_an_old_answer_is_asked_again(daemon: Engine) -> None:
     os.utime(answer, (long_ago, long_ago))
     daemon.refusals.clear()
     assert ask(daemon)
+
+
+@pytest.mark.parametrize("private", [False, True])
+def test_a_full_disk_is_said_first_and_only_a_private_engine_forgets_for_it(
+    daemon: Engine, monkeypatch: pytest.MonkeyPatch, *, private: bool
+) -> None:
+    engine.make_room(daemon.host)  # there is room
+    monkeypatch.setattr(cache, "ROOM", 10**18)
+    if private:
+        monkeypatch.setattr(engine, "private_host", lambda: daemon.host)
+    with pytest.raises(
+        SetupError, match=r"the disk of .* has [\d.]+ GB left, and needs 1000000000 GB: free some"
+    ):
+        engine.make_room(daemon.host)
+    assert daemon.prunes == private
