@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from gocdnext_sdk import Job, Reference, RegistryClient, RegistryError, ToolError
+from gocdnext_sdk.errors import Cancelled
 
 from .inputs import DockerPushInputs
 from .registries import Registries
@@ -36,6 +37,7 @@ def move_tags(moves: Sequence[Move], job: Job) -> list[dict[Reference, str | Non
     Raises:
         Findings: an immutable one would move; none has been moved then.
         RegistryError: one is refused, or points elsewhere afterwards.
+        Cancelled: by a signal or the job's `timeout`; those that had moved are put back.
     """
     previous = [each.current(job) for each in moves]  # again: the copies may have taken minutes
     for each, before in zip(moves, previous, strict=True):
@@ -43,17 +45,23 @@ def move_tags(moves: Sequence[Move], job: Job) -> list[dict[Reference, str | Non
             raise RegistryError(f"{kept} got an immutable tag meanwhile; no tag was moved. Run it again")
     job.output(PREVIOUS=describe({tag: at for before in previous for tag, at in before.items()}))
     moved: list[tuple[Move, Reference, str | None]] = []
-    for each, tags in zip(moves, previous, strict=True):
-        for target, before in tags.items():
-            if before == each.digest:
-                job.say(f"{target} exists already")
-                continue
-            try:
+    try:
+        for each, tags in zip(moves, previous, strict=True):
+            for target, before in tags.items():
+                if before == each.digest:
+                    job.say(f"{target} exists already")
+                    continue
+                moved.append((each, target, before))  # first: it may move though the answer does not get here
                 each.registries.targets.tag(target.with_digest(each.digest), str(target.tag))
-            except RegistryError as error:
-                raise RegistryError(f"{error}; {put_back(moved)}") from None
-            moved.append((each, target, before))
-            job.say(f"{target}: {before or 'new'} -> {each.digest}")
+                job.say(f"{target}: {before or 'new'} -> {each.digest}")
+    except (RegistryError, Cancelled) as error:
+        with job.cleanup():
+            said = put_back(moved)
+            if isinstance(error, Cancelled):
+                job.warn(said)
+        if isinstance(error, Cancelled):
+            raise
+        raise RegistryError(f"{error}; {said}") from None
     for each in moves:
         for target, now in each.current(job, assumed=each.digest).items():
             if now != each.digest:
@@ -62,10 +70,19 @@ def move_tags(moves: Sequence[Move], job: Job) -> list[dict[Reference, str | Non
 
 
 def put_back(moved: Iterable[tuple[Move, Reference, str | None]]) -> str:
-    """Let tags point where they did, the last one first; return what to say of it."""
+    """Let tags point where they did, the last one first; return what to say of it.
+
+    One that does not point to what it was moved to is left alone: it has not moved, or another job moved it.
+    """
     back, left = [], []
     for move, target, before in reversed(list(moved)):
-        (back if _restored(move, target, before) else left).append(str(target))
+        try:
+            now = move.registries.targets.find(target)
+        except RegistryError:
+            left.append(str(target))
+            continue
+        if now is not None and now.digest == move.digest:
+            (back if _restored(move, target, before) else left).append(str(target))
     said = (
         f"put back: {', '.join(back)}" if back else "no tag has moved" if not left else "no tag is put back"
     )

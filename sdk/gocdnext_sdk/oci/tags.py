@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 
-from gocdnext_sdk.errors import RegistryError
+from gocdnext_sdk.errors import Cancelled, RegistryError
 from gocdnext_sdk.oci.client import RegistryClient
 from gocdnext_sdk.oci.descriptor import Descriptor
 from gocdnext_sdk.oci.links import next_page
@@ -114,31 +114,40 @@ def set_tags(
     Raises:
         RegistryError: one is refused, with where the tags are. Those that moved are put back; one that is
             new stays, since few registries can delete a tag.
+        Cancelled: by a signal or the job's `timeout`; those that moved are put back likewise.
     """
     before = {target: registry.find(target) for target in targets}
     moved: list[Reference] = []
-    for target, was in before.items():
-        if was is not None and was.digest == digest:
-            continue
-        try:
+    try:
+        for target, was in before.items():
+            if was is not None and was.digest == digest:
+                continue
+            moved.append(target)  # first: it may move though the answer does not get here
             registry.tag(target.with_digest(digest), str(target.tag))
-        except RegistryError as error:
-            for each in reversed(moved):
-                _put_back(each, before[each], registry, say)
-            told = f" ({where(targets, registry)})" if len(targets) > 1 else ""
-            raise RegistryError(f"{error}{told}") from None
-        moved.append(target)
-        say(f"{target}: {was.digest if was else 'new'} -> {digest}")
+            say(f"{target}: {was.digest if was else 'new'} -> {digest}")
+    except (RegistryError, Cancelled) as error:
+        for each in reversed(moved):
+            _put_back(each, before[each], digest, registry, say)
+        if isinstance(error, Cancelled):
+            raise
+        told = f" ({where(targets, registry)})" if len(targets) > 1 else ""
+        raise RegistryError(f"{error}{told}") from None
 
 
 def _put_back(
-    target: Reference, was: Descriptor | None, registry: RegistryClient, say: Callable[[str], None]
+    target: Reference,
+    was: Descriptor | None,
+    digest: str,
+    registry: RegistryClient,
+    say: Callable[[str], None],
 ) -> None:
     if was is None:
         return
     with suppress(RegistryError):  # where the tags are is told in any case
-        registry.tag(target.with_digest(was.digest), str(target.tag))
-        say(f"{target}: put back to {was.digest}")
+        now = registry.find(target)
+        if now is not None and now.digest == digest:  # else it has not moved, or another job moved it
+            registry.tag(target.with_digest(was.digest), str(target.tag))
+            say(f"{target}: put back to {was.digest}")
 
 
 def where(targets: Iterable[Reference], registry: RegistryClient) -> str:

@@ -7,11 +7,13 @@ from typing import Any
 
 import pytest
 
-from gocdnext_sdk import Credentials, Reference, Registry, RegistryError, Secret, ToolError
+from gocdnext_sdk import Credentials, Error, Reference, Registry, RegistryError, Secret, ToolError
+from gocdnext_sdk.errors import Cancelled
 from gocdnext_sdk.host.testing.fake_registry import FakeNetwork, FakeRegistry, refuse
 from gocdnext_sdk.inputs.build import Build
 from gocdnext_sdk.oci.client import RegistryClient
 from gocdnext_sdk.oci.credentials import Credential
+from gocdnext_sdk.oci.descriptor import digest_of
 from gocdnext_sdk.oci.transport import Request, Response
 
 HOST = "registry.example.com"
@@ -144,4 +146,21 @@ class TestSettingTags:
             tried.set_tags(at["new"])
         assert f"(now {FIRST} is {at['old']}, {SECOND} is not there)" in str(caught.value)
         assert said[-1] == f"{FIRST}: put back to {at['old']}"
+        assert tried.registry.resolve(FIRST).digest == at["old"]
+
+    @pytest.mark.parametrize("ends", [Cancelled(15), RegistryError("answered 500")])
+    def test_one_that_moves_without_an_answer_goes_back_too(self, ends: Error) -> None:
+        tried, at, said = self.ready("none")
+        answer = tried.registry.write
+
+        def write(reference: Reference, content: bytes, media_type: str) -> Response:
+            done = answer(reference, content, media_type)
+            if digest_of(content) == at["new"]:
+                raise ends
+            return done
+
+        tried.registry.write = write  # type: ignore[method-assign]
+        with pytest.raises(type(ends)):
+            tried.set_tags(at["new"])
+        assert said == [f"{FIRST}: put back to {at['old']}"]
         assert tried.registry.resolve(FIRST).digest == at["old"]

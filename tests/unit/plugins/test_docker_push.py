@@ -7,6 +7,7 @@ import json
 import os
 import sys
 import time
+from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from importlib import import_module
 from pathlib import Path
@@ -15,7 +16,8 @@ from typing import Any
 
 import pytest
 
-from gocdnext_sdk import Ci, Findings, InputError, Reference, RegistryError
+from gocdnext_sdk import Ci, Error, Findings, InputError, Reference, RegistryError
+from gocdnext_sdk.errors import Cancelled
 from gocdnext_sdk.host.manifest.load import load_plugin
 from gocdnext_sdk.host.planning.placeholders import Placeholders
 from gocdnext_sdk.host.planning.plan_run import plan_run
@@ -663,19 +665,35 @@ def test_an_immutable_tag_is_not_deleted_either() -> None:
 
 
 class Tags:
-    """A registry's tags; one of them is refused, and `may_delete` says whether a new one can go again."""
+    """A registry's tags.
 
-    def __init__(self, at: dict[str, str], refused: str, *, may_delete: bool = True) -> None:
+    Setting one of them ends with `error`, maybe after it `has_moved`; `may_delete` says whether a new one can
+    go again.
+    """
+
+    def __init__(
+        self,
+        at: dict[str, str],
+        refused: str,
+        *,
+        may_delete: bool = True,
+        error: Error | None = None,
+        has_moved: bool = False,
+    ) -> None:
         self.at, self.refused, self.may_delete = dict(at), refused, may_delete
+        self.error, self.has_moved = error or RegistryError("it is immutable"), has_moved
 
     def find(self, reference: Reference, *, assumed: str | None = None) -> Any:
         digest = self.at.get(str(reference))
         return SimpleNamespace(digest=digest) if digest else None
 
     def tag(self, image: Reference, tag: str) -> None:
-        if str(image.with_tag(tag)) == self.refused:
-            raise RegistryError("it is immutable")
-        self.at[str(image.with_tag(tag))] = str(image.digest)
+        refused = str(image.with_tag(tag)) == self.refused
+        if self.has_moved or not refused:
+            self.at[str(image.with_tag(tag))] = str(image.digest)
+        if refused:
+            self.refused = "" if self.has_moved else self.refused
+            raise self.error
 
     def delete_tag(self, tag: Reference) -> bool:
         self.at[str(tag)] = "an empty manifest"
@@ -692,10 +710,13 @@ class Tags:
 
 class SilentJob:
     ci = Ci()
+    cleanup = nullcontext
 
     def output(self, **values: str) -> None: ...
 
     def say(self, message: str) -> None: ...
+
+    def warn(self, message: str) -> None: ...
 
 
 @pytest.mark.parametrize("refused", ["ghcr.io/org/app:v3", "ghcr.io/org/other:v1", "ghcr.io/org/other:v3"])
@@ -706,6 +727,26 @@ def test_the_tags_of_all_images_move_or_those_of_none(refused: str) -> None:
     with pytest.raises(RegistryError, match="it is immutable; put back: "):
         MODULE.move_tags(tags.moves(inputs, ONE, ONE), SilentJob())
     assert tags.at == before
+
+
+@pytest.mark.parametrize("has_moved", [False, True])
+@pytest.mark.parametrize("error", [RegistryError("answered 500"), Cancelled(15)])
+def test_whatever_comes_between_no_tag_stays_moved(error: Error, has_moved: bool) -> None:
+    """The answer to a request may get lost that has moved a tag; a signal may come at any time."""
+    before = {"ghcr.io/org/app:v1": TWO, "ghcr.io/org/app:v3": TWO}
+    tags = Tags(before, "ghcr.io/org/app:v3", error=error, has_moved=has_moved)
+    with pytest.raises(type(error)):
+        MODULE.move_tags(tags.moves(read({"tags": "v1 v2 v3"}), ONE), SilentJob())
+    assert tags.at == before
+
+
+def test_a_tag_that_another_job_moved_meanwhile_is_not_put_back() -> None:
+    tags = Tags({"ghcr.io/org/app:v1": TWO}, "ghcr.io/org/app:v2")
+    move, *_ = tags.moves(read({"tags": "v1"}), ONE)
+    (target,) = references("ghcr.io/org/app:v1")
+    tags.at[str(target)] = f"sha256:{'3' * 64}"
+    assert MODULE.put_back([(move, target, TWO)]) == "no tag has moved"
+    assert tags.at[str(target)] == f"sha256:{'3' * 64}"
 
 
 def test_a_new_tag_that_cannot_be_deleted_keeps_the_image_and_is_told() -> None:
