@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from gocdnext_sdk import Job, Reference, RegistryClient, RegistryError, ToolError
-from gocdnext_sdk.errors import Cancelled
 
 from .inputs import DockerPushInputs
 from .registries import Registries
@@ -54,14 +53,14 @@ def move_tags(moves: Sequence[Move], job: Job) -> list[dict[Reference, str | Non
                 moved.append((each, target, before))  # first: it may move though the answer does not get here
                 each.registries.targets.tag(target.with_digest(each.digest), str(target.tag))
                 job.say(f"{target}: {before or 'new'} -> {each.digest}")
-    except (RegistryError, Cancelled) as error:
+    except RegistryError as error:
         with job.cleanup():
             said = put_back(moved)
-            if isinstance(error, Cancelled):
-                job.warn(said)
-        if isinstance(error, Cancelled):
-            raise
         raise RegistryError(f"{error}; {said}") from None
+    except BaseException:  # a signal, too, comes between two
+        with job.cleanup():
+            job.warn(put_back(moved))
+        raise
     for each in moves:
         for target, now in each.current(job, assumed=each.digest).items():
             if now != each.digest:
