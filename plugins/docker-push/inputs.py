@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -390,6 +391,9 @@ class DockerPushInputs(ImageTagInputs, DemandInputs, SigningInputs, RegistryLogi
             for problem in each.check(environ, workspace):
                 if problem.key in ("source", "target", "tags", "registry"):
                     yield Problem("also", f"item {number}: {problem.what}", problem.advice)
+        if not self.all_tags:  # which those are, the registry knows
+            with suppress(ValueError):
+                yield from check_apart(self.together(), Ci.of(environ, workspace))
 
     def _check_deleted(self, ci: Ci) -> Iterator[Problem]:
         for tag in {str(target.tag): target for target in self.targets(ci)}.values():
@@ -457,6 +461,18 @@ class DockerPushInputs(ImageTagInputs, DemandInputs, SigningInputs, RegistryLogi
                 f"{quoted(source)} names no registry, and the job has no daemon",
                 f"write `docker: true` on the job, or `docker://{source}` for the image on Docker Hub",
             )
+
+
+def check_apart(images: Iterable[DockerPushInputs], ci: Ci) -> Iterator[Problem]:
+    """Check that no tag would get two of the images, of which the last one would win.
+
+    Args:
+        images: see `DockerPushInputs.together`.
+        ci: the run.
+    """
+    tags = Counter(tag for each in images for tag in each.targets(ci))
+    for tag in (tag for tag, count in tags.items() if count > 1):
+        yield Problem("also", f"{tag} would be {tags[tag]} images", "give each a target of its own")
 
 
 def _promotion(line: str) -> dict[str, Any]:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 
-from gocdnext_sdk import DaemonUse, Job, Plugin, Publishes, Reads, Signs, Writes
+from gocdnext_sdk import DaemonUse, InputMismatch, Job, Plugin, Publishes, Reads, Signs, Writes
 from gocdnext_sdk.tools.cosign import KMS
 
 from .content import Ready, checked, push
-from .inputs import DockerPushInputs
+from .inputs import DockerPushInputs, check_apart
 from .registries import Registries
 from .signing import TOKEN
 from .tags import Move, move_tags
@@ -82,6 +82,8 @@ class DockerPush(Plugin[DockerPushInputs]):
 
             notary = notary_of(inputs, job)
         images = [found(each, job) for each in inputs.together()]
+        for problem in check_apart((each for each, _ in images), job.ci):  # `all-tags` finds further tags
+            raise InputMismatch(problem.key, problem.what, problem.advice)
         if leaves_something:
             check_marks(images, job)
         with ExitStack() as held:

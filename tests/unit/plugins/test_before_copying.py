@@ -20,6 +20,7 @@ from gocdnext_sdk import (
     DaemonError,
     Error,
     Findings,
+    InputError,
     InputMismatch,
     Job,
     Reference,
@@ -419,3 +420,18 @@ def test_all_tags_of_what_has_none(world: World) -> None:
     world.registry.manifests.clear()
     with pytest.raises(RegistryError, match="not found; is it pushed"):
         world.run(**given)
+
+
+def test_no_tag_is_to_be_two_images(world: World) -> None:
+    """The last one would win, and the outputs name the first."""
+    for also in ("stage/b:1=live/a", "stage/b:1=live/a:v1"):
+        with pytest.raises(
+            InputError, match=r"with\.also: .*/live/a:v1 would be 2 images; give each a target"
+        ):
+            world.run(**TWO | {"also": also})
+    world.push("stage/b:1")
+    world.registry.tags["stage/b", "v2"] = world.push("stage/b:1")
+    world.registry.tags["stage/a", "v2"] = world.push("stage/a:1")
+    with pytest.raises(InputMismatch, match=r"live/a:v2 would be 2 images"):
+        world.run(source="stage/a:1", target="live/a", also="stage/b:1=live/a", all_tags="v*")
+    assert world.copies.made == []

@@ -458,7 +458,7 @@ class TestWhatDoesNotCount:
         )
 
     def test_what_another_image_of_the_job_needs_counts(self) -> None:
-        also = f"registry:5000/app:v1={TARGET}"
+        also = f"registry:5000/app:v1={TARGET}-too"
         read({"source": f"docker://{SOURCE}", "also": also, "pull": "true"})
         read({"also": also, "insecure-registries": "registry:5000"})
 
