@@ -44,6 +44,9 @@ _ATTESTATION = ("vnd.docker.reference.type", "attestation-manifest")
 """Marks BuildKit's attestations, which have no other value there and no platform (moby/buildkit
 `docs/attestations/attestation-storage.md`)."""
 
+_ATTESTED = "vnd.docker.reference.digest"
+"""Their annotation with the digest of the manifest that they are about."""
+
 _UNKNOWN = "unknown"
 
 _DOCUMENT = (
@@ -51,8 +54,10 @@ _DOCUMENT = (
     "annotations",
 )
 _DESCRIPTOR = ("mediaType", "digest", "size", "urls", "annotations", "data", "platform", "artifactType")
-_PLATFORM = ("architecture", "os", "os.version", "os.features", "variant")
-_CONFIGURATION = (*_PLATFORM, "author", "created", "config", "rootfs", "history")
+PLATFORM_FIELDS = ("architecture", "os", "os.version", "os.features", "variant")
+"""What a descriptor says of a platform, and an image's configuration in the same words."""
+
+_CONFIGURATION = (*PLATFORM_FIELDS, "author", "created", "config", "rootfs", "history")
 """Fields, as the specification spells them."""
 
 
@@ -96,6 +101,11 @@ class Descriptor:
         return self.for_none and self.annotations.get(key) == value
 
     @property
+    def attests_to(self) -> str | None:
+        """The digest of the manifest that an attestation is about; None if it names none, or is none."""
+        return self.annotations.get(_ATTESTED) if self.is_attestation else None
+
+    @property
     def is_artifact(self) -> bool:
         """Whether its entry says that it is not an image. Clients do not look there.
 
@@ -124,7 +134,7 @@ def parse_manifest(body: bytes) -> dict[str, Any]:
         if isinstance(descriptor, dict):
             check_names(descriptor, _DESCRIPTOR)
             if isinstance(platform := descriptor.get("platform"), dict):
-                check_names(platform, _PLATFORM)
+                check_names(platform, PLATFORM_FIELDS)
     return content
 
 

@@ -23,6 +23,7 @@ from gocdnext_sdk.oci.descriptor import (
     DOCKER_MANIFEST,
     MANIFEST_TYPES,
     OCI_INDEX,
+    PLATFORM_FIELDS,
     Descriptor,
     digest_of,
     parse_child,
@@ -30,13 +31,6 @@ from gocdnext_sdk.oci.descriptor import (
 )
 from gocdnext_sdk.oci.platforms import choose, matches, normal
 from gocdnext_sdk.oci.reference import Reference
-
-_SUBJECT = "vnd.docker.reference.digest"
-"""The annotation of an attestation that names the image it is about."""
-
-_PLATFORM = ("architecture", "os", "os.version", "os.features", "variant")
-"""What an image's configuration says of its platform, in the words of a descriptor."""
-
 
 Entry = tuple[Descriptor, dict[str, Any]]
 """What an entry of an index means, and the entry."""
@@ -148,7 +142,7 @@ def select(image: Reference, registry: RegistryClient, platforms: Sequence[str])
 
 def _image_of(child: Descriptor) -> str | None:
     """Return the digest of the image that an entry is, or attests to."""
-    return child.annotations.get(_SUBJECT) if child.is_attestation else child.digest
+    return child.attests_to if child.is_attestation else child.digest
 
 
 def _index(
@@ -186,7 +180,7 @@ def _check_each_once(entries: Iterable[Entry]) -> None:
             )
         built[key] = child.digest
     for child in attested:
-        if child.annotations.get(_SUBJECT) not in built.values():
+        if child.attests_to not in built.values():
             raise Invalid(f"{child.digest} attests to an image that is not among them", "build it again")
 
 
@@ -221,7 +215,7 @@ def _described(found: Entry, index: Reference, registry: RegistryClient) -> Entr
     if child.media_type not in MANIFEST_TYPES:
         raise Invalid(f"{image} is no image, but {child.media_type}")
     config_type, config = registry.configuration(image)
-    platform = {key: config[key] for key in _PLATFORM if config.get(key)}
+    platform = {key: config[key] for key in PLATFORM_FIELDS if config.get(key)}
     if config_type not in CONFIG_TYPES or platform_of(platform) is None:
         raise Invalid(f"{image} is no image for a platform, but {config_type or 'something else'}")
     described = {**entry, "platform": platform}

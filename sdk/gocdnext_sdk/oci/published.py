@@ -17,9 +17,6 @@ from gocdnext_sdk.oci.strict_json import parse_json
 _PREDICATE_TYPE = "in-toto.io/predicate-type"
 """The annotation of an attestation's layer that says what it holds."""
 
-_ATTESTED = "vnd.docker.reference.digest"
-"""The annotation of an attestation's entry that says which manifest it is about."""
-
 _PROVENANCE = "slsa.dev/provenance"
 
 
@@ -86,7 +83,7 @@ def attested_types(image: Reference, registry: RegistryClient) -> dict[str, set[
         if child.is_index:
             for digest, types in attested_types(single, registry).items():
                 found.setdefault(digest, set()).update(types)
-        elif child.is_attestation and (about := child.annotations.get(_ATTESTED)):
+        elif about := child.attests_to:
             types = {predicate for predicate, _, _ in _layers(single, registry.manifest(single)[1])}
             found.setdefault(about, set()).update(types)
     return found
