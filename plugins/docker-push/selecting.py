@@ -8,15 +8,11 @@ from fnmatch import fnmatchcase
 
 from gocdnext_sdk import InputMismatch, Invalid, Job, Reference
 from gocdnext_sdk.oci import index
-from gocdnext_sdk.oci.parallel import in_parallel
 from gocdnext_sdk.oci.tags import list_tags
 
 from .content import Content, Ready, copy, find_content, find_kept
 from .inputs import DockerPushInputs
 from .registries import Registries
-
-_AT_ONCE = 8
-"""Requests in parallel."""
 
 
 def push_platforms(inputs: DockerPushInputs, job: Job, registries: Registries, held: ExitStack) -> Ready:
@@ -87,7 +83,7 @@ def with_all_tags(inputs: DockerPushInputs, job: Job, registries: Registries) ->
         if any(fnmatchcase(each, pattern) for pattern in inputs.all_tags)
     ]
     images = [reference.with_tag(each) for each in named]
-    found = in_parallel(client.find, images, _AT_ONCE)
+    found = client.ask_each(reference.registry, client.find, images)
     tags = [tag for tag, at in zip(named, found, strict=True) if at is not None and at.digest == digest]
     if not tags:
         client.resolve(reference.with_digest(digest))  # what is not there at all is said to be missing

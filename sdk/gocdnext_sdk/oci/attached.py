@@ -12,13 +12,9 @@ from __future__ import annotations
 from gocdnext_sdk.errors import RegistryError
 from gocdnext_sdk.oci.client import RegistryClient
 from gocdnext_sdk.oci.descriptor import Descriptor
-from gocdnext_sdk.oci.parallel import in_parallel
 from gocdnext_sdk.oci.reference import Reference
 from gocdnext_sdk.oci.referrers import fallback_tag, referrers
 from gocdnext_sdk.oci.tags import list_tags
-
-_AT_ONCE = 8
-"""Requests in parallel."""
 
 
 def attached(registry: RegistryClient, image: Reference) -> frozenset[str]:
@@ -54,7 +50,7 @@ def attached(registry: RegistryClient, image: Reference) -> frozenset[str]:
     known = {image.digest}
     while level:
         following: dict[str, Descriptor] = {}
-        for names, more in in_parallel(beside, level, _AT_ONCE):
+        for names, more in registry.ask_each(image.registry, beside, level):
             found |= names
             following |= {each.digest: each for each in more if each.digest not in known}
         known |= following.keys()
