@@ -8,8 +8,8 @@ https://learn.microsoft.com/azure/container-registry/container-registry-auth-ser
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
-from urllib.parse import urlencode
 
+from gocdnext_sdk.inputs.clouds.exchange import exchange
 from gocdnext_sdk.oci.credentials import Credential
 from gocdnext_sdk.secret import Secret
 
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 TOKENS = "https://login.microsoftonline.com/{tenant}/oauth2/v2.0/token"
 USER = "00000000-0000-0000-0000-000000000000"
 """The user name with which a refresh token is the password."""
-
-_FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 
 
 def log_in(identity: RegistryIdentity, token: Secret, job: Job) -> Credential:
@@ -37,10 +35,7 @@ def log_in(identity: RegistryIdentity, token: Secret, job: Job) -> Credential:
         "client_assertion": token.reveal(),
         "scope": "https://management.azure.com/.default",
     }
-    url = TOKENS.format(tenant=tenant)
-    answer = job.http("POST", url, body=urlencode(form), headers=_FORM, assumed={"access_token": "assumed"})
-    access = Secret(str(answer.json()["access_token"]))
-    job.mask(access)
+    access = exchange(job, TOKENS.format(tenant=tenant), form)
     host = identity.registry.host
     form = {
         "grant_type": "access_token",
@@ -48,6 +43,5 @@ def log_in(identity: RegistryIdentity, token: Secret, job: Job) -> Credential:
         "tenant": tenant,
         "access_token": access.reveal(),
     }
-    url = f"https://{host}/oauth2/exchange"
-    answer = job.http("POST", url, body=urlencode(form), headers=_FORM, assumed={"refresh_token": "assumed"})
-    return Credential(identity.registry, USER, Secret(str(answer.json()["refresh_token"])))
+    refresh = exchange(job, f"https://{host}/oauth2/exchange", form, "refresh_token")
+    return Credential(identity.registry, USER, refresh)

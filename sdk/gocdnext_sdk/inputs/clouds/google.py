@@ -10,8 +10,8 @@ from __future__ import annotations
 import base64
 import json
 from typing import TYPE_CHECKING
-from urllib.parse import urlencode
 
+from gocdnext_sdk.inputs.clouds.exchange import exchange
 from gocdnext_sdk.oci.credentials import Credential
 from gocdnext_sdk.secret import Secret
 from gocdnext_sdk.workspace import read_bytes
@@ -25,7 +25,6 @@ TOKENS = "https://sts.googleapis.com/v1/token"
 ACCOUNTS = "https://iamcredentials.googleapis.com/v1/projects/-/serviceAccounts/"
 SCOPE = "https://www.googleapis.com/auth/cloud-platform"
 _TYPE = "urn:ietf:params:oauth:token-type"
-_FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 
 
 def log_in(identity: RegistryIdentity, token: Secret, job: Job) -> Credential:
@@ -41,11 +40,7 @@ def log_in(identity: RegistryIdentity, token: Secret, job: Job) -> Credential:
         "subject_token_type": f"{_TYPE}:jwt",
         "subject_token": token.reveal(),
     }
-    answer = job.http(
-        "POST", TOKENS, body=urlencode(form), headers=_FORM, assumed={"access_token": "assumed"}
-    )
-    access = Secret(str(answer.json()["access_token"]))
-    job.mask(access)
+    access = exchange(job, TOKENS, form)
     if account:
         url = f"{ACCOUNTS}{account[0]}:generateAccessToken"
         answer = job.http(

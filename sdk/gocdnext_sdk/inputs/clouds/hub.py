@@ -6,8 +6,8 @@ Source: docker/login-action v4 `src/dockerhub.ts`; RFC 8693 (token exchange).
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
-from urllib.parse import urlencode
 
+from gocdnext_sdk.inputs.clouds.exchange import exchange
 from gocdnext_sdk.oci.credentials import Credential
 from gocdnext_sdk.secret import Secret
 
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 TOKENS = "https://identity.docker.com/oauth/token"
 SECONDS = 3600
 """How long the login is good for; Docker Hub allows 300 to 21600."""
-
-_FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 
 
 def log_in(identity: RegistryIdentity, token: Secret, job: Job) -> Credential:
@@ -32,7 +30,4 @@ def log_in(identity: RegistryIdentity, token: Secret, job: Job) -> Credential:
         "connection_id": connection,
         "expires_in": str(SECONDS),
     }
-    answer = job.http(
-        "POST", TOKENS, body=urlencode(form), headers=_FORM, assumed={"access_token": "assumed"}
-    )
-    return Credential(identity.registry, organisation, Secret(str(answer.json()["access_token"])))
+    return Credential(identity.registry, organisation, exchange(job, TOKENS, form))

@@ -131,11 +131,11 @@ def log_in(identity: RegistryIdentity, token: Secret, job: Job) -> Credential:
     """
     from gocdnext_sdk.inputs.clouds import aws, azure, google, hub
 
-    exchange = {ECR: aws.log_in, GOOGLE: google.log_in, AZURE: azure.log_in, HUB: hub.log_in}
+    protocols = {ECR: aws.log_in, GOOGLE: google.log_in, AZURE: azure.log_in, HUB: hub.log_in}
     job.mask(token)
     with doing(f"logging in to {identity.registry} by the job's {identity.by}"):
         try:
-            found = exchange[identity.cloud](identity, token, job)
+            found = protocols[identity.cloud](identity, token, job)
         except (KeyError, TypeError, ValueError, IndexError):
             raise HttpError(f"{identity.cloud.name} answered in an unknown form") from None
     for secret in found.secrets:
