@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, WithJsonSchema
+from pydantic import WithJsonSchema
 
 from gocdnext_sdk import (
     Always,
@@ -61,7 +61,7 @@ _ASKED = re.compile(r"[?&]([^=&]+)=")
 
 CacheEntries = Annotated[
     tuple[CacheEntry, ...],
-    BeforeValidator(lambda text: tuple(map(CacheEntry.parse, parse_lines(text)))),
+    from_text(lambda text: tuple(map(CacheEntry.parse, parse_lines(text)))),
     WithJsonSchema({"type": "string", "format": "cache-entries"}),
 ]
 """Cache entries or references, one a line."""

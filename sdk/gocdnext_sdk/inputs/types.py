@@ -61,18 +61,28 @@ def from_text(parse: Any) -> BeforeValidator:
     return BeforeValidator(lambda value: parse(value) if isinstance(value, str) else value)
 
 
+def _read(path: str, workspace: Path | None, kind: str) -> str | None:
+    """Return the text of a file that stands for a text; None where the checkout is on another machine.
+
+    Args:
+        path: as given.
+        workspace: the checkout.
+        kind: what the text is, for messages.
+    """
+    path = workspace_path(path, workspace)
+    if workspace is None:
+        return None
+    try:
+        return read_text(workspace / path)
+    except (OSError, UnicodeDecodeError):
+        what = f"{quoted(path)} is not a readable file in the workspace"
+        raise Invalid(what, f"give a path or the {kind} itself") from None
+
+
 def _json_document(text: str, workspace: Path | None) -> dict[str, Any]:
-    source = text
-    if not text.lstrip().startswith("{"):
-        path = workspace_path(text, workspace)
-        if workspace is None:
-            return {}  # what the file holds is known when the job runs
-        try:
-            source = read_text(workspace / path)
-        except (OSError, UnicodeDecodeError):
-            raise Invalid(
-                f"{quoted(text)} is not a readable file in the workspace", "give a path or the JSON itself"
-            ) from None
+    source = text if text.lstrip().startswith("{") else _read(text, workspace, "JSON")
+    if source is None:
+        return {}
     try:
         document = json.loads(source)
     except RecursionError:
@@ -85,17 +95,9 @@ def _json_document(text: str, workspace: Path | None) -> dict[str, Any]:
 
 
 def _certificates(text: str, workspace: Path | None) -> str:
-    source = text
-    if "-----BEGIN" not in text:
-        path = workspace_path(text, workspace)
-        if workspace is None:
-            return ""  # what the file holds is known when the job runs
-        try:
-            source = read_text(workspace / path)
-        except (OSError, UnicodeDecodeError):
-            raise Invalid(
-                f"{quoted(text)} is not a readable file in the workspace", "give a path or the PEM itself"
-            ) from None
+    source = text if "-----BEGIN" in text else _read(text, workspace, "PEM")
+    if source is None:
+        return ""
     if "PRIVATE KEY-----" in source:
         raise Invalid("holds a private key", "give certificates only; a key in the repository is out")
     import ssl
@@ -179,10 +181,6 @@ def _registries(text: str) -> tuple[Registry, ...]:
     return tuple(dict.fromkeys(Registry.parse(item) for item in parse_words(text)))
 
 
-def _registry(text: Any) -> Registry:
-    return text if isinstance(text, Registry) else Registry.parse(text)
-
-
 _SCALAR = WithJsonSchema({"type": ["boolean", "string"]})
 
 Boolean = Annotated[bool, from_text(parse_boolean), _SCALAR]
@@ -236,7 +234,7 @@ References = Annotated[
 """Image references, with line breaks, commas or blanks between."""
 
 RegistryHost = Annotated[
-    Registry, BeforeValidator(_registry), WithJsonSchema({"type": "string", "format": "hostname"})
+    Registry, from_text(Registry.parse), WithJsonSchema({"type": "string", "format": "hostname"})
 ]
 """A registry host; a URL as `docker login` takes it is understood."""
 
