@@ -30,7 +30,6 @@ from gocdnext_sdk import (
 )
 from gocdnext_sdk.inputs.image_metadata import INDEX, SOURCE_DATE, source_date
 from gocdnext_sdk.inputs.parsers import parse_lines
-from gocdnext_sdk.oci.platforms import is_platform
 from gocdnext_sdk.secret import looks_secret
 from gocdnext_sdk.tools import dockerfile
 from gocdnext_sdk.tools.buildkit.builders import BINFMT, BUILDKIT
@@ -250,11 +249,6 @@ class BuildxInputs(ImageBuildInputs, StepInputs):
     def check(self, environ: Mapping[str, str], workspace: Path) -> Iterable[Problem]:
         """Check what needs the job's environment or two inputs at once."""
         yield from super().check(environ, workspace)
-        for platform in self.platforms:
-            if not is_platform(platform):
-                yield Problem(
-                    "platforms", f"{quoted(platform)} is not a platform", 'write it as "linux/amd64"'
-                )
         if self.output and self.load:
             yield Problem("load", "does not go with `output`", "leave one out")
         for key, lines in (("build-contexts", self.build_contexts), ("driver-opts", self.driver_opts)):

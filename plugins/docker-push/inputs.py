@@ -42,7 +42,7 @@ from gocdnext_sdk.inputs.image_signature import ImageSignatureInputs
 from gocdnext_sdk.inputs.image_tags import IMMUTABLE, TAG_PATTERN, TAGS
 from gocdnext_sdk.inputs.parsers import parse_words
 from gocdnext_sdk.inputs.registry_login import Password, UserName
-from gocdnext_sdk.oci.platforms import is_platform
+from gocdnext_sdk.inputs.types import check_platforms
 from gocdnext_sdk.oci.source import Source, Transport
 from gocdnext_sdk.workspace import exists, is_directory, is_file
 
@@ -318,11 +318,7 @@ class DockerPushInputs(ImageTagInputs, DemandInputs, SigningInputs, RegistryLogi
             yield Problem("api-url", "is required", "GitLab and its registry have names of their own")
         if self.api_url and not re.match(r"https?://[^/@\s]+", self.api_url):
             yield Problem("api-url", "is not a URL", 'such as "https://gitlab.example.com"')
-        for platform in self.platforms:
-            if not is_platform(platform):
-                yield Problem(
-                    "platforms", f"{quoted(platform)} is not a platform", 'write it as "linux/amd64"'
-                )
+        yield from check_platforms(self.platforms)
         if self.all_tags and self.source and not self.source.reference:
             yield Problem("all-tags", "needs a source in a registry", "files have no tags")
         for pattern in self.all_tags:

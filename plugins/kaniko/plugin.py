@@ -32,7 +32,6 @@ from gocdnext_sdk import (
 )
 from gocdnext_sdk.inputs.build import Build
 from gocdnext_sdk.inputs.registry_login import CLOUD_VARIABLES
-from gocdnext_sdk.oci.platforms import is_platform
 from gocdnext_sdk.tools import dockerfile, dockerignore
 
 from . import container, context, preflight
@@ -153,11 +152,6 @@ class KanikoInputs(ImageBuildInputs):
             yield Problem(
                 "platforms", "kaniko builds for one platform at a time", "use one job for each, or buildx"
             )
-        for platform in self.platforms:
-            if not is_platform(platform):
-                yield Problem(
-                    "platforms", f"{quoted(platform)} is not a platform", 'write it as "linux/amd64"'
-                )
         if self.cache_repo and (self.cache_repo.tag or self.cache_repo.digest):
             yield Problem("cache-repo", "has a tag or digest, which kaniko sets itself", "give the name only")
         for number, pair in enumerate(self.secret_files, start=1):

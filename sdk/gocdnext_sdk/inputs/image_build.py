@@ -26,6 +26,7 @@ from gocdnext_sdk.inputs.types import (
     Platforms,
     References,
     WorkspacePath,
+    check_platforms,
     from_text,
     in_workspace,
 )
@@ -341,12 +342,13 @@ class ImageBuildInputs(ImageTagInputs, RegistryLoginInputs):
         return "a login may fit no image: a base image is in a variable whose value is not known"
 
     def check(self, environ: Mapping[str, str], workspace: Path) -> Iterable[Problem]:
-        """Check the tags, the context, the Dockerfile, the mirror, the secrets and the build arguments."""
+        """Check what is built, for what, where it goes, and what secrets and logins it gets."""
         yield from super().check(environ, workspace)
         if any(image.digest for image in self.image):
             yield Problem(
                 "image", "has a digest, which is known only after the build", "give the name, and tags"
             )
+        yield from check_platforms(self.platforms)
         yield from self._check_candidate()
         yield from self._check_output(workspace)
         yield from self._check_existing(environ, workspace)
