@@ -31,11 +31,11 @@ from gocdnext_sdk import (
 from gocdnext_sdk.inputs.image_metadata import INDEX, SOURCE_DATE, source_date
 from gocdnext_sdk.inputs.parsers import parse_lines
 from gocdnext_sdk.secret import looks_secret
-from gocdnext_sdk.tools import dockerfile
 from gocdnext_sdk.tools.buildkit.builders import BINFMT, BUILDKIT
 from gocdnext_sdk.tools.buildkit.cache import CacheEntry
 from gocdnext_sdk.tools.buildkit.nodes import CA, CERTIFICATE, KEY, Node
-from gocdnext_sdk.workspace import is_in_workspace, read_text
+from gocdnext_sdk.tools.dockerfile import base_and_stage
+from gocdnext_sdk.workspace import is_in_workspace
 
 from .attestation import Attestation, AttestationInput
 from .steps import KNOWN_HOSTS, StepInputs
@@ -327,14 +327,10 @@ class BuildxInputs(ImageBuildInputs, StepInputs):
         return provenance.wanted or (self.sbom is not None and self.sbom.wanted)
 
     def _check_stages(self, workspace: Path) -> Iterator[Problem]:
-        if not self.no_cache_filter:
+        parsed = self.parsed_dockerfile(workspace) if self.no_cache_filter else None
+        if parsed is None:
             return
-        try:
-            parsed = dockerfile.parse(read_text(self.find_dockerfile(workspace)))
-        except (OSError, ValueError):
-            return  # the build says what is wrong with it
-        words = [each.words for each in parsed.instructions if each.keyword == "FROM"]
-        stages = {each[-1].lower() for each in words if len(each) > 2}
+        stages = {base_and_stage(each)[1] for each in parsed.instructions if each.keyword == "FROM"}
         for stage in self.no_cache_filter:
             if stage.lower() not in stages:
                 yield Problem(

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from gocdnext_sdk import Invalid, quoted
-from gocdnext_sdk.tools.dockerfile import KEYWORDS, Dockerfile, Heredoc, Instruction
+from gocdnext_sdk.tools.dockerfile import KEYWORDS, Dockerfile, Heredoc, Instruction, base_and_stage
 from gocdnext_sdk.tools.dockerfile_mounts import TYPES, Mount
 
 _FRONTENDS = re.compile(r"(docker\.io/)?docker/dockerfile(-upstream)?([:@].*)?")
@@ -116,8 +116,8 @@ def _stages(instructions: Iterable[Instruction]) -> list[Stage]:
     stages: list[Stage] = []
     for each in instructions:
         if each.keyword == "FROM":
-            base, *name = re.split(r"\s+as\s+", each.text.strip(), maxsplit=1, flags=re.IGNORECASE)
-            stages.append(Stage(name[0].lower() if name else "", base.lower(), ()))
+            base, name = base_and_stage(each)
+            stages.append(Stage(name, base.lower(), ()))
         elif stages:  # an ARG may stand before the first stage
             last = stages[-1]
             stages[-1] = Stage(last.name, last.base, (*last.instructions, each))

@@ -39,6 +39,7 @@ from gocdnext_sdk.runtime.exposure import Exposure, secrets_of
 from gocdnext_sdk.secret import Secret
 from gocdnext_sdk.tools import dockerfile
 from gocdnext_sdk.tools.buildkit.arguments import STEERS_BUILDX, BuildArg, build_arguments
+from gocdnext_sdk.tools.dockerfile import Dockerfile
 from gocdnext_sdk.tools.dockerfile_images import Images, images
 from gocdnext_sdk.workspace import is_directory, is_file, is_in_workspace, read_text
 
@@ -249,6 +250,13 @@ class ImageBuildInputs(ImageTagInputs, RegistryLoginInputs):
         in_context = workspace / self.context / self.dockerfile
         return in_context if is_file(in_context) else workspace / self.dockerfile
 
+    def parsed_dockerfile(self, workspace: Path) -> Dockerfile | None:
+        """Return the Dockerfile; None if it cannot be read, of which the builder says more."""
+        try:
+            return dockerfile.parse(read_text(self.find_dockerfile(workspace)))
+        except (OSError, ValueError):
+            return None
+
     def secrets(self, environ: Mapping[str, str], workspace: Path) -> dict[str, str]:
         """Return what must not be in the image, by name: secrets of the job, of its inputs and of the build.
 
@@ -297,9 +305,8 @@ class ImageBuildInputs(ImageTagInputs, RegistryLoginInputs):
 
     def dockerfile_images(self, environ: Mapping[str, str], workspace: Path) -> Images:
         """Return where the images of the Dockerfile are; nothing is known of one that cannot be read."""
-        try:
-            parsed = dockerfile.parse(read_text(self.find_dockerfile(workspace)))
-        except (OSError, ValueError):
+        parsed = self.parsed_dockerfile(workspace)
+        if parsed is None:
             return Images(frozenset(), all_known=False)
         return images(parsed, {each.key: each.value for each in self.arguments(environ)})
 

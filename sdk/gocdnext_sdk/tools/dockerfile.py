@@ -110,6 +110,12 @@ class Dockerfile:
     frontend: str | None = None
 
 
+def base_and_stage(instruction: Instruction) -> tuple[str, str]:
+    """Return what a FROM starts from, and the name of its stage, in lower case; empty if it has none."""
+    base, *name = re.split(r"\s+as\s+", instruction.text.strip(), maxsplit=1, flags=re.IGNORECASE)
+    return base.strip("\"'"), name[0].strip().lower() if name else ""
+
+
 def json_words(text: str) -> tuple[str, ...] | None:
     """Return the words of an instruction's JSON (exec) form, None if it is not in that form."""
     words = _json_list(text)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from gocdnext_sdk.oci.reference import Reference, Registry
-from gocdnext_sdk.tools.dockerfile import Dockerfile, Instruction
+from gocdnext_sdk.tools.dockerfile import Dockerfile, Instruction, base_and_stage
 from gocdnext_sdk.tools.dockerfile_mounts import Mount
 
 _VARIABLE = re.compile(r"\$(?:(\w+)|\{(\w+)(?::?-([^{}$]*))?\})")
@@ -61,7 +61,7 @@ def bases(dockerfile: Dockerfile, arguments: Mapping[str, str]) -> tuple[Base, .
         if each.keyword != "FROM":
             continue
         declaring = False
-        text, *stage = _from(each)
+        text, stage = base_and_stage(each)
         name = _expanded(text, known)
         asked = next(
             (_expanded(value, known) for flag, value in each.flags if flag == "platform" and value), ""
@@ -71,14 +71,9 @@ def bases(dockerfile: Dockerfile, arguments: Mapping[str, str]) -> tuple[Base, .
             found.setdefault((text, platform), Base(each.line, text, "", platform))
         elif name.lower() not in stages:
             found.setdefault((name, platform), Base(each.line, text, name, platform))
-        stages |= {each.strip().lower() for each in stage}
+        if stage:
+            stages.add(stage)
     return tuple(found.values())
-
-
-def _from(instruction: Instruction) -> list[str]:
-    """Return what a FROM names, and the name that it gives the stage, if it does."""
-    base, *name = re.split(r"\s+as\s+", instruction.text.strip(), maxsplit=1, flags=re.IGNORECASE)
-    return [base.strip("\"'"), *name]
 
 
 def images(dockerfile: Dockerfile, arguments: Mapping[str, str]) -> Images:
@@ -104,12 +99,13 @@ def _names(dockerfile: Dockerfile, arguments: Mapping[str, str]) -> Iterator[str
         if instruction.keyword == "ARG" and len(stages) == len({"scratch", "context"}):
             known |= _declared(instruction, arguments, known)
         if instruction.keyword == "FROM":
-            base, *name = _from(instruction)
+            base, stage = base_and_stage(instruction)
             named = [_expanded(base, known)]
         else:
-            named, name = [*_sources(instruction)], []
+            named, stage = [*_sources(instruction)], ""
         yield from (text for text in named if text.lower() not in stages and not text.isdigit())
-        stages |= {name[0].strip().lower() if name else f"#{each.line}"} if each.keyword == "FROM" else set()
+        if each.keyword == "FROM":
+            stages.add(stage or f"#{each.line}")
 
 
 def _sources(instruction: Instruction) -> Iterator[str]:
