@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from gocdnext_sdk import Credentials, Findings, Job, Reference, RegistryClient, Tool
 from gocdnext_sdk.tools.cosign import Policy, broken_rules, is_verified, verified_predicates, verifier, verify
-from gocdnext_sdk.tools.sigstore import NOBODY
+from gocdnext_sdk.tools.sigstore import logs_certificates
 
 from .attested import Attested, too_old
 from .demands import DemandInputs
@@ -88,20 +87,16 @@ def _unsigned(
 ) -> Iterator[str]:
     if not inputs.require_signature:
         return
-    policy = inputs.policy(job, insecure=insecure)
     cosign = verifier(job, credentials, [inputs.verify_key, *(each.key for each in inputs.require_signature)])
-    # A key without a log is checked with nothing of Sigstore.
-    alone = not inputs.tlog and inputs.trusted_root is None
-    nobody = job.secret_file(json.dumps(NOBODY), "nobody.json") if alone else None
     for signer in inputs.require_signature:
-        own = replace(
-            policy,
+        own = Policy(
             key=signer.key,
             identity=signer.identity,
             issuer=signer.issuer,
-            identity_regexp=None,
-            issuer_regexp=None,
-            trusted_root=nobody if signer.key and nobody else policy.trusted_root,
+            trusted_root=inputs.root_file(job, by_key=signer.key is not None),
+            tlog=inputs.tlog,
+            sct=logs_certificates(inputs.trusted_root),
+            insecure=insecure,
         )
         if not any(is_verified(cosign, each, subject, assumed=True) for each in (own, own.older)):
             yield f"there is no signature of {signer}"

@@ -11,7 +11,7 @@ from typing import Any
 from gocdnext_sdk import Job, Reference, Secret, ToolError, doing
 from gocdnext_sdk.tools.cosign import Policy, flag, insecure_flags, verified_predicates
 from gocdnext_sdk.tools.signing import SigningTool
-from gocdnext_sdk.tools.sigstore import NOBODY, Document, signing_config, urls, without_log
+from gocdnext_sdk.tools.sigstore import Document, logs_certificates, signing_config, urls, without_log
 
 from .inputs import DockerPushInputs
 from .signing import AUDIENCE, TOKEN
@@ -79,16 +79,14 @@ class Notary:
     @cached_property
     def _own(self) -> Policy:
         """What proves that this job has signed."""
-        policy, key, root = self._inputs.policy(self._job), self._cosign.public_key(), None
-        if policy.trusted_root is None and key and not policy.tlog:
-            root = self._job.secret_file(json.dumps(NOBODY), "nobody.json")
+        inputs, key = self._inputs, self._cosign.public_key()
         return Policy(
             key=key.path if key else None,
             identity_regexp=None if key else ".+",
             issuer=self._cosign.issuer,
-            trusted_root=policy.trusted_root or root,
-            tlog=policy.tlog,
-            sct=policy.sct,
+            trusted_root=inputs.root_file(self._job, by_key=key is not None),
+            tlog=inputs.tlog,
+            sct=logs_certificates(inputs.trusted_root),
         )
 
     @property

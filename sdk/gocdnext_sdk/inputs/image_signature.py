@@ -14,7 +14,7 @@ from gocdnext_sdk.inputs.sigstore import SigstoreDocument
 from gocdnext_sdk.inputs.types import Boolean, in_workspace
 from gocdnext_sdk.tools.cosign.keys import KEY_EXAMPLES, key_kind, key_reference, kms_scheme
 from gocdnext_sdk.tools.cosign.policy import Policy
-from gocdnext_sdk.tools.sigstore import NOBODY, logs_certificates
+from gocdnext_sdk.tools.sigstore import NOBODY, Document, logs_certificates
 from gocdnext_sdk.workspace import read_text
 
 if TYPE_CHECKING:
@@ -106,17 +106,29 @@ class ImageSignatureInputs(PluginInputs):
             job: has room for keys.
             insecure: whether the image's registry may speak plain http.
         """
-        key, root = self.verify_key, self.trusted_root
-        if key is not None and not self.tlog and root is None:
-            root = dict(NOBODY)
+        key = self.verify_key
         return Policy(
             key=job.secret_file(key, "cosign.pub") if key is not None and _is_pem(key) else key,
             identity=self.verify_identity,
             identity_regexp=self.verify_identity_regexp,
             issuer=self.verify_issuer,
             issuer_regexp=self.verify_issuer_regexp,
-            trusted_root=None if root is None else job.secret_file(json.dumps(root), "root.json"),
+            trusted_root=self.root_file(job, by_key=key is not None),
             tlog=self.tlog,
-            sct=logs_certificates(root),
+            sct=logs_certificates(self.trusted_root),
             insecure=insecure,
         )
+
+    def root_file(self, job: Job, *, by_key: bool) -> str | None:
+        """Return the path of the root that signatures are verified by; None: the public Sigstore's.
+
+        A key without a log is checked with nothing of Sigstore.
+
+        Args:
+            job: has room for it.
+            by_key: whether a key has signed, and no certificate says who has.
+        """
+        root: Document | None = self.trusted_root
+        if root is None and by_key and not self.tlog:
+            root = NOBODY
+        return None if root is None else job.secret_file(json.dumps(root), "root.json")

@@ -324,6 +324,25 @@ class TestDemands:
         assert mistakes({"require-signature": "a b c"})[0].startswith("with.require-signature: item 1")
         assert "no key file" in mistakes({"require-signature": "no.pub"})[0]
 
+    def test_a_key_without_a_log_takes_no_trust_from_an_identity(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        asked: list[Any] = []
+        checking = import_module(f"{PACKAGE}.checking")
+        monkeypatch.setattr(checking, "verifier", lambda *_: None)
+        monkeypatch.setattr(
+            checking, "is_verified", lambda cosign, policy, *_, **__: not asked.append(policy)
+        )
+        demand = {"verify-key": PUBLIC, "tlog": "false"}
+        model = read(demand | {"require-signature": "ci@example.com https://ci.example.com"})
+        job = SimpleNamespace(secret_file=lambda content, name: f"memory:{name}")
+        (subject,) = references(f"{TARGET}@{ONE}")
+        assert not list(checking._unsigned(model, job, subject, None, insecure=False))
+        assert [(each.identity, each.trusted_root, each.sct) for each in asked] == [
+            ("ci@example.com", None, True)
+        ]
+        assert model.policy(job).trusted_root == "memory:root.json"
+
     def test_an_image_that_cannot_be_signed_meets_no_demand(self, checkout: Path) -> None:
         (checkout / "team.pub").write_text(PUBLIC)
         (checkout / "app.tar").touch()
