@@ -164,7 +164,7 @@ class KanikoInputs(ImageBuildInputs):
             yield Problem("dockerfile", what, 'write it as "localhost:443/…"')
         yield from self._check_annotations()
         if not any(problem.key in ("context", "dockerfile") for problem in problems):
-            yield from self._check_dockerfile(workspace)
+            yield from self._check_dockerfile(environ, workspace)
 
     def _check_names(self) -> Iterator[Problem]:
         """Refuse what kaniko takes for no name, after the build, or for another one.
@@ -194,7 +194,7 @@ class KanikoInputs(ImageBuildInputs):
                     what = f"{quoted(annotation)}: {quoted(level.platform)} is not built"
                     yield Problem("annotations", what, "leave the platform out")
 
-    def _check_dockerfile(self, workspace: Path) -> Iterator[Problem]:
+    def _check_dockerfile(self, environ: Mapping[str, str], workspace: Path) -> Iterator[Problem]:
         path = self.find_dockerfile(workspace)
         name = path.relative_to(workspace)
         try:
@@ -204,6 +204,7 @@ class KanikoInputs(ImageBuildInputs):
             return
         known = preflight.Known(
             target=self.target,
+            arguments={each.key: each.value for each in self.arguments(environ)},
             secrets=frozenset(id_ for id_, _ in (*self.secret_envs, *self.secret_files)),
             labels=frozenset(label.partition("=")[0] for label in self.labels),
             left_out=tuple(PurePosixPath(each) for each in (mount_of(workspace), "/kaniko", *own_folders())),
@@ -213,7 +214,7 @@ class KanikoInputs(ImageBuildInputs):
         for line, pattern in context.malformed(ignore_file):
             what = f"{line}: {quoted(pattern)} is not a pattern, and kaniko then leaves nothing out"
             yield Problem("context", what, "escape what is meant literally with a backslash")
-        sources = context.sources(preflight.built(parsed, self.target), root, ignore_file)
+        sources = context.sources(preflight.built(parsed, known), root, ignore_file)
         for each in (*preflight.unsupported(parsed, known), *sources):
             yield Problem("dockerfile", f"{name}:{each.line}: {each.what}", each.advice)
 

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 
 from gocdnext_sdk import Invalid, quoted
-from gocdnext_sdk.tools.dockerfile import KEYWORDS, Dockerfile, Heredoc, Instruction, base_and_stage
+from gocdnext_sdk.tools.dockerfile import KEYWORDS, Dockerfile, Heredoc, Instruction
+from gocdnext_sdk.tools.dockerfile_images import From, froms, frontend
 from gocdnext_sdk.tools.dockerfile_mounts import TYPES, Mount
 
 _FRONTENDS = re.compile(r"(docker\.io/)?docker/dockerfile(-upstream)?([:@].*)?")
@@ -40,12 +41,14 @@ class Known:
 
     Args:
         target: the stage to build, if not the last.
+        arguments: the build arguments that are given, by name.
         secrets: ids of the secrets that are given.
         labels: keys of the labels that are given.
         left_out: folders kaniko puts nothing into, because something is mounted there or it runs from there.
     """
 
     target: str | None = None
+    arguments: Mapping[str, str] = field(default_factory=dict)
     secrets: Collection[str] = ()
     labels: Collection[str] = ()
     left_out: tuple[PurePosixPath, ...] = ()
@@ -60,10 +63,11 @@ def unsupported(dockerfile: Dockerfile, known: Known) -> Iterator[Unsupported]:
             )
     if not any(each.keyword == "FROM" for each in dockerfile.instructions):
         yield Unsupported(1, "there is no FROM", "an image needs a base, which may be `scratch`")
-    syntax = dockerfile.frontend
+    syntax = frontend(dockerfile, known.arguments)
     if syntax and not _FRONTENDS.fullmatch(syntax):
         yield Unsupported(1, f"syntax={syntax}: kaniko has no frontends", "build it with buildx")
-    for stage in built(dockerfile, known.target):
+    stages = tuple(built(dockerfile, known))
+    for stage in stages:
         folder = PurePosixPath("/")
         volumes: list[str] = []
         for each in stage.instructions:
@@ -84,7 +88,7 @@ def unsupported(dockerfile: Dockerfile, known: Known) -> Iterator[Unsupported]:
             elif each.keyword == "LABEL":
                 yield from _label(each, known)
 
-    yield from _commands(built(dockerfile, known.target))
+    yield from _commands(stages)
 
 
 @dataclass(frozen=True)
@@ -92,43 +96,26 @@ class Stage:
     """A stage.
 
     Args:
-        name: in lower case; empty without one.
-        base: what it starts from, in lower case.
-        instructions: those after its FROM, what its base left it with ONBUILD first.
+        start: its FROM.
+        instructions: those after it, what its base left it with ONBUILD first.
     """
 
-    name: str
-    base: str
+    start: From
     instructions: tuple[Instruction, ...]
 
 
-def built(dockerfile: Dockerfile, target: str | None) -> Iterator[Stage]:
-    """Yield the stages that are built for `target`, in order; all when there is no such stage."""
-    stages = _stages(dockerfile.instructions)
-    by_name = {stage.name: stage for stage in stages if stage.name}
-    for stage in _built(stages, target):
-        base = by_name.get(stage.base)
-        left = [each.trigger for each in base.instructions if each.trigger] if base else []
-        yield Stage(stage.name, stage.base, (*left, *stage.instructions))
+def built(dockerfile: Dockerfile, known: Known) -> Iterator[Stage]:
+    """Yield the stages that are built, in order; all when there is no such target.
 
-
-def _stages(instructions: Iterable[Instruction]) -> list[Stage]:
+    A stage that starts from a variable whose value is not known may start from any that its name fits.
+    """
     stages: list[Stage] = []
-    for each in instructions:
-        if each.keyword == "FROM":
-            base, name = base_and_stage(each)
-            stages.append(Stage(name, base.lower(), ()))
-        elif stages:  # an ARG may stand before the first stage
-            last = stages[-1]
-            stages[-1] = Stage(last.name, last.base, (*last.instructions, each))
-    return stages
-
-
-def _built(stages: list[Stage], target: str | None) -> Iterator[Stage]:
-    """Yield the stages that are built for `target`, in order; all when there is no such stage."""
+    for stage in _stages(dockerfile, known.arguments):
+        left = [each.trigger for base in _bases(stage, stages) for each in base.instructions if each.trigger]
+        stages.append(replace(stage, instructions=(*left, *stage.instructions)))
     number = {str(index): index for index in range(len(stages))}
-    number |= {stage.name: index for index, stage in enumerate(stages) if stage.name}
-    last = number.get(target.lower()) if target else len(stages) - 1
+    number |= {stage.start.stage: index for index, stage in enumerate(stages) if stage.start.stage}
+    last = number.get(known.target.lower()) if known.target else len(stages) - 1
     if last is None or not stages:
         yield from stages
         return
@@ -136,11 +123,27 @@ def _built(stages: list[Stage], target: str | None) -> Iterator[Stage]:
     for index in range(last, -1, -1):
         if index in wanted:
             stage = stages[index]
-            copied = (dict(each.flags).get("from") for each in stage.instructions)
-            for name in (stage.base, *copied):
-                if name and number.get(name.lower(), index) < index:
-                    wanted.add(number[name.lower()])
+            wanted |= {stages.index(base) for base in _bases(stage, stages[:index])}
+            copied = (dict(each.flags).get("from") or "" for each in stage.instructions)
+            found = (number.get(name.lower(), index) for name in copied)
+            wanted |= {each for each in found if each < index}
     yield from (stages[index] for index in sorted(wanted))
+
+
+def _bases(stage: Stage, before: Iterable[Stage]) -> Iterator[Stage]:
+    """Yield the stages, of those before it, that a stage starts from, or may start from."""
+    return (each for each in before if stage.start.may_be(each.start.stage))
+
+
+def _stages(dockerfile: Dockerfile, arguments: Mapping[str, str]) -> list[Stage]:
+    starts = froms(dockerfile, arguments)
+    stages: list[Stage] = []
+    for each in dockerfile.instructions:
+        if each.keyword == "FROM":
+            stages.append(Stage(next(starts), ()))
+        elif stages:  # an ARG may stand before the first stage
+            stages[-1] = replace(stages[-1], instructions=(*stages[-1].instructions, each))
+    return stages
 
 
 def _left_out(each: Instruction, path: PurePosixPath, known: Known) -> Iterator[Unsupported]:
@@ -218,14 +221,14 @@ def _run(each: Instruction, known: Known) -> Iterator[Unsupported]:
 
 def _commands(stages: Iterable[Stage]) -> Iterator[Unsupported]:
     """Yield each ENTRYPOINT that takes the CMD of the stage below it away: kaniko keeps it."""
-    with_command: set[str] = set()
+    with_command: list[Stage] = []
     for stage in stages:
         last = {each.keyword: each for each in stage.instructions}
-        inherits = stage.base in with_command
+        inherits = any(_bases(stage, with_command))
         if "CMD" in last or (inherits and "ENTRYPOINT" not in last):
-            with_command.add(stage.name)
+            with_command.append(stage)
         elif inherits:
-            what = f"ENTRYPOINT takes the CMD of {stage.base} away: kaniko keeps it"
+            what = f"ENTRYPOINT takes the CMD of {stage.start.text} away: kaniko keeps it"
             yield Unsupported(last["ENTRYPOINT"].line, what, "write CMD [] beside it")
 
 

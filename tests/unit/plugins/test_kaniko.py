@@ -350,6 +350,7 @@ class TestPreflight:
     def test_another_frontend_is_refused(self) -> None:
         (said,) = refused("# syntax=tonistiigi/dockerfile:exp\nFROM x")
         assert said == "1: syntax=tonistiigi/dockerfile:exp: kaniko has no frontends; build it with buildx"
+        assert refused("FROM x", arguments={"BUILDKIT_SYNTAX": "tonistiigi/dockerfile:exp"}) == [said]
 
     def test_only_stages_that_are_built_count(self) -> None:
         text = (
@@ -362,6 +363,25 @@ class TestPreflight:
         lines = {target: [int(each.split(":")[0]) for each in refused(text, target=target)] for target in
                  ("dev", "APP", "last", None, "base", "1")}  # fmt: skip
         assert lines == {"dev": [3], "APP": [5, 7], "last": [7, 11], None: [7, 11], "base": [7], "1": [5]}
+
+    @pytest.mark.parametrize(("given", "line"), [({}, 3), ({"V": "two"}, 5), ({"U": "two"}, 5)])
+    def test_the_stage_below_may_be_in_a_variable(self, given: dict[str, str], line: int) -> None:
+        stages = "FROM a AS one\nRUN --device=x x\nFROM a AS two\nRUN --device=x x\n"
+        (said,) = refused(f'ARG U=one V=$U\n{stages}FROM "$V"\n', arguments=given)
+        assert said.startswith(f"{line}: ")
+
+    def test_one_whose_value_is_not_known_may_be_any_that_fits(self) -> None:
+        text = (
+            "FROM a AS App-amd64\nRUN --device=x x\nFROM a AS dev\nRUN --device=x x\nFROM app-$TARGETARCH\n"
+        )
+        (said,) = refused(text)
+        assert said.startswith("2: ")
+
+    def test_what_is_copied_by_what_a_stage_left_is_built_too(self) -> None:
+        text = "FROM a AS one\nRUN --device=x x\nFROM a AS two\nONBUILD COPY --from=one /x /x\n"
+        assert refused(text) == []
+        (said,) = refused(f"{text}FROM two\n")
+        assert said.startswith("2: ")
 
 
 class TestContext:

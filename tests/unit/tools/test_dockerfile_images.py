@@ -29,8 +29,14 @@ from gocdnext_sdk.tools.dockerfile_images import images
         ("FROM ${NONE:-quay.io}/a/b", "quay.io", True),
         ("ARG BASE\nFROM $BASE", "", False),
         ("ARG X=1\nFROM ${X%1}/a/b", "", False),
+        ("ARG X=quay.io Y=$X/a\nFROM $Y", "quay.io", True),
     ],
 )
 def test_registries(text: str, registries: str, all_known: bool) -> None:
     found = images(parse(text), {"HOST": "given.io"})
     assert (" ".join(sorted(map(str, found.registries))), found.all_known) == (registries, all_known)
+
+
+def test_a_frontend_that_is_given_wins() -> None:
+    found = images(parse("# syntax=ghcr.io/a/one\nFROM scratch"), {"BUILDKIT_SYNTAX": "quay.io/a/two:1 x"})
+    assert (" ".join(map(str, found.registries)), found.all_known) == ("quay.io", False)
