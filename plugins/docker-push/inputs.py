@@ -42,7 +42,7 @@ from gocdnext_sdk.inputs.image_signature import ImageSignatureInputs
 from gocdnext_sdk.inputs.image_tags import IMMUTABLE, TAG_PATTERN, TAGS
 from gocdnext_sdk.inputs.parsers import parse_words
 from gocdnext_sdk.inputs.registry_login import Password, UserName
-from gocdnext_sdk.inputs.types import check_platforms
+from gocdnext_sdk.oci.platforms import check_platforms
 from gocdnext_sdk.oci.source import Source, Transport
 from gocdnext_sdk.workspace import exists, is_directory, is_file
 

@@ -26,13 +26,13 @@ from gocdnext_sdk.inputs.types import (
     Platforms,
     References,
     WorkspacePath,
-    check_platforms,
     from_text,
     in_workspace,
 )
 from gocdnext_sdk.oci.credentials import Credential, Credentials
 from gocdnext_sdk.oci.destination import Destination, Form
 from gocdnext_sdk.oci.mirror import Mirror
+from gocdnext_sdk.oci.platforms import check_platforms
 from gocdnext_sdk.oci.reference import Reference, Registry
 from gocdnext_sdk.runtime.ci import Ci
 from gocdnext_sdk.runtime.exposure import Exposure, secrets_of

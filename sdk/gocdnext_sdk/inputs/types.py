@@ -6,7 +6,7 @@ Besides these, `str`, `int`, `Literal[...]`, `Reference`, `Secret` and any pydan
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -21,7 +21,7 @@ from pydantic import (
 )
 from pydantic_core import CoreSchema, core_schema
 
-from gocdnext_sdk.errors import Invalid, Problem, closest, quoted
+from gocdnext_sdk.errors import Invalid, closest, quoted
 from gocdnext_sdk.inputs.parsers import (
     parse_boolean,
     parse_duration,
@@ -175,17 +175,6 @@ def _platforms(text: str) -> tuple[str, ...]:
     # What is no platform stays as it is, for `check_platforms`.
     known = ((each, normal(each)) for each in parse_words(text))
     return tuple(dict.fromkeys(usual if is_platform(usual) else each for each, usual in known))
-
-
-def check_platforms(given: Iterable[str]) -> Iterator[Problem]:
-    """Check that all are platforms, as `os/arch[/variant]`.
-
-    Args:
-        given: the input `platforms`.
-    """
-    for each in given:
-        if not is_platform(each):
-            yield Problem("platforms", f"{quoted(each)} is not a platform", 'write it as "linux/amd64"')
 
 
 def _registries(text: str) -> tuple[Registry, ...]:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
-from gocdnext_sdk.errors import Invalid, quoted
+from gocdnext_sdk.errors import Invalid, Problem, quoted
 from gocdnext_sdk.oci.descriptor import Descriptor
 
 _PLATFORM = re.compile(r"[a-z0-9]+/[a-z0-9_]+(/[a-z0-9]+)?")
@@ -14,6 +14,17 @@ _PLATFORM = re.compile(r"[a-z0-9]+/[a-z0-9_]+(/[a-z0-9]+)?")
 def is_platform(text: str) -> bool:
     """Tell whether `text` has the form `os/arch[/variant]`."""
     return _PLATFORM.fullmatch(text) is not None
+
+
+def check_platforms(given: Iterable[str]) -> Iterator[Problem]:
+    """Check that all are platforms, as `os/arch[/variant]`.
+
+    Args:
+        given: the input `platforms`.
+    """
+    for each in given:
+        if not is_platform(each):
+            yield Problem("platforms", f"{quoted(each)} is not a platform", 'write it as "linux/amd64"')
 
 
 _ARCHITECTURES = {"i386": "386", "x86_64": "amd64", "x86-64": "amd64", "aarch64": "arm64"}
