@@ -266,6 +266,7 @@ class BuildxBuild(Build[BuildxInputs]):
             yield "--pull"
 
     def _destination(self, builder: Builder) -> Iterator[str]:
+        """Yield what becomes of the image; a push last, since the digest that buildx tells is the last's."""
         inputs = self.inputs
         for annotation in inputs.annotations:
             yield from ("--annotation", str(annotation))
@@ -283,18 +284,19 @@ class BuildxBuild(Build[BuildxInputs]):
             return
         if inputs.push_by_digest or self.sets_tags(builder):
             by_digest = f"{_named(inputs.repositories)},push-by-digest=true,name-canonical=true"
-            yield from ("--output", f"type=image,{by_digest},push=true{form}")
             if inputs.load:
                 yield from ("--output", f"type=docker,{_named(self.targets)}")
+            yield from ("--output", f"type=image,{by_digest},push=true{form}")
         else:
             for reference in self.targets:
                 yield from ("--tag", str(reference))
+            # The daemon's own builder stores what it pushes, unless it is asked not to.
+            stored = inputs.push and builder.is_daemons_own
+            if inputs.load and not stored:
+                yield from ("--output", "type=docker")
             if inputs.push:
-                # The daemon's own builder stores what it pushes, unless it is asked not to.
-                stored = inputs.load and builder.is_daemons_own
-                yield from ("--output", f"type=image,push=true{'' if stored else ',store=false'}{form}")
-            if inputs.load and not (inputs.push and builder.is_daemons_own):
-                yield "--load"
+                store = "" if inputs.load and stored else ",store=false"
+                yield from ("--output", f"type=image,push=true{store}{form}")
         if not (inputs.push or inputs.load):
             yield from ("--output", "type=cacheonly")
 

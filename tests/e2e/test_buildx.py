@@ -241,6 +241,25 @@ class TestPush:
         daemon.images.remove(f"{target.image}:latest")
         assert image.id == result.outputs["DIGEST"]
 
+    @pytest.mark.parametrize("more", [{"push-by-digest": "true"}, {"tags": "x"}, {"tags": "x y"}])
+    def test_what_is_told_is_what_was_pushed_and_not_what_was_loaded(
+        self,
+        run_plugin: PluginRunner,
+        workspace: Path,
+        target: Target,
+        own_buildkit: dict[str, str],
+        daemon: Any,
+        more: dict[str, str],
+    ) -> None:
+        """What a container's BuildKit loads lacks the attestations, and so has another digest."""
+        write(workspace, SMALL)
+        inputs = {"platforms": "linux/amd64", "load": "true", "sbom": "false", "provenance": "mode=min"}
+        found = run_plugin(FOLDER, {**inputs, **more, **own_buildkit, **target.inputs}, docker=True).passed()
+        pushed = target.client.children(Reference.parse(found.outputs["REFERENCE"]))
+        assert [each.is_attestation for each in pushed] == [False, True]
+        (loaded,) = daemon.images.list(name=target.image)
+        daemon.images.remove(loaded.id, force=True)
+
     def test_without_push_the_registry_stays_empty(
         self, run_plugin: PluginRunner, workspace: Path, target: Target
     ) -> None:
