@@ -32,8 +32,8 @@ _KEYS = {
 _IN_FILES = ("Misconfigurations", "Secrets")
 """The kinds for which the file counts."""
 
-_PREFIX = re.compile(r"[a-z0-9]+/[a-z0-9_]+(/[a-z0-9]+)?( [a-z0-9]+:[0-9a-f]+)?: ")
-"""What a merged report puts before a target."""
+_PREFIX = re.compile(r"(?:\S+ )?([a-z0-9]+/[a-z0-9_]+(?:/[a-z0-9]+)?)(?: [a-z0-9]+:[0-9a-f]+)?: ")
+"""What a merged report puts before a target: the name of a base, the platform, the digest."""
 
 _SHOWN = 20
 """Names in one line of the log."""
@@ -137,6 +137,8 @@ def baseline_subjects(inputs: TrivyInputs, job: Job, images: Sequence[Subject]) 
         return []
     name = reference.with_digest(found.digest)
     job.say(f"the baseline is {name}")
+    if any(each.name.endswith(found.digest) for each in images):
+        job.warn("the baseline is the image that is scanned, so that none of its findings count")
     # Named apart, since it may be the image that is scanned.
     title = f"the baseline {name}"
     if not found.is_index:
@@ -179,7 +181,18 @@ def read_baseline(inputs: TrivyInputs, workspace: Path, scanned: Mapping[Subject
     except Exception:  # noqa: BLE001 - whatever is wrong, it is not what it should be
         what = f"{inputs.baseline} is no report of Trivy's"
         raise InputMismatch("baseline", what, "write one with `reports: json=PATH`") from None
-    return Baseline(inputs.baseline, {"": frozenset(_keys(report))})
+    return Baseline.of(inputs.baseline, _by_platform(report))
+
+
+def _by_platform(report: Report) -> dict[str, Report]:
+    """Return a report's parts by platform, as `merge` has put them together; under the empty name if not."""
+    found: dict[str, list[Any]] = {}
+    for result in report.get("Results") or ():
+        prefix = _PREFIX.match(str(result.get("Target")))
+        found.setdefault(normal(prefix[1]) if prefix else "", []).append(result)
+    if "" in found:
+        return {"": report}
+    return {platform: {"Results": results} for platform, results in found.items()}
 
 
 def _keyed(report: Mapping[str, Any]) -> Iterator[tuple[Key, Finding]]:

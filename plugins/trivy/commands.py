@@ -30,7 +30,7 @@ def scan_command(
     cache: str,
     environ: Mapping[str, str] = NOTHING,
     *,
-    keeps: bool = False,
+    backend: str = "memory",
 ) -> list[str]:
     """Return the argv of the one scan, whose JSON everything else is made from.
 
@@ -39,7 +39,7 @@ def scan_command(
         subject: is scanned.
         cache: where the databases are.
         environ: the job's variables.
-        keeps: whether what is found in layers is kept there for the next scan.
+        backend: where what is found in layers is kept; empty: where the job's variables say.
     """
     shown = [each for each in SEVERITIES if each in {*inputs.severity, *inputs.report_severity}]
     command = "image" if inputs.scan_type == "dockerfile" else inputs.scan_type
@@ -47,12 +47,14 @@ def scan_command(
     # What counts is counted in the report: Trivy's exit code does not tell findings from failures.
     argv += ["--exit-code", "0", *(("--timeout", inputs.timeout) if inputs.timeout else ())]
     argv += ["--cache-dir", cache]
-    if "TRIVY_CACHE_BACKEND" not in environ:  # such as a Redis of one's own
-        argv += ["--cache-backend", "fs" if keeps else "memory"]
+    argv += ["--cache-backend", backend] if backend else []
     argv += ["--skip-version-check", "--disable-telemetry", *_settings(inputs)]
     # What the ignore file left out, to know which of its entries are needed. `trivy config` cannot tell.
     argv += ["--show-suppressed"] if inputs.scan_type in PACKAGES else []
     argv += _unmoved(inputs, environ)
+    if command == "image":
+        # Trivy would scan the files that trivy.yaml or a variable names instead of the image.
+        argv += ["--input", ""]
     if inputs.scan_type in PACKAGES:
         argv += ["--no-progress"]
         argv += ["--ignore-unfixed" if inputs.ignore_unfixed else "--ignore-unfixed=false"]

@@ -38,9 +38,31 @@ def overruled(name: str, given: set[str], workspace: Path) -> Iterator[Problem]:
         return
     root = _read(workspace / name)
     for key, (former, today) in wanted.items():
-        if root is not None and _has(root, former, set()):
+        if root is not None and _find(root, former, set()) is not None:
             what = f"{name} says `{former}`, Trivy's former name, which wins over this input"
             yield Problem(key, what, f"write `{today}` there, or leave it out")
+
+
+def says(name: str, key: str, workspace: Path) -> bool:
+    """Tell whether the file has a value for a key with dots; arguments as for `text_of`."""
+    return _value(name, key, workspace) is not None
+
+
+def text_of(name: str, key: str, workspace: Path) -> str:
+    """Return the text that the file has for a key with dots; empty if it has none.
+
+    Args:
+        name: its path in the workspace.
+        key: as Trivy spells it.
+        workspace: where it is, if it is there.
+    """
+    value = _value(name, key, workspace)
+    return str(value.value) if value is not None and value.id == "scalar" else ""
+
+
+def _value(name: str, key: str, workspace: Path) -> Node | None:
+    root = _read(workspace / name) if (workspace / name).is_file() else None
+    return None if root is None else _find(root, key, set())
 
 
 def _read(path: Path) -> Node | None:
@@ -53,19 +75,21 @@ def _read(path: Path) -> Node | None:
         return None
 
 
-def _has(node: Node, key: str, seen: set[tuple[int, str]]) -> bool:
-    """Tell whether a key with dots has a value, in any of the ways in which Viper finds one."""
+def _find(node: Node, key: str, seen: set[tuple[int, str]]) -> Node | None:
+    """Return the value of a key with dots, found in any of the ways in which Viper finds one."""
     if node.id != "mapping" or (id(node), key) in seen:
-        return False
+        return None
     seen.add((id(node), key))
+    merged: list[Node] = []
     for name, value in node.value:
         found = str(name.value).lower()
         if name.tag.endswith(":merge"):
-            several = value.value if value.id == "sequence" else [value]
-            if any(_has(each, key, seen) for each in several):
-                return True
+            merged += value.value if value.id == "sequence" else [value]
         elif found == key:
-            return not value.tag.endswith(":null")
-        elif key.startswith(f"{found}.") and _has(value, key.removeprefix(f"{found}."), seen):
-            return True
-    return False
+            return None if value.tag.endswith(":null") else value
+        elif key.startswith(f"{found}."):
+            below = _find(value, key.removeprefix(f"{found}."), seen)
+            if below is not None:
+                return below
+    each = (_find(one, key, seen) for one in merged)
+    return next((found for found in each if found is not None), None)

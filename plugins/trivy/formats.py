@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from os.path import normpath
 from pathlib import Path
 from typing import Annotated, Literal, NamedTuple, get_args
 
@@ -67,6 +68,11 @@ class Wanted(NamedTuple):
     """In the workspace; empty: the log."""
 
     @property
+    def place(self) -> str:
+        """The file itself, however its path is written."""
+        return normpath(self.path)
+
+    @property
     def is_of_one_image(self) -> bool:
         """Whether it describes one image."""
         return self.format in OF_ONE_IMAGE
@@ -82,9 +88,10 @@ def _wanted(text: str, workspace: Path | None) -> tuple[Wanted, ...]:
         if not equals or not path:
             raise Invalid(f"item {number} is not FORMAT=PATH", 'such as "sarif=reports/trivy.sarif"')
         (name,) = one_of(*FORMATS).check((name,))
-        if path in found:
+        wanted = Wanted(name, workspace_path(path, workspace))
+        if wanted.place in found:
             raise Invalid(f"item {number} has the path of an earlier one", "give each report its own file")
-        found[path] = Wanted(name, workspace_path(path, workspace))
+        found[wanted.place] = wanted
     return tuple(found.values())
 
 

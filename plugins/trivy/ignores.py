@@ -203,7 +203,7 @@ def check_ignorefile(inputs: TrivyInputs, job: Job, reports: Iterable[Report]) -
         reports: the JSON of all scans, which then no longer tells what was left out.
     """
     suppressed = take_suppressed(reports)
-    entries = read_entries(inputs.accepted_by(job.environ), job.workspace)
+    entries = read_entries(inputs.accepted_by(job.environ, job.workspace), job.workspace)
     now = datetime.now(UTC)
     over = [f"{each} has expired on {each.expires:%Y-%m-%d}" for each in expired(entries, now)]
     # `trivy config` does not tell what it left out.

@@ -39,7 +39,7 @@ from gocdnext_sdk.inputs.registry_login import Password, UserName
 from gocdnext_sdk.oci.source import Source
 from gocdnext_sdk.workspace import exists, is_file, is_in_workspace
 
-from .configuration import CONFIGURATION, overruled
+from .configuration import CONFIGURATION, overruled, text_of
 from .globs import Globs
 from .judging import JudgingInputs
 from .reporting import ReportInputs
@@ -234,7 +234,7 @@ class TrivyInputs(JudgingInputs, ReportInputs, RegistryLoginInputs):
             if (path := getattr(self, name)) and not is_file(workspace / path):
                 yield Problem(name, f"there is no file {quoted(path)} in the workspace")
         given = {key for key, value in (("scanners", self.scanners), ("pkg-types", self.pkg_types)) if value}
-        yield from overruled(self.config or CONFIGURATION, given, workspace)
+        yield from overruled(self.configured_by(environ), given, workspace)
         yield from self.check_reports(workspace)
         yield from self._check_ignorefile(environ, workspace)
         yield from self._check_baseline(workspace)
@@ -295,15 +295,20 @@ class TrivyInputs(JudgingInputs, ReportInputs, RegistryLoginInputs):
         databases = [each.registry for each in (*self.db_repository, *self.java_db_repository)]
         return [*databases, *self._baseline_registries(workspace)]
 
-    def accepted_by(self, environ: Mapping[str, str]) -> str:
+    def configured_by(self, environ: Mapping[str, str]) -> str:
+        """Return Trivy's own configuration file, which need not be there."""
+        return self.config or environ.get("TRIVY_CONFIG") or CONFIGURATION
+
+    def accepted_by(self, environ: Mapping[str, str], workspace: Path) -> str:
         """Return the ignore file that Trivy reads, which need not be there."""
-        return self.ignorefile or environ.get("TRIVY_IGNOREFILE") or ".trivyignore"
+        given = self.ignorefile or environ.get("TRIVY_IGNOREFILE")
+        return given or text_of(self.configured_by(environ), "ignorefile", workspace) or ".trivyignore"
 
     def _check_ignorefile(self, environ: Mapping[str, str], workspace: Path) -> Iterator[Problem]:
         from .ignores import read_entries
 
         try:
-            read_entries(self.accepted_by(environ), workspace)
+            read_entries(self.accepted_by(environ, workspace), workspace)
         except Invalid as error:
             yield Problem.of("ignorefile", error)
 

@@ -15,6 +15,12 @@ from .inputs import TrivyInputs, without_login
 NOT_BOUND = ("TRIVY_USERNAME", "TRIVY_PASSWORD", "TRIVY_REGISTRY_TOKEN")
 """Logins that Trivy sends to every registry it contacts, those of its databases too."""
 
+OVERRULED = {
+    f"TRIVY_{key.upper().replace('-', '_')}": key
+    for key in ("severity", "ignore-unfixed", "exit-code", "format", "output")
+} | {"TRIVY_INPUT": "archive", "TRIVY_IMAGE_SRC": "image-source"}
+"""Variables that Trivy reads, by the inputs that win over them, be it with their default."""
+
 CONVERTS = (
     *("TRIVY_CACHE_DIR", "TRIVY_CONFIG", "TRIVY_DEBUG", "TRIVY_QUIET", "TRIVY_TIMEOUT"),
     *("TRIVY_IGNOREFILE", "TRIVY_IGNORE_POLICY", "TRIVY_SEVERITY", "TRIVY_SCANNERS", "TRIVY_SHOW_SUPPRESSED"),
@@ -31,6 +37,9 @@ def prepare(inputs: TrivyInputs, job: Job) -> Tool:
     for name in NOT_BOUND:
         if name in job.environ:
             job.warn(f"{name} is ignored, since trivy would send it to every registry; pass it as `password`")
+    for name, key in OVERRULED.items():
+        if name in job.environ:
+            job.warn(f"{name} has no effect: write `{key}`")
     inherit = [name for name in job.environ if name.startswith("TRIVY_") and name not in NOT_BOUND]
     if inputs.image_source == "docker":
         inherit += ["DOCKER_HOST", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH"]
@@ -39,9 +48,9 @@ def prepare(inputs: TrivyInputs, job: Job) -> Tool:
         env.update(job.docker_config(credentials))
     else:
         inherit.append("DOCKER_CONFIG")
-    for note in honoured_files(inputs, job.workspace):
+    for note in honoured_files(inputs, job.environ, job.workspace):
         job.say(note)
-    for note in ignored_ignorefiles(inputs, job.workspace):
+    for note in ignored_ignorefiles(inputs, job.environ, job.workspace):
         job.warn(note)
     for value in secret_headers(job.environ):
         job.mask(value)
@@ -52,21 +61,21 @@ def prepare(inputs: TrivyInputs, job: Job) -> Tool:
     return job.tool("trivy", env=env, inherit=inherit)
 
 
-def honoured_files(inputs: TrivyInputs, workspace: Path) -> Iterator[str]:
-    """Yield what to say of files that Trivy finds by itself: whoever can change them decides what counts."""
-    configuration = inputs.config or CONFIGURATION
-    for name, given, what in (
-        (configuration, inputs.config, "Trivy's own configuration, which may leave findings out"),
-        (".trivyignore", inputs.ignorefile, "which accepts findings"),
-        ("trivy-secret.yaml", None, "which says what a secret is"),
+def honoured_files(inputs: TrivyInputs, environ: Mapping[str, str], workspace: Path) -> Iterator[str]:
+    """Yield what to say of files that the job does not name: whoever can change them decides what counts."""
+    accepted = inputs.accepted_by(environ, workspace)
+    for name, given, variable, what in (
+        (CONFIGURATION, inputs.config, "CONFIG", "Trivy's own configuration, which may leave findings out"),
+        (accepted, inputs.ignorefile, "IGNOREFILE", "which accepts findings"),
+        ("trivy-secret.yaml", None, "SECRET_CONFIG", "which says what a secret is"),
     ):
-        if not given and (workspace / name).exists():
+        if not given and not environ.get(f"TRIVY_{variable}") and (workspace / name).exists():
             yield f"{name} of the checkout is used, {what}"
 
 
-def ignored_ignorefiles(inputs: TrivyInputs, workspace: Path) -> Iterator[str]:
+def ignored_ignorefiles(inputs: TrivyInputs, environ: Mapping[str, str], workspace: Path) -> Iterator[str]:
     """Yield what to say of files that are plainly meant and that Trivy passes over without a word."""
-    if inputs.ignorefile:
+    if inputs.accepted_by(environ, workspace) != ".trivyignore":
         return
     for name in (".trivyignore.yaml", ".trivyignore.yml"):
         if (workspace / name).is_file():

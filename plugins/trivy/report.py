@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from os.path import normpath
 from pathlib import Path
 
-from gocdnext_sdk import InputMismatch, Job, Tool
+from gocdnext_sdk import InputMismatch, Job, Tool, quoted
 
 from .commands import convert_command
 from .findings import labels, merge, unite
@@ -122,7 +123,7 @@ def refuse_reports(inputs: TrivyInputs, images: list[Subject]) -> None:
     """Check before the scan that each report has a place for what is scanned.
 
     Raises:
-        InputMismatch: one describes one image, and there are several.
+        InputMismatch: one describes one image, and there are several; or two would be one file.
     """
     if len(images) < 2:
         return
@@ -132,6 +133,13 @@ def refuse_reports(inputs: TrivyInputs, images: list[Subject]) -> None:
             what = f"{wanted.format} describes one image, and here are several: {names}"
             advice = f"write {PLATFORM} in the path of the report, or choose one of these platforms"
             raise InputMismatch("platforms", what, advice)
+    taken: set[str] = set()
+    for wanted in inputs.wanted:
+        for path, _ in places(wanted, dict.fromkeys(images)):
+            if normpath(path) in taken:
+                what = f"{quoted(path)} would be the file of two reports"
+                raise InputMismatch("reports", what, "give each a path of its own")
+            taken.add(normpath(path))
 
 
 def _in_a_path(label: str) -> str:

@@ -70,7 +70,7 @@ class ReportInputs(PluginInputs):
         for key, each in (("output", self.output), *(("reports", each.path) for each in self.reports)):
             if each and is_directory(workspace / each):
                 yield Problem(key, f"{quoted(each)} is a directory", "give the path of a file")
-        if self.output in (each.path for each in self.reports):
+        if self.output and self.wanted[0].place in (each.place for each in self.reports):
             yield Problem("reports", f"{quoted(self.output)} is the path of `output` too", "name it once")
 
 

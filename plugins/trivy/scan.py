@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,6 +22,7 @@ from gocdnext_sdk.oci.platforms import matches
 from gocdnext_sdk.runtime.room import at_once
 
 from .commands import download_command, scan_command
+from .configuration import says
 from .databases import database_date, is_due, is_java_index_settled
 from .inputs import CACHE, IMAGES, TrivyInputs
 from .layers import caches_beside, drop_large, keeps_layers, telling_apart
@@ -45,16 +46,18 @@ def scan(inputs: TrivyInputs, job: Job, trivy: Tool, subjects: Sequence[Subject]
     # Before a scan in which plain http is allowed to every host; and one for all scans, even if a newer one
     # appears meanwhile. A single scan fetches it itself.
     if updates and (inputs.scans_insecurely or (len(subjects) > 1 and is_due(job.workspace / cache / "db"))):
-        with doing(f"nothing was scanned{after_download(inputs)}"):
+        with doing(f"nothing was scanned{after_download(inputs, job.environ)}"):
             trivy.run(*download_command(inputs, cache))
     if inputs.scans_insecurely or len(subjects) > 1:
         inputs = inputs.model_copy(update={"skip_db_update": True})
     names = ", ".join(dict.fromkeys(each.name for each in subjects))
-    with doing(f"the scan of {names}{after_download(inputs)} has no result"):  # the job's `timeout`, for one
+    with doing(
+        f"the scan of {names}{after_download(inputs, job.environ)} has no result"
+    ):  # the job's `timeout`, for one
         ended = Scans(inputs, job, trivy, cache).all(subjects)
     reports: dict[Subject, Report] = {}
     for subject, outcome in zip(subjects, ended, strict=True):
-        with doing(f"the scan of {subject.name}{after_download(inputs)} has no result"):
+        with doing(f"the scan of {subject.name}{after_download(inputs, job.environ)} has no result"):
             if isinstance(outcome, ToolError):
                 raise outcome
             report = read_report(outcome.stdout)
@@ -107,10 +110,16 @@ class Scans:
         # Trivy fetches the index of Java when it finds a jar, over the one that others may be reading: one
         # scan may, and the others do without. Those that cannot are done again when it is there.
         more = [] if java else ["--skip-java-db-update"]
-        if not keeps_layers(self.job.workspace / cache):
-            apart = None
-        command, *rest = scan_command(self.inputs, subject, cache, self.job.environ, keeps=apart is not None)
+        backend = self._backend(apart, self.job.workspace / cache)
+        command, *rest = scan_command(self.inputs, subject, cache, self.job.environ, backend=backend)
         return [command, *more, *(apart or ()), *rest]
+
+    def _backend(self, apart: list[str] | None, cache: Path) -> str:
+        """Return where a scan keeps what it finds in layers; empty: where the job says, such as a Redis."""
+        is_of_layers = self.inputs.scan_type in IMAGES
+        if "TRIVY_CACHE_BACKEND" in self.job.environ and (apart is not None or not is_of_layers):
+            return ""
+        return "fs" if apart is not None and keeps_layers(cache) else "memory"
 
     def _telling_apart(self, subjects: Sequence[Subject]) -> list[list[str] | None]:
         """Return for each subject the arguments with which its layers can be kept; None: they cannot."""
@@ -118,6 +127,12 @@ class Scans:
             return [None] * len(subjects)
         if self.inputs.scanners and "secret" not in self.inputs.scanners:
             return [[] for _ in subjects]
+        environ, workspace = self.job.environ, self.job.workspace
+        if not self.inputs.skip_files and (
+            environ.get("TRIVY_SKIP_FILES")
+            or says(self.inputs.configured_by(environ), "scan.skip-files", workspace)
+        ):
+            return [None] * len(subjects)  # an argument would win over those
         if not any(each.reference for each in subjects):
             return [None] * len(subjects)
         registry = self.job.registry(self.inputs.all_credentials, self.inputs.insecure_registries)
@@ -147,11 +162,12 @@ class Scans:
         return ""
 
 
-def after_download(inputs: TrivyInputs) -> str:
+def after_download(inputs: TrivyInputs, environ: Mapping[str, str]) -> str:
     """Return where the vulnerability database comes from, if a call looks there first, for its errors."""
     if not inputs.looks_up or inputs.skip_db_update or inputs.offline:
         return ""
-    names = [*map(str, inputs.db_repository), *map(str, inputs.java_db_repository)]
+    own = [*map(str, inputs.db_repository)] or [environ.get("TRIVY_DB_REPOSITORY", "")]
+    names = filter(None, [*own, *map(str, inputs.java_db_repository)])
     return f" with the database of {', '.join(names) or 'the Trivy project'}"
 
 

@@ -203,6 +203,26 @@ def test_an_image_does_not_answer_for_its_base(images: Images, scan: Scan, tmp_p
     assert [each.outputs["FINDINGS"] for each in found] == ["0", "1", "0"]
 
 
+def test_what_is_scanned_and_what_is_skipped_is_as_the_job_says(
+    images: Images, scan: Scan, workspace: Path, tmp_path: Path
+) -> None:
+    """Trivy's `--input` wins over its argument, and `--skip-files` over the variable."""
+    write_layout(workspace / "clean", [("COPY x", packed("app/x", "x"))])
+    assert "TRIVY_INPUT has no effect" in scan(env={"TRIVY_INPUT": "clean"}, **images.inputs("amd64")).log
+    (workspace / "trivy.yaml").write_text("image:\n  input: clean\n")
+    assert last_line(scan(**images.inputs("amd64")).exited(1)).startswith("error: findings: 1 HIGH")
+
+    secret = f"token = ghp_{'a1B2c3D4e5F6g7H8i9J0k1L2m3N4o5P6q7R8'}\n"
+    base = [("COPY b", packed("app/b", "b")), ("CMD sh", None)]
+    pushed = tmp_path / "above"
+    write_layout(pushed, [*base, ("COPY settings", packed("app/settings", secret))])
+    images.crane("push", str(pushed), f"{images.repository}:above")
+    scan(**images.inputs("above")).exited(1)
+    scan(env={"TRIVY_SKIP_FILES": "app/settings"}, **images.inputs("above")).passed()
+    (workspace / "trivy.yaml").write_text("scan:\n  skip-files: [app/settings]\n")
+    scan(**images.inputs("above")).passed()
+
+
 def packed(path: str, content: str) -> bytes:
     """Return a layer of one file."""
     entry, made = tarfile.TarInfo(path), io.BytesIO()

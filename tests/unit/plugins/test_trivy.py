@@ -533,11 +533,14 @@ def test_the_platform_is_read_from_the_image() -> None:
 
 def test_an_error_names_the_database_that_was_asked() -> None:
     own = {"db_repository": "mirror.example/db:2", "java_db_repository": "mirror.example/java:1"}
-    assert trivy.after_download(given()) == " with the database of the Trivy project"
-    assert "mirror.example/db:2, mirror.example/java:1" in trivy.after_download(given(**own))
-    assert trivy.after_download(given(**own, skip_db_update="true")) == ""
+    assert trivy.after_download(given(), {}) == " with the database of the Trivy project"
+    assert "mirror.example/db:2, mirror.example/java:1" in trivy.after_download(given(**own), {})
+    ambient = {"TRIVY_DB_REPOSITORY": "other.example/db:2"}
+    assert trivy.after_download(given(), ambient) == " with the database of other.example/db:2"
+    assert "other.example" not in trivy.after_download(given(**own), ambient)
+    assert trivy.after_download(given(**own, skip_db_update="true"), {}) == ""
     for more in ({"offline": "true"}, {"scanners": "secret"}):
-        assert trivy.after_download(given(**more)) == ""
+        assert trivy.after_download(given(**more), {}) == ""
 
 
 @pytest.mark.parametrize("text", [b"", b"usage: trivy", b"[]", b'{"ID": "docker-cis"}'])
@@ -639,6 +642,7 @@ class TestReports:
             ("sarif=", "item 1 is not FORMAT=PATH"),
             ("json=a\nserif=b", 'did you mean "sarif"?'),
             ("json=a\nsarif=a", "item 2 has the path of an earlier one"),
+            ("json=a/b\nsarif=./a//b", "item 2 has the path of an earlier one"),
             ("json=../a", "is outside the workspace"),
             ("template=a", "with.template: is required"),
             ("json=.", "is a directory"),
@@ -651,8 +655,9 @@ class TestReports:
     def test_no_report_is_lost_in_the_log_beside_the_table(self) -> None:
         (line,) = mistakes(format="json", reports="sarif=a.sarif")
         assert line.startswith("with.format: json has no file")
-        (line,) = mistakes(format="json", output="a", reports="sarif=a")
-        assert line.startswith("with.reports: ")
+        for path in ("a", "./a"):
+            (line,) = mistakes(format="json", output=path, reports="sarif=a")
+            assert line.startswith("with.reports: ")
 
     def test_a_platform_in_the_path_makes_a_file_for_each(self) -> None:
         wanted = trivy.Wanted("cyclonedx", "sbom/{platform}.json")
@@ -671,6 +676,16 @@ class TestReports:
         for inputs in ({"reports": "cyclonedx=a.json"}, {"format": "spdx"}):
             with pytest.raises(InputMismatch):
                 trivy.refuse_reports(given(**inputs), images)
+
+    def test_no_report_takes_the_file_of_another(self) -> None:
+        trivy.refuse_reports(given(reports="json={platform}.json\nsarif=all.json"), [AMD64, ARM64])
+        with pytest.raises(InputMismatch, match="linux-amd64"):
+            trivy.refuse_reports(
+                given(reports="json=r/{platform}.json\nsarif=./r/linux-amd64.json"), [AMD64, ARM64]
+            )
+        bases = [replace(AMD64, base=each) for each in ("org/app", "org-app")]
+        with pytest.raises(InputMismatch):
+            trivy.refuse_reports(given(reports="cyclonedx={platform}.json"), bases)
 
     def test_trivys_own_templates_are_beside_it_and_not_in_the_checkout(self, workspace: Path) -> None:
         def template(report_format: str, **inputs: str) -> str:
@@ -891,13 +906,16 @@ def test_a_path_that_is_too_long_is_not_there() -> None:
 
 
 def test_an_ignore_file_that_trivy_passes_over_is_told_of(workspace: Path) -> None:
-    assert not list(trivy.ignored_ignorefiles(given(), workspace))
+    assert not list(trivy.ignored_ignorefiles(given(), {}, workspace))
     (workspace / ".trivyignore").write_text("CVE-2024-1\n")
-    assert not list(trivy.ignored_ignorefiles(given(), workspace))
+    assert not list(trivy.ignored_ignorefiles(given(), {}, workspace))
     (workspace / ".trivyignore.yaml").write_text("vulnerabilities: []\n")
-    (line,) = trivy.ignored_ignorefiles(given(), workspace)
+    (line,) = trivy.ignored_ignorefiles(given(), {}, workspace)
     assert line.startswith(".trivyignore.yaml is not used")
-    assert not list(trivy.ignored_ignorefiles(given(ignorefile=".trivyignore.yaml"), workspace))
+    assert not list(trivy.ignored_ignorefiles(given(ignorefile=".trivyignore.yaml"), {}, workspace))
+    named = {"TRIVY_IGNOREFILE": ".trivyignore.yaml"}
+    assert not list(trivy.ignored_ignorefiles(given(), named, workspace))
+    assert not list(trivy.honoured_files(given(), named, workspace))
     (workspace / ".trivyignore").write_text("vulnerabilities:\n  - id: CVE-2024-1\n")
     (line,) = mistakes()
     assert line.startswith("with.ignorefile: .trivyignore:1 is YAML")
@@ -944,6 +962,15 @@ class TestWhatIsLetPass:
         inputs = given(baseline="old.json")
         before = trivy.read_baseline(inputs, workspace, {})
         assert self.allowed(report_of(vulnerability("A")), before).known
+        assert not self.allowed(report_of(vulnerability("A")), before, subject=ARM64).known
+
+    def test_a_report_of_several_bases_is_a_baseline(self, workspace: Path) -> None:
+        secret = {"RuleID": "r", "Severity": "HIGH"}
+        bases = [replace(AMD64, base=each) for each in ("python:3.13", "ghcr.io/org/base:1")]
+        found = report_of(secret, target="a", kind="Secrets")
+        (workspace / "old.json").write_text(json.dumps(trivy.merge({bases[0]: found, bases[1]: report_of()})))
+        before = trivy.read_baseline(given(baseline="old.json"), workspace, {})
+        assert self.allowed(found, before, subject=bases[0]).known
 
     def test_a_file_that_is_no_report_is_no_baseline(self, workspace: Path) -> None:
         (workspace / "old.json").write_text("{}")
@@ -1304,6 +1331,73 @@ def test_a_former_name_in_trivys_file_does_not_win_over_an_input(
     (workspace / name).write_text(content)
     (line,) = mistakes(scan_type="fs", **inputs)
     assert f"{name} says `" in line
+
+
+def test_the_file_that_a_variable_names_is_read_like_it(workspace: Path) -> None:
+    (workspace / "ci.yaml").write_text("scan:\n  security-checks: [secret]\nignorefile: accepted.yaml\n")
+    (line,) = mistakes({"TRIVY_CONFIG": "ci.yaml"}, scanners="vuln")
+    assert "ci.yaml says `" in line
+    (workspace / "trivy.yaml").write_text("ignorefile: other\n")
+    for environ, name in (({"TRIVY_CONFIG": "ci.yaml"}, "accepted.yaml"), ({}, "other")):
+        assert given(environ).accepted_by(environ, workspace) == name
+    assert given(ignorefile="").accepted_by({"TRIVY_IGNOREFILE": "third"}, workspace) == "third"
+
+
+def test_the_ignore_file_that_trivys_file_names_is_checked_and_told_of(workspace: Path) -> None:
+    (workspace / "trivy.yaml").write_text("a: &a {ignorefile: nothing}\n<<: *a\nignorefile: accepted.yaml\n")
+    (workspace / "accepted.yaml").write_text("vulnerabilities:\n- id: CVE-1\n  path: x\n")
+    (line,) = mistakes()
+    assert line.startswith("with.ignorefile: accepted.yaml: vulnerabilities[1]: Trivy does not read")
+    (workspace / "accepted.yaml").write_text("vulnerabilities:\n- id: CVE-1\n")
+    notes = list(trivy.honoured_files(given(), {}, workspace))
+    assert notes[1] == "accepted.yaml of the checkout is used, which accepts findings"
+
+
+@pytest.mark.parametrize("backend", [{}, {"TRIVY_CACHE_BACKEND": "redis://here"}])
+@pytest.mark.parametrize("elsewhere", [True, False])
+def test_what_is_skipped_elsewhere_is_not_overruled(
+    workspace: Path, elsewhere: bool, backend: dict[str, str]
+) -> None:
+    """An argument that keeps layers apart would win over `skip-files` of the job or of trivy.yaml."""
+    inputs = given(scan_type="image", target="ghcr.io/org/app", cache_dir=str(workspace))
+    environ = dict(backend)
+    if elsewhere:
+        environ["TRIVY_SKIP_FILES"] = "a"
+    config = {"history": [{}, {"created_by": "CMD", "empty_layer": True}, {}], "rootfs": {"diff_ids": ["x"]}}
+    registry = SimpleNamespace(
+        configuration=lambda image: ("", config),
+        ask_each=lambda host, ask, all_: [ask(each) for each in all_],
+    )
+    job = SimpleNamespace(
+        workspace=workspace, environ=environ, registry=lambda *_: registry, temporary=lambda: workspace
+    )
+    asked: list[list[str]] = []
+    tool = SimpleNamespace(capture_each=lambda argvs: asked.extend(argvs) or [Completed(0)])
+    trivy.Scans(inputs, job, tool, str(workspace)).all([trivy.one_image("app", f"ghcr.io/org/app@{DIGEST}")])
+    (argv,) = asked
+    kept = argv[argv.index("--cache-backend") + 1] if "--cache-backend" in argv else "the job's"
+    assert ("--skip-files" in argv, kept) == (
+        (False, "memory") if elsewhere else (True, "the job's" if backend else "fs")
+    )
+
+
+@pytest.mark.parametrize(
+    ("scan_type", "backend", "kept"),
+    [("fs", "redis://here", "the job's"), ("fs", "", "memory"), ("image", "redis://here", "memory")],
+)
+def test_what_cannot_be_told_apart_is_kept_nowhere(
+    workspace: Path, scan_type: str, backend: str, kept: str
+) -> None:
+    environ = {"TRIVY_CACHE_BACKEND": backend} if backend else {}
+    target = {"archive": "image.tar"} if scan_type == "image" else {}
+    (workspace / "image.tar").touch()
+    job = SimpleNamespace(workspace=workspace, environ=environ, temporary=lambda: workspace)
+    asked: list[list[str]] = []
+    tool = SimpleNamespace(capture_each=lambda argvs: asked.extend(argvs) or [Completed(0)])
+    scans = trivy.Scans(given(scan_type=scan_type, **target), job, tool, str(workspace))
+    scans.all([trivy.Subject("image.tar", ("--input", "image.tar"))])
+    (argv,) = asked
+    assert (argv[argv.index("--cache-backend") + 1] if "--cache-backend" in argv else "the job's") == kept
 
 
 @pytest.mark.parametrize(
