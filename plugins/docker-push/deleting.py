@@ -5,8 +5,9 @@ from __future__ import annotations
 from gocdnext_sdk import HttpError, Job, Reference, RegistryError, doing
 
 from .inputs import DockerPushInputs
+from .previous import describe
 from .registries import Registries
-from .tags import describe, find_tags
+from .tags import find_tags
 
 
 def delete_tags(inputs: DockerPushInputs, job: Job, registries: Registries) -> None:

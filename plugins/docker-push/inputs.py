@@ -48,6 +48,7 @@ from gocdnext_sdk.workspace import exists, is_directory, is_file
 
 from .demands import DemandInputs, Marks
 from .marks import ImageMark
+from .previous import names_receipts, parse_previous, parse_receipts
 from .signing import SigningInputs
 
 ENTRY_LEVELS = ("index", "manifest-descriptor")
@@ -331,7 +332,7 @@ class DockerPushInputs(ImageTagInputs, DemandInputs, SigningInputs, RegistryLogi
         return tuple(each for each in (*self.mark, *self.require) if each.kind != "attestation")
 
     def _check_marks(self, environ: Mapping[str, str], workspace: Path) -> Iterator[Problem]:
-        if self.action == "rollback" and "=" in (self.previous or ""):
+        if self.action == "rollback" and not names_receipts(self.previous or ""):
             for name in sorted(_SIGNER & self.model_fields_set):
                 what = "has no effect with the text in `previous`, which nobody has signed"
                 yield Problem(name.replace("_", "-"), what, "give a RECEIPT there")
@@ -353,13 +354,13 @@ class DockerPushInputs(ImageTagInputs, DemandInputs, SigningInputs, RegistryLogi
                     yield Problem(key, what, "leave it out")
 
     def _check_rollback(self) -> Iterator[Problem]:
-        from .receipt import parse_previous, parse_receipts
-
+        if self.previous is None:
+            return  # its constraint says so
         try:
-            if "=" in (self.previous or ""):
-                parse_previous(self.previous or "")
-            elif self.previous:
+            if names_receipts(self.previous):
                 parse_receipts(self.previous)
+            else:
+                parse_previous(self.previous)
         except ValueError as error:
             yield Problem.of("previous", error)
 

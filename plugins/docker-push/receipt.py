@@ -3,28 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-from gocdnext_sdk import Findings, InputMismatch, Invalid, Job, Reference, RegistryError
-from gocdnext_sdk.inputs.parsers import parse_words
-from gocdnext_sdk.oci.reference import is_digest
+from gocdnext_sdk import Findings, InputMismatch, Job, Reference, RegistryError
 from gocdnext_sdk.oci.referrers import CREATED, File, attach
 from gocdnext_sdk.tools.cosign import verified_predicates, verifier
 
 from .deleting import delete_tag
 from .inputs import DockerPushInputs
 from .notary import Notary
+from .previous import Tags, describe, names_receipts, parse_previous, parse_receipts
 from .registries import Registries
-from .tags import Move, describe, find_tags
+from .tags import Move, find_tags
 
 TYPE = "application/vnd.gocdnext.promotion.v1+json"
 PROMOTION = "https://github.com/klinux/gocdnext/promotion/v1"
 """The predicate type of a receipt that is signed."""
-
-Tags = Mapping[Reference, str | None]
-"""Tags, each with the digest that it points to; None for one that does not exist."""
 
 
 def leave_receipts(move: Move, previous: Tags, origin: str, job: Job, notary: Notary | None) -> list[str]:
@@ -110,12 +105,12 @@ def _before(inputs: DockerPushInputs, job: Job, registries: Registries) -> Tags:
         InputMismatch: one is no receipt, or one of other targets.
     """
     text = inputs.previous or ""
-    if "=" in text:
-        found = parse_previous(text)
-    else:
-        found = {}
+    found: dict[Reference, str | None] = {}
+    if names_receipts(text):
         for receipt in parse_receipts(text):
             found |= _read(receipt, inputs, job, registries)
+    else:
+        found |= parse_previous(text)
     names = {each.name for each in inputs.repositories}
     for tag in found:
         if tag.name not in names:
@@ -123,9 +118,7 @@ def _before(inputs: DockerPushInputs, job: Job, registries: Registries) -> Tags:
     return found
 
 
-def _read(
-    receipt: Reference, inputs: DockerPushInputs, job: Job, registries: Registries
-) -> Mapping[Reference, str | None]:
+def _read(receipt: Reference, inputs: DockerPushInputs, job: Job, registries: Registries) -> Tags:
     _, manifest = registries.targets.manifest(receipt)
     try:
         content = json.loads(registries.targets.blob(receipt, manifest["layers"][0]["digest"]))
@@ -149,31 +142,3 @@ def _check_signed(
             job.say("the receipt is signed as demanded")
             return
     raise Findings("the receipt is not signed as demanded; no tag was moved")
-
-
-def parse_receipts(text: str) -> list[Reference]:
-    """Read the output `RECEIPT`.
-
-    Raises:
-        ValueError: it is none.
-    """
-    found = [Reference.parse(word) for word in parse_words(text)]
-    if not found or not all(each.digest for each in found):
-        raise Invalid("is neither an output PREVIOUS nor receipts with their digests")
-    return found
-
-
-def parse_previous(text: str) -> dict[Reference, str | None]:
-    """Read the output `PREVIOUS`.
-
-    Raises:
-        Invalid: it is none.
-    """
-    found: dict[Reference, str | None] = {}
-    for item in filter(None, (each.strip() for each in text.split(","))):
-        name, _, digest = item.rpartition("=")
-        tag = Reference.parse(name)
-        if tag.tag is None or (digest and not is_digest(digest)):
-            raise Invalid(f"{item} is not TAG=DIGEST", "give the output PREVIOUS as it is")
-        found[tag] = digest or None
-    return found

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from gocdnext_sdk import Job, Reference, RegistryClient, RegistryError, ToolError
 
 from .inputs import DockerPushInputs
+from .previous import Tags, describe
 from .registries import Registries
 
 
@@ -25,12 +26,12 @@ class Move:
     registries: Registries
     digest: str
 
-    def current(self, job: Job, *, assumed: str | None = None) -> dict[Reference, str | None]:
+    def current(self, job: Job, *, assumed: str | None = None) -> Tags:
         """Return the digest each of its tags points to now."""
         return find_tags(self.registries.targets, self.inputs.targets(job.ci), assumed=assumed)
 
 
-def move_tags(moves: Sequence[Move], job: Job) -> list[dict[Reference, str | None]]:
+def move_tags(moves: Sequence[Move], job: Job) -> list[Tags]:
     """Let the tags of all images point to their digests, or those of none; return where they pointed.
 
     Raises:
@@ -103,9 +104,7 @@ def _restored(move: Move, target: Reference, before: str | None) -> bool:
     return False
 
 
-def find_tags(
-    registry: RegistryClient, targets: Iterable[Reference], *, assumed: str | None = None
-) -> dict[Reference, str | None]:
+def find_tags(registry: RegistryClient, targets: Iterable[Reference], *, assumed: str | None = None) -> Tags:
     """Return the digest each tag points to now; None for one that does not exist.
 
     Args:
@@ -115,8 +114,3 @@ def find_tags(
     """
     found = ((target, registry.find(target, assumed=assumed)) for target in targets)
     return {target: descriptor.digest if descriptor else None for target, descriptor in found}
-
-
-def describe(previous: Mapping[Reference, str | None]) -> str:
-    """Return where tags pointed, as one line for the outputs."""
-    return ",".join(f"{target}={digest or ''}" for target, digest in previous.items())

@@ -9,7 +9,8 @@ from gocdnext_sdk import Job, Reference, doing
 from .inputs import DockerPushInputs
 from .marks import VALIDATED, ImageMark
 from .notary import Notary
-from .receipt import Tags, leave_receipts, run_of
+from .previous import Tags
+from .receipt import leave_receipts, run_of
 from .registries import Registries
 from .services import Place, check_mark, set_mark
 from .tags import Move
