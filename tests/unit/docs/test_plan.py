@@ -7,16 +7,31 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
+from gocdnext_sdk.host.cli.commands import group
 from gocdnext_sdk.host.planning.plan_pipeline import JobPlan
 from gocdnext_sdk.host.planning.text import lines
 from gocdnext_sdk.host.testing.fixtures import FakeTools
 
-TEXT = (
-    (Path(__file__).parents[3] / "docs" / "plan.md").read_text().partition("## A report in the workspace")[2]
-)
+ROOT = Path(__file__).parents[3]
+FIRST, _, TEXT = (ROOT / "docs" / "plan.md").read_text().partition("## A report in the workspace")
 BY_TOOL, BY_PLUGIN = re.findall(r"^```python\n(.*?)^```$", TEXT, re.MULTILINE | re.DOTALL)
 SHOWN = re.findall(r"^```text\n(.*?)^```$", TEXT, re.MULTILINE | re.DOTALL)[0]
+
+
+def test_the_plan_on_the_page_is_that_of_the_published_recipe(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)  # which is no Git checkout, hence the <commit>
+    pipeline = tmp_path / ".gocdnext" / "release.yaml"
+    pipeline.parent.mkdir()
+    pipeline.write_text((ROOT / "examples" / "recipe" / "release.yaml").read_text())
+    (tmp_path / "Dockerfile").write_text("FROM scratch\n")
+    result = CliRunner().invoke(group, ["plan", ".gocdnext/release.yaml"])
+    assert result.exit_code == 0, result.output
+    (shown,) = re.findall(r"^```text\n(.*?)^```$", FIRST, re.MULTILINE | re.DOTALL)
+    assert shown in result.output
 
 
 def test_what_a_tool_writes_lets_the_plan_go_on(example: Any) -> None:
