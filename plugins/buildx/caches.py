@@ -98,15 +98,13 @@ def _of_branch(inputs: BuildxInputs, ci: Ci) -> tuple[tuple[CacheEntry, ...], tu
     if ci.branch is None:
         return (default,), ()
     if ci.branch == ci.default_branch:
-        own, sources = default, (default,)
-    else:
-        import hashlib
+        return (default,), (_with_all_layers(default),)
+    import hashlib
 
-        # A slash cannot be in a tag, and two branches must not share one: the digest tells them apart.
-        name = re.sub(r"[^A-Za-z0-9_.-]", "-", ci.branch)[:80]
-        own = _at(inputs, f"buildcache-{name}-{hashlib.sha256(ci.branch.encode()).hexdigest()[:8]}")
-        sources = (own, default)
-    return sources, (_with_all_layers(own),)
+    # A slash cannot be in a tag, and two branches must not share one: the digest tells them apart.
+    name = re.sub(r"[^A-Za-z0-9_.-]", "-", ci.branch)[:80]
+    own = _at(inputs, f"buildcache-{name}-{hashlib.sha256(ci.branch.encode()).hexdigest()[:8]}")
+    return (own, default), (_with_all_layers(own),)
 
 
 def _bucket(inputs: BuildxInputs, environ: Mapping[str, str]) -> CacheEntry:

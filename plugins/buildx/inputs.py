@@ -242,8 +242,8 @@ class BuildxInputs(ImageBuildInputs, StepInputs):
             "cache": self.cache,
             "cache-from": map(str, self.cache_from),
             "cache-to": map(str, self.cache_to),
-            "provenance": self.provenance and str(self.provenance),
-            "sbom": self.sbom and str(self.sbom),
+            "provenance": str(self.provenance) if self.provenance else None,
+            "sbom": str(self.sbom) if self.sbom else None,
         }
 
     def check(self, environ: Mapping[str, str], workspace: Path) -> Iterable[Problem]:

@@ -320,7 +320,7 @@ def ready(build: BuildxBuild) -> Iterator[tuple[Tool, Builder]]:
             yield buildx, builder
         return
     daemon = job.daemon()
-    buildx = job.tool("buildx", env=build.environ | daemon.environ, inherit=build.inherited())
+    buildx = job.tool("buildx", env={**build.environ, **daemon.environ}, inherit=build.inherited())
     with select_builder(build, daemon, buildx) as builder:
         emulate(inputs, builder.missing(inputs.platforms), daemon, job)
         yield buildx, builder

@@ -8,9 +8,21 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
-from gocdnext_sdk import Always, Input, Job, Lines, OnlyWith, PluginInputs, Problem, Secret, Words, quoted
+from gocdnext_sdk import (
+    Always,
+    Constraint,
+    Input,
+    Job,
+    Lines,
+    OnlyWith,
+    PluginInputs,
+    Problem,
+    Secret,
+    Words,
+    quoted,
+)
 
 KNOWN_HOSTS = "known_hosts"
 """The id of the build secret that holds `ssh-known-hosts`."""
@@ -54,7 +66,7 @@ class StepInputs(PluginInputs):
     )
     shm_size: str | None = Input(None, description="Size of /dev/shm in RUN steps, such as `64m`.")
 
-    constraints = (
+    constraints: ClassVar[tuple[Constraint, ...]] = (
         OnlyWith("ssh-known-hosts", "ssh-key"),
         Always("ssh-key", "network", "add-hosts", "ulimits", "shm-size"),
     )

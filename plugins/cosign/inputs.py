@@ -116,8 +116,14 @@ class CosignInputs(RegistryLoginInputs):
         "is signed, verified and reported.",
     )
     action: Literal[
-        *("sign", "verify", "attest", "verify-attestation"),
-        *("sign-blob", "verify-blob", "attest-blob", "verify-blob-attestation"),
+        "sign",
+        "verify",
+        "attest",
+        "verify-attestation",
+        "sign-blob",
+        "verify-blob",
+        "attest-blob",
+        "verify-blob-attestation",
     ] = Input(
         "sign",
         description="What to do. `attest` attaches the signed statement in `predicate`. What has `blob` in "

@@ -73,8 +73,8 @@ def _attestor(signer: Signer) -> Mapping[str, Any]:
     annotations = {} if bundle or not inputs.statements else {"annotations": dict(inputs.statements)}
     if inputs.keyless:
         roots = [] if bundle else certificates(_root(signer), "certificateAuthorities")
-        trust = {"roots": "".join(roots)} if roots else {}
-        trust |= {"rekor": _rekor(signer)} | ({} if bundle else _ctlog(signer))
+        trust: dict[str, Any] = {"roots": "".join(roots)} if roots else {}
+        trust |= {"rekor": _rekor(signer), **({} if bundle else _ctlog(signer))}
         return {"keyless": {**_identity(signer), **trust}, **annotations}
     key = signer.cosign.public_key()
     keys: dict[str, Any] = {"kms": inputs.key} if key is None or key.pem is None else {"publicKeys": key.pem}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -114,7 +114,7 @@ class DemandInputs(ImageSignatureInputs):
         marks = (each for each in self.require if each.kind == "attestation")
         return (*self.require_attestation, *(Attested(VALIDATED, each.age, each.text) for each in marks))
 
-    def check(self, environ: Mapping[str, str], workspace: Path) -> Iterator[Problem]:
+    def check(self, environ: Mapping[str, str], workspace: Path) -> Iterable[Problem]:
         """Check that it is clear who must have attested, and that keys and rules are there."""
         yield from super().check(environ, workspace)
         if self.attestations and not self.names_signer:

@@ -78,13 +78,15 @@ class DockerPush(Plugin[DockerPushInputs]):
             return {"IMAGE": inputs.repositories[0].name}
         notary = None
         if leaves_something := inputs.receipt or inputs.mark:
-            from .testimony import check_marks, leave, notary_of
+            from .testimony import notary_of
 
             notary = notary_of(inputs, job)
         images = [found(each, job) for each in inputs.together()]
         for problem in check_apart((each for each, _ in images), job.ci):  # `all-tags` finds further tags
             raise InputMismatch(problem.key, problem.what, problem.advice)
         if leaves_something:
+            from .testimony import check_marks
+
             check_marks(images, job)
         with ExitStack() as held:
             ready = [prepared(whole)(whole, job, registries, held) for whole, registries in images]
@@ -94,6 +96,8 @@ class DockerPush(Plugin[DockerPushInputs]):
         for move in moves:
             job.say(f"published {move.digest} as {', '.join(map(str, move.inputs.targets(job.ci)))}")
         if leaves_something:
+            from .testimony import leave
+
             leave(inputs, moves, previous, origins, job, notary)
         digest, first = moves[0].digest, moves[0].inputs.targets(job.ci)[0]
         return {

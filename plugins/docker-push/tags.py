@@ -47,13 +47,13 @@ def move_tags(moves: Sequence[Move], job: Job) -> list[Tags]:
     moved: list[tuple[Move, Reference, str | None]] = []
     try:
         for each, tags in zip(moves, previous, strict=True):
-            for target, before in tags.items():
-                if before == each.digest:
+            for target, now in tags.items():
+                if now == each.digest:
                     job.say(f"{target} exists already")
                     continue
-                moved.append((each, target, before))  # first: it may move though the answer does not get here
+                moved.append((each, target, now))  # first: it may move though the answer does not get here
                 each.registries.targets.tag(target.with_digest(each.digest), str(target.tag))
-                job.say(f"{target}: {before or 'new'} -> {each.digest}")
+                job.say(f"{target}: {now or 'new'} -> {each.digest}")
     except RegistryError as error:
         with job.cleanup():
             said = put_back(moved)
@@ -74,7 +74,8 @@ def put_back(moved: Iterable[tuple[Move, Reference, str | None]]) -> str:
 
     One that does not point to what it was moved to is left alone: it has not moved, or another job moved it.
     """
-    back, left = [], []
+    back: list[str] = []
+    left: list[str] = []
     for move, target, before in reversed(list(moved)):
         try:
             now = move.registries.targets.find(target)

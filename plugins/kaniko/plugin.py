@@ -207,7 +207,7 @@ class KanikoInputs(ImageBuildInputs):
             arguments={each.key: each.value for each in self.arguments(environ)},
             secrets=frozenset(id_ for id_, _ in (*self.secret_envs, *self.secret_files)),
             labels=frozenset(label.partition("=")[0] for label in self.labels),
-            left_out=tuple(PurePosixPath(each) for each in (mount_of(workspace), "/kaniko", *own_folders())),
+            left_out=(PurePosixPath(mount_of(workspace)), *map(PurePosixPath, ("/kaniko", *own_folders()))),
         )
         root = (workspace / self.context).resolve()
         ignore_file = dockerignore.find(path, root)

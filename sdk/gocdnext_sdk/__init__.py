@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from gocdnext_sdk.inputs.constraints import (
         Always,
         AtLeastOne,
+        Constraint,
         MutuallyExclusive,
         OnlyWith,
         RequiredIf,
@@ -127,6 +128,7 @@ _NAMES = {
     "inputs.constraints": (
         "Always",
         "AtLeastOne",
+        "Constraint",
         "MutuallyExclusive",
         "OnlyWith",
         "RequiredIf",
@@ -197,6 +199,7 @@ __all__ = [
     "Ci",
     "Commit",
     "Completed",
+    "Constraint",
     "ContainerError",
     "Credential",
     "Credentials",
