@@ -298,6 +298,11 @@ class KanikoBuild(Build[KanikoInputs]):
             self.registry.check_push(image)
         return True
 
+    @property
+    def is_staged(self) -> bool:
+        """Whether kaniko writes the image to the workspace."""
+        return super().is_staged or self.pushes_by_digest
+
     def ignored(self, patterns: tuple[str, ...]) -> tuple[str, ...]:
         """Return the patterns in the form that means to kaniko what it means to BuildKit."""
         return context.left_out(super().ignored(patterns), self.context)
@@ -318,7 +323,7 @@ class KanikoBuild(Build[KanikoInputs]):
             yield f"--ignore-path={folder}"
         if not inputs.is_pushed or self.pushes_by_digest:
             yield "--no-push"
-        if inputs.output or self.pushes_by_digest:
+        if self.is_staged:
             yield f"--oci-layout-path={self.staged}"
         yield from self._cache()
         for argument in self.arguments:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 import stat
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -143,14 +145,45 @@ class Build(Generic[Inputs]):
         """The same for an archive, of builders that write one only."""
         return self.staged.with_suffix(".tar")
 
+    @property
+    def is_staged(self) -> bool:
+        """Whether the builder writes to `staged` or `staged_archive`."""
+        return self.inputs.output is not None
+
     @contextmanager
     def writing(self) -> Iterator[None]:
-        """Let a builder write to `staged` or `staged_archive` in the block; neither is there after it."""
-        self._remove_staged()
-        try:
+        """Let a builder write to `staged` or `staged_archive` in the block; neither is there after it.
+
+        Jobs that share a workspace, as parallel steps do elsewhere, do so one after the other: the image of
+        one would get the tags of the other.
+        """
+        with ExitStack() as held:
+            if self._is_free(held):
+                self._remove_staged()  # what a killed job left would be built from, too
+            if self.is_staged:
+                held.callback(self._remove_staged)
+            else:
+                held.close()
             yield
-        finally:
-            self._remove_staged()
+
+    def _is_free(self, held: ExitStack) -> bool:
+        """Lock the workspace until `held` closes; wait for that if this job stages.
+
+        Returns:
+            Whether no other job stages there; on file systems without locks, none is seen.
+        """
+        workspace = os.open(self.job.workspace, os.O_RDONLY)
+        held.callback(os.close, workspace)
+        try:
+            fcntl.flock(workspace, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if not self.is_staged:
+                return False
+            self.job.say("waiting for another job, which builds an image in this workspace")
+            fcntl.flock(workspace, fcntl.LOCK_EX)
+        except OSError:
+            pass
+        return True
 
     def _remove_staged(self) -> None:
         """Remove what is in the way of what is built, whatever the checkout has there; follow no link.

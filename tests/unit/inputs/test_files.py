@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from threading import Thread
 from types import SimpleNamespace
 from typing import Any
 
@@ -15,6 +16,7 @@ from gocdnext_sdk.inputs.reader import read_inputs
 from gocdnext_sdk.oci.descriptor import OCI_MANIFEST, digest_of
 from gocdnext_sdk.oci.layout import layout_digest, read_archive
 from gocdnext_sdk.runtime.job import digest_left_by_tool
+from gocdnext_sdk.runtime.polling import poll
 
 TOKEN = "npm-s3cr3t-t0ken-0123456789"
 CONFIG = "application/vnd.oci.image.config.v1+json"
@@ -106,3 +108,30 @@ def test_what_the_checkout_has_in_the_way_goes_and_no_link_is_followed(
         tried.staged_archive.write_text("as the builder does")
     assert [each.name for each in outside.iterdir()] == ["kept"]
     assert not tried.staged_archive.exists()
+
+
+def test_jobs_that_share_a_workspace_stage_one_after_the_other(tmp_path: Path) -> None:
+    """Parallel steps do elsewhere: the image of one would get the tags of the other, or none."""
+    first, second, third = (build(tmp_path, output) for output in ("one", "two", ""))
+    said: list[str] = []
+    second.job.say = said.append  # type: ignore[method-assign,assignment]
+    ended: list[str] = []
+
+    def stage_second() -> None:
+        with second.writing():
+            ended.append("second")
+
+    thread = Thread(target=stage_second)
+    with first.writing():
+        first.staged.mkdir()
+        thread.start()
+        assert poll(lambda: said or None, within=10, every=0.01)
+        with third.writing():  # which stages nothing
+            assert first.staged.exists()
+        assert first.staged.exists()
+        ended.append("first")
+    thread.join()
+    assert ended == ["first", "second"]
+    first.staged.mkdir()
+    with third.writing():
+        assert not first.staged.exists()
