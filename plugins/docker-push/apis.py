@@ -20,6 +20,7 @@ from gocdnext_sdk.oci.descriptor import OCI_MANIFEST, digest_of
 from gocdnext_sdk.oci.referrers import EMPTY, EMPTY_TYPE, upload
 
 from .accounts import basic, password
+from .harbor import artifact
 
 HOSTS = {"ghcr.io": "github", "docker.io": "docker-hub", "registry.gitlab.com": "gitlab", "quay.io": "quay"}
 """The services that are known by their registry's name."""
@@ -101,10 +102,7 @@ def _quay(deletion: Deletion) -> None:
 
 
 def _harbor(deletion: Deletion) -> None:
-    project, _, name = deletion.target.repository.partition("/")
-    # A slash in the name is encoded twice.
-    artifact = f"{quote(quote(name, safe=''), safe='')}/artifacts/{deletion.digest}"
-    path = f"/api/v2.0/projects/{project}/repositories/{artifact}/tags/{deletion.target.tag}"
+    path = f"{artifact(deletion.target.with_digest(deletion.digest))}/tags/{deletion.target.tag}"
     deletion.job.http("DELETE", deletion.url + path, headers=deletion.basic)
 
 

@@ -78,14 +78,20 @@ def _checked(inputs: DockerPushInputs, source: Source, job: Job, registries: Reg
     reference = source.reference
     if reference is None:
         raise InputMismatch("source", f"{quoted(source)} is in no registry, and has no signature")
-    digest = reference.digest or registries.source.resolve(reference).digest
-    if reference.digest is None:
-        job.say(f"{source} is {digest}")
     from .checking import check_demands
 
-    pinned, insecure = reference.with_digest(digest), inputs.is_insecure(reference.registry)
+    pinned, insecure = _pinned(source, reference, job, registries), inputs.is_insecure(reference.registry)
     check_demands(inputs, job, pinned, registries.source, registries.credentials.source, insecure=insecure)
     return replace(source, reference=pinned)
+
+
+def _pinned(source: Source, reference: Reference, job: Job, registries: Registries) -> Reference:
+    """Return a source in a registry by its digest, and say what that is, if it does not name it."""
+    digest = reference.digest
+    if digest is None:
+        digest = registries.source.resolve(reference).digest
+        job.say(f"{source} is {digest}")
+    return reference.with_digest(digest)
 
 
 @contextmanager
@@ -95,13 +101,10 @@ def find_content(
     """Find a source and its digest; what is in no registry is a layout on disk while the block runs."""
     reference = source.reference
     if reference is not None and not is_in_daemon(inputs, source, reference, job):
-        digest = reference.digest or registries.source.resolve(reference).digest
-        pinned = reference.with_digest(digest)
-        if reference.digest is None:
-            job.say(f"{source} is {digest}")
+        pinned = _pinned(source, reference, job, registries)
         location = regctl_name(pinned, inputs, registries.credentials)
         tagged = reference.digest is None or has_tags(registries.source, pinned)
-        yield Content(str(location), digest, str(pinned), pinned, tagged)
+        yield Content(str(location), str(pinned.digest), str(pinned), pinned, tagged)
         return
 
     from tempfile import TemporaryDirectory

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any, NamedTuple
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import urlencode, urlsplit
 
 from gocdnext_sdk import Credential, HttpError, InputMismatch, Job, Reference
 
 from .accounts import basic
+from .harbor import API, artifact
 from .marks import ImageMark
 
 
@@ -67,16 +68,9 @@ def has_mark(mark: ImageMark, place: Place) -> bool:
     return {"harbor": _is_labelled, "artifactory": _has_property}[mark.kind](mark, place)
 
 
-def _artifact(image: Reference) -> str:
-    project, _, name = image.repository.partition("/")
-    # A slash in the name is encoded twice.
-    repository = quote(quote(name, safe=""), safe="")
-    return f"/api/v2.0/projects/{project}/repositories/{repository}/artifacts/{image.digest}"
-
-
 def _label(mark: ImageMark, place: Place) -> None:
     number = _number(mark, place)
-    place.ask("POST", f"{_artifact(place.image)}/labels", json={"id": number}, ok=(200, 201, 409))
+    place.ask("POST", f"{artifact(place.image)}/labels", json={"id": number}, ok=(200, 201, 409))
 
 
 def _number(mark: ImageMark, place: Place) -> int:
@@ -90,15 +84,15 @@ def _number(mark: ImageMark, place: Place) -> int:
 def _labels(mark: ImageMark, place: Place) -> Iterator[int]:
     """Yield the numbers of the labels of that name, the project's own first."""
     project = place.image.repository.partition("/")[0]
-    known = place.ask("GET", f"/api/v2.0/projects/{project}", assumed={"project_id": 1}).json()
+    known = place.ask("GET", f"{API}/projects/{project}", assumed={"project_id": 1}).json()
     for scope in ({"scope": "p", "project_id": known["project_id"]}, {"scope": "g"}):
         query = urlencode({"name": mark.name, "page_size": 100, **scope})
-        found = place.ask("GET", f"/api/v2.0/labels?{query}", assumed=[{"id": 1, "name": mark.name}]).json()
+        found = place.ask("GET", f"{API}/labels?{query}", assumed=[{"id": 1, "name": mark.name}]).json()
         yield from (each["id"] for each in found if each["name"] == mark.name)
 
 
 def _is_labelled(mark: ImageMark, place: Place) -> bool:
-    path = f"{_artifact(place.image)}?with_label=true"
+    path = f"{artifact(place.image)}?with_label=true"
     known = place.ask("GET", path, assumed={"labels": [{"name": mark.name}]}).json()
     return any(each["name"] == mark.name for each in known.get("labels") or ())
 
