@@ -5,7 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import stat
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -263,24 +263,32 @@ class Build(Generic[Inputs]):
         """Let every tag point to what all repositories have.
 
         Raises:
+            Findings: an immutable one would move; none has been moved then.
             RegistryError: one is refused, with where the tags are. Those that moved are put back; one that is
                 new stays, since few registries can delete a tag.
         """
         from gocdnext_sdk.oci.tags import set_tags
 
-        set_tags(self.targets, digest, self.registry, self.job.say)
+        def check(before: Mapping[Reference, str | None]) -> None:  # again: the build may have taken an hour
+            if kept := self.inputs.keeps(before, digest):
+                raise RegistryError(f"{kept} got an immutable tag meanwhile; no tag was moved. Run it again")
+
+        set_tags(self.targets, digest, self.registry, self.job.say, check)
 
     @cached_property
     def pushes_by_digest(self) -> bool:
         """Whether a builder that sets one tag after the other leaves that to us: all content goes first then.
 
-        A single tag is set after its content by any builder. Where none of our logins fits, as with a cloud's
+        A single tag is set after its content by any builder, but not with another look at an immutable one.
+        Where none of our logins fits, as with a cloud's
         identity that only the builder knows, it has to push by itself.
 
         Raises:
             RegistryError: a login of the job is refused; nothing was built.
         """
-        if not self.inputs.is_pushed or len(self.targets) < 2:
+        if not self.inputs.is_pushed:
+            return False
+        if len(self.targets) < 2 and not any(map(self.inputs.immutable, self.targets)):
             return False
         try:
             for image in self.inputs.repositories:

@@ -5,7 +5,7 @@ Source: distribution-spec 1.1.1 "Listing Tags".
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 
 from gocdnext_sdk.errors import Cancelled, RegistryError
@@ -101,7 +101,11 @@ def _tags(body: bytes) -> list[str]:
 
 
 def set_tags(
-    targets: Sequence[Reference], digest: str, registry: RegistryClient, say: Callable[[str], None]
+    targets: Sequence[Reference],
+    digest: str,
+    registry: RegistryClient,
+    say: Callable[[str], None],
+    check: Callable[[Mapping[Reference, str | None]], None] = lambda before: None,
 ) -> None:
     """Let every tag point to what all repositories have.
 
@@ -110,6 +114,7 @@ def set_tags(
         digest: of what they shall point to.
         registry: the client.
         say: is told of every tag that moves.
+        check: is told where each points, None for one that is not there, and may raise before any moves.
 
     Raises:
         RegistryError: one is refused, with where the tags are. Those that moved are put back; one that is
@@ -117,6 +122,7 @@ def set_tags(
         Cancelled: by a signal or the job's `timeout`; those that moved are put back likewise.
     """
     before = {target: registry.find(target) for target in targets}
+    check({target: was.digest if was else None for target, was in before.items()})
     moved: list[Reference] = []
     try:
         for target, was in before.items():

@@ -28,6 +28,7 @@ def build(registry: FakeRegistry, *targets: Reference) -> Build[Any]:
         all_credentials=Credentials([]),
         insecure_registries=(),
         platforms=("linux/amd64",),
+        keeps=lambda before, digest: None,
     )
     job = SimpleNamespace(ci=None, registry=lambda logins, insecure: client)
     return Build(inputs, job)  # type: ignore[type-var,arg-type]
@@ -164,3 +165,11 @@ class TestSettingTags:
             tried.set_tags(at["new"])
         assert said == [f"{FIRST}: put back to {at['old']}"]
         assert tried.registry.resolve(FIRST).digest == at["old"]
+
+    def test_one_that_became_immutable_during_the_build_stays(self) -> None:
+        tried, at, said = self.ready("none")
+        there = {FIRST: at["old"], SECOND: None}
+        tried.inputs.keeps = lambda before, digest: {str(there): "the other"}[str(before)]
+        with pytest.raises(RegistryError, match="the other got an immutable tag meanwhile; no tag was moved"):
+            tried.set_tags(at["new"])
+        assert said == []

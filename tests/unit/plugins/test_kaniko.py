@@ -87,6 +87,7 @@ class TestArgv:
         ours = {"--no-push", f"--oci-layout-path={workspace}/.gocdnext-image"}
         assert ours <= set(argv(tags="v1 latest"))
         assert not ours & set(argv(tags="v1"))
+        assert ours <= set(argv(tags="v1", immutable_tags="v*"))  # which is looked at again before it is set
         assert not ours & set(argv(image="quay.io/org/app", tags="v1 latest"))  # it lets us in nowhere
 
     def test_a_candidate_is_left_to_us_whatever_its_tags(self, workspace: Path) -> None:
