@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import sys
 import tempfile
+from importlib import import_module
 from pathlib import Path, PurePosixPath
 from types import SimpleNamespace
 from typing import Any
@@ -21,7 +22,8 @@ from gocdnext_sdk.tools.dockerfile import parse
 PLUGINS = Path(__file__).parents[3] / "plugins"
 plugin = load_plugin(PLUGINS / "kaniko")
 kaniko = sys.modules[plugin.__module__]
-preflight = kaniko.preflight
+PACKAGE = plugin.__module__.rpartition(".")[0]
+preflight = import_module(f"{PACKAGE}.preflight")
 
 
 @pytest.fixture(autouse=True)
@@ -34,7 +36,7 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def read(environ: dict[str, str] | None = None, **inputs: str) -> Any:
     given = {"image": "ghcr.io/org/app"} | inputs
     variables = {f"PLUGIN_{name.upper()}": text for name, text in given.items()}
-    return read_inputs(kaniko.KanikoInputs, variables | (environ or {}))
+    return read_inputs(plugin.inputs, variables | (environ or {}))
 
 
 def mistakes(environ: dict[str, str] | None = None, **inputs: str) -> list[str]:
@@ -234,7 +236,7 @@ class TestMistakes:
         assert mistakes() == ['with.dockerfile: Dockerfile: line 2: the here-document "EOF" does not end']
 
     def test_files_for_the_folder_of_the_checkout_would_be_lost(self, workspace: Path) -> None:
-        folder = kaniko.mount_of(workspace) / "in"
+        folder = kaniko.container.mount_of(workspace) / "in"
         (workspace / "Dockerfile").write_text(f"FROM x\nCOPY . {folder}/\n")
         (said,) = mistakes()
         assert said.startswith(f"with.dockerfile: Dockerfile:2: COPY to {folder}: kaniko leaves")
