@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from gocdnext_sdk import Findings, Job, ToolError, doing
 from gocdnext_sdk.tools.cosign import ask_cosign, show, statement
+from gocdnext_sdk.tools.sigstore import normalised
 from gocdnext_sdk.workspace import is_file, is_in_workspace, read_text
 
 from .predicates import is_same
@@ -117,9 +118,10 @@ def _verify(signer: Signer, job: Job, file: str, bundle: str) -> None:
     with doing(f"verifying {file}"):
         done = ask_cosign(signer.tool, _demands(signer, file, bundle), b"")
     if done.exit_code == 0:
-        if not signer.inputs.attestation and _message(job, bundle):
+        if not signer.inputs.attestation and (stated := _message(job, bundle)) != {}:
             # `cosign verify-blob` takes an attestation for a signature.
-            raise Findings(f"not verified: {file}; {bundle} is an attestation, and no signature")
+            what = "cannot be told from an attestation" if stated is None else "is an attestation"
+            raise Findings(f"not verified: {file}; {bundle} {what}, and no signature")
         return
     show(done)
     if any(refusal in done.stderr for refusal in REFUSALS):
@@ -135,13 +137,13 @@ def _demands(signer: Signer, file: str, bundle: str) -> list[str]:
 
 
 def _message(job: Job, bundle: str) -> dict[str, Any] | None:
-    """Return what a bundle states: nothing for a signature; None if it is no bundle."""
+    """Return what a bundle states: nothing for a signature; None if it is no bundle, or too large to tell."""
     try:
-        content = json.loads(read_text(job.workspace / bundle))
-        if "messageSignature" in content:
+        content = normalised(json.loads(read_text(job.workspace / bundle)))
+        if "messageSignature" in content or "base64Signature" in content:  # the latter of cosign 2
             return {}
         return statement(content["dsseEnvelope"])
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
 
 

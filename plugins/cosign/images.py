@@ -36,6 +36,9 @@ from .predicates import SIGNATURE, is_same, uri_of
 from .provenance import of_one_run
 from .signer import Signer
 
+BUNDLE_TYPE = "application/vnd.dev.sigstore.bundle"
+"""What the media type of a bundle begins with, of any version."""
+
 _TAGS = {"sign": "sig", "attest": "att"}
 """What the tag ends with under which the older form is."""
 
@@ -207,6 +210,8 @@ class Images:
         wanted = uri_of(self.inputs.predicate_type) if self.inputs.attestation else SIGNATURE
         for each in referrers(self.registry, image):
             # Where the registry has no referrers API, cosign writes neither type nor annotations.
+            if each.artifact_type and not each.artifact_type.startswith(BUNDLE_TYPE):
+                continue
             if each.annotations.get("dev.sigstore.bundle.predicateType", wanted) == wanted:
                 yield each.digest
 
@@ -217,7 +222,10 @@ class Images:
         return home.with_digest(str(image.digest))
 
     def _remove_others(self, image: Reference, predicate: str) -> None:
-        """Remove this signer's attestations of the same type but for one that says what is attested now."""
+        """Remove this signer's attestations of the same type but for one that says what is attested now.
+
+        What has come since this job began is another one's, which may be removing this one's.
+        """
         home, kept = self._home(image), False
         for digest in sorted(self._bundles(home)):
             stated = self._statement(home, image, digest)
@@ -226,14 +234,23 @@ class Images:
             if not kept and self._is_same(stated[0], predicate):
                 kept = True
                 continue
+            if digest not in self._before["bundle", str(image)]:
+                continue
             with doing(f"removing the earlier {self.inputs.predicate_type} of {image}"):
                 remove(self.registry, home, digest)
             self.job.say(f"removed the earlier {self.inputs.predicate_type} {digest} of {image}")
 
     def _statement(self, home: Reference, image: Reference, digest: str) -> tuple[object] | None:
-        """Return what one attestation states; None if it is not by this signer."""
+        """Return what one attestation states; None if it is not by this signer, or is something else."""
         _, content = self.registry.manifest(home.with_digest(digest))
-        blob = self.registry.blob(home, str(content["layers"][0]["digest"]))
+        try:
+            (layer,) = content["layers"]
+            is_bundle = str(layer["mediaType"]).startswith(BUNDLE_TYPE)
+        except (KeyError, TypeError, ValueError):
+            return None
+        if not is_bundle:
+            return None
+        blob = self.registry.blob(home, str(layer["digest"]))
         policy, kind = self.signer.policy(image.registry), self.inputs.predicate_type
         path = self.job.secret_file(blob, "bundle.json")
         return verified_bundle(self.signer.tool, policy, str(image.digest), path, kind, blob)

@@ -26,7 +26,8 @@ def verify_command(signer: Signer, images: Sequence[Reference]) -> str:
         images: by digest; none: it is about files, one of which is called FILE.
     """
     inputs = signer.inputs
-    policy = signer.policy(images[0].registry if images else None)
+    form = inputs.forms[0] if len(inputs.forms) == 1 else None
+    policy = signer.policy(images[0].registry if images else None, form)
     root = _ROOT if inputs.trust not in (None, NOBODY) else None
     key = policy.key if kms_scheme(policy.key) else (policy.key and _KEY)
     policy = replace(policy, key=key, trusted_root=root)
@@ -41,7 +42,8 @@ def verify_command(signer: Signer, images: Sequence[Reference]) -> str:
         *annotation_flags(inputs.statements),
         *(map(str, images) if images else ["FILE"]),
     ]
-    return shlex.join(argv)
+    elsewhere = signer.tool.environ.get("COSIGN_REPOSITORY") if images else None
+    return (f"COSIGN_REPOSITORY={shlex.quote(elsewhere)} " if elsewhere else "") + shlex.join(argv)
 
 
 def show_policies(signer: Signer, images: Sequence[Reference], job: Job) -> None:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any
 
 _SLSA, _SPDX = "https://slsa.dev/provenance", "https://spdx.dev/Document"
 
@@ -47,7 +46,11 @@ def is_same(kind: str, attested: object, statement: str) -> bool:
     if uri_of(kind) == TYPES["custom"]:  # cosign puts the file into a text, beside the time
         return isinstance(attested, dict) and attested.get("Data") == statement
     try:
-        wanted: Any = json.loads(statement)
+        return _canonical(json.dumps(attested)) == _canonical(statement)
     except (ValueError, RecursionError):
         return False
-    return bool(attested == wanted)
+
+
+def _canonical(text: str) -> str:
+    """Return JSON such that it says the same as another if it is the same; all numbers are Go's float64."""
+    return json.dumps(json.loads(text, parse_int=float), sort_keys=True)

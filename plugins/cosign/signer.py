@@ -17,6 +17,12 @@ from .checks import token_problems
 from .forms import OLDER_LOG, Form
 from .inputs import CosignInputs
 
+_TRUSTING = (
+    *("SIGSTORE_ROOT_FILE", "SIGSTORE_REKOR_PUBLIC_KEY", "SIGSTORE_CT_LOG_PUBLIC_KEY_FILE"),
+    *("SIGSTORE_TSA_CERTIFICATE_FILE", "TUF_ROOT", "TUF_ROOT_JSON"),
+)
+"""Variables that say to cosign what to trust, and that it does not see: `trusted-root` alone says so."""
+
 
 @dataclass(frozen=True)
 class Signer:
@@ -54,6 +60,9 @@ class Signer:
         )
         if cosign.private and not cosign.known and not inputs.signs:
             job.warn("verifying needs only the public key; keep the private one out of this job")
+        for name in _TRUSTING if inputs.trusted_root is None else ():
+            if name in job.environ:
+                job.warn(f"{name} is not used: write `trusted-root`")
         services = document(job, inputs.services) if inputs.signs else None
         return cls(inputs, cosign, services, document(job, inputs.trust))
 

@@ -7,6 +7,7 @@ import io
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -22,13 +23,15 @@ from tests.e2e.recording import Upstream, later
 from tests.servers import Answer, answering, olareg
 from tests.soak.proxy import Proxy, demanding_signatures
 
-from gocdnext_sdk import Reference
+from gocdnext_sdk import Credential, Credentials, Reference, RegistryClient, Secret
 from gocdnext_sdk.host.harness import LocalRegistry
 from gocdnext_sdk.host.harness.signatures import unsigned
 from gocdnext_sdk.host.manifest.load import load_plugin
 from gocdnext_sdk.host.testing import PluginRunner, Result
+from gocdnext_sdk.host.testing.fixtures import FakeTools
 from gocdnext_sdk.host.testing.web import LocalWeb
 from gocdnext_sdk.inputs.reader import read_inputs
+from gocdnext_sdk.oci.referrers import File, attach
 from gocdnext_sdk.tools.cosign import Policy
 from gocdnext_sdk.tools.signing import SigningTool
 from gocdnext_sdk.tools.sigstore import NOBODY, signing_config
@@ -38,6 +41,8 @@ PLUGIN = load_plugin(FOLDER)
 MODULE = sys.modules[PLUGIN.__module__]
 PLATFORMS = ("linux/amd64", "linux/arm64")
 PASSWORD = "open sesame 1"
+BUNDLE = ".sigstore.json"
+SCAN = "https://example.com/scan"
 
 
 @dataclass(frozen=True)
@@ -294,7 +299,7 @@ def test_an_attestation_is_added_once_and_replaced_by_type(
 ) -> None:
     digest = image.push("one")
     attest = key.signing | {"action": "attest", "predicate": "p.json", "format": "both"}
-    kinds = ("https://example.com/scan", "vuln")
+    kinds = (SCAN, "vuln")
     for content, kind, replace in (
         ("1", kinds[0], "false"),
         ("1", kinds[0], "false"),
@@ -306,6 +311,82 @@ def test_an_attestation_is_added_once_and_replaced_by_type(
         expected = {("1", "false"): ["1"], ("2", "false"): ["1", "2"], ("3", "true"): ["3"]}
         for cosign in ("cosign", "cosign-2"):
             assert image.attested(cosign, digest, key, kind) == expected[content, replace], cosign
+
+
+def test_what_is_no_attestation_is_not_looked_at_for_one_to_replace(
+    run_plugin: PluginRunner, registry: LocalRegistry, image: Image, key: KeyPair, workspace: Path
+) -> None:
+    """Such as an SBOM that refers to the image, larger than any attestation, or an artifact of no files."""
+    digest = image.push("one")
+    subject = Reference.parse(f"{image.repository}@{digest}")
+    login = Credential(subject.registry, registry.username, Secret(registry.password))
+    client = RegistryClient(Credentials([login]))
+    sbom = File("sbom.json", "application/json", b" " * (5 << 20))
+    attach(client, subject, "application/vnd.cyclonedx+json", [sbom], {})
+    attach(client, subject, "application/vnd.example.mark", [], {})
+    attest = key.signing | {"action": "attest", "predicate": "p.json", "predicate-type": SCAN}
+    for run_ in ("1", "2"):
+        (workspace / "p.json").write_text(json.dumps({"run": run_}))
+        run_plugin(FOLDER, image.inputs | attest | {"replace": "true"}).passed()
+        assert image.attested("cosign", digest, key, SCAN) == [run_]
+
+
+def test_rules_hold_for_attestations_of_both_forms(
+    run_plugin: PluginRunner, image: Image, key: KeyPair, workspace: Path
+) -> None:
+    """Cosign 3 looks at none of the older form where there is a bundle."""
+    image.push("one")
+    kind = {"predicate-type": SCAN}
+    attest = key.signing | kind | {"action": "attest", "predicate": "p.json"}
+    (workspace / "good.cue").write_text('predicate: run: "good"\n')
+    demand = key.verifying | kind | {"action": "verify-attestation", "policies": "good.cue"}
+    for run_, form in (("bad", "legacy"), ("good", "bundle")):
+        (workspace / "p.json").write_text(json.dumps({"run": run_}))
+        run_plugin(FOLDER, image.inputs | attest | {"format": form}).passed()
+        (line,) = run_plugin(FOLDER, image.inputs | demand).exited(1).errors
+        assert line.startswith(f"not verified: {image.repository}@")
+    run_plugin(FOLDER, image.inputs | demand | {"policies": ""}).passed()
+    run_plugin(FOLDER, image.inputs | attest | {"format": "legacy", "replace": "true"}).passed()
+    run_plugin(FOLDER, image.inputs | demand).passed()
+
+
+@pytest.mark.parametrize("elsewhere", [True, False])
+def test_the_command_that_is_told_verifies_it(
+    run_plugin: PluginRunner,
+    image: Image,
+    key: KeyPair,
+    new_key: Callable[[], KeyPair],
+    workspace: Path,
+    elsewhere: bool,
+) -> None:
+    """Of an image that has a bundle by someone else too, and where its signatures are in another place."""
+    image.push("one")
+    (workspace / "sbom.json").write_text("{}")
+    attest = {"action": "attest", "predicate": "sbom.json", "predicate-type": "cyclonedx"}
+    run_plugin(FOLDER, image.inputs | new_key().signing | attest).passed()
+    environ = {"COSIGN_REPOSITORY": f"{image.repository}-signatures"} if elsewhere else {}
+    form = {} if elsewhere else {"format": "legacy"}
+    result = run_plugin(FOLDER, image.inputs | key.signing | form, env=environ).passed()
+    (image.scratch / "cosign.pub").write_text(key.public)
+    folders = {"DOCKER_CONFIG": str(image.config), "TUF_ROOT": str(image.scratch / "tuf")}
+    run("sh", "-c", result.outputs["VERIFY_COMMAND"], cwd=image.scratch, **folders)
+
+
+def test_two_jobs_that_replace_at_once_leave_one_attestation_at_least(
+    run_plugin: PluginRunner, fake_tools: FakeTools, image: Image, key: KeyPair, workspace: Path
+) -> None:
+    """Each would remove the other's, which came while it was at work."""
+    digest = image.push("one")
+    attest = key.signing | {"action": "attest", "predicate": "p.json", "predicate-type": SCAN}
+    for name, run_ in (("p.json", "0"), ("other.json", "of another job")):
+        (workspace / name).write_text(json.dumps({"run": run_}))
+    run_plugin(FOLDER, image.inputs | attest).passed()
+    (workspace / "p.json").write_text(json.dumps({"run": "1"}))
+    cosign = shutil.which("cosign")
+    twice = 'case " $* " in *" p.json "*) mv other.json p.json; exec "$cosign" "$@";; esac'
+    fake_tools.add("cosign", script=f'cosign={cosign}; "$cosign" "$@" || exit $?; {twice}; exit')
+    run_plugin(FOLDER, image.inputs | attest | {"replace": "true", "verify-after-sign": "false"}).passed()
+    assert image.attested("cosign", digest, key, SCAN) == ["1", "of another job"]
 
 
 def test_several_images_get_a_provenance_that_names_its_materials(
@@ -354,8 +435,7 @@ def test_files_are_signed_and_attested_each_with_its_bundle_beside_it(
     for name in ("app.tar", "app.zip"):
         (workspace / "dist" / name).write_text(f"content of {name}")
     (workspace / "scan.json").write_text(json.dumps({"run": "7"}))
-    files, scan = {"files": "dist/app.*"}, "https://example.com/scan"
-    of_scan = {"predicate-type": scan}
+    files, of_scan = {"files": "dist/app.*"}, {"predicate-type": SCAN}
     verifying, attested = (
         files | key.verifying | {"action": action} for action in ("verify-blob", "verify-blob-attestation")
     )
@@ -383,6 +463,15 @@ def test_files_are_signed_and_attested_each_with_its_bundle_beside_it(
     assert again.log.count("already by this signer") == 2
     assert len(told(run_plugin(FOLDER, attested | of_scan).passed())) == 2
     run_plugin(FOLDER, attested | {"predicate-type": "https://example.com/other"}).exited(1)
+
+    # However it is spelt: cosign reads both names, and passes over what is null.
+    bundle = json.loads((workspace / "dist" / f"app.zip.custom{BUNDLE}").read_text())
+    envelope = bundle.pop("dsseEnvelope")
+    (workspace / "one").write_bytes((workspace / "dist" / "app.zip").read_bytes())
+    for disguised in ({"dsse_envelope": envelope}, {"dsseEnvelope": envelope, "messageSignature": None}):
+        (workspace / f"one{BUNDLE}").write_text(json.dumps(bundle | disguised))
+        (line,) = run_plugin(FOLDER, verifying | {"files": "one"}).exited(1).errors
+        assert line.endswith("is an attestation, and no signature")
 
     (workspace / "dist" / "app.zip").write_text("Content of app.zip")  # one byte
     for demand in (verifying, attested | of_scan):

@@ -415,6 +415,7 @@ def test_cosign_sees_no_variable_it_was_not_given(run_plugin: PluginRunner, fake
         mode="function",
     ).exited(2)
     assert result.errors[0] == "with.key-password: does not open the key; is it that key's password?"
+    assert "SIGSTORE_ROOT_FILE is not used: write `trusted-root`" in result.warnings
     assert [call.argv[0] for call in result.calls] == ["public-key", "sign-blob"]
     for call in result.calls:
         assert call.environ - INHERITED == {"COSIGN_PASSWORD", "COSIGN_REPOSITORY", "PATH"}
@@ -483,6 +484,8 @@ def test_of_a_run_that_nothing_is_known_of_nothing_is_said() -> None:
         ("cyclonedx", {"b": 1.0, "a": []}, '{"a": [], "b": 1}', True),
         ("https://x.example/y", {"a": 1}, '{"a": 2}', False),
         ("vuln", {"a": 1}, "no JSON", False),
+        ("vuln", {"a": 1}, '{"a": true}', False),
+        ("vuln", {"a": 2**53}, '{"a": 9007199254740993}', True),
     ],
 )
 def test_an_attestation_that_says_the_same_is_told(
@@ -500,6 +503,11 @@ def test_an_attestation_that_says_the_same_is_told(
             {"action": "attest", "predicate-type": "slsaprovenance1", "key-content": PRIVATE},
             f"cosign verify-attestation --type slsaprovenance1 --key cosign.pub {SUBJECT}",
         ),
+        (
+            {"key-content": PRIVATE, "format": "legacy"},
+            f"cosign verify --key cosign.pub --new-bundle-format=false {SUBJECT}",
+        ),
+        ({"key-content": PRIVATE, "format": "both"}, f"cosign verify --key cosign.pub {SUBJECT}"),
         (
             {"key-content": PRIVATE, "annotations": "a=b c"},
             f"cosign verify --key cosign.pub --annotations 'a=b c' {SUBJECT}",

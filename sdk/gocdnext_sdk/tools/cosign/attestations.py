@@ -44,6 +44,15 @@ def verify_attestation(
             raise  # there are such attestations; they break the rules
         if broken_rules(cosign, older, subject, predicate_type, rules):
             raise
+    else:
+        # Cosign looks at none of the older form where there is a bundle, and the rules are for all.
+        if not rules or policy.form == "legacy":
+            return
+        if verified_predicates(cosign, policy.older, subject, predicate_type) and (
+            broken := broken_rules(cosign, policy.older, subject, predicate_type, rules)
+        ):
+            what = f"an attestation in the older form breaks the rules: {broken[0]}"
+            raise Findings(f"not verified: {subject}; {what}")
 
 
 def broken_rules(
