@@ -286,7 +286,10 @@ class BuildxInputs(ImageBuildInputs, StepInputs):
             ):
                 what = f"item {number} is outside the workspace"
                 yield Problem("build-contexts", what, "give a path inside the checkout")
-        yield from self._check_cache(environ, workspace)
+        wrong_caches = list(self._check_cache(environ, workspace))
+        yield from wrong_caches
+        if not wrong_caches:
+            yield from self._check_cache_tags(environ, workspace)
 
     @property
     def needs_tag(self) -> bool:
@@ -444,6 +447,22 @@ class BuildxInputs(ImageBuildInputs, StepInputs):
                     yield Problem(
                         "cache-to", "two entries have different credentials", "buildx takes only one"
                     )
+
+    def _check_cache_tags(self, environ: Mapping[str, str], workspace: Path) -> Iterator[Problem]:
+        """Check that no cache is written where images are: of the two, the last one would be there."""
+        from .caches import choose_caches
+
+        ci = Ci.of(environ, workspace)
+        with suppress(ValueError):  # the tags and the caches have checks of their own
+            tags = self.targets(ci)
+            written = (each.attributes.get("ref") for each in choose_caches(self, environ, ci).targets)
+            for text in filter(None, written):
+                cache = Reference.parse(text)
+                place = cache.with_tag(cache.tag or "latest")
+                if place in tags or (not cache.tag and cache in self.repositories):
+                    what = f"{place} is a tag of the image, which the cache would replace"
+                    key = "cache-to" if self.cache_to else "cache"
+                    yield Problem(key, what, "give the cache a tag or a repository of its own")
 
 
 def bucket_backend(environ: Mapping[str, str]) -> str:

@@ -142,6 +142,38 @@ class TestTags:
         assert values(command(), "--tag") == [f"{IMAGE}:latest"]
 
 
+class TestWhereACacheIsWritten:
+    """BuildKit exports the image and the cache; where both have one name, the last one is there."""
+
+    @pytest.mark.parametrize(
+        ("inputs", "key"),
+        [
+            ({"cache": IMAGE}, "cache"),
+            ({"cache": IMAGE, "tags": "v1"}, "cache"),
+            ({"cache": IMAGE, "push_by_digest": "true"}, "cache"),
+            ({"cache": "registry", "tags": "v1 buildcache"}, "cache"),
+            ({"cache_to": f"type=registry,ref={IMAGE}:v1", "tags": "v1"}, "cache-to"),
+        ],
+    )
+    def test_no_tag_of_the_image_is(self, inputs: dict[str, str], key: str) -> None:
+        (line,) = mistakes(**inputs)
+        assert line.startswith(f"with.{key}: {IMAGE}:")
+        assert "which the cache would replace" in line
+
+    @pytest.mark.parametrize(
+        "inputs",
+        [
+            {"cache": f"{IMAGE}:cache"},
+            {"cache": f"{IMAGE}-cache"},
+            {"cache": IMAGE, "push": "false"},
+            {"cache_from": f"type=registry,ref={IMAGE}:v1", "tags": "v1"},
+            {"cache": "inline"},
+        ],
+    )
+    def test_elsewhere_or_only_read_it_may_be(self, inputs: dict[str, str]) -> None:
+        command(**inputs)
+
+
 class TestDestination:
     def test_nothing_stays_in_the_daemon(self) -> None:
         assert values(command(), "--output") == ["type=image,push=true,store=false"]
