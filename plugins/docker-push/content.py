@@ -78,7 +78,7 @@ def _checked(inputs: DockerPushInputs, source: Source, job: Job, registries: Reg
     reference = source.reference
     if reference is None:
         raise InputMismatch("source", f"{quoted(source)} is in no registry, and has no signature")
-    from .checking import check_demands
+    from .promotable import check_demands
 
     pinned, insecure = _pinned(source, reference, job, registries), inputs.is_insecure(reference.registry)
     check_demands(inputs, job, pinned, registries.source, registries.credentials.source, insecure=insecure)
@@ -167,7 +167,7 @@ def find_kept(
                 f"{repository.name} does not have {kept}, which is to be kept; publish that first"
             )
         if inputs.demands_signature:
-            from .checking import check_demands
+            from .promotable import check_demands
 
             login, insecure = registries.credentials.targets, inputs.is_insecure(image.registry)
             check_demands(inputs, job, image, registries.targets, login, insecure=insecure)

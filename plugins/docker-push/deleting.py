@@ -16,7 +16,7 @@ def delete_tags(inputs: DockerPushInputs, job: Job, registries: Registries) -> N
     Raises:
         RegistryError: the registry cannot, or does not let this user; the tag points where it did.
     """
-    expected = inputs.source.reference.digest if inputs.source and inputs.source.reference else None
+    expected = inputs.expected
     previous = find_tags(registries.targets, inputs.targets(job.ci), assumed=expected or "its digest")
     job.output(PREVIOUS=describe(previous))
     for target, before in previous.items():

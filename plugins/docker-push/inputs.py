@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -24,7 +21,6 @@ from gocdnext_sdk import (
     Lines,
     MutuallyExclusive,
     OnlyWith,
-    PluginInputs,
     Problem,
     Reference,
     References,
@@ -37,25 +33,15 @@ from gocdnext_sdk import (
     in_workspace,
     quoted,
 )
-from gocdnext_sdk.inputs.image_metadata import Annotations, check_literal
-from gocdnext_sdk.inputs.image_signature import ImageSignatureInputs
-from gocdnext_sdk.inputs.image_tags import IMMUTABLE, TAG_PATTERN, TAGS
+from gocdnext_sdk.inputs.image_metadata import Annotations
+from gocdnext_sdk.inputs.image_tags import IMMUTABLE, TAGS
 from gocdnext_sdk.inputs.parsers import parse_words
 from gocdnext_sdk.inputs.registry_login import Password, UserName
-from gocdnext_sdk.oci.platforms import check_platforms
-from gocdnext_sdk.oci.source import Source, Transport
-from gocdnext_sdk.workspace import exists, is_directory, is_file
+from gocdnext_sdk.oci.source import Source
+from gocdnext_sdk.workspace import exists
 
 from .demands import DemandInputs, Marks
-from .marks import ImageMark
-from .previous import names_receipts, parse_previous, parse_receipts
 from .signing import SigningInputs
-
-ENTRY_LEVELS = ("index", "manifest-descriptor")
-"""Where an annotation of a joined index can be: the manifests that it names are not changed."""
-
-_SIGNER = ImageSignatureInputs.model_fields.keys() - PluginInputs.model_fields.keys()
-"""What says who must have signed; a rollback looks at it where it reads a receipt."""
 
 PUBLISHING = ("push", "index")
 """The actions that publish an image."""
@@ -219,7 +205,7 @@ class DockerPushInputs(ImageTagInputs, DemandInputs, SigningInputs, RegistryLogi
 
     def together(self) -> tuple[Self, ...]:
         """Return the inputs of each image that is published: these, and one for each of `also`."""
-        further = (_promotion(each) for each in self.also)
+        further = (promotion(each) for each in self.also)
         return (self, *(self.model_copy(update={**each, "also": ()}) for each in further))
 
     @property
@@ -253,6 +239,11 @@ class DockerPushInputs(ImageTagInputs, DemandInputs, SigningInputs, RegistryLogi
         return self.sources if self.source is None else (self.source,)
 
     @property
+    def expected(self) -> str | None:
+        """The digest that tags must point to if they are to be deleted; None: any."""
+        return self.source.reference.digest if self.source and self.source.reference else None
+
+    @property
     def read_from(self) -> tuple[Reference, ...]:
         """What of it a registry may have."""
         return tuple(each.reference for each in self.origins if each.reference)
@@ -271,150 +262,11 @@ class DockerPushInputs(ImageTagInputs, DemandInputs, SigningInputs, RegistryLogi
 
     def check(self, environ: Mapping[str, str], workspace: Path) -> Iterable[Problem]:
         """Check what two inputs must agree on."""
-        wrong_tags = list(super().check(environ, workspace))
-        yield from wrong_tags
-        if self.demands_signature:
-            from gocdnext_sdk.tools.cosign import check_insecure
+        from .checks import problems
 
-            yield from check_insecure(environ, self.insecure_registries)
-        for target in self.target:
-            if target.digest:
-                yield Problem("target", f"{quoted(target)} has a digest", "give the repository, and tags")
-        untagged = any(target.tag is None for target in self.target)
-        if self.action == "delete-tag" and untagged and "tags" not in self.model_fields_set:
-            yield Problem("tags", "is required with action: delete-tag", "name the tags")
-        if not wrong_tags and self.action in PUBLISHING:
-            yield from self.check_existing(self.targets(Ci.of(environ, workspace)))
-        if self.existing and self.all_tags and not self.immutable_tags:
-            yield Problem("immutable-tags", "is needed with `existing` and `all-tags`", "name some patterns")
-        yield from self._check_also(environ, workspace)
-        if self.action == "delete-tag" and self.source and not _digest_of(self.source):
-            what = "has no effect with action: delete-tag without a digest"
-            yield Problem("source", what, "give what the tags are to point to, by digest")
-        if self.action == "delete-tag" and not wrong_tags:
-            yield from self._check_deleted(Ci.of(environ, workspace))
-        yield from self._check_logins(environ, workspace)
-        yield from self._check_selection()
-        yield from check_literal("annotations", map(str, self.annotations))
-        if self.annotations:
-            from gocdnext_sdk.inputs.public_texts import PULLED, check_public
-            from gocdnext_sdk.runtime.exposure import Exposure, secrets_of
-
-            annotations = map(str, self.annotations)
-            yield from check_public({"annotations": annotations}, Exposure(secrets_of(environ)), PULLED)
-        yield from self._check_marks(environ, workspace)
-        yield from self._check_index()
-        if self.action in PUBLISHING:
-            key = "source" if self.source else "sources"
-            for source in self.origins:
-                yield from self._check_source(key, source, environ, workspace)
-
-    def _check_selection(self) -> Iterator[Problem]:
-        if self.action == "rollback":
-            yield from self._check_rollback()
-        if self.action in PUBLISHING:
-            if self.api_url and not self._services:
-                yield Problem("api-url", f"has no effect with action: {self.action}", "leave it out")
-        elif self.delete_through == "gitlab" and not self.api_url:
-            yield Problem("api-url", "is required", "GitLab and its registry have names of their own")
-        if self.api_url and not re.match(r"https?://[^/@\s]+", self.api_url):
-            yield Problem("api-url", "is not a URL", 'such as "https://gitlab.example.com"')
-        yield from check_platforms(self.platforms)
-        if self.all_tags and self.source and not self.source.reference:
-            yield Problem("all-tags", "needs a source in a registry", "files have no tags")
-        for pattern in self.all_tags:
-            if not TAG_PATTERN.fullmatch(pattern):
-                yield Problem("all-tags", f"{quoted(pattern)} matches no tag", 'write it as "v*"')
-
-    @property
-    def _services(self) -> tuple[ImageMark, ...]:
-        """The marks that a service keeps."""
-        return tuple(each for each in (*self.mark, *self.require) if each.kind != "attestation")
-
-    def _check_marks(self, environ: Mapping[str, str], workspace: Path) -> Iterator[Problem]:
-        if self.action == "rollback" and not names_receipts(self.previous or ""):
-            for name in sorted(_SIGNER & self.model_fields_set):
-                what = "has no effect with the text in `previous`, which nobody has signed"
-                yield Problem(name.replace("_", "-"), what, "give a RECEIPT there")
-        if self.mark and not self.demands_signature:
-            yield Problem("mark", "says that demands are met, and there are none", "give `verify-…`")
-        if any(each.age for each in self.mark):
-            yield Problem("mark", "has no age", "write attestation; `require` says how old it may be")
-        registries = {*(each.registry for each in self.read_from if self.require), *self.registries}
-        if self.api_url and self._services and len(registries) > 1:
-            yield Problem("api-url", "is one, and the images are in several registries", "leave it out")
-        attests = any(each.kind == "attestation" for each in self.mark)
-        if attests or (self.receipt and self.can_sign(environ)):
-            yield from self.check_signing(environ, workspace)
-            yield from self.check_services(tlog=self.tlog)
-        elif self.mark and not self.receipt:
-            for key in ("key", "key-content", "signing-config"):
-                if getattr(self, key.replace("-", "_")):
-                    what = f"has no effect with mark: {self.mark[0]}, which the service keeps unsigned"
-                    yield Problem(key, what, "leave it out")
-
-    def _check_rollback(self) -> Iterator[Problem]:
-        if self.previous is None:
-            return  # its constraint says so
-        try:
-            if names_receipts(self.previous):
-                parse_receipts(self.previous)
-            else:
-                parse_previous(self.previous)
-        except ValueError as error:
-            yield Problem.of("previous", error)
-
-    def _check_index(self) -> Iterator[Problem]:
-        if self.action != "index":
-            return
-        if len(self.sources) == 1:
-            yield Problem("sources", "has one image, with nothing to join it to", "action: push publishes it")
-        if len(set(self.sources)) < len(self.sources):
-            yield Problem("sources", "has an image twice", "name each once")
-        for annotation in self.annotations:
-            if not annotation.levels or any(each.name not in ENTRY_LEVELS for each in annotation.levels):
-                what = f"{quoted(annotation)} would change a manifest, and so its digest"
-                yield Problem("annotations", what, "write index: or manifest-descriptor:")
-
-    def _check_also(self, environ: Mapping[str, str], workspace: Path) -> Iterator[Problem]:
-        if self.action != "push":
-            return
-        for number, line in enumerate(self.also, start=1):
-            try:
-                each = self.model_copy(update={**_promotion(line), "also": ()})
-            except ValueError as error:
-                yield Problem("also", f"item {number}: {error}", "write one SOURCE=TARGET per line")
-                continue
-            for problem in each.check(environ, workspace):
-                if problem.key in ("source", "target", "tags", "registry"):
-                    yield Problem("also", f"item {number}: {problem.what}", problem.advice)
-        if not self.all_tags:  # which those are, the registry knows
-            with suppress(ValueError):
-                yield from check_apart(self.together(), Ci.of(environ, workspace))
-
-    def _check_deleted(self, ci: Ci) -> Iterator[Problem]:
-        for tag in {str(target.tag): target for target in self.targets(ci)}.values():
-            if pattern := self.immutable(tag):
-                what = f"{quoted(tag.tag)} is not to be deleted: immutable-tags has {quoted(pattern)}"
-                yield Problem("tags", what, "remove the tag or the pattern")
-
-    def _check_logins(self, environ: Mapping[str, str], workspace: Path) -> Iterator[Problem]:
-        hosts = list(dict.fromkeys(str(each.registry) for each in self.read_from))
-        remote = [each for each in self.origins if each.reference and each.transport is not Transport.DAEMON]
-        if self.source_username is not None and self.origins and not remote:
-            what = f"has no effect with {quoted(self.origins[0])}, which is in no registry"
-            yield Problem("source-username", what, "leave it out")
-        if self.source_username is not None and len(hosts) > 1:
-            what = f"one login cannot be for {', '.join(hosts)}"
-            yield Problem("source-username", what, "give the logins in `logins`")
-        yield from self.check_whose(self.registries)
-        yield from self.check_registry((*self.registries, *(each.registry for each in self.read_from)))
-        with suppress(ValueError):  # `also` has its own check
-            yield from self.check_insecure_registries(self.image_registries(environ, workspace))
-            origins = [each for one in self.together() for each in one.origins]
-            if self.pull and not any(each.transport is Transport.ANY for each in origins):
-                what = f"has no effect with {quoted(origins[0] if origins else None)}"
-                yield Problem("pull", what, "leave it out; it is for a plain reference")
+        shared = list(super().check(environ, workspace))
+        yield from shared
+        yield from problems(self, environ, workspace, tags_are_known=not shared)
 
     def image_registries(self, environ: Mapping[str, str], workspace: Path) -> tuple[Registry, ...]:
         """Return the registries of the targets and the sources, those of `also` included."""
@@ -439,40 +291,8 @@ class DockerPushInputs(ImageTagInputs, DemandInputs, SigningInputs, RegistryLogi
                 what = f"{login.registry} has a registrytoken, which regctl cannot use"
                 yield Problem("docker-config", what, "give a user name and a password, or an identitytoken")
 
-    def _check_source(
-        self, key: str, source: Source, environ: Mapping[str, str], workspace: Path
-    ) -> Iterator[Problem]:
-        path = workspace / (source.path or "")
-        if source.transport is Transport.FILES and not exists(path):
-            yield Problem(key, f"there is no {quoted(source.path)} in the workspace")
-        elif source.transport is Transport.FILES and not (is_directory(path) or is_file(path)):
-            yield Problem(key, f"{quoted(source.path)} is neither a directory nor a file")
-        unclear = source.transport is Transport.ANY and not (self.pull or source.names_registry)
-        if self.demands_signature and (unclear or source.transport in (Transport.DAEMON, Transport.FILES)):
-            yield Problem(
-                key, f"{quoted(source)} cannot have a signature", "only an image in a registry does"
-            )
-        elif unclear and not has_daemon(environ):
-            yield Problem(
-                key,
-                f"{quoted(source)} names no registry, and the job has no daemon",
-                f"write `docker: true` on the job, or `docker://{source}` for the image on Docker Hub",
-            )
 
-
-def check_apart(images: Iterable[DockerPushInputs], ci: Ci) -> Iterator[Problem]:
-    """Check that no tag would get two of the images, of which the last one would win.
-
-    Args:
-        images: see `DockerPushInputs.together`.
-        ci: the run.
-    """
-    tags = Counter(tag for each in images for tag in each.targets(ci))
-    for tag in (tag for tag, count in tags.items() if count > 1):
-        yield Problem("also", f"{tag} would be {tags[tag]} images", "give each a target of its own")
-
-
-def _promotion(line: str) -> dict[str, Any]:
+def promotion(line: str) -> dict[str, Any]:
     """Read one line of `also`.
 
     Raises:
@@ -482,10 +302,6 @@ def _promotion(line: str) -> dict[str, Any]:
     if not source:
         raise Invalid(f"{quoted(line)} has no target")
     return {"source": Source.parse(source), "target": (Reference.parse(target),)}
-
-
-def _digest_of(source: Source) -> str | None:
-    return source.reference.digest if source.reference else None
 
 
 def has_daemon(environ: Mapping[str, str]) -> bool:

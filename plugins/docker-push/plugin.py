@@ -8,8 +8,9 @@ from contextlib import ExitStack
 from gocdnext_sdk import DaemonUse, InputMismatch, Job, Plugin, Publishes, Reads, Signs, Writes
 from gocdnext_sdk.tools.cosign import KMS
 
+from .checks import check_apart
 from .content import Ready, checked, push
-from .inputs import DockerPushInputs, check_apart
+from .inputs import DockerPushInputs
 from .registries import Registries
 from .signing import TOKEN
 from .tags import Move, move_tags

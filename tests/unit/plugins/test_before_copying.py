@@ -41,8 +41,8 @@ from gocdnext_sdk.runtime.signals import Signals
 FOLDER = Path(__file__).parents[3] / "plugins" / "docker-push"
 PLUGIN = load_plugin(FOLDER)
 PACKAGE = PLUGIN.__module__.rpartition(".")[0]
-plugin, registries, checking, content = (
-    import_module(f"{PACKAGE}.{each}") for each in ("plugin", "registries", "checking", "content")
+plugin, registries, promotable, content = (
+    import_module(f"{PACKAGE}.{each}") for each in ("plugin", "registries", "promotable", "content")
 )
 KEY = "-----BEGIN PUBLIC KEY-----\ncHVibGlj\n-----END PUBLIC KEY-----"
 
@@ -111,7 +111,7 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
             raise Findings(f"{subject} is not promoted")
 
     monkeypatch.setattr(registries.Registries, "of", reached)
-    monkeypatch.setattr(checking, "check_demands", demand)
+    monkeypatch.setattr(promotable, "check_demands", demand)
     return made
 
 

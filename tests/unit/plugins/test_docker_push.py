@@ -328,16 +328,16 @@ class TestDemands:
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         asked: list[Any] = []
-        checking = import_module(f"{PACKAGE}.checking")
-        monkeypatch.setattr(checking, "verifier", lambda *_: None)
+        promotable = import_module(f"{PACKAGE}.promotable")
+        monkeypatch.setattr(promotable, "verifier", lambda *_: None)
         monkeypatch.setattr(
-            checking, "is_verified", lambda cosign, policy, *_, **__: not asked.append(policy)
+            promotable, "is_verified", lambda cosign, policy, *_, **__: not asked.append(policy)
         )
         demand = {"verify-key": PUBLIC, "tlog": "false"}
         model = read(demand | {"require-signature": "ci@example.com https://ci.example.com"})
         job = SimpleNamespace(secret_file=lambda content, name: f"memory:{name}")
         (subject,) = references(f"{TARGET}@{ONE}")
-        assert not list(checking._unsigned(model, job, subject, None, insecure=False))
+        assert not list(promotable._unsigned(model, job, subject, None, insecure=False))
         assert [(each.identity, each.trusted_root, each.sct) for each in asked] == [
             ("ci@example.com", None, True)
         ]

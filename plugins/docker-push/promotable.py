@@ -1,4 +1,4 @@
-"""Whether an image has what is demanded of it: signatures, attestations and marks."""
+"""Whether an image may be promoted: it has the signatures, attestations and marks that are demanded."""
 
 from __future__ import annotations
 
