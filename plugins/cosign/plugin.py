@@ -74,13 +74,15 @@ class Cosign(Plugin[CosignInputs]):
         for given, image in zip(inputs.images, images, strict=True):
             if given.digest is None:
                 job.say(f"{given} is {image.digest}")
+        images = list(dict.fromkeys(images))  # several tags may be of one
         first, tag = images[0], inputs.images[0].tag
         job.output(IMAGE=first.name, DIGEST=str(first.digest), REFERENCE=str(first), TAGS=tag or "")
         job.output(REFERENCES=",".join(map(str, images)))
 
         from .images import Images
 
-        work, subjects = Images(signer, registry, job), list(self._subjects(signer, images, registry, job))
+        work = Images(signer, registry, job)
+        subjects = list(dict.fromkeys(self._subjects(signer, images, registry, job)))
         if inputs.signs:
             work.publish(subjects)
         else:

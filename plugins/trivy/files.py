@@ -50,7 +50,8 @@ def _subjects(inputs: TrivyInputs, source: Source, job: Job, folder: Path) -> li
             if len({each.id for each in archive.entries}) > 1:
                 what = f"{path} holds several images, and Trivy cannot be told which one is meant"
                 raise ToolError(what, "write one with `docker save`")
-            return [Subject(str(source.path), ("--input", str(path)), in_files=True)]
+            argv, wanted = ("--input", str(path)), tuple(inputs.platforms)
+            return [Subject(str(source.path), argv, in_files=True, wanted=wanted)]
         digest, layout = image.id, folder / "layout"
         unpack(path, layout)
     job.say(f"{source} is {digest}")
@@ -72,6 +73,7 @@ def _subjects(inputs: TrivyInputs, source: Source, job: Job, folder: Path) -> li
             each.platform or "",
             each.digest,
             in_files=True,
+            wanted=("all",) if each.platform else tuple(inputs.platforms),
         )
         for number, each in enumerate(images)
     ]

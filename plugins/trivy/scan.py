@@ -64,8 +64,11 @@ def scan(inputs: TrivyInputs, job: Job, trivy: Tool, subjects: Sequence[Subject]
         if subject.in_files:
             name_files(report, subject)
         platform = subject.platform or platform_of(report)
-        if platform and not any(each == "all" or matches(platform, each) for each in inputs.platforms):
-            raise ToolError(f"no result: {subject.name} is for {platform}, which `platforms` does not name")
+        if not any(each == "all" or matches(platform, each) for each in subject.wanted):
+            which = (
+                f"{platform}, which `platforms` does not name" if platform else "no platform that it names"
+            )
+            raise ToolError(f"no result: {subject.name} is for {which}")
         reports[replace(subject, platform=platform)] = report
     drop_large(job.workspace / cache)  # not in a plan, which has no report
     if inputs.looks_up and (date := database_date(job.workspace / cache)):

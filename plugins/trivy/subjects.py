@@ -29,6 +29,7 @@ class Subject:
         reference: the one image in its registry, by digest; empty if it is in none.
         base: of a Dockerfile's base image, what the Dockerfile calls it.
         in_files: whether the image is in files.
+        wanted: the platforms that will do, where only the scan tells which one it is.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Subject:
     reference: str = ""
     base: str = ""
     in_files: bool = False
+    wanted: tuple[str, ...] = ("all",)
 
 
 @contextmanager
@@ -62,7 +64,7 @@ def find_subjects(inputs: TrivyInputs, job: Job) -> list[Subject]:
     image = inputs.image
     job.output(IMAGE=image.name)
     if inputs.image_source == "docker":
-        return [Subject(str(image), ("--image-src", "docker", str(image)))]
+        return [Subject(str(image), ("--image-src", "docker", str(image)), wanted=tuple(inputs.platforms))]
 
     registry = job.registry(inputs.all_credentials, inputs.insecure_registries)
     found = registry.resolve(image)
@@ -73,7 +75,7 @@ def find_subjects(inputs: TrivyInputs, job: Job) -> list[Subject]:
     if tag := image.tag or ("" if image.digest else "latest"):
         job.output(TAGS=tag)
     if not found.is_index:
-        return [one_image(name, name)]
+        return [replace(one_image(name, name), wanted=tuple(inputs.platforms))]
     return _platforms(registry, image.with_digest(found.digest), inputs.platforms, name)
 
 
@@ -92,7 +94,9 @@ def find_bases(inputs: TrivyInputs, job: Job) -> list[Subject]:
         if found.is_index:
             images = _platforms(registry, by_digest, platforms, name)
         else:
-            images = [one_image(name, str(by_digest))]
+            # One that a FROM has for a platform is what the build takes, whatever it is for.
+            wanted = ("all",) if base.platform else tuple(inputs.platforms)
+            images = [replace(one_image(name, str(by_digest)), wanted=wanted)]
         subjects += [replace(each, base=base.name) for each in images]
     job.output(BASES=",".join(dict.fromkeys(pinned)))
     return subjects

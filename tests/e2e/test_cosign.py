@@ -240,6 +240,15 @@ def test_recursive_signs_and_verifies_every_manifest(
     run_plugin(FOLDER, image.inputs | key.verifying | {"recursive": "true"}).passed()
 
 
+def test_an_image_of_two_tags_is_signed_once(run_plugin: PluginRunner, image: Image, key: KeyPair) -> None:
+    digest = image.push("one")
+    image.crane("tag", f"{image.repository}:v1", "latest")
+    both = {"image": f"{image.repository}:v1\n{image.repository}:latest"}
+    result = run_plugin(FOLDER, image.inputs | key.signing | both).passed()
+    assert len(told(result)) == 1
+    assert result.outputs["REFERENCES"] == f"{image.repository}@{digest}"
+
+
 def test_annotations_are_signed_and_demanded(run_plugin: PluginRunner, image: Image, key: KeyPair) -> None:
     image.push("one")
     stated = {"annotations": 'commit=abc\ntitle=Fix "a", b'}

@@ -280,6 +280,23 @@ def test_a_platform_that_is_not_there_is_never_a_clean_scan(
     assert not any("nothing was done" in each for each in result.errors)
 
 
+def test_platforms_are_demanded_of_what_is_scanned_and_of_nothing_else(
+    images: Images, scan: Scan, workspace: Path
+) -> None:
+    """Not of a baseline that lacks them, nor of a base that a FROM has for another one."""
+    baseline = {"baseline": f"{images.repository}:amd64", "platforms": "linux/arm64"}
+    scan(**baseline, **images.inputs("multi")).passed()
+    arm64, amd64 = f"--platform=linux/arm64 {images.repository}:multi", f"{images.repository}:amd64"
+    (workspace / "Dockerfile").write_text(f"FROM {arm64} AS tool\nFROM {amd64}\n")
+    inputs = images.inputs("") | {
+        "scan_type": "dockerfile",
+        "registry": images.registry.address,
+        "target": "",
+    }
+    result = scan(platforms="linux/amd64", **inputs).exited(1)
+    assert result.outputs["PLATFORMS"] == "linux/arm64,linux/amd64"
+
+
 def test_an_archive_is_scanned_before_anything_is_pushed(
     images: Images, database: dict[str, str], scan: Scan, workspace: Path
 ) -> None:

@@ -8,6 +8,7 @@ import json
 import tarfile
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from importlib import import_module
@@ -524,6 +525,27 @@ CLEAN = {"SchemaVersion": 2, "ArtifactName": "app"}
 def test_every_kind_of_finding_counts_and_passed_checks_do_not() -> None:
     assert trivy.count(REPORT) == Counter(HIGH=2, LOW=1, CRITICAL=1, UNKNOWN=1)
     assert trivy.count(CLEAN) == Counter()
+
+
+@pytest.mark.parametrize(
+    ("report", "wanted", "which"),
+    [
+        (REPORT, "linux/arm64", "linux/arm/v7, which `platforms` does not name"),
+        (CLEAN, "linux/arm64", "no platform that it names"),
+        (CLEAN, "all", None),
+        (REPORT, "linux/arm", None),
+    ],
+)
+def test_what_is_not_for_the_platform_has_no_result(
+    workspace: Path, report: dict[str, Any], wanted: str, which: str | None
+) -> None:
+    inputs = given(scan_type="image", target="app", scanners="misconfig")
+    job = SimpleNamespace(workspace=workspace, environ={}, temporary=lambda: workspace)
+    done = Completed(0, json.dumps(report).encode())
+    tool = SimpleNamespace(capture_each=lambda argvs: [done for _ in argvs])
+    subject = trivy.Subject("app", ("app",), wanted=(wanted,))
+    with nullcontext() if which is None else pytest.raises(ToolError, match=f"app is for {which}"):
+        assert len(trivy.scan(inputs, job, tool, [subject])) == 1
 
 
 def test_the_platform_is_read_from_the_image() -> None:
