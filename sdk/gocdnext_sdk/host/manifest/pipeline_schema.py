@@ -23,6 +23,7 @@ _WORDS: Final = [word for pair in ("yes no", "on off", "y n") for word in pair.s
 
 _SCALARS: Final[Mapping[Read, Schema]] = {
     Decoder.text: _TEXT,
+    Decoder.literal: _TEXT,
     # yaml.v3 takes the words of YAML 1.1 where a boolean is asked for, and no other text.
     Decoder.flag: {"enum": [True, False, None, *_WORDS, *map(str.title, _WORDS), *map(str.upper, _WORDS)]},
     Decoder.integer: {"type": ["number", "null"]},
@@ -31,6 +32,13 @@ _SCALARS: Final[Mapping[Read, Schema]] = {
     Decoder.text_map: {"type": ["object", "null"], "additionalProperties": _TEXT},
     tables.output: {"anyOf": [_TEXT, {"$ref": "#/$defs/output"}]},
     tables.audience: {"anyOf": [_TEXT, {"type": "array", "items": _TEXT}]},
+    tables.dimensions: {
+        "type": ["array", "null"],
+        "items": {
+            "type": "object",
+            "additionalProperties": {"type": ["array", "null"], "items": _TEXT},
+        },
+    },
     tables.environment: {"type": ["string", "null"]},
     tables.jobs: {
         "type": ["object", "null"],

@@ -91,6 +91,12 @@ class Decoder:
         advice = "write the lines below `key: |`" if isinstance(node, SequenceNode) else ""
         return Value(self._scalar(node, scalars.as_text, "", "a single text", advice), node.mark)
 
+    def literal(self, node: Node) -> Value:
+        """Read a text that the server takes from the node itself: it refuses an alias there."""
+        if isinstance(node, ScalarNode) and node.alias:
+            self.error(node.alias, "the platform follows no alias here", f"write `{node.scalar.text}`")
+        return self.text(node)
+
     def flag(self, node: Node) -> bool:
         """Read a true-or-false field."""
         return self._scalar(node, scalars.as_bool, default=False, wanted="true or false")
@@ -125,18 +131,21 @@ class Decoder:
             return self._wrong(node, "a map", {})
         return {key.text: replace(self.text(value), key=key.mark) for key, value in self._entries(node)}
 
-    def fields(self, node: Node, known: Mapping[str, Read], where: str) -> Fields:
+    def fields(self, node: Node, known: Mapping[str, Read], where: str, *, merges: bool = True) -> Fields:
         """Read a map with known keys.
 
         Args:
             node: the map.
             known: key to how it is decoded.
             where: the map's name in messages, e.g. "job `build`".
+            merges: whether the server merges other maps in; one that it walks by itself has no key `<<`.
         """
         found = Fields(node.mark)
         if not isinstance(node, MappingNode):
             self._wrong(node, "a map", None)
             return found
+        for merge in () if merges else (key for key, _ in node.entries if _is_merge(key)):
+            self.error(merge.mark, f"the platform merges nothing into {where}", "write its keys out")
         for key, value in self._entries(node):
             if key.text not in known:
                 meant = _ELSEWHERE.get(key.text, "")
@@ -175,7 +184,7 @@ class Decoder:
                 self.error(key.mark, f"duplicate key `{text}`", f"it is set at {seen[text]}")
                 continue
             seen[text] = key.mark
-            if _is_merge(key.scalar):
+            if _is_merge(key):
                 merged.extend(self._merged(value))
             elif not is_null(key):
                 name = self.text(key)
@@ -218,5 +227,7 @@ class Decoder:
         return result
 
 
-def _is_merge(scalar: Scalar) -> bool:
-    return scalar.text == _MERGE and scalar.plain and scalar.core_tag in {None, "merge"}
+def _is_merge(key: Node) -> bool:
+    if not isinstance(key, ScalarNode):
+        return False
+    return key.scalar.text == _MERGE and key.scalar.plain and key.scalar.core_tag in {None, "merge"}

@@ -118,6 +118,8 @@ class _Reader:
         self._decoder.error(at, f"job `{self._name}`: {what}", advice)
 
     def _refuse_unenforced(self) -> None:
+        if "approval" in self._fields.values:
+            return  # noticed: there, the server does not look at them
         if self._fields.get("rules", cast("list[Fields]", [])):
             self._error("rules", "`rules:` is not enforced", "use the pipeline's when.paths, or approval:")
         if "when" in self._fields.values:
@@ -134,6 +136,9 @@ class _Reader:
             ignored["with"] = "it belongs to `uses:`"
         if "settings" in fields.values and "uses" in fields.values:
             ignored["settings"] = "`uses:` takes `with:`"
+        if "approval" in fields.values:
+            gate = "a gate opens by approval only"
+            ignored |= {key: gate for key in ("rules", "when") if fields.values.get(key)}
         for key, why in ignored.items():
             self._decoder.notice(
                 fields.at(key),

@@ -6,12 +6,12 @@ The tables follow upstream `server/pkg/parser/schema.go`: what is not listed is 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from gocdnext_sdk.host.pipeline.decode import Decoder, Fields, Read
 from gocdnext_sdk.host.pipeline.model import Value
-from gocdnext_sdk.host.pipeline.yaml import MappingNode, Node, ScalarNode, is_null
+from gocdnext_sdk.host.pipeline.yaml import MappingNode, Node, ScalarNode, SequenceNode, is_null
 
 
 @dataclass(frozen=True)
@@ -21,10 +21,12 @@ class Struct:
     known: Mapping[str, Read]
     where: str
     """Its name in messages."""
+    merges: bool = True
+    """Whether the server merges other maps in."""
 
     def __call__(self, decoder: Decoder, node: Node) -> Fields:
         """Decode it."""
-        return decoder.fields(node, self.known, self.where)
+        return decoder.fields(node, self.known, self.where, merges=self.merges)
 
 
 @dataclass(frozen=True)
@@ -56,17 +58,24 @@ def output(decoder: Decoder, node: Node) -> Fields:
     """Decode an output; `alias: KEY` is short for `alias: {env: KEY}`."""
     if isinstance(node, ScalarNode):
         return Fields(node.mark, {"env": decoder.text(node)}, {"env": node.mark})
-    return decoder.fields(node, OUTPUT, "an output")
+    return decoder.fields(node, OUTPUT, "an output", merges=False)
 
 
 def audience(decoder: Decoder, node: Node) -> list[Value]:
     """Decode a text or a list of them."""
-    return [decoder.text(node)] if isinstance(node, ScalarNode) else decoder.texts(node)
+    return [decoder.literal(node)] if isinstance(node, ScalarNode) else decoder.texts(node)
 
 
 def environment(_: Decoder, node: Node) -> Node:
     """Keep a text as it stands: numbers and the like are refused later."""
     return node
+
+
+def dimensions(decoder: Decoder, node: Node) -> list[dict[str, list[Value]]]:
+    """Decode a matrix; of a list of maps, the server keeps null entries, as empty maps."""
+    if isinstance(node, SequenceNode):
+        node = replace(node, items=tuple(MappingNode(i.mark, ()) if is_null(i) else i for i in node.items))
+    return decoder.list_of(node, lambda entry: decoder.map_of(entry, decoder.texts))
 
 
 WHEN: Final[Mapping[str, Read]] = {
@@ -120,17 +129,18 @@ _MATERIAL: Final[Mapping[str, Read]] = {
 }
 
 _DEPLOY: Final[Mapping[str, Read]] = {
-    "environment": Decoder.text,
-    "version": Decoder.text,
-    "revision": Decoder.text,
+    "environment": Decoder.literal,
+    "version": Decoder.literal,
+    "revision": Decoder.literal,
     "target": Struct(
         {
-            "cluster": Decoder.text,
-            "application": Decoder.text,
-            "namespace": Decoder.text,
-            "sync_mode": Decoder.text,
+            "cluster": Decoder.literal,
+            "application": Decoder.literal,
+            "namespace": Decoder.literal,
+            "sync_mode": Decoder.literal,
         },
         "deploy.target",
+        merges=False,
     ),
 }
 
@@ -156,7 +166,7 @@ JOB: Final[Mapping[str, Read]] = {
     "docker": Decoder.flag,
     "outputs": MapOf(output),
     "extends": Decoder.text,
-    "parallel": Struct({"matrix": ListOf(MapOf(Decoder.texts)), "count": Decoder.integer}, "parallel"),
+    "parallel": Struct({"matrix": dimensions, "count": Decoder.integer}, "parallel"),
     "artifacts": Struct(
         {
             "paths": Decoder.texts,
@@ -183,7 +193,7 @@ JOB: Final[Mapping[str, Read]] = {
         {"path": Decoder.text, "format": Decoder.text, "fail_under": Decoder.number},
         "coverage_report",
     ),
-    "id_tokens": MapOf(Struct({"aud": audience}, "an id_token")),
+    "id_tokens": MapOf(Struct({"aud": audience}, "an id_token", merges=False)),
     "approval": Struct(
         {
             "approvers": Decoder.texts,
@@ -207,7 +217,7 @@ JOB: Final[Mapping[str, Read]] = {
     ),
     "cluster": Decoder.text,
     "environment": environment,
-    "deploy": Struct(_DEPLOY, "deploy"),
+    "deploy": Struct(_DEPLOY, "deploy", merges=False),
     "rules": ListOf(Struct(_RULE, "a rule")),
     "when": Struct(WHEN, "when"),
 }

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 import yaml
@@ -38,6 +38,8 @@ class ScalarNode:
 
     mark: Mark
     scalar: Scalar
+    alias: Mark | None = None
+    """Where an alias stands for it, if one does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +150,7 @@ class _Composer:
             node = self._alias(anchor or "", mark)
             height = self._heights[id(node)]
             self._check_depth(depth + height - 1, mark)
-            return node, height
+            return replace(node, alias=mark) if isinstance(node, ScalarNode) else node, height
         self._check_depth(depth, mark)
         if anchor is not None:
             self._anchors[anchor] = None

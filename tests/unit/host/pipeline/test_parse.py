@@ -232,10 +232,16 @@ def test_what_a_pipeline_may_not_say(top: str, message: str) -> None:
         ("outputs: {digest: {env: A, mask: true}}", "did you mean `masked`?"),
         ("id_tokens: {T: {}}", "has no `aud`"),
         ("id_tokens: {T: {aud: x, audience: x}}", "an id_token has no key `audience`"),
+        ("id_tokens: {T: {<<: {aud: x}}}", "the platform merges nothing into an id_token"),
+        ("outputs: {a: {<<: {env: A}}}", "the platform merges nothing into an output"),
+        ("script: [x]\ndeploy: {<<: {environment: a}}", "the platform merges nothing into deploy"),
+        ("variables: {A: &a x}\nid_tokens: {T: {aud: *a}}", "follows no alias here; write `x`"),
+        ("variables: {A: &a x}\nscript: [x]\ndeploy: {environment: *a}", "follows no alias here"),
         ("id_tokens: {CI_T: {aud: x}}", "reserved prefix"),
         ("id_tokens: {T: {aud: x}}\nsecrets: [T]", "is also a secret"),
         ("parallel: {matrix: [{A: []}]}", "has no values"),
         ("parallel: {matrix: [{}]}", "empty entry"),
+        ("parallel: {matrix: [~]}", "empty entry"),
         ("parallel: {matrix: [{A: [x]}, {A: [x]}]}", "has a value twice"),
         ("parallel: {matrix: [{A-B: [x]}]}", "is not a variable's name"),
         ("parallel: {matrix: [{CI_X: [x]}]}", "reserved prefix"),
@@ -296,6 +302,8 @@ def test_a_job_cannot_need_one_of_a_later_stage() -> None:
         ("uses: a/b\nsettings: {a: b}", "`settings`"),
         ("parallel: {count: 3}", "parallel.count"),
         ("artifacts: {paths: [a], expire_in: 1d}", "artifacts.expire_in"),
+        ("approval: {}\nrules: [{if: x}]", "`rules`"),
+        ("approval: {}\nwhen: {branch: [main]}", "`when`"),
         ("uses: a/b\nwith: {a-b: 1, a_b: 2}", "a-b, a_b all become PLUGIN_A_B"),
     ],
 )
@@ -303,6 +311,15 @@ def test_what_the_platform_ignores_is_noticed(body: str, ignored: str) -> None:
     document = f"stages: [s]\njobs:\n  j:\n    stage: s\n{indent(body, '    ')}\n"
     (notice,) = parse_text(document).notices
     assert ignored in str(notice)
+
+
+def test_an_alias_stands_for_a_list_of_audiences_an_entry_or_the_variable_of_an_output() -> None:
+    found = job("tags: &a [x]\nvariables: {A: &t D}\nid_tokens: {T: &e {aud: *a}, U: *e, V: {aud: [*t]}}")
+    assert found.id_tokens == {"T": ("x",), "U": ("x",), "V": ("D",)}
+    assert job("variables: {A: &a D}\noutputs: {d: *a, e: {env: *a}}").outputs == {
+        "d": Output("D"),
+        "e": Output("D"),
+    }
 
 
 def test_null_is_as_good_as_absent() -> None:
