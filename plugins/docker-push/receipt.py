@@ -8,6 +8,7 @@ from typing import Any
 
 from gocdnext_sdk import Findings, InputMismatch, Job, Reference, RegistryError
 from gocdnext_sdk.oci.referrers import CREATED, File, attach
+from gocdnext_sdk.oci.tags import where
 from gocdnext_sdk.tools.cosign import verified_predicates, verifier
 
 from .deleting import delete_tag
@@ -71,7 +72,8 @@ def roll_back(inputs: DockerPushInputs, job: Job, registries: Registries) -> Non
 
     Raises:
         InputMismatch: what to go back to is not of the targets.
-        RegistryError: an image is not there any more, or a tag cannot be moved.
+        RegistryError: an image is not there any more, or a repository takes no push, and no tag has moved; or
+            a tag cannot be moved, with where all are.
     """
     wanted = _before(inputs, job, registries)
     targets = registries.targets
@@ -79,18 +81,26 @@ def roll_back(inputs: DockerPushInputs, job: Job, registries: Registries) -> Non
     for tag, digest in wanted.items():  # before any moves
         if digest is not None and targets.find(tag.with_digest(digest), assumed=digest) is None:
             raise RegistryError(f"{tag} cannot go back: {digest} is not there any more")
+    moving = {tag.name for tag, digest in wanted.items() if digest is not None and digest != current[tag]}
+    for repository in inputs.repositories:
+        if repository.name in moving:
+            targets.check_push(repository)
     job.output(PREVIOUS=describe(current))
-    # What has to be deleted comes last: that may be refused, and must keep no tag from going back.
-    for tag, digest in sorted(wanted.items(), key=lambda item: item[1] is None):
-        now = current[tag]
-        if now == digest:
-            job.say(f"{tag} is {digest or 'not there'} already")
-        elif digest is None:
-            delete_tag(inputs, job, registries, tag, str(now))
-            job.say(f"deleted {tag}, which was new")
-        else:
-            targets.tag(tag.with_digest(digest), str(tag.tag))
-            job.say(f"{tag}: {now or 'gone'} -> {digest}")
+    try:
+        # What has to be deleted comes last: that may be refused, and must keep no tag from going back.
+        for tag, digest in sorted(wanted.items(), key=lambda item: item[1] is None):
+            now = current[tag]
+            if now == digest:
+                job.say(f"{tag} is {digest or 'not there'} already")
+            elif digest is None:
+                delete_tag(inputs, job, registries, tag, str(now))
+                job.say(f"deleted {tag}, which was new")
+            else:
+                targets.tag(tag.with_digest(digest), str(tag.tag))
+                job.say(f"{tag}: {now or 'gone'} -> {digest}")
+    except RegistryError as error:
+        told = f" ({where(wanted, targets)})" if len(wanted) > 1 else ""
+        raise RegistryError(f"{error}{told}") from None
     for tag, digest in wanted.items():
         found = targets.find(tag, assumed=digest)
         if (found.digest if found else None) != digest:

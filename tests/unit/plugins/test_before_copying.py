@@ -435,3 +435,36 @@ def test_no_tag_is_to_be_two_images(world: World) -> None:
     with pytest.raises(InputMismatch, match=r"live/a:v2 would be 2 images"):
         world.run(source="stage/a:1", target="live/a", also="stage/b:1=live/a", all_tags="v*")
     assert world.copies.made == []
+
+
+class TestGoingBack:
+    """A rollback copies nothing, which would have been refused before a tag moves."""
+
+    def way(self, world: World) -> tuple[dict[str, str], dict[str, str]]:
+        before = {name: world.push(f"live/{name}:1") for name in "ab"}
+        for name in "ab":
+            world.push(f"live/{name}:1", "arm64")
+        previous = ",".join(f"live/{name}:1={digest}" for name, digest in before.items())
+        return before, {"action": "rollback", "target": "live/a live/b", "previous": previous}
+
+    def test_who_may_not_push_to_the_last_moves_none(self, world: World) -> None:
+        _, way = self.way(world)
+        world.answer(lambda r: refuse(403, "DENIED") if "/live/b/blobs/uploads/" in r.url else None)
+        moved = dict(world.registry.tags)
+        with pytest.raises(RegistryError, match="live/b"):
+            world.run(**way)
+        assert world.registry.tags == moved
+
+    def test_one_that_is_refused_all_the_same_is_told_with_where_all_are(self, world: World) -> None:
+        before, way = self.way(world)
+        there = world.registry.tags["live/b", "1"]
+
+        def veto(request: Request) -> Response | None:
+            is_asked = request.method == "PUT" and request.url.endswith("/live/b/manifests/1")
+            return refuse(403, "DENIED") if is_asked else None
+
+        world.answer(veto)
+        with pytest.raises(RegistryError) as caught:
+            world.run(**way)
+        host = world.registry.host
+        assert f"(now {host}/live/a:1 is {before['a']}, {host}/live/b:1 is {there})" in str(caught.value)
