@@ -73,8 +73,8 @@ def _shorthand(
             return _of_branch(inputs, ci)
         case "bucket":
             source = _bucket(inputs, environ)
-        case entry:
-            source = CacheEntry.parse(entry)
+        case CacheEntry() as source:
+            pass
     return (source,), (_with_all_layers(source),)
 
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from pydantic import WithJsonSchema
 
@@ -58,6 +58,25 @@ _LOGIN = re.compile(r"https?://[^/]+@|://[^/@]*:(?!\d+/)[^@\s]*@")
 _ASKED = re.compile(r"[?&]([^=&]+)=")
 """What the query of a URL names."""
 
+CacheWord = Literal["registry", "branch", "inline", "bucket", "none"]
+
+CACHES = get_args(CacheWord)
+"""Words for caches."""
+
+
+def _cache(text: str) -> str | CacheEntry:
+    if text in CACHES:
+        return text
+    try:
+        return CacheEntry.parse(text)
+    except ValueError as error:
+        words = ", ".join(f'"{each}"' for each in CACHES)
+        raise Invalid(str(error), f"choose one of {words}, or give a reference") from None
+
+
+Cache = Annotated[CacheWord | CacheEntry, from_text(_cache), WithJsonSchema({"type": "string"})]
+"""One of `CACHES`, or a cache entry or reference."""
+
 CacheEntries = Annotated[
     tuple[CacheEntry, ...],
     from_text(lambda text: tuple(map(CacheEntry.parse, parse_lines(text)))),
@@ -73,9 +92,6 @@ Nodes = Annotated[
 ]
 """BuildKits that run already, one a line, each with its platforms."""
 
-
-CACHES = ("registry", "branch", "inline", "bucket", "none")
-"""Words for caches."""
 
 ELSEWHERE = {
     "cache-copy-layers": "BuildKit caches COPY and ADD too; leave it out",
@@ -102,7 +118,7 @@ class BuildxInputs(ImageBuildInputs, StepInputs):
     elsewhere = ELSEWHERE
 
     platforms: Platforms = Input("linux/amd64,linux/arm64", description="Platforms to build for.")
-    cache: str | None = Input(
+    cache: Cache | None = Input(
         None,
         description='Layer cache: "registry" (the tag `buildcache` beside the image), "branch" (a tag for '
         'each branch, which also reads that of the default branch), "inline", "bucket" '
@@ -210,22 +226,18 @@ class BuildxInputs(ImageBuildInputs, StepInputs):
         return {name: secret for name, secret in given.items() if secret}
 
     @property
-    def cache_entry(self) -> CacheEntry | None:
-        """The one that `cache` describes; None if it is a word for one.
-
-        Raises:
-            ValueError: it is neither.
-        """
-        return None if self.cache in (None, *CACHES) else CacheEntry.parse(self.cache)
+    def given_caches(self) -> Iterator[tuple[str, CacheEntry]]:
+        """The caches that are given as entries or references, each with its input."""
+        if isinstance(self.cache, CacheEntry):
+            yield "cache", self.cache
+        yield from (("cache-from", each) for each in self.cache_from)
+        yield from (("cache-to", each) for each in self.cache_to)
 
     @property
     def references(self) -> Iterable[Reference]:
         """The images of caches, named contexts, the scanner for the SBOM, and the BuildKit."""
         yield self.buildkit_image
-        entries = [*self.cache_from, *self.cache_to]
-        with suppress(ValueError):  # its own check says what is wrong
-            entries += filter(None, [self.cache_entry])
-        named = [entry.attributes.get("ref", "") for entry in entries]
+        named = [entry.attributes.get("ref", "") for _, entry in self.given_caches]
         named += [line.partition("=docker-image://")[2] for line in self.build_contexts]
         if self.sbom:
             named.append(self.sbom.attributes.get("generator", ""))
@@ -239,7 +251,7 @@ class BuildxInputs(ImageBuildInputs, StepInputs):
         return super().words() | {
             "build-contexts": self.build_contexts,
             "driver-opts": self.driver_opts,
-            "cache": self.cache,
+            "cache": str(self.cache) if self.cache else None,
             "cache-from": map(str, self.cache_from),
             "cache-to": map(str, self.cache_to),
             "provenance": str(self.provenance) if self.provenance else None,
@@ -430,13 +442,8 @@ class BuildxInputs(ImageBuildInputs, StepInputs):
                 )
             if bucket_backend(environ) not in BUCKETS:
                 yield Problem("cache", "GOCDNEXT_LAYER_CACHE_BACKEND is neither s3 nor gcs")
-        try:
-            own = tuple(filter(None, [self.cache_entry]))
-        except ValueError as error:
-            own, words = (), ", ".join(f'"{each}"' for each in CACHES)
-            yield Problem("cache", str(error), f"choose one of {words}, or give a reference")
-        for key, entries in (("cache", own), ("cache-from", self.cache_from), ("cache-to", self.cache_to)):
-            for folder in (place for entry in entries for place in entry.folders):
+        for key, entry in self.given_caches:
+            for folder in entry.folders:
                 # An absolute one is meant: a volume that the runner keeps.
                 if not folder.startswith("/") and not is_in_workspace(folder, workspace):
                     yield Problem(key, f"{quoted(folder)} is outside the workspace", "give a path inside it")
