@@ -34,6 +34,7 @@ from gocdnext_sdk.secret import looks_secret
 from gocdnext_sdk.tools.buildkit.builders import BINFMT, BUILDKIT
 from gocdnext_sdk.tools.buildkit.cache import CacheEntry
 from gocdnext_sdk.tools.buildkit.nodes import CA, CERTIFICATE, KEY, Node
+from gocdnext_sdk.tools.csv import BOOLEANS
 from gocdnext_sdk.tools.dockerfile import base_and_stage
 from gocdnext_sdk.workspace import is_in_workspace
 
@@ -42,6 +43,9 @@ from .steps import KNOWN_HOSTS, StepInputs
 
 BUCKETS = {"s3": "", "gcs": "https://storage.googleapis.com", "gs": "https://storage.googleapis.com"}
 """Backends of the runner profile's cache, and where they are if it does not say."""
+
+NO_ATTESTATIONS = "BUILDX_NO_DEFAULT_ATTESTATIONS"
+"""The variable by which buildx makes no provenance by itself. Source: docker/buildx 0.36.1, build/opt.go."""
 
 _KUBECONFIG = """\
 apiVersion: v1
@@ -137,7 +141,8 @@ class BuildxInputs(ImageBuildInputs, StepInputs):
     provenance: AttestationInput | None = Input(
         None,
         description='Provenance attestation: "mode=min", "mode=max" or "false". BuildKit\'s own default '
-        "otherwise. The builder's id is the page of this run.",
+        f"otherwise, and none where the job's {NO_ATTESTATIONS} is true. The builder's id is the page of "
+        "this run.",
     )
     oci_artifact: Boolean | None = Input(
         None,
@@ -287,7 +292,10 @@ class BuildxInputs(ImageBuildInputs, StepInputs):
             yield Problem(
                 "ssh-known-hosts", f"is the build secret {KNOWN_HOSTS}, which is given", "rename that"
             )
-        yield from self._check_annotations()
+        yield from self._check_annotations(environ)
+        if (environ.get(NO_ATTESTATIONS) or "false") not in BOOLEANS:
+            what = f"is not clear: the job's {NO_ATTESTATIONS} is neither true nor false"
+            yield Problem("provenance", what, 'write "true" or "false" there')
         yield from self._check_reproducible(environ, workspace)
         for number, context in enumerate(self.build_contexts, start=1):
             place = context.partition("=")[2]
@@ -331,14 +339,27 @@ class BuildxInputs(ImageBuildInputs, StepInputs):
             "from its own settings"
         )
 
-    @property
-    def makes_index(self) -> bool:
-        """Whether an index is pushed: of several platforms, or of an image and its attestations."""
-        return len(self.platforms) > 1 or self._attests
+    def provenance_in(self, environ: Mapping[str, str]) -> Attestation | None:
+        """Return the provenance that a job gets; None: what buildx makes by itself.
 
-    @property
-    def _attests(self) -> bool:
-        provenance = self.provenance or Attestation(wanted=not self.reproducible)
+        Args:
+            environ: the job's.
+        """
+        if self.provenance:
+            return self.provenance
+        is_none = self.reproducible or BOOLEANS.get(environ.get(NO_ATTESTATIONS, ""), False)
+        return Attestation(wanted=False) if is_none else None
+
+    def makes_index(self, environ: Mapping[str, str]) -> bool:
+        """Whether an index is pushed: of several platforms, or of an image and its attestations.
+
+        Args:
+            environ: the job's.
+        """
+        return len(self.platforms) > 1 or self._attests(environ)
+
+    def _attests(self, environ: Mapping[str, str]) -> bool:
+        provenance = self.provenance_in(environ) or Attestation(wanted=True)
         return provenance.wanted or (self.sbom is not None and self.sbom.wanted)
 
     def _check_stages(self, workspace: Path) -> Iterator[Problem]:
@@ -412,15 +433,15 @@ class BuildxInputs(ImageBuildInputs, StepInputs):
                 "push-by-digest", what, "give each platform a job of its own; docker-push joins them"
             )
 
-    def _check_annotations(self) -> Iterator[Problem]:
-        if self.oci_artifact is not None and not self._attests:
+    def _check_annotations(self, environ: Mapping[str, str]) -> Iterator[Problem]:
+        if self.oci_artifact is not None and not self._attests(environ):
             yield Problem("oci-artifact", "has no effect without provenance and sbom", "leave it out")
         for annotation in self.annotations:
             for level in annotation.levels:
                 if level.platform and level.platform not in self.platforms:
                     what = f"{quoted(annotation)}: {quoted(level.platform)} is not built"
                     yield Problem("annotations", what, "choose one of `platforms`")
-                if level.name in INDEX and not self.makes_index:
+                if level.name in INDEX and not self.makes_index(environ):
                     what = f"{quoted(annotation)}: one platform without attestations has no index"
                     yield Problem("annotations", what, "write manifest:")
 

@@ -185,7 +185,7 @@ class BuildxBuild(Build[BuildxInputs]):
     def artifact_notes(self) -> Iterator[str]:
         """What to say of attestations whose form a registry that is known decides."""
         hosts = [each.host for each in self.inputs.registries if each.host in NO_OCI_ARTIFACT]
-        if hosts and self.inputs.makes_index and self.inputs.oci_artifact is None:
+        if hosts and self.inputs.makes_index(self.job.environ) and self.inputs.oci_artifact is None:
             yield f"attestations are no OCI artifacts: {hosts[0]} refuses those"
 
     @property
@@ -199,7 +199,7 @@ class BuildxBuild(Build[BuildxInputs]):
     @property
     def _provenance(self) -> Attestation | None:
         """What follows `--provenance`: as given, and with the page of this run for the builder's id."""
-        given = self.inputs.provenance or (Attestation(wanted=False) if self.inputs.reproducible else None)
+        given = self.inputs.provenance_in(self.job.environ)
         page = self.job.ci.run_url
         if page is None or (given and not given.wanted):
             return given

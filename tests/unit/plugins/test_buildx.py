@@ -678,6 +678,20 @@ class TestReproducible:
         run = {"CI_RUN_URL": "https://ci.io/runs/7?a=1"}
         assert values(command(env=run, **with_), "--provenance") == [passed]
 
+    def test_the_jobs_variable_says_that_there_is_none_by_default(self) -> None:
+        env = {"BUILDX_NO_DEFAULT_ATTESTATIONS": "1", "CI_RUN_URL": "https://ci.io/7", "CI_BRANCH": "main"}
+        assert values(command(env=env), "--provenance") == ["false"]
+        assert values(command(env=env, provenance="mode=max"), "--provenance") == [
+            "mode=max,builder-id=https://ci.io/7"
+        ]
+        one = {"platforms": "linux/amd64", "annotations": "index:a=b"}
+        read(**one)
+        (line,) = mistakes(env=env, **one)
+        assert line.startswith("with.annotations: ")
+        read(env={"BUILDX_NO_DEFAULT_ATTESTATIONS": ""}, **one)
+        (line,) = mistakes(env=env | {"BUILDX_NO_DEFAULT_ATTESTATIONS": "yes"})
+        assert line.startswith("with.provenance: is not clear: the job's BUILDX_NO_DEFAULT_ATTESTATIONS")
+
     @pytest.mark.parametrize(("key", "value"), [("provenance", "mode=max"), ("sbom", "generator=a.io/b/c")])
     def test_attestations_that_are_asked_for_are_made_beside_reproducible_platforms(
         self, key: str, value: str
@@ -1043,7 +1057,7 @@ def test_an_attestation_that_buildx_would_not_read_is_refused(key: str, text: st
 @pytest.mark.parametrize("no", ["false", "0", "F", "disabled=true", "mode=max,Disabled=1"])
 def test_an_image_without_attestations_is_no_index(no: str) -> None:
     given = {"platforms": "linux/amd64", "sbom": no, "provenance": no}
-    assert not read(**given).makes_index
+    assert not read(**given).makes_index({})
     assert values(command(env={"CI_RUN_URL": "https://ci.io/7"}, **given), "--provenance") == ["false"]
     (mistake,) = mistakes(**given, oci_artifact="true")
     assert "with.oci-artifact" in mistake
