@@ -328,7 +328,7 @@ def closest(written: str, known: Iterable[str], *, similarity: float = 0.6) -> s
 
 
 def report(
-    error: Exception,
+    error: BaseException,
     environ: Mapping[str, str],
     stream: TextIO,
     show: Callable[[str], object] | None = None,
@@ -360,7 +360,7 @@ def report(
     return known.exit_code
 
 
-def _full(error: Exception) -> Error | None:
+def _full(error: BaseException) -> Error | None:
     """Return what a file system without room, or without writing, means to a user; None for other errors."""
     if not isinstance(error, OSError) or error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
         return None

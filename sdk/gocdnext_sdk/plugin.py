@@ -173,14 +173,25 @@ def execute(plugin: Plugin[Inputs], environ: Mapping[str, str], workspace: Path)
     system = _system(environ, masker)
     sinks = (system.out, system.err) if system else (sys.stdout.buffer, sys.stderr.buffer)
     writers = [MaskedWriter(masker, sink) for sink in sinks]
-    stdout, stderr = sys.stdout, sys.stderr
-    sys.stdout, sys.stderr = (MaskedText(writer) for writer in writers)
+    bare = (sys.stdout, sys.stderr)
+    masked = tuple(MaskedText(writer) for writer in writers)
+    sys.stdout, sys.stderr = masked
+    _log_to(dict(zip(bare, masked, strict=True)))
     try:
         return _execute(plugin, environ, workspace, masker, system)
     finally:
-        sys.stdout, sys.stderr = stdout, stderr
+        sys.stdout, sys.stderr = bare
+        _log_to(dict(zip(masked, bare, strict=True)))
         for writer in writers:
             writer.finish()
+
+
+def _log_to(streams: Mapping[object, object]) -> None:
+    """Let `logging` write to other streams than those with which a plugin has set it up on its import."""
+    if logging := sys.modules.get("logging"):
+        for handler in logging.root.handlers:
+            if isinstance(handler, logging.StreamHandler) and handler.stream in streams:
+                handler.setStream(streams[handler.stream])
 
 
 def _system(environ: Mapping[str, str], masker: Masker) -> System | None:
@@ -243,7 +254,12 @@ def _execute(
                 with signals.limited(inputs.seconds):
                     job.output(**outputs_of(plugin, plugin.run(inputs.prepared(job), job)))  # type: ignore[arg-type]
                 outputs.write()
-        except Exception as raised:  # noqa: BLE001 - the last line of defence: a message, never a traceback
+        except SystemExit as end:  # an author may end the process
+            if end.code is None or isinstance(end.code, int):
+                return end.code or 0
+            print(Pieces(masker, environ).hide(str(end.code)), file=sys.stderr)  # as Python would, masked
+            return 1
+        except BaseException as raised:  # noqa: BLE001 - the last line of defence: a message, never a traceback
             error = raised
             if isinstance(raised, ImportError) and (place := place_in(type(plugin), raised)):
                 error = Bug(raised, place)

@@ -13,15 +13,17 @@ from gocdnext_sdk.host.testing import Mode, PluginRunner
 
 SOURCE = '''
 """A plugin that does what its input says."""
-import os, sys
+import asyncio, logging, os, sys
 from typing import Literal
 from gocdnext_sdk import *
 from gocdnext_sdk import errors
 
+logging.basicConfig()
+
 class Inputs(PluginInputs):
     do: Literal[
         "work", "find", "fail", "registry", "daemon", "crash", "exit", "outputs", "peek", "home",
-        "import", "native"
+        "import", "native", "leave", "cancel", "log"
     ] = Input(description="What to do.")
     token: Secret | None = Input(None, description="A token.")
     number: int = Input(1, description="A number.")
@@ -44,6 +46,8 @@ class Puppet(Plugin[Inputs]):
             case "daemon": raise DaemonError("no socket")
             case "crash": raise KeyError(inputs.token.reveal())
             case "exit": sys.exit(9)
+            case "leave": sys.exit(f"no good: {inputs.token.reveal()}")
+            case "cancel": raise asyncio.CancelledError(inputs.token.reveal())
             case "import": import nothing_such
             case "native": from json import nothing_such
             case "home": print(job.environ["HOME"], job.tool("true").environ["HOME"])
@@ -52,6 +56,7 @@ class Puppet(Plugin[Inputs]):
                 print("printed:", inputs.token.reveal())
                 print("printed:", inputs.token.reveal(), file=sys.stderr)
                 job.warn(inputs.token.reveal())
+            case "log": logging.error("logged: %s", inputs.token.reveal())
         return {"DIGEST": "sha256:abc"}
 
 if __name__ == "__main__":
@@ -188,6 +193,29 @@ def test_a_home_in_the_workspace_configures_no_tool(
 
 def test_an_author_may_end_the_process(run_plugin: PluginRunner, puppet: Path) -> None:
     assert run_plugin(puppet, {"do": "exit"}).exited(9).outputs == {}
+
+
+@MODES
+def test_what_an_author_says_while_ending_the_process_is_masked(
+    run_plugin: PluginRunner, puppet: Path, mode: Mode
+) -> None:
+    result = run_plugin(puppet, {"do": "leave", "token": TOKEN}, mode=mode).exited(1)
+    assert result.log.endswith("no good: ***\n")
+
+
+@MODES
+def test_what_is_raised_past_every_handler_is_a_bug_too(
+    run_plugin: PluginRunner, puppet: Path, mode: Mode
+) -> None:
+    """As `asyncio.CancelledError`, which is no `Exception`."""
+    result = run_plugin(puppet, {"do": "cancel", "token": TOKEN}, mode=mode).exited(70)
+    assert result.errors == ("internal error: CancelledError: ***; GOCDNEXT_DEBUG=1 shows where",)
+
+
+def test_a_logger_that_was_made_before_the_run_is_masked(run_plugin: PluginRunner, puppet: Path) -> None:
+    """As `logging.basicConfig` makes one when the plugin is imported."""
+    result = run_plugin(puppet, {"do": "log", "token": TOKEN}).passed()
+    assert result.log.endswith("ERROR:root:logged: ***\n")
 
 
 def test_in_this_process_everything_is_as_before_afterwards(run_plugin: PluginRunner, puppet: Path) -> None:
