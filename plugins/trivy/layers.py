@@ -14,16 +14,22 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
+import struct
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 LAYERS = Path("fanal", "fanal.db")
 """Where Trivy keeps in a cache what it has found in layers of images. One process at a time has it open."""
 
 _KEPT_BYTES = 256 * 1024 * 1024
 """How large that may grow: Trivy removes nothing from it."""
+
+_META = struct.Struct("=16xI4xI28xQQ")
+"""Of a page of bbolt: its head; magic number, page size, number of pages and of changes."""
+
+_MAGIC = 0xED0CDAED
 
 _COMMANDS = ("/bin/sh -c #(nop)  CMD", "CMD")
 """What a base image's last line begins with, as the older builder and BuildKit write it."""
@@ -61,12 +67,16 @@ def caches_beside(cache: Path, number: int, folder: Path, *, java: bool) -> Iter
 def keeps_layers(cache: Path) -> bool:
     """Tell whether a scan can keep layers in `cache`: it can be written, and no other process has it open.
 
-    Trivy would wait for that one, and give up after five seconds.
+    Trivy would wait for that one, and give up after five seconds. A file that has lost its end, as when a
+    cache was packed while a job wrote to it, is removed: Trivy fails on it each time.
     """
     path = (cache / LAYERS).resolve()
     try:
         with path.open("rb") as file:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if not is_whole(file):
+                path.unlink()
+                return os.access(path.parent, os.W_OK)
     except FileNotFoundError:
         if (cache / LAYERS).is_symlink():  # Trivy makes no directory behind it
             return os.access(path.parent, os.W_OK)
@@ -74,6 +84,25 @@ def keeps_layers(cache: Path) -> bool:
     except OSError:
         return False
     return os.access(path, os.W_OK)
+
+
+def is_whole(file: BinaryIO) -> bool:
+    """Tell whether a file of bbolt is as long as it says; an empty one is begun.
+
+    Source: bbolt 1.5 `internal/common/page.go`, `meta.go`; `db.go`, `init`: two metas, the first two pages.
+    """
+    size, page, last, needed = os.fstat(file.fileno()).st_size, 0, -1, 1
+    for number in range(2) if size else ():
+        file.seek(number * page)
+        head = file.read(_META.size)
+        if len(head) < _META.size:
+            return False
+        magic, page, pages, change = _META.unpack(head)
+        if magic != _MAGIC:
+            return False
+        if change > last:
+            last, needed = change, pages * page
+    return not size or size >= needed
 
 
 def drop_large(cache: Path) -> None:

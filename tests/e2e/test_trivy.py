@@ -191,6 +191,18 @@ def test_a_layer_is_read_once(images: Images, scan: Scan, workspace: Path) -> No
     assert {last_line(each) for each in (first, second, third)} == {last_line(first)}
 
 
+def test_layers_that_have_lost_their_end_are_read_anew(images: Images, scan: Scan, workspace: Path) -> None:
+    scan(**images.inputs("amd64")).exited(1)
+    layers = import_module(".layers", load_plugin(FOLDER).__module__.rpartition(".")[0])
+    kept = workspace / ".cache" / "trivy" / layers.LAYERS
+    content = kept.read_bytes()
+    for broken in (b"", content[:5], content[:4096], content[: len(content) // 2], bytes(len(content))):
+        kept.write_bytes(broken)
+        scan(**images.inputs("amd64")).exited(1)
+        with kept.open("rb") as file:
+            assert layers.is_whole(file)
+
+
 def test_an_image_does_not_answer_for_its_base(images: Images, scan: Scan, tmp_path: Path) -> None:
     secret = f"token = ghp_{'a1B2c3D4e5F6g7H8i9J0k1L2m3N4o5P6q7R8'}\n"
     below = packed("app/settings", secret)

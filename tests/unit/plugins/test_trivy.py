@@ -54,6 +54,9 @@ trivy = SimpleNamespace(
 DIGEST = "sha256:" + "a" * 64
 AMD64, ARM64 = (trivy.Subject("app", (), f"linux/{arch}") for arch in ("amd64", "arm64"))
 
+META = trivy._META.pack(trivy._MAGIC, 4096, 2, 1).ljust(4096)
+"""A page of a file of bbolt that has two pages."""
+
 
 @pytest.fixture(autouse=True)
 def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -780,6 +783,19 @@ class TestAtTheSameTime:
             fcntl.flock(file, fcntl.LOCK_EX)
             assert not trivy.keeps_layers(cache)
         assert trivy.keeps_layers(cache)
+
+    @pytest.mark.parametrize(
+        ("content", "whole"),
+        [(b"", True), (META + META, True), (META, False), (META[:20], False), (b"\0" * 8192, False)],
+    )
+    def test_layers_that_have_lost_their_end_are_removed(
+        self, workspace: Path, content: bytes, whole: bool
+    ) -> None:
+        layers = workspace / trivy.LAYERS
+        layers.parent.mkdir(parents=True)
+        layers.write_bytes(content)
+        assert trivy.keeps_layers(workspace)
+        assert layers.exists() is whole
 
     def test_what_another_scan_opened_first_is_done_without(self, workspace: Path) -> None:
         class Late:
