@@ -24,6 +24,9 @@ PREFIX: Final = "PLUGIN_"
 MARK: Final = "GOCDNEXT"
 """The variable that is `true` in every job of the platform, and nowhere else (docs/contract.md §5)."""
 
+KUBECONFIG: Final = "PLUGIN_KUBECONFIG"
+"""The variable that `cluster:` sets, though no plugin has such an input (docs/contract.md §5)."""
+
 SHORT_SHA: Final = 8
 """Characters of a commit in `CI_COMMIT_SHORT_SHA`."""
 

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
-from gocdnext_sdk.contract.keys import PREFIX, isolated_key, shared_key
+from gocdnext_sdk.contract.keys import KUBECONFIG, PREFIX, isolated_key, shared_key
 from gocdnext_sdk.errors import InputError, Problem, closest, quoted
 from gocdnext_sdk.inputs.constraints import REQUIRED, Given, is_open
 from gocdnext_sdk.inputs.model import (
@@ -28,9 +28,6 @@ from gocdnext_sdk.inputs.model import (
 )
 from gocdnext_sdk.inputs.parsers import parse_boolean
 from gocdnext_sdk.secret import Secret
-
-INJECTED = frozenset({"PLUGIN_KUBECONFIG"})
-"""Names the platform itself may add (docs/contract.md §5), which no plugin has to declare."""
 
 Model = TypeVar("Model", bound=PluginInputs)
 
@@ -134,7 +131,7 @@ def _collect(
         text = environ[variable].rstrip("\r\n")
         alias = known.get(variable)
         if alias is None:
-            if variable not in INJECTED:
+            if variable != KUBECONFIG:
                 problems.append(_unknown(variable, model))
             continue
         if not text.strip():  # `with: {x: ~}` arrives as an empty variable: not given

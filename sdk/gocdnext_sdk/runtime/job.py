@@ -224,11 +224,8 @@ class Job:
         from gocdnext_sdk.oci.client import AGENT, RegistryClient
         from gocdnext_sdk.oci.credentials import Credentials
 
-        roots, agent, plain = (
-            self._certificates,
-            f"{AGENT} ({for_tool})" if for_tool else AGENT,
-            frozenset(insecure),
-        )
+        roots, plain = self._certificates, frozenset(insecure)
+        agent = f"{AGENT} ({for_tool})" if for_tool else AGENT
         key = (frozenset(credentials), plain, roots, agent)
         if key not in self._clients:
             self._mask_logins(credentials)

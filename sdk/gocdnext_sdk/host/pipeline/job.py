@@ -18,7 +18,6 @@ from gocdnext_sdk.host.pipeline.yaml import Node, ScalarNode
 
 _RESERVED: Final = ("CI_", "GOCDNEXT_")
 _MAX_ID_TOKENS: Final = 16
-_KUBECONFIG: Final = "PLUGIN_KUBECONFIG"
 _IGNORED: Final = {"retry": "nothing is retried", "timeout": "no job is stopped"}
 
 
@@ -283,14 +282,14 @@ class _Reader:
         inputs: dict[str, Value] = self._fields.get("with", {})
         clash = {
             "with.kubeconfig": bool(inputs.get("kubeconfig", Value("", self._fields.mark)).text),
-            f"variables.{_KUBECONFIG}": _KUBECONFIG in self._variables,
-            f"the secret {_KUBECONFIG}": _KUBECONFIG in self._secrets,
-            f"id_tokens.{_KUBECONFIG}": _KUBECONFIG in id_tokens,
-            f"the matrix dimension {_KUBECONFIG}": _KUBECONFIG in matrix,
+            f"variables.{keys.KUBECONFIG}": keys.KUBECONFIG in self._variables,
+            f"the secret {keys.KUBECONFIG}": keys.KUBECONFIG in self._secrets,
+            f"id_tokens.{keys.KUBECONFIG}": keys.KUBECONFIG in id_tokens,
+            f"the matrix dimension {keys.KUBECONFIG}": keys.KUBECONFIG in matrix,
         }
         for what, present in clash.items():
             if present:
-                self._error("cluster", f"`cluster:` sets {_KUBECONFIG}", f"remove {what}")
+                self._error("cluster", f"`cluster:` sets {keys.KUBECONFIG}", f"remove {what}")
         return cluster
 
     def _environment(self, action: Action, deployed_to: str) -> str:
