@@ -109,6 +109,17 @@ class KanikoInputs(ImageBuildInputs):
     )
 
     @property
+    def cache_repository(self) -> str:
+        """Where the cache is, if there is one."""
+        return self.cache_repo.name if self.cache_repo else f"{self.main.registry}/{self._own_cache}"
+
+    @property
+    def _own_cache(self) -> str:
+        """The repository of the image's own cache. Docker Hub has no repositories below an image."""
+        separator = "-" if self.main.registry.host == "docker.io" else "/"
+        return f"{self.main.repository}{separator}cache"
+
+    @property
     def references(self) -> Iterable[Reference]:
         """The repository of the cache."""
         return (self.cache_repo,) if self.cache_repo else ()
@@ -149,7 +160,7 @@ class KanikoInputs(ImageBuildInputs):
             if name.registry.host == "localhost":
                 what = f"{name}: kaniko takes localhost without a port for a path at Docker Hub"
                 yield Problem(key, what, f'write "localhost:443/{name.repository}"')
-        if self.cache and not self.cache_repo and len(cache_path(self.main)) > _LONGEST_NAME:
+        if self.cache and not self.cache_repo and len(self._own_cache) > _LONGEST_NAME:
             what = f"the repository of the cache beside the image is longer than {_LONGEST_NAME} characters"
             yield Problem("cache", what, "give it another one in cache-repo")
 
@@ -186,9 +197,3 @@ class KanikoInputs(ImageBuildInputs):
         sources = context.sources(preflight.built(parsed, known), root, ignore_file)
         for each in (*preflight.unsupported(parsed, known), *sources):
             yield Problem("dockerfile", f"{name}:{each.line}: {each.what}", each.advice)
-
-
-def cache_path(image: Reference) -> str:
-    """Return the repository of an image's own cache, in its registry."""
-    separator = "-" if image.registry.host == "docker.io" else "/"
-    return f"{image.repository}{separator}cache"

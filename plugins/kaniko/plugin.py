@@ -24,7 +24,7 @@ from gocdnext_sdk.inputs.build import Build
 from gocdnext_sdk.inputs.registry_login import CLOUD_VARIABLES
 
 from . import container, context
-from .inputs import KanikoInputs, cache_path
+from .inputs import KanikoInputs
 
 LIKE_DOCKER = tuple(
     f"FF_KANIKO_{name}"
@@ -170,20 +170,13 @@ class KanikoBuild(Build[KanikoInputs]):
         if not inputs.cache:
             return
         yield "--cache"
-        yield f"--cache-repo={cache_repository(inputs)}"
+        yield f"--cache-repo={inputs.cache_repository}"
         yield f"--cache-ttl={inputs.cache_ttl}"
         if inputs.cache_copy_layers:
             yield "--cache-copy-layers"
         if not inputs.push:
             # What a pull request builds must not get into the main branch's cache.
             yield "--no-push-cache"
-
-
-def cache_repository(inputs: KanikoInputs) -> str:
-    """Return where the cache is. Docker Hub has no repositories below an image."""
-    if inputs.cache_repo:
-        return inputs.cache_repo.name
-    return f"{inputs.main.registry}/{cache_path(inputs.main)}"
 
 
 if __name__ == "__main__":
