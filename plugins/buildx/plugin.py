@@ -51,8 +51,8 @@ class Buildx(Plugin[BuildxInputs]):
     """Build an image for several platforms with buildx and publish it under any number of tags.
 
     Needs `docker: true`, unless `builder` names a BuildKit that runs already, or `driver: kubernetes` starts
-    one in a cluster. The daemon's own builder is used where it can do the job; elsewhere a BuildKit is started
-    in a container for the job and removed after it.
+    one in a cluster. The daemon's own builder is used where it can do the job; elsewhere a BuildKit is
+    started in a container for the job and removed after it.
     """
 
     name = "gocdnext-plugin-buildx"
