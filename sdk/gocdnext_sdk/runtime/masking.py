@@ -71,7 +71,15 @@ class Masker:
         self._forms: _Forms | None = None
 
     def add(self, secret: str) -> None:
-        """Mask `secret` from now on. Values under `MIN_LENGTH` bytes are left alone."""
+        """Mask `secret` from now on. Values under `MIN_BYTES` bytes are left alone.
+
+        Raises:
+            TypeError: it is no text, such as an optional input that is not given.
+        """
+        if not isinstance(secret, str):
+            raise TypeError(
+                f"what is masked is a text or a Secret, and {type(secret).__name__} is not a text"
+            )
         if secret not in self._secrets:
             self._secrets[secret] = None
             self._new.append(secret)

@@ -119,12 +119,21 @@ class Tool:
         return self.runner.running(self._command(argv, ok))
 
     def _command(self, argv: Iterable[object], ok: Iterable[int]) -> Command:
+        name = Path(self.path).name
+        if isinstance(argv, str):
+            raise TypeError(f"{name}: {argv!r} is a text, where a list of arguments is needed")
         words = tuple(argv)
-        if any(isinstance(word, Secret) for word in words):
-            raise TypeError(
-                f"{Path(self.path).name}: a Secret is no argument, which every process on the host can read; "
-                "give it by `env` of `Job.tool`, or by `Job.secret_file`"
-            )
+        for word in words:
+            if isinstance(word, Secret):
+                raise TypeError(
+                    f"{name}: a Secret is no argument, which every process on the host can read; "
+                    "give it by `env` of `Job.tool`, or by `Job.secret_file`"
+                )
+            if word is None or (isinstance(word, Iterable) and not isinstance(word, str)):
+                raise TypeError(
+                    f"{name}: a {type(word).__name__} is no argument; "
+                    "leave out what is not given, and write `*` before a list"
+                )
         return Command(self.path, tuple(map(str, words)), self.environ, frozenset(ok))
 
 
@@ -136,6 +145,8 @@ def find_tool(name: str, environ: Mapping[str, str], workspace: Path) -> str:
     """
     for folder in tool_path(environ, workspace).split(os.pathsep):
         candidate = Path(folder) / name
+        if "/" in name and _within(candidate, workspace.resolve()):
+            continue
         if candidate.is_file() and os.access(candidate, os.X_OK):
             return str(candidate)
     raise ToolError(f"{name} is not installed", "add it to the plugin's image or, outside an image, to PATH")
@@ -162,11 +173,22 @@ def tool_environ(
         workspace: the checkout.
         given: variables for this tool.
         inherit: further variables of the job that this tool may see.
+
+    Raises:
+        TypeError: a value is neither text nor a `Secret`, or `inherit` is a text.
     """
+    if isinstance(inherit, str):
+        raise TypeError(f"inherit: {inherit!r} is a text, where a list of names is needed")
     allowed = INHERITED.union(inherit)
     result = {name: value for name, value in environ.items() if name in allowed}
     result["PATH"] = tool_path(environ, workspace)
-    result.update((k, v.reveal() if isinstance(v, Secret) else v) for k, v in given.items())
+    for name, value in given.items():
+        text = value.reveal() if isinstance(value, Secret) else value
+        if not isinstance(text, str):
+            raise TypeError(
+                f"env: {name} is a {type(text).__name__}, and not a text; leave out what is not given"
+            )
+        result[name] = text
     return result
 
 

@@ -346,3 +346,13 @@ def test_a_line_is_shown_at_once_when_no_secret_can_begin_in_it() -> None:
     assert sink.getvalue() == b"progress 10 %\rtoken "
     writer.write(b" is cut\n")
     assert sink.getvalue() == f"progress 10 %\rtoken {TOKEN[:8]} is cut\n".encode()
+
+
+@pytest.mark.parametrize("value", [None, 5, b"bytes"])
+def test_only_text_is_masked_and_what_is_none_hides_no_other(value: object) -> None:
+    """An optional secret that is not given, passed on to `job.mask` as it is."""
+    masker = Masker()
+    with pytest.raises(TypeError, match="not a text"):
+        masker.add(value)  # type: ignore[arg-type]
+    masker.add("s3cr3t-value")
+    assert masker.mask("s3cr3t-value") == "***"

@@ -502,3 +502,36 @@ def test_a_secret_is_no_argument(bench: Bench, start: str) -> None:
     with pytest.raises(TypeError, match="a Secret is no argument"):
         getattr(bench.job().tool("greet"), start)("--password", Secret(PASSWORD))
     assert PASSWORD not in bench.printed()
+
+
+@pytest.mark.parametrize("word", [None, ["-v", "x"], ("-v",), b"-v", {"a": 1}, (each for each in "ab")])
+def test_what_has_no_text_of_its_own_is_no_argument(bench: Bench, word: object) -> None:
+    """The tool would get `None`, of an input that is not given, or `['-v', 'x']`, of a list without a star."""
+    bench.make("greet", 'echo "$@"')
+    with pytest.raises(TypeError, match="is no argument"):
+        bench.job().tool("greet").run("--name", word)
+    assert bench.printed() == ""
+
+
+def test_a_text_is_no_list_of_arguments_or_names(bench: Bench) -> None:
+    """Its letters would be."""
+    bench.make("greet", 'echo "$@"')
+    with pytest.raises(TypeError, match="list of arguments"):
+        bench.job().tool("greet").capture_each(["version"])
+    with pytest.raises(TypeError, match="list of names"):
+        bench.job().tool("greet", inherit="LINTER_MODE")
+
+
+@pytest.mark.parametrize("value", [None, 5, Path("x")])
+def test_a_variable_that_is_no_text_is_named(bench: Bench, value: object) -> None:
+    bench.make("greet", 'echo "$@"')
+    with pytest.raises(TypeError, match="TOKEN"):
+        bench.job().tool("greet", env={"TOKEN": value})  # type: ignore[dict-item]
+
+
+def test_a_path_into_the_workspace_names_no_tool(bench: Bench) -> None:
+    script = bench.workspace / "lint.sh"
+    script.write_text("#!/bin/sh\necho hello\n")
+    script.chmod(0o755)
+    with pytest.raises(ToolError, match="not installed"):
+        bench.job().tool(str(script))
