@@ -31,7 +31,7 @@ from gocdnext_sdk.host.pipeline import Graph, Run, Sources, revision
 from gocdnext_sdk.host.pipeline.graph import JobInstance, Stage
 from gocdnext_sdk.host.pipeline.model import Pipeline
 from gocdnext_sdk.host.pipeline.modes import DOCKER, MODES, NAMES
-from gocdnext_sdk.host.pipeline.resolve import resolve
+from gocdnext_sdk.host.pipeline.resolve import notices, resolve
 from gocdnext_sdk.host.pipeline.single import single
 from gocdnext_sdk.inputs.reader import read_inputs
 from gocdnext_sdk.plugin import Plugin
@@ -111,6 +111,8 @@ def command(
     mode = next((each for each in MODES.values() if each.name == system), None)
     sources = Sources(run=Run(revision=revision.read(workspace)), secrets=given, mode=mode or DOCKER)
     job = resolve(pipeline, instance, sources)
+    for notice in notices(job):
+        click.echo(f"note: {notice}", err=True)
     published = _published(folder, pipeline, instance, sources)
     if published and not _is_refused(plugin, job.env, workspace):
         ask_to_publish(published, workspace, said=publish)

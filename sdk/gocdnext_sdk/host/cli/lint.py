@@ -9,7 +9,7 @@ import click
 
 from gocdnext_sdk.host.cli.options import plugins_option
 from gocdnext_sdk.host.cli.project import nearest
-from gocdnext_sdk.host.lint.check import NothingToLint, lint_file, pipelines, unknown_plugins
+from gocdnext_sdk.host.lint.check import NothingToLint, lint_files, pipelines, unknown_plugins
 from gocdnext_sdk.host.lint.report import FORMATS, explain
 from gocdnext_sdk.host.lint.rule import RULES, Severity
 from gocdnext_sdk.host.manifest.catalog import Catalog
@@ -60,7 +60,7 @@ def command(
         from gocdnext_sdk.host.harness.image_manifests import manifests_here
 
         catalog = catalog.with_images(manifests_here(unknown))
-    findings = [finding for file in files for finding in lint_file(file, catalog)]
+    findings = lint_files(files, catalog)
     click.echo(FORMATS[format_](findings, len(files)))
     failing = {Severity.ERROR, Severity.WARNING} if strict else {Severity.ERROR}
     ctx.exit(any(finding.rule.severity in failing for finding in findings))

@@ -69,7 +69,7 @@ class Asked:
     event: str
     branch: str | None
     tag: str | None
-    pr: int
+    pr: int | None
     workspace: Path | None
     default_image: str
     pull: str

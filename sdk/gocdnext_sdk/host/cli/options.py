@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import click
 
+from gocdnext_sdk.errors import UsageError
 from gocdnext_sdk.host.cli.project import Project
 from gocdnext_sdk.host.pipeline import revision
 from gocdnext_sdk.host.pipeline.builtins import Cause, PullRequest, Revision, Run, Tag
@@ -82,7 +83,7 @@ def event_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the options that say why a run takes place; `run_of` takes them."""
     for option in (
         click.option(
-            "--pr", type=int, default=1, help="The pull request's number, with --event pull_request."
+            "--pr", type=int, help="The pull request's number, with --event pull_request. [default: 1]"
         ),
         click.option(
             "--tag", help="The value of CI_TAG_NAME, with --event tag. [default: the one checked out]"
@@ -99,7 +100,7 @@ def run_of(
     event: str,
     branch: str | None,
     tag: str | None,
-    pr: int,
+    pr: int | None,
     project: str = "",
     unknown: Revision | None = None,
 ) -> Run:
@@ -113,14 +114,24 @@ def run_of(
         pr: number, with the event `pull_request`.
         project: the project's name in URLs.
         unknown: what stands for a revision and a branch that the checkout does not tell.
+
+    Raises:
+        UsageError: an option is for another event, or there is no tag.
     """
+    for option, given, of in (("--tag", tag, "tag"), ("--pr", pr, "pull_request")):
+        if given is not None and event != of:
+            raise UsageError(f"{option} is for --event {of}, and the event is {event}")
+    if event == "tag" and not (tag := tag or revision.tag(workspace)):
+        raise UsageError("--event tag: no tag is checked out", "pass --tag NAME")
     found, unknown = revision.read(workspace), unknown or Revision()
     found = Revision(found.sha or unknown.sha, branch or found.branch or unknown.branch)
     cause = _EVENTS[event]
     return Run(
         revision=found,
         cause=cause,
-        tag=Tag(tag or revision.tag(workspace)) if cause == "tag" else None,
-        pull_request=PullRequest(pr, branch=found.branch) if cause == "pull_request" else None,
+        tag=Tag(tag or "") if cause == "tag" else None,
+        pull_request=PullRequest(1 if pr is None else pr, branch=found.branch)
+        if cause == "pull_request"
+        else None,
         project_slug=project,
     )

@@ -80,7 +80,7 @@ def command(
     event: str,
     branch: str | None,
     tag: str | None,
-    pr: int,
+    pr: int | None,
     mode: ModeName,
     graph: str | None,
     as_json: bool,

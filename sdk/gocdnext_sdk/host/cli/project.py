@@ -13,14 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from gocdnext_sdk.errors import UsageError, closest
-from gocdnext_sdk.host.lint.check import FOLDER
+from gocdnext_sdk.host.lint.check import FOLDER, files_in
 from gocdnext_sdk.host.manifest.catalog import bundled
 from gocdnext_sdk.host.manifest.load import plugin_folders
 from gocdnext_sdk.host.pipeline.model import Profile
 
 FILE = "gocdnext-plugin.toml"
 _TABLE = ("tool", "gocdnext-plugin")
-_SUFFIXES = (".yaml", ".yml")
 _SETTINGS = ("images", "local", "plugins", "profiles", "secrets-file", "variables")
 
 
@@ -162,7 +161,7 @@ def plugin(said: str, folders: tuple[Path, ...] = ()) -> Path:
 def pipelines_in(folder: Path) -> list[Path]:
     """Return the pipelines of a folder: those in its ``.gocdnext``, or in it, if that is its name."""
     inside = folder if folder.resolve().name == FOLDER else folder / FOLDER
-    return sorted(each for each in inside.glob("*.y*ml") if each.suffix in _SUFFIXES)
+    return files_in(inside)
 
 
 def nearest() -> list[Path]:

@@ -82,6 +82,8 @@ class ResolvedJob:
     """Its working directory."""
     rewritten: tuple[str, ...] = ()
     """Variables that the platform's agent cannot hand over as they are."""
+    overruled: tuple[str, ...] = ()
+    """What is given under the name of a variable that the platform sets itself."""
 
 
 def resolve(pipeline: Pipeline, instance: JobInstance, sources: Sources) -> ResolvedJob:
@@ -108,6 +110,8 @@ def inputs_in(environ: Mapping[str, str], job: Job, mode: Mode = DOCKER) -> dict
 
 def notices(job: ResolvedJob) -> Iterator[str]:
     """Yield what the platform's agent does to a job that its author may not expect."""
+    if job.overruled:
+        yield f"the platform sets {', '.join(job.overruled)} itself, over what is given"
     if job.rewritten:
         yield f"Kubernetes rewrites `$$` and `$(NAME)`: other text arrives in {', '.join(job.rewritten)}"
 
@@ -120,6 +124,7 @@ class _Resolver:
         self._sources = sources
         self._mode = sources.mode
         self._problems: list[Diagnostic] = []
+        self._overruled: set[str] = set()
         self._ci = builtins.variables(sources.run, self._job.name)
         self._profile = sources.profiles.get(self._job.profile, Profile())
         self._needs = {name: sources.needs[name] for name in self._job.needs if name in sources.needs}
@@ -165,6 +170,7 @@ class _Resolver:
                 self._sources.run.id, self._sources.run.pipeline_id, self._instance.name
             ),
             rewritten=changed,
+            overruled=tuple(sorted(self._overruled)),
         )
 
     def _check_services(self) -> None:
@@ -206,6 +212,7 @@ class _Resolver:
             layers |= {"GOCDNEXT_MATRIX": self._instance.cell_key, **self._instance.cell}
         layers |= secrets
         layers |= self._sources.id_tokens
+        self._overruled = layers.keys() & self._ci.keys()
         layers |= self._ci
 
         def resolved(text: str) -> str:

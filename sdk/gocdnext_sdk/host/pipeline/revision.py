@@ -10,7 +10,8 @@ from gocdnext_sdk.host.pipeline.builtins import Revision
 
 def workspace_of(file: Path) -> Path:
     """Return the checkout a pipeline file belongs to: the directory that contains its ``.gocdnext``."""
-    folder = file.resolve().parent
+    # The file itself may be a link; its place is what counts.
+    folder = file.parent.resolve()
     return folder.parent if folder.name == ".gocdnext" else Path.cwd()
 
 
@@ -44,7 +45,7 @@ def _git(folder: Path, *arguments: str) -> str:
     # repository's root may lie above.
     command = ["git", "-c", "safe.directory=*", "-C", str(folder), *arguments]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        done = subprocess.run(command, capture_output=True, text=True, errors="surrogateescape", check=False)
     except FileNotFoundError:
         return ""
     return done.stdout.strip() if done.returncode == 0 else ""

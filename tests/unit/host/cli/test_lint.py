@@ -141,3 +141,28 @@ def test_a_folder_below_the_pipelines_finds_them(project: Path, monkeypatch: pyt
     assert result.exit_code == 1
     assert result.output.startswith("../.gocdnext/p.yaml:3:")
     assert isinstance(call(".").exception, Error)
+
+
+def test_what_cannot_be_read_is_a_finding_and_a_directory_is_no_pipeline(project: Path) -> None:
+    write(project, "ci.yaml", GOOD)
+    (project / ".gocdnext/old.yaml").mkdir()
+    assert call().output == "nothing found in 1 pipeline\n"
+    (project / ".gocdnext/lost.yaml").symlink_to("nowhere")
+    result = call()
+    assert result.exit_code == 1
+    assert ".gocdnext/lost.yaml:1:1: error: cannot read the file: No such file" in result.output
+
+
+def test_two_pipelines_of_a_project_have_one_name(project: Path) -> None:
+    write(project, "a.yaml", f"name: release\n{GOOD}")
+    write(project, "release.yml", GOOD)
+    result = call()
+    assert result.exit_code == 1
+    assert (
+        ".gocdnext/release.yml:1:1: error: the pipeline's name `release` is that of .gocdnext/a.yaml too"
+        in (result.output)
+    )
+    (project / "elsewhere").mkdir()
+    for name in ("a.yaml", "release.yml"):
+        (project / ".gocdnext" / name).rename(project / "elsewhere" / name)
+    assert call("elsewhere").exit_code == 0  # not of one project: these are examples, say

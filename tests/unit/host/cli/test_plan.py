@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from gocdnext_sdk.errors import UsageError
 from gocdnext_sdk.host.cli.plan import command
 
 TRIVY = str(Path(__file__).parents[4] / "plugins" / "trivy")
@@ -159,3 +160,25 @@ def test_inputs_are_for_a_plugin_only(checkout: Path) -> None:
     file = checkout / "check.yaml"
     file.write_text("name: check\n")
     assert plan(str(file), "--with", "a=b").exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--tag", "v1"), "--tag is for --event tag, and the event is manual"),
+        (("--pr", "7", "--event", "push"), "--pr is for --event pull_request, and the event is push"),
+        (("--event", "tag"), "--event tag: no tag is checked out; pass --tag NAME"),
+    ],
+)
+def test_an_option_of_an_event_goes_with_it(checkout: Path, options: tuple[str, ...], message: str) -> None:
+    (checkout / "p.yaml").write_text("stages: [s]\njobs:\n  a: {stage: s, image: i, script: [x]}\n")
+    result = plan("p.yaml", *options)
+    assert isinstance(result.exception, UsageError)
+    assert str(result.exception) == message
+
+
+def test_a_variable_that_the_platform_sets_is_noted(checkout: Path) -> None:
+    (checkout / "p.yaml").write_text("stages: [s]\njobs:\n  a: {stage: s, uses: x/y@v1}\n")
+    said = "the platform sets CI_JOB_NAME itself, over what is given"
+    assert said in plan("p.yaml", "--var", "CI_JOB_NAME=b").output
+    assert said not in plan("p.yaml", "--var", "CI_TAG_NAME=v1").output

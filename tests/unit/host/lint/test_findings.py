@@ -565,3 +565,9 @@ def test_what_docker_push_states_is_a_signature_too(lint: Lint) -> None:
         "      mark", '      receipt: "true"\n      mark'
     )
     assert found(receipt) == []
+
+
+def test_a_variable_that_the_platform_sets_over_the_pipelines(lint: Lint) -> None:
+    job = TRIVY + "  variables: {CI_BRANCH: main, CI_TAG_NAME: none}\n"
+    (finding,) = (each for each in lint(job) if each.rule.id == "GP002")
+    assert finding.problem.what == "the platform sets CI_BRANCH itself, over what is written"

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import subprocess
 from pathlib import Path
 
@@ -62,3 +63,19 @@ def test_the_tag_at_the_commit(repository: Path) -> None:
     assert revision.tag(repository) == ""
     git(repository, "tag", "v1.0.0")
     assert revision.tag(repository) == "v1.0.0"
+
+
+def test_changed_names_may_be_any_bytes(repository: Path) -> None:
+    commit(repository)
+    name = os.fsdecode(b"caf\xe9")
+    (repository / name).touch()
+    assert revision.changed(repository) == (name,)
+
+
+def test_the_checkout_of_a_pipeline_that_is_a_link(tmp_path: Path) -> None:
+    for folder in (".gocdnext", "ci"):
+        (tmp_path / folder).mkdir()
+    (tmp_path / "ci/real.yaml").touch()
+    link = tmp_path / ".gocdnext/release.yaml"
+    link.symlink_to("../ci/real.yaml")
+    assert revision.workspace_of(link) == tmp_path

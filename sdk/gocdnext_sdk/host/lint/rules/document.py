@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from gocdnext_sdk.contract import keys
 from gocdnext_sdk.host.lint.rule import Severity, rule
 from gocdnext_sdk.host.lint.view import View
+from gocdnext_sdk.host.pipeline.builtins import ALWAYS
 from gocdnext_sdk.host.pipeline.errors import Diagnostic
 
 
@@ -25,7 +26,8 @@ def ignored(view: View) -> Iterator[Diagnostic]:
     """The platform ignores what is written.
 
     It accepts some keys and does nothing with them, so that a job looks as if it were retried, timed out or
-    run several times, and is not. Remove the key.
+    run several times, and is not; and it sets its own variables, such as CI_BRANCH, over the pipeline's.
+    Remove what has no effect.
     """
     collisions = {
         use.plugin.inputs[names[-1]].mark for use in view.uses for names in keys.collisions(use.plugin.inputs)
@@ -33,6 +35,11 @@ def ignored(view: View) -> Iterator[Diagnostic]:
     for notice in view.pipeline.notices:
         if notice.mark not in collisions:  # GP502
             yield notice
+    for variables in (view.pipeline.variables, *(job.variables for job in view.pipeline.jobs)):
+        for name, value in variables.items():
+            if name in ALWAYS:
+                what = f"the platform sets {name} itself, over what is written"
+                yield Diagnostic(value.key or value.mark, what, "give yours another name")
 
 
 @rule("GP004", Severity.ERROR)
