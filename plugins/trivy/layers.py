@@ -2,11 +2,13 @@
 
 It depends on which of them Trivy takes for those of the base image: it looks for no secrets there, and keeps
 what it found in a layer under a name that does not say so. So an image and its base would get each other's
-answers, by which was scanned first. The name depends on `--skip-files`, though: a pattern that fits nothing
-tells them apart.
+answers, by which was scanned first. Nor does it say by which rules Trivy looked: a release with new ones
+would not look again. The name depends on `--skip-files`, though: a pattern that fits nothing tells them
+apart.
 
 Source: Trivy 0.74 `pkg/cache/key.go`, `pkg/fanal/artifact/image/image.go` (`guessBaseLayers`),
-`pkg/fanal/image/image.go` (`GuessBaseImageIndex`).
+`pkg/fanal/image/image.go` (`GuessBaseImageIndex`); `pkg/fanal/analyzer/secret/secret.go`, whose version stays
+1 whatever changes in `pkg/fanal/secret/builtin-rules.go`.
 """
 
 from __future__ import annotations
@@ -113,16 +115,17 @@ def drop_large(cache: Path) -> None:
                 path.unlink()
 
 
-def telling_apart(configuration: Mapping[str, Any]) -> list[str]:
-    """Return Trivy's arguments by which layers are kept for images with the same base only.
+def telling_apart(configuration: Mapping[str, Any], trivy: str) -> list[str]:
+    """Return Trivy's arguments by which layers are kept for images with the same base, and one Trivy, only.
 
     Args:
         configuration: of the image.
+        trivy: the executable, which is known by its size.
     """
-    base = base_layers(configuration)
-    if not base:
-        return []
-    return ["--skip-files", f"no-file-{hashlib.sha256(' '.join(base).encode()).hexdigest()[:16]}"]
+    known = list(base_layers(configuration))
+    with suppress(OSError):  # a plan has none
+        known.append(str(Path(trivy).stat().st_size))
+    return ["--skip-files", f"no-file-{hashlib.sha256(' '.join(known).encode()).hexdigest()[:16]}"]
 
 
 def base_layers(configuration: Mapping[str, Any]) -> Sequence[str]:

@@ -143,7 +143,8 @@ class Scans:
         def ask(subject: Subject) -> list[str] | None:
             with suppress(RegistryError):
                 if subject.reference:
-                    return telling_apart(registry.configuration(Reference.parse(subject.reference))[1])
+                    configuration = registry.configuration(Reference.parse(subject.reference))[1]
+                    return telling_apart(configuration, self.trivy.path)
             return None
 
         return registry.ask_each("the base images' configuration", ask, subjects)

@@ -843,11 +843,18 @@ class TestAtTheSameTime:
         layers = [f"sha256:{number}" for number, each in enumerate(history) if not each["empty_layer"]]
         configuration = {"history": history, "rootfs": {"diff_ids": layers}}
         assert trivy.base_layers(configuration) == layers[:base]
-        assert bool(trivy.telling_apart(configuration)) == bool(base)
+        assert (trivy.telling_apart(configuration, "") == trivy.telling_apart({}, "")) == (not base)
 
     @pytest.mark.parametrize("odd", [{}, {"history": 3}, {"history": [3], "rootfs": 4}, {"rootfs": {}}])
     def test_a_configuration_may_be_odd(self, odd: dict[str, Any]) -> None:
-        assert trivy.telling_apart(odd) == []
+        assert trivy.telling_apart(odd, "") == trivy.telling_apart({}, "")
+
+    def test_what_another_trivy_has_found_is_no_answer(self, workspace: Path) -> None:
+        """Its rules for secrets change, and the name under which it keeps what they find does not."""
+        (one, other) = (workspace / name for name in ("one", "other"))
+        one.write_text("Trivy 1")
+        other.write_text("Trivy 1.1")
+        assert trivy.telling_apart({}, str(one)) != trivy.telling_apart({}, str(other))
 
     def test_layers_are_not_kept_without_end(self, workspace: Path) -> None:
         small, large = workspace / trivy.LAYERS, workspace / "fanal-2.db"
@@ -1410,7 +1417,7 @@ def test_what_is_skipped_elsewhere_is_not_overruled(
         workspace=workspace, environ=environ, registry=lambda *_: registry, temporary=lambda: workspace
     )
     asked: list[list[str]] = []
-    tool = SimpleNamespace(capture_each=lambda argvs: asked.extend(argvs) or [Completed(0)])
+    tool = SimpleNamespace(path="trivy", capture_each=lambda argvs: asked.extend(argvs) or [Completed(0)])
     trivy.Scans(inputs, job, tool, str(workspace)).all([trivy.one_image("app", f"ghcr.io/org/app@{DIGEST}")])
     (argv,) = asked
     kept = argv[argv.index("--cache-backend") + 1] if "--cache-backend" in argv else "the job's"
@@ -1431,7 +1438,7 @@ def test_what_cannot_be_told_apart_is_kept_nowhere(
     (workspace / "image.tar").touch()
     job = SimpleNamespace(workspace=workspace, environ=environ, temporary=lambda: workspace)
     asked: list[list[str]] = []
-    tool = SimpleNamespace(capture_each=lambda argvs: asked.extend(argvs) or [Completed(0)])
+    tool = SimpleNamespace(path="trivy", capture_each=lambda argvs: asked.extend(argvs) or [Completed(0)])
     scans = trivy.Scans(given(scan_type=scan_type, **target), job, tool, str(workspace))
     scans.all([trivy.Subject("image.tar", ("--input", "image.tar"))])
     (argv,) = asked
