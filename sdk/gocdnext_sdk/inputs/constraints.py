@@ -48,7 +48,7 @@ class Constraint(ABC):
 
 @dataclass(frozen=True)
 class MutuallyExclusive(Constraint):
-    """At most one of the inputs may be given."""
+    """At most one of the inputs may be given; a default is not."""
 
     keys: tuple[str, ...]
 
@@ -57,14 +57,14 @@ class MutuallyExclusive(Constraint):
 
     def problems(self, given: Given) -> Iterator[Problem]:
         """Yield a problem for the second and each further one."""
-        present = [key for key in self.keys if key in given]
+        present = [key for key in self.keys if key in given.chosen]
         for key in present[1:]:
             yield Problem(key, f'cannot be combined with "{present[0]}"', "keep one of the two")
 
 
 @dataclass(frozen=True)
 class RequiredTogether(Constraint):
-    """All of the inputs are given, or none."""
+    """All of the inputs are given, or none. One with a default is there, and asks for no other."""
 
     keys: tuple[str, ...]
 
@@ -73,7 +73,7 @@ class RequiredTogether(Constraint):
 
     def problems(self, given: Given) -> Iterator[Problem]:
         """Yield a problem for each one that is missing beside the others."""
-        present = [key for key in self.keys if key in given]
+        present = [key for key in self.keys if key in given.chosen]
         if present:
             for key in self.keys:
                 if key not in given:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self, get_args
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, SecretBytes, SecretStr
 from pydantic.fields import FieldInfo
 
 from gocdnext_sdk.contract.keys import is_portable
@@ -56,7 +57,14 @@ def Input(  # noqa: N802 - stands where pydantic's Field would stand
         login: whether it logs the job in at the registry of its image, as `username` does; lint asks for one.
         constraints: what `pydantic.Field` knows (`ge`, `pattern`, `max_length` …); `examples` are what a
             plan takes for the value when it is a secret that is not given; `…` in one becomes unique.
+
+    Raises:
+        TypeError: `deprecated_aliases` is a single text.
     """
+    if isinstance(deprecated_aliases, str):
+        raise TypeError(
+            f"deprecated_aliases={deprecated_aliases!r} is a text, where a tuple of keys is needed"
+        )
     info: FieldInfo = Field(default, description=description, validate_default=True, **constraints)
     info.metadata.append(Traits(tool_env, deprecated_aliases, login))
     return info
@@ -108,12 +116,30 @@ class PluginInputs(BaseModel):
     @classmethod
     def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
         super().__pydantic_init_subclass__(**kwargs)
+        keys = {with_key(name) for name in cls.model_fields}
         for name, field in cls.model_fields.items():
+            if cls._has_taken(name):
+                raise TypeError(
+                    f"{cls.__qualname__}.{name}: is taken by the SDK; give the input another name"
+                )
+            for alias in map(with_key, traits(field).deprecated_aliases):
+                if alias in keys:
+                    raise TypeError(f"{cls.__qualname__}.{name}: {alias} is another input or its former key")
+                keys.add(alias)
+            if _mentions(field.annotation, SecretStr) or _mentions(field.annotation, SecretBytes):
+                raise TypeError(f"{cls.__qualname__}.{name}: nothing masks it; write `Secret`")
             if isinstance(field.default, str) and is_secret(field):
                 raise TypeError(f"{cls.__qualname__}.{name}: a secret has no default but None")
             if not is_portable(with_key(name)):
                 # Only such names reach a container alike on every engine (docs/contract.md §4).
                 raise TypeError(f"{cls.__qualname__}.{name}: an input is named like build_args")
+
+    @classmethod
+    def _has_taken(cls, name: str) -> bool:
+        """Tell whether an input would take the place of what the bases of the model have under its name."""
+        if name == "timeout":
+            return cls.model_fields[name].annotation != PluginInputs.model_fields[name].annotation
+        return any(name in vars(base) for base in cls.__mro__[1:] if issubclass(base, PluginInputs))
 
     @property
     def seconds(self) -> float | None:
@@ -181,6 +207,8 @@ def as_text(value: object) -> str:
     """Return the text that a `with:` map would have for a value."""
     if isinstance(value, Secret):
         return value.reveal()
+    if isinstance(value, Enum):
+        return as_text(value.value)
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, tuple) and any(isinstance(item, tuple) for item in value):

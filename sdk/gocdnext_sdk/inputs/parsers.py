@@ -17,6 +17,7 @@ _TRUE = frozenset({"true", "yes", "on", "y", "1"})
 _FALSE = frozenset({"false", "no", "off", "n", "0"})
 
 _DURATION_PART = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h)")
+_MOST_SECONDS = 2**63 / 1e9
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 _JSON = re.compile(r"\s*(\[\s*[\"{]|\{\s*\")")
@@ -125,13 +126,14 @@ def _split_legacy(line: str) -> tuple[str, ...]:
 def parse_duration(text: str) -> float:
     """Read a time as Go writes it, such as `90s`, `10m` or `1h30m`, and return its seconds.
 
-    Source: Go's `time.ParseDuration`, without signs and units below a millisecond.
+    Source: Go's `time.ParseDuration`, without signs and units below a millisecond. It counts nanoseconds, in
+    64 bits.
 
     Raises:
         Invalid: anything else, and a time of nothing.
     """
     parts = _DURATION_PART.findall(text)
     seconds = sum(float(number) * _UNITS[unit] for number, unit in parts)
-    if "".join(number + unit for number, unit in parts) != text or not seconds:
+    if "".join(number + unit for number, unit in parts) != text or not 1e-9 <= seconds < _MOST_SECONDS:
         raise Invalid(f"{quoted(text)} is not a duration", 'write it as "10m" or "1h30m"')
     return seconds

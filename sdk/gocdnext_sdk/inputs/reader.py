@@ -63,7 +63,7 @@ def read_inputs(
     for constraint in all_constraints(model):
         problems += constraint.problems(given)
     if inputs is not None:
-        problems += inputs.check(environ, workspace)
+        problems += inputs.check(environ, workspace) or ()  # one that found nothing may return nothing
     if problems or inputs is None:
         raise InputError(_once(problems))
     return inputs
@@ -100,14 +100,19 @@ def env_names(model: type[PluginInputs]) -> Mapping[str, str]:
     A key can be spelled in kebab, snake, camel or dotted form, and the engines map the spellings
     differently (docs/contract.md §4); every result is understood.
     """
-    names: dict[str, str] = {}
-    for field_name, field in model.model_fields.items():
-        for alias in (field_name, *traits(field).deprecated_aliases):
-            words = alias.replace("-", "_").split("_")
-            spellings = ("-".join(words), words[0] + "".join(map(str.title, words[1:])), ".".join(words))
-            for spelling in spellings:
-                for transform in (shared_key, isolated_key):
-                    names[PREFIX + transform(spelling)] = with_key(alias)
+    aliases = [
+        alias
+        for name, field in model.model_fields.items()
+        for alias in (name, *traits(field).deprecated_aliases)
+    ]
+    # Its own name comes before another one that is written without a hyphen: `dbhost` is not `db-host`.
+    names = {PREFIX + shared_key(with_key(alias)): with_key(alias) for alias in aliases}
+    for alias in aliases:
+        words = alias.replace("-", "_").split("_")
+        spellings = ("-".join(words), words[0] + "".join(map(str.title, words[1:])), ".".join(words))
+        for spelling in spellings:
+            for transform in (shared_key, isolated_key):
+                names.setdefault(PREFIX + transform(spelling), with_key(alias))
     return names
 
 

@@ -122,5 +122,12 @@ def test_a_value_that_only_the_run_knows_may_be_the_one() -> None:
     assert broken(OnlyWith("cache-ttl", "cache"), "cache-ttl=6h", defaults=("cache=${{ C }}",)) == []
 
 
+def test_a_default_is_neither_one_too_many_nor_a_part_without_the_rest() -> None:
+    assert broken(MutuallyExclusive("a", "b"), "b=2", defaults=("a=1",)) == []
+    assert broken(MutuallyExclusive("a", "b"), defaults=("a=1", "b=2")) == []
+    assert broken(RequiredTogether("a", "b"), defaults=("a=1",)) == []
+    assert broken(RequiredTogether("a", "b"), "b=2", defaults=("a=1",)) == []
+
+
 def test_what_always_counts_breaks_nothing() -> None:
     assert broken(Always("image"), "image=i") == []

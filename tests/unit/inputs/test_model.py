@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from enum import Enum
 from typing import Any, Literal
 
 import pytest
-from pydantic import ValidationError, create_model
+from pydantic import SecretStr, ValidationError, create_model
 
 from gocdnext_sdk import Boolean, Input, Items, PluginInputs, RegistryHost, Secret
 from gocdnext_sdk.inputs.model import as_text, is_secret, traits
@@ -56,6 +57,43 @@ def test_a_name_that_engines_map_differently_is_refused_at_once(name: str) -> No
         )
 
 
+@pytest.mark.parametrize("name", ["check", "seconds", "prepared", "constraints", "tool_environ"])
+def test_a_name_that_inputs_have_already_is_refused_at_once(name: str) -> None:
+    """`inputs.seconds` would not be what the job gave, and a `check` of text cannot be called."""
+    with (
+        pytest.warns(UserWarning, match="shadows"),
+        pytest.raises(TypeError, match=f"Model.{name}: is taken"),
+    ):
+        create_model("Model", __base__=PluginInputs, **{name: (str, Input("", description="."))})
+
+
+def test_the_timeout_of_every_plugin_stays_what_it_is() -> None:
+    with pytest.raises(TypeError, match=r"Model\.timeout: is taken"):
+        create_model("Model", __base__=PluginInputs, timeout=(int, Input("5", description=".")))
+
+
+@pytest.mark.parametrize("alias", ["level", "degree", "registry"])
+def test_a_former_key_that_is_another_input_is_refused_at_once(alias: str) -> None:
+    with pytest.raises(TypeError, match="is another input"):
+        create_model(
+            "Model", __base__=Example, new=(str, Input("", description=".", deprecated_aliases=(alias,)))
+        )
+
+
+def test_one_former_key_is_no_list_of_them() -> None:
+    with pytest.raises(TypeError, match="deprecated_aliases"):
+        Input("", description=".", deprecated_aliases="skip")  # type: ignore[arg-type]
+
+
+def test_what_nobody_would_mask_is_no_type_for_a_secret() -> None:
+    with pytest.raises(TypeError, match=r"Model\.token: .*`Secret`"):
+        create_model("Model", __base__=PluginInputs, token=(SecretStr | None, Input(None, description=".")))
+
+
+class Level(Enum):
+    LOW = "low"
+
+
 def test_traits_and_secrecy_are_found_on_the_field() -> None:
     fields = Example.model_fields
     assert traits(fields["level"]).deprecated_aliases == ("degree",)
@@ -73,6 +111,7 @@ def test_traits_and_secrecy_are_found_on_the_field() -> None:
         ((("A", "1,2"), ("B", None)), "A=1,2\nB"),
         ("x", "x"),
         (Secret("s"), "s"),
+        (Level.LOW, "low"),
     ],
 )
 def test_the_text_of_a_value(value: object, text: str) -> None:

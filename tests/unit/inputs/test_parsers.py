@@ -6,7 +6,14 @@ from collections.abc import Callable
 
 import pytest
 
-from gocdnext_sdk.inputs.parsers import parse_boolean, parse_items, parse_lines, parse_pairs, parse_words
+from gocdnext_sdk.inputs.parsers import (
+    parse_boolean,
+    parse_duration,
+    parse_items,
+    parse_lines,
+    parse_pairs,
+    parse_words,
+)
 
 
 @pytest.mark.parametrize(
@@ -143,3 +150,14 @@ def test_json_is_no_list_made_of_its_commas(parse: Callable[[str], object], text
 def test_a_pattern_is_no_json() -> None:
     assert parse_words("[0-9]* [1]") == ("[0-9]*", "[1]")
     assert parse_lines('["a') == ('["a',)
+
+
+@pytest.mark.parametrize("text", ["2562048h", "9" * 400 + "h", "0.0s", "0.0000001ms"])
+def test_a_time_that_go_does_not_know_is_none(text: str) -> None:
+    """Its durations are whole nanoseconds in 64 bits; no timer takes what is beyond."""
+    with pytest.raises(ValueError, match="is not a duration"):
+        parse_duration(text)
+
+
+def test_the_longest_time() -> None:
+    assert parse_duration("2562047h") == 2562047 * 3600

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import pytest
-from pydantic import AfterValidator, BeforeValidator
+from pydantic import AfterValidator, BeforeValidator, create_model
 
 from gocdnext_sdk import (
     Boolean,
@@ -185,6 +185,22 @@ class TestMistakes:
         assert mistakes(Example, **environ | {"PLUGIN_BUILDARGS": "A=2"}) == [
             "with.build-args: is set twice with different values; keep one spelling of the key"
         ]
+
+    def test_a_check_that_has_nothing_to_say_may_return_nothing(self) -> None:
+        class Checked(Example):
+            def check(self, environ, workspace):
+                if self.workers > 4:
+                    return [Problem("workers", "are too many")]
+                return None
+
+        assert mistakes(Checked, PLUGIN_IMAGE="app", PLUGIN_WORKERS="5") == ["with.workers: are too many"]
+        read_inputs(Checked, {"PLUGIN_IMAGE": "app", "PLUGIN_WORKERS": "4"})
+
+    @pytest.mark.parametrize("names", [("dbhost", "db_host"), ("db_host", "dbhost")])
+    def test_an_input_goes_by_its_own_name_before_another_in_one_word(self, names: tuple[str, str]) -> None:
+        fields = {name: (str, Input("", description=".")) for name in names}
+        inputs = read_inputs(create_model("Hosts", __base__=PluginInputs, **fields), {"PLUGIN_DBHOST": "a"})
+        assert (inputs.dbhost, inputs.db_host) == ("a", "")
 
     def test_the_models_own_check_comes_after_the_fields(self) -> None:
         digest = "app@sha256:" + "0" * 64

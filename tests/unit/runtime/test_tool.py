@@ -506,7 +506,7 @@ def test_a_secret_is_no_argument(bench: Bench, start: str) -> None:
 
 @pytest.mark.parametrize("word", [None, ["-v", "x"], ("-v",), b"-v", {"a": 1}, (each for each in "ab")])
 def test_what_has_no_text_of_its_own_is_no_argument(bench: Bench, word: object) -> None:
-    """The tool would get `None`, of an input that is not given, or `['-v', 'x']`, of a list without a star."""
+    """The tool would get `None`, of an input that is not given, or a list in the words of Python."""
     bench.make("greet", 'echo "$@"')
     with pytest.raises(TypeError, match="is no argument"):
         bench.job().tool("greet").run("--name", word)
