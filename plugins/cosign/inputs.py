@@ -22,6 +22,7 @@ from gocdnext_sdk import (
     Problem,
     Reference,
     References,
+    Regexp,
     RegistryLoginInputs,
     RequiredIf,
     Secret,
@@ -216,13 +217,13 @@ class CosignInputs(RegistryLoginInputs):
         description="Keyless: the identity (URI or e-mail) that the signer's certificate must carry. `sign` "
         "then fails if it carries another.",
     )
-    cert_identity_regexp: str | None = Input(
+    cert_identity_regexp: Regexp | None = Input(
         None, description="Keyless: as `cert-identity`, by a regular expression for the whole identity."
     )
     cert_oidc_issuer: Url | None = Input(
         None, description="Keyless: the issuer of the token that the certificate must name."
     )
-    cert_oidc_issuer_regexp: str | None = Input(
+    cert_oidc_issuer_regexp: Regexp | None = Input(
         None, description="Keyless: as `cert-oidc-issuer`, by a regular expression for the whole URL."
     )
     signing_config: SigstoreDocument | None = Input(

@@ -11,7 +11,7 @@ from gocdnext_sdk.errors import Invalid, Problem, quoted
 from gocdnext_sdk.inputs.constraints import Constraint, MutuallyExclusive
 from gocdnext_sdk.inputs.model import Input, PluginInputs
 from gocdnext_sdk.inputs.sigstore import SigstoreDocument
-from gocdnext_sdk.inputs.types import Boolean, in_workspace
+from gocdnext_sdk.inputs.types import Boolean, Regexp, in_workspace
 from gocdnext_sdk.tools.cosign.keys import KEY_EXAMPLES, key_kind, key_reference, kms_scheme
 from gocdnext_sdk.tools.cosign.policy import Policy
 from gocdnext_sdk.tools.sigstore import NOBODY, Document, logs_certificates
@@ -46,13 +46,13 @@ class ImageSignatureInputs(PluginInputs):
         None,
         description="Take only what this identity signed keyless: the URI or e-mail in its certificate.",
     )
-    verify_identity_regexp: str | None = Input(
+    verify_identity_regexp: Regexp | None = Input(
         None, description="As `verify-identity`, by a regular expression for the whole identity."
     )
     verify_issuer: str | None = Input(
         None, description="The issuer that the certificate must name, for a keyless signature."
     )
-    verify_issuer_regexp: str | None = Input(
+    verify_issuer_regexp: Regexp | None = Input(
         None, description="As `verify-issuer`, by a regular expression for the whole URL."
     )
     trusted_root: SigstoreDocument | None = Input(

@@ -6,6 +6,7 @@ Besides these, `str`, `int`, `Literal[...]`, `Reference`, `Secret` and any pydan
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -110,6 +111,26 @@ def _certificates(text: str, workspace: Path | None) -> str:
             "holds no certificate", 'as PEM, it begins with "-----BEGIN CERTIFICATE-----"'
         ) from None
     return source if source.endswith("\n") else f"{source}\n"
+
+
+_UNCLOSED = ("unterminated", "unbalanced", "end of pattern")
+_LOOKAROUND = re.compile(r"(?<![\\[])\(\?(?:<?[=!]|>)")
+
+
+def _regexp(text: str) -> str:
+    """Check what Python's grammar and Go's have in common, and what only Go refuses."""
+    try:
+        re.compile(text)
+    except re.error as error:
+        if any(each in error.msg for each in _UNCLOSED):
+            raise Invalid(
+                f"is no regular expression: {error.msg}", "escape what is meant literally"
+            ) from None
+    except (OverflowError, RecursionError):
+        pass  # Go has other limits
+    if found := _LOOKAROUND.search(text):
+        raise Invalid(f"is no regular expression of Go, which has no {found[0]}…)", "write it without")
+    return text
 
 
 def _tag(text: str) -> str:
@@ -244,6 +265,12 @@ RegistryHosts = Annotated[
     WithJsonSchema({"type": "string", "format": "hostnames"}),
 ]
 """Registry hosts, with line breaks, commas or blanks between."""
+
+Regexp = Annotated[str, from_text(_regexp)]
+"""A regular expression that a tool written in Go reads. What is no expression is refused before it runs.
+
+Source: Go 1.26 `regexp/syntax`.
+"""
 
 WorkspacePath = Annotated[
     str, in_workspace(workspace_path), WithJsonSchema({"type": "string", "format": "workspace-path"})
