@@ -106,7 +106,9 @@ def _redirect(request: Request, response: Response) -> Request | None:
     location = response.headers.get("Location")
     if response.status not in _MOVED or not location:
         return None
-    if request.body is not None and response.status not in _MOVED_WITH_METHOD:
+    # Elsewhere, only a question may be asked again: after a DELETE, 303 names a page to look at.
+    is_question = request.body is None and request.method in ("GET", "HEAD")
+    if not is_question and response.status not in _MOVED_WITH_METHOD:
         return None
     try:
         url = urljoin(request.url, location)

@@ -112,6 +112,10 @@ class HttpTransport(Transport):
         """
         import urllib3
 
+        if not request.url.lower().startswith(("https://", "http://")):  # urllib3 would take http for it
+            raise TransportError(
+                Fault.INVALID, "no address of the web, which begins with https:// or http://"
+            )
         _budget.begin(deadline)
         try:
             pool = self._pool(proxy_for(request.url, os.environ))
@@ -194,7 +198,8 @@ def _proxy_login(proxy: str) -> str | None:
     """Return `user:password` of a proxy's address, as it is written there; None without one.
 
     Raises:
-        TransportError: it is no address. What the parser says of it shows the password's beginning.
+        TransportError: it is no address, or one of another kind. What the parser says of it shows the
+            password's beginning.
     """
     import urllib3
 
@@ -206,6 +211,10 @@ def _proxy_login(proxy: str) -> str | None:
     # Behind a `/` in the password, all is a path, and what stands before it a host and a port.
     if "@" in f"{parsed.path}{parsed.query}{parsed.fragment}":
         raise invalid
+    if parsed.scheme not in ("http", "https"):
+        raise TransportError(
+            Fault.INVALID, f"a proxy at {parsed.scheme}:// is not supported; name one at http:// or https://"
+        )
     return parsed.auth
 
 
@@ -306,7 +315,7 @@ def _chain(error: BaseException) -> list[BaseException]:
         found.append(following)
         inner = (getattr(following, "reason", None), *following.args)
         nested = next((each for each in inner if isinstance(each, BaseException)), None)
-        following = nested or following.__cause__ or following.__context__
+        following = nested or following.__cause__
     return found
 
 

@@ -128,6 +128,14 @@ class TestRedirects:
         Exchange(script).send(Request("PUT", URL, {}, b"{}"), 100)
         assert len(script.sent) == sent
 
+    @pytest.mark.parametrize("method", ["DELETE", "POST"])
+    @pytest.mark.parametrize(("status", "sent"), [(301, 1), (302, 1), (303, 1), (307, 2), (308, 2)])
+    def test_nor_is_anything_but_a_question(self, method: str, status: int, sent: int) -> None:
+        """303 after a DELETE names a page to look at, not the next thing to delete."""
+        script = Script(moved("/things", status), respond(200))
+        Exchange(script).send(Request(method, URL), 100)
+        assert len(script.sent) == sent
+
     @pytest.mark.parametrize(("location", "sent"), [("/inside", 2), ("https://cdn.example/", 1)])
     def test_a_refresh_token_goes_to_no_other_host(self, location: str, sent: int) -> None:
         script = Script(moved(location), respond(200))

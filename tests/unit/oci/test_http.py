@@ -161,9 +161,27 @@ class TestOneRequest:
         with pytest.raises(RegistryError, match=r"registry.invalid cannot be reached: "):
             RegistryClient().resolve(Reference.parse("registry.invalid/app"))
 
+    @pytest.mark.parametrize("start", ["", "//", "ftp://"])
+    def test_what_is_no_url_of_the_web_is_not_tried_in_plain_http(self, server: Server, start: str) -> None:
+        """A secret webhook whose `https://` was forgotten."""
+        with pytest.raises(TransportError, match="begins with https://") as caught:
+            HttpTransport().send(
+                Request("GET", f"{start}127.0.0.1:{server.port}/hooks/{PASSWORD}"), time.monotonic() + 5
+            )
+        assert caught.value.fault is Fault.INVALID
+        assert server.targets == []
+
     def test_an_answer_that_breaks_off(self, server: Server) -> None:
         server.answer = Answer(200, b"{", {"Content-Length": "100", "Connection": "close"})
         assert fault(server.port) is Fault.BROKEN
+
+    def test_an_answer_that_breaks_off_between_chunks_is_told_in_words(self) -> None:
+        said = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n"
+        with (
+            raw(lambda connection: connection.sendall(said)) as port,
+            pytest.raises(TransportError, match="IncompleteRead"),
+        ):
+            HttpTransport().send(Request("GET", f"http://127.0.0.1:{port}/"), time.monotonic() + 5)
 
     @pytest.mark.parametrize("said", [b"", b"\x00" * 100, b"SSH-2.0-x\r\n", b"HTTP/1.1 abc\r\n\r\n"])
     def test_what_is_not_http(self, said: bytes) -> None:
@@ -357,6 +375,11 @@ class TestProxy:
         with contextlib.suppress(TransportError):  # whoever is there
             HttpTransport().send(Request("GET", "http://10.255.255.1:1/v2/"), time.monotonic() + 0.5)
         assert server.targets == []
+
+    def test_one_of_another_kind_is_told(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("https_proxy", "socks5://proxy:1")
+        with pytest.raises(RegistryError, match="a proxy at socks5:// is not supported"):
+            RegistryClient().resolve(Reference.parse("registry.example/app"))
 
     @pytest.mark.parametrize("value", ["socks5://proxy:1", "http://["])
     def test_one_that_is_none_is_told(self, monkeypatch: pytest.MonkeyPatch, value: str) -> None:
