@@ -28,7 +28,7 @@ from gocdnext_sdk import (
     from_text,
     quoted,
 )
-from gocdnext_sdk.inputs.image_metadata import INDEX, SOURCE_DATE, source_date
+from gocdnext_sdk.inputs.image_metadata import INDEX, SOURCE_DATE, check_once, source_date
 from gocdnext_sdk.inputs.parsers import parse_lines
 from gocdnext_sdk.secret import looks_secret
 from gocdnext_sdk.tools.buildkit.builders import BINFMT, BUILDKIT
@@ -46,6 +46,8 @@ BUCKETS = {"s3": "", "gcs": "https://storage.googleapis.com", "gs": "https://sto
 
 NO_ATTESTATIONS = "BUILDX_NO_DEFAULT_ATTESTATIONS"
 """The variable by which buildx makes no provenance by itself. Source: docker/buildx 0.36.1, build/opt.go."""
+
+_LAYOUT = "oci-layout://"
 
 _KUBECONFIG = """\
 apiVersion: v1
@@ -297,13 +299,14 @@ class BuildxInputs(ImageBuildInputs, StepInputs):
             what = f"is not clear: the job's {NO_ATTESTATIONS} is neither true nor false"
             yield Problem("provenance", what, 'write "true" or "false" there')
         yield from self._check_reproducible(environ, workspace)
+        yield from check_once("build-contexts", (each.partition("=")[0] for each in self.build_contexts))
         for number, context in enumerate(self.build_contexts, start=1):
             place = context.partition("=")[2]
-            if (
-                "://" not in place
-                and not place.startswith("target:")
-                and not is_in_workspace(place, workspace)
-            ):
+            if place.startswith(_LAYOUT):  # then :TAG or @DIGEST, as buildx cuts them off
+                place = place.removeprefix(_LAYOUT).partition("@")[0].partition(":")[0]
+            elif "://" in place or place.startswith("target:"):
+                continue
+            if not is_in_workspace(place, workspace):
                 what = f"item {number} is outside the workspace"
                 yield Problem("build-contexts", what, "give a path inside the checkout")
         wrong_caches = list(self._check_cache(environ, workspace))

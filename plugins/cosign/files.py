@@ -140,11 +140,14 @@ def _message(job: Job, bundle: str) -> dict[str, Any] | None:
     """Return what a bundle states: nothing for a signature; None if it is no bundle, or too large to tell."""
     try:
         content = normalised(json.loads(read_text(job.workspace / bundle)))
-        if "messageSignature" in content or "base64Signature" in content:  # the latter of cosign 2
-            return {}
-        return statement(content["dsseEnvelope"])
+        if "dsseEnvelope" in content:
+            return statement(content["dsseEnvelope"])
+        is_signature = "messageSignature" in content or "base64Signature" in content  # the latter of cosign 2
+    except FileNotFoundError:  # cosign has read it, but in a plan
+        return {}
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
+    return {} if is_signature else None
 
 
 def _argument(path: str) -> str:

@@ -34,6 +34,8 @@ def parse_previous(text: str) -> Tags:
         tag = Reference.parse(name)
         if tag.tag is None or (digest and not is_digest(digest)):
             raise Invalid(f"{item} is not TAG=DIGEST", "give the output PREVIOUS as it is")
+        if tag in found:
+            raise Invalid(f"{tag} is there twice", "give the output PREVIOUS as it is")
         found[tag] = digest or None
     return found
 

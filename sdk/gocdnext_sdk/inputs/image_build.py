@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Self
 
 from pydantic import WithJsonSchema
 
-from gocdnext_sdk.errors import Invalid, Problem, quoted
+from gocdnext_sdk.errors import Invalid, Problem, closest, quoted
 from gocdnext_sdk.inputs.constraints import Always, Constraint, OnlyWith, RequiredTogether
-from gocdnext_sdk.inputs.image_metadata import Annotations, check_literal, labels
+from gocdnext_sdk.inputs.image_metadata import Annotations, check_literal, check_once, labels
 from gocdnext_sdk.inputs.image_tags import TAGS, ImageTagInputs, TagRules
 from gocdnext_sdk.inputs.model import Input, traits, with_key
 from gocdnext_sdk.inputs.public_texts import ARGUMENT, PULLED, check_public
@@ -39,8 +39,8 @@ from gocdnext_sdk.runtime.exposure import Exposure, secrets_of
 from gocdnext_sdk.secret import Secret
 from gocdnext_sdk.tools import dockerfile
 from gocdnext_sdk.tools.buildkit.arguments import STEERS_BUILDX, BuildArg, build_arguments
-from gocdnext_sdk.tools.dockerfile import Dockerfile
-from gocdnext_sdk.tools.dockerfile_images import Images, images
+from gocdnext_sdk.tools.dockerfile import Dockerfile, base_and_stage
+from gocdnext_sdk.tools.dockerfile_images import Images, images, is_ours
 from gocdnext_sdk.workspace import is_directory, is_file, is_in_workspace, read_text
 
 if TYPE_CHECKING:
@@ -308,7 +308,10 @@ class ImageBuildInputs(ImageTagInputs, RegistryLoginInputs):
         parsed = self.parsed_dockerfile(workspace)
         if parsed is None:
             return Images(frozenset(), all_known=False)
-        return images(parsed, {each.key: each.value for each in self.arguments(environ)})
+        return images(parsed, self._values(environ))
+
+    def _values(self, environ: Mapping[str, str]) -> dict[str, str]:
+        return {each.key: each.value for each in self.arguments(environ)}
 
     def _check_candidate(self) -> Iterator[Problem]:
         if not self.push_by_digest:
@@ -375,6 +378,8 @@ class ImageBuildInputs(ImageTagInputs, RegistryLoginInputs):
         for number, label in enumerate(self.labels, start=1):
             if "=" not in label:
                 yield Problem("labels", f"item {number} has no value", "write one KEY=VALUE per line")
+        yield from check_once("labels", (label.partition("=")[0] for label in self.labels))
+        yield from check_once("annotations", (str(each).partition("=")[0] for each in self.annotations))
         yield from check_literal("labels", self.labels)
         yield from check_literal("annotations", map(str, self.annotations))
         yield from self._check_secrets(environ, workspace)
@@ -383,7 +388,19 @@ class ImageBuildInputs(ImageTagInputs, RegistryLoginInputs):
         problems = list(self._check_arguments(environ, known))
         yield from problems
         if not problems:
+            yield from self._check_target(environ, workspace)
             yield from self._check_login(environ, workspace)
+
+    def _check_target(self, environ: Mapping[str, str], workspace: Path) -> Iterator[Problem]:
+        """Check that the stage is there, if Docker's frontend reads the Dockerfile."""
+        parsed = self.parsed_dockerfile(workspace) if self.target else None
+        if parsed is None or self.target is None or not is_ours(parsed, self._values(environ)):
+            return
+        stages = [base_and_stage(each)[1] for each in parsed.instructions if each.keyword == "FROM"]
+        if self.target.lower() not in (*filter(None, stages), *map(str, range(len(stages)))):
+            close = closest(self.target.lower(), filter(None, stages))
+            meant = f"did you mean {quoted(close)}?" if close else "name one of the Dockerfile"
+            yield Problem("target", f"there is no stage {quoted(self.target)}", meant)
 
     def _check_existing(self, environ: Mapping[str, str], workspace: Path) -> Iterator[Problem]:
         with suppress(Invalid):  # the tags' own check says what is wrong

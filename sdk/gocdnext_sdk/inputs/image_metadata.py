@@ -121,6 +121,20 @@ def check_literal(key: str, texts: Iterable[str]) -> Iterator[Problem]:
                 break
 
 
+def check_once(key: str, names: Iterable[str]) -> Iterator[Problem]:
+    """Check that no name is there twice: of the two values one would be lost.
+
+    Args:
+        key: the input.
+        names: those of its lines.
+    """
+    seen: set[str] = set()
+    for number, name in enumerate(names, start=1):
+        if name in seen:
+            yield Problem(key, f"item {number} repeats an earlier name", "leave one out")
+        seen.add(name)
+
+
 def source_date(environ: Mapping[str, str], ci: Ci) -> int | None:
     """Return the date that a build takes for its own, in seconds since 1970.
 

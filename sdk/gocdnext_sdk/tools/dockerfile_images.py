@@ -124,9 +124,13 @@ def images(dockerfile: Dockerfile, arguments: Mapping[str, str]) -> Images:
         arguments: the build arguments that are given, by name.
     """
     found = [_registry(each) for each in _names(dockerfile, arguments)]
-    # What another frontend reads is no Dockerfile.
-    is_ours = "docker/dockerfile" in (frontend(dockerfile, arguments) or "docker/dockerfile")
-    return Images(frozenset(each for each in found if each), is_ours and None not in found)
+    all_known = is_ours(dockerfile, arguments) and None not in found
+    return Images(frozenset(each for each in found if each), all_known)
+
+
+def is_ours(dockerfile: Dockerfile, arguments: Mapping[str, str]) -> bool:
+    """Tell whether Docker's frontend reads it: what another one reads is no Dockerfile."""
+    return "docker/dockerfile" in (frontend(dockerfile, arguments) or "docker/dockerfile")
 
 
 def frontend(dockerfile: Dockerfile, arguments: Mapping[str, str]) -> str | None:

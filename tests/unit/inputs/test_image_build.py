@@ -157,6 +157,25 @@ def test_what_is_wrong_is_known_before_anything_is_touched(inputs: dict[str, str
     assert line.startswith(expected)
 
 
+@pytest.mark.parametrize("key", ["labels", "annotations"])
+def test_a_name_that_is_there_twice_would_lose_one_of_its_values(key: str) -> None:
+    build(**{key: "a=1\nb=1"})
+    assert mistakes(**{key: "a=1\nb=1\na=2"}) == [
+        f"with.{key}: item 3 repeats an earlier name; leave one out"
+    ]
+
+
+def test_a_stage_that_is_not_there_is_known_before_the_build(checkout: Path) -> None:
+    path = checkout / "Dockerfile"
+    path.write_text("FROM busybox AS Build\nFROM scratch\n")
+    for target in ("build", "BUILD", "0", "1"):
+        build(target=target)
+    assert mistakes(target="buid") == ['with.target: there is no stage "buid"; did you mean "build"?']
+    assert mistakes(target="2") == ['with.target: there is no stage "2"; name one of the Dockerfile']
+    path.write_text("# syntax=example.com/frontend\nFROM scratch\n")  # what that calls a stage, it knows
+    build(target="buid")
+
+
 def test_the_login_is_the_images_registrys_unless_another_is_named() -> None:
     login = {"username": "me", "password": "s3cret"}
     hub, ghcr = Registry.parse("docker.io"), Registry.parse("ghcr.io")

@@ -490,6 +490,13 @@ class TestMistakes:
                 "with.driver-opts: item 1 would",
             ),
             ("build_contexts", "src=https://me:canary@host/x.git", "with.build-contexts: item 1 would"),
+            ("build_contexts", "a=b\na=c", "with.build-contexts: item 2 repeats an earlier name"),
+            ("build_contexts", "a=../b", "with.build-contexts: item 1 is outside the workspace"),
+            (
+                "build_contexts",
+                "a=oci-layout:///etc/x:1",
+                "with.build-contexts: item 1 is outside the workspace",
+            ),
             ("cache", "regsitry!", "with.cache: "),
             ("cache", "bucket", 'with.cache: "bucket" needs GOCDNEXT_LAYER_CACHE_BUCKET'),
             ("cache_to", "type=azblob,secret_access_key=canary", 'with.cache-to: "secret_access_key" would'),

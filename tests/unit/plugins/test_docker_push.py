@@ -365,6 +365,7 @@ class TestRollback:
             ({"previous": f"{TARGET}=x"}, "previous"),
             ({"previous": f"{TARGET}:v1=x"}, "previous"),
             ({"previous": f"{TARGET}:v1"}, "previous"),
+            ({"previous": f"{TARGET}:v1={ONE},{TARGET}:v1="}, "previous"),
             ({"previous": f"{TARGET}:v1={ONE}", "tags": "v1"}, "tags"),
             ({"previous": f"{TARGET}:v1={ONE}", "receipt": "true"}, "receipt"),
             ({"previous": f"{TARGET}:v1={ONE}", "source": SOURCE}, "source"),

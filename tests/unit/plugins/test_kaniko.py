@@ -157,7 +157,8 @@ class TestArgv:
         (workspace / "app" / "Dockerfile").write_text("FROM scratch\nCOPY a /\n")
         assert f"--dockerfile={workspace}/app/Dockerfile" in argv(context="app")
 
-    def test_the_rest(self) -> None:
+    def test_the_rest(self, workspace: Path) -> None:
+        (workspace / "Dockerfile").write_text("FROM scratch AS test\nCOPY a /\n")
         words = argv(
             target="test",
             platforms="linux/aarch64",
