@@ -230,7 +230,7 @@ def _execute(
                 if system:
                     given = system.surroundings(plugin.inputs, environ, workspace)
                     environ, workspace = given.environ, given.workspace
-                    outputs = OutputFile(environ, given.targets, given.summary)
+                    outputs = OutputFile(environ, given.targets, given.summary, masker.mask)
                 hidden = Pieces(masker, environ).hide
                 inputs = read_inputs(
                     *(plugin.inputs, environ, masker.add),

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,6 +23,7 @@ class OutputFile:
         environ: the job's environment.
         targets: where other CI systems take them from.
         summary: a file that takes a summary in Markdown.
+        mask: hides secrets in that.
     """
 
     def __init__(
@@ -29,10 +31,12 @@ class OutputFile:
         environ: Mapping[str, str],
         targets: tuple[OutputTarget, ...] = (),
         summary: str | None = None,
+        mask: Callable[[str], str] = str,
     ) -> None:
         self._path = environ.get(VARIABLE) or None
         self._targets = targets
         self._summary = summary
+        self._mask = mask
         self._values: dict[str, str] = {}
 
     @property
@@ -80,7 +84,8 @@ class OutputFile:
                 _hand_over(self._values, target)
             if self._summary is not None and self._values:
                 with suppress(OSError):  # a convenience of the system's page, no reason to fail
-                    _append(Path(self._summary), _table(self._values))
+                    masked = {name: self._mask(value) for name, value in self._values.items()}
+                    _append(Path(self._summary), _table(masked))
         except ValueError as error:
             raise OutputError(f"outputs: {error}") from None
         except OSError as error:
@@ -103,12 +108,29 @@ def _hand_over(values: Mapping[str, str], target: OutputTarget) -> None:
     match target.form:
         case "appended":
             _append(path, lines)
+        case "dotenv":
+            _append(path, "".join(f"{name}={_dotenv(value)}\n" for name, value in values.items()))
         case "file":
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(_bytes(lines))
         case "directory":
             for name, value in values.items():
                 (path / name).write_bytes(_bytes(value))
+
+
+def _dotenv(value: str) -> str:
+    """Return a value as godotenv, by which Harness reads `DRONE_OUTPUT`, gives it back; bare where it can be.
+
+    Source: harness/lite-engine `fetchExportedVarsFromEnvFile`; godotenv 1.4.0 and 1.5.1, which find no end of
+    a quoted value behind a backslash or a quote.
+    """
+    if not re.search(r"[#$]|^[\s'\"]|\s$", value):
+        return value
+    if "'" not in value and not value.endswith("\\"):
+        return f"'{value}'"
+    if not value.endswith(("\\", '"')):
+        return '"' + re.sub(r'(["\\$])', r"\\\1", value) + '"'
+    return value  # nothing carries it whole
 
 
 def _append(path: Path, text: str) -> None:

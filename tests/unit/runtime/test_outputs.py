@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from gocdnext_sdk.contract.dialects.base import OutputTarget
 from gocdnext_sdk.contract.outputs import parse
 from gocdnext_sdk.errors import Error
+from gocdnext_sdk.runtime.masking import Masker
 from gocdnext_sdk.runtime.outputs import OutputFile
 
 
@@ -86,3 +88,38 @@ def test_a_file_that_cannot_be_written_is_an_error_that_names_it(tmp_path: Path)
     path = tmp_path / "absent" / "out.env"
     with pytest.raises(Error, match=f"^outputs: {path} cannot be written: No such file or directory$"):
         written(path, A="1")
+
+
+HARNESS = {
+    "sha256:ab": "sha256:ab",
+    "it's": "it's",
+    "a=b\\": "a=b\\",
+    "a #b": "'a #b'",
+    "$HOME": "'$HOME'",
+    '"q': "'\"q'",
+    " blanks ": "' blanks '",
+    "'q'": "\"'q'\"",
+    "it's #1 of \\$x": '"it\'s #1 of \\\\\\$x"',
+}
+"""What Harness gets, by what godotenv 1.4.0 and 1.5.1 were seen to read again."""
+
+
+@pytest.mark.parametrize(("value", "line"), HARNESS.items())
+def test_harness_reads_a_dotenv_file_in_which_values_may_need_quotes(
+    tmp_path: Path, value: str, line: str
+) -> None:
+    path = tmp_path / "out.env"
+    outputs = OutputFile({}, (OutputTarget(str(path), "dotenv"),))
+    outputs.set("A", value)
+    outputs.write()
+    assert path.read_text() == f"A={line}\n"
+
+
+def test_a_systems_summary_holds_no_secret(tmp_path: Path) -> None:
+    summary = tmp_path / "summary.md"
+    outputs = OutputFile(
+        {}, (OutputTarget(str(tmp_path / "out"), "file"),), str(summary), Masker(["s3cr3t-value"]).mask
+    )
+    outputs.set("LOGIN", "me:s3cr3t-value")
+    outputs.write()
+    assert "<code>me:***</code>" in summary.read_text()

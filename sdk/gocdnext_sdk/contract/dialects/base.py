@@ -39,13 +39,13 @@ class OutputTarget:
 
     Args:
         path: of a file or a directory.
-        form: a file that `KEY=value` lines are appended to, one that they are all of, or a directory with a
-            file for each output.
+        form: a file that `KEY=value` lines are appended to, such a file whose reader takes quotes off and
+            expands `$`, one that they are all of, or a directory with a file for each output.
         limit: bytes of all values together; None: no limit of the system's own.
     """
 
     path: str
-    form: Literal["appended", "file", "directory"] = "appended"
+    form: Literal["appended", "dotenv", "file", "directory"] = "appended"
     limit: int | None = None
 
 

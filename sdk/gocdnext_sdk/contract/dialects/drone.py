@@ -48,7 +48,7 @@ class Drone(Dialect):
     def outputs(self, environ: Mapping[str, str]) -> tuple[OutputTarget, ...]:
         """Return the step's output file, which Harness names."""
         path = environ.get("DRONE_OUTPUT")
-        return (OutputTarget(path),) if path else ()
+        return (OutputTarget(path, "dotenv"),) if path else ()
 
     def translated(self, environ: Mapping[str, str]) -> dict[str, str]:
         """Return what the run is."""
