@@ -9,7 +9,9 @@ image-spec 1.1.1 `manifest.md` "Guidelines for Artifact Usage".
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+import random
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from gocdnext_sdk.errors import RegistryError
@@ -40,6 +42,9 @@ go-containerregistry has them, by which cosign finds what it attached, and quay 
 it does not have. Others, 401 and 403 first of all, may hide what is there."""
 
 _MAX_PAGES = 50
+
+_WAITS = (0.1, 0.2, 0.4, 0.8, 1.6)
+"""Seconds, about, after which a list that was written is looked at again."""
 
 TITLE = "org.opencontainers.image.title"
 """The annotation that names a file."""
@@ -102,7 +107,8 @@ def attach(
     if not response.headers.get("OCI-Subject"):
         entry = {"mediaType": OCI_MANIFEST, "digest": digest, "size": len(body)}
         more = {"artifactType": artifact_type, "annotations": dict(annotations)}
-        _list(registry, subject, entry | more)
+        added = entry | more
+        _change(registry, subject, lambda known: known if added in known else [*known, added])
     return digest
 
 
@@ -156,10 +162,7 @@ def remove(registry: RegistryClient, subject: Reference, digest: str) -> None:
     Raises:
         RegistryError: it stays, since the registry deletes nothing, or does not let this user.
     """
-    known = _listed(registry, subject)
-    kept = [each for each in known if each.get("digest") != digest]
-    if len(kept) < len(known):
-        _write(registry, subject, kept)
+    _change(registry, subject, lambda known: [each for each in known if each.get("digest") != digest])
     response = registry.request("DELETE", subject, f"manifests/{digest}")
     if response.status in (200, 202, 204, 404):
         return
@@ -191,16 +194,36 @@ def fallback_tag(subject: Reference) -> str:
     return f"{algorithm[:32]}-{digits[:64]}"
 
 
-def _list(registry: RegistryClient, subject: Reference, entry: Mapping[str, Any]) -> None:
-    """Add an artifact to the list behind the fallback tag."""
-    known = [each for each in _listed(registry, subject) if each != entry]
-    _write(registry, subject, [*known, entry])
+def _change(
+    registry: RegistryClient,
+    subject: Reference,
+    change: Callable[[list[dict[str, Any]]], list[dict[str, Any]]],
+) -> None:
+    """Change the list behind the fallback tag.
 
+    Nothing locks it, and of two jobs that write it at the same time one undoes what the other did. So it is
+    read again a little later, and changed again if need be.
 
-def _write(registry: RegistryClient, subject: Reference, entries: Sequence[Mapping[str, Any]]) -> None:
-    """Write the list behind the fallback tag."""
-    index = {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": entries}
-    registry.write(subject.with_tag(fallback_tag(subject)), json.dumps(index).encode(), OCI_INDEX)
+    Args:
+        registry: where the image is.
+        subject: the image.
+        change: returns the new list; the same one if it is as it should be.
+
+    Raises:
+        RegistryError: others undo it time and again.
+    """
+    tag = subject.with_tag(fallback_tag(subject))
+    for seconds in _WAITS:
+        known = _listed(registry, subject)
+        wanted = change(known)
+        if wanted == known:
+            return
+        index = {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": wanted}
+        registry.write(tag, json.dumps(index).encode(), OCI_INDEX)
+        time.sleep(seconds * random.uniform(0.5, 1.5))  # noqa: S311 - two jobs shall wait differently
+    known = _listed(registry, subject)
+    if change(known) != known:
+        raise RegistryError(f"{tag}: other jobs write the list of referrers at the same time; run it again")
 
 
 def _entries(manifests: Iterable[Mapping[str, Any]], subject: Reference) -> tuple[Descriptor, ...]:

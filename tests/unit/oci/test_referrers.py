@@ -8,6 +8,7 @@ import pytest
 
 from gocdnext_sdk.errors import RegistryError
 from gocdnext_sdk.host.testing.fake_registry import FakeNetwork, FakeRegistry, refuse, respond
+from gocdnext_sdk.oci import referrers as module
 from gocdnext_sdk.oci.client import RegistryClient
 from gocdnext_sdk.oci.credentials import Credential, Credentials
 from gocdnext_sdk.oci.descriptor import OCI_INDEX, OCI_MANIFEST, digest_of
@@ -55,6 +56,46 @@ def test_what_is_attached_is_found_with_its_type(
 def test_attaching_the_same_again_adds_nothing(client: RegistryClient, image: Reference) -> None:
     digests = {attach(client, image, "text/plain", [File("a", "text/plain", b"x")], {}) for _ in range(2)}
     assert len(digests) == len(referrers(client, image)) == 1
+
+
+class Contested(FakeRegistry):
+    """A registry without the API where another job writes the list whenever this one has."""
+
+    undone = 0
+    """How often it still does."""
+
+    def send(self, request: Request, deadline: float) -> Response:
+        """Answer, and let the other job write what it made of the list that it read before."""
+        place = ("org/app", request.url.rpartition("/")[2])
+        before = self.tags.get(place)
+        response = super().send(request, deadline)
+        if request.method == "PUT" and place[1].startswith("sha256-") and self.undone:
+            self.undone -= 1
+            if before:
+                self.tags[place] = before
+            else:
+                del self.tags[place]
+        return response
+
+
+@pytest.mark.parametrize("undone", [1, 2])
+def test_what_another_job_undoes_at_the_same_time_is_done_again(
+    monkeypatch: pytest.MonkeyPatch, undone: int
+) -> None:
+    monkeypatch.setattr(module, "_WAITS", (0, 0, 0))
+    fake = Contested(has_referrers=False)
+    client = RegistryClient(transport=fake)
+    pushed = fake.push("org/app:v1", {"schemaVersion": 2, "config": {}, "layers": []})
+    image = fake.reference("org/app").with_digest(pushed.digest)
+    fake.undone = undone
+    digest = attach(client, image, "text/plain", [SARIF], {})
+    assert [each.digest for each in referrers(client, image)] == [digest]
+    fake.undone = undone
+    remove(client, image, digest)
+    assert referrers(client, image) == ()
+    fake.undone = 3
+    with pytest.raises(RegistryError, match="other jobs write the list of referrers at the same time"):
+        attach(client, image, "text/plain", [SARIF], {})
 
 
 def test_who_may_not_write_is_told(image: Reference, fake: FakeRegistry) -> None:
