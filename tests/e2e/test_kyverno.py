@@ -131,6 +131,16 @@ def test_what_is_attested_is_not_admitted_as_signed_nor_by_another_type(
     assert [door.admits(demands_tests, each) for each in images] == [False, True, False]
 
 
+def test_signatures_in_a_repository_of_their_own_are_found_there(door: Door) -> None:
+    ours, unsigned = map(door.push, ("ours", "unsigned"))
+    policy = door.sign(
+        ours,
+        {"format": "legacy", **door.key("key")},
+        env={"COSIGN_REPOSITORY": f"{door.repository}-signatures"},
+    )
+    assert [door.admits(policy, each) for each in (ours, unsigned)] == [True, False]
+
+
 def test_a_certificate_of_a_private_sigstore_is_admitted_for_its_identity_only(
     door: Door, sigstore: LocalSigstore
 ) -> None:

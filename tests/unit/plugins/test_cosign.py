@@ -267,10 +267,12 @@ def test_a_signing_config_may_be_a_file_and_lose_its_log(checkout: Path) -> None
     assert without["tsaUrls"] == config["tsaUrls"]
 
 
-def signer(with_: dict[str, str], key: str | None = None, issuer: str | None = None) -> Any:
+def signer(
+    with_: dict[str, str], key: str | None = None, issuer: str | None = None, environ: Any = None
+) -> Any:
     inputs = read(with_)
     known = PublicKey(key) if key else None
-    cosign = SigningTool(Any, Tool("cosign", {}, Any), key, known, issuer)
+    cosign = SigningTool(Any, Tool("cosign", environ or {}, Any), key, known, issuer)
     return MODULE.Signer(inputs, cosign, "config", "root")
 
 

@@ -47,9 +47,9 @@ PRIVATE_SIGSTORE = {**KEYLESS, "trusted-root": json.dumps(OWN), **SERVICES}
 ROOTS, LOG = certificate("intermediate", "root"), pem("PUBLIC KEY", "log")
 
 
-def printed(with_: dict[str, str]) -> tuple[list[str], dict[str, Any]]:
+def printed(with_: dict[str, str], **environ: str) -> tuple[list[str], dict[str, Any]]:
     """The notes and the check of the policy, which Kyverno's server would take."""
-    made = signer(with_)
+    made = signer(with_, environ=environ)
     if "key-content" in with_:
         made.cosign.known = PublicKey("cosign.pub", PUBLIC)
     lines = list(KYVERNO.kyverno_policy(made, [SUBJECT]))
@@ -239,3 +239,13 @@ def test_annotations_are_demanded_where_kyverno_sees_them(format_: str) -> None:
     (entry,) = attestors(check)
     assert entry.get("annotations") == (None if format_ == "bundle" else {"commit": "abc"})
     assert ["annotations" in each for each in notes] == [True] * (format_ == "bundle")
+
+
+def test_it_says_where_older_signatures_are_and_that_kyverno_looks_for_no_bundles_there() -> None:
+    elsewhere = {"COSIGN_REPOSITORY": "ghcr.io/org/signatures"}
+    notes, check = printed({**KEYLESS, "format": "legacy"}, **elsewhere)
+    assert check["repository"] == "ghcr.io/org/signatures"
+    assert not any("COSIGN_REPOSITORY" in each for each in notes)
+    notes, check = printed(KEYLESS, **elsewhere)
+    assert "repository" not in check
+    assert any("COSIGN_REPOSITORY" in each for each in notes)
