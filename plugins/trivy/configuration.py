@@ -57,7 +57,11 @@ def text_of(name: str, key: str, workspace: Path) -> str:
         workspace: where it is, if it is there.
     """
     value = _value(name, key, workspace)
-    return str(value.value) if value is not None and value.id == "scalar" else ""
+    if value is None:
+        return ""
+    from yaml import ScalarNode
+
+    return str(value.value) if isinstance(value, ScalarNode) else ""
 
 
 def _value(name: str, key: str, workspace: Path) -> Node | None:
@@ -77,14 +81,16 @@ def _read(path: Path) -> Node | None:
 
 def _find(node: Node, key: str, seen: set[tuple[int, str]]) -> Node | None:
     """Return the value of a key with dots, found in any of the ways in which Viper finds one."""
-    if node.id != "mapping" or (id(node), key) in seen:
+    from yaml import MappingNode, SequenceNode
+
+    if not isinstance(node, MappingNode) or (id(node), key) in seen:
         return None
     seen.add((id(node), key))
     merged: list[Node] = []
     for name, value in node.value:
         found = str(name.value).lower()
         if name.tag.endswith(":merge"):
-            merged += value.value if value.id == "sequence" else [value]
+            merged += value.value if isinstance(value, SequenceNode) else [value]
         elif found == key:
             return None if value.tag.endswith(":null") else value
         elif key.startswith(f"{found}."):

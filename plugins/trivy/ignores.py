@@ -113,11 +113,12 @@ def _of_yaml(name: str, text: str) -> Iterator[Entry]:
         loader = yaml.SafeLoader(text)
         root = _fields(loader, loader.get_single_node(), name, SECTIONS)
         for section, entries in root.items():
-            if entries.id != "sequence" and not _is_null(entries):
+            if isinstance(entries, yaml.SequenceNode):
+                for number, entry in enumerate(entries.value, start=1):
+                    where = f"{name}: {section}[{number}]"
+                    yield _entry(_fields(loader, entry, where, _KEYS), section, where)
+            elif not _is_null(entries):
                 raise Invalid(f"{name}: {section} is not a list", "each entry begins with `- id:`")
-            for number, entry in enumerate(entries.value if entries.id == "sequence" else (), start=1):
-                where = f"{name}: {section}[{number}]"
-                yield _entry(_fields(loader, entry, where, _KEYS), section, where)
     except (yaml.YAMLError, RecursionError) as error:
         mark = getattr(error, "problem_mark", None)
         where = f"{name}:{mark.line + 1}" if mark else name
@@ -126,9 +127,11 @@ def _of_yaml(name: str, text: str) -> Iterator[Entry]:
 
 def _fields(loader: SafeLoader, node: Node | None, where: str, known: Collection[str]) -> dict[str, Node]:
     """Return the fields of a mapping, none of an empty file."""
+    from yaml import MappingNode
+
     if node is None or _is_null(node):
         return {}
-    if node.id != "mapping":
+    if not isinstance(node, MappingNode):
         raise Invalid(f"{where} has no fields", f"known are {', '.join(known)}")
     names = [key.value for key, _ in node.value]
     for each in names:
@@ -143,25 +146,31 @@ def _fields(loader: SafeLoader, node: Node | None, where: str, known: Collection
 
 
 def _entry(fields: Mapping[str, Node], section: str, where: str) -> Entry:
+    from yaml import ScalarNode, SequenceNode
+
     texts = {key: _text(fields[key], f"{where}: {key}") for key in ("id", "statement") if key in fields}
     if not texts.get("id"):
         raise Invalid(f"{where} has no id")
     for key in fields.keys() & {"paths", "purls"}:
-        if fields[key].id != "sequence" or not fields[key].value:
+        if not isinstance(fields[key], SequenceNode) or not fields[key].value:
             what = f"{where}: {key} is not a list with something in it"
             raise Invalid(what, f"write {key}: [FIRST, SECOND], or leave it out to accept it everywhere")
     if "purls" in fields and section != "vulnerabilities":
         raise Invalid(f"{where}: Trivy reads purls of vulnerabilities only", "say where, with paths")
     expires = None
     if "expired_at" in fields:
-        written = _text(fields["expired_at"], f"{where}: expired_at")
-        expires = _expiry(written, _TIMESTAMP if fields["expired_at"].style is None else _RFC_3339, where)
+        written = fields["expired_at"]
+        is_plain = isinstance(written, ScalarNode) and written.style is None
+        text = _text(written, f"{where}: expired_at")
+        expires = _expiry(text, _TIMESTAMP if is_plain else _RFC_3339, where)
     return Entry(where, texts["id"], expires, texts.get("statement", "").strip())
 
 
 def _text(node: Node, where: str) -> str:
     """Return a scalar as it is written, as yaml.v3 does where Trivy wants a text."""
-    if node.id != "scalar":
+    from yaml import ScalarNode
+
+    if not isinstance(node, ScalarNode):
         raise Invalid(f"{where} is not a text")
     return "" if _is_null(node) else str(node.value)
 
@@ -186,8 +195,8 @@ def _expiry(text: str, form: str, where: str) -> datetime:
         parts = re.findall(r"\d+", re.split(r"[.,Z]|[+-]\d\d:", text)[0])
         sign, hours, minutes = (re.findall(r"([+-])(\d\d):(\d\d)\Z", text) or [("+", "0", "0")])[0]
         zone = timezone(timedelta(hours=int(sign + hours), minutes=int(sign + minutes)))
-        year, month, day, *time = map(int, parts)
-        return datetime(year, month, day, *time, tzinfo=zone)
+        year, month, day, hour, minute, second, *_ = (*map(int, parts), 0, 0, 0)  # of a date without a time
+        return datetime(year, month, day, hour, minute, second, tzinfo=zone)
     except ValueError:
         raise Invalid(
             f"{where}: {quoted(text)} is no date", "write it as 2026-12-31, without quotes"
