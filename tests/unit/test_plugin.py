@@ -23,7 +23,7 @@ logging.basicConfig()
 class Inputs(PluginInputs):
     do: Literal[
         "work", "find", "fail", "registry", "daemon", "crash", "exit", "outputs", "peek", "home",
-        "import", "native", "leave", "cancel", "log"
+        "import", "native", "leave", "cancel", "log", "thread"
     ] = Input(description="What to do.")
     token: Secret | None = Input(None, description="A token.")
     number: int = Input(1, description="A number.")
@@ -56,6 +56,10 @@ class Puppet(Plugin[Inputs]):
                 print("printed:", inputs.token.reveal())
                 print("printed:", inputs.token.reveal(), file=sys.stderr)
                 job.warn(inputs.token.reveal())
+            case "thread":
+                from concurrent.futures import ThreadPoolExecutor
+                with ThreadPoolExecutor() as executor:
+                    list(executor.map(job.tool("echo").capture, range(2)))
             case "log": logging.error("logged: %s", inputs.token.reveal())
         return {"DIGEST": "sha256:abc"}
 
@@ -193,6 +197,15 @@ def test_a_home_in_the_workspace_configures_no_tool(
 
 def test_an_author_may_end_the_process(run_plugin: PluginRunner, puppet: Path) -> None:
     assert run_plugin(puppet, {"do": "exit"}).exited(9).outputs == {}
+
+
+def test_a_tool_in_a_thread_is_told_with_what_to_do(run_plugin: PluginRunner, puppet: Path) -> None:
+    """No signal would reach it."""
+    result = run_plugin(puppet, {"do": "thread"}).exited(70)
+    assert result.errors == (
+        "a tool is started in a thread, where no signal ends it; start several at once by `capture_each`",
+    )
+    assert "$ echo" not in result.log
 
 
 @MODES

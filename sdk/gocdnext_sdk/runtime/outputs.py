@@ -97,6 +97,7 @@ def _hand_over(values: Mapping[str, str], target: OutputTarget) -> None:
 
     Raises:
         OSError: it cannot be written.
+        OutputError: it leads out of the checkout by now, or is no regular file.
         ValueError: they are more than it takes.
     """
     size = sum(len(_bytes(value)) for value in values.values())
@@ -111,8 +112,9 @@ def _hand_over(values: Mapping[str, str], target: OutputTarget) -> None:
         case "dotenv":
             _append(path, "".join(f"{name}={_dotenv(value)}\n" for name, value in values.items()))
         case "file":
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(_bytes(lines))
+            from gocdnext_sdk.runtime.reports import write_report
+
+            write_report(Path(), path, _bytes(lines))
         case "directory":
             for name, value in values.items():
                 (path / name).write_bytes(_bytes(value))

@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Literal, Protocol
 
-from gocdnext_sdk.errors import Cancelled, ToolError
+from gocdnext_sdk.errors import Cancelled, Misuse, ToolError
 from gocdnext_sdk.runtime.log import MaskedText, MaskedWriter, Sink
 from gocdnext_sdk.runtime.masking import Masker
 from gocdnext_sdk.runtime.secret_files import SecretFiles
@@ -161,6 +161,11 @@ class ProcessRunner:
     @contextmanager
     def _started(self, command: Command) -> Iterator[subprocess.Popen[bytes]]:
         self._signals.check()
+        if not self._signals.reach_this_thread:
+            raise Misuse(
+                "a tool is started in a thread, where no signal ends it",
+                "start several at once by `capture_each`",
+            )
         print(f"$ {shlex.join([command.name, *command.argv])}")
         with self._signals.child(lambda: self._start(command)) as process:
             yield process
@@ -219,6 +224,10 @@ class ProcessRunner:
             raise ToolError(
                 f"{command.path} cannot be started: its interpreter or loader is not in this image",
                 "take a static build of the tool",
+            ) from None
+        except ValueError:
+            raise ToolError(
+                f"{command.path} cannot be started: an argument or a variable holds a NUL or half a character"
             ) from None
         except OSError as error:  # another architecture, too long an argv
             raise ToolError(f"{command.path} cannot be started: {error.strerror}") from None

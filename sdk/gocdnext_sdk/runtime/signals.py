@@ -100,6 +100,11 @@ class Signals:
             yield
         self.check()
 
+    @property
+    def reach_this_thread(self) -> bool:
+        """Whether what is started here can be ended by a signal; in a test, nothing is handled anywhere."""
+        return not self._before or threading.current_thread() is threading.main_thread()
+
     def check(self) -> None:
         """Raise if a signal has come: no step starts after one.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 from pathlib import Path
 
@@ -115,10 +116,28 @@ def test_harness_reads_a_dotenv_file_in_which_values_may_need_quotes(
     assert path.read_text() == f"A={line}\n"
 
 
+@pytest.mark.parametrize("kind", ["pipe", "link"])
+def test_a_file_of_the_checkout_is_neither_waited_for_nor_a_way_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    """What a tool made of it during the job, after the input was checked."""
+    (checkout := tmp_path / "checkout").mkdir()
+    monkeypatch.chdir(checkout)
+    if kind == "pipe":
+        os.mkfifo("out.env")
+    else:
+        Path("out.env").symlink_to(tmp_path / "outside")
+    outputs = OutputFile({}, (OutputTarget("out.env", "file"),))
+    outputs.set("A", "1")
+    with pytest.raises(Error, match=r"out\.env"):
+        outputs.write()
+    assert not (tmp_path / "outside").exists()
+
+
 def test_a_systems_summary_holds_no_secret(tmp_path: Path) -> None:
     summary = tmp_path / "summary.md"
     outputs = OutputFile(
-        {}, (OutputTarget(str(tmp_path / "out"), "file"),), str(summary), Masker(["s3cr3t-value"]).mask
+        {}, (OutputTarget(str(tmp_path / "out")),), str(summary), Masker(["s3cr3t-value"]).mask
     )
     outputs.set("LOGIN", "me:s3cr3t-value")
     outputs.write()

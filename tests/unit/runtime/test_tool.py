@@ -217,6 +217,13 @@ class TestFailure:
         with pytest.raises(ToolError, match="alien cannot be started: Exec format error"):
             bench.job().tool("alien").run()
 
+    @pytest.mark.parametrize("word", ["nul\0", "half \ud800"])
+    def test_nor_is_an_argument_that_no_process_can_have(self, bench: Bench, word: str) -> None:
+        """Such as one out of a file, or of JSON."""
+        bench.make("greet", 'echo "$@"')
+        with pytest.raises(ToolError, match="greet cannot be started: an argument or a variable holds a NUL"):
+            bench.job().tool("greet").run(word)
+
     def test_a_tool_whose_loader_is_missing_is_not_called_missing_itself(self, bench: Bench) -> None:
         bench.make("dynamic", "").write_text("#!/no/such/loader\n")
         with pytest.raises(ToolError, match="its interpreter or loader is not in this image"):
