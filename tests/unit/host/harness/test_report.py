@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import re
 import time
 from dataclasses import replace
@@ -14,7 +15,7 @@ import pytest
 from rich.console import Console
 
 from gocdnext_sdk.errors import UsageError
-from gocdnext_sdk.host.harness.report.console import ConsoleListener
+from gocdnext_sdk.host.harness.report.console import ConsoleListener, open_console
 from gocdnext_sdk.host.harness.report.interface import JobReport, LogLine, RunReport, Status
 from gocdnext_sdk.host.harness.report.json import write
 from gocdnext_sdk.host.harness.report.text import details
@@ -226,3 +227,15 @@ def test_where_there_is_no_terminal_a_silent_job_is_said_to_run() -> None:
     listener.close()
     assert "build │ still running, 0 s: step 3\n" in file.getvalue()
     assert "\x1b" not in file.getvalue()
+
+
+def test_a_run_goes_on_when_nobody_reads_it_any_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "w") as stdout:
+        monkeypatch.setattr("sys.stdout", stdout)
+        listener = ConsoleListener(open_console(), "everything")
+        listener.run_started("release", [("s", "a")])
+        for _ in range(2):
+            listener.line("a", LogLine("stdout", "x" * 100_000))
+        listener.close()

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import select
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import IO, Any, Literal, TextIO, TypeAlias, cast
 
 from rich.console import Console
 from rich.live import Live
@@ -42,13 +43,49 @@ _STYLES = {
 
 
 def open_console(colour: Literal["auto", "never"] = "auto") -> Console:
-    """Return a console on stdout; without a terminal it is wide enough for the table."""
+    """Return a console on stdout; without a terminal it is wide enough for the table.
+
+    A run goes on in silence when nobody reads any more (`run | head`, a terminal that is closed): what prints
+    are the threads that wait for jobs and that stop them.
+    """
     return Console(
+        file=cast("IO[str]", _Lasting(sys.stdout)),
         highlight=False,
         no_color=True if colour == "never" else None,
         force_terminal=False if colour == "never" else None,
         width=None if sys.stdout.isatty() else _FILE_WIDTH,
     )
+
+
+class _Lasting:
+    """A stream whose text goes to nowhere from when it cannot be written."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+    def write(self, text: str) -> int:
+        """Write a text, or lose it."""
+        try:
+            return self._stream.write(text)
+        except OSError:
+            self._lose()
+            return len(text)
+
+    def flush(self) -> None:
+        """Flush what was written, or lose it."""
+        try:
+            self._stream.flush()
+        except OSError:
+            self._lose()
+
+    def _lose(self) -> None:
+        # Below the stream, so that what it still holds can be flushed, by Python's own end too.
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, self._stream.fileno())
+        os.close(nowhere)
 
 
 @dataclass
