@@ -48,6 +48,10 @@ def buildkit() -> Iterator[Original]:
         yield ask
 
 
+def quotes(text: str) -> int:
+    return text.count("'") + text.count('"')
+
+
 def ours(text: str) -> dict[str, Any]:
     try:
         found = dockerfile.parse(text)
@@ -67,7 +71,7 @@ def ours(text: str) -> dict[str, Any]:
                     {
                         "name": one.name,
                         "chomp": one.word.startswith("-"),
-                        "expand": one.expands,
+                        "expand": quotes(one.word) == quotes(one.name),
                         "content": one.content,
                     }
                     for one in each.heredocs

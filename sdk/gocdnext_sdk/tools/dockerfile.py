@@ -48,11 +48,6 @@ class Heredoc:
     word: str
     content: str
 
-    @property
-    def expands(self) -> bool:
-        """Whether variables in it are expanded: the delimiter is not quoted."""
-        return self.word.count("'") + self.word.count('"') == self.name.count("'") + self.name.count('"')
-
 
 @dataclass(frozen=True)
 class Instruction:
