@@ -51,13 +51,12 @@ def scan(inputs: TrivyInputs, job: Job, trivy: Tool, subjects: Sequence[Subject]
     if inputs.scans_insecurely or len(subjects) > 1:
         inputs = inputs.model_copy(update={"skip_db_update": True})
     names = ", ".join(dict.fromkeys(each.name for each in subjects))
-    with doing(
-        f"the scan of {names}{after_download(inputs, job.environ)} has no result"
-    ):  # the job's `timeout`, for one
+    no_result = f"{after_download(inputs, job.environ)} has no result"
+    with doing(f"the scan of {names}{no_result}"):  # the job's `timeout`, for one
         ended = Scans(inputs, job, trivy, cache).all(subjects)
     reports: dict[Subject, Report] = {}
     for subject, outcome in zip(subjects, ended, strict=True):
-        with doing(f"the scan of {subject.name}{after_download(inputs, job.environ)} has no result"):
+        with doing(f"the scan of {subject.name}{no_result}"):
             if isinstance(outcome, ToolError):
                 raise outcome
             report = read_report(outcome.stdout)
