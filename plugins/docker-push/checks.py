@@ -1,4 +1,4 @@
-"""What two inputs of docker-push must agree on: sources, targets and tags, logins, marks, what is deleted."""
+"""What two inputs of docker-push must agree on: sources, targets and tags, logins, marks and their signer."""
 
 from __future__ import annotations
 
@@ -8,17 +8,20 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from gocdnext_sdk import Ci, PluginInputs, Problem, quoted
+from gocdnext_sdk import Ci, PluginInputs, Problem, Secret, quoted
 from gocdnext_sdk.inputs.image_metadata import check_literal
 from gocdnext_sdk.inputs.image_signature import ImageSignatureInputs
 from gocdnext_sdk.inputs.image_tags import TAG_PATTERN
 from gocdnext_sdk.oci.platforms import check_platforms
 from gocdnext_sdk.oci.source import Source, Transport
-from gocdnext_sdk.workspace import exists, is_directory, is_file
+from gocdnext_sdk.tools.cosign import key_kind, kms_scheme
+from gocdnext_sdk.tools.sigstore import Document, check_usable, lacking
+from gocdnext_sdk.workspace import exists, is_directory, is_file, read_text
 
 from .inputs import PUBLISHING, DockerPushInputs, has_daemon, promotion
 from .marks import ImageMark
 from .previous import names_receipts, parse_previous, parse_receipts
+from .signing import AUDIENCE, TOKEN
 
 ENTRY_LEVELS = ("index", "manifest-descriptor")
 """Where an annotation of a joined index can be: the manifests that it names are not changed."""
@@ -128,13 +131,70 @@ def _check_marks(inputs: DockerPushInputs, environ: Mapping[str, str], workspace
         yield Problem("api-url", "is one, and the images are in several registries", "leave it out")
     attests = any(each.kind == "attestation" for each in inputs.mark)
     if attests or (inputs.receipt and inputs.can_sign(environ)):
-        yield from inputs.check_signing(environ, workspace)
-        yield from inputs.check_services(tlog=inputs.tlog)
+        yield from _check_signer(inputs, environ, workspace)
+        yield from _check_services(inputs)
     elif inputs.mark and not inputs.receipt:
         for key in ("key", "key-content", "signing-config"):
             if getattr(inputs, key.replace("-", "_")):
                 what = f"has no effect with mark: {inputs.mark[0]}, which the service keeps unsigned"
                 yield Problem(key, what, "leave it out")
+
+
+def _check_signer(inputs: DockerPushInputs, environ: Mapping[str, str], workspace: Path) -> Iterator[Problem]:
+    """Check that there is a private key, or a token that will do: the tags have moved when it signs."""
+    if kms_scheme(inputs.key):
+        return
+    if not inputs.has_key:
+        yield from _check_token(environ)
+        return
+    name = "key" if inputs.key else "key-content"
+    try:
+        text = inputs.key_content.reveal() if inputs.key_content else read_text(workspace / str(inputs.key))
+        if key_kind(text) == "public":
+            yield Problem(name, "is a public key; signing takes the private one")
+    except (OSError, UnicodeDecodeError):
+        yield Problem("key", f"there is no key file {quoted(inputs.key)} in the workspace")
+    except ValueError as error:
+        yield Problem.of(name, error)
+
+
+def _check_services(inputs: DockerPushInputs) -> Iterator[Problem]:
+    """Check that the services can sign."""
+    services: Document | None = inputs.signing_config
+    if services is None and inputs.tlog:
+        return
+    kinds = lacking(services or {}, keyless=not inputs.has_key, tlog=inputs.tlog)
+    if "tsaUrls" in kinds:
+        what = '"false" and keyless need a timestamp authority'
+        yield Problem("tlog", what, "name one in `signing-config`, or give `key-content`")
+    elif "rekorTlogUrls" in kinds:
+        yield Problem("signing-config", "names no transparency log", 'add one, or write tlog: "false"')
+    elif kinds:
+        what = "names no certificate authority, and keyless signing needs one"
+        yield Problem("signing-config", what, "add one, or give `key-content`")
+    try:
+        check_usable(services or {}, keyless=not inputs.has_key, tlog=inputs.tlog)
+    except ValueError as error:
+        yield Problem.of("signing-config", error)
+
+
+def _check_token(environ: Mapping[str, str]) -> Iterator[Problem]:
+    from gocdnext_sdk.contract.dialects import hands_out_tokens
+
+    text = environ.get(TOKEN, "").strip()
+    if not text:
+        if not hands_out_tokens(environ):
+            advice = f"add `id_tokens: {{{TOKEN}: {{aud: {AUDIENCE}}}}}` to the job, or give `key-content`"
+            yield Problem("key", "is required to sign; the job has no identity token either", advice)
+        return
+    from gocdnext_sdk.tools.identity_token import IdentityToken
+
+    try:
+        problems = list(IdentityToken.decode(Secret(text)).problems(audience=AUDIENCE))
+    except ValueError as error:
+        problems = [(str(error), "")]
+    for what, advice in problems:
+        yield Problem("key", f"is not given, and the token {TOKEN} will not do: {what}", advice)
 
 
 def _check_index(inputs: DockerPushInputs) -> Iterator[Problem]:

@@ -2,22 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Annotated
 
-from gocdnext_sdk import (
-    Input,
-    PluginInputs,
-    Problem,
-    Secret,
-    in_workspace,
-    quoted,
-)
+from gocdnext_sdk import Input, PluginInputs, Secret, in_workspace
 from gocdnext_sdk.inputs.sigstore import SigstoreDocument
-from gocdnext_sdk.tools.cosign import KEY_EXAMPLES, key_kind, key_reference, kms_scheme
-from gocdnext_sdk.tools.sigstore import Document, check_usable, lacking
-from gocdnext_sdk.workspace import read_text
+from gocdnext_sdk.tools.cosign import KEY_EXAMPLES, key_reference
 
 TOKEN, AUDIENCE = "SIGSTORE_ID_TOKEN", "sigstore"
 """The name under which a job declares the token to sign with, and whom it is for, as for cosign."""
@@ -45,46 +35,6 @@ class SigningInputs(PluginInputs):
         "The public ones if not given.",
     )
 
-    def check_signing(self, environ: Mapping[str, str], workspace: Path) -> Iterator[Problem]:
-        """Check that there is a private key, or a token that will do: the tags have moved when it signs."""
-        if kms_scheme(self.key):
-            return
-        if not self.has_key:
-            yield from _check_token(environ)
-            return
-        name = "key" if self.key else "key-content"
-        try:
-            content = self.key_content.reveal() if self.key_content else read_text(workspace / str(self.key))
-            if key_kind(content) == "public":
-                yield Problem(name, "is a public key; signing takes the private one")
-        except (OSError, UnicodeDecodeError):
-            yield Problem("key", f"there is no key file {quoted(self.key)} in the workspace")
-        except ValueError as error:
-            yield Problem.of(name, error)
-
-    def check_services(self, *, tlog: bool) -> Iterator[Problem]:
-        """Check that the services can sign.
-
-        Args:
-            tlog: whether that is written to a log.
-        """
-        services: Document | None = self.signing_config
-        if services is None and tlog:
-            return
-        kinds = lacking(services or {}, keyless=not self.has_key, tlog=tlog)
-        if "tsaUrls" in kinds:
-            what = '"false" and keyless need a timestamp authority'
-            yield Problem("tlog", what, "name one in `signing-config`, or give `key-content`")
-        elif "rekorTlogUrls" in kinds:
-            yield Problem("signing-config", "names no transparency log", 'add one, or write tlog: "false"')
-        elif kinds:
-            what = "names no certificate authority, and keyless signing needs one"
-            yield Problem("signing-config", what, "add one, or give `key-content`")
-        try:
-            check_usable(services or {}, keyless=not self.has_key, tlog=tlog)
-        except ValueError as error:
-            yield Problem.of("signing-config", error)
-
     @property
     def has_key(self) -> bool:
         """Whether a key signs, and not the job's identity."""
@@ -93,22 +43,3 @@ class SigningInputs(PluginInputs):
     def can_sign(self, environ: Mapping[str, str]) -> bool:
         """Whether there is something to sign with."""
         return self.has_key or bool(environ.get(TOKEN, "").strip())
-
-
-def _check_token(environ: Mapping[str, str]) -> Iterator[Problem]:
-    from gocdnext_sdk.contract.dialects import hands_out_tokens
-
-    text = environ.get(TOKEN, "").strip()
-    if not text:
-        if not hands_out_tokens(environ):
-            advice = f"add `id_tokens: {{{TOKEN}: {{aud: {AUDIENCE}}}}}` to the job, or give `key-content`"
-            yield Problem("key", "is required to sign; the job has no identity token either", advice)
-        return
-    from gocdnext_sdk.tools.identity_token import IdentityToken
-
-    try:
-        problems = list(IdentityToken.decode(Secret(text)).problems(audience=AUDIENCE))
-    except ValueError as error:
-        problems = [(str(error), "")]
-    for what, advice in problems:
-        yield Problem("key", f"is not given, and the token {TOKEN} will not do: {what}", advice)
