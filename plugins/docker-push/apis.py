@@ -11,16 +11,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 from urllib.parse import quote
 from uuid import uuid4
 
-from gocdnext_sdk import Credential, HttpError, Job, Reference, RegistryClient, Secret, doing
+from gocdnext_sdk import HttpError, RegistryClient, Secret, doing
 from gocdnext_sdk.oci.descriptor import OCI_MANIFEST, digest_of
 from gocdnext_sdk.oci.referrers import EMPTY, EMPTY_TYPE, upload
 
-from .accounts import basic, password
 from .harbor import artifact
+from .places import Place
 
 HOSTS = {"ghcr.io": "github", "docker.io": "docker-hub", "registry.gitlab.com": "gitlab", "quay.io": "quay"}
 """The services that are known by their registry's name."""
@@ -36,34 +37,17 @@ _PAGES = 100
 """Pages of versions that are read, of 100 each."""
 
 
-class Deletion(NamedTuple):
-    """One tag that is to go.
+@dataclass(frozen=True)
+class Deletion(Place):
+    """One tag that is to go: the image, by its tag.
 
     Args:
-        job: sends requests.
-        url: of the service, without a slash at the end.
-        login: at the registry, which serves for the API too.
         registry: where the tag is.
-        target: the tag.
         digest: where it points.
     """
 
-    job: Job
-    url: str
-    login: Credential | None
     registry: RegistryClient
-    target: Reference
     digest: str
-
-    @property
-    def secret(self) -> Secret:
-        """The password, or token."""
-        return password(self.login, self.target)
-
-    @property
-    def basic(self) -> dict[str, Secret]:
-        """The header of a login by name and password."""
-        return {"Authorization": basic(self.login, self.target)}
 
 
 def delete(service: str, deletion: Deletion) -> None:
@@ -84,31 +68,29 @@ def delete(service: str, deletion: Deletion) -> None:
 
 
 def _docker_hub(deletion: Deletion) -> None:
-    login = {
-        "identifier": deletion.login.username if deletion.login else "",
-        "secret": deletion.secret.reveal(),
-    }
+    credential = deletion.credential
+    login = {"identifier": credential.username, "secret": credential.password.reveal()}
     asked = deletion.job.http(
         "POST", f"{deletion.url}/v2/auth/token", json=login, assumed={"access_token": "token"}
     )
     token = Secret(str(asked.json().get("access_token", "")))
-    repository, tag = deletion.target.repository, deletion.target.tag
+    repository, tag = deletion.image.repository, deletion.image.tag
     deletion.job.http("DELETE", f"{deletion.url}/v2/repositories/{repository}/tags/{tag}/", bearer=token)
 
 
 def _quay(deletion: Deletion) -> None:
-    path = f"/api/v1/repository/{deletion.target.repository}/tag/{deletion.target.tag}"
-    deletion.job.http("DELETE", deletion.url + path, bearer=deletion.secret)
+    path = f"/api/v1/repository/{deletion.image.repository}/tag/{deletion.image.tag}"
+    deletion.job.http("DELETE", deletion.url + path, bearer=deletion.credential.password)
 
 
 def _harbor(deletion: Deletion) -> None:
-    path = f"{artifact(deletion.target.with_digest(deletion.digest))}/tags/{deletion.target.tag}"
-    deletion.job.http("DELETE", deletion.url + path, headers=deletion.basic)
+    path = f"{artifact(deletion.image.with_digest(deletion.digest))}/tags/{deletion.image.tag}"
+    deletion.ask("DELETE", path)
 
 
 def _gitlab(deletion: Deletion) -> None:
-    headers = {"PRIVATE-TOKEN": deletion.secret}
-    parts = deletion.target.repository.split("/")
+    headers = {"PRIVATE-TOKEN": deletion.credential.password}
+    parts = deletion.image.repository.split("/")
     # The repository's path is the project's, or goes on below it.
     for length in range(len(parts), 1, -1):
         project = quote("/".join(parts[:length]), safe="")
@@ -119,19 +101,17 @@ def _gitlab(deletion: Deletion) -> None:
         if asked.status == 404:
             continue
         found = [
-            each for each in asked.json() if each.get("path", deletion.target.repository) == "/".join(parts)
+            each for each in asked.json() if each.get("path", deletion.image.repository) == "/".join(parts)
         ]
         if found:
-            deletion.job.http(
-                "DELETE", f"{base}/{found[0]['id']}/tags/{deletion.target.tag}", headers=headers
-            )
+            deletion.job.http("DELETE", f"{base}/{found[0]['id']}/tags/{deletion.image.tag}", headers=headers)
             return
-    raise HttpError(f"{deletion.url} has no container repository {deletion.target.repository}")
+    raise HttpError(f"{deletion.url} has no container repository {deletion.image.repository}")
 
 
 def _github(deletion: Deletion) -> None:
     base, versions = _github_versions(deletion)
-    tag = str(deletion.target.tag)
+    tag = str(deletion.image.tag)
     version = next((each for each in versions if tag in _tags(each)), None)
     if version is None:
         raise HttpError(f"{base} has no version with the tag {tag}")
@@ -143,21 +123,21 @@ def _github(deletion: Deletion) -> None:
     empty = _empty(deletion)
     own = digest_of(empty)
     try:
-        deletion.registry.write(deletion.target.with_tag(tag), empty, OCI_MANIFEST)
+        deletion.registry.write(deletion.image.with_tag(tag), empty, OCI_MANIFEST)
         _, versions = _github_versions(deletion)
         moved = next((each for each in versions if each.get("name") == own), None)
         if moved is None:
             raise HttpError(f"{base} does not list the version {own}")
         _github_request(deletion, "DELETE", f"{base}/{moved['id']}")
     except BaseException:
-        with doing(f"putting {deletion.target} back to {deletion.digest}"):
-            deletion.registry.tag(deletion.target.with_digest(deletion.digest), tag)
+        with doing(f"putting {deletion.image} back to {deletion.digest}"):
+            deletion.registry.tag(deletion.image.with_digest(deletion.digest), tag)
         raise
 
 
 def _github_versions(deletion: Deletion) -> tuple[str, list[dict[str, Any]]]:
     """Return the URL of a package's versions, of an organisation or of a user, and the versions."""
-    owner, _, package = deletion.target.repository.partition("/")
+    owner, _, package = deletion.image.repository.partition("/")
     for kind in ("orgs", "users"):
         base = f"{deletion.url}/{kind}/{owner}/packages/container/{quote(package, safe='')}/versions"
         asked = _github_request(deletion, "GET", f"{base}?per_page=100&page=1", ok=(200, 404))
@@ -179,9 +159,11 @@ def _pages(deletion: Deletion, base: str, page: list[dict[str, Any]]) -> Iterato
 
 def _github_request(deletion: Deletion, method: str, url: str, ok: tuple[int, ...] = (200, 204)) -> Any:
     headers = {"Accept": "application/vnd.github+json", "X-GitHub-Api-Version": "2022-11-28"}
-    tag = str(deletion.target.tag)
+    tag = str(deletion.image.tag)
     assumed = [{"id": 1, "name": deletion.digest, "metadata": {"container": {"tags": [tag]}}}]
-    return deletion.job.http(method, url, headers=headers, bearer=deletion.secret, ok=ok, assumed=assumed)
+    return deletion.job.http(
+        method, url, headers=headers, bearer=deletion.credential.password, ok=ok, assumed=assumed
+    )
 
 
 def _tags(version: dict[str, Any]) -> list[str]:
@@ -190,7 +172,7 @@ def _tags(version: dict[str, Any]) -> list[str]:
 
 def _empty(deletion: Deletion) -> bytes:
     """Return an empty manifest that nothing else has; what it names is stored."""
-    digest = upload(deletion.registry, deletion.target, EMPTY)
+    digest = upload(deletion.registry, deletion.image, EMPTY)
     manifest = {
         "schemaVersion": 2,
         "mediaType": OCI_MANIFEST,

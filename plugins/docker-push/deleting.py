@@ -46,7 +46,7 @@ def delete_tag(
         login = registries.credentials.targets.get(target.registry, target.repository)
         try:
             url = inputs.api_of(service, target.registry)
-            delete(service, Deletion(job, url, login, registries.targets, target, before))
+            delete(service, Deletion(job, url, login, target, registries.targets, before))
         except HttpError as error:
             raise RegistryError(f"{target} is not deleted, and still is {before}: {error}") from None
         deleted = True

@@ -106,7 +106,8 @@ def _unmarked(inputs: DemandInputs, job: Job, subject: Reference, credentials: C
     marks = [mark for mark in inputs.require if mark.kind != "attestation"]
     if not marks:
         return
-    from .services import Place, has_mark
+    from .places import Place
+    from .services import has_mark
 
     login = credentials.get(subject.registry, subject.repository)
     for mark in marks:

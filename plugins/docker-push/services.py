@@ -7,35 +7,13 @@ Source: Harbor API v2.0 (`addLabel`, `listLabels`, `getArtifact`); Artifactory R
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple
 from urllib.parse import urlencode, urlsplit
 
-from gocdnext_sdk import Credential, HttpError, InputMismatch, Job, Reference
+from gocdnext_sdk import HttpError, InputMismatch
 
-from .accounts import basic
 from .harbor import API, artifact
 from .marks import ImageMark
-
-
-class Place(NamedTuple):
-    """An image at a service.
-
-    Args:
-        job: sends requests.
-        url: of the service's API, without a slash at the end.
-        login: at the registry, which serves for the API too.
-        image: by digest, or what is not there yet without one.
-    """
-
-    job: Job
-    url: str
-    login: Credential | None
-    image: Reference
-
-    def ask(self, method: str, path: str, **options: Any) -> Any:
-        """Send a request of this login's, and return the answer."""
-        headers = {"Authorization": basic(self.login, self.image)}
-        return self.job.http(method, f"{self.url}{path}", headers=headers, **options)
+from .places import Place
 
 
 def set_mark(mark: ImageMark, place: Place) -> None:

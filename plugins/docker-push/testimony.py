@@ -9,10 +9,11 @@ from gocdnext_sdk import Job, Reference, doing
 from .inputs import DockerPushInputs
 from .marks import VALIDATED, ImageMark
 from .notary import Notary
+from .places import Place
 from .previous import Tags
 from .receipt import leave_receipts, run_of
 from .registries import Registries
-from .services import Place, check_mark, set_mark
+from .services import check_mark, set_mark
 from .tags import Move
 
 

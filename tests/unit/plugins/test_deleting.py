@@ -73,7 +73,7 @@ class Service:
         login = Credential(Registry(self.registry.host), "anna", Secret(PASSWORD))
         client = RegistryClient(transport=transport or self.registry)
         target = Reference.parse(f"{self.registry.host}/org/app:failed")
-        apis.delete(name, apis.Deletion(job, url, login, client, target, self.digest))
+        apis.delete(name, apis.Deletion(job, url, login, target, client, self.digest))
 
 
 @dataclass
@@ -319,7 +319,7 @@ def test_a_harbor_repository_below_another_is_named_as_harbor_wants_it() -> None
     target = Reference.parse(f"{service.registry.host}/project/team/app:failed")
     with answering(handle) as url:
         client = RegistryClient(transport=service.registry)
-        apis.delete("harbor", apis.Deletion(job, url, login, client, target, service.digest))
+        apis.delete("harbor", apis.Deletion(job, url, login, target, client, service.digest))
     (path,) = asked
     assert path.startswith("/api/v2.0/projects/project/repositories/team%252Fapp/artifacts/sha256:")
 
