@@ -41,7 +41,8 @@ class Pieces:
         self._masker = masker
         self._environ = environ
         self._inputs: str | None = None
-        self._given, self._all = "", ""
+        self._given: frozenset[str] = frozenset()
+        self._all: frozenset[str] = frozenset()
         self._known = -1
 
     def hide(self, message: str) -> str:
@@ -55,7 +56,7 @@ class Pieces:
             inputs = (value for name, value in self._environ.items() if name.startswith(PREFIX))
             self._inputs = _haystack(inputs)
         self._look()
-        return _hidden(message, self._inputs, self._given)
+        return _hidden(message, self._given, self._inputs)
 
     def excerpt(self, text: str) -> str:
         """Return what another has said as a message may quote it: one printable line, without secrets.
@@ -73,17 +74,17 @@ class Pieces:
         keys = [value for value in self._environ.values() if "PRIVATE KEY-----" in value]
         secrets = [*self._masker.secrets, *keys]
         everything = "\0".join(self._environ.values())
-        self._all = _haystack(part for each in secrets for part in parts(each))
-        self._given = _haystack(part for each in secrets if each in everything for part in parts(each))
+        self._all = _pieces(part for each in secrets for part in parts(each))
+        self._given = _pieces(part for each in secrets if each in everything for part in parts(each))
 
 
-def _hidden(message: str, *haystacks: str) -> str:
-    """Return `message` without its pieces that are in all of the folded texts."""
+def _hidden(message: str, pieces: frozenset[str], within: str | None = None) -> str:
+    """Return `message` without what is among `pieces` and, if that is given, in a folded text."""
     folded = _fold(message)
     hidden = bytearray(len(message))
     for start in range(len(message) - PIECE + 1):
         piece = folded[start : start + PIECE]
-        if all(piece in haystack for haystack in haystacks):
+        if piece in pieces and (within is None or piece in within):
             hidden[start : start + PIECE] = b"\1" * PIECE
     if not any(hidden):
         return message
@@ -117,6 +118,11 @@ def _texts(value: object) -> Iterator[str]:
     elif isinstance(value, list):
         for each in value:
             yield from _texts(each)
+
+
+def _pieces(texts: Iterable[str]) -> frozenset[str]:
+    folded = map(_fold, texts)
+    return frozenset(text[at : at + PIECE] for text in folded for at in range(len(text) - PIECE + 1))
 
 
 def _haystack(texts: Iterable[str]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 
 import pytest
 from hypothesis import given
@@ -81,3 +82,13 @@ def test_no_piece_of_a_quoted_secret_stays(secret: str, before: str, after: str,
         or "://" in secret
         or secret.startswith(("-----", "{", "["))
     )
+
+
+def test_a_long_message_beside_long_inputs_and_secrets_is_no_long_wait() -> None:
+    """A plugin may say what a tool has printed; it took a minute."""
+    text = "".join(map(str, range(20_000)))
+    masker = Masker([secret := f"key-{text[:50_000]}"])
+    pieces = Pieces(masker, {"PLUGIN_CONFIG": f"{text} {secret}"})
+    began = time.perf_counter()
+    assert pieces.hide(f"{'so it is ' * 50_000}{secret[:9]}").endswith("is ***")
+    assert time.perf_counter() - began < 5
