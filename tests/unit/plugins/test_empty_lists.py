@@ -9,12 +9,14 @@ from pathlib import Path
 import pytest
 
 from gocdnext_sdk import InputError, PluginInputs
+from gocdnext_sdk.contract.dialects.values import LISTS as FORMATS
 from gocdnext_sdk.contract.keys import variable
 from gocdnext_sdk.host.manifest.load import load_plugin
 from gocdnext_sdk.inputs.constraints import NO_EFFECT
 from gocdnext_sdk.inputs.model import with_key
 from gocdnext_sdk.inputs.reader import read_inputs
 from gocdnext_sdk.inputs.tagging.rules import Flavor, TagRules
+from gocdnext_sdk.inputs.translation import form_of
 
 PLUGINS = sorted(file.parent for file in (Path(__file__).parents[3] / "plugins").glob("*/plugin.py"))
 
@@ -54,6 +56,11 @@ def test_all_of_them_are_found() -> None:
     assert {model.__name__.removesuffix("Inputs") for model, _ in LISTS} == {
         *("Buildx", "Cosign", "DockerPush", "Kaniko", "Trivy")
     }
+
+
+@pytest.mark.parametrize(("model", "key"), LISTS, ids=lambda value: getattr(value, "__name__", value))
+def test_other_systems_know_that_it_is_a_list(model: type[PluginInputs], key: str) -> None:
+    assert form_of(model.model_fields[key.replace("-", "_")]) in FORMATS
 
 
 @pytest.mark.parametrize(("model", "key"), LISTS, ids=lambda value: getattr(value, "__name__", value))

@@ -13,17 +13,31 @@ from typing import Any, Final
 
 from gocdnext_sdk.contract.errors import ContractError
 
-WHOLE_LINES: Final = frozenset({"lines", "pairs", "cache-entries"})
-"""Formats of lists whose values may hold commas, by the names in `gocdnext_sdk.inputs.types`."""
+WHOLE_LINES: Final = frozenset(
+    {"lines", "pairs", "cache-entries", "annotations", "tag-rules", "tag-flavor", "logins", "buildkit-nodes"}
+)
+"""Formats of lists whose values may hold commas, by the names in `gocdnext_sdk.inputs` and of buildx."""
 
-LISTS: Final = WHOLE_LINES | {"items", "words", "tags", "branch-tags", "oci-references"}
+LISTS: Final = WHOLE_LINES | {"items", "words", "tags", "branch-tags", "oci-references", "hostnames"}
 """Formats of all lists. What the others hold is text, and stays as it is."""
 
 BLOCK: Final = "write a block with one value a line, a JSON list, or a map"
 """How several values are written so that they arrive as several."""
 
-_NAMED = re.compile(r"[A-Za-z_][\w./-]*=")
 _NAME = re.compile(r"[A-Za-z_][\w.-]*")
+_NAMED = r"[A-Za-z_][\w./-]*=[^,]*"
+_LEVEL = r"[a-z-]+(?:\[[\w/-]+\])?"
+_ENTRIES: Final = {
+    "lines": _NAMED,
+    "pairs": _NAMED,
+    "annotations": rf"(?:{_LEVEL}(?:,{_LEVEL})*:)?{_NAMED}",
+    "logins": r"[^\s,]+\s+[^\s,]+\s+\w+",
+    "buildkit-nodes": r"tcp://[^\s,]+(?:[\s,]+(?!tcp://)[^\s,]+)*",
+}
+"""What an entry looks like, as far as it tells where the next one begins."""
+
+_RULE = r'type=[^,"]*(?:,(?!type=)[^,="]+=[^,"]*)*'
+_RULES = re.compile(rf'(?P<tags>(?:[^,="]+,)*)(?P<rules>{_RULE}(?:,{_RULE})*)')
 _UPPER_PAIRS = re.compile(r"[A-Z_][A-Z0-9_]*=[^\s,]*(,[A-Z_][A-Z0-9_]*=[^\s,]*)+")
 
 
@@ -45,21 +59,47 @@ def reshape(text: str, form: str, *, joined: bool) -> str:
     # A line break, even one at the end, says that somebody wrote lines: each of them is one value.
     if form not in WHOLE_LINES or "," not in text or "\n" in text:
         return text
-    return "\n".join(_caches(text) if form == "cache-entries" else _split(text, form, joined=joined))
+    match form:
+        case "cache-entries":
+            entries = _caches(text)
+        case "tag-rules" if joined:
+            entries = _rules(text)
+        case "tag-rules" | "tag-flavor":  # whose own readers know what a comma is
+            entries = [text]
+        case _:
+            entries = _split(text, form, joined=joined)
+    return "\n".join(entries)
 
 
 def _split(text: str, form: str, *, joined: bool) -> list[str]:
     parts = text.split(",")
-    named = [_NAMED.match(part) is not None for part in parts]
     if form == "pairs" and _UPPER_PAIRS.fullmatch(text):
         return parts  # as gocdnext's own reader does
+    entry = _ENTRIES[form]
+    entries = re.findall(entry, text) if re.fullmatch(f"{entry}(?:,{entry})*", text) else []
     if not joined:
-        if all(named):
-            raise ContractError(f"is one value with commas, or {len(parts)} values; {BLOCK}")
+        if _NAMED in entry and len(entries) > 1:
+            raise ContractError(f"is one value with commas, or {len(entries)} values; {BLOCK}")
         return [text]
-    if all(named) or (form == "pairs" and all(map(_NAME.fullmatch, parts))):
-        return parts
+    if entries or (form == "pairs" and all(map(_NAME.fullmatch, parts))):
+        return entries or parts
     raise ContractError(f"a list was joined by commas, and a value may hold one; {BLOCK}")
+
+
+def _rules(text: str) -> list[str]:
+    """Take rules of `tags` apart that were joined: each begins with `type=`, plain tags come before them.
+
+    Raises:
+        ContractError: nothing tells where a rule ends.
+    """
+    count = len(re.findall("(?:^|,)type=", text))
+    if not count or (count == 1 and "type=raw" in text):  # whose value may stand without its name
+        return [text]
+    if found := _RULES.fullmatch(text):
+        return [*found["tags"].split(",")[:-1], *re.findall(_RULE, found["rules"])]
+    if count == 1 and ('"' in text or all("=" in part for part in text.split(","))):
+        return [text]
+    raise ContractError(f"a list was joined by commas, and a rule may hold some; {BLOCK}")
 
 
 def _caches(text: str) -> list[str]:
@@ -136,7 +176,8 @@ def _item(value: Any, form: str) -> str:
         raise ContractError("is a list with an empty item; leave it out, or check which variable is empty")
     if text.lstrip().startswith("#"):
         raise ContractError("is a list with an item that begins with #, which starts a comment")
-    ends = r"\n" if form in WHOLE_LINES else r"[,\n]" if form == "items" else r"[,\s]"
+    lines = form in WHOLE_LINES and (form != "tag-rules" or "=" in text)
+    ends = r"\n" if lines else r"[,\n]" if form == "items" else r"[,\s]"
     if re.search(ends, text.strip()):
         raise ContractError("is a list with an item that is several; write each as an item of its own")
     return text
