@@ -16,7 +16,7 @@ from gocdnext_sdk.host.cli.options import run_of
 from gocdnext_sdk.host.cli.project import Project
 from gocdnext_sdk.host.cli.project import pipeline as find_pipeline
 from gocdnext_sdk.host.cli.publishing import ask_to_publish
-from gocdnext_sdk.host.cli.reports import recorded, write_forms
+from gocdnext_sdk.host.cli.reports import check_forms, recorded, write_forms
 from gocdnext_sdk.host.cli.secrets import collect
 from gocdnext_sdk.host.cli.sigstore import STATE, running
 from gocdnext_sdk.host.harness import user_folders
@@ -93,12 +93,13 @@ class LocalRun:
         forms: a report's form to the file that it goes to, for those that are wanted.
 
     Raises:
-        UsageError: the options do not fit one another, or there is no such pipeline.
+        UsageError: the options do not fit one another, there is no such pipeline, or no place for a report.
     """
 
     def __init__(self, asked: Asked, forms: Mapping[str, Path | None]) -> None:
         if asked.ask and not (sys.stdin.isatty() and sys.stdout.isatty()):
             raise UsageError("--ask needs a terminal")
+        check_forms(forms)
         self._asked = asked
         self._forms = forms
         self._settings = Project.find()

@@ -33,7 +33,7 @@ def command(ctx: click.Context, /, *, files: tuple[Path, ...], check: bool) -> N
     digests: dict[Reference, str] = {}
     changed = False
     for file in files or (pipeline(None),):
-        text = new = file.read_text(encoding="utf-8")
+        text = new = file.read_bytes().decode()  # the ends of its lines stay
         for written in _written(file):
             wanted = _pinned(written, registry, digests)
             if wanted != written:
@@ -41,7 +41,7 @@ def command(ctx: click.Context, /, *, files: tuple[Path, ...], check: bool) -> N
                 new = _replaced(new, written, wanted, file)
                 click.echo(f"{file}: {written} is {'not' if check else 'now'} {wanted}")
         if new != text and not check:
-            file.write_text(new, encoding="utf-8")
+            file.write_bytes(new.encode())
     if not changed:
         click.echo("all are pinned")
     ctx.exit(1 if check and changed else 0)

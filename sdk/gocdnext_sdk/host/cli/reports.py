@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from gocdnext_sdk.errors import UsageError
 from gocdnext_sdk.host.harness import user_folders
 from gocdnext_sdk.host.harness.report import record
 
@@ -38,6 +39,24 @@ def report_options(command: Callable[..., Any]) -> Callable[..., Any]:
     ):
         command = option(command)
     return command
+
+
+def check_forms(forms: Mapping[str, Path | None]) -> None:
+    """Look, before a run, whether its report can be written afterwards.
+
+    Args:
+        forms: as of `write_forms`.
+
+    Raises:
+        UsageError: a file cannot be written.
+    """
+    for name, file in forms.items():
+        if file is None or name == "log_dir":
+            continue
+        if file.is_dir():
+            raise UsageError(f"{file}: cannot be written: it is a directory")
+        if not file.parent.is_dir():
+            raise UsageError(f"{file}: cannot be written: there is no directory {file.parent}")
 
 
 def write_forms(report: RunReport, forms: Mapping[str, Path | None]) -> None:
