@@ -6,6 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from gocdnext_sdk import Job, Reference, RegistryClient, RegistryError, ToolError
+from gocdnext_sdk.oci.tags import TagMove, TagMoves
+from gocdnext_sdk.tools.regctl import Regctl
 
 from .inputs import DockerPushInputs
 from .previous import Tags, describe
@@ -30,6 +32,27 @@ class Move:
         """Return the digest each of its tags points to now."""
         return find_tags(self.registries.targets, self.inputs.targets(job.ci), assumed=assumed)
 
+    def of_tag(self, tag: Reference, before: str | None) -> TagMove:
+        """Return the move of one of its tags from where it points; None: it is not there."""
+        return _TagMove(self.registries.targets, tag, before, self.digest, self.registries.regctl)
+
+
+@dataclass(frozen=True)
+class _TagMove(TagMove):
+    """One whose tag goes again if it was new, where the registry can delete tags."""
+
+    regctl: Regctl
+
+    def put_back(self) -> bool:
+        try:
+            if super().put_back() or self.regctl.delete_tag(self.tag):
+                return True
+            # Where no tag can be deleted, regctl may have moved it to an empty manifest: worse than the image.
+            self.make()
+        except ToolError:
+            pass
+        return False
+
 
 def move_tags(moves: Sequence[Move], job: Job) -> list[Tags]:
     """Let the tags of all images point to their digests, or those of none; return where they pointed.
@@ -44,23 +67,21 @@ def move_tags(moves: Sequence[Move], job: Job) -> list[Tags]:
         if kept := each.inputs.keeps(before, each.digest):
             raise RegistryError(f"{kept} got an immutable tag meanwhile; no tag was moved. Run it again")
     job.output(PREVIOUS=describe({tag: at for before in previous for tag, at in before.items()}))
-    moved: list[tuple[Move, Reference, str | None]] = []
+    made = TagMoves(job.say)
     try:
         for each, tags in zip(moves, previous, strict=True):
             for target, now in tags.items():
                 if now == each.digest:
                     job.say(f"{target} exists already")
-                    continue
-                moved.append((each, target, now))  # first: it may move though the answer does not get here
-                each.registries.targets.tag(target.with_digest(each.digest), str(target.tag))
-                job.say(f"{target}: {now or 'new'} -> {each.digest}")
+                else:
+                    made.make(each.of_tag(target, now))
     except RegistryError as error:
         with job.cleanup():
-            said = put_back(moved)
+            said = put_back(made)
         raise RegistryError(f"{error}; {said}") from None
     except BaseException:  # a signal, too, comes between two
         with job.cleanup():
-            job.warn(put_back(moved))
+            job.warn(put_back(made))
         raise
     for each in moves:
         for target, now in each.current(job, assumed=each.digest).items():
@@ -69,40 +90,11 @@ def move_tags(moves: Sequence[Move], job: Job) -> list[Tags]:
     return previous
 
 
-def put_back(moved: Iterable[tuple[Move, Reference, str | None]]) -> str:
-    """Let tags point where they did, the last one first; return what to say of it.
-
-    One that does not point to what it was moved to is left alone: it has not moved, or another job moved it.
-    """
-    back: list[str] = []
-    left: list[str] = []
-    for move, target, before in reversed(list(moved)):
-        try:
-            now = move.registries.targets.find(target)
-        except RegistryError:
-            left.append(str(target))
-            continue
-        if now is not None and now.digest == move.digest:
-            (back if _restored(move, target, before) else left).append(str(target))
-    said = (
-        f"put back: {', '.join(back)}" if back else "no tag has moved" if not left else "no tag is put back"
-    )
-    return said + (f"; still moved, and to be put back by hand: {', '.join(left)}" if left else "")
-
-
-def _restored(move: Move, target: Reference, before: str | None) -> bool:
-    registry = move.registries.targets
-    try:
-        if before is not None:
-            registry.tag(target.with_digest(before), str(target.tag))
-            return True
-        if move.registries.regctl.delete_tag(target):
-            return True
-        # Where a tag cannot be deleted, regctl may have moved it to an empty manifest: worse than the image.
-        registry.tag(target.with_digest(move.digest), str(target.tag))
-    except (RegistryError, ToolError):
-        pass
-    return False
+def put_back(made: TagMoves) -> str:
+    """Let tags point where they did; return what to say of it."""
+    back, left = (", ".join(str(each.tag) for each in moves) for moves in made.put_back())
+    said = f"put back: {back}" if back else "no tag is put back" if left else "no tag has moved"
+    return said + (f"; still moved, and to be put back by hand: {left}" if left else "")
 
 
 def find_tags(registry: RegistryClient, targets: Iterable[Reference], *, assumed: str | None = None) -> Tags:

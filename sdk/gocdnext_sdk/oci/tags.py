@@ -6,7 +6,7 @@ Source: distribution-spec 1.1.1 "Listing Tags".
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
+from dataclasses import dataclass
 
 from gocdnext_sdk.errors import Cancelled, RegistryError
 from gocdnext_sdk.oci.client import RegistryClient
@@ -100,6 +100,79 @@ def _tags(body: bytes) -> list[str]:
     return tags
 
 
+@dataclass(frozen=True)
+class TagMove:
+    """A tag that is to point to what its repository has.
+
+    Args:
+        registry: the client.
+        tag: the tag.
+        before: the digest it points to; None: it is not there.
+        digest: where it is to point.
+    """
+
+    registry: RegistryClient
+    tag: Reference
+    before: str | None
+    digest: str
+
+    def __str__(self) -> str:
+        return f"{self.tag}: {self.before or 'new'} -> {self.digest}"
+
+    def make(self) -> None:
+        """Let the tag point there."""
+        self.registry.tag(self.tag.with_digest(self.digest), str(self.tag.tag))
+
+    def put_back(self) -> bool:
+        """Let the tag point where it did; return whether it does.
+
+        One that is new stays, since few registries can delete a tag.
+        """
+        if self.before is None:
+            return False
+        self.registry.tag(self.tag.with_digest(self.before), str(self.tag.tag))
+        return True
+
+
+class TagMoves:
+    """Moves of tags that are made one by one, and put back together.
+
+    Args:
+        say: is told of every tag that moves.
+    """
+
+    def __init__(self, say: Callable[[str], None]) -> None:
+        self._say = say
+        self._made: list[TagMove] = []
+
+    def make(self, move: TagMove) -> None:
+        """Make a move.
+
+        Raises:
+            RegistryError: it is refused.
+        """
+        self._made.append(move)  # first: the tag may move though the answer does not get here
+        move.make()
+        self._say(str(move))
+
+    def put_back(self) -> tuple[list[TagMove], list[TagMove]]:
+        """Let the tags point where they did, the last one first; return those that do, and those that do not.
+
+        One that does not point to what it was moved to is left alone, and in neither list: it has not moved,
+        or another job moved it.
+        """
+        back: list[TagMove] = []
+        left: list[TagMove] = []
+        for move in reversed(self._made):
+            try:
+                now = move.registry.find(move.tag)
+                if now is not None and now.digest == move.digest:
+                    (back if move.put_back() else left).append(move)
+            except RegistryError:
+                left.append(move)
+        return back, left
+
+
 def set_tags(
     targets: Sequence[Reference],
     digest: str,
@@ -118,42 +191,25 @@ def set_tags(
 
     Raises:
         RegistryError: one is refused, with where the tags are. Those that moved are put back; one that is
-            new stays, since few registries can delete a tag.
+            new stays.
         Cancelled: by a signal or the job's `timeout`; those that moved are put back likewise.
     """
-    before = {target: registry.find(target) for target in targets}
-    check({target: was.digest if was else None for target, was in before.items()})
-    moved: list[Reference] = []
+    found = {target: registry.find(target) for target in targets}
+    before = {target: now.digest if now else None for target, now in found.items()}
+    check(before)
+    moves = TagMoves(say)
     try:
         for target, was in before.items():
-            if was is not None and was.digest == digest:
-                continue
-            moved.append(target)  # first: it may move though the answer does not get here
-            registry.tag(target.with_digest(digest), str(target.tag))
-            say(f"{target}: {was.digest if was else 'new'} -> {digest}")
+            if was != digest:
+                moves.make(TagMove(registry, target, was, digest))
     except (RegistryError, Cancelled) as error:
-        for each in reversed(moved):
-            _put_back(each, before[each], digest, registry, say)
+        back, _ = moves.put_back()
+        for move in back:
+            say(f"{move.tag}: put back to {move.before}")
         if isinstance(error, Cancelled):
             raise
         told = f" ({where(targets, registry)})" if len(targets) > 1 else ""
         raise RegistryError(f"{error}{told}") from None
-
-
-def _put_back(
-    target: Reference,
-    was: Descriptor | None,
-    digest: str,
-    registry: RegistryClient,
-    say: Callable[[str], None],
-) -> None:
-    if was is None:
-        return
-    with suppress(RegistryError):  # where the tags are is told in any case
-        now = registry.find(target)
-        if now is not None and now.digest == digest:  # else it has not moved, or another job moved it
-            registry.tag(target.with_digest(was.digest), str(target.tag))
-            say(f"{target}: put back to {was.digest}")
 
 
 def where(targets: Iterable[Reference], registry: RegistryClient) -> str:

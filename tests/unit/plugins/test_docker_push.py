@@ -24,6 +24,7 @@ from gocdnext_sdk.host.planning.plan_run import plan_run
 from gocdnext_sdk.host.testing import PluginRunner
 from gocdnext_sdk.host.testing.fixtures import FakeTools
 from gocdnext_sdk.inputs.reader import read_inputs
+from gocdnext_sdk.oci.tags import TagMoves
 from gocdnext_sdk.tools.regctl import configuration
 
 FOLDER = Path(__file__).parents[3] / "plugins" / "docker-push"
@@ -764,8 +765,10 @@ def test_a_tag_that_another_job_moved_meanwhile_is_not_put_back() -> None:
     tags = Tags({"ghcr.io/org/app:v1": TWO}, "ghcr.io/org/app:v2")
     move, *_ = tags.moves(read({"tags": "v1"}), ONE)
     (target,) = references("ghcr.io/org/app:v1")
+    made = TagMoves(str)
+    made.make(move.of_tag(target, TWO))
     tags.at[str(target)] = f"sha256:{'3' * 64}"
-    assert MODULE.put_back([(move, target, TWO)]) == "no tag has moved"
+    assert MODULE.put_back(made) == "no tag has moved"
     assert tags.at[str(target)] == f"sha256:{'3' * 64}"
 
 
