@@ -47,7 +47,7 @@ class _TagMove(TagMove):
         try:
             if super().put_back() or self.regctl.delete_tag(self.tag):
                 return True
-            # Where no tag can be deleted, regctl may have moved it to an empty manifest: worse than the image.
+            # Where tags stay, regctl may have moved it to an empty manifest, which is worse than the image.
             self.make()
         except ToolError:
             pass
