@@ -79,6 +79,7 @@ class Snapshot:
                     + (f" and {len(omitted) - 3} more" if len(omitted) > 3 else "")
                 )
             self.notices += self._tracked_secrets()
+            self.notices += self._submodules()
         except BaseException:
             self._file.close()
             raise
@@ -141,6 +142,15 @@ class Snapshot:
                         "`git rm --cached` it, and change secrets that were committed"
                     )
 
+    def _submodules(self) -> Iterator[str]:
+        """Yield a notice if there are submodules. Source: upstream `agent/internal/runner/gitclone.go`."""
+        if (self.root / ".gitmodules").is_file():
+            staged = (_git(self.root, "ls-files", "-z", "--stage") or b"").split(b"\0")
+            names = [os.fsdecode(each.partition(b"\t")[2]) for each in staged if each.startswith(b"160000 ")]
+            if names:
+                found = ", ".join(names)
+                yield f"the platform's clone has no submodules; there, jobs find nothing in {found}"
+
     def _put(self, member: tarfile.TarInfo) -> None:
         self.entries[member.name] = Entry.of(member)
         self._file.write(_owned(member).tobuf(tarfile.PAX_FORMAT, "utf-8", "surrogateescape"))
@@ -193,9 +203,20 @@ def paths(root: Path) -> Iterator[str]:
     for relative in listed:
         path = f"{top}/{relative}"
         if os.path.isdir(path) and not os.path.islink(path):  # a submodule, or a clone inside the clone
-            yield from _walk(top, relative.rstrip("/"))
+            yield from _nested(top, relative.rstrip("/"))
         else:
             yield relative
+
+
+def _nested(root: str, below: str) -> Iterator[str]:
+    """Yield the files of a repository inside another one, and its history: neither has what it ignores."""
+    folder = f"{root}/{below}"
+    prefix = _git(Path(folder), "rev-parse", "--show-prefix")
+    if prefix is None or prefix.strip():  # no repository of its own, as of a submodule that was not fetched
+        yield from _walk(root, below)
+        return
+    history = _walk(folder, ".git") if os.path.isdir(f"{folder}/.git") else (".git",)
+    yield from (f"{below}/{each}" for each in (*paths(Path(folder)), *history))
 
 
 def _listed_by_git(root: Path) -> list[str] | None:

@@ -131,3 +131,38 @@ def test_the_snapshot_does_not_change_with_the_tree(clone: Path) -> None:
     with Snapshot(clone) as snapshot:
         (clone / "tracked.txt").write_text("edited meanwhile")
         assert b"edited meanwhile" not in b"".join(snapshot.stream())
+
+
+@pytest.mark.parametrize("kind", ["submodule", "clone"])
+def test_a_repository_inside_gives_what_it_does_not_ignore_and_its_history(
+    git: Git, clone: Path, tmp_path: Path, kind: str
+) -> None:
+    library = tmp_path / "library"
+    library.mkdir()
+    (library / "lib.c").touch()
+    (library / ".gitignore").write_text(".env\n")
+    git(library, "init", "-q")
+    git(library, "add", "-A")
+    git(library, "commit", "-qm", "x")
+    command = ("clone",) if kind == "clone" else ("-c", "protocol.file.allow=always", "submodule", "add")
+    git(clone, *command, str(library), "sub")
+    (clone / "sub/.env").write_text("TOKEN=1")
+    (clone / "sub/new.c").touch()
+    with Snapshot(clone) as snapshot:
+        inside = {each for each in names(snapshot) if each.startswith("sub/")}
+        told = [each for each in snapshot.notices if "submodules" in each]
+    history = {each for each in inside if each.startswith("sub/.git/") or each == "sub/.git"}
+    assert inside - history == {"sub/lib.c", "sub/.gitignore", "sub/new.c"}
+    assert history
+    assert told == (
+        ["the platform's clone has no submodules; there, jobs find nothing in sub"]
+        if kind == "submodule"
+        else []
+    )
+
+
+def test_a_submodule_that_was_not_fetched_is_empty(git: Git, clone: Path) -> None:
+    git(clone, "update-index", "--add", "--cacheinfo", f"160000,{'1' * 40},sub")
+    (clone / "sub").mkdir()
+    with Snapshot(clone) as snapshot:
+        assert not any(each.startswith("sub") for each in names(snapshot))
