@@ -376,8 +376,10 @@ class TrivyInputs(JudgingInputs, ReportInputs, RegistryLoginInputs):
         if self.scan_type == "image" and token:
             yield Problem("target", "has credentials before the image", "give `username` and `password`")
         elif self.scan_type == "image":
-            if bool(target) == bool(self.archive):
-                yield Problem("target", "is needed, or `archive`, and not both", "give one image")
+            if target and self.archive:
+                yield Problem("archive", 'cannot be combined with "target"', "keep one of the two")
+            elif not target and not self.archive:
+                yield Problem("target", "is required with scan-type: image", "give it, or `archive`")
             elif target:
                 try:
                     Reference.parse(target)

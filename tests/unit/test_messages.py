@@ -135,7 +135,10 @@ def test_one_of_two() -> None:
         ),
         (
             "stages: [a]\njobs: {x: {stage: a, uses: a/b, with: {tags: [a, b]}}}",
-            "p.yaml:2:46: a list stands where a single text is expected; write the lines below `key: |`",
+            (
+                "p.yaml:2:46: a list stands where a single text is expected; "
+                "write `tags: |`, and one entry a line below it"
+            ),
         ),
         (
             "stages: [s]\njobs:\n a: {stage: s, needs: [b]}\n b: {stage: s, needs: [a]}",

@@ -180,7 +180,7 @@ def _output(body: str, match: re.Match[str], needs: Mapping[str, JobOutputs]) ->
             raise ContractError(f"{shown}: {error}") from None
         if key not in outputs.cells:
             cells = " | ".join(sorted(outputs.cells))
-            raise ContractError(f"{shown}: no cell {key}; there is {cells}")
+            raise ContractError(f"{shown}: no cell {key}; the cells are {cells}")
         values = outputs.cells[key]
     if alias not in values:
         raise ContractError(
@@ -203,7 +203,7 @@ def _canonical(selector: str, dimensions: tuple[str, ...]) -> str:
         if name in cell:
             raise ContractError(f"the matrix selector names {name} twice")
         if dimensions and name not in dimensions:
-            raise ContractError(f"no matrix dimension {name}; there is {', '.join(dimensions)}")
+            raise ContractError(f"no matrix dimension {name}; the dimensions are {', '.join(dimensions)}")
         cell[name] = value
     return cell_key(cell)
 

@@ -26,11 +26,13 @@ class Given(dict[str, str]):
     Args:
         texts: these, by key.
         chosen: the keys that the user gave another value than the default.
+        unclear: the keys of which a mistake hides what the user meant.
     """
 
-    def __init__(self, texts: Mapping[str, str], chosen: Iterable[str]) -> None:
+    def __init__(self, texts: Mapping[str, str], chosen: Iterable[str], unclear: Iterable[str] = ()) -> None:
         super().__init__(texts)
         self.chosen = frozenset(chosen)
+        self.unclear = frozenset(unclear)
 
 
 def is_open(text: str) -> bool:
@@ -130,7 +132,8 @@ class RequiredIf(Constraint):
 class OnlyWith(Constraint):
     """Inputs count only beside another, and are refused without it: what is given must not be dropped.
 
-    A value that is the default's may stand anywhere.
+    A value that is the default's may stand anywhere. A mistake that hides what the other was to say is
+    reported alone.
 
     Args:
         keys: the inputs; one, or several for which the same holds.
@@ -158,7 +161,9 @@ class OnlyWith(Constraint):
 
     def _holds(self, other: str, given: Given) -> bool:
         text = given.get(other, "")
-        return is_open(text) or (text in self.values if self.values else other in given.chosen)
+        if is_open(text) or (other in given.unclear and self.values != {""}):
+            return True
+        return text in self.values if self.values else other in given.chosen
 
     def _why(self, given: Given) -> str:
         names = " or ".join(f'"{each}"' for each in self.others)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
@@ -54,12 +54,12 @@ def read_inputs(
     """
     workspace = workspace.absolute()
     raw, problems = _collect(model, environ, on_secret, warn)
-    given = given_texts(model, raw)
     try:
         inputs = model.model_validate(raw, context={"workspace": workspace, "environ": environ})
     except ValidationError as error:
         problems += [_problem(model, detail, raw) for detail in _details(error)]
         inputs = None
+    given = given_texts(model, raw, [each.key for each in problems])
     for constraint in all_constraints(model):
         problems += constraint.problems(given)
     if inputs is not None:
@@ -179,8 +179,17 @@ def _unknown(variable: str, model: type[PluginInputs]) -> Problem:
     return Problem(written, "unknown input", advice)
 
 
-def given_texts(model: type[PluginInputs], raw: Mapping[str, str | Secret]) -> Given:
-    """Return the text of what is given or has a default, for the constraints; booleans in one spelling."""
+def given_texts(
+    model: type[PluginInputs], raw: Mapping[str, str | Secret], wrong: Iterable[str] = ()
+) -> Given:
+    """Return the text of what is given or has a default, for the constraints; booleans in one spelling.
+
+    Args:
+        model: the plugin's inputs.
+        raw: what is given, by key.
+        wrong: the keys that are unknown, and those whose values are wrong.
+    """
+    keys = [key_of(name, field) for name, field in model.model_fields.items()]
     given: dict[str, str] = {}
     chosen: list[str] = []
     for name, field in model.model_fields.items():
@@ -194,7 +203,7 @@ def given_texts(model: type[PluginInputs], raw: Mapping[str, str | Secret]) -> G
         given[key] = text
         if text != default and not (default is not None and is_open(text)):
             chosen.append(key)
-    return Given(given, chosen)
+    return Given(given, chosen, filter(None, (closest(key, keys) for key in wrong)))
 
 
 def _text(field: FieldInfo, value: object) -> str:

@@ -122,6 +122,11 @@ def test_a_value_that_only_the_run_knows_may_be_the_one() -> None:
     assert broken(OnlyWith("cache-ttl", "cache"), "cache-ttl=6h", defaults=("cache=${{ C }}",)) == []
 
 
+def test_what_a_mistake_leaves_unclear_may_be_the_one() -> None:
+    given = Given({"predicate": "p", "action": "atest"}, ["predicate", "action"], unclear=["action"])
+    assert list(OnlyWith("predicate", "action", "attest").problems(given)) == []
+
+
 def test_a_default_is_neither_one_too_many_nor_a_part_without_the_rest() -> None:
     assert broken(MutuallyExclusive("a", "b"), "b=2", defaults=("a=1",)) == []
     assert broken(MutuallyExclusive("a", "b"), defaults=("a=1", "b=2")) == []

@@ -18,6 +18,7 @@ from gocdnext_sdk import (
     JsonDocument,
     Lines,
     MutuallyExclusive,
+    OnlyWith,
     Pairs,
     PluginInputs,
     Problem,
@@ -224,6 +225,18 @@ class TestMistakes:
             constraints = (RequiredIf("key", "mode", "a"),)
 
         assert mistakes(Rules, PLUGIN_MODE="a") == ["with.key: is required (the key)"]
+
+    @pytest.mark.parametrize("wrong", [{"PLUGIN_MODE": "jion"}, {"PLUGIN_MODDE": "join"}])
+    def test_a_mistake_in_what_decides_makes_no_second_one(self, wrong: dict[str, str]) -> None:
+        class Rules(PluginInputs):
+            mode: Literal["copy", "join"] = Input("copy", description="The mode.")
+            parts: str | None = Input(None, description="What to join.")
+
+            constraints = (OnlyWith("parts", "mode", "join"),)
+
+        (line,) = mistakes(Rules, PLUGIN_PARTS="a b", **wrong)
+        assert "did you mean" in line
+        assert len(mistakes(Rules, PLUGIN_PARTS="a b")) == 1
 
     def test_rules_see_booleans_in_one_spelling_and_the_defaults(self) -> None:
         class Rules(PluginInputs):

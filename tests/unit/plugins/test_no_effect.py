@@ -55,7 +55,9 @@ def idle(model: type[PluginInputs], rule: OnlyWith) -> dict[str, str]:
     found = {}
     for other in rule.others:
         wrong = (each for each in choices(fields[other].annotation) if each not in rule.values)
-        found[other] = next(wrong, "some-value")
+        default = fields[other].default
+        good = as_text(default) if default not in (None, "", ()) else "some-value"
+        found[other] = next(wrong, good if good not in rule.values else "some-value")
         if is_boolean(fields[other]):
             found[other] = "false" if "true" in rule.values else "true"
     return found

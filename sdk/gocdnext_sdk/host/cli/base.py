@@ -13,7 +13,7 @@ def command() -> None:
     """Build the image that plugins' images start from."""
 
 
-@command.command("build")
+@command.command("build", short_help="Build this version's base image on your Docker engine.")
 @click.option(
     "--tag", default=BASE_IMAGE, show_default=True, metavar="REF", help="What plugins' Dockerfiles call it."
 )

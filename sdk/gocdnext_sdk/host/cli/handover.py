@@ -10,12 +10,18 @@ from gocdnext_sdk.host.harness.handover import entries
 
 @click.group()
 def command() -> None:
-    """List or clear what jobs left for others: artifacts and outputs, for `run --job NAME --reuse`."""
+    """List or clear what jobs left for `run --job NAME --reuse`.
+
+    These are the artifacts and outputs that a job passes on to others.
+    """
 
 
 @command.command(name="list")
 def list_() -> None:
-    """Show what each job left: its size, its checkout, its pipeline and the paths."""
+    """Show what each job left.
+
+    A line has its size, its checkout, its pipeline, the job and the paths.
+    """
     for each in entries(user_folders.handover()):
         what = ", ".join(kept.path for kept in each.artifacts) or "outputs only"
         click.echo(f"{each.size / 1e6:10.1f} MB  {each.checkout}  {each.pipeline}  {each.job}: {what}")

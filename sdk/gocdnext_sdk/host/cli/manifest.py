@@ -13,7 +13,7 @@ from gocdnext_sdk.host.manifest.files import outdated, write
 from gocdnext_sdk.host.manifest.model import Manifest
 
 
-@click.command()
+@click.command(short_help="Generate plugin.yaml and the README's tables from plugin.py.")
 @click.argument("folders", metavar="DIRECTORY...", nargs=-1, required=True, type=DIRECTORY)
 @click.option("--check", is_flag=True, help="Write nothing; exit with 1 if a file is not up to date.")
 @click.option(

@@ -24,7 +24,7 @@ def pairs(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -
     for value in values:
         name, equals, text = value.partition("=")
         if not name or not equals:
-            raise click.BadParameter(f"{value!r} is not NAME=VALUE", ctx, param)
+            raise click.BadParameter(f"{value!r} is not {param.metavar or 'NAME=VALUE'}", ctx, param)
         found[name] = text
     return found
 

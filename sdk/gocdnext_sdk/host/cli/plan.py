@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,7 +31,7 @@ from gocdnext_sdk.host.manifest.catalog import Catalog
 from gocdnext_sdk.host.manifest.load import load_plugin
 from gocdnext_sdk.host.manifest.model import Manifest
 from gocdnext_sdk.host.pipeline import Revision, Sources, parse_file, revision
-from gocdnext_sdk.host.pipeline.errors import PipelineError
+from gocdnext_sdk.host.pipeline.errors import PipelineError, suggest
 from gocdnext_sdk.host.pipeline.graph import Graph, Stage
 from gocdnext_sdk.host.pipeline.modes import MODES, ModeName
 from gocdnext_sdk.host.pipeline.single import single
@@ -139,13 +140,15 @@ def _target(said: str | None, plugins: tuple[Path, ...]) -> tuple[bool, Path]:
     if Path(said).is_dir():
         is_pipeline = bool(project.pipelines_in(Path(said))) and not (Path(said) / "plugin.py").is_file()
         return (False, project.pipeline(said)) if is_pipeline else (True, Path(said))
-    try:
+    with suppress(UsageError):
         return False, project.pipeline(said)
-    except UsageError as first:
-        try:
-            return True, project.plugin(said, plugins)
-        except UsageError:
-            raise first from None
+    with suppress(UsageError):
+        return True, project.plugin(said, plugins)
+    names = sorted({*(each.stem for each in project.nearest()), *project.plugins(plugins)})
+    raise UsageError(
+        f"there is no file, no pipeline and no plugin {said}",
+        suggest(Path(said).stem, names, "pipelines and plugins"),
+    )
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,7 @@ def list_(*, plugins: tuple[Path, ...]) -> None:
         click.echo(f"{each.name:<{width}}  {each.description}")
 
 
-@command.command("show")
+@command.command("show", short_help="Show a plugin's inputs, outputs and an example.")
 @click.argument("name")
 @plugins_option
 def show(*, name: str, plugins: tuple[Path, ...]) -> None:
@@ -38,7 +38,7 @@ def show(*, name: str, plugins: tuple[Path, ...]) -> None:
     click.echo("\n".join(_lines(Catalog.load(plugins).named(name))))
 
 
-@command.command("catalog")
+@command.command("catalog", short_help="Write the catalog for a server into a directory.")
 @click.argument("directory", type=click.Path(path_type=Path, file_okay=False))
 @click.option("--only", "names", multiple=True, metavar="NAME", help="Only this plugin. Repeatable.")
 @plugins_option
@@ -52,7 +52,7 @@ def catalog(*, directory: Path, names: tuple[str, ...], plugins: tuple[Path, ...
         click.echo(path)
 
 
-@command.command("helm-values")
+@command.command("helm-values", short_help="Print the catalog as values of the server's chart.")
 @click.option("--only", "names", multiple=True, metavar="NAME", help="Only this plugin. Repeatable.")
 @plugins_option
 def helm(*, names: tuple[str, ...], plugins: tuple[Path, ...]) -> None:

@@ -12,10 +12,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from gocdnext_sdk.errors import UsageError, closest
+from gocdnext_sdk.errors import UsageError
 from gocdnext_sdk.host.lint.check import FOLDER, files_in
 from gocdnext_sdk.host.manifest.catalog import bundled
 from gocdnext_sdk.host.manifest.load import plugin_folders
+from gocdnext_sdk.host.pipeline.errors import suggest
 from gocdnext_sdk.host.pipeline.model import Profile
 
 FILE = "gocdnext-plugin.toml"
@@ -62,9 +63,7 @@ class Project:
     def _of(cls, file: Path, said: Mapping[str, Any]) -> Project:
         for name in said:
             if name not in _SETTINGS:
-                near = closest(name, _SETTINGS)
-                advice = f"did you mean {near}?" if near else f"the settings are {', '.join(_SETTINGS)}"
-                raise UsageError(f"{file}: there is no setting {name}", advice)
+                raise UsageError(f"{file}: there is no setting {name}", suggest(name, _SETTINGS, "settings"))
 
         def texts(name: str) -> dict[str, str]:
             found = said.get(name, {})
@@ -125,8 +124,7 @@ def pipeline(said: str | None) -> Path:
     if said is not None and not Path(said).is_dir():
         if named := [each for each in found if each.stem == said]:
             return named[0]
-        near = closest(Path(said).stem, [each.stem for each in found])
-        advice = f"did you mean {near}?" if near else _listed(found)
+        advice = suggest(Path(said).stem, [each.stem for each in found], "pipelines")
         raise UsageError(f"there is no file and no pipeline {said}", advice)
     if not found:
         raise UsageError(f"{where} has no pipeline in {FOLDER}/", "`gocdnext-plugin init` writes a first one")
@@ -147,15 +145,21 @@ def plugin(said: str, folders: tuple[Path, ...] = ()) -> Path:
     """
     if Path(said).is_dir():
         return Path(said)
+    known = plugins(folders)
+    name = said.removeprefix("gocdnext-plugin-")
+    if name not in known:
+        raise UsageError(
+            f"there is no directory and no plugin {said}", suggest(name, sorted(known), "plugins")
+        )
+    return known[name]
+
+
+def plugins(folders: tuple[Path, ...] = ()) -> dict[str, Path]:
+    """Return the folders of this project's own plugins and of those in `folders`, by name."""
     known = {each.name: each for each in bundled()}
     for folder in folders:
         known |= {each.resolve().name: each for each in plugin_folders(folder, "plugin.py")}
-    name = said.removeprefix("gocdnext-plugin-")
-    if name not in known:
-        near = closest(name, known)
-        advice = f"did you mean {near}?" if near else f"there is {', '.join(sorted(known))}"
-        raise UsageError(f"there is no directory and no plugin {said}", advice)
-    return known[name]
+    return known
 
 
 def pipelines_in(folder: Path) -> list[Path]:
@@ -167,10 +171,6 @@ def pipelines_in(folder: Path) -> list[Path]:
 def nearest() -> list[Path]:
     """Return the pipelines of this folder, or else of the nearest one above it in the same repository."""
     return next((found for each in _above(Path.cwd()) if (found := pipelines_in(each))), [])
-
-
-def _listed(found: list[Path]) -> str:
-    return f"there is {', '.join(each.stem for each in found)}" if found else f"there is no {FOLDER}/*.yaml"
 
 
 def _above(start: Path) -> Iterator[Path]:

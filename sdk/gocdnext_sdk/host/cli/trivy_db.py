@@ -39,7 +39,7 @@ def command() -> None:
     """Keep Trivy's databases in a registry of your own, where no rate limit of others ends your pipelines."""
 
 
-@command.command("mirror")
+@command.command("mirror", short_help="Copy trivy-db and trivy-java-db to your registry.")
 @click.argument("target", metavar="REGISTRY/REPOSITORY")
 @click.option("--db", "database", default=DATABASE, show_default=True, metavar="REF")
 @click.option("--java-db", default=JAVA_DATABASE, show_default=True, metavar="REF")

@@ -15,8 +15,9 @@ from typing import Any, Literal
 from docker.errors import DockerException
 from requests.exceptions import RequestException
 
-from gocdnext_sdk.errors import Error
+from gocdnext_sdk.errors import Error, ToolError
 from gocdnext_sdk.host.harness import user_folders
+from gocdnext_sdk.host.harness.build import find_buildx
 from gocdnext_sdk.oci.credentials import Credentials
 from gocdnext_sdk.runtime.docker_client import address, connect, reason
 
@@ -118,11 +119,11 @@ def _emulation(info: Mapping[str, Any]) -> Check:
 
 
 def _buildx() -> Check:
-    said = _output("docker", "buildx", "version")
-    if said:
-        return Check("buildx", "good", said)
-    advice = "only for --local and `exec --image`: install the docker command with its buildx plugin"
-    return Check("buildx", "note", "the docker command has none", advice)
+    with suppress(ToolError):
+        if said := _output(*find_buildx(), "version"):
+            return Check("buildx", "good", said)
+    advice = "only for --local, `exec --image` and `base build`: install the docker command's buildx plugin"
+    return Check("buildx", "note", "not installed", advice)
 
 
 def _git() -> Check:

@@ -17,7 +17,7 @@ from gocdnext_sdk.host.pipeline.model import Job, Pipeline, Plugin, Value
 from gocdnext_sdk.inputs.constraints import Given
 from gocdnext_sdk.inputs.facts import Publishes, Signs, When
 from gocdnext_sdk.inputs.model import PluginInputs
-from gocdnext_sdk.inputs.reader import given_texts
+from gocdnext_sdk.inputs.reader import given_texts, wrong_values
 
 
 def is_known(text: str) -> bool:
@@ -119,7 +119,10 @@ class Use:
     @cached_property
     def texts(self) -> Given:
         """What constraints and facts look at: the text of what is given or has a default."""
-        return given_texts(self.model, {key: value.text.strip() for key, value in self.given.items()})
+        texts = {key: value.text.strip() for key, value in self.given.items()}
+        unknown = [key for key in self.plugin.inputs if self.spec(key) is None]
+        wrong = [problem.key for problem in wrong_values(self.model, texts)]
+        return given_texts(self.model, texts, unknown + wrong)
 
     def text(self, key: str) -> str:
         """An input's text, or its default's; empty if it has neither."""

@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Self
 
 from gocdnext_sdk.contract.uses import PREFIX, catalog_name, short_name
-from gocdnext_sdk.errors import UsageError, closest
+from gocdnext_sdk.errors import UsageError
 from gocdnext_sdk.host.manifest.inputs import inputs_of
 from gocdnext_sdk.host.manifest.load import FolderError, load_plugin, plugin_folders
 from gocdnext_sdk.host.manifest.model import Manifest
 from gocdnext_sdk.host.manifest.plugin_yaml import read_catalog
+from gocdnext_sdk.host.pipeline.errors import suggest
 from gocdnext_sdk.inputs.model import PluginInputs
 
 
@@ -75,8 +76,7 @@ class Catalog:
         """
         if found := self.find(name) or self.find(PREFIX + name):
             return found
-        near = closest(name, [*self.names, *map(short_name, self.names)])
-        advice = f"did you mean {near}?" if near else f"there is {', '.join(self.names)}"
+        advice = suggest(short_name(name), sorted(map(short_name, self.names)), "plugins")
         raise UsageError(f'there is no plugin "{name}"', advice)
 
     def inputs(self, manifest: Manifest) -> type[PluginInputs]:

@@ -86,9 +86,9 @@ class Decoder:
         """Note something that will surprise, but is no mistake to the platform."""
         self.notices.append(Diagnostic(mark, what, advice))
 
-    def text(self, node: Node) -> Value:
+    def text(self, node: Node, key: str = "key") -> Value:
         """Read a text field."""
-        advice = "write the lines below `key: |`" if isinstance(node, SequenceNode) else ""
+        advice = f"write `{key}: |`, and one entry a line below it" if isinstance(node, SequenceNode) else ""
         return Value(self._scalar(node, scalars.as_text, "", "a single text", advice), node.mark)
 
     def literal(self, node: Node) -> Value:
@@ -129,7 +129,9 @@ class Decoder:
         """Read a map of texts, such as `with:`. Null values are empty texts."""
         if not isinstance(node, MappingNode):
             return self._wrong(node, "a map", {})
-        return {key.text: replace(self.text(value), key=key.mark) for key, value in self._entries(node)}
+        return {
+            key.text: replace(self.text(value, key.text), key=key.mark) for key, value in self._entries(node)
+        }
 
     def fields(self, node: Node, known: Mapping[str, Read], where: str, *, merges: bool = True) -> Fields:
         """Read a map with known keys.

@@ -165,7 +165,7 @@ def first_pipeline(folder: Path) -> FirstPipeline:
         reasons.append("Dockerfile: `build` builds and pushes the image, `scan` checks what was pushed")
     if not jobs:
         known = ", ".join(["Dockerfile", *(name for each in _LANGUAGES for name in each.files)])
-        raise ScaffoldError(f"{folder.resolve()} has nothing that is known here", f"that is {known}")
+        raise ScaffoldError(f"{folder.resolve()} has nothing to build or test", f"`init` looks for {known}")
     registry = _REGISTRY if "build" in stages else ""
     text = f"{_HEAD.format(stages=', '.join(stages))}{registry}jobs:\n{''.join(jobs)}"
     return FirstPipeline(text, tuple(reasons))

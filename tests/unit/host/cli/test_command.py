@@ -97,6 +97,11 @@ def test_no_help_says_folder() -> None:
     assert [line for line in found.splitlines() if "folder" in line.lower()] == []
 
 
+def test_no_line_about_a_command_is_cut_off() -> None:
+    found = "\n".join(helps(group, click.Context(group, info_name="gocdnext-plugin", terminal_width=80)))
+    assert [line for line in found.splitlines() if line.endswith("...") and "[" not in line] == []
+
+
 @pytest.mark.parametrize("former", ["artifacts"])
 def test_a_command_under_its_former_name_works_and_is_not_listed(former: str) -> None:
     assert CliRunner().invoke(group, [former, "--help"]).exit_code == 0

@@ -31,6 +31,16 @@ def test_a_plugin_is_planned_alone() -> None:
     assert "…        what follows depends on what `trivy fs` prints" in result.output
 
 
+@pytest.mark.parametrize(
+    ("said", "advice"),
+    [("trivvy", "did you mean `trivy`?"), ("x", "the pipelines and plugins are buildx, cosign")],
+)
+def test_a_plugin_that_is_not_there_is_suggested(said: str, advice: str) -> None:
+    error = plan(said).exception
+    assert isinstance(error, UsageError)
+    assert advice in str(error)
+
+
 def test_secrets_are_named_and_need_not_be_there() -> None:
     argv = ("--with", "scan-type=image", "--with", "target=ghcr.io/org/app:v1")
     result = plan(TRIVY, *argv, "--with", "username=bot", "--with", "password=${{ GHCR_TOKEN }}")

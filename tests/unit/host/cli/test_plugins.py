@@ -60,7 +60,7 @@ def test_one_is_shown_by_its_short_name(third: Path) -> None:
 def test_one_that_is_not_there_is_an_error_with_a_suggestion() -> None:
     result = CliRunner().invoke(group, ["plugins", "show", "trivvy"])
     assert isinstance(result.exception, UsageError)
-    assert "did you mean trivy?" in str(result.exception)
+    assert "did you mean `trivy`?" in str(result.exception)
 
 
 def test_a_server_takes_the_catalog(third: Path, tmp_path: Path) -> None:

@@ -68,9 +68,9 @@ def test_the_only_pipeline_is_found_from_below_by_its_folder_and_by_name(
 
 
 def test_what_is_not_found_is_suggested(project: Path) -> None:
-    with pytest.raises(UsageError, match="did you mean release"):
+    with pytest.raises(UsageError, match="did you mean `release`"):
         pipeline("relaese")
-    with pytest.raises(UsageError, match="did you mean release"):
+    with pytest.raises(UsageError, match="did you mean `release`"):
         pipeline(".gocdnext/releas.yaml")
     (project / ".gocdnext" / "pr.yml").write_text(PIPELINE)
     with pytest.raises(UsageError, match="pr, release"):
@@ -79,8 +79,10 @@ def test_what_is_not_found_is_suggested(project: Path) -> None:
     (project / ".gocdnext" / "release.yaml").unlink()
     with pytest.raises(UsageError, match="init"):
         pipeline(None)
-    with pytest.raises(UsageError, match="did you mean trivy"):
+    with pytest.raises(UsageError, match="did you mean `trivy`"):
         plugin("trivi")
+    with pytest.raises(UsageError, match="the plugins are buildx, cosign"):
+        plugin("sonar")
 
 
 def test_the_search_ends_at_the_repository(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -160,7 +162,7 @@ def test_they_replace_images_of_scripts_and_services_and_unused_ones_are_no_mist
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("plugin = []\n", "did you mean plugins"),
+        ("plugin = []\n", "did you mean `plugins`"),
         ("plugins = 'x'\n", "not a list"),
         ("plugins = ['nowhere']\n", "not a directory"),
         ("[images]\na = 1\n", "not a table of texts"),

@@ -32,4 +32,4 @@ def test_of_pipelines() -> None:
 def test_of_a_plugin_that_is_not_known() -> None:
     result = CliRunner().invoke(group, ["schema", "nope"])
     assert isinstance(result.exception, UsageError)
-    assert "gocdnext-plugin-trivy" in str(result.exception)
+    assert "the plugins are buildx, cosign" in str(result.exception)

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from tests.servers import answering
 
+from gocdnext_sdk.host.harness.build import find_buildx
 from gocdnext_sdk.host.harness.doctor import Check, examine
 
 DOCKER = {"Components": [{"Name": "Engine", "Version": "28.2.2"}]}
@@ -53,6 +54,21 @@ def test_an_engine_without_root_is_told_of(version: dict[str, Any]) -> None:
     found = said(version, ROOTLESS)["rootless"]
     assert found.state == "note"
     assert "cgroup v2" in found.advice
+
+
+def test_the_buildx_that_builds_is_the_one_that_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = tmp_path / "buildx"
+    program.write_text("#!/bin/sh\necho its version\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("GOCDNEXT_BUILDX", str(program))
+    find_buildx.cache_clear()
+    try:
+        found = {each.what: each for each in examine({"DOCKER_HOST": "tcp://127.0.0.1:1"})}["buildx"]
+    finally:
+        find_buildx.cache_clear()
+    assert (found.state, found.found) == ("good", "its version")
 
 
 def test_no_engine_is_bad() -> None:

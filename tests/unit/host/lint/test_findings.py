@@ -50,6 +50,12 @@ def test_a_wrong_value_is_found_at_the_value(lint: Lint) -> None:
     ]
 
 
+@pytest.mark.parametrize(("wrong", "rule"), [("scan-type: imag", "GP103"), ("scan-tpye: image", "GP101")])
+def test_a_mistake_in_what_decides_makes_no_second_one(lint: Lint, wrong: str, rule: str) -> None:
+    given = "    target: ghcr.io/org/app:v1\n    platforms: linux/amd64\n"
+    assert rules(lint(f"{TRIVY}  with:\n    {wrong}\n{given}")) == [rule]
+
+
 @pytest.mark.parametrize(
     ("plugin", "value"),
     [
