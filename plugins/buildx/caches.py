@@ -9,7 +9,10 @@ from dataclasses import dataclass
 from gocdnext_sdk import Ci
 from gocdnext_sdk.tools.buildkit.cache import CacheEntry
 
-from .inputs import BUCKETS, BuildxInputs, bucket_backend
+from .inputs import BuildxInputs
+
+BUCKETS = {"s3": "", "gcs": "https://storage.googleapis.com", "gs": "https://storage.googleapis.com"}
+"""Backends of the runner profile's cache, and where they are if it does not say."""
 
 
 @dataclass(frozen=True)
@@ -128,3 +131,8 @@ def _bucket(inputs: BuildxInputs, environ: Mapping[str, str]) -> CacheEntry:
         # The bucket would be part of the host name otherwise, which servers of one's own rarely know.
         attributes["use_path_style"] = "true"
     return CacheEntry(attributes, {})
+
+
+def bucket_backend(environ: Mapping[str, str]) -> str:
+    """Return the backend of the runner profile's cache."""
+    return environ.get("GOCDNEXT_LAYER_CACHE_BACKEND", "").strip() or "s3"

@@ -87,7 +87,7 @@ class Buildx(Plugin[BuildxInputs]):
         for note in (*build.cache.notes, *build.artifact_notes):
             job.warn(note)
         if inputs.call == "check":
-            from .checking import check
+            from .mistakes import check
 
             with ready(build) as (buildx, builder):
                 check(build, buildx, builder)
