@@ -95,12 +95,13 @@ def _at(inputs: BuildxInputs, tag: str) -> CacheEntry:
 def _of_branch(inputs: BuildxInputs, ci: Ci) -> tuple[tuple[CacheEntry, ...], tuple[CacheEntry, ...]]:
     """Return the caches of a branch: it reads its own, then the default branch's, and writes its own.
 
-    A run for a tag has no branch, and only reads.
+    A run for a tag has no branch, and only reads. A pull request never writes the default branch's, whatever
+    its own branch is called: it may come from a fork.
     """
     default = _at(inputs, "buildcache")
     if ci.branch is None:
         return (default,), ()
-    if ci.branch == ci.default_branch:
+    if ci.branch == ci.default_branch and ci.pull_request is None:
         return (default,), (_with_all_layers(default),)
     import hashlib
 

@@ -75,7 +75,8 @@ def test_several_values_in_one_text_stay_several(vector: dict[str, Any]) -> None
 
 @pytest.mark.parametrize("vector", VECTORS["metadata"], ids=ids)
 def test_what_a_run_is_has_the_names_of_gocdnext(vector: dict[str, Any]) -> None:
-    assert dialect(vector["dialect"]).metadata(vector["environ"]) == vector["metadata"]
+    found = dialect(vector["dialect"]).metadata(vector["environ"], vector.get("event", {}))
+    assert found == vector["metadata"]
 
 
 @pytest.mark.parametrize("vector", VECTORS["places"], ids=ids)

@@ -250,6 +250,44 @@ def test_a_directory_that_somebody_chose_is_kept(
     assert told["cwd"] == str(workspace)
 
 
+# --- what a run is
+
+
+def tags_of(run_plugin: PluginRunner, tags: str, env: Mapping[str, str], as_: str) -> str:
+    with_ = {"image": "localhost:1/a", "tags": tags}
+    return run_plugin("plugins/buildx", with_, env=env, as_=as_).exited(2).log
+
+
+EDGE = "type=raw,value=stable,enable={{is_default_branch}}"
+
+
+@pytest.mark.parametrize(
+    ("event", "said"),
+    [
+        ('{"repository": {"default_branch": "trunk"}}', "enable is false"),
+        ("{}", "the default branch is not known"),
+        ("[", "the default branch is not known"),
+        ("[1]", "the default branch is not known"),
+        (None, "the default branch is not known"),
+    ],
+)
+def test_githubs_event_names_the_default_branch(
+    run_plugin: PluginRunner, tmp_path: Path, event: str | None, said: str
+) -> None:
+    file = tmp_path / "event.json"
+    if event is not None:
+        file.write_text(event)
+    env = {"GITHUB_EVENT_PATH": str(file), "GITHUB_REF_TYPE": "branch", "GITHUB_REF_NAME": "main"}
+    assert said in tags_of(run_plugin, EDGE, env, "github")
+
+
+def test_woodpecker_and_drone_name_the_default_branch(run_plugin: PluginRunner) -> None:
+    env = {"CI_COMMIT_BRANCH": "main", "CI_REPO_DEFAULT_BRANCH": "trunk"}
+    assert "enable is false" in tags_of(run_plugin, EDGE, env, "woodpecker")
+    env = {"DRONE_COMMIT_BRANCH": "main", "DRONE_REPO_BRANCH": "trunk"}
+    assert "enable is false" in tags_of(run_plugin, EDGE, env, "drone")
+
+
 # --- what a run leaves
 
 

@@ -5,12 +5,13 @@ Not imported on gocdnext.
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Literal
+from typing import Any, BinaryIO, Literal
 
 from gocdnext_sdk.contract.dialects.base import OUTPUTS_FILE, Dialect, OutputTarget
 from gocdnext_sdk.contract.dialects.commands import CommandBreaker
@@ -20,7 +21,7 @@ from gocdnext_sdk.inputs.translation import OUTPUTS_VARIABLE, translate
 from gocdnext_sdk.runtime.docker_client import default_socket
 from gocdnext_sdk.runtime.log import GuardedSink
 from gocdnext_sdk.runtime.masking import Masker
-from gocdnext_sdk.workspace import holds_no_files, workspace_path
+from gocdnext_sdk.workspace import holds_no_files, read_text, workspace_path
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,7 @@ class System:
             InputError: see `translate`.
         """
         checkout = self._checkout(environ, workspace)
-        given = translate(model, environ, self.dialect)
+        given = translate(model, environ, self.dialect, self._event(environ))
         if not given.get("DOCKER_HOST"):
             given |= default_socket()
         targets = self.dialect.outputs(environ)
@@ -97,6 +98,14 @@ class System:
         if checkout != workspace:
             os.chdir(checkout)
         return Surroundings(given, checkout, targets, self.dialect.summary(environ))
+
+    def _event(self, environ: Mapping[str, str]) -> Mapping[str, Any]:
+        """Return what started the run, as the system's file says; nothing if it cannot be read."""
+        try:
+            found = json.loads(read_text(self.dialect.event_file(environ) or ""))
+        except (OSError, ValueError, RecursionError):
+            found = None
+        return found if isinstance(found, dict) else {}
 
     def _checkout(self, environ: Mapping[str, str], workspace: Path) -> Path:
         """Return the checkout: the directory the system names, if nobody has chosen another one.

@@ -6,6 +6,7 @@ Not imported on gocdnext.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import Any, get_args
 
 from pydantic import WithJsonSchema
@@ -21,13 +22,19 @@ from gocdnext_sdk.inputs.reader import env_names
 OUTPUTS_VARIABLE = PREFIX + canonical(OUTPUTS_FILE)
 
 
-def translate(model: type[PluginInputs], environ: Mapping[str, str], dialect: Dialect) -> dict[str, str]:
+def translate(
+    model: type[PluginInputs],
+    environ: Mapping[str, str],
+    dialect: Dialect,
+    event: Mapping[str, Any] = MappingProxyType({}),
+) -> dict[str, str]:
     """Return the environment of a job of gocdnext with the same inputs.
 
     Args:
         model: the plugin's inputs.
         environ: the container's.
         dialect: the rules of the system that made it.
+        event: what started the run, as the system's file says.
 
     Raises:
         InputError: an input is given twice, or as something that is no list; or there are inputs, or a
@@ -53,7 +60,7 @@ def translate(model: type[PluginInputs], environ: Mapping[str, str], dialect: Di
     if problems:
         raise InputError(problems)
     given = {name: text for name, text in environ.items() if not name.startswith(tuple(dialect.prefixes))}
-    metadata = {name: text for name, text in dialect.metadata(environ).items() if not given.get(name)}
+    metadata = {name: text for name, text in dialect.metadata(environ, event).items() if not given.get(name)}
     return {**given, **metadata, **found}
 
 

@@ -19,6 +19,7 @@ from gocdnext_sdk.host.planning.placeholders import Placeholders
 from gocdnext_sdk.host.planning.plan_run import plan_run
 from gocdnext_sdk.host.testing.fake_registry import FakeNetwork, FakeRegistry
 from gocdnext_sdk.inputs.reader import read_inputs
+from gocdnext_sdk.runtime.ci import PullRequest
 from gocdnext_sdk.tools.buildkit.builders import Builder
 
 PLUGIN = load_plugin(Path(__file__).parents[3] / "plugins" / "buildx")
@@ -987,6 +988,12 @@ class TestCacheOfABranch:
                 ["buildcache-feat-x-79b4cc55"],
             ),
             (Ci(tag="v1", default_branch="main"), ["buildcache"], []),
+            (
+                # of a fork, whose branch has the default one's name
+                Ci(branch="main", default_branch="main", pull_request=PullRequest(number=7)),
+                ["buildcache-main-0d6e4079", "buildcache"],
+                ["buildcache-main-0d6e4079"],
+            ),
         ],
     )
     def test_it_reads_its_own_and_then_the_default_branchs(

@@ -10,7 +10,8 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from types import MappingProxyType
+from typing import Any, ClassVar, Literal
 
 from gocdnext_sdk.contract.dialects.values import reshape
 from gocdnext_sdk.contract.errors import ContractError
@@ -147,14 +148,25 @@ class Dialect:
         """Return the file that takes a summary in Markdown."""
         return None
 
-    def metadata(self, environ: Mapping[str, str]) -> dict[str, str]:
-        """Return the `CI_*` variables that gocdnext would have set."""
-        found = self.translated(environ)
+    def event_file(self, environ: Mapping[str, str]) -> str | None:
+        """Return the file with the event that started the run, as JSON."""
+        return None
+
+    def metadata(
+        self, environ: Mapping[str, str], event: Mapping[str, Any] = MappingProxyType({})
+    ) -> dict[str, str]:
+        """Return the `CI_*` variables that gocdnext would have set.
+
+        Args:
+            environ: the container's.
+            event: what `event_file` holds.
+        """
+        found = self.translated(environ, event)
         if sha := found.get("CI_COMMIT_SHA") or environ.get("CI_COMMIT_SHA"):
             found["CI_COMMIT_SHORT_SHA"] = sha[:SHORT_SHA]
         return found
 
-    def translated(self, environ: Mapping[str, str]) -> dict[str, str]:
+    def translated(self, environ: Mapping[str, str], event: Mapping[str, Any]) -> dict[str, str]:
         """Return those of them that this system names otherwise."""
         return {}
 
@@ -213,6 +225,18 @@ def add(found: dict[str, str], variable: str, text: str, name: str) -> None:
 def canonical(name: str) -> str:
     """Return a name in upper case, `_` for all but letters and digits: `db-password` is `DB_PASSWORD`."""
     return re.sub(r"[^A-Z0-9]", "_", name.upper())
+
+
+def cause(word: str | None, found: Mapping[str, str]) -> dict[str, str]:
+    """Return CI_CAUSE: a push of a tag is `tag`, a schedule or a person may start a run for one too.
+
+    Args:
+        word: what started the run, None if gocdnext has no word for it.
+        found: the other variables.
+    """
+    if "CI_TAG_NAME" in found and word in (None, "webhook"):
+        word = "tag"
+    return {"CI_CAUSE": word} if word else {}
 
 
 def renamed(environ: Mapping[str, str], names: Mapping[str, str]) -> dict[str, str]:

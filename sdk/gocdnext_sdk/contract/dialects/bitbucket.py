@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Collection, Mapping
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from gocdnext_sdk.contract.dialects.base import Dialect, add, canonical, renamed
 from gocdnext_sdk.contract.errors import ContractError
@@ -57,7 +57,7 @@ class Bitbucket(Dialect):
             add(found, variable, text, variable.removeprefix(PREFIX))
         return found
 
-    def translated(self, environ: Mapping[str, str]) -> dict[str, str]:
+    def translated(self, environ: Mapping[str, str], event: Mapping[str, Any]) -> dict[str, str]:
         """Return what the run is."""
         found = renamed(
             environ,
@@ -71,6 +71,9 @@ class Bitbucket(Dialect):
                 "CI_PULL_REQUEST_BASE": "BITBUCKET_PR_DESTINATION_BRANCH",
             },
         )
+        if name := environ.get("BITBUCKET_REPO_FULL_NAME"):
+            found["CI_REPOSITORY_URL"] = page = f"https://bitbucket.org/{name}"
+            found["CI_RUN_URL"] = f"{page}/pipelines/results/{environ['BITBUCKET_BUILD_NUMBER']}"
         if "CI_PULL_REQUEST_KEY" in found and "CI_BRANCH" in found:
             found["CI_PULL_REQUEST_BRANCH"] = found["CI_BRANCH"]
         if "CI_TAG_NAME" in found:

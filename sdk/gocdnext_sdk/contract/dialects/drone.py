@@ -6,7 +6,7 @@ Source: drone-runners/drone-runner-docker `engine/compiler`, drone-go `environ`;
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from gocdnext_sdk.contract.dialects.base import Dialect, OutputTarget, renamed
 from gocdnext_sdk.contract.keys import PREFIX
@@ -50,7 +50,7 @@ class Drone(Dialect):
         path = environ.get("DRONE_OUTPUT")
         return (OutputTarget(path, "dotenv"),) if path else ()
 
-    def translated(self, environ: Mapping[str, str]) -> dict[str, str]:
+    def translated(self, environ: Mapping[str, str], event: Mapping[str, Any]) -> dict[str, str]:
         """Return what the run is."""
         found = renamed(
             environ,
@@ -58,7 +58,10 @@ class Drone(Dialect):
                 "CI_COMMIT_SHA": "DRONE_COMMIT_SHA",
                 "CI_BRANCH": "DRONE_COMMIT_BRANCH",
                 "CI_TAG_NAME": "DRONE_TAG",
+                "CI_DEFAULT_BRANCH": "DRONE_REPO_BRANCH",
+                "CI_REPOSITORY_URL": "DRONE_REPO_LINK",
                 "CI_RUN_ID": "DRONE_BUILD_NUMBER",
+                "CI_RUN_URL": "DRONE_BUILD_LINK",
                 "CI_RUN_COUNTER": "DRONE_BUILD_NUMBER",
                 "CI_JOB_NAME": "DRONE_STEP_NAME",
                 "CI_PULL_REQUEST_KEY": "DRONE_PULL_REQUEST",
@@ -69,8 +72,10 @@ class Drone(Dialect):
         if "CI_PULL_REQUEST_KEY" not in found:
             found.pop("CI_PULL_REQUEST_BRANCH", None)
             found.pop("CI_PULL_REQUEST_BASE", None)
-        event = _EVENTS.get(environ.get("DRONE_BUILD_EVENT", ""))
-        return found | ({"CI_CAUSE": event} if event else {})
+        elif "CI_PULL_REQUEST_BRANCH" in found:  # DRONE_COMMIT_BRANCH is the one it would merge into
+            found["CI_BRANCH"] = found["CI_PULL_REQUEST_BRANCH"]
+        cause = _EVENTS.get(environ.get("DRONE_BUILD_EVENT", ""))
+        return found | ({"CI_CAUSE": cause} if cause else {})
 
     def hand_over(self, inputs: Mapping[str, str]) -> dict[str, str]:
         """Return the variables of `settings:`: the key in upper case, nothing replaced."""

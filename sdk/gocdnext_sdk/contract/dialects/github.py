@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
-from gocdnext_sdk.contract.dialects.base import Dialect, OutputTarget, TokenRequest, renamed
+from gocdnext_sdk.contract.dialects.base import Dialect, OutputTarget, TokenRequest, cause, renamed
 from gocdnext_sdk.contract.keys import PREFIX
 
 _EVENTS = {
     "push": "webhook",
-    "pull_request": "pull_request",
     "workflow_dispatch": "manual",
     "schedule": "schedule",
 }
@@ -56,7 +55,11 @@ class GitHub(Dialect):
         """Return the step's summary file."""
         return environ.get("GITHUB_STEP_SUMMARY") or None
 
-    def translated(self, environ: Mapping[str, str]) -> dict[str, str]:
+    def event_file(self, environ: Mapping[str, str]) -> str | None:
+        """Return the file with the webhook's payload."""
+        return environ.get("GITHUB_EVENT_PATH") or None
+
+    def translated(self, environ: Mapping[str, str], event: Mapping[str, Any]) -> dict[str, str]:
         """Return what the run is."""
         found = renamed(
             environ,
@@ -65,21 +68,20 @@ class GitHub(Dialect):
                 "CI_RUN_ID": "GITHUB_RUN_ID",
                 "CI_RUN_COUNTER": "GITHUB_RUN_NUMBER",
                 "CI_JOB_NAME": "GITHUB_JOB",
-                "CI_PULL_REQUEST_BRANCH": "GITHUB_HEAD_REF",
-                "CI_PULL_REQUEST_BASE": "GITHUB_BASE_REF",
             },
         )
-        kind, ref = environ.get("GITHUB_REF_TYPE"), environ.get("GITHUB_REF_NAME", "")
-        pull = re.fullmatch(r"refs/pull/(\d+)/merge", environ.get("GITHUB_REF", ""))
-        if pull:
-            found["CI_PULL_REQUEST_KEY"] = pull[1]
-            found["CI_BRANCH"] = environ.get("GITHUB_HEAD_REF", "")
-        elif kind == "tag":
-            found["CI_TAG_NAME"] = found["CI_BRANCH"] = ref
-        elif kind == "branch":
-            found["CI_BRANCH"] = ref
-        event = "tag" if kind == "tag" else _EVENTS.get(environ.get("GITHUB_EVENT_NAME", ""), "")
-        return found | ({"CI_CAUSE": event} if event else {})
+        server, repository = environ.get("GITHUB_SERVER_URL"), environ.get("GITHUB_REPOSITORY")
+        if server and repository:
+            found["CI_REPOSITORY_URL"] = page = f"{server.rstrip('/')}/{repository}"
+            if "CI_RUN_ID" in found and "GITEA_ACTIONS" not in environ:  # there, pages go by another number
+                found["CI_RUN_URL"] = f"{page}/actions/runs/{found['CI_RUN_ID']}"
+        if default := _text(event, "repository", "default_branch"):
+            found["CI_DEFAULT_BRANCH"] = default
+        if (date := _text(event, "head_commit", "timestamp")) and (
+            _text(event, "head_commit", "id") == environ.get("GITHUB_SHA")
+        ):
+            found["CI_COMMIT_TIMESTAMP"] = date
+        return found | _what(environ, event)
 
     def token_request(self, environ: Mapping[str, str], audience: str) -> TokenRequest | None:
         """Return the runner's token endpoint, which is there with `permissions: {id-token: write}`."""
@@ -100,6 +102,51 @@ class GitHub(Dialect):
     def hand_over(self, inputs: Mapping[str, str]) -> dict[str, str]:
         """Return the variables of a step's `with:`: blanks become `_`, the rest is raised to upper case."""
         return {f"INPUT_{key.replace(' ', '_').upper()}": text for key, text in inputs.items()}
+
+
+def _what(environ: Mapping[str, str], event: Mapping[str, Any]) -> dict[str, str]:
+    """Return what a run is for: a pull request, a tag or a branch.
+
+    A pull request that was merged is a run for the branch, by its reference.
+    """
+    name, reference = environ.get("GITHUB_EVENT_NAME"), environ.get("GITHUB_REF", "")
+    pull = re.fullmatch(r"refs/pull/(\d+)/(?:merge|head)", reference)  # Gitea and Forgejo say head
+    if pull or name == "pull_request_target":
+        branch = environ.get("GITHUB_HEAD_REF") or _text(event, "pull_request", "head", "ref")
+        labels = _at(event, "pull_request", "labels")
+        names = [_text(each, "name") for each in labels] if isinstance(labels, list) else []
+        found = {
+            "CI_CAUSE": "pull_request",
+            "CI_BRANCH": branch,
+            "CI_PULL_REQUEST_KEY": pull[1] if pull else _text(event, "pull_request", "number"),
+            "CI_PULL_REQUEST_BRANCH": branch,
+            "CI_PULL_REQUEST_BASE": environ.get("GITHUB_BASE_REF")
+            or _text(event, "pull_request", "base", "ref"),
+            "CI_PULL_REQUEST_TITLE": _text(event, "pull_request", "title"),
+            "CI_PULL_REQUEST_AUTHOR": _text(event, "pull_request", "user", "login"),
+            "CI_PULL_REQUEST_URL": _text(event, "pull_request", "html_url"),
+            "CI_PULL_REQUEST_LABELS": ",".join(filter(None, names)),
+        }
+        return {ours: text for ours, text in found.items() if text}
+    kind, ref = environ.get("GITHUB_REF_TYPE"), environ.get("GITHUB_REF_NAME", "")
+    found = {"CI_BRANCH": ref} if kind in ("branch", "tag") else {}
+    if kind == "tag":
+        found["CI_TAG_NAME"] = ref
+    return found | cause(_EVENTS.get(name or ""), found)
+
+
+def _at(value: object, *path: str) -> object:
+    """Return what a payload holds at a path of keys; None if nothing."""
+    for key in path:
+        value = value.get(key) if isinstance(value, dict) else None
+    return value
+
+
+def _text(value: object, *path: str) -> str:
+    """Return the text or number there, as a variable can hold it; empty if there is none."""
+    found = _at(value, *path)
+    text = str(found) if isinstance(found, str | int) else ""
+    return text.replace("\0", "").encode(errors="replace").decode()
 
 
 def _data(text: str) -> str:

@@ -6,9 +6,9 @@ Source: gitlab-runner's docker executor; "Predefined CI/CD variables" in GitLab'
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import Any, ClassVar
 
-from gocdnext_sdk.contract.dialects.base import Dialect, renamed
+from gocdnext_sdk.contract.dialects.base import Dialect, cause, renamed
 
 _EVENTS = {
     "push": "webhook",
@@ -43,27 +43,29 @@ class GitLab(Dialect):
         """Return the checkout's directory: the job starts in the image's own."""
         return environ.get("CI_PROJECT_DIR") or None
 
-    def translated(self, environ: Mapping[str, str]) -> dict[str, str]:
+    def translated(self, environ: Mapping[str, str], event: Mapping[str, Any]) -> dict[str, str]:
         """Return what the run is; `CI_COMMIT_SHA` and `CI_JOB_NAME` are called as on gocdnext."""
         found = renamed(
             environ,
             {
                 "CI_BRANCH": "CI_COMMIT_BRANCH",
                 "CI_TAG_NAME": "CI_COMMIT_TAG",
+                "CI_TAG_MESSAGE": "CI_COMMIT_TAG_MESSAGE",
                 "CI_RUN_ID": "CI_PIPELINE_ID",
+                "CI_RUN_URL": "CI_PIPELINE_URL",
                 "CI_RUN_COUNTER": "CI_PIPELINE_IID",
                 "CI_PULL_REQUEST_KEY": "CI_MERGE_REQUEST_IID",
                 "CI_PULL_REQUEST_BRANCH": "CI_MERGE_REQUEST_SOURCE_BRANCH_NAME",
                 "CI_PULL_REQUEST_BASE": "CI_MERGE_REQUEST_TARGET_BRANCH_NAME",
                 "CI_PULL_REQUEST_TITLE": "CI_MERGE_REQUEST_TITLE",
+                "CI_PULL_REQUEST_LABELS": "CI_MERGE_REQUEST_LABELS",
             },
         )
         if "CI_TAG_NAME" in found:
             found.setdefault("CI_BRANCH", found["CI_TAG_NAME"])
         if "CI_PULL_REQUEST_BRANCH" in found:
             found.setdefault("CI_BRANCH", found["CI_PULL_REQUEST_BRANCH"])
-        event = "tag" if "CI_TAG_NAME" in found else _EVENTS.get(environ.get("CI_PIPELINE_SOURCE", ""), "")
-        return found | ({"CI_CAUSE": event} if event else {})
+        return found | cause(_EVENTS.get(environ.get("CI_PIPELINE_SOURCE", "")), found)
 
     def group(self, title: str, number: int, now: int) -> tuple[str, str] | None:
         """Return a section's marks ("Custom collapsible sections" in GitLab's documentation)."""

@@ -7,7 +7,7 @@ environment.go`.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from gocdnext_sdk.contract.dialects.base import Dialect, renamed
 
@@ -44,20 +44,26 @@ class Woodpecker(Dialect):
         """Return the checkout's directory."""
         return environ.get("CI_WORKSPACE") or None
 
-    def translated(self, environ: Mapping[str, str]) -> dict[str, str]:
+    def translated(self, environ: Mapping[str, str], event: Mapping[str, Any]) -> dict[str, str]:
         """Return what the run is."""
         found = renamed(
             environ,
             {
                 "CI_BRANCH": "CI_COMMIT_BRANCH",
                 "CI_TAG_NAME": "CI_COMMIT_TAG",
+                "CI_DEFAULT_BRANCH": "CI_REPO_DEFAULT_BRANCH",
+                "CI_REPOSITORY_URL": "CI_REPO_URL",
                 "CI_RUN_ID": "CI_PIPELINE_NUMBER",
+                "CI_RUN_URL": "CI_PIPELINE_URL",
                 "CI_RUN_COUNTER": "CI_PIPELINE_NUMBER",
                 "CI_JOB_NAME": "CI_STEP_NAME",
                 "CI_PULL_REQUEST_KEY": "CI_COMMIT_PULL_REQUEST",
                 "CI_PULL_REQUEST_BRANCH": "CI_COMMIT_SOURCE_BRANCH",
                 "CI_PULL_REQUEST_BASE": "CI_COMMIT_TARGET_BRANCH",
+                "CI_PULL_REQUEST_LABELS": "CI_COMMIT_PULL_REQUEST_LABELS",
             },
         )
-        event = _EVENTS.get(environ.get("CI_PIPELINE_EVENT", ""))
-        return found | ({"CI_CAUSE": event} if event else {})
+        if "CI_PULL_REQUEST_BRANCH" in found:  # CI_COMMIT_BRANCH is the one it would merge into
+            found["CI_BRANCH"] = found["CI_PULL_REQUEST_BRANCH"]
+        cause = _EVENTS.get(environ.get("CI_PIPELINE_EVENT", ""))
+        return found | ({"CI_CAUSE": cause} if cause else {})
