@@ -24,7 +24,7 @@ from gocdnext_sdk.runtime.room import at_once
 from .commands import download_command, scan_command
 from .configuration import says
 from .databases import database_date, is_due, is_java_index_settled
-from .inputs import CACHE, IMAGES, TrivyInputs
+from .inputs import IMAGES, TrivyInputs
 from .layers import caches_beside, drop_large, keeps_layers, telling_apart
 from .subjects import Subject
 
@@ -41,7 +41,7 @@ def scan(inputs: TrivyInputs, job: Job, trivy: Tool, subjects: Sequence[Subject]
     Raises:
         ToolError: a scan failed, so that nothing is known about findings.
     """
-    cache = inputs.cache_dir or job.environ.get("TRIVY_CACHE_DIR") or CACHE
+    cache = inputs.cached_in(job.environ)
     updates = inputs.looks_up and not (inputs.skip_db_update or inputs.offline)
     # Before a scan in which plain http is allowed to every host; and one for all scans, even if a newer one
     # appears meanwhile. A single scan fetches it itself.
