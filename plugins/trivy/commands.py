@@ -11,8 +11,8 @@ from gocdnext_sdk.tools.csv import comma_separated
 
 from .formats import TEMPLATES
 from .inputs import FILES, PACKAGES, TrivyInputs
-from .judging import SEVERITIES
-from .reporting import contrib
+from .judging_inputs import SEVERITIES
+from .report_inputs import contrib
 from .subjects import Subject
 
 NOTHING: Mapping[str, str] = MappingProxyType({})

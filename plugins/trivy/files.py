@@ -58,10 +58,9 @@ def _subjects(inputs: TrivyInputs, source: Source, job: Job, folder: Path) -> li
     job.output(DIGEST=digest)
     name = f"{source.path}@{digest}"
     try:
-        client = LayoutRegistry(layout).client()
-        found, _ = client.manifest(_HERE.with_digest(digest))
-        index = _HERE.with_digest(digest)
-        images = wanted_images(client, index, inputs.platforms, name) if found.is_index else [found]
+        client, whole = LayoutRegistry(layout).client(), _HERE.with_digest(digest)
+        found, _ = client.manifest(whole)
+        images = wanted_images(client, whole, inputs.platforms, name) if found.is_index else [found]
     except RegistryError:
         raise ToolError(
             f"{source} is not complete: it lacks what its index names", "write it again"

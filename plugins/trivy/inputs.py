@@ -38,8 +38,8 @@ from gocdnext_sdk.oci.source import Source
 
 from .configuration import CONFIGURATION, text_of
 from .globs import Globs
-from .judging import JudgingInputs
-from .reporting import ReportInputs
+from .judging_inputs import JudgingInputs
+from .report_inputs import ReportInputs
 
 if TYPE_CHECKING:
     from gocdnext_sdk.tools.dockerfile_images import Base

@@ -12,7 +12,7 @@ from .findings import count, split
 from .formats import SBOMS, SCANS
 from .ignores import check_ignorefile
 from .inputs import CACHE, TrivyInputs
-from .judging import SEVERITIES
+from .judging_inputs import SEVERITIES
 from .preparing import GIT_TOKENS, prepare, without_secrets
 from .report import Renderer, attestable, publish, refuse_reports
 from .scan import scan

@@ -93,11 +93,12 @@ class Scans:
 
     def all(self, subjects: Sequence[Subject]) -> list[Completed | ToolError]:
         """Scan all, as many at once as there is room for, and return how each ended."""
-        java = len(subjects) == 1 or is_java_index_settled(self.inputs, self.job.workspace / self.cache)
+        cache = self.job.workspace / self.cache
+        java = len(subjects) == 1 or is_java_index_settled(self.inputs, cache)
         size = min(len(subjects), at_once(SCAN_BYTES))
         ended: list[Completed | ToolError] = []
         todo = list(zip(subjects, self._telling_apart(subjects), strict=True))
-        with caches_beside(self._path, size - 1, self.job.temporary(), java=java) as beside:
+        with caches_beside(cache, size - 1, self.job.temporary(), java=java) as beside:
             for start in range(0, len(todo), size):
                 first, *others = todo[start : start + size]
                 argvs = [self._argv(*each, at, java=java) for each, at in zip(others, beside, strict=False)]
@@ -129,13 +130,8 @@ class Scans:
             return [None] * len(subjects)
         if self.inputs.scanners and "secret" not in self.inputs.scanners:
             return [[] for _ in subjects]
-        environ, workspace = self.job.environ, self.job.workspace
-        if not self.inputs.skip_files and (
-            environ.get("TRIVY_SKIP_FILES")
-            or says(self.inputs.configured_by(environ), "scan.skip-files", workspace)
-        ):
-            return [None] * len(subjects)  # an argument would win over those
-        if not any(each.reference for each in subjects):
+        # An argument would win over the files that are skipped elsewhere.
+        if self._skips_elsewhere or not any(each.reference for each in subjects):
             return [None] * len(subjects)
         registry = self.job.registry(self.inputs.all_credentials, self.inputs.insecure_registries)
 
@@ -149,8 +145,13 @@ class Scans:
         return registry.ask_each("the base images' configuration", ask, subjects)
 
     @property
-    def _path(self) -> Path:
-        return self.job.workspace / self.cache
+    def _skips_elsewhere(self) -> bool:
+        """Whether a variable or Trivy's own configuration says which files are skipped, and no input does."""
+        environ = self.job.environ
+        return not self.inputs.skip_files and (
+            bool(environ.get("TRIVY_SKIP_FILES"))
+            or says(self.inputs.configured_by(environ), "scan.skip-files", self.job.workspace)
+        )
 
     @staticmethod
     def _again(ended: Sequence[Completed | ToolError], number: int, *, java: bool) -> str:

@@ -9,7 +9,7 @@ from gocdnext_sdk import Findings, Job
 
 from .findings import Counts, labels
 from .inputs import TrivyInputs
-from .judging import SEVERITIES
+from .judging_inputs import SEVERITIES
 from .subjects import Subject
 
 
