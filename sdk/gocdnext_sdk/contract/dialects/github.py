@@ -77,10 +77,6 @@ class GitHub(Dialect):
                 found["CI_RUN_URL"] = f"{page}/actions/runs/{found['CI_RUN_ID']}"
         if default := _text(event, "repository", "default_branch"):
             found["CI_DEFAULT_BRANCH"] = default
-        if (date := _text(event, "head_commit", "timestamp")) and (
-            _text(event, "head_commit", "id") == environ.get("GITHUB_SHA")
-        ):
-            found["CI_COMMIT_TIMESTAMP"] = date
         return found | _what(environ, event)
 
     def token_request(self, environ: Mapping[str, str], audience: str) -> TokenRequest | None:
