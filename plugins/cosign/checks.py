@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gocdnext_sdk import Problem, Secret, quoted
-from gocdnext_sdk.contract.dialects import hands_out_tokens
+from gocdnext_sdk import Ci, Problem, Secret, quoted
+from gocdnext_sdk.contract.dialects import hands_out_tokens, is_gocdnext
 from gocdnext_sdk.tools.cosign import check_insecure, key_kind, kms_scheme
 from gocdnext_sdk.tools.identity_token import IdentityToken
 from gocdnext_sdk.tools.sigstore import Document, check_usable, lacking, service_url
@@ -41,6 +41,7 @@ def problems(inputs: CosignInputs, environ: Mapping[str, str], workspace: Path) 
         annotations = [f"{name}={value}" for name, value in inputs.statements]
         yield from check_public({"annotations": annotations}, Exposure(secrets_of(environ)), PULLED)
     yield from _check_statements(inputs, workspace)
+    yield from _check_builder(inputs, environ, workspace)
     yield from _check_files(inputs, workspace)
     yield from _check_rules(inputs, workspace)
 
@@ -57,6 +58,15 @@ def _check_statements(inputs: CosignInputs, workspace: Path) -> Iterator[Problem
     for _, path in inputs.predicates:
         if not is_file(workspace / path):
             yield Problem("predicates", f"there is no file {quoted(path)} in the workspace")
+
+
+def _check_builder(inputs: CosignInputs, environ: Mapping[str, str], workspace: Path) -> Iterator[Problem]:
+    """Check that a provenance names who built: no verifier should be told gocdnext where it was not."""
+    if not inputs.makes_provenance or inputs.keyless or is_gocdnext(environ):
+        return
+    if not Ci.of(environ, workspace).run_url:
+        what = "is needed, since nothing here says which system builds"
+        yield Problem("predicate", what, "or set the variable CI_RUN_URL, the page of this run")
 
 
 def _check_rules(inputs: CosignInputs, workspace: Path) -> Iterator[Problem]:

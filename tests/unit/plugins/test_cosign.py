@@ -62,7 +62,7 @@ def read(with_: dict[str, str], env: dict[str, str] | None = None) -> Any:
     if not with_.keys() & {"image", "files", "predicates"}:
         with_ = {"image": IMAGE, **with_}
     variables = {f"PLUGIN_{key.upper().replace('-', '_')}": value for key, value in with_.items()}
-    return read_inputs(PLUGIN.inputs, variables | (env or {}))
+    return read_inputs(PLUGIN.inputs, {"GOCDNEXT": "true"} | variables | (env or {}))
 
 
 def mistakes(with_: dict[str, str], env: dict[str, str] | None = None) -> list[str]:
@@ -469,6 +469,14 @@ def test_two_jobs_of_one_run_make_the_same_provenance_and_two_runs_do_not() -> N
     assert not provenance.of_one_run(made("7", 10), made("8", 10))
     assert not provenance.of_one_run(made(None, 10), made(None, 11))  # of which run, nobody knows
     assert not provenance.of_one_run("no provenance", made("7", 10))
+
+
+def test_a_provenance_never_names_gocdnext_where_another_system_builds() -> None:
+    with_ = {"action": "attest", "predicate-type": "slsaprovenance1", "key-content": PRIVATE}
+    (line,) = mistakes(with_, {"GOCDNEXT": ""})
+    assert "CI_RUN_URL" in line
+    assert read(with_, {"GOCDNEXT": "", "CI_RUN_URL": "https://ci.example/7"})
+    assert read(with_)
 
 
 def test_of_a_run_that_nothing_is_known_of_nothing_is_said() -> None:
