@@ -1,10 +1,9 @@
-"""What two inputs must agree on: keys, the token, services, logins."""
+"""What two inputs of cosign must agree on, and what must be in the checkout."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from gocdnext_sdk import Ci, Problem, Secret, quoted
 from gocdnext_sdk.contract.dialects import hands_out_tokens, is_gocdnext
@@ -13,16 +12,14 @@ from gocdnext_sdk.tools.identity_token import IdentityToken
 from gocdnext_sdk.tools.sigstore import Document, check_usable, lacking, service_url
 from gocdnext_sdk.workspace import is_file, read_text
 
-from .files import BLOBS, bundle_of, files, matches
+from .files import bundle_of, files, matches
 from .forms import OLDER_LOG
-
-if TYPE_CHECKING:
-    from .inputs import CosignInputs
+from .inputs import ON_FILES, CosignInputs
 
 
 def problems(inputs: CosignInputs, environ: Mapping[str, str], workspace: Path) -> Iterator[Problem]:
     """Yield what is wrong beyond a single input."""
-    if inputs.action not in BLOBS:
+    if inputs.action not in ON_FILES:
         yield from inputs.check_registry(inputs.image_registries(environ, workspace))
     yield from inputs.check_whose(inputs.registries)
     yield from check_insecure(environ, inputs.insecure_registries)
@@ -31,67 +28,11 @@ def problems(inputs: CosignInputs, environ: Mapping[str, str], workspace: Path) 
         yield from _check_token(inputs, environ) if inputs.signs else _check_identity(inputs)
     if inputs.signs:
         yield from _check_services(inputs)
-    for number, (_, value) in enumerate(inputs.annotations, start=1):
-        if value is None:
-            yield Problem("annotations", f"item {number} has no value", "write one KEY=VALUE per line")
-    if inputs.annotations:
-        from gocdnext_sdk.inputs.public_texts import PULLED, check_public
-        from gocdnext_sdk.runtime.exposure import Exposure, secrets_of
-
-        annotations = [f"{name}={value}" for name, value in inputs.statements]
-        yield from check_public({"annotations": annotations}, Exposure(secrets_of(environ)), PULLED)
+    yield from _check_annotations(inputs, environ)
     yield from _check_statements(inputs, workspace)
     yield from _check_builder(inputs, environ, workspace)
     yield from _check_files(inputs, workspace)
     yield from _check_rules(inputs, workspace)
-
-
-def _check_statements(inputs: CosignInputs, workspace: Path) -> Iterator[Problem]:
-    if inputs.action not in ("attest", "attest-blob"):
-        return
-    if inputs.action == "attest" and not inputs.images:
-        yield Problem("image", f"is required with action: {inputs.action}")
-    if inputs.predicate is None and not inputs.predicates and not inputs.makes_provenance:
-        yield Problem("predicate", f"is required with action: {inputs.action}")
-    if inputs.predicate and not is_file(workspace / inputs.predicate):
-        yield Problem("predicate", f"there is no file {quoted(inputs.predicate)} in the workspace")
-    for _, path in inputs.predicates:
-        if not is_file(workspace / path):
-            yield Problem("predicates", f"there is no file {quoted(path)} in the workspace")
-
-
-def _check_builder(inputs: CosignInputs, environ: Mapping[str, str], workspace: Path) -> Iterator[Problem]:
-    """Check that a provenance names who built: no verifier should be told gocdnext where it was not."""
-    if not inputs.makes_provenance or inputs.keyless or is_gocdnext(environ):
-        return
-    if not Ci.of(environ, workspace).run_url:
-        what = "is needed, since nothing here says which system builds"
-        yield Problem("predicate", what, "or set the variable CI_RUN_URL, the page of this run")
-
-
-def _check_rules(inputs: CosignInputs, workspace: Path) -> Iterator[Problem]:
-    for path in inputs.policies:
-        if not is_file(workspace / path):
-            yield Problem("policies", f"there is no file {quoted(path)} in the workspace")
-
-
-def _check_files(inputs: CosignInputs, workspace: Path) -> Iterator[Problem]:
-    if inputs.action not in BLOBS:
-        return
-    for number, pattern in enumerate(inputs.files, start=1):
-        try:
-            found = list(matches(pattern, workspace))
-        except ValueError as error:
-            yield Problem("files", f"item {number} {error}", "give a path or a glob in the workspace")
-            continue
-        if not found:
-            yield Problem("files", f"item {number} matches no file in the workspace")
-    if inputs.action.startswith("verify"):
-        missing = [
-            each for each in files(inputs, workspace) if not is_file(workspace / bundle_of(inputs, each))
-        ]
-        for each in missing:
-            yield Problem("files", f"there is no bundle {quoted(bundle_of(inputs, each))}", "is it signed?")
 
 
 def _check_key(inputs: CosignInputs, workspace: Path) -> Iterator[Problem]:
@@ -161,10 +102,10 @@ def _check_services(inputs: CosignInputs) -> Iterator[Problem]:
     services = inputs.services
     if services is None:
         return
-    if inputs.urls and inputs.trusted_root is None:
+    if inputs.given_urls and inputs.trusted_root is None:
         yield Problem(
             "trusted-root",
-            f'is required with "{inputs.urls[0]}"',
+            f'is required with "{inputs.given_urls[0]}"',
             "without it nobody can verify what services of your own sign",
         )
     kinds = lacking(services, keyless=inputs.keyless, tlog=inputs.tlog)
@@ -200,3 +141,64 @@ def _check_format(inputs: CosignInputs, services: Document) -> Iterator[Problem]
             f"{quoted(inputs.format)} needs a transparency log of version 1; the services have a newer one",
             'write tlog: "false" for a signature with a timestamp only, or format: bundle',
         )
+
+
+def _check_annotations(inputs: CosignInputs, environ: Mapping[str, str]) -> Iterator[Problem]:
+    if not inputs.annotations:
+        return
+    from gocdnext_sdk.inputs.public_texts import PULLED, check_public
+    from gocdnext_sdk.runtime.exposure import Exposure, secrets_of
+
+    for number, (_, value) in enumerate(inputs.annotations, start=1):
+        if value is None:
+            yield Problem("annotations", f"item {number} has no value", "write one KEY=VALUE per line")
+    texts = [f"{name}={value}" for name, value in inputs.signed_annotations]
+    yield from check_public({"annotations": texts}, Exposure(secrets_of(environ)), PULLED)
+
+
+def _check_statements(inputs: CosignInputs, workspace: Path) -> Iterator[Problem]:
+    if inputs.action not in ("attest", "attest-blob"):
+        return
+    if inputs.action == "attest" and not inputs.images:
+        yield Problem("image", f"is required with action: {inputs.action}")
+    if inputs.predicate is None and not inputs.predicates and not inputs.makes_provenance:
+        yield Problem("predicate", f"is required with action: {inputs.action}")
+    if inputs.predicate and not is_file(workspace / inputs.predicate):
+        yield Problem("predicate", f"there is no file {quoted(inputs.predicate)} in the workspace")
+    for _, path in inputs.predicates:
+        if not is_file(workspace / path):
+            yield Problem("predicates", f"there is no file {quoted(path)} in the workspace")
+
+
+def _check_builder(inputs: CosignInputs, environ: Mapping[str, str], workspace: Path) -> Iterator[Problem]:
+    """Check that a provenance names who built: no verifier should be told gocdnext where it was not."""
+    if not inputs.makes_provenance or inputs.keyless or is_gocdnext(environ):
+        return
+    if not Ci.of(environ, workspace).run_url:
+        what = "is needed, since nothing here says which system builds"
+        yield Problem("predicate", what, "or set the variable CI_RUN_URL, the page of this run")
+
+
+def _check_files(inputs: CosignInputs, workspace: Path) -> Iterator[Problem]:
+    if inputs.action not in ON_FILES:
+        return
+    for number, pattern in enumerate(inputs.files, start=1):
+        try:
+            found = list(matches(pattern, workspace))
+        except ValueError as error:
+            yield Problem("files", f"item {number} {error}", "give a path or a glob in the workspace")
+            continue
+        if not found:
+            yield Problem("files", f"item {number} matches no file in the workspace")
+    if inputs.action.startswith("verify"):
+        missing = [
+            each for each in files(inputs, workspace) if not is_file(workspace / bundle_of(inputs, each))
+        ]
+        for each in missing:
+            yield Problem("files", f"there is no bundle {quoted(bundle_of(inputs, each))}", "is it signed?")
+
+
+def _check_rules(inputs: CosignInputs, workspace: Path) -> Iterator[Problem]:
+    for path in inputs.policies:
+        if not is_file(workspace / path):
+            yield Problem("policies", f"there is no file {quoted(path)} in the workspace")

@@ -12,14 +12,11 @@ from gocdnext_sdk.tools.cosign import ask_cosign, show, statement
 from gocdnext_sdk.tools.sigstore import normalised
 from gocdnext_sdk.workspace import is_file, is_in_workspace, read_text
 
+from .inputs import CosignInputs
 from .predicates import is_same
 
 if TYPE_CHECKING:
-    from .inputs import CosignInputs
     from .signer import Signer
-
-BLOBS = ("sign-blob", "verify-blob", "attest-blob", "verify-blob-attestation")
-"""The actions on files."""
 
 REFUSALS = (b"failed to verify", b"invalid predicate type")
 """What cosign says when it could look at everything and it will not do."""
@@ -103,10 +100,10 @@ def _sign(signer: Signer, job: Job, file: str, bundle: str) -> None:
 def _is_signed(signer: Signer, job: Job, file: str, bundle: str) -> bool:
     """Tell whether a bundle that is there says what is to be said, by this signer."""
     inputs = signer.inputs
-    stated = _message(job, bundle)
+    stated = _stated(job, bundle)
     if stated is None or bool(stated) != inputs.attestation:
         return False
-    if ask_cosign(signer.tool, _demands(signer, file, bundle), b"").exit_code != 0:
+    if ask_cosign(signer.tool, _verify_command(signer, file, bundle), b"").exit_code != 0:
         return False
     if not inputs.attestation:
         return True
@@ -116,9 +113,9 @@ def _is_signed(signer: Signer, job: Job, file: str, bundle: str) -> bool:
 
 def _verify(signer: Signer, job: Job, file: str, bundle: str) -> None:
     with doing(f"verifying {file}"):
-        done = ask_cosign(signer.tool, _demands(signer, file, bundle), b"")
+        done = ask_cosign(signer.tool, _verify_command(signer, file, bundle), b"")
     if done.exit_code == 0:
-        if not signer.inputs.attestation and (stated := _message(job, bundle)) != {}:
+        if not signer.inputs.attestation and (stated := _stated(job, bundle)) != {}:
             # `cosign verify-blob` takes an attestation for a signature.
             what = "cannot be told from an attestation" if stated is None else "is an attestation"
             raise Findings(f"not verified: {file}; {bundle} {what}, and no signature")
@@ -129,14 +126,14 @@ def _verify(signer: Signer, job: Job, file: str, bundle: str) -> None:
     raise ToolError(f"cosign could not verify {file} with {bundle}; its own message is above")
 
 
-def _demands(signer: Signer, file: str, bundle: str) -> list[str]:
+def _verify_command(signer: Signer, file: str, bundle: str) -> list[str]:
     inputs = signer.inputs
     kind = ["--type", inputs.predicate_type] if inputs.attestation else []
     action = "verify-blob-attestation" if inputs.attestation else "verify-blob"
     return [action, "--bundle", _argument(bundle), *kind, *signer.policy().argv(), _argument(file)]
 
 
-def _message(job: Job, bundle: str) -> dict[str, Any] | None:
+def _stated(job: Job, bundle: str) -> dict[str, Any] | None:
     """Return what a bundle states: nothing for a signature; None if it is no bundle, or too large to tell."""
     try:
         content = normalised(json.loads(read_text(job.workspace / bundle)))

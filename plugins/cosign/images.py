@@ -6,7 +6,6 @@ import json
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import cached_property
 from itertools import groupby
 from pathlib import Path
 
@@ -71,7 +70,7 @@ class Images:
     job: Job
     _before: dict[tuple[Form, str], frozenset[str]] = field(default_factory=dict)
 
-    @cached_property
+    @property
     def inputs(self) -> CosignInputs:
         """The inputs."""
         return self.signer.inputs
@@ -105,15 +104,14 @@ class Images:
         for registry, group in groupby(references, lambda each: each.registry):
             policy, here = signer.policy(registry, form), list(group)
             if not inputs.attestation:
-                verify_all(signer.tool, policy, here, inputs.statements)
+                verify_all(signer.tool, policy, here, inputs.signed_annotations)
                 continue
             for each in here:
                 verify_attestation(signer.tool, policy, each, inputs.predicate_type, inputs.policies)
 
     def _publish(self, form: Form, references: list[Reference], predicate: str | None) -> None:
         inputs, signer, job = self.inputs, self.signer, self.job
-        named = f"{'attesting' if predicate else 'signing'} {references[0]}{signer.by}"
-        with doing(named):
+        with doing(f"{'attesting' if predicate else 'signing'} {references[0]}{signer.by}"):
             found = self.registry.ask_each(
                 references[0].registry, lambda each: self._attached(form, each), references
             )
@@ -135,7 +133,7 @@ class Images:
                 if tried:  # some may have been written before the last try failed
                     left[:] = [each for each in left if not self._was_written(form, each, predicate)]
                 tried = True
-                command = signer.command("attest" if predicate else "sign", form, left, predicate)
+                command = signer.command(form, left, predicate)
                 return signer.cosign.attempt(*command) if left else Completed(0)
 
             done = patiently(write, lambda seconds: self._pause(seconds, missing[0]))
@@ -178,7 +176,7 @@ class Images:
     def _holds(self, form: Form, image: Reference, predicate: str | None) -> bool:
         policy = self.signer.policy(image.registry, form)
         if predicate is None:
-            return is_verified(self.signer.tool, policy, image, self.inputs.statements)
+            return is_verified(self.signer.tool, policy, image, self.inputs.signed_annotations)
         kind = self.inputs.predicate_type
         found = verified_predicates(self.signer.tool, policy, image, kind)
         return any(self._is_same(each, predicate) for each in found)
@@ -217,8 +215,7 @@ class Images:
 
     def _home(self, image: Reference) -> Reference:
         """Return where the signatures of an image are."""
-        elsewhere = self.job.environ.get("COSIGN_REPOSITORY")
-        home = Reference.parse(elsewhere) if elsewhere else image
+        home = Reference.parse(self.signer.elsewhere) if self.signer.elsewhere else image
         return home.with_digest(str(image.digest))
 
     def _remove_others(self, image: Reference, predicate: str) -> None:

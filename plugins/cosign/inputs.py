@@ -37,7 +37,6 @@ from gocdnext_sdk.tools.cosign import KEY_EXAMPLES, key_reference, signature_reg
 from gocdnext_sdk.tools.sigstore import NOBODY, Document, signing_config, without_log
 from gocdnext_sdk.workspace import workspace_path
 
-from .files import BLOBS
 from .forms import Form
 from .predicates import TYPES
 
@@ -94,6 +93,9 @@ SIGNING = ("sign", "attest", "sign-blob", "attest-blob")
 
 ON_IMAGES = ("sign", "verify", "attest", "verify-attestation")
 """The actions on images, which take a registry."""
+
+ON_FILES = ("sign-blob", "verify-blob", "attest-blob", "verify-blob-attestation")
+"""The actions on files of the workspace."""
 
 ON_STATEMENTS = ("attest", "verify-attestation", "attest-blob", "verify-blob-attestation")
 """The actions about statements."""
@@ -265,13 +267,13 @@ class CosignInputs(RegistryLoginInputs):
         MutuallyExclusive("signing-config", "timestamp-server-url"),
         MutuallyExclusive("signing-config", "oidc-issuer"),
         RequiredIf("image", "action", "sign", "verify", "verify-attestation"),
-        RequiredIf("files", "action", *BLOBS),
+        RequiredIf("files", "action", *ON_FILES),
         MutuallyExclusive("predicates", "image"),
         MutuallyExclusive("predicates", "predicate"),
         OnlyWith(("image", *LOGINS), "action", *ON_IMAGES),
         OnlyWith("recursive", "action", *ON_IMAGES),
         OnlyWith("recursive", "predicates", ""),
-        OnlyWith("files", "action", *BLOBS),
+        OnlyWith("files", "action", *ON_FILES),
         OnlyWith("format", "action", "sign", "attest"),
         OnlyWith("annotations", "action", "sign", "verify"),
         OnlyWith(("replace", "predicates", "materials"), "action", "attest"),
@@ -317,8 +319,8 @@ class CosignInputs(RegistryLoginInputs):
         return self.image or tuple(image for image, _ in self.predicates)
 
     @property
-    def statements(self) -> tuple[tuple[str, str], ...]:
-        """The annotations."""
+    def signed_annotations(self) -> tuple[tuple[str, str], ...]:
+        """The annotations that are signed, or demanded."""
         return tuple((name, value or "") for name, value in self.annotations)
 
     @property
@@ -350,7 +352,7 @@ class CosignInputs(RegistryLoginInputs):
     def services(self) -> Document | None:
         """The signing config; None for the public Sigstore's."""
         config: Document | None = self.signing_config
-        if config is None and (self.urls or not self.tlog):
+        if config is None and (self.given_urls or not self.tlog):
             config = signing_config(
                 fulcio=self.fulcio_url,
                 oidc=self.oidc_issuer,
@@ -373,8 +375,8 @@ class CosignInputs(RegistryLoginInputs):
         return bool((self.services or {}).get("tsaUrls"))
 
     @property
-    def urls(self) -> list[str]:
-        """The keys of the services that are given by URL."""
+    def given_urls(self) -> list[str]:
+        """The inputs that name services by their URLs."""
         keys = ("fulcio_url", "rekor_url", "timestamp_server_url")
         return [key.replace("_", "-") for key in keys if getattr(self, key) is not None]
 

@@ -37,9 +37,9 @@ def _notes(signer: Signer) -> Iterator[str]:
         yield "needs Kyverno 1.19: earlier ones check bundles by certificate only; format: both is for them"
     if bundle and inputs.trusted_root is not None and (inputs.keyless or inputs.tlog):
         yield "needs Kyverno's flags --enableTuf, --tufMirror and --tufRoot, which must name your Sigstore"
-    if bundle and _elsewhere(signer):
+    if bundle and signer.elsewhere:
         yield "Kyverno looks for bundles beside the image only; format: both is for COSIGN_REPOSITORY"
-    if bundle and inputs.statements:
+    if bundle and inputs.signed_annotations:
         yield "Kyverno does not look at the annotations of bundles; format: both is for them"
     if not bundle and not inputs.tlog and inputs.keyless and not certificates(_root(signer), _TSAS):
         yield "add the certificates of the timestamp authority: ctlog: {tsaCertChain: …}"
@@ -55,8 +55,8 @@ def _policy(signer: Signer, images: Sequence[Reference]) -> Mapping[str, Any]:
         "failureAction": "Enforce",
         "imageReferences": [f"{name}{rest}" for name in names for rest in (":*", "@*")],
     }
-    if (elsewhere := _elsewhere(signer)) and not _is_bundle(signer):
-        check["repository"] = elsewhere
+    if signer.elsewhere and not _is_bundle(signer):
+        check["repository"] = signer.elsewhere
     attestors = [{"entries": [_attestor(signer)]}]
     if inputs.attestation or _is_bundle(signer):
         kind = uri_of(inputs.predicate_type) if inputs.attestation else SIGNATURE
@@ -74,7 +74,8 @@ def _policy(signer: Signer, images: Sequence[Reference]) -> Mapping[str, Any]:
 
 def _attestor(signer: Signer) -> Mapping[str, Any]:
     inputs, bundle = signer.inputs, _is_bundle(signer)
-    annotations = {} if bundle or not inputs.statements else {"annotations": dict(inputs.statements)}
+    demanded = {} if bundle else dict(inputs.signed_annotations)
+    annotations = {"annotations": demanded} if demanded else {}
     if inputs.keyless:
         roots = [] if bundle else certificates(_root(signer), "certificateAuthorities")
         trust: dict[str, Any] = {"roots": "".join(roots)} if roots else {}
@@ -131,11 +132,6 @@ def _ctlog(signer: Signer) -> Mapping[str, Any]:
 
 def _root(signer: Signer) -> Document:
     return signer.inputs.trusted_root or {}
-
-
-def _elsewhere(signer: Signer) -> str:
-    """Return the repository that signatures are in, if they are not beside the image."""
-    return str(signer.tool.environ.get("COSIGN_REPOSITORY", ""))
 
 
 def _is_bundle(signer: Signer) -> bool:

@@ -11,7 +11,7 @@ from gocdnext_sdk import DaemonUse, Gates, Job, Plugin, Reads, Reference, Regist
 from gocdnext_sdk.tools.cosign import KMS
 
 from . import files
-from .inputs import CosignInputs
+from .inputs import ON_FILES, CosignInputs
 from .policies import show_policies, verify_command
 from .provenance import builder_of, provenance
 from .signer import Signer
@@ -62,7 +62,7 @@ class Cosign(Plugin[CosignInputs]):
         """Resolve, publish, verify."""
         job.trust(inputs.ca_file)
         signer = Signer.ready(inputs, job)
-        if inputs.action in files.BLOBS:
+        if inputs.action in ON_FILES:
             if inputs.signs:
                 files.publish(signer, job)
             else:

@@ -39,11 +39,11 @@ def verify_command(signer: Signer, images: Sequence[Reference]) -> str:
     argv += [] if images else ["--bundle", bundle_of(inputs, "FILE")]
     argv += [
         *policy.argv(),
-        *annotation_flags(inputs.statements),
+        *annotation_flags(inputs.signed_annotations),
         *(map(str, images) if images else ["FILE"]),
     ]
-    elsewhere = signer.tool.environ.get("COSIGN_REPOSITORY") if images else None
-    return (f"COSIGN_REPOSITORY={shlex.quote(elsewhere)} " if elsewhere else "") + shlex.join(argv)
+    elsewhere = f"COSIGN_REPOSITORY={shlex.quote(signer.elsewhere)} " if images and signer.elsewhere else ""
+    return elsewhere + shlex.join(argv)
 
 
 def show_policies(signer: Signer, images: Sequence[Reference], job: Job) -> None:

@@ -72,6 +72,11 @@ class Signer:
         return self.cosign.tool
 
     @property
+    def elsewhere(self) -> str:
+        """The repository that signatures are in; empty: beside the image."""
+        return self.tool.environ.get("COSIGN_REPOSITORY", "")
+
+    @property
     def knows_itself(self) -> bool:
         """Whether it can tell its own signatures: without `cert-identity` the authority names the signer."""
         inputs = self.inputs
@@ -103,25 +108,23 @@ class Signer:
             form="legacy" if form == "legacy" else "any",
         )
 
-    def command(
-        self, action: str, form: Form, subjects: Iterable[Reference], predicate: str | None = None
-    ) -> list[str]:
+    def command(self, form: Form, subjects: Iterable[Reference], predicate: str | None = None) -> list[str]:
         """Return cosign's arguments to sign or attest.
 
         Args:
-            action: `sign` or `attest`.
             form: what is written.
             subjects: what to sign, by digest, at one registry.
-            predicate: path of the statement to attest.
+            predicate: path of the statement to attest; None: they are signed.
         """
         inputs, references = self.inputs, tuple(subjects)
+        action = "sign" if predicate is None else "attest"
         argv = [action, *self.cosign.signed_by, *self._services(form)]
         argv += flag("--trusted-root", self.root)
         argv += insecure_flags(insecure=any(inputs.is_insecure(each.registry) for each in references))
         if predicate is not None:
             argv += flag("--predicate", predicate) + flag("--type", inputs.predicate_type)
             argv += ["--replace"] if inputs.replace and form == "legacy" else []
-        argv += annotation_flags(inputs.statements)
+        argv += annotation_flags(inputs.signed_annotations)
         return argv + [str(subject) for subject in references]
 
     def blob_command(self, file: str, bundle: str) -> list[str]:

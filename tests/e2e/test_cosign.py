@@ -657,7 +657,7 @@ def planned() -> dict[str, set[str]]:
         inputs: Any = read_inputs(PLUGIN.inputs, environ)
         signer = MODULE.Signer(inputs, SigningTool(Any, Any, inputs.key), "config", "root")
         for form in ("bundle", "legacy"):
-            argv = signer.command(action, form, [subject], "p.json" if action == "attest" else None)
+            argv = signer.command(form, [subject], "p.json" if action == "attest" else None)
             flags.setdefault(action, set()).update(word for word in argv if word.startswith("--"))
         blob = inputs.model_copy(update={"action": f"{action}-blob"})
         argv = MODULE.Signer(blob, signer.cosign, "config", "root").blob_command("file", "bundle.json")

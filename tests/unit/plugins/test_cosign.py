@@ -278,7 +278,7 @@ def signer(
 
 def plan(with_: dict[str, str], key: str | None = None, form: str = "bundle") -> list[str]:
     made = signer(with_, key)
-    argv: list[str] = made.command(made.inputs.action, form, [SUBJECT], made.inputs.predicate)
+    argv: list[str] = made.command(form, [SUBJECT], made.inputs.predicate)
     return argv
 
 
