@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import stat
-import subprocess
 import tarfile
 import tempfile
 import time
@@ -20,6 +19,7 @@ from pathlib import Path
 from typing import Self
 
 from gocdnext_sdk.host.harness.archive import END
+from gocdnext_sdk.host.pipeline.git import run_git
 
 _CHUNK = 1 << 20
 
@@ -136,7 +136,7 @@ class Snapshot:
             if path.is_relative_to(self.root) and not path.is_symlink():
                 relative = path.relative_to(self.root).as_posix()
                 options = ("--literal-pathspecs", "ls-files", "--error-unmatch", "--", relative)
-                if _git(self.root, *options) is not None:
+                if run_git(self.root, *options) is not None:
                     yield (
                         f"{relative}: jobs do not get the file, but git tracks it and they get .git; "
                         "`git rm --cached` it, and change secrets that were committed"
@@ -145,7 +145,7 @@ class Snapshot:
     def _submodules(self) -> Iterator[str]:
         """Yield a notice if there are submodules. Source: upstream `agent/internal/runner/gitclone.go`."""
         if (self.root / ".gitmodules").is_file():
-            staged = (_git(self.root, "ls-files", "-z", "--stage") or b"").split(b"\0")
+            staged = (run_git(self.root, "ls-files", "-z", "--stage") or b"").split(b"\0")
             names = [os.fsdecode(each.partition(b"\t")[2]) for each in staged if each.startswith(b"160000 ")]
             if names:
                 found = ", ".join(names)
@@ -174,7 +174,7 @@ class Snapshot:
 
     def _untracked(self, paths: Collection[str]) -> frozenset[str]:
         """Return those of `paths` that git does not track."""
-        listing = _git(self.root, "ls-files", "-z", "--cached") if paths else None
+        listing = run_git(self.root, "ls-files", "-z", "--cached") if paths else None
         return frozenset(paths).difference(os.fsdecode(name) for name in (listing or b"").split(b"\0"))
 
     def _add_history(self, root: str) -> None:
@@ -184,11 +184,11 @@ class Snapshot:
                 self._add(root, path)
         elif git.is_file():  # a worktree or submodule, whose history lies elsewhere
             with tempfile.TemporaryDirectory(prefix="gocdnext-") as folder:
-                _git(self.root, "clone", "--quiet", "--no-checkout", "--no-hardlinks", ".", folder)
-                _git(Path(folder), "reset", "--quiet")
+                run_git(self.root, "clone", "--quiet", "--no-checkout", "--no-hardlinks", ".", folder)
+                run_git(Path(folder), "reset", "--quiet")
                 for path in _walk(folder, ".git"):
                     self._add(folder, path)
-        elif _git(self.root, "rev-parse", "--show-toplevel"):
+        elif run_git(self.root, "rev-parse", "--show-toplevel"):
             self.notices.append(
                 f"{self.root} is below the top of its git clone; jobs get its files without .git"
             )
@@ -211,7 +211,7 @@ def paths(root: Path) -> Iterator[str]:
 def _nested(root: str, below: str) -> Iterator[str]:
     """Yield the files of a repository inside another one, and its history: neither has what it ignores."""
     folder = f"{root}/{below}"
-    prefix = _git(Path(folder), "rev-parse", "--show-prefix")
+    prefix = run_git(Path(folder), "rev-parse", "--show-prefix")
     if prefix is None or prefix.strip():  # no repository of its own, as of a submodule that was not fetched
         yield from _walk(root, below)
         return
@@ -220,7 +220,7 @@ def _nested(root: str, below: str) -> Iterator[str]:
 
 
 def _listed_by_git(root: Path) -> list[str] | None:
-    listing = _git(root, "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--deduplicate")
+    listing = run_git(root, "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--deduplicate")
     return None if listing is None else [os.fsdecode(name) for name in listing.split(b"\0") if name]
 
 
@@ -236,16 +236,6 @@ def _identity(path: str | Path) -> tuple[int, int] | None:
     except OSError:
         return None
     return status.st_dev, status.st_ino
-
-
-def _git(folder: Path, *arguments: str) -> bytes | None:
-    """Return git's output; None if git fails or is not installed."""
-    settings = ("-c", "safe.directory=*", "-c", "core.fsmonitor=false")  # fsmonitor names a program to run
-    command = ["git", *settings, "-C", os.fspath(folder), *arguments]
-    try:
-        return subprocess.run(command, check=True, capture_output=True).stdout
-    except (FileNotFoundError, subprocess.CalledProcessError):
-        return None
 
 
 def _walk(root: str, start: str) -> Iterator[str]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import subprocess
+import os
 from pathlib import Path
 
 from gocdnext_sdk.host.pipeline.builtins import Revision
+from gocdnext_sdk.host.pipeline.git import run_git
 
 
 def workspace_of(file: Path) -> Path:
@@ -34,18 +35,10 @@ def tag(folder: Path) -> str:
 
 def changed(folder: Path) -> tuple[str, ...]:
     """Return the paths that differ from the checked-out commit, or are in none and are not ignored."""
-    # A program that the checkout's own configuration names is not started.
-    tracked = _git(folder, "-c", "core.fsmonitor=", "diff", "--name-only", "--relative", "-z", "HEAD")
-    others = _git(folder, "-c", "core.fsmonitor=", "ls-files", "-z", "--others", "--exclude-standard")
+    tracked = _git(folder, "diff", "--name-only", "--relative", "-z", "HEAD")
+    others = _git(folder, "ls-files", "-z", "--others", "--exclude-standard")
     return tuple(each for found in (tracked, others) for each in found.split("\0") if each)
 
 
 def _git(folder: Path, *arguments: str) -> str:
-    # The folder is the user's own word, so git need not doubt who owns it; `*` because the
-    # repository's root may lie above.
-    command = ["git", "-c", "safe.directory=*", "-C", str(folder), *arguments]
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, errors="surrogateescape", check=False)
-    except FileNotFoundError:
-        return ""
-    return done.stdout.strip() if done.returncode == 0 else ""
+    return os.fsdecode(run_git(folder, *arguments) or b"").strip()

@@ -44,6 +44,15 @@ def test_nothing_that_the_clone_is_configured_to_run_is_run(git: Git, clone: Pat
     assert not (clone / "ran").exists()
 
 
+def test_the_index_of_another_repository_does_not_count(
+    git: Git, clone: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """As in a hook of that one, which runs what is pushed there."""
+    monkeypatch.setenv("GIT_INDEX_FILE", str(tmp_path / "index"))
+    with Snapshot(clone) as snapshot:
+        assert "tracked.txt" in names(snapshot)
+
+
 def test_a_tracked_file_that_was_deleted_is_simply_not_there(clone: Path) -> None:
     (clone / "tracked.txt").unlink()
     with Snapshot(clone) as snapshot:

@@ -52,6 +52,19 @@ def test_a_folder_that_is_no_repository(tmp_path: Path, monkeypatch: pytest.Monk
     assert revision.read(tmp_path) == Revision()
 
 
+def test_the_repository_of_a_hook_is_not_the_one(
+    repository: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Git names its own to a hook, and to all that it runs."""
+    sha = commit(repository)
+    other = tmp_path_factory.mktemp("other")
+    git(other, "init", "--quiet", "--initial-branch=hook")
+    commit(other)
+    monkeypatch.setenv("GIT_DIR", str(other / ".git"))
+    monkeypatch.setenv("GIT_INDEX_FILE", str(other / ".git" / "index"))
+    assert revision.read(repository) == Revision(sha, "main")
+
+
 def test_a_host_without_git(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     commit(repository)
     monkeypatch.setenv("PATH", str(repository))
