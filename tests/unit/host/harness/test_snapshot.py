@@ -48,9 +48,12 @@ def test_the_index_of_another_repository_does_not_count(
     git: Git, clone: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """As in a hook of that one, which runs what is pushed there."""
+    (clone / "ignored").mkdir()
+    (clone / "ignored" / "tracked").touch()
+    git(clone, "add", "--force", "ignored/tracked")
     monkeypatch.setenv("GIT_INDEX_FILE", str(tmp_path / "index"))
     with Snapshot(clone) as snapshot:
-        assert "tracked.txt" in names(snapshot)
+        assert "ignored/tracked" in names(snapshot)
 
 
 def test_a_tracked_file_that_was_deleted_is_simply_not_there(clone: Path) -> None:
