@@ -273,7 +273,7 @@ class Build(Generic[Inputs]):
             if kept := self.inputs.keeps(before, digest):
                 raise RegistryError(f"{kept} got an immutable tag meanwhile; no tag was moved. Run it again")
 
-        set_tags(self.targets, digest, self.registry, self.job.say, check)
+        set_tags(self.targets, digest, self.registry, self.job.say, check, self.job.cleanup)
 
     @cached_property
     def pushes_by_digest(self) -> bool:

@@ -6,6 +6,7 @@ Source: distribution-spec 1.1.1 "Listing Tags".
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 from gocdnext_sdk.errors import Cancelled, RegistryError
@@ -179,6 +180,7 @@ def set_tags(
     registry: RegistryClient,
     say: Callable[[str], None],
     check: Callable[[Mapping[Reference, str | None]], None] = lambda before: None,
+    cleanup: Callable[[], AbstractContextManager[None]] = nullcontext,
 ) -> None:
     """Let every tag point to what all repositories have.
 
@@ -188,6 +190,7 @@ def set_tags(
         registry: the client.
         say: is told of every tag that moves.
         check: is told where each points, None for one that is not there, and may raise before any moves.
+        cleanup: keeps a signal from its block, in which tags are put back.
 
     Raises:
         RegistryError: one is refused, with where the tags are. Those that moved are put back; one that is
@@ -203,9 +206,10 @@ def set_tags(
             if was != digest:
                 moves.make(TagMove(registry, target, was, digest))
     except (RegistryError, Cancelled) as error:
-        back, _ = moves.put_back()
-        for move in back:
-            say(f"{move.tag}: put back to {move.before}")
+        with cleanup():
+            back, _ = moves.put_back()
+            for move in back:
+                say(f"{move.tag}: put back to {move.before}")
         if isinstance(error, Cancelled):
             raise
         told = f" ({where(targets, registry)})" if len(targets) > 1 else ""

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import signal
+from contextlib import nullcontext
 from types import SimpleNamespace
 from typing import Any
 
@@ -13,8 +16,9 @@ from gocdnext_sdk.host.testing.fake_registry import FakeNetwork, FakeRegistry, r
 from gocdnext_sdk.inputs.build import Build
 from gocdnext_sdk.oci.client import RegistryClient
 from gocdnext_sdk.oci.credentials import Credential
-from gocdnext_sdk.oci.descriptor import digest_of
+from gocdnext_sdk.oci.descriptor import Descriptor, digest_of
 from gocdnext_sdk.oci.transport import Request, Response
+from gocdnext_sdk.runtime.signals import Signals
 
 HOST = "registry.example.com"
 FIRST, SECOND = (Reference.parse(f"{HOST}/app:{tag}") for tag in ("1.0", "latest"))
@@ -30,7 +34,7 @@ def build(registry: FakeRegistry, *targets: Reference) -> Build[Any]:
         platforms=("linux/amd64",),
         keeps=lambda before, digest: None,
     )
-    job = SimpleNamespace(ci=None, registry=lambda logins, insecure: client)
+    job = SimpleNamespace(ci=None, registry=lambda logins, insecure: client, cleanup=nullcontext)
     return Build(inputs, job)  # type: ignore[type-var,arg-type]
 
 
@@ -164,6 +168,24 @@ class TestSettingTags:
         with pytest.raises(type(ends)):
             tried.set_tags(at["new"])
         assert said == [f"{FIRST}: put back to {at['old']}"]
+        assert tried.registry.resolve(FIRST).digest == at["old"]
+
+    def test_a_signal_does_not_tear_what_puts_tags_back(self) -> None:
+        tried, at, said = self.ready("latest")
+        find, sent = tried.registry.find, []
+
+        def signalled(reference: Reference) -> Descriptor | None:
+            if said and not sent:  # a tag has moved, and the next one was refused
+                sent.append(signal.SIGTERM)
+                os.kill(os.getpid(), signal.SIGTERM)
+            return find(reference)
+
+        tried.registry.find = signalled  # type: ignore[method-assign,assignment]
+        signals = Signals()
+        tried.job.cleanup = signals.shield  # type: ignore[method-assign]
+        with signals, pytest.raises(Cancelled), signals.cancelling():
+            tried.set_tags(at["new"])
+        assert said[-1] == f"{FIRST}: put back to {at['old']}"
         assert tried.registry.resolve(FIRST).digest == at["old"]
 
     def test_one_that_became_immutable_during_the_build_stays(self) -> None:
