@@ -11,7 +11,7 @@ from gocdnext_sdk.workspace import exists, is_file, is_in_workspace
 
 from .allowance import baseline_reference
 from .configuration import overruled
-from .ignores import read_entries
+from .entries import read_entries
 from .inputs import TrivyInputs, without_login
 
 _NO_SECRET = re.compile(r"([A-Za-z+]+://)?([\w.-]+@)?[^@?#]*")
