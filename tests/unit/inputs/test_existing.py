@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -25,6 +26,7 @@ def build(registry: FakeRegistry, tmp_path: Path, **with_: str) -> Build[Any]:
     (tmp_path / "Dockerfile").touch()
     given = {"IMAGE": f"{registry.host}/team/app"} | with_
     job: Any = SimpleNamespace(
+        cleanup=nullcontext,
         ci=Ci(),
         environ={},
         say=lambda message: None,
