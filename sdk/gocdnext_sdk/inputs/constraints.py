@@ -43,6 +43,11 @@ def is_open(text: str) -> bool:
 class Constraint(ABC):
     """A rule about which inputs go together. Keys are spelled as in the `with:` map."""
 
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """The keys that the rule names, so that a misspelled one is found; none if it does not tell."""
+        return ()
+
     @abstractmethod
     def problems(self, given: Given) -> Iterator[Problem]:
         """Yield what breaks the rule."""
@@ -56,6 +61,11 @@ class MutuallyExclusive(Constraint):
 
     def __init__(self, *keys: str) -> None:
         object.__setattr__(self, "keys", keys)
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """The keys that the rule names."""
+        return self.keys
 
     def problems(self, given: Given) -> Iterator[Problem]:
         """Yield a problem for the second and each further one."""
@@ -72,6 +82,11 @@ class RequiredTogether(Constraint):
 
     def __init__(self, *keys: str) -> None:
         object.__setattr__(self, "keys", keys)
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """The keys that the rule names."""
+        return self.keys
 
     def problems(self, given: Given) -> Iterator[Problem]:
         """Yield a problem for each one that is missing beside the others."""
@@ -94,6 +109,11 @@ class AtLeastOne(Constraint):
 
     def __init__(self, *keys: str) -> None:
         object.__setattr__(self, "keys", keys)
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """The keys that the rule names."""
+        return self.keys
 
     def problems(self, given: Given) -> Iterator[Problem]:
         """Yield one problem if none is there."""
@@ -120,6 +140,11 @@ class RequiredIf(Constraint):
         object.__setattr__(self, "key", key)
         object.__setattr__(self, "other", other)
         object.__setattr__(self, "values", frozenset(values))
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """The keys that the rule names."""
+        return (self.key, self.other)
 
     def problems(self, given: Given) -> Iterator[Problem]:
         """Yield one problem if it is not there."""
@@ -150,6 +175,11 @@ class OnlyWith(Constraint):
         object.__setattr__(self, "keys", (keys,) if isinstance(keys, str) else keys)
         object.__setattr__(self, "others", (others,) if isinstance(others, str) else others)
         object.__setattr__(self, "values", frozenset(values))
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """The keys that the rule names."""
+        return self.keys + self.others
 
     def problems(self, given: Given) -> Iterator[Problem]:
         """Yield a problem for each input that is given and does nothing."""
@@ -192,6 +222,11 @@ class Always(Constraint):
 
     def __init__(self, *keys: str) -> None:
         self.keys = keys
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """The keys that the rule names."""
+        return self.keys
 
     def problems(self, given: Given) -> Iterator[Problem]:
         """Yield nothing."""

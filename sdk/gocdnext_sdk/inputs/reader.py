@@ -221,7 +221,7 @@ def _problem(model: type[PluginInputs], detail: ErrorDetails, raw: Mapping[str, 
         return Problem(key, f"{REQUIRED}{_purpose(field)}")
     if detail["type"] == "value_error":
         return Problem.of(key, detail["ctx"]["error"])
-    value = raw.get(key, "")
+    value = raw[key] if key in raw else as_text(field.default if field else "")
     shown = "" if isinstance(value, Secret) else f"{quoted(value)}: "
     if detail["type"] == "literal_error":
         choices = detail["ctx"]["expected"].replace("'", '"').replace(" or ", ", ")

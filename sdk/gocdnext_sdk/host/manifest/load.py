@@ -11,14 +11,23 @@ import importlib
 import inspect
 import sys
 import traceback
+from contextlib import suppress
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from gocdnext_sdk.errors import UsageError
+from gocdnext_sdk.errors import UsageError, quoted
+from gocdnext_sdk.oci.reference import Reference
 from gocdnext_sdk.plugin import Plugin
+
+_NEEDED = {
+    "name": "it is the last part of an image's name",
+    "inputs": "it is the class with the fields of the `with:` map",
+    "run": "it is the method that does the work",
+}
+"""What a plugin's class must have, and what that is."""
 
 
 class FolderError(UsageError):
@@ -75,7 +84,25 @@ def _load(path: Path) -> type[Plugin[Any]]:
         names = ", ".join(each.__name__ for each in found) or "none"
         raise FolderError(f"{path} must define one Plugin subclass, but defines {names}")
     plugin: type[Plugin[Any]] = found[0]
+    _check(plugin, path)
     return plugin
+
+
+def _check(plugin: type[Plugin[Any]], path: Path) -> None:
+    """Refuse a class that could not run, or whose image could have no such name."""
+    for name, what in _NEEDED.items():
+        if name in plugin.__abstractmethods__ or not hasattr(plugin, name):
+            raise FolderError(f"{path}: {plugin.__name__} has no `{name}`", what)
+    if not _ends_an_image(plugin.name):
+        what = f"{quoted(plugin.name)} is not {_NEEDED['name'].removeprefix('it is ')}"
+        raise FolderError(f"{path}: {what}", 'write lower-case words, such as "gocdnext-plugin-image-labels"')
+
+
+def _ends_an_image(name: str) -> bool:
+    """Tell whether a text can be the last part of an image's name."""
+    with suppress(ValueError):
+        return "/" not in name and Reference.parse(f"localhost/{name}").repository == name
+    return False
 
 
 def _reason(path: Path, error: Exception) -> str:
@@ -85,7 +112,8 @@ def _reason(path: Path, error: Exception) -> str:
     for frame in traceback.extract_tb(error.__traceback__):
         if Path(frame.filename).is_relative_to(path.parent):
             at, line = Path(frame.filename), frame.lineno
-    text = f"{at}:{line}: cannot be imported: {type(error).__name__}: {error}"
+    said = str(error).strip().partition("\n")[0]  # pydantic adds a link below it
+    text = f"{at}:{line}: cannot be imported: {type(error).__name__}: {said}"
     name = getattr(error, "name", None) if isinstance(error, ModuleNotFoundError) else None
     if name and (path.parent / f"{name}.py").is_file():
         text += f"; a plugin's directory is a package: write `from . import {name}`"

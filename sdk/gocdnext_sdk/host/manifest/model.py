@@ -15,6 +15,7 @@ from gocdnext_sdk.host.manifest.facts import Facts
 from gocdnext_sdk.host.manifest.load import FolderError, load_plugin
 from gocdnext_sdk.inputs.constraints import Always, Constraint
 from gocdnext_sdk.inputs.model import all_constraints, as_text, is_secret, traits, with_key
+from gocdnext_sdk.inputs.reader import wrong_values
 
 _HEADER = re.compile(r"# (name|description): (.+)")
 
@@ -98,7 +99,7 @@ class Manifest:
         facts: what it does with its inputs.
 
     Raises:
-        ValueError: a fact names an input that is not there.
+        ValueError: a fact or a constraint names an input that is not there.
     """
 
     name: str
@@ -112,9 +113,10 @@ class Manifest:
     facts: Facts = field(default_factory=Facts)
 
     def __post_init__(self) -> None:
-        for key, fact in self.facts.inputs():
+        rules = ((key, "constraints") for rule in self.constraints for key in rule.inputs)
+        for key, where in (*self.facts.inputs(), *rules):
             if self.input(key) is None:
-                raise ValueError(f'`{fact}` names the input "{key}", but there is no such input')
+                raise ValueError(f'`{where}` names the input "{key}", but there is no such input')
 
     def input(self, key: str) -> InputSpec | None:
         """The input of that key, if there is one."""
@@ -125,7 +127,8 @@ class Manifest:
         """Read the model in ``plugin.py`` and the files in ``examples``.
 
         Raises:
-            FolderError: `folder` contains no plugin or an invalid example, or a fact names an unknown input.
+            FolderError: `folder` contains no plugin or an invalid example, a default is no value of its
+                input, or a fact or a constraint names an unknown input.
         """
         plugin = load_plugin(folder)
         fields = plugin.inputs.model_fields
@@ -133,7 +136,11 @@ class Manifest:
         last = {name for base in asides for name in base.__annotations__}
         ordered = sorted(fields, key=lambda name: (not fields[name].is_required(), name in last))
         schema = plugin.inputs.model_json_schema()["properties"]
-        inputs = (spec for name in ordered for spec in _specs(name, fields[name], schema[with_key(name)]))
+        inputs = [spec for name in ordered for spec in _specs(name, fields[name], schema[with_key(name)])]
+        defaults = {spec.name: spec.default for spec in inputs if spec.default is not None}
+        for problem in wrong_values(plugin.inputs, defaults):
+            what = f"{folder / 'plugin.py'}: the default of `{problem.key}`: {problem.what}"
+            raise FolderError(what, problem.advice)
         examples = (Example.read(path) for path in sorted((folder / "examples").glob("*.yaml")))
         try:
             return cls(

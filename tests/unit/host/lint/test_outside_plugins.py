@@ -220,6 +220,21 @@ def test_a_fact_about_an_input_that_is_not_there_is_a_mistake(
 
 
 @pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ('constraints = (RequiredIf("user", "plcae", "daemon"),)', '`constraints` names the input "plcae"'),
+        ('constraints = (OnlyWith("usr", "place", "daemon"),)', '`constraints` names the input "usr"'),
+        ('constraints = (MutuallyExclusive("user", "wrod"),)', '`constraints` names the input "wrod"'),
+        ('size: int = Input("big", description="Its size.")', 'the default of `size`: "big": '),
+    ],
+)
+def test_a_mistake_in_the_model_is_told_before_a_job_has_it(tmp_path: Path, line: str, message: str) -> None:
+    (tmp_path / "plugin.py").write_text(f"{HEAD}    {line}\n{SCANNER}{RUN}")
+    with pytest.raises(FolderError, match=message):
+        write(tmp_path)
+
+
+@pytest.mark.parametrize(
     ("fact", "message"),
     [
         ("x-publishes: {image: name, tgas: a}", "x-publishes.tgas"),

@@ -59,6 +59,43 @@ def test_an_import_of_a_sibling_by_its_bare_name_is_told_how_to_write(tmp_path: 
         load_plugin(folder(tmp_path, "a", "import helper"))
 
 
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        (
+            '    name = "gocdnext-plugin-a"\n',
+            "plugin.py: Example has no `name`; ",
+        ),
+        ("    inputs = Inputs\n", "plugin.py: Example has no `inputs`; "),
+        ("    def run(self, inputs, job):\n", "plugin.py: Example has no `run`; "),
+    ],
+)
+def test_what_a_class_lacks_is_named(tmp_path: Path, line: str, said: str) -> None:
+    path = folder(tmp_path, "a")
+    text = (path / "plugin.py").read_text()
+    (path / "plugin.py").write_text(text.replace(line, line.replace("run", "rnu") if "run" in line else ""))
+    with pytest.raises(FolderError) as caught:
+        load_plugin(path)
+    assert said in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["My Plugin", "ghcr.io/org/a", "a:v1", "a@sha256", ""])
+def test_a_name_that_no_image_can_end_with_is_refused(tmp_path: Path, name: str) -> None:
+    path = folder(tmp_path, "a")
+    (path / "plugin.py").write_text((path / "plugin.py").read_text().replace("gocdnext-plugin-a", name))
+    with pytest.raises(FolderError, match="the last part of an image's name"):
+        load_plugin(path)
+
+
+def test_a_mistake_of_several_lines_is_told_in_one(tmp_path: Path) -> None:
+    path = folder(tmp_path, "a")
+    text = (path / "plugin.py").read_text()
+    (path / "plugin.py").write_text(text.replace("    pass", "    path = 1"))
+    with pytest.raises(FolderError) as caught:
+        load_plugin(path)
+    assert len(str(caught.value).splitlines()) == 1
+
+
 def test_a_mistake_in_a_module_is_told_with_its_line(tmp_path: Path) -> None:
     path = folder(tmp_path, "a")
     (path / "helper.py").write_text("\n\nNAME = missing")

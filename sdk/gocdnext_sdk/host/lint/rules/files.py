@@ -64,7 +64,7 @@ def _before(job: Job, jobs: Mapping[str, Job]) -> set[str]:
 
 @rule("GP602", Severity.ERROR)
 def not_a_path(view: View) -> Iterator[Diagnostic]:
-    """A path that is none of the workspace, or holds a reference.
+    """A path outside the workspace, or with a reference in it.
 
     The platform replaces nothing in `artifacts`, `needs_artifacts` and `cache`: `dist-${CI_BRANCH}/` is
     looked up under that very name, and a key with `${…}` is one key for all branches. Paths are relative to

@@ -81,7 +81,7 @@ def idle_secret(view: View) -> Iterator[Diagnostic]:
 
 @rule("GP203", Severity.ERROR)
 def secret_in_file(view: View) -> Iterator[Diagnostic]:
-    """A secret that stands in the file.
+    """A secret whose value is in the file.
 
     Whoever can read the repository has it, and no log hides it. Put it into the project's secrets, declare
     it, and refer to it; and change it, since it is out. A public key is no secret; the address of a webhook
@@ -96,7 +96,7 @@ def secret_in_file(view: View) -> Iterator[Diagnostic]:
                 continue
             if "PUBLIC KEY-----" not in text:
                 name = f"{use.name}_{spec.name}".upper().replace("-", "_")
-                what = f"`{key}` of {use.where} is a secret and stands in the file"
+                what = f"`{key}` of {use.where} is a secret, and its value is in the file"
                 yield Diagnostic(value.mark, what, f"write `{key}: ${{{{ {name} }}}}` and declare {name}")
 
 
