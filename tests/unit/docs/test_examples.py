@@ -15,6 +15,7 @@ from click.testing import CliRunner
 
 from gocdnext_sdk.host.cli import local_run
 from gocdnext_sdk.host.cli.commands import group
+from gocdnext_sdk.host.cli.project import Project
 from gocdnext_sdk.host.cli.secrets import read_file
 from gocdnext_sdk.host.harness.engine import docker as docker_engine
 
@@ -74,6 +75,18 @@ def test_a_plan_shows_the_tags_of_its_event(event: list[str], tags: list[str]) -
     assert [tag for tag in found if not tag.startswith("sha-")] == tags
     assert any(tag.startswith("sha-") for tag in found)
     assert scan["run"]["inputs"]["target"].endswith("<digest of ghcr.io/demo/hello>")
+
+
+def test_the_settings_name_the_image_of_every_plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (commands,) = (block for block in BLOCKS if "gocdnext-plugin.toml" in block)
+    (tmp_path / "make").write_text("#!/bin/sh\n")
+    (tmp_path / "make").chmod(0o700)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    subprocess.run(["bash", "-euc", commands], check=True)
+    plugins = [folder.name for folder in (ROOT / "plugins").iterdir()]
+    assert Project.find().images == {name: f"localhost/gocdnext-plugin-{name}:dev" for name in plugins}
+    assert "/gocdnext-plugin.toml\n" in (ROOT / ".gitignore").read_text()
 
 
 class Reached(Exception):
