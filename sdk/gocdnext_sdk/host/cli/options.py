@@ -25,6 +25,8 @@ def pairs(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -
         name, equals, text = value.partition("=")
         if not name or not equals:
             raise click.BadParameter(f"{value!r} is not {param.metavar or 'NAME=VALUE'}", ctx, param)
+        if name in found:
+            raise click.BadParameter(f"{name} is given twice", ctx, param)
         found[name] = text
     return found
 

@@ -48,8 +48,12 @@ class Facts:
 
     @classmethod
     def of(cls, plugin: type[Plugin[Any]]) -> Facts:
-        """Return the facts that a class declares."""
-        return cls(**{each.name: getattr(plugin, each.name) for each in fields(cls)})
+        """Return the facts that a class declares.
+
+        Raises:
+            ValueError: one is none.
+        """
+        return cls.read(cls(**{each.name: getattr(plugin, each.name) for each in fields(cls)}).render())
 
     @classmethod
     def read(cls, content: Mapping[str, Any]) -> Facts:

@@ -97,6 +97,20 @@ def test_no_help_says_folder() -> None:
     assert [line for line in found.splitlines() if "folder" in line.lower()] == []
 
 
+@pytest.mark.parametrize(
+    ("argv", "said"),
+    [
+        (["exec", "trivy", "--with", "target"], "'target' is not KEY=VALUE"),
+        (["exec", "trivy", "--with", "target=a", "--with", "target=b"], "target is given twice"),
+        (["run", "--var", "A=1", "--var", "A=2"], "A is given twice"),
+    ],
+)
+def test_a_pair_that_cannot_be_meant_is_refused(argv: list[str], said: str) -> None:
+    result = CliRunner().invoke(group, argv)
+    assert result.exit_code == 2
+    assert said in result.output
+
+
 def test_no_line_about_a_command_is_cut_off() -> None:
     found = "\n".join(helps(group, click.Context(group, info_name="gocdnext-plugin", terminal_width=80)))
     assert [line for line in found.splitlines() if line.endswith("...") and "[" not in line] == []

@@ -209,6 +209,8 @@ def test_the_facts_are_all_that_the_rules_go_by(plugins: Path, tmp_path: Path) -
     [
         ('Reads("name"', 'Reads("nmae"', '`reads` names the input "nmae"'),
         ('unless={"place"', 'unless={"plcae"', '`reads` names the input "plcae"'),
+        ('DaemonUse("always"', 'DaemonUse("allways"', "x-daemon.needed: "),
+        ('reads = (Reads("name", ', "reads = (Gates(", "x-reads"),
     ],
 )
 def test_a_fact_about_an_input_that_is_not_there_is_a_mistake(
