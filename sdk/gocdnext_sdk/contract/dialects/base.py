@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import Any, ClassVar, Literal
 
 from gocdnext_sdk.contract.dialects.values import reshape
@@ -152,16 +151,14 @@ class Dialect:
         """Return the file with the event that started the run, as JSON."""
         return None
 
-    def metadata(
-        self, environ: Mapping[str, str], event: Mapping[str, Any] = MappingProxyType({})
-    ) -> dict[str, str]:
+    def metadata(self, environ: Mapping[str, str], event: Mapping[str, Any] | None = None) -> dict[str, str]:
         """Return the `CI_*` variables that gocdnext would have set.
 
         Args:
             environ: the container's.
-            event: what `event_file` holds.
+            event: what `event_file` holds; None: nothing.
         """
-        found = self.translated(environ, event)
+        found = self.translated(environ, event or {})
         if sha := found.get("CI_COMMIT_SHA") or environ.get("CI_COMMIT_SHA"):
             found["CI_COMMIT_SHORT_SHA"] = sha[:SHORT_SHA]
         return found
