@@ -95,10 +95,17 @@ class Signals:
 
     @contextlib.contextmanager
     def shield(self) -> Iterator[None]:
-        """Let clean-up steps run after a signal. One meanwhile waits; a second ends their tool."""
+        """Let clean-up steps run after a signal. One meanwhile waits; a second ends their tool.
+
+        Raises:
+            Cancelled: at the end of the block, if a signal came meanwhile. What an earlier one raised knows
+                what was being done, and goes on by itself.
+        """
+        before = self.received
         with self._set_cancelling(False):
             yield
-        self.check()
+        if before is None:
+            self.check()
 
     @property
     def reach_this_thread(self) -> bool:

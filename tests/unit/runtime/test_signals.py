@@ -290,6 +290,21 @@ finally:
     assert "\ncleaned up\n" in plugin.log
 
 
+def test_what_is_cleaned_up_after_it_does_not_hide_what_took_too_long(tmp_path: Path) -> None:
+    steps = """
+from gocdnext_sdk import doing
+try:
+    with doing("waiting for the registry"):
+        time.sleep(1000)
+finally:
+    with job.cleanup():
+        job.say("cleaning up")
+"""
+    with running(tmp_path, steps, {}, PLUGIN_TIMEOUT="500ms") as plugin:
+        assert plugin.finish() == 3
+    assert "==> cleaning up\nerror: waiting for the registry" in plugin.log
+
+
 def test_a_signal_during_cleanup_waits_for_it_and_then_ends_the_job(tmp_path: Path) -> None:
     steps = """
 with job.cleanup():
