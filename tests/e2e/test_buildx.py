@@ -699,7 +699,7 @@ def test_every_flag_exists(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> 
             "labels": "a=b",
             "annotations": "index:a=b",
             "cache": "registry",
-            "target": "t",
+            "target": "0",
             "provenance": "mode=max",
             "sbom": "true",
         }

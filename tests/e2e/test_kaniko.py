@@ -635,7 +635,7 @@ def test_every_flag_exists(image: str, older: bool, workspace: Path, monkeypatch
         "secret-files": "f=Dockerfile",
         "labels": "a=b",
         "annotations": "manifest:a=b",
-        "target": "t",
+        "target": "0",
         "mirror": "mirror.gcr.io",
         "reproducible": "true",
     }
