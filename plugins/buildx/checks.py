@@ -11,7 +11,6 @@ from gocdnext_sdk import Ci, Invalid, Problem, Reference, Secret, quoted
 from gocdnext_sdk.inputs.image_metadata import INDEX, SOURCE_DATE, check_once, source_date
 from gocdnext_sdk.secret import looks_secret
 from gocdnext_sdk.tools.csv import BOOLEANS
-from gocdnext_sdk.tools.dockerfile import base_and_stage
 from gocdnext_sdk.workspace import is_in_workspace
 
 from .caches import BUCKETS, bucket_backend, choose_caches
@@ -78,9 +77,8 @@ def _check_stages(inputs: BuildxInputs, workspace: Path) -> Iterator[Problem]:
     parsed = inputs.parsed_dockerfile(workspace) if inputs.no_cache_filter else None
     if parsed is None:
         return
-    stages = {base_and_stage(each)[1] for each in parsed.instructions if each.keyword == "FROM"}
     for stage in inputs.no_cache_filter:
-        if stage.lower() not in stages:
+        if stage.lower() not in parsed.stages:
             yield Problem(
                 "no-cache-filter", f"there is no stage {quoted(stage)}", "name one of the Dockerfile"
             )

@@ -39,7 +39,7 @@ from gocdnext_sdk.runtime.exposure import Exposure, secrets_of
 from gocdnext_sdk.secret import Secret
 from gocdnext_sdk.tools import dockerfile
 from gocdnext_sdk.tools.buildkit.arguments import STEERS_BUILDX, BuildArg, build_arguments
-from gocdnext_sdk.tools.dockerfile import Dockerfile, base_and_stage
+from gocdnext_sdk.tools.dockerfile import Dockerfile
 from gocdnext_sdk.tools.dockerfile_images import Images, images, is_ours
 from gocdnext_sdk.workspace import is_directory, is_file, is_in_workspace, read_text
 
@@ -396,9 +396,9 @@ class ImageBuildInputs(ImageTagInputs, RegistryLoginInputs):
         parsed = self.parsed_dockerfile(workspace) if self.target else None
         if parsed is None or self.target is None or not is_ours(parsed, self._values(environ)):
             return
-        stages = [base_and_stage(each)[1] for each in parsed.instructions if each.keyword == "FROM"]
-        if self.target.lower() not in (*filter(None, stages), *map(str, range(len(stages)))):
-            close = closest(self.target.lower(), filter(None, stages))
+        names = [each for each in parsed.stages if each]
+        if self.target.lower() not in (*names, *map(str, range(len(parsed.stages)))):
+            close = closest(self.target.lower(), names)
             meant = f"did you mean {quoted(close)}?" if close else "name one of the Dockerfile"
             yield Problem("target", f"there is no stage {quoted(self.target)}", meant)
 

@@ -104,6 +104,11 @@ class Dockerfile:
     instructions: tuple[Instruction, ...]
     frontend: str | None = None
 
+    @property
+    def stages(self) -> tuple[str, ...]:
+        """The names of its stages, in order, in lower case; empty for one without."""
+        return tuple(base_and_stage(each)[1] for each in self.instructions if each.keyword == "FROM")
+
 
 def base_and_stage(instruction: Instruction) -> tuple[str, str]:
     """Return what a FROM starts from, and the name of its stage, in lower case; empty if it has none."""
