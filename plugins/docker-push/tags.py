@@ -64,8 +64,7 @@ def move_tags(moves: Sequence[Move], job: Job) -> list[Tags]:
     """
     previous = [each.current(job) for each in moves]  # again: the copies may have taken minutes
     for each, before in zip(moves, previous, strict=True):
-        if kept := each.inputs.keeps(before, each.digest):
-            raise RegistryError(f"{kept} got an immutable tag meanwhile; no tag was moved. Run it again")
+        each.inputs.check_before_moving(before, each.digest)
     job.output(PREVIOUS=describe({tag: at for before in previous for tag, at in before.items()}))
     made = TagMoves(job.say)
     try:

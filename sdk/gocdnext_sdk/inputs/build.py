@@ -5,7 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import stat
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -269,19 +269,22 @@ class Build(Generic[Inputs]):
         """
         from gocdnext_sdk.oci.tags import set_tags
 
-        def check(before: Mapping[Reference, str | None]) -> None:  # again: the build may have taken an hour
-            if kept := self.inputs.keeps(before, digest):
-                raise RegistryError(f"{kept} got an immutable tag meanwhile; no tag was moved. Run it again")
-
-        set_tags(self.targets, digest, self.registry, self.job.say, check, self.job.cleanup)
+        set_tags(
+            self.targets,
+            digest,
+            self.registry,
+            self.job.say,
+            lambda before: self.inputs.check_before_moving(before, digest),
+            self.job.cleanup,
+        )
 
     @cached_property
     def pushes_by_digest(self) -> bool:
         """Whether a builder that sets one tag after the other leaves that to us: all content goes first then.
 
         A single tag is set after its content by any builder, but not with another look at an immutable one.
-        Where none of our logins fits, as with a cloud's
-        identity that only the builder knows, it has to push by itself.
+        Where none of our logins fits, as with a cloud's identity that only the builder knows, it has to push
+        by itself.
 
         Raises:
             RegistryError: a login of the job is refused; nothing was built.

@@ -10,7 +10,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import WithJsonSchema
 
-from gocdnext_sdk.errors import Findings, Invalid, Problem, quoted
+from gocdnext_sdk.errors import Findings, Invalid, Problem, RegistryError, quoted
 from gocdnext_sdk.inputs.constraints import Always, Constraint
 from gocdnext_sdk.inputs.model import Input, PluginInputs
 from gocdnext_sdk.inputs.tagging import rules
@@ -106,6 +106,20 @@ class ImageTagInputs(PluginInputs):
             places = ", ".join(f"{tag} is {now}" for tag, now in there.items())
             raise Findings(f"these tags should name one image: {places}", "publish under new tags")
         return kept.pop()
+
+    def check_before_moving(self, current: Mapping[Reference, str | None], digest: str) -> None:
+        """Look again whether an immutable tag is in the way: what is to be tagged may have taken an hour.
+
+        Args:
+            current: where the tags point, None for one that is not there.
+            digest: where they are to point.
+
+        Raises:
+            Findings: as `keeps`.
+            RegistryError: one came meanwhile whose image is to be kept.
+        """
+        if kept := self.keeps(current, digest):
+            raise RegistryError(f"{kept} got an immutable tag meanwhile; no tag was moved. Run it again")
 
     @property
     def needs_tag(self) -> bool:

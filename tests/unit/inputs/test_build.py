@@ -5,12 +5,22 @@ from __future__ import annotations
 import os
 import signal
 from contextlib import nullcontext
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from gocdnext_sdk import Credentials, Error, Reference, Registry, RegistryError, Secret, ToolError
+from gocdnext_sdk import (
+    Credentials,
+    Error,
+    ImageTagInputs,
+    Reference,
+    Registry,
+    RegistryError,
+    Secret,
+    ToolError,
+)
 from gocdnext_sdk.errors import Cancelled
 from gocdnext_sdk.host.testing.fake_registry import FakeNetwork, FakeRegistry, refuse
 from gocdnext_sdk.inputs.build import Build
@@ -34,6 +44,7 @@ def build(registry: FakeRegistry, *targets: Reference) -> Build[Any]:
         platforms=("linux/amd64",),
         keeps=lambda before, digest: None,
     )
+    inputs.check_before_moving = partial(ImageTagInputs.check_before_moving, inputs)  # type: ignore[arg-type]
     job = SimpleNamespace(ci=None, registry=lambda logins, insecure: client, cleanup=nullcontext)
     return Build(inputs, job)  # type: ignore[type-var,arg-type]
 
